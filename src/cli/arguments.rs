@@ -1,0 +1,114 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use crate::core::domain::{Failure, parse_timestamp};
+use crate::flow::assay::AssayOptions;
+use crate::flow::report::ReportFormat;
+use crate::flow::run::{Resume, RunOptions};
+
+/// How a command prints its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs; fields are only ever added.
+    Json,
+}
+
+/// How suites are run.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Ask this endpoint instead of the suite's (repeatable).
+    #[arg(short, long = "endpoint", value_name = "NAME")]
+    pub endpoints: Vec<String>,
+
+    /// Requests under way at once, up to 512.
+    #[arg(short = 'j', long = "jobs", value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub jobs: u16,
+
+    /// Finish an unfinished run, the latest or the one with this id, instead of beginning anew.
+    #[arg(long, value_name = "RUN", num_args = 0..=1)]
+    pub resume: Option<Option<String>>,
+
+    /// Only the first N examples.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Only examples with this tag (tag=…), id (id=…) or metadata value (KEY=VALUE); repeatable.
+    #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub filters: Vec<(String, String)>,
+}
+
+impl RunArgs {
+    pub fn options(&self) -> RunOptions {
+        RunOptions {
+            endpoints: self.endpoints.clone(),
+            concurrency: usize::from(self.jobs),
+            resume: self.resume.clone().map(|id| id.map_or(Resume::Latest, Resume::Run)),
+            limit: self.limit,
+            filters: self.filters.clone(),
+        }
+    }
+}
+
+/// How decay is measured.
+#[derive(Debug, Args)]
+pub(super) struct DecayArgs {
+    /// The window measured: 30d (up to the last record), 2026-09, 2026-09-14, or FROM..TO.
+    #[arg(long, value_name = "WINDOW")]
+    pub window: Option<String>,
+
+    /// The window it is compared with. Default: the card's, or else the earliest of the same length.
+    #[arg(long, value_name = "WINDOW")]
+    pub reference: Option<String>,
+
+    /// The traffic source. Default: the card's "traffic", or else "default".
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+
+    /// Seed of everything random; the same seed gives the same figures.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Judge dates as of this time instead of now.
+    #[arg(long, value_name = "TIME")]
+    pub now: Option<String>,
+}
+
+impl DecayArgs {
+    pub fn options(&self) -> AssayOptions {
+        AssayOptions { window: self.window.clone(), reference: self.reference.clone(), source: self.source.clone(), seed: self.seed }
+    }
+
+    pub fn now(&self) -> Result<Timestamp, Failure> {
+        match &self.now {
+            None => Ok(Timestamp::now()),
+            Some(text) => time(text).map_err(|message| Failure::usage(format!("--now: {message}"))),
+        }
+    }
+}
+
+/// Reads a time argument.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    parse_timestamp(text).ok_or_else(|| format!("\"{text}\" is not a time; write 2026-09-14 or 2026-09-14T08:30:00Z"))
+}
+
+/// Reads KEY=VALUE.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// A file to write a report to, its format told by the extension.
+pub(super) fn report_path(text: &str) -> Result<(PathBuf, ReportFormat), String> {
+    let path = PathBuf::from(text);
+    let format = ReportFormat::of_path(&path);
+    format.map(|format| (path, format)).ok_or_else(|| "end the name in .md, .html, .json, .xml or .csv".to_owned())
+}

@@ -1,0 +1,64 @@
+//! `karat check`
+
+use std::path::PathBuf;
+
+use super::arguments::{DecayArgs, Format, RunArgs, report_path};
+use super::progress::Progress;
+use super::run::{load, say, step_summary};
+use super::{Context, Exit, interrupt};
+use crate::core::domain::Failure;
+use crate::edge::render;
+use crate::flow::check::check;
+use crate::flow::report::{ReportFormat, verdicts, write_reports};
+
+/// Run suites, measure the decay of their datasets, and report: the nightly command.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  karat check support -o reports/support.html -o reports/junit.xml\n  karat check support billing --window 7d --format json")]
+pub(super) struct Args {
+    /// Suites by name (suites/NAME.yaml) or path.
+    #[arg(required = true, value_name = "SUITE")]
+    suites: Vec<String>,
+
+    #[command(flatten)]
+    run: RunArgs,
+
+    #[command(flatten)]
+    decay: DecayArgs,
+
+    /// Write a report; the extension tells the format: .html .md .json .xml .csv (repeatable).
+    #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
+    output: Vec<(PathBuf, ReportFormat)>,
+
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
+    let bench = context.bench()?;
+    let suites = load(&bench, &args.suites)?;
+    let now = args.decay.now()?;
+    let progress = Progress::new(&context.output);
+    let (run, decay) = (args.run.options(), args.decay.options());
+    let talkative = context.output.talkative();
+    let (report, _) = interrupt::run_until_interrupted(say(talkative), async |stop| {
+        check(&bench, &suites, &run, &decay, now, stop, &|event| progress.show(event)).await
+    })?;
+    match args.format {
+        Format::Json => context.output.data(&render::json(&report)?)?,
+        Format::Table => {
+            let (width, colour) = (context.output.width(), context.output.colour());
+            if let Some(runs) = &report.quality {
+                context.output.data(&render::terminal_runs(runs, width, colour))?;
+            }
+            for view in &report.decay {
+                context.output.data(&render::terminal_decay(view, width, colour))?;
+            }
+            context.output.data(&format!("\n{}", render::terminal_headline(&report.headline, width, colour)))?;
+        }
+    }
+    write_reports(&report, &args.output)?;
+    step_summary(&report)?;
+    let (quality, decay) = verdicts(&report);
+    Ok(Exit::of_verdicts(quality, decay))
+}

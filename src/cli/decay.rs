@@ -1,0 +1,68 @@
+//! `karat decay`
+
+use std::path::PathBuf;
+
+use super::arguments::{DecayArgs, Format, report_path};
+use super::progress::Progress;
+use super::run::step_summary;
+use super::{Context, Exit};
+use crate::core::domain::Failure;
+use crate::core::view::Report;
+use crate::edge::files::write_atomic;
+use crate::edge::render;
+use crate::flow::assay::{RecordRow, assay};
+use crate::flow::report::{ReportFormat, write_reports};
+
+/// Measure how much of today's traffic a golden set represents, and flag the examples that decayed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  karat decay support-intents --window 2026-09 --reference 2026-06\n  karat decay support-intents -o decay.html -o decay.md\n  karat decay support-intents --records records.jsonl --format json")]
+pub(super) struct Args {
+    /// The dataset (a folder of datasets/).
+    dataset: String,
+
+    #[command(flatten)]
+    decay: DecayArgs,
+
+    /// Write a row for every record of the window (JSONL): its cluster, nearest example and p_represented.
+    #[arg(long, value_name = "FILE")]
+    records: Option<PathBuf>,
+
+    /// Write a report; the extension tells the format: .html .md .json .xml .csv (repeatable).
+    #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
+    output: Vec<(PathBuf, ReportFormat)>,
+
+    /// How to print the result.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
+    let bench = context.bench()?;
+    let now = args.decay.now()?;
+    let progress = Progress::new(&context.output);
+    let done = assay(&bench, &args.dataset, &args.decay.options(), now, &|event| progress.show(event))?;
+    if let Some(path) = &args.records {
+        write_atomic(path, record_lines(&done.records)?.as_bytes())?;
+    }
+    let view = done.view.clone();
+    match args.format {
+        Format::Json => context.output.data(&render::to_json(&view)?)?,
+        Format::Table => {
+            let (width, colour) = (context.output.width(), context.output.colour());
+            context.output.data(&render::terminal_decay(&view, width, colour))?;
+        }
+    }
+    let report = Report::new(args.dataset, now.to_string(), None, vec![view]);
+    write_reports(&report, &args.output)?;
+    step_summary(&report)?;
+    Ok(Exit::of_verdicts(None, Some(report.verdict)))
+}
+
+fn record_lines(records: &[RecordRow]) -> Result<String, Failure> {
+    let mut text = String::new();
+    for record in records {
+        text.push_str(&serde_json::to_string(record).map_err(|error| Failure::other("a record cannot be written").caused_by(error))?);
+        text.push('\n');
+    }
+    Ok(text)
+}

@@ -1,0 +1,95 @@
+//! `karat demo`
+
+use std::path::{Path, PathBuf};
+
+use super::progress::Progress;
+use super::run::say;
+use super::{Context, Exit, interrupt};
+use crate::core::domain::{Failure, FailureKind};
+use crate::core::view::DecayView;
+use crate::edge::render::{plain_table, terminal_headline};
+use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};
+
+/// See it all at work on data written for it, without network or keys.
+///
+/// Makes a workspace, serves a small classifier on loopback behind the OpenAI chat API, runs a suite on it and on the
+/// built-in baseline, imports four months of traffic whose mix moves, measures decay for each, and writes a report.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  karat demo\n  karat demo /tmp/karat-demo --records 2000\n  karat demo --serve      the demo's model alone, to run its suite again")]
+pub(super) struct Args {
+    /// The folder to make.
+    #[arg(default_value = "karat-demo")]
+    dir: PathBuf,
+
+    /// Records of traffic for each of the four months.
+    #[arg(long, value_name = "N", default_value_t = 900, value_parser = clap::value_parser!(u32).range(200..=100_000))]
+    records: u32,
+
+    /// Seed of the traffic and of every measurement.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Port of the demo's server on 127.0.0.1; another one where it is taken.
+    #[arg(long, value_name = "PORT", default_value_t = 8737)]
+    port: u16,
+
+    /// Only serve the demo's model, until Ctrl-C.
+    #[arg(long)]
+    serve: bool,
+}
+
+pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
+    let talkative = context.output.talkative();
+    if args.serve {
+        return interrupt::run_until_interrupted(say(talkative), async |mut stop| {
+            tokio::select! {
+                served = serve(args.port, |url| context.output.say(&format!("serving {url} until Ctrl-C"))) => served?,
+                _ = stop.changed() => {}
+            }
+            Ok(Exit::Success)
+        });
+    }
+    let options = DemoOptions { dir: args.dir, records: args.records as usize, seed: args.seed, port: args.port };
+    let progress = Progress::new(&context.output);
+    let result = interrupt::run_until_interrupted(say(talkative), async |stop| {
+        let result = demo(&options, stop.clone(), &|event| progress.show(event)).await?;
+        if *stop.borrow() { Err(Failure::new(FailureKind::Incomplete, "the demo was stopped")) } else { Ok(result) }
+    })?;
+    context.output.data(&text(&result, &options.dir, context.output.width(), context.output.colour()))?;
+    Ok(Exit::Success)
+}
+
+fn text(result: &DemoResult, dir: &Path, width: usize, colour: bool) -> String {
+    let mut text = String::from("Four months of traffic against a golden set that was right in June:\n");
+    let rows = result.months.iter().map(month_row).collect();
+    text.push_str(&plain_table(&["month", "karats", "represented", "gap to June", "alarm", "flagged", "unrepresented"], rows, width));
+    text.push('\n');
+    text.push_str(&terminal_headline(&result.report.headline, width, colour));
+    text.push_str("\nMade:\n");
+    for (path, what) in &result.files {
+        text.push_str(&format!("  {:<52} {what}\n", path.display().to_string()));
+    }
+    let place = dir.display();
+    text.push_str(&format!(
+        "\nTry next:\n  open {place}/reports/support-intents.html\n  karat -C {place} queue list\n  karat -C {place} decay support-intents --window 2026-09 --format json\n  karat -C {place} report support-intents --format junit\n  karat demo --serve & karat -C {place} check support --window 2026-09\n"
+    ));
+    text
+}
+
+fn month_row(view: &DecayView) -> Vec<String> {
+    let percent = |share: f64| format!("{:.0}", share * 100.0);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
+    let month = view.window.window().label();
+    let coverage = view.coverage.map(|c| format!("{} % ({}–{})", percent(c.value), percent(c.lo), percent(c.hi)));
+    let gap = view.drift_gap.map(|gap| format!("{:+.0} points", -gap.value * 100.0));
+    let alarm = view.alarm.map(|alarm| if alarm { "yes" } else { "no" }.to_owned());
+    vec![
+        month,
+        or_dash(view.karats.map(|karats| format!("{karats:.1}"))),
+        or_dash(coverage),
+        or_dash(gap),
+        or_dash(alarm),
+        view.examples.len().to_string(),
+        format!("{} clusters", view.unrepresented().count()),
+    ]
+}

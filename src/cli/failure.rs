@@ -1,0 +1,26 @@
+//! How a failure is printed: what happened, the details, the causes, the hint.
+
+use std::error::Error;
+use std::io::Write;
+
+use crate::core::domain::Failure;
+use crate::core::privacy::neutralise::for_terminal;
+
+/// Prints to stderr. Text of files and servers cannot steer the terminal.
+pub(super) fn print(failure: &Failure, colour: bool) {
+    let paint = |code: &str, word: &str| if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() };
+    let mut text = format!("{} {}\n", paint("1;31", "error:"), for_terminal(&failure.message));
+    for detail in &failure.details {
+        text.push_str(&format!("  {}\n", for_terminal(detail)));
+    }
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("  caused by: {}\n", for_terminal(&error.to_string())));
+        cause = error.source();
+    }
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("{} {}\n", paint("1;36", "hint:"), for_terminal(hint)));
+    }
+    // Where stderr is closed there is nobody left to tell.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

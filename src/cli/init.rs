@@ -1,0 +1,26 @@
+//! `karat init`
+
+use std::path::PathBuf;
+
+use super::{Context, Exit};
+use crate::core::domain::Failure;
+
+/// Make a workspace: karat.yaml, an example dataset and suite, .gitignore.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  karat init\n  karat init evals && cd evals && karat run example")]
+pub(super) struct Args {
+    /// Where. Default: here.
+    dir: Option<PathBuf>,
+}
+
+pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
+    let root = args.dir.or_else(|| context.workspace.clone()).unwrap_or_else(|| PathBuf::from("."));
+    for path in crate::flow::init::init(&root)? {
+        context.output.data(&format!("{}\n", path.display()))?;
+    }
+    let place = if root == std::path::Path::new(".") { String::new() } else { format!(" -C {}", root.display()) };
+    context.output.say(&format!(
+        "\nNext:\n  karat{place} run example          ask the built-in baseline\n  edit karat.yaml               add your own endpoint\n  karat{place} traffic import FILE --source production\n  karat{place} decay example        how much of today's traffic the set stands for"
+    ));
+    Ok(Exit::Success)
+}

@@ -1,0 +1,52 @@
+//! The async runtime, and Ctrl-C: the first one stops cleanly, the second one at once.
+
+use std::future::Future;
+
+use tokio::sync::watch;
+
+use crate::core::domain::Failure;
+
+/// Runs `work`, handing it a flag that turns true at Ctrl-C (or at SIGTERM).
+///
+/// # Errors
+/// A failure where no runtime can be made, or that of the work.
+pub(super) fn run_until_interrupted<T, F>(say: impl Fn(&str) + Send + 'static, work: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other("the async runtime cannot start").caused_by(error))?;
+    runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(async move {
+            interrupted().await;
+            say("stopping: what was answered is kept (Ctrl-C again to stop at once)");
+            // Without a listener the work is over.
+            let _ = stop.send(true);
+            interrupted().await;
+            std::process::exit(130);
+        });
+        work(stopped).await
+    })
+}
+
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    drop(tokio::signal::ctrl_c().await);
+}

@@ -1,0 +1,71 @@
+//! Stdout for data, stderr for everything else; a closed pipe ends quietly.
+
+use std::io::{IsTerminal, Write};
+
+use crate::core::domain::Failure;
+
+/// Where a command writes.
+pub(super) struct Output {
+    quiet: bool,
+    plain: bool,
+}
+
+impl Output {
+    pub fn new(quiet: bool) -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        Self { quiet, plain: set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb") }
+    }
+
+    /// Whether stderr takes colour.
+    pub fn colour_errors(&self) -> bool {
+        !self.plain && std::io::stderr().is_terminal()
+    }
+
+    /// Whether stdout takes colour.
+    pub fn colour(&self) -> bool {
+        !self.plain && std::io::stdout().is_terminal()
+    }
+
+    /// Whether a progress bar may be drawn: at a terminal that is not CI's.
+    pub fn progress(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal() && std::env::var_os("CI").is_none()
+    }
+
+    /// Whether anything but errors may be said on stderr.
+    pub fn talkative(&self) -> bool {
+        !self.quiet
+    }
+
+    /// Columns of the terminal; 100 where stdout is none.
+    pub fn width(&self) -> usize {
+        use terminal_size::{Width, terminal_size_of};
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        columns.or_else(|| terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| usize::from(columns))).unwrap_or(100).clamp(60, 200)
+    }
+
+    /// Writes data to stdout.
+    ///
+    /// # Errors
+    /// A failure where stdout is gone; [`is_closed_pipe`] tells whether that is an error at all.
+    pub fn data(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|error| Failure::other("stdout cannot be written").caused_by(error))
+    }
+
+    /// Says something on stderr, unless told to be quiet.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            // Where stderr is closed there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+}
+
+/// Whether a failure only says that nobody reads stdout any more.
+pub(super) fn is_closed_pipe(failure: &Failure) -> bool {
+    let cause = failure.source.as_deref().and_then(|source| source.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,182 @@
+//! Clusters that keep their identity: frozen at the reference window, and joined by new ones once there is proof.
+//!
+//! A cluster is born where a window holds more records in a ball than the reference window does (exact conditional
+//! test, Benjamini–Hochberg over the candidates), never because some records fit badly: a twentieth of harmless ones
+//! always does.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::cluster::{
+    Assignment, ChooseK, KMeansOptions, Taxonomy, TaxonomyOptions, assign, choose_k, cluster_names, fit_taxonomy, spherical_kmeans,
+};
+use crate::core::domain::{content_hash, short};
+use crate::core::signals::Policy;
+use crate::core::stats::{benjamini_hochberg, binomial_rate_less, effective_n};
+use crate::core::vector::Vectors;
+
+/// Every cluster of a dataset's traffic in one space.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClusterBook {
+    /// Label of the window the first clusters were fitted on.
+    pub reference: String,
+    /// Centroids, held-out similarities, terms and names, in the order of `ids`.
+    pub taxonomy: Taxonomy,
+    /// Ids, which never change meaning.
+    pub ids: Vec<String>,
+    /// Label of the window each cluster was born in; `None` for the first ones.
+    pub born: Vec<Option<String>>,
+    /// Labels of the windows already searched for births, so that measuring one twice changes nothing.
+    pub searched: Vec<String>,
+}
+
+/// Records of one window, as clusters are formed of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Window<'a> {
+    /// Its label.
+    pub label: &'a str,
+    /// One row a record.
+    pub vectors: &'a Vectors,
+    /// Requests of production each stands for.
+    pub weights: &'a [f64],
+    /// Text of each.
+    pub texts: &'a [&'a str],
+    /// User or session of each, from 0.
+    pub groups: &'a [usize],
+}
+
+/// The fewest records clusters are formed of.
+pub const MIN_RECORDS: usize = 40;
+
+/// Numbers of clusters tried, as far as the records reach.
+const CANDIDATES: [usize; 9] = [4, 8, 12, 16, 24, 32, 48, 64, 96];
+
+/// Terms kept of each cluster.
+const TERMS: usize = 6;
+
+impl ClusterBook {
+    /// Fits the first clusters on a window; `None` for fewer than 40 records.
+    pub fn fit(window: Window<'_>, policy: &Policy, seed: u64) -> Option<Self> {
+        if window.vectors.len() < MIN_RECORDS {
+            return None;
+        }
+        let k = number_of_clusters(window.vectors, window.weights, policy.min_cluster, seed);
+        let kmeans = KMeansOptions { seed, ..KMeansOptions::default() };
+        let options = TaxonomyOptions { kmeans, terms: TERMS, ..TaxonomyOptions::default() };
+        let taxonomy = fit_taxonomy(window.vectors, window.weights, window.texts, k, &options);
+        let ids = (1..=taxonomy.len()).map(|number| format!("c{number:02}")).collect();
+        let born = vec![None; taxonomy.len()];
+        Some(Self { reference: window.label.to_owned(), taxonomy, ids, born, searched: vec![window.label.to_owned()] })
+    }
+
+    /// Hash of the content, 12 hex digits.
+    pub fn version(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        short(&content_hash("karat-taxonomy", text.as_bytes()), 12).to_owned()
+    }
+
+    /// The cluster of every row, `None` where it belongs to none: nothing to embed, or less similar to its nearest
+    /// cluster than all but a share `membership` of that cluster's held-out members.
+    pub fn place(&self, vectors: &Vectors, membership: f64) -> Vec<Option<usize>> {
+        let belongs = |found: Assignment| self.taxonomy.conformal_p(found.cluster, found.similarity) >= membership;
+        self.taxonomy.assign(vectors).into_iter().map(|found| found.filter(|f| belongs(*f)).map(|f| f.cluster)).collect()
+    }
+
+    /// Searches `now` for clusters that the reference window does not have, among the records that fit none and those
+    /// that no example represents (`unrepresented[i]`). Gives how many were born; a window is searched once.
+    pub fn search(&mut self, now: Window<'_>, reference: Window<'_>, unrepresented: &[bool], policy: &Policy, seed: u64) -> usize {
+        if self.searched.iter().any(|label| label == now.label) {
+            return 0;
+        }
+        self.searched.push(now.label.to_owned());
+        let placed = self.place(now.vectors, policy.membership);
+        let is_candidate = |row: usize| {
+            let known_birth = placed[row].is_some_and(|cluster| self.born[cluster].is_some());
+            !known_birth && now.vectors.is_embeddable(row) && (placed[row].is_none() || unrepresented[row])
+        };
+        let buffer: Vec<usize> = (0..now.vectors.len()).filter(|row| is_candidate(*row)).collect();
+        let fit = self.fit_candidates(now, &buffer, policy, seed);
+        let Some(fit) = fit else { return 0 };
+        let proven = self.proven(&fit, now, reference, policy);
+        self.adopt(&fit, &proven, now.label);
+        proven.len()
+    }
+
+    fn fit_candidates(&self, now: Window<'_>, buffer: &[usize], policy: &Policy, seed: u64) -> Option<Taxonomy> {
+        let weights: Vec<f64> = buffer.iter().map(|row| now.weights[*row]).collect();
+        if effective_n(&weights) < policy.min_cluster {
+            return None;
+        }
+        let vectors = now.vectors.select(buffer);
+        let texts: Vec<&str> = buffer.iter().map(|row| now.texts[*row]).collect();
+        // A topic of its own that is born small would be lost in a coarse cut: about one candidate per forty records.
+        let k = (buffer.len() / 40).clamp(1, 48);
+        let options = TaxonomyOptions { kmeans: KMeansOptions { seed, ..KMeansOptions::default() }, terms: TERMS, ..TaxonomyOptions::default() };
+        Some(fit_taxonomy(&vectors, &weights, &texts, k, &options))
+    }
+
+    /// Candidates with an excess over the reference window in the same ball, enough records and enough users.
+    fn proven(&self, fit: &Taxonomy, now: Window<'_>, reference: Window<'_>, policy: &Policy) -> Vec<usize> {
+        let first = self.ids.len();
+        let mut all = self.taxonomy.centroids.clone();
+        fit.centroids.rows().for_each(|row| all.push(row));
+        let inside = |window: Window<'_>| -> Vec<Option<usize>> {
+            let placed = assign(window.vectors, &all).into_iter();
+            placed.map(|found| found.and_then(|f| f.cluster.checked_sub(first))).collect()
+        };
+        let (balls_now, balls_then) = (inside(now), inside(reference));
+        let (total_now, total_then) = (effective_n(now.weights), effective_n(reference.weights));
+        let count = |balls: &[Option<usize>], weights: &[f64], total: f64, ball: usize| {
+            let sum: f64 = weights.iter().sum();
+            let mine: f64 = balls.iter().zip(weights).filter(|(b, _)| **b == Some(ball)).map(|(_, w)| w).sum();
+            if sum > 0.0 { mine * total / sum } else { 0.0 }
+        };
+        let counts: Vec<(f64, f64)> = (0..fit.len())
+            .map(|ball| (count(&balls_now, now.weights, total_now, ball), count(&balls_then, reference.weights, total_then, ball)))
+            .collect();
+        let p_values: Vec<f64> = counts
+            .iter()
+            .map(|(now, then)| binomial_rate_less(now.floor() as u64, total_now, then.ceil() as u64, total_then))
+            .collect();
+        let adjusted = benjamini_hochberg(&p_values);
+        (0..fit.len())
+            .filter(|ball| adjusted[*ball] <= 0.05 && counts[*ball].0 >= policy.min_cluster)
+            .filter(|ball| groups_inside(&balls_now, now.groups, *ball) >= policy.min_groups)
+            .collect()
+    }
+
+    fn adopt(&mut self, fit: &Taxonomy, proven: &[usize], label: &str) {
+        for ball in proven {
+            self.ids.push(format!("c{:02}", self.ids.len() + 1));
+            self.born.push(Some(label.to_owned()));
+            self.taxonomy.centroids.push(fit.centroids.row(*ball));
+            self.taxonomy.calibration.push(fit.calibration[*ball].clone());
+            self.taxonomy.terms.push(fit.terms[*ball].clone());
+        }
+        // Names are unique over the whole book; a born cluster never renames an old one.
+        let names = cluster_names(&self.taxonomy.terms);
+        let known = self.taxonomy.names.len();
+        self.taxonomy.names.extend(names.into_iter().skip(known));
+    }
+}
+
+fn groups_inside(balls: &[Option<usize>], groups: &[usize], ball: usize) -> usize {
+    let inside = balls.iter().zip(groups).filter(|(b, _)| **b == Some(ball)).map(|(_, group)| *group);
+    inside.collect::<std::collections::BTreeSet<_>>().len()
+}
+
+fn number_of_clusters(vectors: &Vectors, weights: &[f64], min_cluster: f64, seed: u64) -> usize {
+    let reach = (vectors.len() as f64 / min_cluster.max(1.0)) as usize;
+    let candidates: Vec<usize> = CANDIDATES.into_iter().filter(|k| *k <= reach).collect();
+    if candidates.is_empty() {
+        return 2;
+    }
+    let options = ChooseK { candidates, min_cluster_weight: min_cluster, seed, ..ChooseK::default() };
+    choose_k(vectors, weights, &options).k
+}
+
+/// The topics of examples that carry no labels: clusters of their own, about one per eight examples.
+pub fn topics_of(vectors: &Vectors, seed: u64) -> Vec<usize> {
+    let k = (vectors.len() / 8).clamp(2, 64);
+    let fit = spherical_kmeans(vectors, &vec![1.0; vectors.len()], k, &KMeansOptions { seed, ..KMeansOptions::default() });
+    fit.assignment.into_iter().map(|cluster| cluster.unwrap_or(0)).collect()
+}

@@ -1,0 +1,113 @@
+//! Exemplar rows of clusters.
+
+use super::kmeans::weighted_sum;
+use super::sample::row_weights;
+use crate::core::vector::{Vectors, dot};
+
+/// Rows at least this similar are near-duplicates, of which one exemplar is enough.
+const NEAR_DUPLICATE: f32 = 0.95;
+
+/// Up to `exemplars` row numbers for each of `k` clusters, nearest to the cluster's centroid first,
+/// ties to the lower row; rows within 0.95 of one already taken are passed over, so a list may be
+/// shorter.
+///
+/// The centroid is the direction of the weighted sum of the cluster's rows. A weight that is
+/// missing counts as 1; rows with a weight that is 0, negative, NaN or infinite, rows that are not
+/// embeddable and rows without a cluster below `k` are no candidates. A cluster whose rows cancel
+/// has no direction: its rows are taken in order.
+pub fn medoids(
+    v: &Vectors,
+    weights: &[f64],
+    assignment: &[Option<usize>],
+    k: usize,
+    exemplars: usize,
+) -> Vec<Vec<usize>> {
+    let weights = row_weights(v, weights);
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); k];
+    for (i, (cluster, weight)) in assignment.iter().zip(&weights).enumerate() {
+        if let Some(rows) = cluster
+            .filter(|_| *weight > 0.0)
+            .and_then(|c| members.get_mut(c))
+        {
+            rows.push(i);
+        }
+    }
+    let mut centroids = Vectors::with_capacity(v.dim(), k);
+    members
+        .iter()
+        .for_each(|rows| centroids.push_sum(&weighted_sum(v, &weights, rows)));
+    members
+        .iter()
+        .zip(centroids.rows())
+        .map(|(rows, centroid)| spread(v, rows, centroid, exemplars))
+        .collect()
+}
+
+fn spread(v: &Vectors, rows: &[usize], centroid: &[f32], exemplars: usize) -> Vec<usize> {
+    let mut order: Vec<(f32, usize)> = rows.iter().map(|&i| (dot(v.row(i), centroid), i)).collect();
+    order.sort_unstable_by(|(x, i), (y, j)| y.total_cmp(x).then(i.cmp(j)));
+    let mut taken: Vec<usize> = Vec::new();
+    for (_, i) in order {
+        if taken.len() >= exemplars {
+            break;
+        }
+        if taken
+            .iter()
+            .all(|&t| dot(v.row(t), v.row(i)) < NEAR_DUPLICATE)
+        {
+            taken.push(i);
+        }
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_degrees(degrees: &[f32]) -> Vectors {
+        let mut v = Vectors::new(2);
+        degrees
+            .iter()
+            .for_each(|d| v.push(&[d.to_radians().cos(), d.to_radians().sin()]));
+        v
+    }
+
+    #[test]
+    fn exemplars_are_central_and_mutually_different() {
+        // The mean direction of the first seven rows is about 30 degrees; 18 degrees are a
+        // similarity of 0.951.
+        let v = at_degrees(&[0.0, 10.0, 29.0, 31.0, 45.0, 60.0, 35.0, 200.0]);
+        let assignment = [
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(0),
+            Some(1),
+        ];
+        let chosen = medoids(&v, &[], &assignment, 3, 3);
+        assert_eq!(chosen, [vec![3, 1, 5], vec![7], vec![]]);
+        assert_eq!(medoids(&v, &[], &assignment, 1, 2), [vec![3, 1]]);
+    }
+
+    #[test]
+    fn weight_moves_the_centre_and_weightless_rows_are_no_candidates() {
+        let v = at_degrees(&[0.0, 30.0, 60.0]);
+        let all = [Some(0); 3];
+        assert_eq!(medoids(&v, &[1.0, 1.0, 50.0], &all, 1, 1), [vec![2]]);
+        assert_eq!(medoids(&v, &[1.0, 0.0, f64::NAN], &all, 1, 5), [vec![0]]);
+        assert_eq!(
+            medoids(&Vectors::new(2), &[], &all, 1, 5),
+            [Vec::<usize>::new()]
+        );
+    }
+
+    #[test]
+    fn rows_that_cancel_are_taken_in_order() {
+        let v = at_degrees(&[0.0, 180.0]);
+        assert_eq!(medoids(&v, &[], &[Some(0), Some(0)], 1, 2)[0].len(), 2);
+    }
+}

@@ -1,0 +1,25 @@
+//! Clusters of unit vectors: spherical k-means, agreement of partitions, the number of clusters,
+//! and a named taxonomy that tells how typical a new item is.
+//!
+//! Every result depends on its inputs and seed alone, whatever the number of threads.
+
+mod agreement;
+mod assign;
+mod choose;
+mod kmeans;
+mod medoids;
+mod names;
+mod sample;
+mod seeding;
+mod taxonomy;
+mod terms;
+mod words;
+
+pub use agreement::{adjusted_rand_index, normalized_mutual_information};
+pub use assign::{Assignment, assign};
+pub use choose::{ChooseK, KChoice, KStability, choose_k};
+pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
+pub use medoids::medoids;
+pub use names::{cluster_name, cluster_names};
+pub use taxonomy::{Taxonomy, TaxonomyOptions, fit_taxonomy};
+pub use terms::class_terms;

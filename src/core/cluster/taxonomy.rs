@@ -1,0 +1,350 @@
+//! A named clustering that tells how typical a new item is of its cluster.
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::assign::{Assignment, assign};
+use super::kmeans::{Empty, KMeans, KMeansOptions, refine, spherical_kmeans};
+use super::names::cluster_names;
+use super::sample::{row_weights, shuffled};
+use super::terms::class_terms;
+use crate::core::vector::{Vectors, from_hex, to_hex};
+
+/// Stream of random numbers for the folds, apart from those of the restarts.
+const FOLD_STREAM: u64 = u64::MAX;
+
+/// How [`fit_taxonomy`] works.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaxonomyOptions {
+    /// How the clusters are searched.
+    pub kmeans: KMeansOptions,
+    /// Folds of the cross-fit that gives the held-out similarities, from 2 to 5; a value outside is
+    /// moved to the nearer end.
+    pub folds: usize,
+    /// Terms kept per cluster.
+    pub terms: usize,
+}
+
+impl Default for TaxonomyOptions {
+    /// The default k-means, 5 folds, 10 terms.
+    fn default() -> Self {
+        Self {
+            kmeans: KMeansOptions::default(),
+            folds: 5,
+            terms: 10,
+        }
+    }
+}
+
+/// Clusters of items with names, terms and what is needed to judge new items. The four lists have
+/// one entry per cluster. Serialisation restores every bit.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Taxonomy {
+    /// One unit row per cluster.
+    pub centroids: Vectors,
+    /// Per cluster, ascending: cosine similarities to the centroid of items that were held out when
+    /// the centroid was fitted. Similarities of items to a centroid they took part in are too high,
+    /// the more so the smaller the cluster.
+    #[serde(serialize_with = "write_lists", deserialize_with = "read_lists")]
+    pub calibration: Vec<Vec<f32>>,
+    /// Characteristic terms per cluster, best first.
+    pub terms: Vec<Vec<String>>,
+    /// Short unique name per cluster.
+    pub names: Vec<String>,
+}
+
+impl Taxonomy {
+    /// Number of clusters.
+    pub fn len(&self) -> usize {
+        self.centroids.len()
+    }
+
+    /// Whether there are no clusters.
+    pub fn is_empty(&self) -> bool {
+        self.centroids.is_empty()
+    }
+
+    /// The nearest cluster of each row, as [`assign`].
+    pub fn assign(&self, v: &Vectors) -> Vec<Option<Assignment>> {
+        assign(v, &self.centroids)
+    }
+
+    /// Conformal p-value that an item with this similarity to the cluster is like its members: (1 +
+    /// number of held-out similarities at most as high) / (number of held-out similarities + 1), in
+    /// (0, 1]. If the item is exchangeable with them, the chance of a value at most p is at most p
+    /// (Vovk, Gammerman and Shafer 2005). 1, no evidence, for a cluster without held-out
+    /// similarities or an unknown one; a NaN similarity ranks below all.
+    pub fn conformal_p(&self, cluster: usize, similarity: f32) -> f64 {
+        let held_out = self.calibration.get(cluster).map_or(&[][..], Vec::as_slice);
+        let at_most = held_out.partition_point(|&s| s <= similarity);
+        (1 + at_most) as f64 / (held_out.len() + 1) as f64
+    }
+}
+
+/// Clusters the rows, names the clusters by the texts of their rows and calibrates them on held-out
+/// rows.
+///
+/// `texts` belong to the rows in order; missing ones count as empty. Weights and the reduction of
+/// `k` are as for [`spherical_kmeans`]. For the calibration, the rows with weight are dealt into
+/// folds, evenly within each cluster. The clustering is then refitted without each fold, starting
+/// from the full centroids so that clusters keep their numbers, and the fold's rows are assigned to
+/// the refitted centroids as new items would be: their similarities are the held-out ones of the
+/// clusters they fall into. A cluster that has no rows outside a fold takes no part in it, so one
+/// of a single row has no held-out similarity of its own.
+pub fn fit_taxonomy(
+    v: &Vectors,
+    weights: &[f64],
+    texts: &[&str],
+    k: usize,
+    options: &TaxonomyOptions,
+) -> Taxonomy {
+    let weights = row_weights(v, weights);
+    let fit = spherical_kmeans(v, &weights, k, &options.kmeans);
+    let calibration = held_out_similarities(v, &weights, &fit, options);
+    let terms = class_terms(
+        texts,
+        &weights,
+        &fit.assignment,
+        fit.centroids.len(),
+        options.terms,
+    );
+    Taxonomy {
+        calibration,
+        names: cluster_names(&terms),
+        terms,
+        centroids: fit.centroids,
+    }
+}
+
+fn held_out_similarities(
+    v: &Vectors,
+    weights: &[f64],
+    fit: &KMeans,
+    options: &TaxonomyOptions,
+) -> Vec<Vec<f32>> {
+    let mut calibration = vec![Vec::new(); fit.centroids.len()];
+    for fold in folds(weights, fit, options) {
+        let mut training = weights.to_vec();
+        fold.iter().for_each(|&i| training[i] = 0.0);
+        let refit = refine(
+            v,
+            &training,
+            fit.centroids.clone(),
+            &options.kmeans,
+            Empty::Vanish,
+        );
+        for &i in &fold {
+            if let Some(cluster) = refit.assignment[i] {
+                calibration[cluster].push(refit.similarity[i]);
+            }
+        }
+    }
+    calibration
+        .iter_mut()
+        .for_each(|list| list.sort_unstable_by(f32::total_cmp));
+    calibration
+}
+
+/// Row numbers of each fold: the rows with weight in random order, cluster after cluster, dealt in
+/// turn.
+fn folds(weights: &[f64], fit: &KMeans, options: &TaxonomyOptions) -> Vec<Vec<usize>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(options.kmeans.seed);
+    rng.set_stream(FOLD_STREAM);
+    let rows: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > 0.0).collect();
+    let mut order = shuffled(&rows, rows.len(), &mut rng);
+    order.sort_by_key(|&i| fit.assignment[i]);
+    let count = options.folds.clamp(2, 5);
+    (0..count)
+        .map(|fold| order.iter().copied().skip(fold).step_by(count).collect())
+        .collect()
+}
+
+fn write_lists<S: Serializer>(lists: &[Vec<f32>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(lists.iter().map(|list| to_hex(list)))
+}
+
+fn read_lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let list = |text: &String| from_hex(text).filter(|list| list.is_sorted());
+    let lists: Option<Vec<Vec<f32>>> = texts.iter().map(list).collect();
+    lists.ok_or_else(|| {
+        D::Error::custom("calibration is not ascending eight-digit hexadecimal numbers")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::RngExt;
+
+    use super::*;
+
+    /// Rows around `groups` directions in turn; the same directions for every seed of the noise.
+    fn planted(groups: usize, rows: usize, dim: usize, noise: f32, seed: u64) -> Vectors {
+        let gauss = |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
+        let mut rng = ChaCha8Rng::seed_from_u64(77);
+        let centres: Vec<Vec<f32>> = (0..groups)
+            .map(|_| (0..dim).map(|_| gauss(&mut rng)).collect())
+            .collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut v = Vectors::new(dim);
+        for i in 0..rows {
+            let row: Vec<f32> = centres[i % groups]
+                .iter()
+                .map(|c| c + noise * gauss(&mut rng))
+                .collect();
+            v.push(&row);
+        }
+        v
+    }
+
+    fn mean(values: impl Iterator<Item = f64> + Clone) -> f64 {
+        values.clone().sum::<f64>() / values.count() as f64
+    }
+
+    #[test]
+    fn held_out_similarities_make_p_values_of_new_members_uniform() {
+        // Few rows per cluster in many dimensions: members sit far closer to their centroid than
+        // new items do.
+        let v = planted(6, 120, 64, 1.0, 1);
+        let taxonomy = fit_taxonomy(&v, &[], &[], 6, &TaxonomyOptions::default());
+        let fresh = planted(6, 3000, 64, 1.0, 2);
+        let p: Vec<f64> = taxonomy
+            .assign(&fresh)
+            .iter()
+            .map(|a| a.map_or(f64::NAN, |a| taxonomy.conformal_p(a.cluster, a.similarity)))
+            .collect();
+        let below = p.iter().filter(|&&p| p <= 0.1).count() as f64 / p.len() as f64;
+        assert!(
+            (0.42..0.64).contains(&mean(p.iter().copied())),
+            "mean {}",
+            mean(p.iter().copied())
+        );
+        assert!((0.02..0.16).contains(&below), "share at most 0.1: {below}");
+        let own = taxonomy.assign(&v);
+        let training = mean(own.iter().flatten().map(|a| f64::from(a.similarity)));
+        let held_out = mean(taxonomy.calibration.iter().flatten().map(|&s| f64::from(s)));
+        assert!(training > held_out + 0.015, "{training} against {held_out}");
+        assert_eq!(
+            taxonomy.calibration.iter().map(Vec::len).sum::<usize>(),
+            120
+        );
+    }
+
+    #[test]
+    fn an_item_unlike_the_members_has_a_small_p_value() {
+        let v = planted(3, 300, 32, 0.4, 1);
+        let taxonomy = fit_taxonomy(&v, &[], &[], 3, &TaxonomyOptions::default());
+        let strange = planted(50, 50, 32, 0.4, 9).select(&(3..50).collect::<Vec<_>>());
+        for a in taxonomy.assign(&strange).into_iter().flatten() {
+            assert!(taxonomy.conformal_p(a.cluster, a.similarity) < 0.02);
+        }
+    }
+
+    #[test]
+    fn a_p_value_counts_held_out_similarities_at_most_as_high() {
+        let taxonomy = Taxonomy {
+            calibration: vec![vec![0.2, 0.5, 0.5, 0.9], vec![]],
+            ..Default::default()
+        };
+        let cases = [
+            (0, 0.1, 0.2),
+            (0, 0.2, 0.4),
+            (0, 0.5, 0.8),
+            (0, 0.95, 1.0),
+            (0, f32::NAN, 0.2),
+            (1, 0.0, 1.0),
+            (2, 0.0, 1.0),
+        ];
+        for (cluster, similarity, p) in cases {
+            assert_eq!(
+                taxonomy.conformal_p(cluster, similarity),
+                p,
+                "{cluster} {similarity}"
+            );
+        }
+    }
+
+    #[test]
+    fn clusters_are_named_by_their_texts() {
+        let v = planted(2, 40, 8, 0.1, 3);
+        let texts: Vec<&str> = (0..40)
+            .map(|i| {
+                if i % 2 == 0 {
+                    "cancel my subscription"
+                } else {
+                    "where is the parcel"
+                }
+            })
+            .collect();
+        let taxonomy = fit_taxonomy(
+            &v,
+            &[],
+            &texts,
+            2,
+            &TaxonomyOptions {
+                folds: 0,
+                ..Default::default()
+            },
+        );
+        let of_row_0 = taxonomy.assign(&v)[0].unwrap().cluster;
+        assert_eq!(taxonomy.names[of_row_0], "cancel subscription");
+        assert_eq!(taxonomy.names[1 - of_row_0], "parcel");
+        assert_eq!(
+            (
+                taxonomy.len(),
+                taxonomy.calibration.len(),
+                taxonomy.terms.len()
+            ),
+            (2, 2, 2)
+        );
+    }
+
+    #[test]
+    fn a_taxonomy_survives_serialisation_bit_by_bit_whatever_the_thread_count() {
+        let v = planted(4, 90, 9, 0.8, 4);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                fit_taxonomy(
+                    &v,
+                    &[],
+                    &["a b", "order refund"],
+                    4,
+                    &TaxonomyOptions::default(),
+                )
+            })
+        };
+        let taxonomy = run(1);
+        let text = serde_json::to_string(&taxonomy).unwrap();
+        assert_eq!(text, serde_json::to_string(&run(4)).unwrap());
+        let back: Taxonomy = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, taxonomy);
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        let unsorted = r#"{"centroids":{"dim":1,"len":0,"bits":""},"calibration":["3f80000000000000"],"terms":[],"names":[]}"#;
+        assert!(serde_json::from_str::<Taxonomy>(unsorted).is_err());
+    }
+
+    #[test]
+    fn degenerate_inputs_give_a_taxonomy_without_clusters_or_calibration() {
+        let empty = fit_taxonomy(&Vectors::new(3), &[], &[], 5, &TaxonomyOptions::default());
+        assert!(empty.is_empty() && empty.names.is_empty());
+        let mut one = Vectors::new(2);
+        one.push(&[1.0, 0.0]);
+        one.push(&[0.0, 0.0]);
+        let single = fit_taxonomy(
+            &one,
+            &[],
+            &["hello there", "x"],
+            5,
+            &TaxonomyOptions::default(),
+        );
+        assert_eq!(
+            (single.len(), single.calibration, single.names),
+            (1, vec![vec![]], vec!["unnamed".to_owned()])
+        );
+    }
+}

@@ -1,0 +1,304 @@
+//! The represented share of a window, its interval, and the gap between two windows.
+
+use rand::RngExt;
+use rayon::prelude::*;
+
+use super::calibration::{Calibration, DEPTH, FOLDS, GoldenPoints};
+use crate::core::stats::{Interval, percentile_interval, rng};
+use crate::core::vector::{Vectors, top_k};
+
+/// Sampled records of one window.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// One row a record.
+    pub vectors: &'a Vectors,
+    /// Requests of production each stands for.
+    pub weights: &'a [f64],
+    /// User or session of each, from 0: the unit that is resampled.
+    pub groups: &'a [usize],
+}
+
+/// Settings of an assay.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Seed of the folds and of the resampling.
+    pub seed: u64,
+    /// Bootstrap replicates.
+    pub replicates: usize,
+    /// Similarity from which two examples are near-duplicates.
+    pub duplicate_similarity: f64,
+    /// A gap up to this size does not alarm.
+    pub tolerated_gap: f64,
+}
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecordCoverage {
+    /// Row of the nearest live example; `None` for a record with nothing to embed.
+    pub nearest: Option<usize>,
+    /// Its cosine similarity.
+    pub similarity: f64,
+    /// Probability that a live example represents it.
+    pub p_represented: f64,
+}
+
+/// The represented share of a window.
+#[derive(Debug, Clone)]
+pub struct Coverage {
+    /// The share, in [0, 1]; the weighted mean of the records' `p_represented`.
+    pub value: f64,
+    /// Its 95 % interval.
+    pub interval: Interval,
+    /// One entry a record.
+    pub records: Vec<RecordCoverage>,
+}
+
+/// Coverage at the reference − coverage now.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DriftGap {
+    /// The difference, signed.
+    pub value: f64,
+    /// Its 95 % interval.
+    pub interval: Interval,
+    /// One-sided p-value of "the gap is at most the tolerated one".
+    pub p_value: f64,
+}
+
+/// Both windows against one calibration.
+#[derive(Debug, Clone)]
+pub struct CoverageAssay {
+    /// The window measured.
+    pub now: Coverage,
+    /// The window it is compared with.
+    pub reference: Option<Coverage>,
+    /// The difference of the two.
+    pub gap: Option<DriftGap>,
+}
+
+/// Measures the represented share of `now`, and of `reference` where there is one, on the same calibration and the
+/// same resampled golden set, so that its error cancels in the gap. `None` where a window is empty or the set is too
+/// small to calibrate on (see [`Calibration::fit`]).
+pub fn assay(golden: GoldenPoints<'_>, now: Sample<'_>, reference: Option<Sample<'_>>, options: Options) -> Option<CoverageAssay> {
+    let calibration = Calibration::fit(golden, options.duplicate_similarity, options.seed)?;
+    let now = Scored::new(golden, now, &calibration)?;
+    let reference = reference.and_then(|sample| Scored::new(golden, sample, &calibration));
+    let draws = bootstrap(&calibration, &now, reference.as_ref(), options);
+    let raw = |scored: &Scored<'_>| scored.share(&calibration, None, None);
+    let coverage = |scored: &Scored<'_>, replicates: Vec<f64>| {
+        let value = raw(scored).clamp(0.0, 1.0);
+        let interval = percentile_interval(&replicates, 0.95).unwrap_or(Interval { lo: 0.0, hi: 1.0 }).clamp_unit();
+        let interval = Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) };
+        Coverage { value, interval, records: scored.records(value, &calibration) }
+    };
+    let gap = reference.as_ref().map(|scored| {
+        let differences: Vec<f64> = draws.iter().map(|(now, then)| then - now).collect();
+        let value = raw(scored).clamp(0.0, 1.0) - raw(&now).clamp(0.0, 1.0);
+        let below = differences.iter().filter(|difference| **difference <= options.tolerated_gap).count();
+        let interval = percentile_interval(&differences, 0.95).unwrap_or(Interval { lo: -1.0, hi: 1.0 });
+        DriftGap {
+            value,
+            interval: Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) },
+            p_value: (below + 1) as f64 / (differences.len() + 1) as f64,
+        }
+    });
+    Some(CoverageAssay {
+        now: coverage(&now, draws.iter().map(|draw| draw.0).collect()),
+        reference: reference.as_ref().map(|scored| coverage(scored, draws.iter().map(|draw| draw.1).collect())),
+        gap,
+    })
+}
+
+/// A window's records, scored against every fold's remainder of the golden set.
+struct Scored<'a> {
+    sample: Sample<'a>,
+    nearest: Vec<Option<usize>>,
+    /// Mean similarity over the folds of the nearest example outside of the fold.
+    similarity: Vec<f64>,
+    /// Mean over the folds of P(represented | similarity); 0 for a record with nothing to embed.
+    posterior: Vec<f64>,
+    /// Share of the window's mass whose nearest example is of each topic.
+    topic_mass: Vec<f64>,
+    groups: usize,
+}
+
+impl<'a> Scored<'a> {
+    fn new(golden: GoldenPoints<'_>, sample: Sample<'a>, calibration: &Calibration) -> Option<Self> {
+        let total: f64 = sample.weights.iter().sum();
+        if total <= 0.0 {
+            return None;
+        }
+        let lists = top_k(sample.vectors, golden.vectors, DEPTH, |_, _| false);
+        let mut scored = Self {
+            sample,
+            nearest: Vec::with_capacity(lists.len()),
+            similarity: Vec::with_capacity(lists.len()),
+            posterior: Vec::with_capacity(lists.len()),
+            topic_mass: vec![0.0; golden.topics.iter().max().map_or(0, |last| last + 1)],
+            groups: sample.groups.iter().max().map_or(0, |last| last + 1),
+        };
+        for (row, list) in lists.iter().enumerate() {
+            let Some(first) = list.first() else {
+                scored.nearest.push(None);
+                scored.similarity.push(0.0);
+                scored.posterior.push(0.0);
+                continue;
+            };
+            let folds = (0..FOLDS).map(|fold| {
+                let outside = list.iter().find(|neighbour| calibration.folds[neighbour.index] != fold);
+                f64::from(outside.or(list.last()).map_or(0.0, |neighbour| neighbour.similarity))
+            });
+            let folds: Vec<f64> = folds.collect();
+            scored.nearest.push(Some(first.index));
+            scored.similarity.push(folds.iter().sum::<f64>() / FOLDS as f64);
+            scored.posterior.push(folds.iter().map(|s| calibration.posterior(*s)).sum::<f64>() / FOLDS as f64);
+            scored.topic_mass[golden.topics[first.index]] += sample.weights[row] / total;
+        }
+        Some(scored)
+    }
+
+    /// The represented share, not yet clamped, with rows and topics counted as often as the bootstrap drew them.
+    fn share(&self, calibration: &Calibration, rows: Option<&[f64]>, topics: Option<&TopicDraw>) -> f64 {
+        let (mut seen, mut mass) = (0.0, 0.0);
+        for (row, posterior) in self.posterior.iter().enumerate() {
+            let weight = self.sample.weights[row] * rows.map_or(1.0, |counts| counts[self.sample.groups[row]]);
+            seen += weight * posterior;
+            mass += weight;
+        }
+        if mass <= 0.0 {
+            return f64::NAN;
+        }
+        let known = self.known_mean(calibration, topics);
+        let novel = novel_mean(calibration, topics);
+        if known - novel < 1e-3 { 1.0 } else { (seen / mass - novel) / (known - novel) }
+    }
+
+    /// Mean posterior of held-out examples, with topics weighted as today's traffic has them.
+    fn known_mean(&self, calibration: &Calibration, topics: Option<&TopicDraw>) -> f64 {
+        let topic_examples = topic_weights(calibration, self.topic_mass.len());
+        let examples: f64 = topic_examples.iter().sum();
+        weighted(calibration.points.iter().map(|point| {
+            let drawn = topics.map_or(1.0, |draw| draw.known[point.topic]);
+            // A tenth of the weight stays with the set's own mix, so that no topic's single example decides.
+            let mix = 0.9 * self.topic_mass[point.topic] / topic_examples[point.topic] + 0.1 / examples;
+            (calibration.posterior(point.known), point.weight * drawn * mix)
+        }))
+    }
+
+    /// Posterior of every record under the estimated share, shifted in its odds so that the weighted mean *is* the
+    /// share.
+    fn records(&self, share: f64, calibration: &Calibration) -> Vec<RecordCoverage> {
+        let _ = calibration;
+        let total: f64 = self.sample.weights.iter().sum();
+        let embeddable: f64 =
+            self.nearest.iter().zip(self.sample.weights).filter(|(nearest, _)| nearest.is_some()).map(|(_, w)| w).sum();
+        // A share above the embeddable one cannot be dealt out; the clamp keeps the search bounded.
+        let target = (share * total / embeddable.max(f64::MIN_POSITIVE)).min(1.0);
+        let probability = |row: usize, shift: f64| {
+            let odds = (self.posterior[row] / (1.0 - self.posterior[row])).ln() + shift;
+            1.0 / (1.0 + (-odds).exp())
+        };
+        let mean = |shift: f64| {
+            let rows = self.nearest.iter().enumerate().filter(|(_, nearest)| nearest.is_some());
+            rows.map(|(row, _)| self.sample.weights[row] * probability(row, shift)).sum::<f64>() / embeddable
+        };
+        let shift = solve_increasing(mean, target);
+        let record = |(row, nearest): (usize, &Option<usize>)| {
+            let p_represented = match (nearest, shift) {
+                (None, _) => 0.0,
+                (Some(_), Shift::All) => 1.0,
+                (Some(_), Shift::None) => 0.0,
+                (Some(_), Shift::By(shift)) => probability(row, shift),
+            };
+            RecordCoverage { nearest: *nearest, similarity: self.similarity[row], p_represented }
+        };
+        self.nearest.iter().enumerate().map(record).collect()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Shift {
+    All,
+    None,
+    By(f64),
+}
+
+fn solve_increasing(mean: impl Fn(f64) -> f64, target: f64) -> Shift {
+    if target >= 1.0 - 1e-12 {
+        return Shift::All;
+    }
+    if target <= 1e-12 {
+        return Shift::None;
+    }
+    let (mut low, mut high) = (-60.0, 60.0);
+    for _ in 0..200 {
+        let middle = f64::midpoint(low, high);
+        if mean(middle) < target { low = middle } else { high = middle }
+    }
+    Shift::By(f64::midpoint(low, high))
+}
+
+fn topic_weights(calibration: &Calibration, topics: usize) -> Vec<f64> {
+    let mut weights = vec![0.0; topics];
+    for point in &calibration.points {
+        weights[point.topic] += point.weight;
+    }
+    weights
+}
+
+fn novel_mean(calibration: &Calibration, topics: Option<&TopicDraw>) -> f64 {
+    weighted(calibration.points.iter().map(|point| {
+        let drawn = topics.map_or(1.0, |draw| draw.novel[point.topic]);
+        (calibration.posterior(point.novel), point.weight * drawn)
+    }))
+}
+
+fn weighted(values: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (sum, weight) = values.fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + value * weight, total + weight));
+    if weight > 0.0 { sum / weight } else { 0.0 }
+}
+
+/// How often each topic was drawn.
+struct TopicDraw {
+    known: Vec<f64>,
+    /// Fewer topics than the set has: new requests are about a handful of things, and which ones they are is the
+    /// largest part of the error.
+    novel: Vec<f64>,
+}
+
+/// Topics a draw of novel requests consists of.
+const NOVEL_TOPICS: usize = 10;
+
+fn bootstrap(calibration: &Calibration, now: &Scored<'_>, reference: Option<&Scored<'_>>, options: Options) -> Vec<(f64, f64)> {
+    let present: Vec<usize> = {
+        let weights = topic_weights(calibration, now.topic_mass.len());
+        (0..weights.len()).filter(|topic| weights[*topic] > 0.0).collect()
+    };
+    let topics = now.topic_mass.len();
+    let draws: Vec<Option<(f64, f64)>> = (0..options.replicates)
+        .into_par_iter()
+        .map(|replicate| {
+            let mut random = rng(options.seed, 1_000 + replicate as u64);
+            let mut resample = |groups: usize, draws: usize| {
+                let mut counts = vec![0.0; groups];
+                (0..draws).for_each(|_| counts[random.random_range(0..groups)] += 1.0);
+                counts
+            };
+            let now_rows = resample(now.groups, now.groups);
+            let then_rows = reference.map(|scored| resample(scored.groups, scored.groups));
+            let spread = |drawn: Vec<f64>| {
+                let mut counts = vec![0.0; topics];
+                present.iter().zip(drawn).for_each(|(topic, count)| counts[*topic] = count);
+                counts
+            };
+            let known = spread(resample(present.len(), present.len()));
+            let novel = spread(resample(present.len(), NOVEL_TOPICS.min(present.len())));
+            let draw = TopicDraw { known, novel };
+            let now_share = now.share(calibration, Some(&now_rows), Some(&draw));
+            let then_share = reference
+                .zip(then_rows.as_ref())
+                .map_or(0.0, |(scored, rows)| scored.share(calibration, Some(rows), Some(&draw)));
+            (now_share.is_finite() && then_share.is_finite()).then_some((now_share, then_share))
+        })
+        .collect();
+    draws.into_iter().flatten().collect()
+}

@@ -1,0 +1,84 @@
+//! Canonical JSON and content hashes: the same content gives the same bytes, however a file wrote it.
+
+use serde_json::Value;
+
+/// JSON text with object keys sorted by their bytes, no white space, and line endings as `\n`.
+///
+/// Two values that differ only in key order or in CRLF against LF give the same text.
+pub fn canonical_json(value: &Value) -> String {
+    let mut out = String::new();
+    write_value(value, &mut out);
+    out
+}
+
+fn write_value(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(b.0));
+            out.push('{');
+            for (index, (key, inner)) in entries.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_string(key, out);
+                out.push(':');
+                write_value(inner, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, inner) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_value(inner, out);
+            }
+            out.push(']');
+        }
+        Value::String(text) => write_string(text, out),
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn write_string(text: &str, out: &mut String) {
+    let text = text.replace("\r\n", "\n");
+    out.push_str(&Value::String(text).to_string());
+}
+
+/// BLAKE3 of `bytes` under a domain label, as 64 lower-case hex digits.
+///
+/// The label keeps hashes of different kinds of things apart, even where their bytes agree.
+pub fn content_hash(label: &str, bytes: &[u8]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(label.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(bytes);
+    hasher.finalize().to_hex().to_string()
+}
+
+/// The first `digits` characters of a hash, for people to read.
+pub fn short(hash: &str, digits: usize) -> &str {
+    hash.get(..digits).unwrap_or(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn key_order_and_line_endings_do_not_change_the_text() {
+        let a: Value = serde_json::from_str(r#"{"b":[1,{"z":null,"a":true}],"a":"x\r\ny"}"#).unwrap();
+        let b = json!({"a": "x\ny", "b": [1, {"a": true, "z": null}]});
+        assert_eq!(canonical_json(&a), canonical_json(&b));
+        assert_eq!(canonical_json(&b), r#"{"a":"x\ny","b":[1,{"a":true,"z":null}]}"#);
+    }
+
+    #[test]
+    fn labels_keep_equal_bytes_apart() {
+        assert_ne!(content_hash("input", b"x"), content_hash("output", b"x"));
+        assert_eq!(content_hash("input", b"x").len(), 64);
+    }
+}

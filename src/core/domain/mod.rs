@@ -1,0 +1,23 @@
+//! The shared nouns of karat, and the two traits the edges implement: [`Endpoint`] and [`Embedder`].
+
+mod canonical;
+mod embedder;
+mod endpoint;
+mod example;
+mod failure;
+mod flag;
+mod outcome;
+mod suite;
+mod time;
+mod traffic;
+
+pub use canonical::{canonical_json, content_hash, short};
+pub use embedder::Embedder;
+pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, Request, Response, Usage};
+pub use example::{Card, Dataset, Example, ExampleStatus, input_text};
+pub use failure::{Failure, FailureKind, Outcome as FlowResult};
+pub use flag::{Flag, ReasonCode};
+pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, Score};
+pub use suite::{Gate, Normalization, Prompt, PromptMessage, Scorer, ScorerKind, Suite};
+pub use time::{Window, parse_span, parse_timestamp};
+pub use traffic::{TrafficRecord, WindowSummary};

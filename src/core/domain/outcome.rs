@@ -1,0 +1,78 @@
+//! What came of asking one endpoint about one example.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoint::{CallError, Response};
+
+/// A number in [0, 1], or the reason why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Score {
+    /// The value, in [0, 1], and what made it so.
+    Value(f64, Option<String>),
+    /// Not scored, and why. Counts neither as right nor as wrong.
+    Skipped(String),
+}
+
+impl Score {
+    /// 1 where `pass` holds, else 0.
+    pub fn pass(pass: bool, reason: Option<String>) -> Self {
+        Self::Value(f64::from(u8::from(pass)), reason)
+    }
+
+    /// The value, where there is one.
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Self::Value(value, _) => Some(*value),
+            Self::Skipped(_) => None,
+        }
+    }
+}
+
+/// The answer with its scores by scorer name, or the error. An error is never a wrong answer.
+#[derive(Debug, Clone)]
+pub enum OutcomeResult {
+    /// The endpoint answered.
+    Answered {
+        /// The answer.
+        response: Response,
+        /// One score a scorer, in the suite's order.
+        scores: Vec<(String, Score)>,
+    },
+    /// The endpoint did not answer.
+    Failed(CallError),
+}
+
+/// One example × trial of a run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The example.
+    pub example_id: String,
+    /// Which repeat, from 0.
+    pub trial: u32,
+    /// What came of it.
+    pub result: OutcomeResult,
+}
+
+/// An outcome as it was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedOutcome {
+    /// The example.
+    pub example_id: String,
+    /// Which repeat, from 0.
+    pub trial: u32,
+    /// The answer; `None` for an error.
+    pub output: Option<String>,
+    /// Kind and message of the error.
+    pub error: Option<(String, String)>,
+    /// Duration of the successful attempt in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// Tokens of prompt and answer.
+    pub tokens: (u64, u64),
+    /// The model the server said it used.
+    pub model: Option<String>,
+    /// Score by scorer.
+    pub scores: BTreeMap<String, Score>,
+}

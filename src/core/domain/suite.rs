@@ -1,0 +1,120 @@
+//! What a suite asks, how answers are scored, and what must hold.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One message of a prompt, a minijinja template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromptMessage {
+    /// `system`, `user` or `assistant`.
+    pub role: String,
+    /// The template.
+    pub content: String,
+}
+
+/// What is sent for an example.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Prompt {
+    /// One user message.
+    Text(String),
+    /// Chat messages.
+    Messages(Vec<PromptMessage>),
+    /// The input itself: its text as a user message, or its own chat messages as they are.
+    Input,
+}
+
+/// A step that makes two texts comparable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalization {
+    /// Remove white space at both ends.
+    Trim,
+    /// Lower case, by Unicode.
+    Lowercase,
+    /// Runs of white space become one space.
+    Whitespace,
+    /// Remove punctuation at both ends, such as quotes and a closing full stop.
+    Punctuation,
+    /// Unicode normal form NFKC.
+    Unicode,
+}
+
+/// How an answer becomes a number in [0, 1].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ScorerKind {
+    /// 1 when the normalised answer equals one of the accepted ones.
+    Exact {
+        /// Steps applied to both sides, in order.
+        normalize: Vec<Normalization>,
+    },
+    /// 1 when the normalised answer contains an accepted one (or, where `value` is set, that text).
+    Contains {
+        /// Text looked for instead of the accepted answers.
+        value: Option<String>,
+        /// Steps applied to both sides, in order.
+        normalize: Vec<Normalization>,
+    },
+    /// 1 when the pattern matches somewhere in the answer.
+    Regex {
+        /// The pattern, in the syntax of the `regex` crate; `{expected}` stands for the escaped accepted answer.
+        pattern: String,
+    },
+    /// 1 when the last number in the answer is near an accepted one.
+    Numeric {
+        /// Largest absolute difference.
+        absolute: f64,
+        /// Largest difference relative to the accepted number.
+        relative: f64,
+    },
+    /// 1 when the answer is JSON valid under the schema.
+    JsonSchema {
+        /// The schema.
+        schema: Value,
+    },
+}
+
+/// A named scorer of a suite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scorer {
+    /// Unique within the suite.
+    pub name: String,
+    /// How it scores.
+    pub kind: ScorerKind,
+}
+
+/// A minimum that the mean of a scorer must reach.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// The scorer it judges.
+    pub scorer: String,
+    /// The minimum mean, in [0, 1].
+    pub min: f64,
+    /// Confidence of the interval it is judged on.
+    pub confidence: f64,
+    /// Endpoints it applies to; empty means all.
+    pub endpoints: Vec<String>,
+    /// Whether "inconclusive" stops the pipeline (exit 103) or is only reported.
+    pub require_decision: bool,
+}
+
+/// A suite: dataset + prompt + endpoints + scorers + gates.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    /// The name of its file.
+    pub name: String,
+    /// Hash of everything that decides what is sent and how it is judged.
+    pub version: String,
+    /// The golden set it runs.
+    pub dataset: String,
+    /// What is sent.
+    pub prompt: Prompt,
+    /// Names of the endpoints asked when the command names none.
+    pub endpoints: Vec<String>,
+    /// How answers are scored; the first one is the primary scorer.
+    pub scorers: Vec<Scorer>,
+    /// What must hold.
+    pub gates: Vec<Gate>,
+    /// Largest share of examples that may end in an error before the run counts as incomplete.
+    pub error_tolerance: f64,
+}

@@ -1,0 +1,81 @@
+//! What to label next: greedy facility location over the unrepresented mass (Nemhauser, Wolsey & Fisher 1978), so
+//! that each candidate stands for traffic that neither the set nor an earlier candidate stands for.
+
+use crate::core::vector::{Vectors, dot};
+
+/// A record worth labelling.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Its row.
+    pub record: usize,
+    /// Share of all traffic mass that it would newly stand for.
+    pub gain: f64,
+}
+
+/// Rows compared at most: the cost is their square.
+const POOL: usize = 1500;
+
+/// Picks up to `count` records. `unrepresented[i]` is record i's mass × (1 − p_represented), as a share of all mass.
+///
+/// A candidate stands for another record by their cosine similarity above `floor`, scaled to [0, 1]. Where more than
+/// 1,500 records are unrepresented, those with the most unrepresented mass compete.
+pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: usize) -> Vec<Candidate> {
+    let mut pool: Vec<usize> =
+        (0..records.len()).filter(|i| records.is_embeddable(*i) && unrepresented[*i] > 1e-9).collect();
+    pool.sort_by(|a, b| unrepresented[*b].total_cmp(&unrepresented[*a]).then(a.cmp(b)));
+    pool.truncate(POOL);
+    let stands_for = |a: usize, b: usize| {
+        let above = (dot(records.row(a), records.row(b)) - floor) / (1.0 - floor).max(f32::EPSILON);
+        f64::from(above.clamp(0.0, 1.0))
+    };
+    let mut served = vec![0.0; pool.len()];
+    let mut picked: Vec<Candidate> = Vec::new();
+    while picked.len() < count.min(pool.len()) {
+        let gain_of = |candidate: usize| -> f64 {
+            let gains = pool.iter().zip(&served);
+            gains.map(|(record, served)| unrepresented[*record] * (stands_for(candidate, *record) - served).max(0.0)).sum()
+        };
+        let free = pool.iter().copied().filter(|record| picked.iter().all(|candidate| candidate.record != *record));
+        let Some((record, gain)) = best(free.collect(), gain_of) else { break };
+        if gain <= 0.0 {
+            break;
+        }
+        for (served, other) in served.iter_mut().zip(&pool) {
+            *served = served.max(stands_for(record, *other));
+        }
+        picked.push(Candidate { record, gain });
+    }
+    picked
+}
+
+fn best(free: Vec<usize>, gain_of: impl Fn(usize) -> f64 + Sync) -> Option<(usize, f64)> {
+    use rayon::prelude::*;
+    let gains: Vec<(usize, f64)> = free.into_par_iter().map(|record| (record, gain_of(record))).collect();
+    gains.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(rows: &[[f32; 2]]) -> Vectors {
+        let mut vectors = Vectors::new(2);
+        rows.iter().for_each(|row| vectors.push(row));
+        vectors
+    }
+
+    #[test]
+    fn the_second_candidate_is_not_a_copy_of_the_first() {
+        let vectors = records(&[[1.0, 0.0], [0.999, 0.01], [0.998, 0.02], [0.0, 1.0]]);
+        let picked = candidates(&vectors, &[0.2, 0.2, 0.2, 0.1], 0.0, 2);
+        assert!(picked[0].record < 3 && picked[1].record == 3, "{picked:?}");
+        assert!((picked[0].gain - 0.6).abs() < 0.01 && (picked[1].gain - 0.1).abs() < 0.01, "{picked:?}");
+    }
+
+    #[test]
+    fn represented_and_empty_records_are_never_candidates() {
+        let vectors = records(&[[1.0, 0.0], [0.0, 0.0]]);
+        assert!(candidates(&vectors, &[0.0, 0.5], 0.0, 5).is_empty());
+        assert!(candidates(&Vectors::new(2), &[], 0.0, 5).is_empty());
+    }
+}

@@ -1,0 +1,7 @@
+//! What the score would be on today's traffic, and what to label next.
+
+mod candidates;
+mod today;
+
+pub use candidates::{Candidate, candidates};
+pub use today::{Stratum, TodayEstimate, today};

@@ -1,0 +1,11 @@
+//! The golden set: how a row becomes an example, what a version is, what is wrong with a set, and what changed.
+
+mod diff;
+mod lint;
+mod row;
+mod version;
+
+pub use diff::{Change, ChangeKind, DatasetDiff, Fingerprint, diff, fingerprints};
+pub use lint::{Finding, FindingKind, lint, normalised_input};
+pub use row::{RowError, example_from_row, finish_ids};
+pub use version::{canonical_example, dataset_version, example_from_canonical};

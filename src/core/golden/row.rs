@@ -1,0 +1,243 @@
+//! Row rules: the field names people already use, and what each must hold.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+
+use crate::core::domain::{Example, ExampleStatus, canonical_json, content_hash, parse_timestamp, short};
+
+const INPUT: &[&str] = &["input", "inputs", "question", "prompt", "query", "text", "vars"];
+const EXPECTED: &[&str] =
+    &["expected", "target", "ideal", "expected_output", "expectedOutput", "reference", "answer", "label"];
+
+/// Why a row is not an example.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct RowError {
+    /// Line of the file (1 is the first).
+    pub line: u64,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Makes an example of one row's fields.
+///
+/// Scalars are text: `5`, `"5"` and a CSV cell `5` are the same answer. A list in an expected field means any of
+/// its values. Fields that are none of karat's own go to `metadata`. An example without an id gets an empty one;
+/// [`finish_ids`] fills it once the whole file is read.
+///
+/// # Errors
+/// A sentence naming the field, for a row without input, with two names for the same field, or with a value that
+/// does not fit its field.
+pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Example, RowError> {
+    let fail = |message: String| RowError { line, message };
+    row.retain(|_, value| !is_absent(value));
+    let input = take_alias(&mut row, "input", INPUT)
+        .map_err(fail)?
+        .ok_or_else(|| fail(format!("no input; give one of the fields {}", INPUT.join(", "))))?;
+    let expected = take_alias(&mut row, "expected", EXPECTED).map_err(fail)?;
+    let mut example = Example {
+        id: take_text(&mut row, "id").map_err(fail)?.unwrap_or_default(),
+        input: textual(input),
+        expected: expected.map(expected_values).unwrap_or_default(),
+        context: row.remove("context").map(textual),
+        metadata: Map::new(),
+        tags: take_tags(&mut row).map_err(fail)?,
+        created_at: take_time(&mut row, "created_at").map_err(fail)?,
+        labeled_at: take_time(&mut row, "labeled_at").map_err(fail)?,
+        labeled_by: take_text(&mut row, "labeled_by").map_err(fail)?,
+        reviewed_at: take_time(&mut row, "reviewed_at").map_err(fail)?,
+        valid_until: take_date(&mut row, "valid_until").map_err(fail)?,
+        source: take_text(&mut row, "source").map_err(fail)?,
+        critical: take_bool(&mut row, "critical").map_err(fail)?,
+        status: take_status(&mut row).map_err(fail)?,
+        retired_reason: take_text(&mut row, "retired_reason").map_err(fail)?,
+        line,
+    };
+    example.metadata = metadata(row).map_err(fail)?;
+    Ok(example)
+}
+
+/// Gives an id to every example without one: the hash of its canonical input, with `-2`, `-3` … where several
+/// share an input. Which of them gets which suffix depends on their content, not on the order of the file.
+pub fn finish_ids(examples: &mut [Example]) {
+    let mut unnamed: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, example) in examples.iter().enumerate() {
+        if example.id.is_empty() {
+            let hash = content_hash("karat-input", canonical_json(&example.input).as_bytes());
+            unnamed.entry(short(&hash, 12).to_owned()).or_default().push(index);
+        }
+    }
+    for (base, mut members) in unnamed {
+        members.sort_by_cached_key(|index| super::canonical_example(&examples[*index]));
+        for (rank, index) in members.into_iter().enumerate() {
+            examples[index].id = if rank == 0 { base.clone() } else { format!("{base}-{}", rank + 1) };
+        }
+    }
+}
+
+fn is_absent(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+fn take_alias(row: &mut Map<String, Value>, name: &str, aliases: &[&str]) -> Result<Option<Value>, String> {
+    let present: Vec<&str> = aliases.iter().copied().filter(|alias| row.contains_key(*alias)).collect();
+    match present.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(row.remove(*one)),
+        // `input` and `expected` are karat's own names: beside them an alias is an ordinary extra field.
+        [first, ..] if *first == name => Ok(row.remove(*first)),
+        many => Err(format!("{} all mean {name}; keep one, or rename it to \"{name}\"", many.join(" and "))),
+    }
+}
+
+/// Scalars as text, line endings as `\n`; lists and objects keep their shape with textual leaves.
+fn textual(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("\r\n", "\n")),
+        Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
+        Value::Array(items) => Value::Array(items.into_iter().map(textual).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, inner)| (key, textual(inner))).collect()),
+        Value::Null => Value::Null,
+    }
+}
+
+fn expected_values(value: Value) -> Vec<Value> {
+    match textual(value) {
+        Value::Array(items) => items.into_iter().filter(|item| !item.is_null()).collect(),
+        one => vec![one],
+    }
+}
+
+fn take_text(row: &mut Map<String, Value>, key: &str) -> Result<Option<String>, String> {
+    match row.remove(key).map(textual) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
+        Some(_) => Err(format!("{key} must be text")),
+    }
+}
+
+fn take_tags(row: &mut Map<String, Value>) -> Result<Vec<String>, String> {
+    let mut tags: Vec<String> = match row.remove("tags").map(textual) {
+        None => Vec::new(),
+        Some(Value::String(text)) => text.split([',', ';']).map(|tag| tag.trim().to_owned()).collect(),
+        Some(Value::Array(items)) => items
+            .into_iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or("tags must be a list of texts"))
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err("tags must be a list of texts".into()),
+    };
+    tags.retain(|tag| !tag.is_empty());
+    tags.sort();
+    tags.dedup();
+    Ok(tags)
+}
+
+fn take_time(row: &mut Map<String, Value>, key: &str) -> Result<Option<Timestamp>, String> {
+    let Some(text) = take_text(row, key)? else { return Ok(None) };
+    let read = parse_timestamp(&text);
+    read.map(Some).ok_or_else(|| format!("{key} \"{text}\" is not a date; write 2026-09-14 or 2026-09-14T08:30:00Z"))
+}
+
+fn take_date(row: &mut Map<String, Value>, key: &str) -> Result<Option<Date>, String> {
+    Ok(take_time(row, key)?.map(|time| time.to_zoned(jiff::tz::TimeZone::UTC).date()))
+}
+
+fn take_bool(row: &mut Map<String, Value>, key: &str) -> Result<bool, String> {
+    match take_text(row, key)?.as_deref().map(str::to_ascii_lowercase).as_deref() {
+        None | Some("false" | "no" | "0") => Ok(false),
+        Some("true" | "yes" | "1") => Ok(true),
+        Some(other) => Err(format!("{key} must be true or false, not \"{other}\"")),
+    }
+}
+
+fn take_status(row: &mut Map<String, Value>) -> Result<ExampleStatus, String> {
+    match take_text(row, "status")?.as_deref() {
+        None | Some("active") => Ok(ExampleStatus::Active),
+        Some("regression-only") => Ok(ExampleStatus::RegressionOnly),
+        Some("retired") => Ok(ExampleStatus::Retired),
+        Some(other) => Err(format!("status \"{other}\" is not one of active, regression-only, retired")),
+    }
+}
+
+fn metadata(mut row: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut fields = match row.remove("metadata") {
+        None => Map::new(),
+        Some(Value::Object(map)) => map,
+        Some(_) => return Err("metadata must be an object".into()),
+    };
+    for (key, value) in row {
+        if fields.contains_key(&key) {
+            return Err(format!("\"{key}\" stands both beside and inside metadata; keep one"));
+        }
+        fields.insert(key, value);
+    }
+    Ok(fields.into_iter().map(|(key, value)| (key, textual(value))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(value: Value) -> Result<Example, RowError> {
+        example_from_row(7, value.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn every_documented_alias_is_read() {
+        for input in INPUT {
+            for expected in EXPECTED {
+                let example = row(json!({ *input: "where is it", *expected: "track" })).unwrap();
+                assert_eq!(example.text(), "where is it", "{input}");
+                assert_eq!(example.label().as_deref(), Some("track"), "{expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_aliases_of_one_field_are_refused_and_the_own_name_wins() {
+        let error = row(json!({"question": "a", "query": "b"})).unwrap_err();
+        assert_eq!(error.to_string(), "line 7: question and query all mean input; keep one, or rename it to \"input\"");
+        let example = row(json!({"input": "a", "text": "b"})).unwrap();
+        assert_eq!((example.text().as_str(), example.metadata["text"].as_str()), ("a", Some("b")));
+    }
+
+    #[test]
+    fn a_list_of_expected_answers_means_any_of_them() {
+        let example = row(json!({"input": "x", "expected": ["yes", 1, true, null]})).unwrap();
+        assert_eq!(example.expected_texts(), ["yes", "1", "true"]);
+    }
+
+    #[test]
+    fn bad_rows_say_what_is_wrong_with_which_field() {
+        let cases = [
+            (json!({"expected": "x"}), "no input; give one of the fields input, inputs, question, prompt, query, text, vars"),
+            (json!({"input": "  "}), "no input; give one of the fields input, inputs, question, prompt, query, text, vars"),
+            (json!({"input": "x", "labeled_at": "soon"}), "labeled_at \"soon\" is not a date; write 2026-09-14 or 2026-09-14T08:30:00Z"),
+            (json!({"input": "x", "status": "old"}), "status \"old\" is not one of active, regression-only, retired"),
+            (json!({"input": "x", "critical": "maybe"}), "critical must be true or false, not \"maybe\""),
+            (json!({"input": "x", "metadata": "m"}), "metadata must be an object"),
+            (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of texts"),
+            (json!({"input": "x", "lang": "en", "metadata": {"lang": "de"}}), "\"lang\" stands both beside and inside metadata; keep one"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(row(value).unwrap_err().message, expected);
+        }
+    }
+
+    #[test]
+    fn an_edited_label_keeps_its_id_and_shared_inputs_get_a_suffix_whatever_the_order() {
+        let mut first = [row(json!({"input": "a", "expected": "1"})).unwrap(), row(json!({"input": "a", "expected": "2"})).unwrap()];
+        let mut second = [first[1].clone(), first[0].clone()];
+        finish_ids(&mut first);
+        finish_ids(&mut second);
+        assert_eq!(first[0].id, second[1].id);
+        assert_eq!(first[1].id, format!("{}-2", first[0].id));
+        let mut edited = [row(json!({"input": "a", "expected": "3"})).unwrap()];
+        finish_ids(&mut edited);
+        assert_eq!(edited[0].id, first[0].id);
+    }
+}

@@ -1,0 +1,95 @@
+//! A version is the hash of the canonical content: the same examples give the same version whatever the order of
+//! lines and keys, the line endings, or the file format.
+
+use serde_json::{Map, Value, json};
+
+use super::row::{RowError, example_from_row};
+use crate::core::domain::{Example, canonical_json, content_hash};
+
+/// One example as canonical JSON: what is hashed, stored, and read back by [`example_from_canonical`].
+pub fn canonical_example(example: &Example) -> String {
+    let mut map = Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            map.insert(key.to_owned(), value);
+        }
+    };
+    put("id", Some(json!(example.id)));
+    put("input", Some(example.input.clone()));
+    put("expected", (!example.expected.is_empty()).then(|| Value::Array(example.expected.clone())));
+    put("context", example.context.clone());
+    put("metadata", (!example.metadata.is_empty()).then(|| Value::Object(example.metadata.clone())));
+    put("tags", (!example.tags.is_empty()).then(|| json!(example.tags)));
+    put("created_at", example.created_at.map(|time| json!(time.to_string())));
+    put("labeled_at", example.labeled_at.map(|time| json!(time.to_string())));
+    put("labeled_by", example.labeled_by.as_ref().map(|who| json!(who)));
+    put("reviewed_at", example.reviewed_at.map(|time| json!(time.to_string())));
+    put("valid_until", example.valid_until.map(|date| json!(date.to_string())));
+    put("source", example.source.as_ref().map(|source| json!(source)));
+    put("critical", example.critical.then(|| json!("true")));
+    put("status", (example.status != Default::default()).then(|| json!(example.status.name())));
+    put("retired_reason", example.retired_reason.as_ref().map(|reason| json!(reason)));
+    canonical_json(&Value::Object(map))
+}
+
+/// Reads back what [`canonical_example`] wrote.
+///
+/// # Errors
+/// Where the text is not such a row.
+pub fn example_from_canonical(line: u64, text: &str) -> Result<Example, RowError> {
+    let row = serde_json::from_str(text).map_err(|error| RowError { line, message: error.to_string() })?;
+    example_from_row(line, row)
+}
+
+/// Hash of a set of examples, 64 hex digits; independent of their order.
+pub fn dataset_version(examples: &[Example]) -> String {
+    let mut rows: Vec<String> = examples.iter().map(canonical_example).collect();
+    rows.sort_unstable();
+    content_hash("karat-dataset-v1", rows.join("\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn examples(rows: &[Value]) -> Vec<Example> {
+        rows.iter().map(|row| example_from_row(1, row.as_object().unwrap().clone()).unwrap()).collect()
+    }
+
+    #[test]
+    fn order_types_of_scalars_and_line_endings_do_not_change_the_version() {
+        let a = examples(&[json!({"id": 1, "input": "x\r\ny", "expected": 5}), json!({"id": "2", "input": "z", "tags": "b,a"})]);
+        let b = examples(&[json!({"tags": ["a", "b"], "text": "z", "id": "2"}), json!({"label": ["5"], "input": "x\ny", "id": "1"})]);
+        assert_eq!(dataset_version(&a), dataset_version(&b));
+    }
+
+    #[test]
+    fn any_change_of_content_changes_the_version() {
+        let base = json!({"id": "1", "input": "x", "expected": "y"});
+        let version = dataset_version(&examples(std::slice::from_ref(&base)));
+        for (key, value) in [
+            ("input", json!("x2")),
+            ("expected", json!("z")),
+            ("status", json!("retired")),
+            ("critical", json!(true)),
+            ("reviewed_at", json!("2026-01-01")),
+            ("colour", json!("red")),
+        ] {
+            let mut changed = base.clone();
+            changed[key] = value;
+            assert_ne!(dataset_version(&examples(&[changed])), version, "{key}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_canonical_form_reads_back_as_the_same_example(input in "\\PC{1,40}", label in "\\PC{0,10}", note in "\\PC{0,10}") {
+            prop_assume!(!input.trim().is_empty());
+            let row = json!({"id": "e1", "input": input, "label": label, "note": note, "valid_until": "2026-12-31"});
+            let example = examples(&[row]).remove(0);
+            let again = example_from_canonical(1, &canonical_example(&example)).unwrap();
+            prop_assert_eq!(again, example);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The pure floor: no file, socket, clock, environment, database or unseeded randomness in here.
+
+pub mod births;
+pub mod cluster;
+pub mod coverage;
+pub mod domain;
+pub mod estimate;
+pub mod golden;
+pub mod privacy;
+pub mod prompt;
+pub mod quality;
+pub mod queue;
+pub mod scoring;
+pub mod shift;
+pub mod signals;
+pub mod stats;
+pub mod tabular;
+pub mod vector;
+pub mod verdict;
+pub mod view;

@@ -1,0 +1,137 @@
+//! Text for a terminal: nothing in it can move the cursor, change a colour, reorder the line or hide.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The sign that stands for a line break.
+const LINE_BREAK: char = '⏎';
+
+/// Makes a text safe to print on one line of a terminal.
+///
+/// Control characters (C0, DEL, C1, hence every escape sequence), bidirectional controls, zero-width and other invisible characters,
+/// line and paragraph separators and tags become visible escapes such as `\u{1b}`. A line break (`\n` or `\r\n`) becomes `⏎` and a tab
+/// a blank. All other text, emoji with their variation selectors included, stays; a text that is safe already is borrowed. Applying it
+/// twice changes nothing.
+#[must_use]
+pub fn for_terminal(text: &str) -> Cow<'_, str> {
+    neutralise(text, false)
+}
+
+/// As [`for_terminal`], but for a text of several lines: `\n` stays, and `\r\n` becomes `\n`. A lone carriage return is escaped, for it
+/// would let the rest of the line overwrite its beginning.
+#[must_use]
+pub fn for_terminal_keeping_newlines(text: &str) -> Cow<'_, str> {
+    neutralise(text, true)
+}
+
+fn neutralise(text: &str, keep_newlines: bool) -> Cow<'_, str> {
+    let safe = |c: char| !(c == '\t' || is_unsafe(c)) || (c == '\n' && keep_newlines);
+    let Some(first) = text.find(|c| !safe(c)) else {
+        return Cow::Borrowed(text);
+    };
+    let (clean, rest) = text.split_at(first);
+    let mut result = String::with_capacity(text.len() + 16);
+    result.push_str(clean);
+    let mut chars = rest.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => {}
+            '\n' => result.push(if keep_newlines { '\n' } else { LINE_BREAK }),
+            '\t' => result.push(' '),
+            c if is_unsafe(c) => push_escape(&mut result, c),
+            c => result.push(c),
+        }
+    }
+    Cow::Owned(result)
+}
+
+/// Appends the escape of a character: `\u{1b}`.
+pub(super) fn push_escape(text: &mut String, c: char) {
+    // Writing to a string cannot fail.
+    let _ = write!(text, "\\u{{{:x}}}", u32::from(c));
+}
+
+/// Whether a character is a control, or one that shows nothing or changes how others are shown.
+pub(super) fn is_unsafe(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    matches!(u32::from(c),
+        // C1 controls, soft hyphen, combining grapheme joiner, Arabic letter mark, fillers, Mongolian separators.
+        0x80..=0x9F | 0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F
+        // Zero-width characters and directional marks; separators; bidirectional overrides and isolates; invisible operators.
+        | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F
+        // Fillers, byte order mark, interlinear annotations, noncharacters.
+        | 0x3164 | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0xFFFE | 0xFFFF
+        // Musical format controls; tags and supplementary variation selectors.
+        | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn controls_and_invisible_characters_are_shown_as_escapes() {
+        let cases = [
+            ("\u{1b}[31mred\u{1b}[0m", "\\u{1b}[31mred\\u{1b}[0m"),
+            (
+                "\u{1b}]8;;http://x\u{7}link",
+                "\\u{1b}]8;;http://x\\u{7}link",
+            ),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("a\u{7f}\u{8}\0b", "a\\u{7f}\\u{8}\\u{0}b"),
+            ("user\u{202E}nimda", "user\\u{202e}nimda"),
+            ("\u{2066}x\u{2069}", "\\u{2066}x\\u{2069}"),
+            ("pass\u{200B}word\u{FEFF}", "pass\\u{200b}word\\u{feff}"),
+            ("\u{E0041}\u{E007F}", "\\u{e0041}\\u{e007f}"),
+            ("a\u{2028}b", "a\\u{2028}b"),
+            ("a\nb\r\nc\td\re", "a⏎b⏎c d\\u{d}e"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(for_terminal(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn newlines_are_kept_on_request_but_not_carriage_returns() {
+        assert_eq!(
+            for_terminal_keeping_newlines("a\nb\r\nc\td\re\u{1b}"),
+            "a\nb\nc d\\u{d}e\\u{1b}"
+        );
+        assert!(matches!(
+            for_terminal_keeping_newlines("a\nb"),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
+    fn ordinary_text_is_borrowed() {
+        for text in [
+            "",
+            "plain",
+            "ünïcödé 漢字 עברית العربية ✅ ❤\u{FE0F}",
+            "\\u{1b}",
+            "a ⏎ b",
+        ] {
+            assert!(
+                matches!(for_terminal(text), Cow::Borrowed(same) if same == text),
+                "{text}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unsafe_is_left_and_twice_is_once(text in any::<String>(), controls in "[\\x00-\\x1F\\u{80}-\\u{9F}\\u{2000}-\\u{206F}a]{0,20}") {
+            let text = text + &controls;
+            let shown = for_terminal(&text);
+            prop_assert!(!shown.chars().any(is_unsafe));
+            prop_assert_eq!(for_terminal(&shown), shown.as_ref());
+            let lines = for_terminal_keeping_newlines(&text);
+            prop_assert!(!lines.chars().any(|c| c != '\n' && is_unsafe(c)));
+            prop_assert_eq!(for_terminal_keeping_newlines(&lines), lines.as_ref());
+        }
+    }
+}

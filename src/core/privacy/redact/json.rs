@@ -1,0 +1,325 @@
+//! Redaction of JSON values.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::key_name::secret_name;
+use super::kind::{RedactionCounts, RedactionKind};
+use super::phone::is_bare_number;
+use super::redactor::Redactor;
+use super::span::is_placeholder;
+
+/// Deeper values than this are replaced by `null`, so that the stack is bounded; `serde_json` itself reads no deeper than 128.
+const MAX_DEPTH: usize = 512;
+
+/// The words of a key that announce a telephone number.
+const PHONE_KEYS: [&str; 8] = [
+    "fax",
+    "mobile",
+    "msisdn",
+    "phone",
+    "phonenumber",
+    "tel",
+    "telephone",
+    "whatsapp",
+];
+
+impl Redactor {
+    /// Redacts a JSON value: every string at every depth, every object key, and every integer that is a card number.
+    ///
+    /// A value whose key names a secret (`api_key`, `authorization`, `password`, `token`, `secret`, `cookie`, `private_key` and the like)
+    /// is replaced whole, whatever its type; `null`, booleans and empty strings hide nothing and are kept. The properties of a JSON
+    /// Schema are descriptions, not values, and are redacted like any other text. Keys that become equal are told apart by `#2`, `#3`
+    /// and so on. The result is a fixed point: redacting it again changes nothing.
+    #[must_use]
+    pub fn redact_json(&self, value: &Value) -> (Value, RedactionCounts) {
+        let mut counts = RedactionCounts::default();
+        let redacted = self.redact_value(
+            value,
+            Place {
+                key: None,
+                in_properties: false,
+                depth: 0,
+            },
+            &mut counts,
+        );
+        (redacted, counts)
+    }
+
+    fn redact_value(&self, value: &Value, place: Place<'_>, counts: &mut RedactionCounts) -> Value {
+        if place.depth > MAX_DEPTH {
+            return Value::Null;
+        }
+        if let Some(kind) = whole_kind(value, place) {
+            counts.record(kind);
+            return Value::String(kind.placeholder().to_owned());
+        }
+        match value {
+            Value::String(text) => Value::String(self.redact_text(text, counts)),
+            Value::Number(number) if number.is_i64() || number.is_u64() => {
+                let text = number.to_string();
+                let redacted = self.redact(&text);
+                // Only a card number is told from any other integer by its digits alone.
+                if redacted.counts.get(RedactionKind::CardNumber) == 0 {
+                    return value.clone();
+                }
+                counts.merge(&redacted.counts);
+                Value::String(redacted.text.into_owned())
+            }
+            Value::Array(items) => {
+                // The items stand for the key of the list: `"phones": [...]`.
+                let inner = Place {
+                    in_properties: false,
+                    depth: place.depth + 1,
+                    ..place
+                };
+                Value::Array(
+                    items
+                        .iter()
+                        .map(|item| self.redact_value(item, inner, counts))
+                        .collect(),
+                )
+            }
+            Value::Object(fields) => Value::Object(self.redact_fields(fields, place, counts)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+        }
+    }
+
+    fn redact_fields(
+        &self,
+        fields: &Map<String, Value>,
+        place: Place<'_>,
+        counts: &mut RedactionCounts,
+    ) -> Map<String, Value> {
+        let in_properties = place.key == Some("properties");
+        let mut redacted = Map::new();
+        let mut repeats: HashMap<String, u64> = HashMap::new();
+        for (key, value) in fields {
+            let inner = Place {
+                key: Some(key),
+                in_properties,
+                depth: place.depth + 1,
+            };
+            let value = self.redact_value(value, inner, counts);
+            let name = self.redact_text(key, counts);
+            let name = free_name(name, &redacted, &mut repeats);
+            redacted.insert(name, value);
+        }
+        redacted
+    }
+
+    fn redact_text(&self, text: &str, counts: &mut RedactionCounts) -> String {
+        let redacted = self.redact(text);
+        counts.merge(&redacted.counts);
+        redacted.text.into_owned()
+    }
+}
+
+/// Where a value stands.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    key: Option<&'a str>,
+    /// Whether the object around it is the `properties` of a JSON Schema.
+    in_properties: bool,
+    depth: usize,
+}
+
+/// The kind of the placeholder that replaces a value whole; `None` where it is to be looked into.
+fn whole_kind(value: &Value, place: Place<'_>) -> Option<RedactionKind> {
+    let key = place.key?;
+    match value {
+        Value::Null | Value::Bool(_) => return None,
+        Value::String(text) if text.is_empty() || is_placeholder(text) => return None,
+        Value::Array(items) if items.is_empty() => return None,
+        Value::Object(fields)
+            if fields.is_empty() || (place.in_properties && is_schema(fields)) =>
+        {
+            return None;
+        }
+        _ => {}
+    }
+    if let Some(name) = secret_name(key) {
+        return Some(name.kind);
+    }
+    let digits = match value {
+        Value::String(text) => is_bare_number(text),
+        Value::Number(number) => is_bare_number(&number.to_string()),
+        _ => false,
+    };
+    (digits && names_phone(key)).then_some(RedactionKind::Phone)
+}
+
+fn is_schema(fields: &Map<String, Value>) -> bool {
+    ["type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"]
+        .iter()
+        .any(|word| fields.contains_key(*word))
+}
+
+fn names_phone(key: &str) -> bool {
+    let lower: String = key
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '))
+        .flat_map(char::to_lowercase)
+        .collect();
+    lower
+        .split(['_', '-', ' '])
+        .any(|word| PHONE_KEYS.contains(&word))
+}
+
+/// The name itself, or with the first of the endings `#2`, `#3` and so on that is free.
+fn free_name(
+    name: String,
+    taken: &Map<String, Value>,
+    repeats: &mut HashMap<String, u64>,
+) -> String {
+    if !taken.contains_key(&name) {
+        return name;
+    }
+    let next = repeats.entry(name.clone()).or_insert(2);
+    loop {
+        let candidate = format!("{name}#{next}");
+        *next = next.saturating_add(1);
+        if !taken.contains_key(&candidate) {
+            return candidate;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn redact(value: &Value) -> (Value, RedactionCounts) {
+        Redactor::shared().redact_json(value)
+    }
+
+    #[test]
+    fn strings_and_keys_are_redacted_at_every_depth() {
+        let (value, counts) = redact(
+            &json!({"a": [{"b": "mail x@y.com"}, ["10.1.2.3"]], "x@y.com": 1, "z@y.com": 2, "n": 48213, "t": true}),
+        );
+        assert_eq!(
+            value,
+            json!({"a": [{"b": "mail [redacted:email]"}, ["[redacted:ip_address]"]], "[redacted:email]": 1, "[redacted:email]#2": 2, "n": 48213, "t": true})
+        );
+        assert_eq!(
+            (
+                counts.get(RedactionKind::Email),
+                counts.get(RedactionKind::IpAddress),
+                counts.total()
+            ),
+            (3, 1, 4)
+        );
+    }
+
+    #[test]
+    fn values_of_secret_keys_are_replaced_whole() {
+        let keys = [
+            ("api_key", "[redacted:api_key]"),
+            ("X-Api-Key", "[redacted:api_key]"),
+            ("Authorization", "[redacted:bearer_token]"),
+            ("token", "[redacted:bearer_token]"),
+            ("cookie", "[redacted:bearer_token]"),
+            ("set-cookie", "[redacted:bearer_token]"),
+            ("password", "[redacted:password]"),
+            ("secret", "[redacted:password]"),
+            ("private_key", "[redacted:private_key]"),
+        ];
+        for (key, placeholder) in keys {
+            for value in [
+                json!("abc"),
+                json!(12345),
+                json!(["a", "b"]),
+                json!({"x": "y"}),
+            ] {
+                let (redacted, counts) = redact(&json!({"outer": {key: value}}));
+                assert_eq!(redacted, json!({"outer": {key: placeholder}}));
+                assert_eq!(counts.total(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn values_that_hide_nothing_are_kept() {
+        let value = json!({
+            "password": null, "secret": false, "token": "", "cookies": [], "credentials": {}, "max_tokens": 4096, "usage": {"prompt_tokens": 12, "total_tokens": 15},
+            "parameters": {"properties": {"password": {"type": "string"}}}, "score": 0.453_201_511_283_036_6, "id": 1_234_567_890_u64, "phone": null, "mobile": true,
+        });
+        let (redacted, counts) = redact(&value);
+        assert_eq!(redacted, value);
+        assert!(counts.is_empty());
+    }
+
+    #[test]
+    fn numbers_under_a_telling_key_and_card_numbers_are_replaced() {
+        let (redacted, counts) = redact(
+            &json!({"phone": "4155552671", "mobile_phone": 4155552671_u64, "phones": ["+14155552671"], "n": 4111111111111111_u64}),
+        );
+        let phone = "[redacted:phone]";
+        assert_eq!(
+            redacted,
+            json!({"phone": phone, "mobile_phone": phone, "phones": [phone], "n": "[redacted:card_number]"})
+        );
+        assert_eq!(counts.total(), 4);
+    }
+
+    #[test]
+    fn scalars_and_very_deep_values_are_handled() {
+        for value in [json!(null), json!(1), json!(""), json!([]), json!({})] {
+            assert_eq!(redact(&value).0, value);
+        }
+        let deep = (0..2000).fold(json!("x@y.com"), |inner, _| json!([inner]));
+        assert!(!redact(&deep).0.to_string().contains("x@y.com"));
+    }
+
+    fn values() -> impl Strategy<Value = Value> {
+        let texts = prop::sample::select(vec![
+            "x@y.com",
+            "abc",
+            "",
+            "4111111111111111",
+            "password=abc",
+            "[redacted:email]",
+            "[redacted:email]#2",
+            "48213",
+        ]);
+        let keys = prop::sample::select(vec![
+            "password",
+            "a",
+            "x@y.com",
+            "z@y.com",
+            "[redacted:email]",
+            "[redacted:email]#2",
+            "properties",
+            "type",
+            "phone",
+            "10.1.2.3",
+        ]);
+        let leaf = prop_oneof![
+            texts.prop_map(Value::from),
+            any::<u32>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            Just(Value::Null)
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            let list = prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from);
+            let map = prop::collection::vec((keys.clone(), inner), 0..4).prop_map(|fields| {
+                Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+            });
+            prop_oneof![list, map]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn redacting_twice_changes_nothing(value in values()) {
+            let (once, _) = redact(&value);
+            let (twice, counts) = redact(&once);
+            prop_assert_eq!(once, twice);
+            prop_assert!(counts.is_empty());
+        }
+    }
+}

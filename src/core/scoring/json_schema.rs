@@ -1,0 +1,183 @@
+//! The scorer that validates JSON.
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+use super::reason::{excerpt, quoted, short};
+use crate::core::domain::Score;
+
+/// Steps a `pattern` with look-around or back references may take before it is given up.
+const BACKTRACK_LIMIT: usize = 1_000_000;
+
+/// Largest compiled `pattern`, in bytes.
+const SIZE_LIMIT: usize = 4 << 20;
+
+/// 1 when the answer is JSON valid under the schema (draft by `$schema`, 2020-12 where it is absent).
+///
+/// The answer may be wrapped in one Markdown code fence. References stay within the schema: nothing is fetched.
+#[derive(Debug)]
+pub(super) struct JsonSchema {
+    validator: Validator,
+}
+
+impl JsonSchema {
+    pub(super) fn compile(schema: &Value) -> Result<Self, String> {
+        let patterns = PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(SIZE_LIMIT);
+        jsonschema::options()
+            .offline()
+            .with_pattern_options(patterns)
+            .build(schema)
+            .map(|validator| Self { validator })
+            .map_err(|error| format!("the schema is not valid: {}", violation(&error)))
+    }
+
+    pub(super) fn score(&self, output: &str) -> Score {
+        let value: Value = match serde_json::from_str(unfenced(output)) {
+            Ok(value) => value,
+            Err(error) => {
+                let reason = format!("expected JSON, got {} ({error})", quoted(output));
+                return Score::pass(false, Some(short(&reason)));
+            }
+        };
+        match self.validator.validate(&value) {
+            Ok(()) => Score::pass(true, None),
+            Err(error) if is_engine_limit(&error) => {
+                Score::Skipped(short(&format!("a pattern of the schema could not be decided: {}", violation(&error))))
+            }
+            Err(error) => Score::pass(false, Some(short(&violation(&error)))),
+        }
+    }
+}
+
+fn is_engine_limit(error: &ValidationError<'_>) -> bool {
+    matches!(
+        error.kind(),
+        ValidationErrorKind::BacktrackLimitExceeded { .. } | ValidationErrorKind::RegexEngineFailure { .. }
+    )
+}
+
+fn violation(error: &ValidationError<'_>) -> String {
+    let path = match error.instance_path().as_str() {
+        "" => "the top level".to_owned(),
+        path => excerpt(path),
+    };
+    // Values are cut on their own, so that a long one does not push the rest of the sentence out.
+    let message = error.masked_with(excerpt(&error.instance().to_string()));
+    format!("at {path}: {message}")
+}
+
+/// The inside of a Markdown code fence, where the whole answer is one; else the answer. White space around is dropped.
+fn unfenced(output: &str) -> &str {
+    let output = output.trim();
+    let fence = output.len() - output.trim_start_matches('`').len();
+    let (open, rest) = output.split_at(fence);
+    match rest.strip_suffix(open) {
+        Some(inside) if fence >= 3 => match inside.split_once('\n') {
+            // The first line of a fence names the language.
+            Some((info, body)) if info.trim().chars().all(|c| c.is_alphanumeric() || "-_+.".contains(c)) => body.trim(),
+            _ => inside.trim(),
+        },
+        _ => output,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn orders() -> JsonSchema {
+        JsonSchema::compile(&json!({
+            "type": "object",
+            "properties": {"items": {"type": "array", "items": {"$ref": "#/$defs/item"}}},
+            "required": ["items"],
+            "$defs": {"item": {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}}}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_answer_may_be_wrapped_in_one_fence() {
+        let cases = [
+            (r#"{"items": []}"#, 1.0),
+            (" \n{\"items\": []}\n", 1.0),
+            ("```json\n{\"items\": []}\n```", 1.0),
+            ("\n```\r\n{\"items\": []}\r\n```\n", 1.0),
+            ("````JSON\n{\"items\": [{\"note\": \"```\"}]}\n````", 1.0),
+            ("```{\"items\": []}```", 1.0),
+            ("```\n{\"items\":\n[]}\n```", 1.0),
+            ("Here:\n```json\n{\"items\": []}\n```", 0.0),
+            ("```json\n{\"items\": []}\n```\n```json\n{\"items\": []}\n```", 0.0),
+            ("```json\n{\"items\": []}", 0.0),
+            ("```", 0.0),
+            ("``````", 0.0),
+            ("", 0.0),
+            ("NaN", 0.0),
+            ("{\"items\": []} {\"items\": []}", 0.0),
+        ];
+        for (answer, expected) in cases {
+            let score = orders().score(answer);
+            assert_eq!(score.value(), Some(expected), "{answer:?} {score:?}");
+        }
+    }
+
+    #[test]
+    fn the_reason_names_the_first_violation_and_its_path() {
+        let cases = [
+            (r#"{"items": [{"price": 1}, {"price": "x"}]}"#, r#"at /items/1/price: "x" is not of type "number""#),
+            (r#"{"items": [{"price": -1}]}"#, "at /items/0/price: -1 is less than the minimum of 0"),
+            ("{}", r#"at the top level: "items" is a required property"#),
+            ("[1", "expected JSON, got \"[1\" (EOF while parsing a list at line 1 column 2)"),
+        ];
+        for (answer, expected) in cases {
+            assert_eq!(orders().score(answer), Score::pass(false, Some(expected.into())));
+        }
+    }
+
+    #[test]
+    fn a_long_value_does_not_hide_what_is_wrong_with_it() {
+        let answer = format!(r#"{{"items": "{}"}}"#, "a".repeat(1 << 20));
+        let Score::Value(_, Some(reason)) = orders().score(&answer) else { panic!("no reason") };
+        assert!(reason.starts_with("at /items: ") && reason.ends_with("is not of type \"array\""), "{reason}");
+    }
+
+    #[test]
+    fn deep_answers_and_circular_schemas_come_to_an_end() {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let nested = format!("{}{}", "[".repeat(120), "]".repeat(120));
+        let schemas = [
+            json!({"$ref": "#"}),
+            json!({"items": {"$ref": "#"}}),
+            json!({"allOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
+        ];
+        for schema in schemas {
+            let schema = JsonSchema::compile(&schema).unwrap();
+            assert_eq!(schema.score(&deep).value(), Some(0.0));
+            assert_eq!(schema.score(&nested).value(), Some(1.0));
+        }
+    }
+
+    #[test]
+    fn nothing_is_fetched_to_resolve_a_reference() {
+        for reference in ["https://example.com/a.json", "file:///etc/hosts", "other.json", "#/$defs/none"] {
+            assert!(JsonSchema::compile(&json!({"$ref": reference})).is_err(), "{reference}");
+        }
+        assert!(JsonSchema::compile(&json!({"$schema": "https://example.com/meta"})).is_err());
+    }
+
+    #[test]
+    fn a_pattern_that_backtracks_without_end_is_given_up_and_not_held_against_the_answer() {
+        let schema = JsonSchema::compile(&json!({"pattern": r"^(?:(a|a)+)(?!x)\1b$"})).unwrap();
+        let answer = format!("\"{}\"", "a".repeat(64));
+        assert!(matches!(schema.score(&answer), Score::Skipped(_)), "{:?}", schema.score(&answer));
+    }
+
+    #[test]
+    fn a_schema_may_be_a_boolean() {
+        assert_eq!(JsonSchema::compile(&json!(true)).unwrap().score("1").value(), Some(1.0));
+        assert_eq!(JsonSchema::compile(&json!(false)).unwrap().score("1").value(), Some(0.0));
+        assert!(JsonSchema::compile(&json!(5)).is_err());
+    }
+}

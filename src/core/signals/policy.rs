@@ -1,0 +1,83 @@
+//! Every threshold of the decay measures, each with the reason for its default.
+
+use serde::{Deserialize, Serialize};
+
+/// Thresholds of the decay measures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Smallest share of its reference traffic that an example must have lost to be flagged. Default 0.5: with less
+    /// gone the example still stands for most of what it stood for.
+    pub vanished_score: f64,
+    /// False discovery rate of the vanished flags. Default 0.05: one flag in twenty may be in error.
+    pub vanished_fdr: f64,
+    /// Neighbouring examples that share a record's mass. Default 10: enough records an example for an exact test
+    /// where a few thousand were sampled, and few enough to stay within a topic.
+    pub neighbours: usize,
+    /// Similarity from which two examples count as near-duplicates. Default 0.95: in tests of rewordings nothing with
+    /// another meaning came that near.
+    pub duplicate_similarity: f64,
+    /// A drift gap up to this size never alarms. Default 0.01: below it nobody would act.
+    pub tolerated_gap: f64,
+    /// One-sided error rate of the decay alarm. Default 0.05.
+    pub alarm_level: f64,
+    /// Share of a cluster's held-out members that are less similar than a record for the record to belong to it.
+    /// Default 0.05.
+    pub membership: f64,
+    /// Records a cluster must have to be born. Default 20, as for every cluster.
+    pub min_cluster: f64,
+    /// Users or sessions a born cluster needs, where they are known. Default 3: one client is not a topic.
+    pub min_groups: usize,
+    /// Days without a review after which an example counts as expired, where the card names no cadence. Default: none.
+    pub review_every_days: Option<u32>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            vanished_score: 0.5,
+            vanished_fdr: 0.05,
+            neighbours: 10,
+            duplicate_similarity: 0.95,
+            tolerated_gap: 0.01,
+            alarm_level: 0.05,
+            membership: 0.05,
+            min_cluster: 20.0,
+            min_groups: 3,
+            review_every_days: None,
+        }
+    }
+}
+
+impl Policy {
+    /// The first setting outside of its range, as a sentence.
+    pub fn problem(&self) -> Option<String> {
+        let unit = [
+            ("vanished_score", self.vanished_score),
+            ("vanished_fdr", self.vanished_fdr),
+            ("duplicate_similarity", self.duplicate_similarity),
+            ("tolerated_gap", self.tolerated_gap),
+            ("alarm_level", self.alarm_level),
+            ("membership", self.membership),
+        ];
+        let outside = unit.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value));
+        if let Some((key, value)) = outside {
+            return Some(format!("{key} is {value}, but must lie between 0 and 1"));
+        }
+        (self.neighbours == 0).then(|| "neighbours must be at least 1".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_outside_their_range_are_named() {
+        assert_eq!(Policy::default().problem(), None);
+        let policy = Policy { alarm_level: 5.0, ..Policy::default() };
+        assert_eq!(policy.problem().as_deref(), Some("alarm_level is 5, but must lie between 0 and 1"));
+        let policy = Policy { membership: f64::NAN, ..Policy::default() };
+        assert!(policy.problem().is_some());
+    }
+}

@@ -1,0 +1,117 @@
+//! `traffic-vanished`: the traffic an example stood for at the reference window is gone.
+
+use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
+use crate::core::signals::Policy;
+use crate::core::stats::{benjamini_hochberg, binomial_rate_less, poisson_exact};
+use crate::core::vector::{Vectors, top_k};
+
+/// Records around every example in one window.
+#[derive(Debug, Clone)]
+pub struct LocalMass {
+    /// Effective number of records that have the example among their nearest, one entry an example.
+    pub counts: Vec<f64>,
+    /// Effective number of records of the window.
+    pub total: f64,
+}
+
+/// Counts, for every example, the records that have it among their `neighbours` nearest examples.
+///
+/// A record stands in the ball of several examples, as the examples of a topic stand for it together. Weights are
+/// scaled to the effective sample size, so that unequal sampling never looks like more evidence than there is.
+/// `represented` is each record's probability of being represented at all: a record that no example stands for is
+/// nobody's traffic.
+pub fn local_mass(examples: &Vectors, records: &Vectors, weights: &[f64], represented: &[f64], neighbours: usize) -> LocalMass {
+    let total_weight: f64 = weights.iter().sum();
+    let total = crate::core::stats::effective_n(weights);
+    let scale = if total_weight > 0.0 { total / total_weight } else { 0.0 };
+    let mut counts = vec![0.0; examples.len()];
+    for (record, nearest) in top_k(records, examples, neighbours, |_, _| false).into_iter().enumerate() {
+        for neighbour in nearest {
+            counts[neighbour.index] += weights[record] * scale * represented[record];
+        }
+    }
+    LocalMass { counts, total }
+}
+
+/// Flags active, not critical examples whose local mass fell from the reference window to the window now.
+///
+/// Score = 1 − min(1, upper bound of the rate now / lower bound of the rate at the reference), with exact Poisson
+/// bounds; flagged from [`Policy::vanished_score`] on, where the fall is also significant (exact conditional test,
+/// Benjamini–Hochberg over all examples).
+pub fn vanished_flags(examples: &[Example], reference: &LocalMass, now: &LocalMass, policy: &Policy) -> Vec<Flag> {
+    if reference.total <= 0.0 || now.total <= 0.0 {
+        return Vec::new();
+    }
+    let p_values: Vec<f64> =
+        reference.counts.iter().zip(&now.counts).map(|(before, after)| rate_fell(*before, reference.total, *after, now.total)).collect();
+    let adjusted = benjamini_hochberg(&p_values);
+    let eligible = |example: &Example| example.status == ExampleStatus::Active && !example.critical;
+    let rows = examples.iter().enumerate().filter(|(_, example)| eligible(example));
+    rows.filter_map(|(index, example)| {
+        let (before, after) = (reference.counts[index], now.counts[index]);
+        let score = vanished_score(before / reference.total, reference, index, now);
+        let significant = adjusted[index] <= policy.vanished_fdr;
+        (score >= policy.vanished_score && significant).then(|| Flag {
+            example_id: example.id.clone(),
+            code: ReasonCode::TrafficVanished,
+            score,
+            threshold: policy.vanished_score,
+            evidence: format!(
+                "{before:.0} of {:.0} reference records were near it, {after:.0} of {:.0} are now (adjusted p {:.1e}); clears when such requests return",
+                reference.total, now.total, adjusted[index]
+            ),
+        })
+    })
+    .collect()
+}
+
+/// Effective counts are fractions: rounding the fall's ends towards each other errs on the side of no flag.
+fn rate_fell(before: f64, total_before: f64, after: f64, total_after: f64) -> f64 {
+    binomial_rate_less(before.floor() as u64, total_before, after.ceil() as u64, total_after)
+}
+
+fn vanished_score(rate_before: f64, reference: &LocalMass, index: usize, now: &LocalMass) -> f64 {
+    if rate_before <= 0.0 {
+        return 0.0;
+    }
+    // 80 % bounds on either side: together they bound the ratio at about 95 %.
+    let lower = poisson_exact(reference.counts[index], 0.8).lo / reference.total;
+    let upper = poisson_exact(now.counts[index], 0.8).hi / now.total;
+    if lower <= 0.0 { 0.0 } else { (1.0 - upper / lower).clamp(0.0, 1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::golden::example_from_row;
+    use serde_json::json;
+
+    fn examples(critical: bool) -> Vec<Example> {
+        let row = |id: &str| json!({"id": id, "input": id, "critical": critical});
+        ["gone", "halved", "steady"].map(|id| example_from_row(1, row(id).as_object().unwrap().clone()).unwrap()).to_vec()
+    }
+
+    fn mass(counts: [f64; 3]) -> LocalMass {
+        LocalMass { counts: counts.to_vec(), total: 1000.0 }
+    }
+
+    #[test]
+    fn only_what_really_vanished_is_flagged() {
+        let flags = vanished_flags(&examples(false), &mass([60.0, 60.0, 60.0]), &mass([1.0, 35.0, 55.0]), &Policy::default());
+        let ids: Vec<_> = flags.iter().map(|flag| flag.example_id.as_str()).collect();
+        assert_eq!(ids, ["gone"]);
+        assert!(flags[0].score > 0.8, "{}", flags[0].score);
+    }
+
+    #[test]
+    fn few_records_are_no_evidence_and_critical_examples_are_never_flagged() {
+        assert!(vanished_flags(&examples(false), &mass([3.0, 2.0, 1.0]), &mass([0.0, 0.0, 0.0]), &Policy::default()).is_empty());
+        assert!(vanished_flags(&examples(true), &mass([60.0, 60.0, 60.0]), &mass([0.0; 3]), &Policy::default()).is_empty());
+    }
+
+    #[test]
+    fn an_empty_window_flags_nothing() {
+        let nothing = LocalMass { counts: vec![0.0; 3], total: 0.0 };
+        assert!(vanished_flags(&examples(false), &mass([60.0; 3]), &nothing, &Policy::default()).is_empty());
+    }
+}

@@ -1,0 +1,196 @@
+//! Rows of JSONL and CSV, one at a time, out of any reader. A row that cannot be read is an item with its line, never
+//! the end of the file.
+
+use std::io::{self, BufRead};
+
+use serde_json::{Map, Value};
+
+/// Longest line of a JSONL file in bytes; a longer one is a bad row.
+const MAX_LINE: u64 = 64 << 20;
+
+/// A file format of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// RFC 4180 with a header line.
+    Csv,
+}
+
+impl Format {
+    /// The format that a file name's extension means: `jsonl`, `ndjson`, `json` (one object a line) or `csv`.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+}
+
+/// One row: its line (1 is the first) and its fields, or why they could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Line on which the row begins.
+    pub line: u64,
+    /// Field by name.
+    pub fields: Result<Map<String, Value>, String>,
+}
+
+/// The rows of `reader`. Blank lines are passed over; a byte order mark is dropped.
+///
+/// In CSV a cell that is a JSON list or object is read as such; every other cell is text.
+///
+/// # Errors
+/// Items are I/O errors of the reader; after one the rows end.
+pub fn rows<'a>(reader: impl BufRead + 'a, format: Format) -> Box<dyn Iterator<Item = io::Result<Row>> + 'a> {
+    match format {
+        Format::Jsonl => Box::new(JsonLines { reader, line: 0, ended: false }),
+        Format::Csv => csv_rows(reader),
+    }
+}
+
+struct JsonLines<R> {
+    reader: R,
+    line: u64,
+    ended: bool,
+}
+
+impl<R: BufRead> Iterator for JsonLines<R> {
+    type Item = io::Result<Row>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.ended {
+            let mut bytes = Vec::new();
+            match io::Read::take(&mut self.reader, MAX_LINE).read_until(b'\n', &mut bytes) {
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+                Ok(0) => return None,
+                Ok(_) => self.line += 1,
+            }
+            let cut = bytes.len() as u64 == MAX_LINE && !bytes.ends_with(b"\n");
+            if cut && let Err(error) = self.reader.skip_until(b'\n') {
+                self.ended = true;
+                return Some(Err(error));
+            }
+            let bytes = if self.line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
+            if bytes.trim_ascii().is_empty() {
+                continue;
+            }
+            let fields = if cut { Err("the line is longer than 64 MiB".to_owned()) } else { json_object(bytes) };
+            return Some(Ok(Row { line: self.line, fields }));
+        }
+        None
+    }
+}
+
+fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 (byte {})", error.valid_up_to() + 1))?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(_) => Err("not a JSON object".to_owned()),
+        Err(error) => Err(format!("broken JSON at column {}: {}", error.column(), plain(&error))),
+    }
+}
+
+/// The parser's words without its "at line 1 column 7": the row's own line is told beside it.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+fn csv_rows<'a>(reader: impl BufRead + 'a) -> Box<dyn Iterator<Item = io::Result<Row>> + 'a> {
+    let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+    let header = match csv.byte_headers() {
+        Ok(header) => header.clone(),
+        Err(error) => return Box::new(std::iter::once(Err(io_error(error)))),
+    };
+    let names: Vec<String> = header
+        .iter()
+        .map(|cell| String::from_utf8_lossy(cell).trim_start_matches('\u{feff}').trim().to_owned())
+        .collect();
+    if let Some(problem) = header_problem(&names) {
+        return Box::new(std::iter::once(Ok(Row { line: 1, fields: Err(problem) })));
+    }
+    let rows = csv.into_byte_records().map(move |record| {
+        let record = record.map_err(io_error)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        Ok(Row { line, fields: csv_fields(&names, &record) })
+    });
+    // A row of empty cells is a blank line.
+    Box::new(rows.filter(|row| !matches!(row, Ok(Row { fields: Ok(fields), .. }) if fields.is_empty())))
+}
+
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn header_problem(names: &[String]) -> Option<String> {
+    let twice = names.iter().enumerate().find(|(i, name)| !name.is_empty() && names[..*i].contains(name));
+    twice.map(|(_, name)| format!("the header has the column \"{name}\" twice; rename one"))
+}
+
+fn csv_fields(names: &[String], record: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
+    if record.len() != names.len() {
+        return Err(format!("{} cells, but the header has {}", record.len(), names.len()));
+    }
+    let mut fields = Map::new();
+    for (name, cell) in names.iter().zip(record) {
+        let text = std::str::from_utf8(cell).map_err(|_| format!("column \"{name}\" is not UTF-8"))?;
+        if !text.trim().is_empty() && !name.is_empty() {
+            fields.insert(name.clone(), cell_value(text));
+        }
+    }
+    Ok(fields)
+}
+
+fn cell_value(text: &str) -> Value {
+    let structured = text.starts_with(['[', '{']).then(|| serde_json::from_str(text).ok()).flatten();
+    structured.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(text: &[u8], format: Format) -> Vec<(u64, Result<Value, String>)> {
+        rows(text, format).map(|row| row.unwrap()).map(|row| (row.line, row.fields.map(Value::Object))).collect()
+    }
+
+    #[test]
+    fn a_broken_line_is_told_with_its_number_and_the_rest_is_read() {
+        let text = b"\xef\xbb\xbf{\"a\":1}\r\n\n{\"a\":\n[1]\n\xff\n{\"a\":2}";
+        let found = read(text, Format::Jsonl);
+        assert_eq!(found[0], (1, Ok(json!({"a": 1}))));
+        assert_eq!(found[1], (3, Err("broken JSON at column 5: EOF while parsing a value".into())));
+        assert_eq!(found[2], (4, Err("not a JSON object".into())));
+        assert_eq!(found[3], (5, Err("not UTF-8 (byte 1)".into())));
+        assert_eq!(found[4], (6, Ok(json!({"a": 2}))));
+    }
+
+    #[test]
+    fn csv_cells_are_text_unless_they_are_json_lists_or_objects() {
+        let text = "\u{feff}input,expected,meta\n\"a\nb\",5,\"{\"\"k\"\":1}\"\n,,\nx\ny,\"[\"\"p\"\",\"\"q\"\"]\",\n";
+        let found = read(text.as_bytes(), Format::Csv);
+        assert_eq!(found[0], (2, Ok(json!({"input": "a\nb", "expected": "5", "meta": {"k": 1}}))));
+        assert_eq!(found[1], (5, Err("1 cells, but the header has 3".into())));
+        assert_eq!(found[2], (6, Ok(json!({"input": "y", "expected": ["p", "q"]}))));
+    }
+
+    #[test]
+    fn a_header_with_a_column_twice_is_refused() {
+        let found = read(b"a,b,a\n1,2,3\n", Format::Csv);
+        assert_eq!(found, [(1, Err("the header has the column \"a\" twice; rename one".into()))]);
+    }
+
+    #[test]
+    fn an_empty_file_has_no_rows() {
+        assert!(read(b"", Format::Jsonl).is_empty() && read(b"", Format::Csv).is_empty());
+    }
+}

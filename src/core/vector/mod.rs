@@ -1,0 +1,19 @@
+//! Unit vectors: a row-major matrix, exact nearest neighbours and near-duplicate groups.
+//!
+//! Similarity is the cosine, which for unit rows is the dot product. Every result is the same
+//! whatever the number of threads: work is cut into fixed chunks and each similarity is computed by
+//! one routine with one order of summation.
+
+mod bits;
+mod duplicates;
+mod kernel;
+mod matrix;
+mod neighbours;
+
+pub use duplicates::near_duplicate_groups;
+pub use kernel::dot;
+pub use matrix::Vectors;
+pub use neighbours::{Neighbour, top_k};
+
+pub(crate) use bits::{from_hex, to_hex};
+pub(crate) use kernel::tile;

@@ -1,0 +1,106 @@
+//! Gates: a minimum judged on an interval, with three possible answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::stats::Interval;
+
+/// What a gate, a run or an assay came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The whole interval reaches the minimum.
+    Pass,
+    /// The whole interval lies below the minimum.
+    Fail,
+    /// The interval holds the minimum, or nothing was measured.
+    Inconclusive,
+    /// Too many errors to judge.
+    Incomplete,
+}
+
+impl Verdict {
+    /// The name printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Incomplete => "INCOMPLETE",
+        }
+    }
+
+    /// The verdict on both: incomplete over fail over inconclusive over pass.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let rank = |verdict| match verdict {
+            Self::Pass => 0,
+            Self::Inconclusive => 1,
+            Self::Fail => 2,
+            Self::Incomplete => 3,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
+/// A gate and what it came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateResult {
+    /// What is judged, such as `exact >= 0.85`.
+    pub name: String,
+    /// What it came to.
+    pub verdict: Verdict,
+    /// The figures behind it, and what would decide an inconclusive one.
+    pub detail: String,
+    /// Whether "inconclusive" stops the pipeline.
+    pub require_decision: bool,
+}
+
+impl GateResult {
+    /// The verdict as it counts for the whole: an inconclusive gate that demands no decision passes.
+    pub fn counted(&self) -> Verdict {
+        match self.verdict {
+            Verdict::Inconclusive if !self.require_decision => Verdict::Pass,
+            other => other,
+        }
+    }
+}
+
+/// Judges `minimum` on an interval: above it fails, below it passes, inside it is inconclusive.
+pub fn judge_minimum(interval: Interval, minimum: f64) -> Verdict {
+    if interval.lo >= minimum {
+        Verdict::Pass
+    } else if interval.hi < minimum {
+        Verdict::Fail
+    } else {
+        Verdict::Inconclusive
+    }
+}
+
+/// The verdict on all gates together; `Pass` where there are none.
+pub fn overall(gates: &[GateResult]) -> Verdict {
+    gates.iter().fold(Verdict::Pass, |all, gate| all.and(gate.counted()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minimum_is_judged_on_the_whole_interval() {
+        let interval = Interval { lo: 0.8, hi: 0.9 };
+        for (minimum, verdict) in
+            [(0.7, Verdict::Pass), (0.8, Verdict::Pass), (0.85, Verdict::Inconclusive), (0.9, Verdict::Inconclusive), (0.91, Verdict::Fail)]
+        {
+            assert_eq!(judge_minimum(interval, minimum), verdict, "{minimum}");
+        }
+    }
+
+    #[test]
+    fn an_inconclusive_gate_counts_only_where_a_decision_is_demanded() {
+        let gate = |verdict, require_decision| GateResult { name: String::new(), verdict, detail: String::new(), require_decision };
+        assert_eq!(overall(&[]), Verdict::Pass);
+        assert_eq!(overall(&[gate(Verdict::Inconclusive, false)]), Verdict::Pass);
+        assert_eq!(overall(&[gate(Verdict::Inconclusive, true), gate(Verdict::Pass, true)]), Verdict::Inconclusive);
+        assert_eq!(overall(&[gate(Verdict::Inconclusive, true), gate(Verdict::Fail, false)]), Verdict::Fail);
+    }
+}

@@ -1,0 +1,223 @@
+//! The decay half of the view model.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::domain::WindowSummary;
+use crate::core::verdict::{GateResult, Verdict};
+
+/// The JSON form of `karat decay --format json`. What could not be measured is null, never invented.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DecayView {
+    /// `karat.decay/1`.
+    pub schema: String,
+    /// Dataset name.
+    pub dataset: String,
+    /// Hash of the dataset, 64 hex digits.
+    pub dataset_version: String,
+    /// Version of the clusters, null where there were too few records to form any.
+    pub taxonomy: Option<String>,
+    /// Fingerprint of the space.
+    pub space: String,
+    /// The window measured.
+    pub window: WindowSummary,
+    /// The window it is compared with.
+    pub reference: Option<WindowSummary>,
+    /// 24 × coverage.
+    pub karats: Option<f64>,
+    /// Share of traffic mass the live examples represent.
+    pub coverage: Option<CoverageView>,
+    /// The same at the reference window.
+    pub reference_coverage: Option<CoverageView>,
+    /// Reference coverage − coverage, signed.
+    pub drift_gap: Option<DriftView>,
+    /// Whether "the gap is at most 0.01" was rejected at 5 %; null without a reference window.
+    pub alarm: Option<bool>,
+    /// Tests of the window against the reference.
+    pub shift: Vec<ShiftView>,
+    /// Every cluster with mass now or at the reference, the largest unrepresented mass first.
+    pub clusters: Vec<ClusterView>,
+    /// Share of traffic mass in no cluster.
+    pub unassigned_mass: f64,
+    /// Share of traffic mass with nothing to embed.
+    pub not_embeddable_mass: f64,
+    /// Examples of the set.
+    pub golden: usize,
+    /// Live examples of the set.
+    pub live: usize,
+    /// Flagged examples, the strongest reason first.
+    pub examples: Vec<ExampleView>,
+    /// Flagged examples by their first reason.
+    pub signals: Vec<SignalCount>,
+    /// What to label next, the largest gain first.
+    pub candidates: Vec<CandidateView>,
+    /// What the score would be on today's traffic; null without a run of this dataset version.
+    pub estimate: Option<EstimateView>,
+    /// Every gate.
+    pub gates: Vec<GateResult>,
+    /// The whole assay.
+    pub verdict: Verdict,
+    /// Remarks a reader needs, such as "latest record is 40 days old".
+    pub notes: Vec<String>,
+}
+
+impl DecayView {
+    /// Clusters with mass of which less than half is represented.
+    pub fn unrepresented(&self) -> impl Iterator<Item = &ClusterView> {
+        self.clusters.iter().filter(|cluster| cluster.is_unrepresented())
+    }
+}
+
+/// A share with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CoverageView {
+    /// The share, in [0, 1].
+    pub value: f64,
+    /// Lower end.
+    pub lo: f64,
+    /// Upper end.
+    pub hi: f64,
+}
+
+/// A signed difference with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct DriftView {
+    /// Reference coverage − coverage now.
+    pub value: f64,
+    /// Lower end.
+    pub lo: f64,
+    /// Upper end.
+    pub hi: f64,
+    /// One-sided p-value of "the gap is at most 0.01".
+    pub p_value: f64,
+}
+
+/// A test of the window against the reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShiftView {
+    /// Name of the test.
+    pub test: String,
+    /// Its statistic.
+    pub statistic: f64,
+    /// Its p-value, adjusted by Holm's method over the tests shown.
+    pub p_value: f64,
+    /// Effect size (Cramér's V for the G-test, the KS distance for lengths).
+    pub effect: f64,
+}
+
+/// A cluster of traffic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterView {
+    /// Id, which never changes meaning.
+    pub id: String,
+    /// Short name.
+    pub name: String,
+    /// Terms that set it apart.
+    pub terms: Vec<String>,
+    /// Share of the window's traffic mass.
+    pub mass: f64,
+    /// Lower end of its 95 % interval.
+    pub lo: f64,
+    /// Upper end of its 95 % interval.
+    pub hi: f64,
+    /// Share of the reference window's mass.
+    pub reference_mass: Option<f64>,
+    /// Examples of the set in it.
+    pub golden: usize,
+    /// Live ones among them.
+    pub live: usize,
+    /// Mean `p_represented` of its records; null without any now.
+    pub p_represented: Option<f64>,
+    /// Typical records of the window.
+    pub exemplars: Vec<String>,
+    /// Whether it was born after the reference window.
+    pub emerging: bool,
+}
+
+impl ClusterView {
+    /// Whether most of its traffic has no example.
+    pub fn is_unrepresented(&self) -> bool {
+        self.p_represented.is_some_and(|p| p < 0.5)
+    }
+
+    /// Share of the window's mass that lies here and is not represented.
+    pub fn unrepresented_mass(&self) -> f64 {
+        self.mass * (1.0 - self.p_represented.unwrap_or(1.0))
+    }
+}
+
+/// A flagged example.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExampleView {
+    /// Its id.
+    pub id: String,
+    /// Where it stands in the queue, such as `queued`.
+    pub status: String,
+    /// Its cluster.
+    pub cluster: Option<String>,
+    /// Its input, shortened.
+    pub input: String,
+    /// Why it was flagged, the strongest first.
+    pub reasons: Vec<ReasonView>,
+}
+
+/// One reason to look at an example.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReasonView {
+    /// Reason code, such as `traffic-vanished`.
+    pub code: String,
+    /// Strength, in [0, 1].
+    pub score: f64,
+    /// The score from which it is flagged.
+    pub threshold: f64,
+    /// What was seen, and what would clear it.
+    pub evidence: String,
+}
+
+/// Flagged examples of one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalCount {
+    /// Reason code.
+    pub code: String,
+    /// Examples with it as their first reason.
+    pub count: usize,
+}
+
+/// A traffic record worth labelling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CandidateView {
+    /// The record.
+    pub record_id: String,
+    /// Its redacted text.
+    pub input: String,
+    /// Its cluster.
+    pub cluster: Option<String>,
+    /// Share of traffic mass that an example like it would newly represent.
+    pub gain: f64,
+}
+
+/// The score on today's traffic, by post-stratification over clusters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EstimateView {
+    /// The run it is computed from.
+    pub run_id: String,
+    /// Its endpoint.
+    pub endpoint: String,
+    /// Its scorer.
+    pub scorer: String,
+    /// Plain mean over the set.
+    pub raw: f64,
+    /// Mean on the represented part of today's traffic.
+    pub represented: f64,
+    /// Lower end of its 95 % interval.
+    pub lo: f64,
+    /// Upper end of its 95 % interval.
+    pub hi: f64,
+    /// Lower end of the interval that counts the rest as all wrong.
+    pub bound_lo: f64,
+    /// Upper end of the interval that counts the rest as all right.
+    pub bound_hi: f64,
+    /// Effective number of examples behind it.
+    pub n_eff: f64,
+    /// What has to hold for it to be true.
+    pub assumption: String,
+}

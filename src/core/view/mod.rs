@@ -1,0 +1,12 @@
+//! The view model: built once, rendered by every format. Its serde form *is* the documented JSON form, so fields
+//! are only ever added.
+
+mod decay;
+mod headline;
+mod runs;
+
+pub use decay::{
+    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView, SignalCount,
+};
+pub use headline::{Report, headline};
+pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};

@@ -1,0 +1,132 @@
+//! The quality half of the view model.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::verdict::{GateResult, Verdict};
+
+/// The JSON form of `karat run --format json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunsView {
+    /// `karat.run/1`.
+    pub schema: String,
+    /// One entry an endpoint of a suite.
+    pub runs: Vec<RunView>,
+    /// All runs together.
+    pub verdict: Verdict,
+}
+
+impl RunsView {
+    /// Gathers runs under their common verdict.
+    pub fn new(runs: Vec<RunView>) -> Self {
+        let verdict = runs.iter().fold(Verdict::Pass, |all, run| all.and(run.verdict));
+        Self { schema: "karat.run/1".into(), runs, verdict }
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunView {
+    /// Globally unique id.
+    pub run_id: String,
+    /// Suite name.
+    pub suite: String,
+    /// Hash of the suite, 64 hex digits.
+    pub suite_version: String,
+    /// Dataset name.
+    pub dataset: String,
+    /// Hash of the dataset, 64 hex digits.
+    pub dataset_version: String,
+    /// Endpoint name.
+    pub endpoint: String,
+    /// Models the server said it used.
+    pub models: Vec<String>,
+    /// When it began (RFC 3339).
+    pub started_at: String,
+    /// Whether every example has an outcome.
+    pub finished: bool,
+    /// Outcomes by kind.
+    pub outcomes: OutcomeCounts,
+    /// Errors by kind, the most frequent first.
+    pub errors: Vec<ErrorView>,
+    /// The mean of every scorer with its interval.
+    pub scores: BTreeMap<String, ScoreView>,
+    /// The first scorer of the suite, the one the headline shows.
+    pub primary: String,
+    /// Every gate.
+    pub gates: Vec<GateResult>,
+    /// Latency of the answered calls.
+    pub latency: Option<LatencyView>,
+    /// Tokens used, as counted by the endpoint.
+    pub prompt_tokens: u64,
+    /// Tokens used, as counted by the endpoint.
+    pub completion_tokens: u64,
+    /// Answers that scored below 1 on the primary scorer, at most 50, by example id.
+    pub misses: Vec<MissView>,
+    /// The whole run.
+    pub verdict: Verdict,
+}
+
+/// Outcomes by kind; the three sum to the outcomes recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeCounts {
+    /// Examples of the run.
+    pub total: usize,
+    /// Answered, with a score from the primary scorer.
+    pub scored: usize,
+    /// Not answered.
+    pub errored: usize,
+    /// Answered, but the primary scorer had nothing to compare with.
+    pub skipped: usize,
+}
+
+/// Errors of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// The kind's stable name.
+    pub kind: String,
+    /// How many outcomes ended in it.
+    pub count: usize,
+    /// The first message of the kind.
+    pub message: String,
+}
+
+/// A mean with its 95 % interval (Wilson where every score is 0 or 1, Student's t otherwise).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ScoreView {
+    /// Mean of the scored outcomes; null where there are none.
+    pub mean: Option<f64>,
+    /// Lower end.
+    pub lo: Option<f64>,
+    /// Upper end.
+    pub hi: Option<f64>,
+    /// Scored outcomes.
+    pub n: usize,
+}
+
+/// Latency in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LatencyView {
+    /// Median.
+    pub p50_ms: f64,
+    /// 95th percentile.
+    pub p95_ms: f64,
+}
+
+/// An answer that was not right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MissView {
+    /// The example.
+    pub example_id: String,
+    /// What was asked.
+    pub input: String,
+    /// Accepted answers.
+    pub expected: Vec<String>,
+    /// What was answered.
+    pub output: String,
+    /// The score, in [0, 1).
+    pub score: f64,
+    /// Why, in the scorer's words.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,47 @@
+//! `datasets/NAME/dataset.yaml`: the card of a golden set.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::core::domain::Card;
+
+/// The card as written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "karat dataset card")]
+pub struct CardFile {
+    /// Who answers for this set.
+    pub owner: Option<String>,
+    /// What it tests, in a sentence or two.
+    pub description: Option<String>,
+    /// The kind of task, such as classification, extraction or free text.
+    pub task: Option<String>,
+    /// The closed set of answers, where there is one; `dataset lint` reports others.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The licence of its content.
+    pub license: Option<String>,
+    /// Where its examples come from.
+    pub source: Option<String>,
+    /// Why these examples and not others.
+    pub rationale: Option<String>,
+    /// How often every example should be looked at; older ones are flagged as expired.
+    pub review_every_days: Option<u32>,
+    /// The traffic source it is compared with. Default: "default".
+    pub traffic: Option<String>,
+    /// The window it was last reviewed against: 2026-06, or 2026-06-01..2026-06-15.
+    pub reference: Option<String>,
+}
+
+impl From<CardFile> for Card {
+    fn from(file: CardFile) -> Self {
+        Self {
+            owner: file.owner,
+            description: file.description,
+            labels: file.labels,
+            review_every_days: file.review_every_days,
+            traffic: file.traffic,
+            reference: file.reference,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A loopback server that speaks the OpenAI chat completions API and answers from the demo's classifier.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::bayes::NaiveBayes;
+use crate::core::domain::Failure;
+
+/// The model's name, as the server gives it.
+const MODEL: &str = "demo-naive-bayes";
+
+/// A server that listens.
+pub struct DemoServer {
+    listener: TcpListener,
+    model: Arc<NaiveBayes>,
+}
+
+impl DemoServer {
+    /// Listens on the loopback address at `port`, or at any free one where that is taken (or 0).
+    ///
+    /// # Errors
+    /// A failure where no port can be had.
+    pub async fn bind(port: u16, model: NaiveBayes) -> Result<Self, Failure> {
+        let wanted = TcpListener::bind(("127.0.0.1", port)).await;
+        let listener = match wanted {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind(("127.0.0.1", 0))
+                .await
+                .map_err(|error| Failure::other("the demo's server cannot listen on 127.0.0.1").caused_by(error))?,
+        };
+        Ok(Self { listener, model: Arc::new(model) })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// A failure where the system does not say.
+    pub fn address(&self) -> Result<SocketAddr, Failure> {
+        self.listener.local_addr().map_err(|error| Failure::other("the demo's server has no address").caused_by(error))
+    }
+
+    /// Answers until it is dropped.
+    ///
+    /// # Errors
+    /// A failure where the listener breaks.
+    pub async fn serve(self) -> Result<(), Failure> {
+        let app = Router::new().route("/v1/chat/completions", post(complete)).with_state(self.model);
+        axum::serve(self.listener, app)
+            .await
+            .map_err(|error| Failure::other("the demo's server stopped").caused_by(error))
+    }
+}
+
+async fn complete(State(model): State<Arc<NaiveBayes>>, Json(request): Json<Value>) -> (StatusCode, Json<Value>) {
+    let messages = request["messages"].as_array();
+    let last = messages.and_then(|messages| messages.iter().rev().find(|message| message["role"] == "user"));
+    let Some(text) = last.and_then(|message| message["content"].as_str()) else {
+        let error = json!({"error": {"message": "messages must hold a user message with text", "type": "invalid_request_error"}});
+        return (StatusCode::BAD_REQUEST, Json(error));
+    };
+    let answer = model.classify(text).unwrap_or_default();
+    let words = |text: &str| text.split_whitespace().count();
+    let body = json!({
+        "id": "chatcmpl-demo",
+        "object": "chat.completion",
+        "model": MODEL,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": words(text), "completion_tokens": 1, "total_tokens": words(text) + 1},
+    });
+    (StatusCode::OK, Json(body))
+}

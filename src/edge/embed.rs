@@ -1,0 +1,125 @@
+//! The built-in embedder: words and character n-grams, hashed with a sign into a fixed number of components
+//! (Weinberger et al. 2009, "Feature hashing"). Deterministic, without network or model file; it knows spelling, not
+//! meaning.
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::core::domain::{Embedder, Failure};
+
+const DIM: usize = 1024;
+
+/// Hashed word unigrams, word bigrams, and character n-grams of 3 to 5 within words.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct HashedNgrams;
+
+impl Embedder for HashedNgrams {
+    fn space(&self) -> &str {
+        // Any change of the code below that changes a vector needs a new number here.
+        "hashed-ngrams-v1-1024"
+    }
+
+    fn dim(&self) -> usize {
+        DIM
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure> {
+        use rayon::prelude::*;
+        Ok(texts.par_iter().with_min_len(64).map(|text| embed_text(text)).collect())
+    }
+}
+
+/// Characters of a text that are looked at; the rest of a longer one is left out.
+const MAX_CHARS: usize = 20_000;
+
+fn embed_text(text: &str) -> Vec<f32> {
+    let folded: String = text.chars().take(MAX_CHARS).nfkc().flat_map(char::to_lowercase).collect();
+    let words: Vec<&str> = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let mut counts = std::collections::BTreeMap::new();
+    let mut add = |kind: u8, feature: &str, weight: f32| {
+        let hash = blake3::hash(&[&[kind], feature.as_bytes()].concat());
+        let bytes = hash.as_bytes();
+        let slot = usize::from(u16::from_le_bytes([bytes[0], bytes[1]])) % DIM;
+        let sign = if bytes[2] & 1 == 0 { 1.0 } else { -1.0 };
+        let entry = counts.entry((slot, feature.to_owned(), kind)).or_insert((0.0_f32, sign, weight));
+        entry.0 += 1.0;
+    };
+    for (index, word) in words.iter().enumerate() {
+        let weight = word_weight(word);
+        add(b'w', word, 2.0 * weight);
+        if let Some(next) = words.get(index + 1) {
+            add(b'b', &format!("{word} {next}"), 0.7 * weight.max(word_weight(next)));
+        }
+        character_ngrams(word, |ngram| add(b'c', ngram, 0.6 * weight));
+    }
+    let mut vector = vec![0.0; DIM];
+    for ((slot, _, _), (count, sign, weight)) in counts {
+        // Logarithmic counts: a word said five times is not five times the topic.
+        vector[slot] += sign * weight * (1.0 + count.ln());
+    }
+    vector
+}
+
+fn character_ngrams(word: &str, mut add: impl FnMut(&str)) {
+    let bounded: Vec<char> = std::iter::once('<').chain(word.chars().take(64)).chain(std::iter::once('>')).collect();
+    for n in 3..=5 {
+        for window in bounded.windows(n) {
+            add(&window.iter().collect::<String>());
+        }
+    }
+}
+
+/// Function words say little about what a request is about.
+fn word_weight(word: &str) -> f32 {
+    if FUNCTION_WORDS.binary_search(&word).is_ok() { 0.15 } else { 1.0 }
+}
+
+/// English function words and the small change of requests, sorted.
+const FUNCTION_WORDS: &[&str] = &[
+    "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "but", "by",
+    "can", "cannot", "could", "d", "did", "do", "does", "doesn", "doing", "don", "for", "from", "get", "give", "go", "got", "had", "has",
+    "have", "hello", "help", "here", "hey", "hi", "how", "i", "if", "in", "into", "is", "isn", "it", "its", "just", "know", "let", "like",
+    "ll", "m", "may", "me", "might", "more", "my", "need", "no", "not", "now", "of", "on", "one", "or", "our", "out", "please", "re",
+    "really", "s", "should", "so", "some", "still", "t", "tell", "than", "thank", "thanks", "that", "the", "their", "them", "then",
+    "there", "these", "they", "this", "to", "too", "up", "us", "ve", "very", "want", "was", "we", "were", "what", "when", "where",
+    "which", "who", "why", "will", "with", "would", "you", "your",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::vector::{Vectors, dot};
+
+    fn similarity(a: &str, b: &str) -> f32 {
+        let mut vectors = Vectors::new(DIM);
+        HashedNgrams.embed(&[a, b]).unwrap().iter().for_each(|vector| vectors.push(vector));
+        dot(vectors.row(0), vectors.row(1))
+    }
+
+    #[test]
+    fn function_words_are_sorted_for_the_search() {
+        assert!(FUNCTION_WORDS.is_sorted());
+    }
+
+    #[test]
+    fn shared_words_are_nearer_than_shared_function_words() {
+        let related = similarity("cancel my subscription", "I want the subscription cancelled");
+        let unrelated = similarity("cancel my subscription", "what is my password");
+        assert!(related > 0.3 && unrelated < 0.15, "{related} {unrelated}");
+        assert!(similarity("cancel my subscription", "cancle my subscripton") > 0.4);
+    }
+
+    #[test]
+    fn texts_with_nothing_to_embed_give_a_zero_vector_and_long_ones_end() {
+        for text in ["", "  \n", "🙂", "?!", "\u{0}\u{1b}"] {
+            assert!(embed_text(text).iter().all(|component| *component == 0.0), "{text:?}");
+        }
+        assert!(embed_text(&"word ".repeat(300_000)).iter().any(|component| *component != 0.0));
+    }
+
+    #[test]
+    fn vectors_do_not_change_between_versions() {
+        let vector = embed_text("Where is my parcel?");
+        let digest = blake3::hash(&vector.iter().flat_map(|c| c.to_le_bytes()).collect::<Vec<_>>());
+        assert_eq!(&digest.to_hex()[..16], "PLACEHOLDER");
+    }
+}

@@ -1,0 +1,125 @@
+//! The obvious answer: a k-nearest-neighbour classifier (Cover & Hart 1967) over a labelled dataset in karat's own
+//! space. It needs no network, and a model that does not beat it has learnt nothing the examples do not say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::core::domain::{
+    CallError, CallErrorKind, Embedder, Endpoint, EndpointFuture, Request, Response, Usage, content_hash,
+};
+use crate::core::vector::{Vectors, top_k};
+
+/// Labelled examples in a space.
+#[derive(Debug, Clone)]
+pub struct BaselineMemory {
+    /// Hash of the dataset they come from.
+    pub version: String,
+    /// Their ids.
+    pub ids: Vec<String>,
+    /// Their texts.
+    pub texts: Vec<String>,
+    /// Their labels.
+    pub labels: Vec<String>,
+    /// One unit vector an example.
+    pub vectors: Vectors,
+}
+
+/// The endpoint.
+pub struct Baseline {
+    name: String,
+    fingerprint: String,
+    k: usize,
+    memory: BaselineMemory,
+    embedder: Arc<dyn Embedder>,
+}
+
+impl Baseline {
+    /// A baseline that asks the `k` nearest examples of `memory`.
+    pub fn new(name: String, k: usize, memory: BaselineMemory, embedder: Arc<dyn Embedder>) -> Self {
+        let basis = format!("baseline\n{k}\n{}\n{}", memory.version, embedder.space());
+        Self { name, fingerprint: content_hash("karat-endpoint", basis.as_bytes()), k, memory, embedder }
+    }
+
+    /// The label with the most similarity among the nearest, leaving out the example asked about: by its id, and by
+    /// its text, so that a copy under another id cannot give the answer away.
+    fn answer(&self, request: &Request) -> Result<String, CallError> {
+        let fail = |message: &str| CallError::new(CallErrorKind::Refused, message);
+        let embedded = self.embedder.embed(&[&request.input]).map_err(|failure| fail(&failure.message))?;
+        let mut query = Vectors::new(self.embedder.dim());
+        embedded.iter().for_each(|vector| query.push(vector));
+        let own = |_: usize, i: usize| self.memory.ids[i] == request.example_id || self.memory.texts[i] == request.input;
+        let nearest = top_k(&query, &self.memory.vectors, self.k, own).into_iter().next().unwrap_or_default();
+        let mut votes: BTreeMap<&str, f64> = BTreeMap::new();
+        for neighbour in nearest {
+            *votes.entry(&self.memory.labels[neighbour.index]).or_default() += f64::from(neighbour.similarity.max(0.0));
+        }
+        let winner = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(a.0)));
+        winner.map(|(label, _)| label.to_owned()).ok_or_else(|| fail("the request has nothing that could be compared with the labelled examples"))
+    }
+}
+
+impl Endpoint for Baseline {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a> {
+        Box::pin(async move {
+            let begun = Instant::now();
+            let output = self.answer(request)?;
+            Ok(Response { output, model: None, usage: Usage::default(), latency: begun.elapsed(), attempts: 1 })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Letters;
+    impl Embedder for Letters {
+        fn space(&self) -> &str {
+            "letters"
+        }
+        fn dim(&self) -> usize {
+            26
+        }
+        fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, crate::core::domain::Failure> {
+            let count = |text: &&str| {
+                let mut vector = vec![0.0; 26];
+                text.bytes().filter(u8::is_ascii_lowercase).for_each(|byte| vector[usize::from(byte - b'a')] += 1.0);
+                vector
+            };
+            Ok(texts.iter().map(count).collect())
+        }
+    }
+
+    fn baseline() -> Baseline {
+        let texts = ["aaab", "aaac", "zzzy", "zzzx", "aaab"].map(str::to_owned).to_vec();
+        let mut vectors = Vectors::new(26);
+        Letters.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap().iter().for_each(|v| vectors.push(v));
+        let labels = ["a", "a", "z", "z", "leak"].map(str::to_owned).to_vec();
+        let ids = ["1", "2", "3", "4", "5"].map(str::to_owned).to_vec();
+        Baseline::new("b".into(), 1, BaselineMemory { version: "v".into(), ids, texts, labels, vectors }, Arc::new(Letters))
+    }
+
+    fn ask(id: &str, input: &str) -> Result<String, CallError> {
+        baseline().answer(&Request { example_id: id.into(), input: input.into(), messages: vec![] })
+    }
+
+    #[test]
+    fn an_example_never_answers_for_itself_or_for_its_copy() {
+        assert_eq!(ask("1", "aaab").unwrap(), "a", "neither row 1 nor its copy, row 5, may answer");
+        assert_eq!(ask("new", "zzzw").unwrap(), "z");
+    }
+
+    #[test]
+    fn a_request_with_nothing_to_compare_is_an_error_and_not_a_wrong_answer() {
+        assert_eq!(ask("new", "123").unwrap_err().kind, CallErrorKind::Refused);
+    }
+}

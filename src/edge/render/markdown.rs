@@ -1,0 +1,176 @@
+//! The report as Markdown.
+
+use super::meaning::meaning;
+use super::tables::{self, Kind, METHOD, Table};
+use super::words::line;
+use crate::core::privacy::neutralise::{for_markdown, for_terminal};
+use crate::core::view::{DecayView, Report};
+
+/// Rows shown of a long table.
+const ROWS: usize = 50;
+
+/// The whole report as GitHub-flavoured Markdown, in the order a person reads it.
+pub fn markdown(report: &Report) -> String {
+    let mut out = format!("# {}\n\n", inline(&line(&report.title, 200)));
+    out.push_str(&format!("**Verdict: {}**\n\n", report.verdict.name()));
+    for sentence in meaning(report) {
+        out.push_str(&format!("{}\n\n", inline(&sentence)));
+    }
+    out.push_str(&code_block(&report.headline));
+    for view in &report.decay {
+        decay(&mut out, view);
+    }
+    if report.quality.is_some() || report.decay.iter().any(|view| view.estimate.is_some()) {
+        out.push_str("\n## Quality\n");
+        quality(&mut out, report);
+    }
+    shift(&mut out, &report.decay);
+    fine_print(&mut out, report);
+    out
+}
+
+fn decay(out: &mut String, view: &DecayView) {
+    out.push_str(&format!("\n## {}: {}\n", inline(&line(&view.dataset, 80)), view.verdict.name()));
+    push(out, &tables::unrepresented(view, ROWS));
+    push(out, &tables::coverage(view));
+    if !view.notes.is_empty() {
+        out.push('\n');
+        for note in &view.notes {
+            out.push_str(&format!("- {}\n", inline(&line(note, 300))));
+        }
+    }
+    push(out, &tables::flagged(view, ROWS));
+    push(out, &tables::candidates(view, ROWS));
+    push(out, &tables::gates(view));
+}
+
+fn quality(out: &mut String, report: &Report) {
+    if let Some(runs) = &report.quality {
+        push(out, &tables::scores(runs));
+    }
+    push(out, &tables::estimates(&report.decay));
+    if let Some(runs) = &report.quality {
+        push(out, &tables::run_gates(runs));
+        push(out, &tables::outcomes(runs));
+        push(out, &tables::errors(runs));
+        push(out, &tables::misses(runs, ROWS));
+    }
+}
+
+fn shift(out: &mut String, decay: &[DecayView]) {
+    if decay.iter().all(|view| view.shift.is_empty()) {
+        return;
+    }
+    out.push_str("\n## Shift tests\n");
+    for view in decay.iter().filter(|view| !view.shift.is_empty()) {
+        let mut table = tables::shift(view);
+        table.title = format!("{}: has traffic changed?", view.dataset);
+        push(out, &table);
+    }
+}
+
+fn fine_print(out: &mut String, report: &Report) {
+    out.push_str("\n## Fine print\n");
+    for view in &report.decay {
+        push(out, &tables::fine_print(view));
+        push(out, &tables::clusters(view, ROWS));
+    }
+    if let Some(runs) = &report.quality {
+        push(out, &tables::runs_fine_print(runs));
+    }
+    out.push('\n');
+    for sentence in METHOD {
+        out.push_str(&format!("- {sentence}\n"));
+    }
+    out.push_str(&format!("\nMade {}.\n", inline(&report.generated_at)));
+}
+
+/// Adds a table under a heading; nothing for a table without rows.
+fn push(out: &mut String, table: &Table) {
+    if !table.rows.is_empty() {
+        out.push_str(&format!("\n### {}\n\n{}", inline(&table.title), table_text(table)));
+    }
+}
+
+/// A table in pipes, its note before and the count of rows left out after it.
+pub(super) fn table_text(table: &Table) -> String {
+    let mut out = String::new();
+    if let Some(note) = &table.note {
+        out.push_str(&format!("{}\n\n", inline(note)));
+    }
+    let heads: Vec<_> = table.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+    out.push_str(&row(&heads));
+    let rules: Vec<_> =
+        table.columns.iter().map(|(_, kind)| if *kind == Kind::Number { "---:" } else { "---" }.to_owned()).collect();
+    out.push_str(&row(&rules));
+    for cells in &table.rows {
+        out.push_str(&row(&cells.iter().map(|cell| inline(cell)).collect::<Vec<_>>()));
+    }
+    if let Some(more) = table.more() {
+        out.push_str(&format!("\n{more}.\n"));
+    }
+    out
+}
+
+fn row(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Text that Markdown shows as it stands.
+fn inline(text: &str) -> String {
+    for_markdown(&line(text, 2_000)).into_owned()
+}
+
+/// Lines between fences longer than any run of backticks in them.
+pub(super) fn code_block(lines: &[String]) -> String {
+    let lines: Vec<_> = lines.iter().map(|text| for_terminal(text).into_owned()).collect();
+    let longest = lines.iter().map(|text| longest_run(text, '`')).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}text\n{}\n{fence}\n", lines.join("\n"))
+}
+
+fn longest_run(text: &str, wanted: char) -> usize {
+    text.split(|c| c != wanted).map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{assert_no_control, assert_no_link, assert_no_markup, empty, rich};
+    use super::*;
+
+    #[test]
+    fn the_markdown_form_of_a_rich_report() {
+        insta::assert_snapshot!(markdown(&rich()));
+    }
+
+    #[test]
+    fn the_markdown_form_of_an_empty_report() {
+        insta::assert_snapshot!(markdown(&empty()));
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        let text = markdown(&rich());
+        assert_no_markup(&text);
+        assert_no_link(&text);
+        assert_no_control(&text);
+    }
+
+    #[test]
+    fn every_row_of_a_table_has_as_many_pipes_as_its_head() {
+        let text = markdown(&rich());
+        let mut head = None;
+        for row in text.lines() {
+            let pipes = row.replace("\\|", "").matches('|').count();
+            match head.filter(|_| row.starts_with('|')) {
+                Some(wanted) => assert_eq!(pipes, wanted, "{row}"),
+                None => head = row.starts_with('|').then_some(pipes),
+            }
+        }
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_any_in_the_text() {
+        assert_eq!(code_block(&["a ```` b".into()]), "`````text\na ```` b\n`````\n");
+    }
+}

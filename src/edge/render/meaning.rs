@@ -1,0 +1,174 @@
+//! What a report means, in sentences that need no glossary.
+
+use super::words::{about, count, count_of, figure, interval, line};
+use crate::core::verdict::Verdict;
+use crate::core::view::{DecayView, Report, RunView, RunsView};
+
+/// A paragraph for each dataset, then one on quality.
+pub(super) fn meaning(report: &Report) -> Vec<String> {
+    let decay = report.decay.iter().map(decay_meaning);
+    let quality = report.quality.as_ref().and_then(quality_meaning);
+    let all: Vec<_> = decay.chain(quality).collect();
+    if all.is_empty() {
+        return vec!["There is nothing to report: no run and no dataset was given.".into()];
+    }
+    let ungated = has_no_gate(report).then(|| "No gate is set, so nothing here could fail.".to_owned());
+    all.into_iter().chain(ungated).collect()
+}
+
+fn has_no_gate(report: &Report) -> bool {
+    let runs = report.quality.iter().flat_map(|quality| &quality.runs);
+    report.verdict == Verdict::Pass
+        && report.decay.iter().all(|view| view.gates.is_empty())
+        && runs.into_iter().all(|run| run.gates.is_empty())
+}
+
+fn decay_meaning(view: &DecayView) -> String {
+    let name = line(&view.dataset, 60);
+    let Some(coverage) = view.coverage else {
+        let why =
+            view.notes.first().map_or_else(|| "there was no traffic in the window".into(), |note| line(note, 200));
+        return format!("How much of today's traffic {name} represents could not be measured: {why}.");
+    };
+    let largest = view.unrepresented().max_by(|a, b| a.unrepresented_mass().total_cmp(&b.unrepresented_mass()));
+    let mut text = match largest {
+        Some(cluster) => format!(
+            "{} of traffic is about things {name} has no live example of; the largest: “{}” ({} of traffic).",
+            about(1.0 - coverage.value),
+            line(&cluster.name, 60),
+            about(cluster.mass)
+        ),
+        None => format!(
+            "{name} represents {} of traffic, and no cluster of it is left without examples.",
+            about(coverage.value)
+        ),
+    };
+    if let Some(change) = change(view) {
+        text.push_str(&change);
+    }
+    if !view.examples.is_empty() {
+        text.push_str(&format!(
+            " {} of its {} ask for a second look.",
+            count(view.examples.len()),
+            count_of(view.golden, "example")
+        ));
+    }
+    text
+}
+
+fn change(view: &DecayView) -> Option<String> {
+    let (reference, drift) = (view.reference.as_ref()?, view.drift_gap?);
+    let label = reference.window().label();
+    Some(match view.alarm? {
+        true => format!(
+            " Coverage fell by {} points since {label}, more than chance explains.",
+            figure(drift.value * 100.0, 1)
+        ),
+        false => format!(" Coverage has not measurably fallen since {label}."),
+    })
+}
+
+fn quality_meaning(view: &RunsView) -> Option<String> {
+    match view.runs.as_slice() {
+        [] => None,
+        [run] => Some(run_meaning(run)),
+        runs => Some(format!("Of {}, {}.", count_of(runs.len(), "run"), outcomes(runs))),
+    }
+}
+
+fn outcomes(runs: &[RunView]) -> String {
+    let words = [
+        (Verdict::Pass, "passed"),
+        (Verdict::Fail, "failed"),
+        (Verdict::Inconclusive, "could not be decided"),
+        (Verdict::Incomplete, "had too many errors to judge"),
+    ];
+    let counted = words.into_iter().filter_map(|(verdict, word)| {
+        let n = runs.iter().filter(|run| run.verdict == verdict).count();
+        (n > 0).then(|| format!("{n} {word}"))
+    });
+    counted.collect::<Vec<_>>().join(", ")
+}
+
+fn run_meaning(run: &RunView) -> String {
+    let name = line(&run.endpoint, 60);
+    let score = run.scores.get(&run.primary).and_then(|s| Some((s.mean?, s.lo?, s.hi?)));
+    let mut text = match score {
+        None => format!("Nothing that {name} answered was scored"),
+        Some((mean, lo, hi)) => {
+            format!(
+                "{name} scores {} on {} (95 % interval {})",
+                figure(mean, 2),
+                line(&run.primary, 60),
+                interval(lo, hi, 2)
+            )
+        }
+    };
+    let verdict = match run.verdict {
+        Verdict::Pass => ", which passes its gates",
+        Verdict::Fail => ", which fails its gates",
+        Verdict::Inconclusive => ", which its gates cannot decide",
+        Verdict::Incomplete => ", with too many errors to judge",
+    };
+    if !run.gates.is_empty() || run.verdict == Verdict::Incomplete {
+        text.push_str(verdict);
+    }
+    text.push('.');
+    if run.outcomes.errored > 0 {
+        text.push_str(&format!(
+            " {} of {} failed and count neither as right nor as wrong.",
+            count(run.outcomes.errored),
+            count_of(run.outcomes.total, "call")
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{empty, rich};
+    use super::*;
+
+    #[test]
+    fn the_first_sentence_says_how_much_is_unrepresented_and_names_the_largest() {
+        let report = rich();
+        let lines = meaning(&report);
+        assert!(
+            lines[0].starts_with(
+                "9 % of traffic is about things support has no live example of; the largest: “locker code” (5 % of"
+            ),
+            "{}",
+            lines[0]
+        );
+        assert!(lines[0].contains("Coverage fell by 6.2 points since 2026-06"), "{}", lines[0]);
+        assert_eq!(lines[1], "billing represents 98 % of traffic, and no cluster of it is left without examples.");
+        assert_eq!(lines.last().map(String::as_str), Some("Of 2 runs, 1 failed, 1 had too many errors to judge."));
+    }
+
+    #[test]
+    fn a_single_run_is_told_with_its_interval() {
+        let mut report = rich();
+        report.decay.clear();
+        report.quality.iter_mut().for_each(|runs| runs.runs.truncate(1));
+        let lines = meaning(&report);
+        assert_eq!(
+            lines,
+            ["chat-large scores 0.87 on exact (95 % interval 0.84–0.90), which fails its gates. \
+              5 of 400 calls failed and count neither as right nor as wrong."]
+        );
+    }
+
+    #[test]
+    fn nothing_measured_is_said_and_not_called_zero() {
+        let lines = meaning(&empty());
+        assert_eq!(
+            lines,
+            [
+                "How much of today's traffic support represents could not be measured: no traffic in the window 2026-09.",
+                "No gate is set, so nothing here could fail."
+            ]
+        );
+        let nothing = Report::new("empty".into(), String::new(), None, Vec::new());
+        assert_eq!(meaning(&nothing).len(), 1);
+    }
+}

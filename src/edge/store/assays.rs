@@ -1,0 +1,97 @@
+//! Taxonomies and the results of assays.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, contents};
+use crate::core::domain::Failure;
+use crate::core::view::DecayView;
+
+/// A taxonomy as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTaxonomy {
+    /// Hash of its content.
+    pub version: String,
+    /// The version it grew out of.
+    pub parent: Option<String>,
+    /// Its JSON.
+    pub content: String,
+}
+
+/// An assay as kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AssayRow {
+    /// Globally unique id (UUID v7).
+    pub assay_id: String,
+    /// When it was made (RFC 3339).
+    pub measured_at: String,
+    /// Its result.
+    pub view: DecayView,
+}
+
+impl Store {
+    /// Keeps a taxonomy of a dataset in a space.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn keep_taxonomy(&self, dataset: &str, space: &str, taxonomy: StoredTaxonomy, now: &str) -> Result<(), Failure> {
+        let (dataset, space, now) = (dataset.to_owned(), space.to_owned(), now.to_owned());
+        self.writer().write(move |connection| {
+            let content = contents::put(connection, taxonomy.content.as_bytes())?;
+            let sql = "INSERT OR IGNORE INTO taxonomies (version, dataset, space, parent, content, created_at) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            connection.execute(sql, params![taxonomy.version, dataset, space, taxonomy.parent, content, now]).map(drop)
+        })
+    }
+
+    /// The latest taxonomy of a dataset in a space.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn latest_taxonomy(&self, dataset: &str, space: &str) -> Result<Option<StoredTaxonomy>, Failure> {
+        let sql = "SELECT t.version, t.parent, c.codec, c.data FROM taxonomies t JOIN contents c ON c.id = t.content \
+                   WHERE t.dataset = ?1 AND t.space = ?2 ORDER BY t.created_at DESC, t.rowid DESC LIMIT 1";
+        let read = self.reader().query_row(sql, [dataset, space], |row| {
+            Ok(StoredTaxonomy { version: row.get(0)?, parent: row.get(1)?, content: contents::unpack_text(row, 2)? })
+        });
+        read.optional().map_err(|error| self.fail(error))
+    }
+
+    /// Keeps the result of an assay.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn keep_assay(&self, row: &AssayRow) -> Result<(), Failure> {
+        let view = serde_json::to_string(&row.view).map_err(|error| Failure::other("an assay cannot be written").caused_by(error))?;
+        let (id, at) = (row.assay_id.clone(), row.measured_at.clone());
+        let (dataset, version, space) = (row.view.dataset.clone(), row.view.dataset_version.clone(), row.view.space.clone());
+        self.writer().write(move |connection| {
+            let view = contents::put(connection, view.as_bytes())?;
+            let sql = "INSERT INTO assays (assay_id, dataset, dataset_version, space, measured_at, view) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            connection.execute(sql, params![id, dataset, version, space, at, view]).map(drop)
+        })
+    }
+
+    /// The latest assays of a dataset, newest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn assays(&self, dataset: &str, limit: usize) -> Result<Vec<AssayRow>, Failure> {
+        let sql = "SELECT a.assay_id, a.measured_at, c.codec, c.data FROM assays a JOIN contents c ON c.id = a.view \
+                   WHERE a.dataset = ?1 ORDER BY a.measured_at DESC, a.assay_id DESC LIMIT ?2";
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Vec<(String, String, String)>> {
+            let mut statement = connection.prepare(sql)?;
+            let rows =
+                statement.query_map(params![dataset, limit as i64], |row| Ok((row.get(0)?, row.get(1)?, contents::unpack_text(row, 2)?)))?;
+            rows.collect()
+        };
+        let rows = read().map_err(|error| self.fail(error))?;
+        rows.into_iter()
+            .map(|(assay_id, measured_at, text)| {
+                let view = serde_json::from_str(&text)
+                    .map_err(|error| Failure::store(format!("the kept assay {assay_id} cannot be read")).caused_by(error))?;
+                Ok(AssayRow { assay_id, measured_at, view })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! Texts and blobs, stored once by hash and compressed where that helps.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::core::domain::content_hash;
+
+/// Texts below this size are kept as they are: compression would make them larger.
+const COMPRESS_FROM: usize = 256;
+
+const PLAIN: i64 = 0;
+const ZSTD: i64 = 1;
+
+/// Stores `data` where it is new and gives its row.
+pub(super) fn put(connection: &Connection, data: &[u8]) -> rusqlite::Result<i64> {
+    let hash = hash(data);
+    let found: Option<i64> =
+        connection.prepare_cached("SELECT id FROM contents WHERE hash = ?1")?.query_row([&hash], |row| row.get(0)).optional()?;
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    let packed = (data.len() >= COMPRESS_FROM).then(|| zstd::bulk::compress(data, 3).ok()).flatten();
+    let (codec, bytes) = match packed.filter(|packed| packed.len() < data.len()) {
+        Some(packed) => (ZSTD, packed),
+        None => (PLAIN, data.to_vec()),
+    };
+    connection
+        .prepare_cached("INSERT INTO contents (hash, codec, data) VALUES (?1, ?2, ?3)")?
+        .execute(params![hash, codec, bytes])?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The 32 bytes a content is known by.
+pub(super) fn hash(data: &[u8]) -> Vec<u8> {
+    let hex = content_hash("karat-content", data);
+    (0..hex.len()).step_by(2).filter_map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect()
+}
+
+/// Unpacks the columns `codec, data` of a row, from column `first` on.
+pub(super) fn unpack(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Vec<u8>> {
+    let codec: i64 = row.get(first)?;
+    let data: Vec<u8> = row.get(first + 1)?;
+    if codec == PLAIN {
+        return Ok(data);
+    }
+    zstd::stream::decode_all(data.as_slice())
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(first + 1, rusqlite::types::Type::Blob, error.into()))
+}
+
+/// [`unpack`] as text; bytes that are no UTF-8 are replaced.
+pub(super) fn unpack_text(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<String> {
+    Ok(match String::from_utf8(unpack(row, first)?) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}

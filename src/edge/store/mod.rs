@@ -1,0 +1,127 @@
+//! The database: SQLite in WAL mode, one file a subject.
+//!
+//! Reads go through the connection of the [`Store`]; writes go through one writer thread ([`writer`]), which groups
+//! what is waiting into one commit and answers only once it is on disk. Several karat processes may share one file.
+
+mod assays;
+mod contents;
+mod datasets;
+mod migrate;
+mod outcomes;
+mod queue;
+mod traffic;
+mod vectors;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::core::domain::Failure;
+
+pub use assays::{AssayRow, StoredTaxonomy};
+pub use outcomes::{RunHeader, StoredRun};
+pub use queue::{FlagRow, FlagUpdate};
+pub use traffic::{Reject, SourceStats, StoredRecord};
+pub use writer::{Written, Writer};
+
+/// How long a statement waits for another process to finish writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An open database.
+pub struct Store {
+    path: PathBuf,
+    reader: Mutex<Connection>,
+    writer: Writer,
+}
+
+impl Store {
+    /// Opens the database at `path`, creating it and its folder where they are missing, and upgrades an older one.
+    ///
+    /// # Errors
+    /// A store failure naming the file, for a file that cannot be read, is no database, or was written by a newer
+    /// karat.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Failure::store(format!("cannot create the folder {}", folder.display()))
+                    .hint("check the permissions, or set \"store\" in karat.yaml to a path that can be written")
+                    .caused_by(error)
+            })?;
+        }
+        let mut connection = connect(path)?;
+        migrate::migrate(&mut connection, path)?;
+        let reader = connect(path)?;
+        let writer = Writer::start(connection, path.to_owned());
+        Ok(Self { path: path.to_owned(), reader: Mutex::new(reader), writer })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where writes are sent.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        // A reader that panicked leaves nothing half done in the connection.
+        self.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn fail(&self, error: rusqlite::Error) -> Failure {
+        failure(&self.path, error)
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Failure> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|error| failure(path, error))?;
+    let set_up = || -> rusqlite::Result<()> {
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+        // FULL: a commit is on disk before it is reported. Group commit keeps that affordable.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(())
+    };
+    set_up().map_err(|error| failure(path, error))?;
+    Ok(connection)
+}
+
+/// The failure of a database error, with a hint at the usual fix.
+fn failure(path: &Path, error: rusqlite::Error) -> Failure {
+    let place = path.display();
+    let (message, hint) = match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => (
+            format!("{place} is not a karat database"),
+            "move the file away, or set \"store\" in karat.yaml to another path".to_owned(),
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => (
+            format!("the database {place} is damaged"),
+            "restore a backup, or move the file away to begin anew; `sqlite3 FILE .recover` may save what is left".to_owned(),
+        ),
+        Some(ErrorCode::DiskFull) => (
+            format!("no space is left for the database {place}"),
+            "free some space and continue with `karat run --resume`; every outcome reported as done is kept".to_owned(),
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            format!("another process held the database {place} for over {} seconds", BUSY_TIMEOUT.as_secs()),
+            "wait for the other karat to finish, then try again".to_owned(),
+        ),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => (
+            format!("cannot open the database {place} for writing"),
+            "check that the path is a file and that you may write it and its folder".to_owned(),
+        ),
+        _ => (format!("the database {place} failed"), "run the command again; report it if it stays".to_owned()),
+    };
+    Failure::store(message).hint(hint).caused_by(error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Sampled production traffic. What comes in here is already redacted.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use super::{Store, contents};
+use crate::core::domain::{Failure, TrafficRecord, Window};
+
+/// A row of a traffic file that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Its line (1 is the first).
+    pub line: u64,
+    /// Why, without the row's text.
+    pub reason: String,
+}
+
+/// A record as kept, with the row of its text, which vectors are keyed by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRecord {
+    /// The record.
+    pub record: TrafficRecord,
+    /// Row of its text among the contents.
+    pub content: i64,
+}
+
+/// What a source holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceStats {
+    /// Name of the source.
+    pub source: String,
+    /// Records kept.
+    pub records: usize,
+    /// Requests of production they stand for.
+    pub weight: f64,
+    /// Different texts.
+    pub distinct: usize,
+    /// Users or sessions, where known.
+    pub groups: usize,
+    /// Records with the output of production.
+    pub with_output: usize,
+    /// Time of the first record.
+    pub first: Timestamp,
+    /// Time of the last record.
+    pub last: Timestamp,
+    /// Rows of imported files that could not be read.
+    pub rejected: usize,
+}
+
+fn micros(timestamp: Timestamp) -> i64 {
+    timestamp.as_microsecond()
+}
+
+fn timestamp(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+impl Store {
+    /// Keeps records of a source in one commit; those whose id is already there are left as they are. Gives how many
+    /// were new.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn keep_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<usize, Failure> {
+        let source = source.to_owned();
+        let (send, receive) = std::sync::mpsc::channel();
+        self.writer().write(move |connection| {
+            let mut new = 0;
+            for record in &records {
+                new += insert_record(connection, &source, record)?;
+            }
+            // The receiver lives until this function returns.
+            let _ = send.send(new);
+            Ok(())
+        })?;
+        Ok(receive.try_recv().unwrap_or(0))
+    }
+
+    /// Keeps the rows of `file` that could not be read, in place of what was kept of it before.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn keep_rejects(&self, source: &str, file: &str, rejects: Vec<Reject>) -> Result<(), Failure> {
+        let (source, file) = (source.to_owned(), file.to_owned());
+        self.writer().write(move |connection| {
+            connection.execute("DELETE FROM traffic_rejects WHERE source = ?1 AND file = ?2", [&source, &file])?;
+            let mut insert =
+                connection.prepare_cached("INSERT INTO traffic_rejects (source, file, line, reason) VALUES (?1, ?2, ?3, ?4)")?;
+            for reject in rejects {
+                insert.execute(params![source, file, i64::try_from(reject.line).unwrap_or(i64::MAX), reject.reason])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The records of a source within a window, by time and then id.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn traffic(&self, source: &str, window: Window) -> Result<Vec<StoredRecord>, Failure> {
+        let sql = "SELECT t.record_id, t.at, t.grp, t.inclusion, t.input, i.codec, i.data, o.codec, o.data \
+                   FROM traffic t JOIN contents i ON i.id = t.input LEFT JOIN contents o ON o.id = t.output \
+                   WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id";
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Vec<StoredRecord>> {
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map(params![source, micros(window.from), micros_ceil(window.to)], |row| {
+                let has_output: Option<i64> = row.get(7)?;
+                Ok(StoredRecord {
+                    record: TrafficRecord {
+                        record_id: row.get(0)?,
+                        at: timestamp(row.get(1)?),
+                        group: row.get(2)?,
+                        inclusion_probability: row.get(3)?,
+                        input: contents::unpack_text(row, 5)?,
+                        output: if has_output.is_some() { Some(contents::unpack_text(row, 7)?) } else { None },
+                    },
+                    content: row.get(4)?,
+                })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| self.fail(error))
+    }
+
+    /// Time of the first and of the last record of a source; `None` where it has none.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn traffic_span(&self, source: &str) -> Result<Option<(Timestamp, Timestamp)>, Failure> {
+        let sql = "SELECT min(at), max(at) FROM traffic WHERE source = ?1";
+        let read = self.reader().query_row(sql, [source], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)));
+        let (first, last) = read.map_err(|error| self.fail(error))?;
+        Ok(first.zip(last).map(|(first, last)| (timestamp(first), timestamp(last))))
+    }
+
+    /// What every source holds, by name.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn traffic_stats(&self) -> Result<Vec<SourceStats>, Failure> {
+        let sql = "SELECT source, count(*), sum(1.0 / inclusion), count(DISTINCT input), count(DISTINCT grp), \
+                   count(output), min(at), max(at), \
+                   (SELECT count(*) FROM traffic_rejects r WHERE r.source = t.source) \
+                   FROM traffic t GROUP BY source ORDER BY source";
+        let count = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|n| usize::try_from(n).unwrap_or(0));
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Vec<SourceStats>> {
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([], |row| {
+                Ok(SourceStats {
+                    source: row.get(0)?,
+                    records: count(row, 1)?,
+                    weight: row.get(2)?,
+                    distinct: count(row, 3)?,
+                    groups: count(row, 4)?,
+                    with_output: count(row, 5)?,
+                    first: timestamp(row.get(6)?),
+                    last: timestamp(row.get(7)?),
+                    rejected: count(row, 8)?,
+                })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| self.fail(error))
+    }
+}
+
+/// The end of a window lies after its last instant: rounded up, a window that ends a nanosecond after a record holds it.
+fn micros_ceil(timestamp: Timestamp) -> i64 {
+    let nanos = timestamp.as_nanosecond();
+    i64::try_from(nanos.div_euclid(1000) + i128::from(nanos.rem_euclid(1000) > 0)).unwrap_or(i64::MAX)
+}
+
+fn insert_record(connection: &Connection, source: &str, record: &TrafficRecord) -> rusqlite::Result<usize> {
+    let input = contents::put(connection, record.input.as_bytes())?;
+    let output = record.output.as_ref().map(|output| contents::put(connection, output.as_bytes())).transpose()?;
+    let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, inclusion) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    connection.prepare_cached(sql)?.execute(params![
+        source,
+        record.record_id,
+        micros(record.at),
+        input,
+        output,
+        record.group,
+        record.inclusion_probability
+    ])
+}

@@ -1,0 +1,142 @@
+//! The one writer: jobs come through a bounded channel, what is waiting is committed together, and a job is answered
+//! only once its commit is on disk.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::failure;
+use crate::core::domain::Failure;
+
+/// Jobs waiting at most; beyond that senders wait.
+const WAITING: usize = 1024;
+
+/// Jobs in one commit at most.
+const GROUP: usize = 512;
+
+type Job = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
+
+type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+
+struct Entry {
+    job: Job,
+    done: Answer,
+}
+
+/// The answer to a write, ready once it is on disk.
+pub struct Written(oneshot::Receiver<Result<(), Failure>>);
+
+impl Written {
+    /// Waits for the commit.
+    ///
+    /// # Errors
+    /// The store failure, where the write was not kept.
+    pub async fn wait(self) -> Result<(), Failure> {
+        self.0.await.unwrap_or_else(|_| Err(stopped()))
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::store("the database writer stopped before the write was kept")
+}
+
+/// Sends jobs to the writer thread.
+pub struct Writer {
+    jobs: Option<SyncSender<Entry>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, path: PathBuf) -> Self {
+        let (jobs, waiting) = sync_channel(WAITING);
+        let thread = std::thread::Builder::new().name("karat-writer".into()).spawn(move || run(connection, &path, &waiting));
+        Self { jobs: Some(jobs), thread: Mutex::new(thread.ok()) }
+    }
+
+    /// Hands a job over. The job's changes are kept whole or not at all, and never undo another job's.
+    pub fn submit(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Written {
+        let (send, answer) = oneshot::channel();
+        // Whoever asked may have gone; the write is kept all the same.
+        self.send(Box::new(job), Box::new(move |result| drop(send.send(result))));
+        Written(answer)
+    }
+
+    /// Hands a job over and blocks this thread until its commit.
+    ///
+    /// # Errors
+    /// The store failure, where the write was not kept.
+    pub fn write(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Result<(), Failure> {
+        let (send, answer) = std::sync::mpsc::channel();
+        self.send(Box::new(job), Box::new(move |result| drop(send.send(result))));
+        answer.recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn send(&self, job: Job, done: Answer) {
+        if let Some(Err(refused)) = self.jobs.as_ref().map(|jobs| jobs.send(Entry { job, done })) {
+            (refused.0.done)(Err(stopped()));
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut connection: Connection, path: &std::path::Path, waiting: &Receiver<Entry>) {
+    while let Ok(first) = waiting.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP {
+            match waiting.try_recv() {
+                Ok(entry) => group.push(entry),
+                Err(_) => break,
+            }
+        }
+        commit_group(&mut connection, path, group);
+    }
+}
+
+fn commit_group(connection: &mut Connection, path: &std::path::Path, group: Vec<Entry>) {
+    let mut answers = Vec::with_capacity(group.len());
+    let committed = (|| {
+        let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut pending = group.into_iter();
+        for entry in pending.by_ref() {
+            // A savepoint a job: one that fails takes back its own changes alone.
+            let savepoint = transaction.savepoint()?;
+            let result = (entry.job)(&savepoint);
+            if result.is_ok() {
+                savepoint.commit()?;
+            } else {
+                savepoint.finish()?;
+            }
+            answers.push((entry.done, result));
+        }
+        transaction.commit()
+    })();
+    for (done, result) in answers {
+        let answer = match (&committed, result) {
+            (_, Err(error)) => Err(failure(path, error)),
+            (Ok(()), Ok(())) => Ok(()),
+            (Err(error), Ok(())) => Err(failure(path, copy(error))),
+        };
+        done(answer);
+    }
+}
+
+/// SQLite errors are not `Clone`; the code and the text are what a message needs.
+fn copy(error: &rusqlite::Error) -> rusqlite::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(code, text) => rusqlite::Error::SqliteFailure(*code, text.clone()),
+        other => rusqlite::Error::ToSqlConversionFailure(other.to_string().into()),
+    }
+}

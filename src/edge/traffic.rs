@@ -1,0 +1,273 @@
+//! Reads files of sampled traffic: JSONL and CSV with a field map, streaming, redacted before anything leaves here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::core::domain::{Failure, TrafficRecord, canonical_json, content_hash, input_text, parse_timestamp, short};
+use crate::core::privacy::redact::{RedactionCounts, Redactor};
+use crate::core::tabular::{Format, rows};
+
+/// The fields of a record, and the names they are found under where no map says otherwise.
+const FIELDS: &[(&str, &[&str])] = &[
+    ("id", &["id", "record_id", "request_id", "trace_id"]),
+    ("input", &["input", "inputs", "question", "prompt", "query", "text", "message", "messages"]),
+    ("output", &["output", "response", "completion", "answer"]),
+    ("ts", &["ts", "timestamp", "time", "created_at", "at", "date"]),
+    ("user", &["user", "user_id", "session", "session_id", "conversation_id"]),
+    ("p", &["p", "inclusion_probability", "sample_rate"]),
+];
+
+/// Where a record's fields stand in a row.
+#[derive(Debug, Clone)]
+pub struct FieldMap {
+    paths: BTreeMap<&'static str, String>,
+}
+
+impl FieldMap {
+    /// A map from pairs such as `("input", "body.text")`; fields not named keep their usual names.
+    ///
+    /// # Errors
+    /// A usage failure for a field that does not exist.
+    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Failure> {
+        let mut paths = BTreeMap::new();
+        for (field, path) in pairs {
+            let known = FIELDS.iter().find(|(name, _)| *name == field);
+            let Some((name, _)) = known else {
+                let names: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
+                return Err(Failure::usage(format!("a field map has no field \"{field}\"")).hint(format!("fields are {}", names.join(", "))));
+            };
+            paths.insert(*name, path.to_owned());
+        }
+        Ok(Self { paths })
+    }
+
+    fn find<'r>(&self, row: &'r Map<String, Value>, field: &str) -> Option<&'r Value> {
+        let present = |value: &&Value| !value.is_null() && value.as_str() != Some("");
+        if let Some(path) = self.paths.get(field) {
+            return at_path(row, path).filter(present);
+        }
+        let (_, names) = FIELDS.iter().find(|(name, _)| *name == field)?;
+        names.iter().find_map(|name| row.get(*name).filter(present))
+    }
+
+    fn name(&self, field: &str) -> String {
+        let usual = FIELDS.iter().find(|(name, _)| *name == field).map(|(_, names)| names.join(", ")).unwrap_or_default();
+        self.paths.get(field).cloned().unwrap_or(usual)
+    }
+}
+
+fn at_path<'r>(row: &'r Map<String, Value>, path: &str) -> Option<&'r Value> {
+    if let Some(value) = row.get(path) {
+        return Some(value);
+    }
+    let mut steps = path.split('.');
+    let mut value = row.get(steps.next()?)?;
+    for step in steps {
+        value = match value {
+            Value::Object(map) => map.get(step)?,
+            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    Some(value)
+}
+
+/// What rows do not say for themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct RowDefaults {
+    /// Time of records without one.
+    pub at: Option<Timestamp>,
+    /// Inclusion probability of records without one.
+    pub inclusion_probability: f64,
+}
+
+/// One row of a traffic file.
+pub enum TrafficRow {
+    /// A record, redacted.
+    Record(TrafficRecord),
+    /// Its line and why it could not be read, without the row's text.
+    Bad(u64, String),
+}
+
+/// Reads one file.
+pub struct TrafficReader {
+    map: FieldMap,
+    defaults: RowDefaults,
+    redactor: Redactor,
+    /// How often a row without an id was seen, by its hash: the second of two equal rows is another request.
+    seen: HashMap<String, u32>,
+    /// What was redacted.
+    pub redactions: RedactionCounts,
+}
+
+/// Opens a file and tells its format by its name.
+///
+/// # Errors
+/// A data failure naming the file.
+pub fn open(path: &Path) -> Result<(BufReader<File>, Format), Failure> {
+    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy())).ok_or_else(|| {
+        Failure::data(format!("{} is neither JSONL nor CSV by its name", path.display())).hint("rename it to end in .jsonl or .csv")
+    })?;
+    let file = File::open(path).map_err(|error| {
+        Failure::data(format!("cannot read {}", path.display())).hint("check the path and its permissions").caused_by(error)
+    })?;
+    Ok((BufReader::with_capacity(1 << 16, file), format))
+}
+
+impl TrafficReader {
+    /// A reader with a field map.
+    ///
+    /// # Errors
+    /// A failure where the redactor cannot be made; nothing is ever read without it.
+    pub fn new(map: FieldMap, defaults: RowDefaults) -> Result<Self, Failure> {
+        let redactor = Redactor::new().map_err(|error| Failure::other("personal data could not be redacted").caused_by(error))?;
+        Ok(Self { map, defaults, redactor, seen: HashMap::new(), redactions: RedactionCounts::default() })
+    }
+
+    /// Reads every row of `path` and hands it over.
+    ///
+    /// # Errors
+    /// A data failure where the file cannot be read, or whatever `each` fails with.
+    pub fn read(&mut self, path: &Path, mut each: impl FnMut(TrafficRow) -> Result<(), Failure>) -> Result<(), Failure> {
+        let (reader, format) = open(path)?;
+        for row in rows(reader, format) {
+            let row = row.map_err(|error| Failure::data(format!("cannot read {}", path.display())).caused_by(error))?;
+            let record = row.fields.and_then(|fields| self.record(&fields));
+            each(match record {
+                Ok(record) => TrafficRow::Record(record),
+                Err(reason) => TrafficRow::Bad(row.line, reason),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, row: &Map<String, Value>) -> Result<TrafficRecord, String> {
+        let input = self.map.find(row, "input").ok_or_else(|| format!("no input; looked for {}", self.map.name("input")))?;
+        let input = input_text(input);
+        let output = self.map.find(row, "output").map(plain_text);
+        let at = self.time(row)?;
+        let inclusion_probability = self.probability(row)?;
+        // People are told apart by a hash: who they are is nobody's business here.
+        let group = self.map.find(row, "user").map(|user| short(&content_hash("karat-user", plain_text(user).as_bytes()), 16).to_owned());
+        let record_id = match self.map.find(row, "id") {
+            Some(id) => self.public_id(plain_text(id)),
+            None => self.row_id(row),
+        };
+        let input = self.redact(&input);
+        let output = output.map(|output| self.redact(&output));
+        Ok(TrafficRecord { record_id, at, input, output, group, inclusion_probability })
+    }
+
+    fn time(&self, row: &Map<String, Value>) -> Result<Timestamp, String> {
+        match self.map.find(row, "ts") {
+            Some(value) => {
+                let text = plain_text(value);
+                parse_timestamp(&text).ok_or_else(|| "the time is neither a date nor a Unix time".to_owned())
+            }
+            None => self.defaults.at.ok_or_else(|| format!("no time; looked for {} (--at gives one to all)", self.map.name("ts"))),
+        }
+    }
+
+    fn probability(&self, row: &Map<String, Value>) -> Result<f64, String> {
+        let Some(value) = self.map.find(row, "p") else { return Ok(self.defaults.inclusion_probability) };
+        let number: Option<f64> = plain_text(value).parse().ok();
+        number.filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "the inclusion probability must lie above 0 and up to 1".to_owned())
+    }
+
+    /// An id that holds personal data is replaced by its hash, which still tells records apart.
+    fn public_id(&self, id: String) -> String {
+        if self.redactor.redact(&id).text == id { id } else { short(&content_hash("karat-record", id.as_bytes()), 16).to_owned() }
+    }
+
+    fn row_id(&mut self, row: &Map<String, Value>) -> String {
+        let hash = content_hash("karat-record", canonical_json(&Value::Object(row.clone())).as_bytes());
+        let base = short(&hash, 16).to_owned();
+        let seen = self.seen.entry(base.clone()).or_insert(0);
+        *seen += 1;
+        if *seen == 1 { base } else { format!("{base}-{seen}") }
+    }
+
+    fn redact(&mut self, text: &str) -> String {
+        let redacted = self.redactor.redact(text);
+        self.redactions.merge(&redacted.counts);
+        redacted.text.into_owned()
+    }
+}
+
+fn plain_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => canonical_json(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, text: &str, pairs: &[(&str, &str)]) -> (Vec<TrafficRecord>, Vec<(u64, String)>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let map = FieldMap::new(pairs.iter().copied()).unwrap();
+        let mut reader = TrafficReader::new(map, RowDefaults { at: None, inclusion_probability: 1.0 }).unwrap();
+        let (mut records, mut bad) = (Vec::new(), Vec::new());
+        let each = |row| {
+            match row {
+                TrafficRow::Record(record) => records.push(record),
+                TrafficRow::Bad(line, reason) => bad.push((line, reason)),
+            }
+            Ok(())
+        };
+        reader.read(&path, each).unwrap();
+        (records, bad)
+    }
+
+    #[test]
+    fn a_field_map_reaches_into_nested_rows() {
+        let text = r#"{"body":{"messages":[{"role":"user","content":"where is it"}]},"meta":[{"t":1789374600}],"uid":7,"rate":"0.1"}"#;
+        let (records, bad) = read("a.jsonl", text, &[("input", "body.messages"), ("ts", "meta.0.t"), ("user", "uid"), ("p", "rate")]);
+        assert!(bad.is_empty(), "{bad:?}");
+        assert_eq!(records[0].input, "where is it");
+        assert_eq!(records[0].at.to_string(), "2026-09-14T08:30:00Z");
+        assert!((records[0].weight() - 10.0).abs() < 1e-9);
+        assert_ne!(records[0].group.as_deref(), Some("7"), "users are kept as hashes");
+    }
+
+    #[test]
+    fn bad_rows_are_kept_apart_with_their_line_and_without_their_text() {
+        let text = "text,ts\nfine,2026-09-01\n,2026-09-01\nsecret words,soon\n";
+        let (records, bad) = read("a.csv", text, &[]);
+        assert_eq!(records.len(), 1);
+        assert_eq!(bad[0], (3, "no input; looked for input, inputs, question, prompt, query, text, message, messages".into()));
+        assert_eq!(bad[1], (4, "the time is neither a date nor a Unix time".into()));
+    }
+
+    #[test]
+    fn equal_rows_without_an_id_are_two_requests_with_stable_ids() {
+        let text = "{\"text\":\"a\",\"ts\":\"2026-09-01\"}\n{\"text\":\"a\",\"ts\":\"2026-09-01\"}\n";
+        let (first, _) = read("a.jsonl", text, &[]);
+        let (again, _) = read("b.jsonl", text, &[]);
+        assert_ne!(first[0].record_id, first[1].record_id);
+        assert_eq!(first, again);
+    }
+
+    #[test]
+    fn personal_data_never_leaves_the_reader() {
+        let text = r#"{"id":"jane@example.org","text":"mail jane@example.org","output":"key sk-abcdefghijklmnopqrstuvwxyz123456","ts":"2026-09-01","user":"jane@example.org"}"#;
+        let (records, _) = read("a.jsonl", text, &[]);
+        let all = format!("{records:?}");
+        assert!(!all.contains("jane@") && !all.contains("sk-abc"), "{all}");
+        assert_eq!(records[0].input, "mail [redacted:email]");
+    }
+
+    #[test]
+    fn an_unknown_field_in_a_map_is_refused() {
+        assert!(FieldMap::new([("inptu", "x")]).unwrap_err().hint.unwrap().contains("input"));
+    }
+}

@@ -1,0 +1,93 @@
+//! The clusters of an assay: those kept from earlier, fitted or joined by new ones where needed.
+
+use jiff::Timestamp;
+
+use super::inputs::{Embedded, Inputs, WindowRecords};
+use crate::core::births::{ClusterBook, Window};
+use crate::core::coverage::CoverageAssay;
+use crate::core::domain::Failure;
+use crate::core::vector::Vectors;
+use crate::edge::store::StoredTaxonomy;
+use crate::flow::Workbench;
+
+/// Clusters, and who is in them.
+pub(super) struct Clusters {
+    pub book: Option<ClusterBook>,
+    /// Cluster of every record of the window.
+    pub now: Vec<Option<usize>>,
+    /// Cluster of every record of the reference window.
+    pub reference: Option<Vec<Option<usize>>>,
+    /// Cluster of every example: the nearest one, as an example is not a sample of traffic.
+    pub golden: Vec<Option<usize>>,
+}
+
+impl Clusters {
+    pub fn build(
+        bench: &Workbench,
+        inputs: &Inputs,
+        embedded: &Embedded,
+        measured: Option<&CoverageAssay>,
+        seed: u64,
+        now: Timestamp,
+    ) -> Result<Self, Failure> {
+        let policy = &bench.workspace.decay.policy;
+        let Some((mut book, kept)) = Self::book(bench, inputs, embedded, seed)? else {
+            let nothing = |rows: usize| vec![None; rows];
+            return Ok(Self {
+                book: None,
+                now: nothing(embedded.now.len()),
+                reference: embedded.reference.as_ref().map(|vectors| nothing(vectors.len())),
+                golden: nothing(embedded.golden.len()),
+            });
+        };
+        if let Some((then, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref())
+            && let Some(measured) = measured
+        {
+            let unrepresented: Vec<bool> = measured.now.records.iter().map(|record| record.p_represented < 0.5).collect();
+            let (texts_now, texts_then) = (inputs.now.texts(), then.texts());
+            let (label_now, label_then) = (inputs.now.window.label(), then.window.label());
+            let now = window(&inputs.now, &embedded.now, &texts_now, &label_now);
+            book.search(now, window(then, vectors, &texts_then, &label_then), &unrepresented, policy, seed);
+        }
+        if kept.as_deref() != Some(&book.version()) {
+            let content = serde_json::to_string(&book).map_err(|error| Failure::other("the clusters cannot be kept").caused_by(error))?;
+            let taxonomy = StoredTaxonomy { version: book.version(), parent: kept, content };
+            bench.store.keep_taxonomy(&inputs.dataset.name, bench.embedder.space(), taxonomy, &now.to_string())?;
+        }
+        let membership = policy.membership;
+        Ok(Self {
+            now: book.place(&embedded.now, membership),
+            reference: embedded.reference.as_ref().map(|vectors| book.place(vectors, membership)),
+            golden: book.place(&embedded.golden, 0.0),
+            book: Some(book),
+        })
+    }
+
+    /// The kept clusters, where they were formed on the same reference window; else new ones. With the version kept.
+    fn book(
+        bench: &Workbench,
+        inputs: &Inputs,
+        embedded: &Embedded,
+        seed: u64,
+    ) -> Result<Option<(ClusterBook, Option<String>)>, Failure> {
+        let (records, vectors) = match inputs.reference.as_ref().zip(embedded.reference.as_ref()) {
+            Some(reference) => reference,
+            None => (&inputs.now, &embedded.now),
+        };
+        let label = records.window.label();
+        if let Some(stored) = bench.store.latest_taxonomy(&inputs.dataset.name, bench.embedder.space())? {
+            let book: ClusterBook = serde_json::from_str(&stored.content)
+                .map_err(|error| Failure::store(format!("the kept clusters {} cannot be read", stored.version)).caused_by(error))?;
+            if book.reference == label {
+                return Ok(Some((book, Some(stored.version))));
+            }
+        }
+        let texts = records.texts();
+        let fitted = ClusterBook::fit(window(records, vectors, &texts, &label), &bench.workspace.decay.policy, seed);
+        Ok(fitted.map(|book| (book, None)))
+    }
+}
+
+fn window<'a>(records: &'a WindowRecords, vectors: &'a Vectors, texts: &'a [&'a str], label: &'a str) -> Window<'a> {
+    Window { label, vectors, weights: &records.weights, texts, groups: &records.groups }
+}

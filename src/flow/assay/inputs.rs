@@ -1,0 +1,177 @@
+//! What an assay looks at: the set, the window, the reference window, and their vectors.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::births::topics_of;
+use crate::core::domain::{Dataset, Failure, Window, WindowSummary};
+use crate::core::vector::Vectors;
+use crate::edge::store::StoredRecord;
+use crate::flow::Workbench;
+
+/// How an assay is done.
+#[derive(Debug, Clone, Default)]
+pub struct AssayOptions {
+    /// The window measured; the workspace's where none is given.
+    pub window: Option<String>,
+    /// The window it is compared with; the card's, or else the earliest of the same length, where none is given.
+    pub reference: Option<String>,
+    /// The traffic source; the card's, or else `default`, where none is given.
+    pub source: Option<String>,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// The records of one window.
+pub(super) struct WindowRecords {
+    pub window: Window,
+    pub records: Vec<StoredRecord>,
+    pub weights: Vec<f64>,
+    /// User or session of each, numbered; a record without one is its own.
+    pub groups: Vec<usize>,
+}
+
+impl WindowRecords {
+    fn new(window: Window, records: Vec<StoredRecord>) -> Self {
+        let weights = records.iter().map(|stored| stored.record.weight()).collect();
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let mut next = 0;
+        let mut number = || {
+            next += 1;
+            next - 1
+        };
+        let groups = records
+            .iter()
+            .map(|stored| match &stored.record.group {
+                Some(group) => *known.entry(group.clone()).or_insert_with(&mut number),
+                None => number(),
+            })
+            .collect();
+        Self { window, records, weights, groups }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub fn texts(&self) -> Vec<&str> {
+        self.records.iter().map(|stored| stored.record.input.as_str()).collect()
+    }
+
+    pub fn summary(&self) -> WindowSummary {
+        WindowSummary {
+            from: self.window.from,
+            to: self.window.to,
+            records: self.records.len(),
+            weight: self.weights.iter().sum(),
+        }
+    }
+}
+
+/// Everything an assay looks at.
+pub(super) struct Inputs {
+    pub dataset: Dataset,
+    pub now: WindowRecords,
+    pub reference: Option<WindowRecords>,
+    pub notes: Vec<String>,
+    /// When the assay is made.
+    pub at: Timestamp,
+}
+
+impl Inputs {
+    pub fn load(bench: &Workbench, dataset: &str, options: &AssayOptions, at: Timestamp) -> Result<Self, Failure> {
+        let dataset = bench.dataset(dataset)?;
+        let card = dataset.card.traffic.clone();
+        let source = options.source.clone().or(card).unwrap_or_else(|| "default".into());
+        let span = bench.store.traffic_span(&source)?;
+        let Some((first, last)) = span else {
+            let sources: Vec<String> = bench.store.traffic_stats()?.into_iter().map(|stats| stats.source).collect();
+            let hint = if sources.is_empty() {
+                "import some with `karat traffic import FILE`".to_owned()
+            } else {
+                format!("sources with traffic are {}; set \"traffic\" in the dataset's card or pass --source", sources.join(", "))
+            };
+            return Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint));
+        };
+        let mut notes = Vec::new();
+        let text = options.window.as_deref().unwrap_or(&bench.workspace.decay.window);
+        let window = Window::parse(text, last).map_err(|problem| Failure::usage(format!("--window: {problem}")))?;
+        let records = |window: Window| bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records));
+        let now = records(window)?;
+        if now.is_empty() {
+            notes.push(format!("no traffic of \"{source}\" in {}; it holds {first} to {last}", window.label()));
+        }
+        let age = at.duration_since(last).as_hours() / 24;
+        if age > 30 {
+            notes.push(format!("the latest record of \"{source}\" is {age} days old"));
+        }
+        let reference = reference_window(&dataset, options, window, first)?;
+        let reference = reference.map(records).transpose()?.filter(|records| !records.is_empty());
+        if reference.is_none() {
+            notes.push("no reference window: drift and vanished traffic are not measured; set \"reference\" in the dataset's card".into());
+        }
+        Ok(Self { dataset, now, reference, notes, at })
+    }
+}
+
+/// The window named, or else the earliest of the same length that does not overlap.
+fn reference_window(dataset: &Dataset, options: &AssayOptions, window: Window, first: Timestamp) -> Result<Option<Window>, Failure> {
+    if let Some(text) = options.reference.as_ref().or(dataset.card.reference.as_ref()) {
+        let named = Window::parse(text, first).map_err(|problem| Failure::data(format!("reference window: {problem}")))?;
+        // The window under measure may be the reference itself: then there is nothing to compare it with.
+        return Ok((!named.overlaps(&window)).then_some(named));
+    }
+    let length: SignedDuration = window.to.duration_since(window.from);
+    let earliest = first.checked_add(length).ok().map(|to| Window { from: first, to });
+    Ok(earliest.filter(|earliest| !earliest.overlaps(&window)))
+}
+
+/// The live rows of a set.
+pub(super) struct Live {
+    pub rows: Vec<usize>,
+}
+
+impl Live {
+    pub fn select_from(&self, golden: &Vectors) -> Vectors {
+        golden.select(&self.rows)
+    }
+}
+
+/// Vectors of everything an assay looks at.
+pub(super) struct Embedded {
+    /// One row an example of the set.
+    pub golden: Vectors,
+    /// The live ones among them.
+    pub live: Live,
+    pub now: Vectors,
+    pub reference: Option<Vectors>,
+}
+
+impl Embedded {
+    pub fn new(bench: &Workbench, inputs: &Inputs) -> Result<Self, Failure> {
+        let texts: Vec<String> = inputs.dataset.examples.iter().map(crate::core::domain::Example::text).collect();
+        let golden = bench.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let rows = inputs.dataset.examples.iter().enumerate().filter(|(_, example)| example.is_live(inputs.at));
+        Ok(Self {
+            golden,
+            live: Live { rows: rows.map(|(row, _)| row).collect() },
+            now: bench.embed(&inputs.now.texts())?,
+            reference: inputs.reference.as_ref().map(|records| bench.embed(&records.texts())).transpose()?,
+        })
+    }
+}
+
+/// The topic of every live example: its label, where labels are few against examples, else a cluster of its own kind.
+pub(super) fn topics(inputs: &Inputs, embedded: &Embedded, seed: u64) -> Vec<usize> {
+    let live: Vec<_> = embedded.live.rows.iter().map(|row| &inputs.dataset.examples[*row]).collect();
+    let labels: Vec<Option<String>> = live.iter().map(|example| example.label()).collect();
+    let mut distinct: Vec<&String> = labels.iter().flatten().collect();
+    distinct.sort();
+    distinct.dedup();
+    let labelled = labels.iter().all(Option::is_some) && distinct.len() >= 3 && distinct.len() * 3 <= labels.len();
+    if labelled {
+        return labels.iter().flatten().map(|label| distinct.binary_search(&label).unwrap_or(0)).collect();
+    }
+    topics_of(&embedded.live.select_from(&embedded.golden), seed)
+}

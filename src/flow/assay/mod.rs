@@ -1,0 +1,106 @@
+//! Assays a golden set against its traffic: embed → cluster → coverage, shift, signals, estimate → flags.
+
+mod clusters;
+mod inputs;
+mod queue;
+mod result;
+
+use jiff::Timestamp;
+
+use super::{Event, Events, Workbench};
+use crate::core::coverage::{self, CoverageAssay, GoldenPoints, Sample};
+use crate::core::domain::{Failure, Flag};
+use crate::core::signals::{dated_flags, local_mass, rank, repeated_flags, vanished_flags};
+use crate::core::view::DecayView;
+use crate::edge::store::AssayRow;
+use clusters::Clusters;
+use inputs::{Embedded, Inputs, WindowRecords};
+
+pub use inputs::AssayOptions;
+pub use result::RecordRow;
+
+/// An assay: its view, and a row for every record of the window.
+#[derive(Debug, Clone)]
+pub struct Assayed {
+    /// What is printed, kept and gated.
+    pub view: DecayView,
+    /// One row a record of the window, by time.
+    pub records: Vec<RecordRow>,
+}
+
+/// Bootstrap replicates behind every interval.
+const REPLICATES: usize = 1000;
+
+/// Measures the decay of a dataset, queues its flags and keeps the result.
+///
+/// # Errors
+/// A data failure for a dataset or window that cannot be used; a store failure.
+pub fn assay(bench: &Workbench, dataset: &str, options: &AssayOptions, now: Timestamp, events: Events<'_>) -> Result<Assayed, Failure> {
+    let steps = |done| events(Event::Advanced { steps: done, errors: 0 });
+    let inputs = Inputs::load(bench, dataset, options, now)?;
+    events(Event::Began { what: format!("assay of {}", inputs.dataset.label()), total: 4, done: 0 });
+    bench.store.keep_dataset(&inputs.dataset, &now.to_string())?;
+    let embedded = Embedded::new(bench, &inputs)?;
+    steps(1);
+    let golden = embedded.live.select_from(&embedded.golden);
+    let topics = inputs::topics(&inputs, &embedded, options.seed);
+    let points = GoldenPoints { vectors: &golden, topics: &topics };
+    let measured = measure(bench, &inputs, &embedded, points, options.seed);
+    steps(1);
+    let clusters = Clusters::build(bench, &inputs, &embedded, measured.as_ref(), options.seed, now)?;
+    steps(1);
+    let flags = rank(flags(bench, &inputs, &embedded, measured.as_ref(), now));
+    let judged = queue::update(bench, &inputs, flags, measured.is_some(), now)?;
+    let (view, records) =
+        result::assemble(bench, &inputs, &embedded, &topics, measured.as_ref(), &clusters, &judged)?;
+    bench.store.keep_assay(&AssayRow {
+        assay_id: uuid::Uuid::now_v7().to_string(),
+        measured_at: now.to_string(),
+        view: view.clone(),
+    })?;
+    steps(1);
+    events(Event::Ended);
+    Ok(Assayed { view, records })
+}
+
+fn flags(
+    bench: &Workbench,
+    inputs: &Inputs,
+    embedded: &Embedded,
+    measured: Option<&CoverageAssay>,
+    now: Timestamp,
+) -> Vec<Flag> {
+    let policy = &bench.workspace.decay.policy;
+    let examples = &inputs.dataset.examples;
+    let cadence = inputs.dataset.card.review_every_days.or(policy.review_every_days);
+    let mut flags = dated_flags(examples, cadence, now);
+    flags.extend(repeated_flags(examples, &embedded.golden, policy.duplicate_similarity));
+    let windows = measured.and_then(|m| m.reference.as_ref().map(|reference| (m, reference)));
+    if let Some((measured, then)) = windows
+        && let Some((records, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref())
+    {
+        let represented = |coverage: &coverage::Coverage| coverage.records.iter().map(|r| r.p_represented).collect::<Vec<_>>();
+        let live = embedded.live.select_from(&embedded.golden);
+        let before = local_mass(&live, vectors, &records.weights, &represented(then), policy.neighbours);
+        let after = local_mass(&live, &embedded.now, &inputs.now.weights, &represented(&measured.now), policy.neighbours);
+        let live_examples: Vec<_> = embedded.live.rows.iter().map(|row| examples[*row].clone()).collect();
+        flags.extend(vanished_flags(&live_examples, &before, &after, policy));
+    }
+    flags
+}
+
+fn measure(bench: &Workbench, inputs: &Inputs, embedded: &Embedded, golden: GoldenPoints<'_>, seed: u64) -> Option<CoverageAssay> {
+    let policy = &bench.workspace.decay.policy;
+    let reference = inputs.reference.as_ref().zip(embedded.reference.as_ref());
+    coverage::assay(
+        golden,
+        Sample { vectors: &embedded.now, weights: &inputs.now.weights, groups: &inputs.now.groups },
+        reference.map(|(records, vectors)| Sample { vectors, weights: &records.weights, groups: &records.groups }),
+        coverage::Options {
+            seed,
+            replicates: REPLICATES,
+            duplicate_similarity: policy.duplicate_similarity,
+            tolerated_gap: policy.tolerated_gap,
+        },
+    )
+}

@@ -1,0 +1,64 @@
+//! Brings the relabel queue up to date with an assay's flags.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::inputs::Inputs;
+use crate::core::domain::{Failure, Flag, ReasonCode, content_hash, short};
+use crate::core::golden::canonical_example;
+use crate::core::queue::{QueueEvent, QueueState, next};
+use crate::edge::store::{FlagRow, FlagUpdate};
+use crate::flow::Workbench;
+
+/// A flag, and where it stands.
+pub(super) struct JudgedFlag {
+    pub flag: Flag,
+    pub state: QueueState,
+}
+
+/// Writes every flag's next state and gives the flags that wait for a person, in the order given. `traffic_measured`:
+/// without a measurement nothing is known about vanished traffic, so such flags stay as they are.
+pub(super) fn update(
+    bench: &Workbench,
+    inputs: &Inputs,
+    flags: Vec<Flag>,
+    traffic_measured: bool,
+    now: Timestamp,
+) -> Result<Vec<JudgedFlag>, Failure> {
+    let dataset = &inputs.dataset.name;
+    let known: HashMap<(String, ReasonCode), FlagRow> =
+        bench.store.flags(dataset)?.into_iter().map(|row| ((row.flag.example_id.clone(), row.flag.code), row)).collect();
+    let hashes: BTreeMap<&str, String> = inputs
+        .dataset
+        .examples
+        .iter()
+        .map(|example| (example.id.as_str(), short(&content_hash("karat-example", canonical_example(example).as_bytes()), 16).to_owned()))
+        .collect();
+    let (mut updates, mut judged) = (Vec::new(), Vec::new());
+    for flag in flags {
+        let hash = hashes.get(flag.example_id.as_str()).cloned().unwrap_or_default();
+        let row = known.get(&(flag.example_id.clone(), flag.code));
+        let example_changed = row.is_some_and(|row| row.example_hash != hash);
+        let Some(state) = next(row.map(|row| row.state), QueueEvent::Flagged { example_changed }) else { continue };
+        if state == QueueState::Queued {
+            judged.push(JudgedFlag { flag: flag.clone(), state });
+        }
+        // A decision is about the example as it was then: its hash stays until the decision falls.
+        let example_hash = if state == QueueState::Queued { hash } else { row.map_or(hash, |row| row.example_hash.clone()) };
+        updates.push(FlagUpdate { flag, state, example_hash });
+    }
+    let held: std::collections::HashSet<(String, ReasonCode)> =
+        updates.iter().map(|update| (update.flag.example_id.clone(), update.flag.code)).collect();
+    for (key, row) in known {
+        let measured = row.flag.code != ReasonCode::TrafficVanished || (traffic_measured && inputs.reference.is_some());
+        if held.contains(&key) || !measured {
+            continue;
+        }
+        if let Some(state) = next(Some(row.state), QueueEvent::NotFlagged).filter(|state| *state != row.state) {
+            updates.push(FlagUpdate { flag: row.flag, state, example_hash: row.example_hash });
+        }
+    }
+    bench.store.update_flags(dataset, updates, &now.to_string())?;
+    Ok(judged)
+}

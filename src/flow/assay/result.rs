@@ -1,0 +1,343 @@
+//! Puts an assay's measurements into the view.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::clusters::Clusters;
+use super::inputs::{Embedded, Inputs};
+use super::queue::JudgedFlag;
+use crate::core::cluster::medoids;
+use crate::core::coverage::{Coverage, CoverageAssay};
+use crate::core::domain::{Failure, RecordedOutcome, Score};
+use crate::core::estimate::{Stratum, candidates, today};
+use crate::core::privacy::neutralise::truncate_chars;
+use crate::core::shift::{ShiftSample, shift_tests};
+use crate::core::stats::{Interval, effective_n, wilson};
+use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
+use crate::core::view::{
+    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView, SignalCount,
+};
+use crate::flow::Workbench;
+
+/// One record of the window, as `karat decay --records` writes it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RecordRow {
+    /// The record.
+    pub record_id: String,
+    /// Requests of production it stands for.
+    pub weight: f64,
+    /// Its cluster.
+    pub cluster: Option<String>,
+    /// Id of the nearest live example.
+    pub nearest_example: Option<String>,
+    /// Its cosine similarity.
+    pub similarity: Option<f64>,
+    /// Probability that a live example represents it; the weighted mean over all rows is the coverage.
+    pub p_represented: Option<f64>,
+}
+
+/// Candidates listed.
+const CANDIDATES: usize = 20;
+
+/// Exemplars shown of each cluster.
+const EXEMPLARS: usize = 3;
+
+/// Characters of an input that are shown.
+const SHOWN: usize = 200;
+
+/// Similarity below which a labelled example does not stand for another record.
+const CANDIDATE_FLOOR: f32 = 0.2;
+
+pub(super) fn assemble(
+    bench: &Workbench,
+    inputs: &Inputs,
+    embedded: &Embedded,
+    topics: &[usize],
+    measured: Option<&CoverageAssay>,
+    clusters: &Clusters,
+    judged: &[JudgedFlag],
+) -> Result<(DecayView, Vec<RecordRow>), Failure> {
+    let mut notes = inputs.notes.clone();
+    let live = embedded.live.rows.len();
+    if measured.is_none() && !inputs.now.is_empty() {
+        notes.push(format!("{live} live examples are too few to calibrate on: at least 20 of two topics are needed"));
+    }
+    let gates = gates(bench, measured);
+    let verdict = match measured {
+        None => Verdict::Inconclusive,
+        Some(_) => overall(&gates),
+    };
+    let total: f64 = inputs.now.weights.iter().sum();
+    let share = |rows: &mut dyn Iterator<Item = usize>| if total > 0.0 { rows.map(|row| inputs.now.weights[row]).sum::<f64>() / total } else { 0.0 };
+    let rows = 0..embedded.now.len();
+    let view = DecayView {
+        schema: "karat.decay/1".into(),
+        dataset: inputs.dataset.name.clone(),
+        dataset_version: inputs.dataset.version.clone(),
+        taxonomy: clusters.book.as_ref().map(crate::core::births::ClusterBook::version),
+        space: bench.embedder.space().to_owned(),
+        window: inputs.now.summary(),
+        reference: inputs.reference.as_ref().map(super::WindowRecords::summary),
+        karats: measured.map(|m| 24.0 * m.now.value),
+        coverage: measured.map(|m| coverage_view(&m.now)),
+        reference_coverage: measured.and_then(|m| m.reference.as_ref()).map(coverage_view),
+        drift_gap: measured
+            .and_then(|m| m.gap)
+            .map(|gap| DriftView { value: gap.value, lo: gap.interval.lo, hi: gap.interval.hi, p_value: gap.p_value }),
+        alarm: measured.and_then(|m| m.gap).map(|gap| gap.p_value < bench.workspace.decay.policy.alarm_level),
+        shift: shift(inputs, clusters),
+        clusters: cluster_views(inputs, embedded, clusters, measured),
+        unassigned_mass: share(&mut rows.clone().filter(|row| clusters.now[*row].is_none() && embedded.now.is_embeddable(*row))),
+        not_embeddable_mass: share(&mut rows.filter(|row| !embedded.now.is_embeddable(*row))),
+        golden: inputs.dataset.examples.len(),
+        live,
+        examples: example_views(inputs, clusters, judged),
+        signals: signal_counts(judged),
+        candidates: candidate_views(inputs, embedded, clusters, measured),
+        estimate: estimate(bench, inputs, embedded, topics, measured)?,
+        gates,
+        verdict,
+        notes,
+    };
+    Ok((view, record_rows(inputs, embedded, clusters, measured)))
+}
+
+fn coverage_view(coverage: &Coverage) -> CoverageView {
+    CoverageView { value: coverage.value, lo: coverage.interval.lo, hi: coverage.interval.hi }
+}
+
+fn gates(bench: &Workbench, measured: Option<&CoverageAssay>) -> Vec<GateResult> {
+    let settings = &bench.workspace.decay;
+    let gate = settings.min_karats.map(|minimum| {
+        let name = format!("needs {minimum} karats");
+        let require_decision = settings.require_decision;
+        let Some(measured) = measured else {
+            let detail = "coverage was not measured".to_owned();
+            return GateResult { name, verdict: Verdict::Inconclusive, detail, require_decision };
+        };
+        let karats = |share: f64| 24.0 * share;
+        let interval = Interval { lo: karats(measured.now.interval.lo), hi: karats(measured.now.interval.hi) };
+        let detail = format!("{:.1} karats, 95 % interval {:.1}–{:.1}", karats(measured.now.value), interval.lo, interval.hi);
+        GateResult { name, verdict: judge_minimum(interval, minimum), detail, require_decision }
+    });
+    gate.into_iter().collect()
+}
+
+fn shift(inputs: &Inputs, clusters: &Clusters) -> Vec<ShiftView> {
+    let Some(((then, placed), book)) = inputs.reference.as_ref().zip(clusters.reference.as_ref()).zip(clusters.book.as_ref()) else {
+        return Vec::new();
+    };
+    let lengths = |records: &super::WindowRecords| records.texts().iter().map(|text| text.chars().count() as f64).collect::<Vec<_>>();
+    let (lengths_then, lengths_now) = (lengths(then), lengths(&inputs.now));
+    shift_tests(
+        ShiftSample { clusters: placed, lengths: &lengths_then, weights: &then.weights },
+        ShiftSample { clusters: &clusters.now, lengths: &lengths_now, weights: &inputs.now.weights },
+        book.ids.len(),
+    )
+}
+
+fn cluster_views(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, measured: Option<&CoverageAssay>) -> Vec<ClusterView> {
+    let Some(book) = &clusters.book else { return Vec::new() };
+    let count = book.ids.len();
+    let now = masses(&clusters.now, &inputs.now.weights, count);
+    let then = inputs.reference.as_ref().zip(clusters.reference.as_ref()).map(|(records, placed)| masses(placed, &records.weights, count));
+    let exemplars = medoids(&embedded.now, &inputs.now.weights, &clusters.now, count, EXEMPLARS);
+    let represented: Option<Vec<f64>> = measured.map(|m| {
+        let weighted = m.now.records.iter().zip(&inputs.now.weights).map(|(record, weight)| record.p_represented * weight);
+        masses(&clusters.now, &weighted.collect::<Vec<_>>(), count)
+    });
+    let total: f64 = inputs.now.weights.iter().sum();
+    let sampled = effective_n(&inputs.now.weights);
+    let live: std::collections::HashSet<usize> = embedded.live.rows.iter().copied().collect();
+    let mut views: Vec<ClusterView> = (0..count)
+        .map(|cluster| {
+            let mass = if total > 0.0 { now[cluster] / total } else { 0.0 };
+            let interval = wilson(mass * sampled, sampled, 0.95);
+            let golden: Vec<usize> = (0..clusters.golden.len()).filter(|row| clusters.golden[*row] == Some(cluster)).collect();
+            let reference_total: f64 = inputs.reference.as_ref().map_or(0.0, |records| records.weights.iter().sum());
+            ClusterView {
+                id: book.ids[cluster].clone(),
+                name: book.taxonomy.names[cluster].clone(),
+                terms: book.taxonomy.terms[cluster].clone(),
+                mass,
+                lo: interval.lo,
+                hi: interval.hi,
+                reference_mass: then.as_ref().map(|then| then[cluster] / reference_total),
+                golden: golden.len(),
+                live: golden.iter().filter(|row| live.contains(row)).count(),
+                p_represented: represented.as_ref().filter(|_| now[cluster] > 0.0).map(|r| r[cluster] / now[cluster]),
+                exemplars: exemplars[cluster].iter().map(|row| shown(&inputs.now.records[*row].record.input)).collect(),
+                emerging: book.born[cluster].is_some(),
+            }
+        })
+        .filter(|view| view.mass > 0.0 || view.reference_mass.is_some_and(|mass| mass > 0.0))
+        .collect();
+    views.sort_by(|a, b| {
+        b.unrepresented_mass().total_cmp(&a.unrepresented_mass()).then(b.mass.total_cmp(&a.mass)).then_with(|| a.id.cmp(&b.id))
+    });
+    views
+}
+
+fn masses(placed: &[Option<usize>], weights: &[f64], clusters: usize) -> Vec<f64> {
+    let mut masses = vec![0.0; clusters];
+    for (cluster, weight) in placed.iter().zip(weights) {
+        if let Some(cluster) = cluster {
+            masses[*cluster] += weight;
+        }
+    }
+    masses
+}
+
+fn shown(text: &str) -> String {
+    truncate_chars(text, SHOWN).into_owned()
+}
+
+fn example_views(inputs: &Inputs, clusters: &Clusters, judged: &[JudgedFlag]) -> Vec<ExampleView> {
+    let rows: BTreeMap<&str, usize> =
+        inputs.dataset.examples.iter().enumerate().map(|(row, example)| (example.id.as_str(), row)).collect();
+    let mut views: Vec<ExampleView> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for JudgedFlag { flag, state } in judged {
+        let reason = ReasonView {
+            code: flag.code.name().to_owned(),
+            score: flag.score,
+            threshold: flag.threshold,
+            evidence: flag.evidence.clone(),
+        };
+        if let Some(place) = places.get(flag.example_id.as_str()) {
+            views[*place].reasons.push(reason);
+            continue;
+        }
+        let row = rows.get(flag.example_id.as_str()).copied();
+        let cluster = row.and_then(|row| clusters.golden[row]).zip(clusters.book.as_ref());
+        places.insert(&flag.example_id, views.len());
+        views.push(ExampleView {
+            id: flag.example_id.clone(),
+            status: state.name().to_owned(),
+            cluster: cluster.map(|(cluster, book)| book.ids[cluster].clone()),
+            input: row.map(|row| shown(&inputs.dataset.examples[row].text())).unwrap_or_default(),
+            reasons: vec![reason],
+        });
+    }
+    views
+}
+
+/// Flagged examples by their first reason, the most frequent first. Flags come ranked, so the first seen is first.
+fn signal_counts(judged: &[JudgedFlag]) -> Vec<SignalCount> {
+    let mut seen = std::collections::HashSet::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for JudgedFlag { flag, .. } in judged {
+        if seen.insert(&flag.example_id) {
+            *counts.entry(flag.code.name()).or_default() += 1;
+        }
+    }
+    let mut counts: Vec<SignalCount> = counts.into_iter().map(|(code, count)| SignalCount { code: code.to_owned(), count }).collect();
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.cmp(&b.code)));
+    counts
+}
+
+fn candidate_views(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, measured: Option<&CoverageAssay>) -> Vec<CandidateView> {
+    let Some(measured) = measured else { return Vec::new() };
+    let total: f64 = inputs.now.weights.iter().sum();
+    let unrepresented: Vec<f64> =
+        measured.now.records.iter().zip(&inputs.now.weights).map(|(record, weight)| (1.0 - record.p_represented) * weight / total).collect();
+    let picked = candidates(&embedded.now, &unrepresented, CANDIDATE_FLOOR, CANDIDATES);
+    picked
+        .into_iter()
+        .map(|candidate| {
+            let record = &inputs.now.records[candidate.record].record;
+            let cluster = clusters.now[candidate.record].zip(clusters.book.as_ref());
+            CandidateView {
+                record_id: record.record_id.clone(),
+                input: shown(&record.input),
+                cluster: cluster.map(|(cluster, book)| book.ids[cluster].clone()),
+                gain: candidate.gain,
+            }
+        })
+        .collect()
+}
+
+/// The estimate from the latest whole run of this version; of endpoints run together, the one the suite names first.
+fn estimate(
+    bench: &Workbench,
+    inputs: &Inputs,
+    embedded: &Embedded,
+    topics: &[usize],
+    measured: Option<&CoverageAssay>,
+) -> Result<Option<EstimateView>, Failure> {
+    let Some(measured) = measured else { return Ok(None) };
+    let runs = bench.store.latest_runs_of_dataset(&inputs.dataset.name, &inputs.dataset.version)?;
+    let runnable = inputs.dataset.examples.iter().filter(|e| e.status != crate::core::domain::ExampleStatus::Retired).count();
+    let whole = runs.into_iter().filter(|run| run.header.total == runnable);
+    let Some(run) = whole.max_by(|a, b| a.header.started_at.cmp(&b.header.started_at).then(b.header.run_id.cmp(&a.header.run_id)))
+    else {
+        return Ok(None);
+    };
+    let Some(scorer) = primary_scorer(bench, &run.header.suite, &run.header.suite_version)? else { return Ok(None) };
+    let outcomes = bench.store.outcomes(&run.header.run_id)?;
+    let strata = strata(inputs, embedded, topics, measured, &outcomes, &scorer);
+    Ok(today(&strata, measured.now.value).map(|found| EstimateView {
+        run_id: run.header.run_id,
+        endpoint: run.header.endpoint,
+        scorer,
+        raw: found.raw,
+        represented: found.represented,
+        lo: found.interval.lo,
+        hi: found.interval.hi,
+        bound_lo: found.bound.lo,
+        bound_hi: found.bound.hi,
+        n_eff: found.n_eff,
+        assumption: "within a topic, the examples and the traffic they represent are equally hard".into(),
+    }))
+}
+
+fn primary_scorer(bench: &Workbench, suite: &str, version: &str) -> Result<Option<String>, Failure> {
+    let content = bench.store.suite_content(suite, version)?;
+    let value: Option<serde_json::Value> = content.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(value.and_then(|suite| suite["scorers"][0]["name"].as_str().map(str::to_owned)))
+}
+
+/// One stratum a topic: the represented mass whose nearest example is of it, and the scores of its examples.
+fn strata(
+    inputs: &Inputs,
+    embedded: &Embedded,
+    topics: &[usize],
+    measured: &CoverageAssay,
+    outcomes: &[RecordedOutcome],
+    scorer: &str,
+) -> Vec<Stratum> {
+    let mut strata = vec![Stratum::default(); topics.iter().max().map_or(0, |last| last + 1)];
+    for (record, weight) in measured.now.records.iter().zip(&inputs.now.weights) {
+        if let Some(nearest) = record.nearest {
+            strata[topics[nearest]].mass += weight * record.p_represented;
+        }
+    }
+    let scores: BTreeMap<&str, f64> = outcomes
+        .iter()
+        .filter_map(|outcome| Some((outcome.example_id.as_str(), outcome.scores.get(scorer).and_then(Score::value)?)))
+        .collect();
+    for (position, row) in embedded.live.rows.iter().enumerate() {
+        if let Some(score) = scores.get(inputs.dataset.examples[*row].id.as_str()) {
+            strata[topics[position]].scores.push(*score);
+        }
+    }
+    strata
+}
+
+fn record_rows(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, measured: Option<&CoverageAssay>) -> Vec<RecordRow> {
+    let rows = inputs.now.records.iter().enumerate();
+    rows.map(|(row, stored)| {
+        let covered = measured.map(|m| m.now.records[row]);
+        let nearest = covered.and_then(|record| record.nearest);
+        RecordRow {
+            record_id: stored.record.record_id.clone(),
+            weight: inputs.now.weights[row],
+            cluster: clusters.now[row].zip(clusters.book.as_ref()).map(|(cluster, book)| book.ids[cluster].clone()),
+            nearest_example: nearest.map(|live| inputs.dataset.examples[embedded.live.rows[live]].id.clone()),
+            similarity: nearest.and(covered).map(|record| record.similarity),
+            p_represented: covered.map(|record| record.p_represented),
+        }
+    })
+    .collect()
+}

@@ -1,0 +1,140 @@
+//! The whole path on data written for it: a workspace, a server, runs, four months of traffic, decay, reports.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::assay::{AssayOptions, assay};
+use super::import::{ImportOptions, import};
+use super::report::{ReportFormat, write_reports};
+use super::run::{RunOptions, run_suite};
+use super::{Events, Workbench};
+use crate::core::domain::{Failure, Window, parse_timestamp};
+use crate::core::view::{DecayView, Report, RunsView};
+use crate::edge::demo::{DemoServer, MONTHS, NaiveBayes, demo_files, month_of_traffic, training_texts};
+use crate::edge::files::write_atomic;
+
+/// How the demo is done.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// Where its workspace goes.
+    pub dir: PathBuf,
+    /// Records of each month.
+    pub records: usize,
+    /// Seed of the traffic and of every measurement.
+    pub seed: u64,
+    /// Port wanted for the server.
+    pub port: u16,
+}
+
+/// What the demo made.
+#[derive(Debug, Clone)]
+pub struct DemoResult {
+    /// The final report: the runs and September.
+    pub report: Report,
+    /// One assay a month, in order.
+    pub months: Vec<DecayView>,
+    /// Every file made, with what it is.
+    pub files: Vec<(PathBuf, &'static str)>,
+}
+
+/// The golden set of the demo.
+const DATASET: &str = "support-intents";
+
+/// The demo's traffic source.
+const SOURCE: &str = "support";
+
+/// Runs the demo in a new folder.
+///
+/// # Errors
+/// A usage failure where the folder is in use; otherwise whatever the parts fail with.
+pub async fn demo(options: &DemoOptions, stop: watch::Receiver<bool>, events: Events<'_>) -> Result<DemoResult, Failure> {
+    refuse_used(&options.dir)?;
+    let model = NaiveBayes::train(&training_texts()?);
+    let server = DemoServer::bind(options.port, model.clone()).await?;
+    let base_url = format!("http://{}/v1", server.address()?);
+    let serving = tokio::spawn(server.serve());
+    let mut files = write_workspace(&options.dir, &base_url)?;
+    let bench = Workbench::open(&options.dir)?;
+    files.push((bench.workspace.store.clone(), "the database: every outcome, the traffic, the queue"));
+    let suite = bench.suite("support")?;
+    let run = RunOptions { endpoints: Vec::new(), concurrency: 16, resume: None, limit: None, filters: Vec::new() };
+    let runs = run_suite(&bench, &suite, &run, as_of(MONTHS[MONTHS.len() - 1])?, stop, events).await?;
+    serving.abort();
+    let months = assay_months(&bench, options, &model, &mut files, events)?;
+    let last = months.last().cloned().into_iter().collect();
+    let report = Report::new(DATASET.to_owned(), as_of(MONTHS[MONTHS.len() - 1])?.to_string(), Some(RunsView::new(runs)), last);
+    files.extend(write_files(&options.dir, &report)?);
+    Ok(DemoResult { report, months, files })
+}
+
+/// Serves the demo's model alone, for a workspace that the demo made earlier.
+///
+/// # Errors
+/// A failure where the port cannot be had or the server stops.
+pub async fn serve(port: u16, listening: impl FnOnce(&str)) -> Result<(), Failure> {
+    let server = DemoServer::bind(port, NaiveBayes::train(&training_texts()?)).await?;
+    listening(&format!("http://{}/v1", server.address()?));
+    server.serve().await
+}
+
+fn refuse_used(dir: &Path) -> Result<(), Failure> {
+    let used = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if used {
+        return Err(Failure::usage(format!("the folder {} is not empty", dir.display()))
+            .hint("remove it, or name another one: karat demo DIR"));
+    }
+    Ok(())
+}
+
+fn write_workspace(dir: &Path, base_url: &str) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
+    let mut files = Vec::new();
+    for file in demo_files(base_url) {
+        let path = dir.join(file.path);
+        write_atomic(&path, file.content.as_bytes())?;
+        let what = match file.path {
+            "karat.yaml" => "the workspace: endpoints, traffic, decay gate",
+            "datasets/support-intents/examples.jsonl" => "the golden set",
+            "datasets/support-intents/dataset.yaml" => "its card",
+            _ => "the suite: prompt, scorers, gates",
+        };
+        files.push((path, what));
+    }
+    Ok(files)
+}
+
+/// The first moment after a month: the demo's "now".
+fn as_of(month: &str) -> Result<Timestamp, Failure> {
+    let window = Window::parse(month, Timestamp::UNIX_EPOCH).map_err(Failure::other)?;
+    parse_timestamp(&window.to.to_string()).ok_or_else(|| Failure::other("a month has no end"))
+}
+
+fn assay_months(
+    bench: &Workbench,
+    options: &DemoOptions,
+    model: &NaiveBayes,
+    files: &mut Vec<(PathBuf, &'static str)>,
+    events: Events<'_>,
+) -> Result<Vec<DecayView>, Failure> {
+    let mut months = Vec::new();
+    for (index, month) in MONTHS.iter().enumerate() {
+        let reply = |text: &str| model.classify(text).unwrap_or_default().to_owned();
+        let lines = month_of_traffic(index, options.records, options.seed, reply)?;
+        let path = options.dir.join("traffic").join(format!("{month}.jsonl"));
+        write_atomic(&path, lines.as_bytes())?;
+        let settings = ImportOptions { source: SOURCE.to_owned(), max_bad: 0.01, ..ImportOptions::default() };
+        import(bench, &path, &settings, events)?;
+        files.push((path, "a month of traffic, drawn with a seed"));
+        let window = AssayOptions { window: Some((*month).to_owned()), seed: options.seed, ..AssayOptions::default() };
+        months.push(assay(bench, DATASET, &window, as_of(month)?, events)?.view);
+    }
+    Ok(months)
+}
+
+fn write_files(dir: &Path, report: &Report) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
+    let html = dir.join("reports/support-intents.html");
+    let markdown = dir.join("reports/support-intents.md");
+    write_reports(report, &[(html.clone(), ReportFormat::Html), (markdown.clone(), ReportFormat::Md)])?;
+    Ok(vec![(html, "the report, to open in a browser"), (markdown, "the same in Markdown")])
+}

@@ -1,0 +1,65 @@
+//! Scaffolds a workspace.
+
+use std::path::{Path, PathBuf};
+
+use crate::core::domain::Failure;
+use crate::edge::files::write_atomic;
+
+/// What a new workspace holds.
+const FILES: &[(&str, &str)] = &[
+    ("karat.yaml", include_str!("../../templates/init/karat.yaml")),
+    ("datasets/example/dataset.yaml", include_str!("../../templates/init/dataset.yaml")),
+    ("datasets/example/examples.jsonl", include_str!("../../templates/init/examples.jsonl")),
+    ("suites/example.yaml", include_str!("../../templates/init/suite.yaml")),
+];
+
+/// What git must not see.
+const IGNORED: &[&str] = &["/.karat/", "/.env", "/reports/"];
+
+/// Writes the files of a new workspace into `root` and gives their paths. Nothing that is there is overwritten; a
+/// `.gitignore` gets the lines it lacks.
+///
+/// # Errors
+/// A data failure where `root` is a workspace already; a failure where a file cannot be written.
+pub fn init(root: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if root.join("karat.yaml").exists() {
+        return Err(Failure::data(format!("{} is a workspace already", root.display())).hint("name another folder, or remove its karat.yaml"));
+    }
+    let mut written = Vec::new();
+    for (name, content) in FILES {
+        let path = root.join(name);
+        if !path.exists() {
+            write_atomic(&path, content.as_bytes())?;
+            written.push(path);
+        }
+    }
+    written.extend(ignore(root)?);
+    Ok(written)
+}
+
+fn ignore(root: &Path) -> Result<Option<PathBuf>, Failure> {
+    let path = root.join(".gitignore");
+    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let missing: Vec<&str> = IGNORED.iter().copied().filter(|line| !before.lines().any(|known| known.trim() == *line)).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
+    write_atomic(&path, format!("{before}{separator}{}\n", missing.join("\n")).as_bytes())?;
+    Ok(Some(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_init_changes_nothing_and_a_gitignore_keeps_its_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(".gitignore"), "target").unwrap();
+        assert_eq!(init(folder.path()).unwrap().len(), 5);
+        let ignored = std::fs::read_to_string(folder.path().join(".gitignore")).unwrap();
+        assert_eq!(ignored, "target\n/.karat/\n/.env\n/reports/\n");
+        assert!(init(folder.path()).unwrap_err().message.ends_with("is a workspace already"));
+    }
+}

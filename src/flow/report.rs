@@ -1,0 +1,127 @@
+//! Puts what is kept into one report, and writes it in any format.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::Workbench;
+use super::run::stored_view;
+use crate::core::domain::Failure;
+use crate::core::verdict::Verdict;
+use crate::core::view::{Report, RunView, RunsView};
+use crate::edge::files::{append, write_atomic};
+use crate::edge::render;
+
+/// A format a report is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// Markdown.
+    Md,
+    /// One HTML file that needs nothing else.
+    Html,
+    /// The view model.
+    Json,
+    /// JUnit XML.
+    Junit,
+    /// The flagged examples as a table.
+    Csv,
+}
+
+impl ReportFormat {
+    /// The format a file name's extension means.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "md" | "markdown" => Some(Self::Md),
+            "html" | "htm" => Some(Self::Html),
+            "json" => Some(Self::Json),
+            "xml" | "junit" => Some(Self::Junit),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
+    /// The report in this format.
+    ///
+    /// # Errors
+    /// A failure of the renderer.
+    pub fn render(self, report: &Report) -> Result<String, Failure> {
+        match self {
+            Self::Md => Ok(render::markdown(report)),
+            Self::Html => render::html(report),
+            Self::Json => render::json(report),
+            Self::Junit => render::junit(report),
+            Self::Csv => render::csv(report),
+        }
+    }
+}
+
+/// The report of a run (by the beginning of its id) or of a dataset: its latest assay and the latest runs of the
+/// version assayed.
+///
+/// # Errors
+/// A data failure where there is neither; a store failure.
+pub fn kept_report(bench: &Workbench, what: &str, now: Timestamp) -> Result<Report, Failure> {
+    if bench.dataset_folder(what).is_dir() {
+        return dataset_report(bench, what, now);
+    }
+    let run = bench.store.run(what)?.ok_or_else(|| {
+        Failure::data(format!("there is neither a dataset nor a run \"{what}\"")).hint("`karat list` shows datasets and runs")
+    })?;
+    let view = kept_run(bench, &run.header.run_id, &run.header.suite, &run.header.suite_version, &run.header.dataset, &run.header.dataset_version)?;
+    let title = format!("{} on {}", run.header.suite, run.header.endpoint);
+    Ok(Report::new(title, now.to_string(), Some(RunsView::new(vec![view])), Vec::new()))
+}
+
+fn dataset_report(bench: &Workbench, name: &str, now: Timestamp) -> Result<Report, Failure> {
+    let assay = bench.store.assays(name, 1)?.pop();
+    let version = match &assay {
+        Some(row) => row.view.dataset_version.clone(),
+        None => bench.dataset(name)?.version,
+    };
+    let mut runs = bench.store.latest_runs_of_dataset(name, &version)?;
+    runs.sort_by(|a, b| a.header.run_id.cmp(&b.header.run_id));
+    let views = runs
+        .iter()
+        .map(|run| &run.header)
+        .map(|h| kept_run(bench, &h.run_id, &h.suite, &h.suite_version, name, &version))
+        .collect::<Result<Vec<RunView>, _>>()?;
+    if views.is_empty() && assay.is_none() {
+        return Err(Failure::data(format!("nothing was measured of {name} yet")).hint(format!("`karat run` a suite, or `karat decay {name}`")));
+    }
+    let runs = (!views.is_empty()).then(|| RunsView::new(views));
+    Ok(Report::new(name.to_owned(), now.to_string(), runs, assay.into_iter().map(|row| row.view).collect()))
+}
+
+/// The view of a run against the suite and dataset as they were then.
+fn kept_run(bench: &Workbench, run_id: &str, suite: &str, suite_version: &str, dataset: &str, dataset_version: &str) -> Result<RunView, Failure> {
+    let content = bench.store.suite_content(suite, suite_version)?;
+    let content = content.ok_or_else(|| Failure::store(format!("the suite of run {run_id} is gone from the database")))?;
+    let suite = crate::edge::config::suite_from_content(suite, suite_version, &content)?;
+    let examples = bench.store.dataset_examples(dataset, dataset_version)?.unwrap_or_default();
+    stored_view(&bench.store, &suite, &examples, run_id)
+}
+
+/// Writes a report to files, the format by their extension. A file that cannot be written does not keep the others
+/// from being written.
+///
+/// # Errors
+/// The first failure, once every file was tried.
+pub fn write_reports(report: &Report, paths: &[(PathBuf, ReportFormat)]) -> Result<(), Failure> {
+    let results: Vec<Result<(), Failure>> =
+        paths.iter().map(|(path, format)| format.render(report).and_then(|text| write_atomic(path, text.as_bytes()))).collect();
+    results.into_iter().collect()
+}
+
+/// Appends a summary to the file that CI shows, where there is one.
+///
+/// # Errors
+/// A failure naming the file.
+pub fn append_step_summary(report: &Report, path: Option<&Path>) -> Result<(), Failure> {
+    path.map_or(Ok(()), |path| append(path, &render::step_summary(report)))
+}
+
+/// The verdict of a report as one that decides an exit code: quality and decay apart.
+pub fn verdicts(report: &Report) -> (Option<Verdict>, Option<Verdict>) {
+    let decay = report.decay.iter().map(|view| view.verdict).reduce(Verdict::and);
+    (report.quality.as_ref().map(|runs| runs.verdict), decay)
+}

@@ -1,0 +1,128 @@
+//! Golden sets as files under version control: lock them, and tell what changed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::workbench::read_dataset;
+use crate::core::domain::{Card, Dataset, Failure};
+use crate::core::golden::{DatasetDiff, Fingerprint, diff, fingerprints};
+use crate::core::tabular::Format;
+use crate::edge::dataset::{LockedDataset, dataset_names, examples_file, parse_examples, read_examples, read_lock, write_lock};
+use crate::edge::git::file_at;
+use crate::edge::store::Store;
+
+/// Datasets named, or all of the workspace where none is.
+///
+/// # Errors
+/// A data failure where there are none at all.
+pub fn named_or_all(root: &Path, names: &[String]) -> Result<Vec<String>, Failure> {
+    if !names.is_empty() {
+        return Ok(names.to_vec());
+    }
+    let all = dataset_names(&root.join("datasets"));
+    if all.is_empty() {
+        return Err(Failure::data(format!("there is no dataset in {}", root.join("datasets").display()))
+            .hint("make datasets/NAME/examples.jsonl, or run `karat init`"));
+    }
+    Ok(all)
+}
+
+/// What locking a dataset changed.
+#[derive(Debug, Clone)]
+pub struct Locked {
+    /// The dataset at its new version.
+    pub dataset: Dataset,
+    /// What changed since the last lock; `None` where it was not locked before.
+    pub changes: Option<DatasetDiff>,
+}
+
+/// Writes the versions of datasets into `karat.lock`.
+///
+/// # Errors
+/// A data failure for a set that cannot be read whole.
+pub fn lock(root: &Path, names: &[String]) -> Result<Vec<Locked>, Failure> {
+    let mut lock = read_lock(root)?;
+    let mut locked = Vec::new();
+    for name in named_or_all(root, names)? {
+        let dataset = read_dataset(root, &name)?.complete()?;
+        let examples = fingerprints(&dataset.examples);
+        let entry = LockedDataset { version: dataset.version.clone(), examples: examples.clone() };
+        let before = lock.datasets.insert(name, entry);
+        locked.push(Locked { dataset, changes: before.map(|before| diff(&before.examples, &examples)) });
+    }
+    write_lock(root, &lock)?;
+    Ok(locked)
+}
+
+/// Two versions of a dataset and what changed from the first to the second.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// What the first one is.
+    pub before: String,
+    /// What the second one is.
+    pub after: String,
+    /// What changed.
+    pub diff: DatasetDiff,
+}
+
+/// Compares two versions of the dataset `name`. Each is `files` (as it stands), `lock`, the path of an examples file,
+/// the beginning of a version that was run, or a git revision.
+///
+/// # Errors
+/// A data failure for a version that cannot be found or read.
+pub fn compare(root: &Path, store: Option<&Store>, name: &str, before: &str, after: &str) -> Result<Compared, Failure> {
+    let (before_name, first) = version(root, store, name, before)?;
+    let (after_name, second) = version(root, store, name, after)?;
+    Ok(Compared { before: before_name, after: after_name, diff: diff(&first, &second) })
+}
+
+type Fingerprints = BTreeMap<String, Fingerprint>;
+
+fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Result<(String, Fingerprints), Failure> {
+    match which {
+        "files" => {
+            let dataset = read_dataset(root, name)?.complete()?;
+            return Ok((dataset.label(), fingerprints(&dataset.examples)));
+        }
+        "lock" => {
+            let locked = read_lock(root)?.datasets.remove(name);
+            let locked = locked.ok_or_else(|| {
+                Failure::data(format!("{name} is not in karat.lock")).hint(format!("run `karat dataset lock {name}` first"))
+            })?;
+            return Ok((format!("karat.lock ({})", crate::core::domain::short(&locked.version, 6)), locked.examples));
+        }
+        _ => {}
+    }
+    let path = Path::new(which);
+    if path.is_file() {
+        let dataset = read_examples(path, name, Card::default())?.complete()?;
+        return Ok((which.to_owned(), fingerprints(&dataset.examples)));
+    }
+    if let Some(examples) = kept_version(store, name, which)? {
+        return Ok((format!("{name}@{which}"), fingerprints(&examples)));
+    }
+    git_version(root, name, which)
+}
+
+/// A version that was run, by the beginning of its hash (at least 6 digits, so that a short word stays a revision).
+fn kept_version(store: Option<&Store>, name: &str, which: &str) -> Result<Option<Vec<crate::core::domain::Example>>, Failure> {
+    let is_hash = which.len() >= 6 && which.chars().all(|c| c.is_ascii_hexdigit());
+    match store.filter(|_| is_hash) {
+        Some(store) => store.dataset_examples(name, which),
+        None => Ok(None),
+    }
+}
+
+fn git_version(root: &Path, name: &str, revision: &str) -> Result<(String, Fingerprints), Failure> {
+    let folder = root.join("datasets").join(name);
+    let current = examples_file(&folder)?;
+    // The set may have changed its format since then.
+    for file in [current, folder.join("examples.jsonl"), folder.join("examples.csv")] {
+        let Some(bytes) = file_at(revision, &file)? else { continue };
+        let format = file.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
+        let shown = Path::new(revision).join(file.file_name().unwrap_or_default());
+        let read = parse_examples(bytes.as_slice(), format.unwrap_or(Format::Jsonl), &shown, name, Card::default())?;
+        return Ok((format!("{revision} ({})", read.dataset.label()), fingerprints(&read.complete()?.examples)));
+    }
+    Err(Failure::data(format!("the revision {revision} has no examples of {name}")))
+}

@@ -1,0 +1,301 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["numpy==2.4.6", "scipy==1.17.1", "statsmodels==0.15.0", "mpmath==1.4.1"]
+# ///
+"""Writes the reference values of the statistics tests.
+
+Run from the repository root, with the versions pinned above:
+    python tools/stats_fixtures.py            # writes tests/fixtures/stats/*.json
+Every case holds its arguments and `expected`, the values of scipy, statsmodels or numpy; of mpmath
+for the gamma distribution, where scipy 1.17 is off by 0.2 % at shape 3e6, 4.75 standard deviations below the mean.
+"""
+
+import json
+from pathlib import Path
+
+import mpmath as mp
+import numpy as np
+from scipy import special, stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import (
+    confint_proportions_2indep,
+    proportion_confint,
+    proportions_ztest,
+)
+from statsmodels.stats.rates import confint_poisson, test_poisson_2indep
+
+mp.mp.dps = 40
+OUT = Path("tests/fixtures/stats")
+RNG = np.random.default_rng(20240517)
+CONFIDENCES = [0.8, 0.95, 0.99]
+
+
+def case(expected, **inputs):
+    values = [float(v) for v in np.atleast_1d(expected)]
+    assert all(np.isfinite(values)), (inputs, values)
+    return {**inputs, "expected": values}
+
+
+def write(name, sections):
+    text = ",\n".join(
+        f'"{key}": [\n' + ",\n".join(json.dumps(c) for c in cases) + "\n]"
+        for key, cases in sections.items()
+    )
+    (OUT / f"{name}.json").write_text("{\n" + text + "\n}\n")
+
+
+def gamma_tails(a, x):
+    """Both tails of the gamma distribution: Kummer's series (DLMF 8.7.1), all terms positive."""
+    a, x = mp.mpf(a), mp.mpf(x)
+    term = total = mp.exp(a * mp.log(x) - x - mp.loggamma(a + 1))
+    k = 0
+    while term > total * mp.mpf(10) ** -35 or k < x - a:
+        k += 1
+        term *= x / (a + k)
+        total += term
+    return total, 1 - total
+
+
+def gamma_quantiles(a, p):
+    starts = special.gammaincinv(a, p), special.gammainccinv(a, p)
+    return [
+        mp.findroot(lambda x: mp.log(gamma_tails(a, x)[tail] / p), (s, s * (1 + 1e-6)), tol=1e-25)
+        for tail, s in enumerate(starts)
+    ]
+
+
+def special_functions():
+    beta, gamma, beta_q, gamma_q = [], [], [], []
+    for a, b in [(0.5, 0.5), (1, 9), (3.7, 2.2), (40, 900), (5e3, 7e3), (2e6, 3e6)]:
+        mean, sd = stats.beta.mean(a, b), stats.beta.std(a, b)
+        for x in [mean - 4 * sd, mean - sd, mean, mean + sd, mean + 4 * sd]:
+            if 0 < x < 1:
+                x = float(x)
+                beta.append(case([special.betainc(a, b, x), special.betaincc(a, b, x)], args=[a, b, x]))
+        for p in [1e-6, 0.025, 0.3]:
+            lower, upper = special.betaincinv(a, b, p), special.betainccinv(a, b, p)
+            beta_q.append(case([lower, upper], args=[p, a, b]))
+    for a in [0.3, 1, 4.5, 60, 2e4, 3e6]:
+        for z in [-4, -1, 0, 1, 4]:
+            x = float(a + z * np.sqrt(a))
+            if x > 0:
+                gamma.append(case(gamma_tails(a, x), args=[a, x]))
+        for p in [1e-6, 0.025, 0.3]:
+            gamma_q.append(case(gamma_quantiles(a, p), args=[p, a]))
+    density = [(0, 9, 0.1), (9, 9, 0.1), (3, 9, 0.4), (500, 1000, 0.5), (10, 100000, 2e-4)]
+    write("special", {
+        "beta_tails": beta,
+        "gamma_tails": gamma,
+        "beta_quantile": beta_q,
+        "gamma_quantile": gamma_q,
+        "student_quantile": [
+            case(stats.t.isf(alpha / 2, df), args=[alpha, df])
+            for alpha in [0.5, 0.05, 0.001]
+            for df in [1, 2, 7, 30, 1000, 1e6]
+        ],
+        "normal_quantile": [
+            case(stats.norm.isf(alpha / 2), args=[alpha]) for alpha in [0.9, 0.2, 0.05, 0.01, 1e-6]
+        ],
+        "normal_upper": [case(stats.norm.sf(z), args=[z]) for z in [-3, -0.5, 0, 1, 2.5, 6, 20]],
+        "kolmogorov_upper": [
+            case(special.kolmogorov(x), args=[x]) for x in [0.1, 0.3, 0.6, 0.99, 1.0, 1.36, 2, 4]
+        ],
+        "binomial_density": [case(stats.binom.pmf(*args), args=list(args)) for args in density],
+    })
+
+
+def intervals():
+    fractional = [(0, 10), (10, 10), (3, 10), (0.4, 2.7), (57.3, 123.9), (4e5, 1e6)]
+    whole = [(0, 10), (10, 10), (1, 1), (3, 10), (57, 124), (0, 10**6), (123, 10**6), (400_000, 10**6)]
+    samples = [RNG.normal(5, 2, n) for n in (2, 3, 10, 200)] + [RNG.exponential(1, 30)]
+    pairs = [(56, 70, 48, 80), (9, 10, 3, 10), (0, 10, 0, 20), (10, 10, 0, 20), (12.5, 30.5, 7.25, 44)]
+
+    def newcombe(x1, n1, x2, n2, c):
+        p1, p2 = x1 / n1, x2 / n2
+        ends = confint_proportions_2indep(x1, n1, x2, n2, method="newcomb", compare="diff", alpha=1 - c)
+        return case(ends, args=[p1, n1, p2, n2, c])
+
+    def wilson(x, n, c):
+        lo, hi = proportion_confint(x, n, 1 - c, "wilson")
+        return case([0.0 if x == 0 else lo, 1.0 if x == n else hi], args=[x, n, c])
+
+    def poisson(x, c):
+        lo, hi = confint_poisson(x, 1, "exact-c", 1 - c)
+        return case([0.0 if x == 0 else lo, hi], args=[x, c])
+
+    write("interval", {
+        "wilson": [wilson(x, n, c) for x, n in fractional for c in CONFIDENCES],
+        "clopper_pearson": [
+            case(proportion_confint(x, n, 1 - c, "beta"), counts=[x, n], confidence=[c])
+            for x, n in whole
+            for c in CONFIDENCES
+        ],
+        "poisson_exact": [poisson(x, c) for x in (0, 0.3, 1, 2.5, 17, 1000, 2e6) for c in CONFIDENCES],
+        "mean_t": [
+            case(stats.t.interval(c, len(v) - 1, v.mean(), stats.sem(v)), values=v.tolist(), confidence=[c])
+            for v in samples
+            for c in CONFIDENCES
+        ],
+        "difference_newcombe": [newcombe(*p, c) for p in pairs for c in CONFIDENCES],
+    })
+
+
+def pool(a, b):
+    """Independent statement of the pooling rule of `g_test`."""
+    table = np.array([a, b], float)
+    table = table[:, table.sum(0) > 0]
+    sparse = stats.contingency.expected_freq(table).min(0) < 5
+    if not sparse.any():
+        return table
+    kept, rest = table[:, ~sparse], table[:, sparse].sum(1)
+    if stats.contingency.expected_freq(np.column_stack([kept, rest]))[:, -1].min() < 5:
+        least = kept.sum(0).argmin()
+        rest = rest + kept[:, least]
+        kept = np.delete(kept, least, 1)
+    return np.column_stack([kept, rest])
+
+
+def g_test(a, b):
+    table = pool(a, b)
+    result = stats.chi2_contingency(table, correction=False, lambda_="log-likelihood")
+    n, rows, cols = table.sum(), table.sum(1), table.sum(0)
+    q = 1 + (n * (1 / rows).sum() - 1) * (n * (1 / cols).sum() - 1) / (6 * n * result.dof)
+    g = result.statistic / q
+    # scipy's association() takes whole counts only, so V is formed from Pearson's statistic.
+    v = np.sqrt(stats.chi2_contingency(table, correction=False).statistic / n)
+    if (table == table.round()).all():
+        assert np.isclose(v, stats.contingency.association(table.astype(int), "cramer"), rtol=1e-12)
+    return case([g, stats.chi2.sf(g, result.dof), v, result.dof], a=list(a), b=list(b))
+
+
+def contingency():
+    tables = [
+        ([10, 20, 30], [15, 15, 30]),
+        ([90, 5, 40, 0], [60, 40, 38, 0]),
+        ([100, 3, 2, 1, 50, 4], [80, 5, 6, 2, 70, 9]),
+        ([50, 1, 20, 24], [40, 2, 30, 25]),
+        ([12.5, 30.25, 7.75, 9.5], [22.5, 10.25, 17.5, 9.75]),
+        ([0, 40, 60], [30, 35, 35]),
+        ([3000, 5000], [3300, 5100]),
+        ([2e6, 3e6, 1e6], [2.002e6, 2.998e6, 1.001e6]),
+        (RNG.poisson(12, 25).tolist(), RNG.poisson(14, 25).tolist()),
+    ]
+    fisher = [
+        (8, 2, 1, 5), (3, 1, 1, 3), (0, 5, 5, 5), (5, 0, 0, 5), (10, 90, 12, 88), (30, 70, 12, 88),
+        (120, 4880, 80, 4920), (1500, 98500, 1300, 98700), (2, 40, 9, 12), (900, 100, 600, 400),
+    ]
+    discordant = [(1, 7), (0, 1), (0, 6), (5, 5), (10, 25), (25, 10), (3, 4), (400, 470), (60000, 61200), (5, 60)]
+
+    def mcnemar(b, c):
+        n, k = b + c, min(b, c)
+        point = stats.binom.pmf(k, n, 0.5)
+        p = 1 - point / 2 if b == c else 2 * stats.binom.cdf(k, n, 0.5) - point
+        return case(p, counts=[b, c])
+
+    write("contingency", {
+        "g_test": [g_test(a, b) for a, b in tables],
+        "fisher_exact_greater": [
+            case(stats.fisher_exact([t[:2], t[2:]], "greater").pvalue, counts=list(t)) for t in fisher
+        ],
+        "mcnemar_mid_p": [mcnemar(b, c) for b, c in discordant],
+    })
+
+
+def rates():
+    poisson = [
+        (10, 100, 3, 100), (10, 100.5, 3, 250.25), (5, 10, 5, 10), (3, 50, 12, 80), (7, 30, 0, 30),
+        (500, 1e4, 420, 1e4), (60000, 1e6, 59000, 1e6), (200, 1, 20, 1),
+    ]
+    proportions = [
+        (45, 100, 30, 100), (30, 100, 45, 100), (12.5, 30.5, 7.25, 44.75), (5e5, 1e6, 4.99e5, 1e6), (10, 10, 3, 9),
+    ]
+    write("rates", {
+        "binomial_rate_less": [
+            case(
+                test_poisson_2indep(*t, method="exact-cond", alternative="larger").pvalue,
+                args=list(t),
+            )
+            for t in poisson
+        ],
+        "two_proportion_z": [
+            case(
+                proportions_ztest([t[0], t[2]], [t[1], t[3]], alternative="larger"),
+                args=list(t),
+            )
+            for t in proportions
+        ],
+    })
+
+
+def ranks():
+    pairs = [
+        (RNG.normal(0, 1, 20), RNG.normal(0.5, 1, 30)),
+        (RNG.normal(0, 1, 200), RNG.normal(0, 2, 150)),
+        (RNG.integers(0, 5, 40), RNG.integers(1, 6, 25)),
+        (np.array([1.0]), np.array([1.0, 2.0])),
+        (RNG.normal(0, 1, 15), RNG.normal(6, 1, 15)),
+    ]
+    pairs = [(a.astype(float), b.astype(float)) for a, b in pairs]
+
+    # ks_2samp(method="asymp") takes the finite-sample one-sample law; the limiting law is meant.
+    def ks(a, b):
+        d = stats.ks_2samp(a, b).statistic
+        size = len(a) * len(b) / (len(a) + len(b))
+        return case([d, stats.kstwobign.sf(np.sqrt(size) * d)], a=a.tolist(), b=b.tolist())
+
+    def auc(a, b):
+        u = stats.mannwhitneyu(a, b).statistic
+        return case(u / len(a) / len(b), a=a.tolist(), b=b.tolist())
+
+    write("rank", {
+        "ks_two_sample": [ks(a, b) for a, b in pairs],
+        "mann_whitney_auc": [auc(a, b) for a, b in pairs],
+    })
+
+
+def multiple():
+    families = [
+        [0.01, 0.04, 0.03, 0.005], [0.5], [0.02, 0.02, 0.02], [1.0, 0.0, 0.9, 1e-12],
+        RNG.uniform(0, 1, 30).tolist(), (RNG.uniform(0, 1, 30) ** 4).tolist(),
+    ]
+    write("multiple", {
+        name: [case(multipletests(p, method=method)[1], p=p) for p in families]
+        for name, method in [("benjamini_hochberg", "fdr_bh"), ("holm", "holm")]
+    })
+
+
+def weighted_quantile(values, weights, q):
+    """Akinshin (2023), arXiv:2304.07265, type 7: differences of the cdf at cumulative weights."""
+    order = np.argsort(values)
+    x, w = np.asarray(values)[order], np.asarray(weights)[order]
+    size = w.sum() ** 2 / (w**2).sum()
+    h = q * (size - 1) + 1
+    t = np.concatenate([[0], np.cumsum(w) / w.sum()])
+    cdf = np.interp(t, [(h - 1) / size, h / size], [0, 1])
+    return float((np.diff(cdf) * x).sum())
+
+
+def samples():
+    arrays = [np.sort(RNG.normal(0, 10, n)) for n in (1, 2, 3, 10, 101)]
+    weighted = [(RNG.normal(0, 10, n), RNG.uniform(0.05, 3, n)) for n in (1, 2, 5, 40)]
+    weighted.append((RNG.normal(0, 10, 20), np.full(20, 0.7)))
+    qs = [0, 0.1, 0.25, 0.5, 0.95, 1]
+    assert np.isclose(weighted_quantile(*weighted[-1], 0.3), np.quantile(weighted[-1][0], 0.3))
+    write("sample", {
+        "quantile": [case(np.quantile(v, q), sorted=v.tolist(), q=[q]) for v in arrays for q in qs],
+        "weighted_quantile": [
+            case(weighted_quantile(v, w, q), values=v.tolist(), weights=w.tolist(), q=[q])
+            for v, w in weighted
+            for q in qs
+        ],
+        "weighted_mean": [
+            case([np.average(v, weights=w), w.sum() ** 2 / (w**2).sum()], values=v.tolist(), weights=w.tolist())
+            for v, w in weighted
+        ],
+    })
+
+
+if __name__ == "__main__":
+    OUT.mkdir(parents=True, exist_ok=True)
+    for make in (special_functions, intervals, contingency, rates, ranks, multiple, samples):
+        make()
