@@ -82,7 +82,12 @@ pub(super) struct DecayArgs {
 
 impl DecayArgs {
     pub fn options(&self) -> AssayOptions {
-        AssayOptions { window: self.window.clone(), reference: self.reference.clone(), source: self.source.clone(), seed: self.seed }
+        AssayOptions {
+            window: self.window.clone(),
+            reference: self.reference.clone(),
+            source: self.source.clone(),
+            seed: self.seed,
+        }
     }
 
     pub fn now(&self) -> Result<Timestamp, Failure> {
@@ -101,7 +106,9 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
 /// Reads KEY=VALUE.
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => {
+            Ok((key.trim().to_owned(), value.trim().to_owned()))
+        }
         _ => Err("write KEY=VALUE".to_owned()),
     }
 }

@@ -13,7 +13,9 @@ use crate::flow::report::{ReportFormat, verdicts, write_reports};
 
 /// Run suites, measure the decay of their datasets, and report: the nightly command.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  karat check support -o reports/support.html -o reports/junit.xml\n  karat check support billing --window 7d --format json")]
+#[command(
+    after_help = "Examples:\n  karat check support -o reports/support.html -o reports/junit.xml\n  karat check support billing --window 7d --format json"
+)]
 pub(super) struct Args {
     /// Suites by name (suites/NAME.yaml) or path.
     #[arg(required = true, value_name = "SUITE")]
@@ -41,8 +43,10 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let progress = Progress::new(&context.output);
     let (run, decay) = (args.run.options(), args.decay.options());
     let talkative = context.output.talkative();
-    let (report, _) = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        check(&bench, &suites, &run, &decay, now, stop, &|event| progress.show(event)).await
+    let (report, interrupted) = interrupt::run_until_interrupted(say(talkative), async |stop| {
+        let report = check(&bench, &suites, &run, &decay, now, stop.clone(), &|event| progress.show(event)).await?;
+        let interrupted = *stop.borrow();
+        Ok((report, interrupted))
     })?;
     match args.format {
         Format::Json => context.output.data(&render::json(&report)?)?,
@@ -60,5 +64,5 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     write_reports(&report, &args.output)?;
     step_summary(&report)?;
     let (quality, decay) = verdicts(&report);
-    Ok(Exit::of_verdicts(quality, decay))
+    Ok(if interrupted { Exit::Incomplete } else { Exit::of_verdicts(quality, decay) })
 }

@@ -23,7 +23,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Check every row: bad rows, duplicates, conflicting answers, labels the card does not know
-    #[command(after_help = "Exits with 3 where rows are bad or answers conflict.\n\nExample:\n  karat dataset lint support-intents")]
+    #[command(
+        after_help = "Exits with 3 where rows are bad or answers conflict.\n\nExample:\n  karat dataset lint support-intents"
+    )]
     Lint {
         /// Datasets. Default: all.
         datasets: Vec<String>,
@@ -37,7 +39,9 @@ enum Command {
         datasets: Vec<String>,
     },
     /// Tell what changed: added, removed, edited, relabelled
-    #[command(after_help = "Each version is \"files\" (as they stand), \"lock\", a path, a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4")]
+    #[command(
+        after_help = "Each version is \"files\" (as they stand), \"lock\", a path, a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
+    )]
     Diff {
         /// The dataset.
         dataset: String,
@@ -94,13 +98,19 @@ fn run_lint(context: &Context, names: &[String], format: Format) -> Result<Exit,
                 dataset: name,
                 version: read.dataset.version.clone(),
                 examples: read.dataset.examples.len(),
-                bad_rows: read.bad_rows.into_iter().map(|row| BadRow { line: row.line, message: row.message }).collect(),
+                bad_rows: read
+                    .bad_rows
+                    .into_iter()
+                    .map(|row| BadRow { line: row.line, message: row.message })
+                    .collect(),
                 findings,
             },
         ));
     }
     let serious = |view: &LintedView| {
-        !view.bad_rows.is_empty() || view.examples == 0 || view.findings.iter().any(|finding| finding.kind == FindingKind::Conflicting)
+        !view.bad_rows.is_empty()
+            || view.examples == 0
+            || view.findings.iter().any(|finding| finding.kind == FindingKind::Conflicting)
     };
     let exit = if views.iter().any(|(_, view)| serious(view)) { Exit::Data } else { Exit::Success };
     match format {
@@ -142,7 +152,11 @@ fn run_lock(context: &Context, names: &[String]) -> Result<Exit, Failure> {
             Some(changes) if changes.changes.is_empty() => "unchanged".to_owned(),
             Some(changes) => summary(changes),
         };
-        context.output.data(&format!("{}: {} examples, {said}\n", locked.dataset.label(), locked.dataset.examples.len()))?;
+        context.output.data(&format!(
+            "{}: {} examples, {said}\n",
+            locked.dataset.label(),
+            locked.dataset.examples.len()
+        ))?;
     }
     Ok(Exit::Success)
 }
@@ -170,7 +184,13 @@ fn run_diff(context: &Context, dataset: &str, before: &str, after: &str, format:
     let store = workspace.store.exists().then(|| Store::open(&workspace.store)).transpose()?;
     let compared = compare(&root, store.as_ref(), dataset, before, after)?;
     if format == Format::Json {
-        let view = DiffView { schema: "karat.diff/1", dataset, before: compared.before, after: compared.after, diff: compared.diff };
+        let view = DiffView {
+            schema: "karat.diff/1",
+            dataset,
+            before: compared.before,
+            after: compared.after,
+            diff: compared.diff,
+        };
         context.output.data(&to_json(&view)?)?;
         return Ok(Exit::Success);
     }

@@ -15,7 +15,9 @@ use crate::flow::report::{ReportFormat, write_reports};
 
 /// Measure how much of today's traffic a golden set represents, and flag the examples that decayed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  karat decay support-intents --window 2026-09 --reference 2026-06\n  karat decay support-intents -o decay.html -o decay.md\n  karat decay support-intents --records records.jsonl --format json")]
+#[command(
+    after_help = "Examples:\n  karat decay support-intents --window 2026-09 --reference 2026-06\n  karat decay support-intents -o decay.html -o decay.md\n  karat decay support-intents --records records.jsonl --format json"
+)]
 pub(super) struct Args {
     /// The dataset (a folder of datasets/).
     dataset: String,
@@ -61,7 +63,10 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 fn record_lines(records: &[RecordRow]) -> Result<String, Failure> {
     let mut text = String::new();
     for record in records {
-        text.push_str(&serde_json::to_string(record).map_err(|error| Failure::other("a record cannot be written").caused_by(error))?);
+        text.push_str(
+            &serde_json::to_string(record)
+                .map_err(|error| Failure::other("a record cannot be written").caused_by(error))?,
+        );
         text.push('\n');
     }
     Ok(text)

@@ -15,7 +15,9 @@ use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};
 /// Makes a workspace, serves a small classifier on loopback behind the OpenAI chat API, runs a suite on it and on the
 /// built-in baseline, imports four months of traffic whose mix moves, measures decay for each, and writes a report.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  karat demo\n  karat demo /tmp/karat-demo --records 2000\n  karat demo --serve      the demo's model alone, to run its suite again")]
+#[command(
+    after_help = "Examples:\n  karat demo\n  karat demo /tmp/karat-demo --records 2000\n  karat demo --serve      the demo's model alone, to run its suite again"
+)]
 pub(super) struct Args {
     /// The folder to make.
     #[arg(default_value = "karat-demo")]
@@ -62,7 +64,11 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 fn text(result: &DemoResult, dir: &Path, width: usize, colour: bool) -> String {
     let mut text = String::from("Four months of traffic against a golden set that was right in June:\n");
     let rows = result.months.iter().map(month_row).collect();
-    text.push_str(&plain_table(&["month", "karats", "represented", "gap to June", "alarm", "flagged", "unrepresented"], rows, width));
+    text.push_str(&plain_table(
+        &["month", "karats", "represented", "gap to June", "alarm", "flagged", "unrepresented"],
+        rows,
+        width,
+    ));
     text.push('\n');
     text.push_str(&terminal_headline(&result.report.headline, width, colour));
     text.push_str("\nMade:\n");

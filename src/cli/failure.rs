@@ -8,7 +8,8 @@ use crate::core::privacy::neutralise::for_terminal;
 
 /// Prints to stderr. Text of files and servers cannot steer the terminal.
 pub(super) fn print(failure: &Failure, colour: bool) {
-    let paint = |code: &str, word: &str| if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() };
+    let paint =
+        |code: &str, word: &str| if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() };
     let mut text = format!("{} {}\n", paint("1;31", "error:"), for_terminal(&failure.message));
     for detail in &failure.details {
         text.push_str(&format!("  {}\n", for_terminal(detail)));

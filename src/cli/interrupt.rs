@@ -10,7 +10,10 @@ use crate::core::domain::Failure;
 ///
 /// # Errors
 /// A failure where no runtime can be made, or that of the work.
-pub(super) fn run_until_interrupted<T, F>(say: impl Fn(&str) + Send + 'static, work: impl FnOnce(watch::Receiver<bool>) -> F) -> Result<T, Failure>
+pub(super) fn run_until_interrupted<T, F>(
+    say: impl Fn(&str) + Send + 'static,
+    work: impl FnOnce(watch::Receiver<bool>) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {

@@ -81,18 +81,29 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let or_none = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    let endpoints: Vec<String> = view.endpoints.iter().map(|endpoint| format!("{} ({})", endpoint.name, endpoint.r#type)).collect();
-    let mut text = format!("datasets   {}\nsuites     {}\nendpoints  {}\n", or_none(&view.datasets), or_none(&view.suites), or_none(&endpoints));
+    let endpoints: Vec<String> =
+        view.endpoints.iter().map(|endpoint| format!("{} ({})", endpoint.name, endpoint.r#type)).collect();
+    let mut text = format!(
+        "datasets   {}\nsuites     {}\nendpoints  {}\n",
+        or_none(&view.datasets),
+        or_none(&view.suites),
+        or_none(&endpoints)
+    );
     if view.runs.is_empty() {
         text.push_str("runs       none\n");
     } else {
         let rows = view.runs.iter().map(|run| {
             let version = format!("{}@{}", run.dataset, short(&run.dataset_version, 6));
-            let state = if run.finished { run.total.to_string() } else { format!("{}/{} unfinished", run.done, run.total) };
+            let state =
+                if run.finished { run.total.to_string() } else { format!("{}/{} unfinished", run.done, run.total) };
             let started = run.started_at.get(..16).unwrap_or(&run.started_at).replace('T', " ");
             vec![run.run_id.clone(), run.suite.clone(), run.endpoint.clone(), version, started, state]
         });
-        text.push_str(&plain_table(&["run", "suite", "endpoint", "dataset", "started", "examples"], rows.collect(), context.output.width()));
+        text.push_str(&plain_table(
+            &["run", "suite", "endpoint", "dataset", "started", "examples"],
+            rows.collect(),
+            context.output.width(),
+        ));
     }
     context.output.data(&text)?;
     Ok(Exit::Success)

@@ -99,7 +99,8 @@ impl Context {
             Some(folder) => Err(Failure::data(format!("there is no karat.yaml in {}", folder.display()))
                 .hint("run `karat init` there, or name another folder with -C")),
             None => {
-                let here = std::env::current_dir().map_err(|error| Failure::other("the current folder is gone").caused_by(error))?;
+                let here = std::env::current_dir()
+                    .map_err(|error| Failure::other("the current folder is gone").caused_by(error))?;
                 crate::edge::config::find_workspace(&here)
             }
         }

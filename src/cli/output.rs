@@ -40,7 +40,10 @@ impl Output {
     pub fn width(&self) -> usize {
         use terminal_size::{Width, terminal_size_of};
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        columns.or_else(|| terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| usize::from(columns))).unwrap_or(100).clamp(60, 200)
+        columns
+            .or_else(|| terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| usize::from(columns)))
+            .unwrap_or(100)
+            .clamp(60, 200)
     }
 
     /// Writes data to stdout.

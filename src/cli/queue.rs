@@ -100,7 +100,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 fn rows(bench: &Workbench, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -> Result<Vec<QueueRow>, Failure> {
     let flags = bench.store.flags(dataset)?;
     // A set that was moved away still has its flags.
-    let examples = bench.read_dataset(dataset).map(|read| read.dataset.examples).unwrap_or_default();
+    let there = bench.dataset_folder(dataset).is_dir();
+    let examples = if there { bench.read_dataset(dataset)?.dataset.examples } else { Vec::new() };
     let row = |row: FlagRow| {
         let example = examples.iter().find(|example| example.id == row.flag.example_id);
         QueueRow {
@@ -125,12 +126,18 @@ fn wanted(state: &str) -> Result<Option<QueueState>, Failure> {
         return Ok(None);
     }
     let names: Vec<_> = QueueState::ALL.iter().map(|state| state.name()).collect();
-    QueueState::from_name(state)
-        .map(Some)
-        .ok_or_else(|| Failure::usage(format!("\"{state}\" is not a state")).hint(format!("states are all, {}", names.join(", "))))
+    QueueState::from_name(state).map(Some).ok_or_else(|| {
+        Failure::usage(format!("\"{state}\" is not a state")).hint(format!("states are all, {}", names.join(", ")))
+    })
 }
 
-fn list(context: &Context, bench: &Workbench, datasets: Vec<String>, state: &str, format: Format) -> Result<Exit, Failure> {
+fn list(
+    context: &Context,
+    bench: &Workbench,
+    datasets: Vec<String>,
+    state: &str,
+    format: Format,
+) -> Result<Exit, Failure> {
     let state = wanted(state)?;
     let datasets = if datasets.is_empty() { bench.store.flagged_datasets()? } else { datasets };
     let mut flags = Vec::new();
@@ -139,14 +146,30 @@ fn list(context: &Context, bench: &Workbench, datasets: Vec<String>, state: &str
     }
     match format {
         Format::Json => context.output.data(&to_json(&QueueView { schema: "karat.queue/1", flags })?)?,
-        Format::Table if flags.is_empty() => context.output.say("nothing waits; `karat decay DATASET` measures and flags"),
+        Format::Table if flags.is_empty() => {
+            context.output.say("nothing waits; `karat decay DATASET` measures and flags")
+        }
         Format::Table => {
             let table: Vec<Vec<String>> = flags
                 .iter()
-                .map(|row| vec![row.dataset.clone(), row.example_id.clone(), row.code.clone(), format!("{:.2}", row.score), row.input.clone()])
+                .map(|row| {
+                    vec![
+                        row.dataset.clone(),
+                        row.example_id.clone(),
+                        row.code.clone(),
+                        format!("{:.2}", row.score),
+                        row.input.clone(),
+                    ]
+                })
                 .collect();
-            context.output.data(&plain_table(&["dataset", "example", "reason", "score", "input"], table, context.output.width()))?;
-            context.output.say(&format!("{} flags; `karat queue show DATASET EXAMPLE` gives the evidence", flags.len()));
+            context.output.data(&plain_table(
+                &["dataset", "example", "reason", "score", "input"],
+                table,
+                context.output.width(),
+            ))?;
+            context
+                .output
+                .say(&format!("{} flags; `karat queue show DATASET EXAMPLE` gives the evidence", flags.len()));
         }
     }
     Ok(Exit::Success)
@@ -155,14 +178,19 @@ fn list(context: &Context, bench: &Workbench, datasets: Vec<String>, state: &str
 fn show(context: &Context, bench: &Workbench, dataset: &str, example: &str, format: Format) -> Result<Exit, Failure> {
     let flags = rows(bench, dataset, |row| row.flag.example_id == example)?;
     let Some(first) = flags.first() else {
-        return Err(Failure::data(format!("no flag of {dataset} is about the example \"{example}\"")).hint("`karat queue list` shows the flags"));
+        return Err(Failure::data(format!("no flag of {dataset} is about the example \"{example}\""))
+            .hint("`karat queue list` shows the flags"));
     };
     if format == Format::Json {
         context.output.data(&to_json(&QueueView { schema: "karat.queue/1", flags })?)?;
         return Ok(Exit::Success);
     }
     let mut text = format!("{dataset} / {}\n", for_terminal(&first.example_id));
-    text.push_str(&format!("  input     {}\n  expected  {}\n", for_terminal(&first.input), for_terminal(&first.expected)));
+    text.push_str(&format!(
+        "  input     {}\n  expected  {}\n",
+        for_terminal(&first.input),
+        for_terminal(&first.expected)
+    ));
     for row in &flags {
         text.push_str(&format!(
             "  {} ({}, score {:.2}, flagged from {:.2}, since {})\n    {}\n",
@@ -178,18 +206,26 @@ fn show(context: &Context, bench: &Workbench, dataset: &str, example: &str, form
     Ok(Exit::Success)
 }
 
-fn export(context: &Context, bench: &Workbench, dataset: &str, path: Option<PathBuf>, format: Option<ExportFormat>) -> Result<Exit, Failure> {
+fn export(
+    context: &Context,
+    bench: &Workbench,
+    dataset: &str,
+    path: Option<PathBuf>,
+    format: Option<ExportFormat>,
+) -> Result<Exit, Failure> {
     if !bench.dataset_folder(dataset).is_dir() {
         bench.read_dataset(dataset)?;
     }
     let flags = rows(bench, dataset, |row| row.state == QueueState::Queued)?;
-    let extension = path.as_ref().and_then(|path| path.extension()).map(|extension| extension.to_string_lossy().to_lowercase());
+    let extension =
+        path.as_ref().and_then(|path| path.extension()).map(|extension| extension.to_string_lossy().to_lowercase());
     let format = match (format, extension.as_deref()) {
         (Some(format), _) => format,
         (None, None | Some("jsonl")) => ExportFormat::Jsonl,
         (None, Some("csv")) => ExportFormat::Csv,
         (None, Some(other)) => {
-            return Err(Failure::usage(format!("\"{other}\" is not a format of the queue")).hint("name the file .csv or .jsonl, or pass --format"));
+            return Err(Failure::usage(format!("\"{other}\" is not a format of the queue"))
+                .hint("name the file .csv or .jsonl, or pass --format"));
         }
     };
     let text = match format {
@@ -218,16 +254,39 @@ fn jsonl(flags: &[QueueRow]) -> Result<String, Failure> {
 fn csv_text(flags: &[QueueRow]) -> Result<String, Failure> {
     let fail = |error: csv::Error| Failure::other("the queue cannot be written").caused_by(error);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = ["dataset", "example_id", "state", "code", "score", "threshold", "evidence", "first_seen", "last_seen", "input", "expected"];
+    let header = [
+        "dataset",
+        "example_id",
+        "state",
+        "code",
+        "score",
+        "threshold",
+        "evidence",
+        "first_seen",
+        "last_seen",
+        "input",
+        "expected",
+    ];
     writer.write_record(header).map_err(fail)?;
     for row in flags {
         let (score, threshold) = (row.score.to_string(), row.threshold.to_string());
         let cells = [
-            &row.dataset, &row.example_id, &row.state, &row.code, &score, &threshold, &row.evidence, &row.first_seen, &row.last_seen,
-            &row.input, &row.expected,
+            &row.dataset,
+            &row.example_id,
+            &row.state,
+            &row.code,
+            &score,
+            &threshold,
+            &row.evidence,
+            &row.first_seen,
+            &row.last_seen,
+            &row.input,
+            &row.expected,
         ];
         writer.write_record(cells.map(|cell| for_spreadsheet(cell).into_owned())).map_err(fail)?;
     }
-    let bytes = writer.into_inner().map_err(|error| Failure::other("the queue cannot be written").caused_by(error.into_error()))?;
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Failure::other("the queue cannot be written").caused_by(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

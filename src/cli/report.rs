@@ -13,7 +13,9 @@ use crate::flow::report::{ReportFormat, kept_report, write_reports};
 
 /// Write a report of a run, or of a dataset: its latest assay and runs.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  karat report support-intents -o reports/support.html -o reports/support.md\n  karat report 0199a2 --format junit > junit.xml")]
+#[command(
+    after_help = "Examples:\n  karat report support-intents -o reports/support.html -o reports/support.md\n  karat report 0199a2 --format junit > junit.xml"
+)]
 pub(super) struct Args {
     /// A dataset's name, or the beginning of a run's id.
     #[arg(value_name = "RUN|DATASET")]

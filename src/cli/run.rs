@@ -13,7 +13,9 @@ use crate::flow::run::run_suite;
 
 /// Run suites on endpoints. Outcomes are kept as they come; an error is never a wrong answer.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  karat run support                      every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support --resume             finish what was interrupted\n  karat run support --format json | jq .verdict")]
+#[command(
+    after_help = "Examples:\n  karat run support                      every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support --resume             finish what was interrupted\n  karat run support --format json | jq .verdict"
+)]
 pub(super) struct Args {
     /// Suites by name (suites/NAME.yaml) or path.
     #[arg(required = true, value_name = "SUITE")]
@@ -33,14 +35,18 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let options = args.run.options();
     let progress = Progress::new(&context.output);
     let talkative = context.output.talkative();
-    let runs = interrupt::run_until_interrupted(say(talkative), async |stop| {
+    let (runs, interrupted) = interrupt::run_until_interrupted(say(talkative), async |stop| {
         let mut runs = Vec::new();
         for suite in &suites {
             if !*stop.borrow() {
-                runs.extend(run_suite(&bench, suite, &options, Timestamp::now(), stop.clone(), &|event| progress.show(event)).await?);
+                runs.extend(
+                    run_suite(&bench, suite, &options, Timestamp::now(), stop.clone(), &|event| progress.show(event))
+                        .await?,
+                );
             }
         }
-        Ok(RunsView::new(runs))
+        let interrupted = *stop.borrow();
+        Ok((RunsView::new(runs), interrupted))
     })?;
     match args.format {
         Format::Json => context.output.data(&render::to_json(&runs)?)?,
@@ -48,12 +54,12 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
             context.output.data(&render::terminal_runs(&runs, context.output.width(), context.output.colour()))?;
         }
     }
-    if runs.runs.iter().any(|run| !run.finished) {
+    if interrupted {
         context.output.say(&format!("unfinished: continue with `karat run {} --resume`", args.suites.join(" ")));
     }
     let report = Report::new(args.suites.join(", "), Timestamp::now().to_string(), Some(runs), Vec::new());
     step_summary(&report)?;
-    Ok(Exit::of_verdicts(Some(report.verdict), None))
+    Ok(if interrupted { Exit::Incomplete } else { Exit::of_verdicts(Some(report.verdict), None) })
 }
 
 /// Appends to the summary that GitHub shows, where there is one.

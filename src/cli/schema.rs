@@ -6,7 +6,9 @@ use crate::edge::config::{SchemaKind, json_schema};
 
 /// Print the JSON Schema of a file you write, for an editor or a validator.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  karat schema suite > suite.schema.json\n  then begin a suite with: # yaml-language-server: $schema=suite.schema.json")]
+#[command(
+    after_help = "Example:\n  karat schema suite > suite.schema.json\n  then begin a suite with: # yaml-language-server: $schema=suite.schema.json"
+)]
 pub(super) struct Args {
     /// workspace (karat.yaml), suite (suites/NAME.yaml) or dataset (datasets/NAME/dataset.yaml)
     #[arg(value_enum)]

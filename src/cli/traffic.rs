@@ -23,7 +23,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Import JSONL or CSV files; secrets and personal data are redacted before anything is kept
-    #[command(after_help = "Fields are found by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by\n--map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --inclusion-probability 0.05")]
+    #[command(
+        after_help = "Fields are found by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by\n--map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --inclusion-probability 0.05"
+    )]
     Import(ImportArgs),
     /// What every source holds
     Stats {
@@ -115,15 +117,23 @@ impl ImportedView {
             rows: imported.rows,
             new: imported.new,
             known: imported.known,
-            rejected: imported.rejects.into_iter().map(|reject| RejectView { line: reject.line, reason: reject.reason }).collect(),
+            rejected: imported
+                .rejects
+                .into_iter()
+                .map(|reject| RejectView { line: reject.line, reason: reject.reason })
+                .collect(),
             redacted: imported.redactions.iter().map(|(kind, count)| (named(kind), count)).collect(),
         }
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}: {} rows into \"{}\": {} new, {} known already", self.file, self.rows, self.source, self.new, self.known);
+        let mut text = format!(
+            "{}: {} rows into \"{}\": {} new, {} known already",
+            self.file, self.rows, self.source, self.new, self.known
+        );
         if !self.redacted.is_empty() {
-            let kinds: Vec<_> = self.redacted.iter().map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
+            let kinds: Vec<_> =
+                self.redacted.iter().map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
             text.push_str(&format!("; redacted {}", kinds.join(", ")));
         }
         text.push('\n');
@@ -195,12 +205,15 @@ fn run_stats(context: &Context, format: Format) -> Result<Exit, Failure> {
         .collect();
     match format {
         Format::Json => context.output.data(&to_json(&StatsView { schema: "karat.traffic/1", sources })?)?,
-        Format::Table if sources.is_empty() => context.output.say("no traffic yet; import some with `karat traffic import FILE`"),
+        Format::Table if sources.is_empty() => {
+            context.output.say("no traffic yet; import some with `karat traffic import FILE`")
+        }
         Format::Table => {
             let header = ["source", "records", "stand for", "distinct", "users", "first", "last", "rejected"];
             let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
             let rows = sources.iter().map(|s| {
-                let counts = [s.records, s.weight.round() as usize, s.distinct_inputs, s.groups].map(|count| count.to_string());
+                let counts =
+                    [s.records, s.weight.round() as usize, s.distinct_inputs, s.groups].map(|count| count.to_string());
                 let mut row = vec![s.source.clone()];
                 row.extend(counts);
                 row.extend([day(&s.first), day(&s.last), s.rejected.to_string()]);

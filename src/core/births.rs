@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::cluster::{
-    Assignment, ChooseK, KMeansOptions, Taxonomy, TaxonomyOptions, assign, choose_k, cluster_names, fit_taxonomy, spherical_kmeans,
+    Assignment, ChooseK, KMeansOptions, Taxonomy, TaxonomyOptions, assign, choose_k, cluster_names, fit_taxonomy,
+    spherical_kmeans,
 };
 use crate::core::domain::{content_hash, short};
 use crate::core::signals::Policy;
@@ -54,8 +55,8 @@ const CANDIDATES: [usize; 9] = [4, 8, 12, 16, 24, 32, 48, 64, 96];
 const TERMS: usize = 6;
 
 impl ClusterBook {
-    /// Fits the first clusters on a window; `None` for fewer than 40 records.
-    pub fn fit(window: Window<'_>, policy: &Policy, seed: u64) -> Option<Self> {
+    /// Fits the first clusters on a window, numbered from `first` on; `None` for fewer than 40 records.
+    pub fn fit(window: Window<'_>, first: usize, policy: &Policy, seed: u64) -> Option<Self> {
         if window.vectors.len() < MIN_RECORDS {
             return None;
         }
@@ -63,27 +64,47 @@ impl ClusterBook {
         let kmeans = KMeansOptions { seed, ..KMeansOptions::default() };
         let options = TaxonomyOptions { kmeans, terms: TERMS, ..TaxonomyOptions::default() };
         let taxonomy = fit_taxonomy(window.vectors, window.weights, window.texts, k, &options);
-        let ids = (1..=taxonomy.len()).map(|number| format!("c{number:02}")).collect();
+        let ids = (first..first + taxonomy.len()).map(|number| format!("c{number:02}")).collect();
         let born = vec![None; taxonomy.len()];
         Some(Self { reference: window.label.to_owned(), taxonomy, ids, born, searched: vec![window.label.to_owned()] })
     }
 
-    /// Hash of the content, 12 hex digits.
-    pub fn version(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        short(&content_hash("karat-taxonomy", text.as_bytes()), 12).to_owned()
+    /// Hash of the clusters, 12 hex digits. Which windows were searched is not part of it.
+    ///
+    /// # Errors
+    /// Where the clusters cannot be written as text.
+    pub fn version(&self) -> Result<String, serde_json::Error> {
+        let text = serde_json::to_string(&(&self.reference, &self.taxonomy, &self.ids, &self.born))?;
+        Ok(short(&content_hash("karat-taxonomy", text.as_bytes()), 12).to_owned())
+    }
+
+    /// The first number that no cluster of this book has.
+    pub fn next_number(&self) -> usize {
+        let numbers = self.ids.iter().filter_map(|id| id.trim_start_matches('c').parse::<usize>().ok());
+        numbers.max().unwrap_or(0) + 1
     }
 
     /// The cluster of every row, `None` where it belongs to none: nothing to embed, or less similar to its nearest
     /// cluster than all but a share `membership` of that cluster's held-out members.
     pub fn place(&self, vectors: &Vectors, membership: f64) -> Vec<Option<usize>> {
         let belongs = |found: Assignment| self.taxonomy.conformal_p(found.cluster, found.similarity) >= membership;
-        self.taxonomy.assign(vectors).into_iter().map(|found| found.filter(|f| belongs(*f)).map(|f| f.cluster)).collect()
+        self.taxonomy
+            .assign(vectors)
+            .into_iter()
+            .map(|found| found.filter(|f| belongs(*f)).map(|f| f.cluster))
+            .collect()
     }
 
     /// Searches `now` for clusters that the reference window does not have, among the records that fit none and those
     /// that no example represents (`unrepresented[i]`). Gives how many were born; a window is searched once.
-    pub fn search(&mut self, now: Window<'_>, reference: Window<'_>, unrepresented: &[bool], policy: &Policy, seed: u64) -> usize {
+    pub fn search(
+        &mut self,
+        now: Window<'_>,
+        reference: Window<'_>,
+        unrepresented: &[bool],
+        policy: &Policy,
+        seed: u64,
+    ) -> usize {
         if self.searched.iter().any(|label| label == now.label) {
             return 0;
         }
@@ -93,7 +114,9 @@ impl ClusterBook {
             let known_birth = placed[row].is_some_and(|cluster| self.born[cluster].is_some());
             !known_birth && now.vectors.is_embeddable(row) && (placed[row].is_none() || unrepresented[row])
         };
-        let buffer: Vec<usize> = (0..now.vectors.len()).filter(|row| is_candidate(*row)).collect();
+        // Candidates are formed of every other record and proven on the rest: a ball drawn around records always holds
+        // many of just these.
+        let buffer: Vec<usize> = (0..now.vectors.len()).filter(|row| row % 2 == 0 && is_candidate(*row)).collect();
         let fit = self.fit_candidates(now, &buffer, policy, seed);
         let Some(fit) = fit else { return 0 };
         let proven = self.proven(&fit, now, reference, policy);
@@ -103,14 +126,18 @@ impl ClusterBook {
 
     fn fit_candidates(&self, now: Window<'_>, buffer: &[usize], policy: &Policy, seed: u64) -> Option<Taxonomy> {
         let weights: Vec<f64> = buffer.iter().map(|row| now.weights[*row]).collect();
-        if effective_n(&weights) < policy.min_cluster {
+        if effective_n(&weights) < policy.min_cluster / 2.0 {
             return None;
         }
         let vectors = now.vectors.select(buffer);
         let texts: Vec<&str> = buffer.iter().map(|row| now.texts[*row]).collect();
-        // A topic of its own that is born small would be lost in a coarse cut: about one candidate per forty records.
-        let k = (buffer.len() / 40).clamp(1, 48);
-        let options = TaxonomyOptions { kmeans: KMeansOptions { seed, ..KMeansOptions::default() }, terms: TERMS, ..TaxonomyOptions::default() };
+        // A topic of its own that is born small would be lost in a coarse cut: about one candidate per twenty records.
+        let k = (buffer.len() / 20).clamp(1, 48);
+        let options = TaxonomyOptions {
+            kmeans: KMeansOptions { seed, ..KMeansOptions::default() },
+            terms: TERMS,
+            ..TaxonomyOptions::default()
+        };
         Some(fit_taxonomy(&vectors, &weights, &texts, k, &options))
     }
 
@@ -123,15 +150,19 @@ impl ClusterBook {
             let placed = assign(window.vectors, &all).into_iter();
             placed.map(|found| found.and_then(|f| f.cluster.checked_sub(first))).collect()
         };
+        let held_out: Vec<f64> =
+            now.weights.iter().enumerate().map(|(row, w)| if row % 2 == 1 { *w } else { 0.0 }).collect();
         let (balls_now, balls_then) = (inside(now), inside(reference));
-        let (total_now, total_then) = (effective_n(now.weights), effective_n(reference.weights));
+        let (total_now, total_then) = (effective_n(&held_out), effective_n(reference.weights));
         let count = |balls: &[Option<usize>], weights: &[f64], total: f64, ball: usize| {
             let sum: f64 = weights.iter().sum();
             let mine: f64 = balls.iter().zip(weights).filter(|(b, _)| **b == Some(ball)).map(|(_, w)| w).sum();
             if sum > 0.0 { mine * total / sum } else { 0.0 }
         };
         let counts: Vec<(f64, f64)> = (0..fit.len())
-            .map(|ball| (count(&balls_now, now.weights, total_now, ball), count(&balls_then, reference.weights, total_then, ball)))
+            .map(|ball| {
+                (count(&balls_now, &held_out, total_now, ball), count(&balls_then, reference.weights, total_then, ball))
+            })
             .collect();
         let p_values: Vec<f64> = counts
             .iter()
@@ -139,14 +170,14 @@ impl ClusterBook {
             .collect();
         let adjusted = benjamini_hochberg(&p_values);
         (0..fit.len())
-            .filter(|ball| adjusted[*ball] <= 0.05 && counts[*ball].0 >= policy.min_cluster)
+            .filter(|ball| adjusted[*ball] <= policy.birth_fdr && counts[*ball].0 >= policy.min_cluster / 2.0)
             .filter(|ball| groups_inside(&balls_now, now.groups, *ball) >= policy.min_groups)
             .collect()
     }
 
     fn adopt(&mut self, fit: &Taxonomy, proven: &[usize], label: &str) {
         for ball in proven {
-            self.ids.push(format!("c{:02}", self.ids.len() + 1));
+            self.ids.push(format!("c{:02}", self.next_number()));
             self.born.push(Some(label.to_owned()));
             self.taxonomy.centroids.push(fit.centroids.row(*ball));
             self.taxonomy.calibration.push(fit.calibration[*ball].clone());
@@ -177,6 +208,7 @@ fn number_of_clusters(vectors: &Vectors, weights: &[f64], min_cluster: f64, seed
 /// The topics of examples that carry no labels: clusters of their own, about one per eight examples.
 pub fn topics_of(vectors: &Vectors, seed: u64) -> Vec<usize> {
     let k = (vectors.len() / 8).clamp(2, 64);
-    let fit = spherical_kmeans(vectors, &vec![1.0; vectors.len()], k, &KMeansOptions { seed, ..KMeansOptions::default() });
+    let fit =
+        spherical_kmeans(vectors, &vec![1.0; vectors.len()], k, &KMeansOptions { seed, ..KMeansOptions::default() });
     fit.assignment.into_iter().map(|cluster| cluster.unwrap_or(0)).collect()
 }

@@ -30,8 +30,11 @@ pub struct RunIdentity {
 /// The view of a run.
 pub fn run_view(identity: RunIdentity, suite: &Suite, examples: &[Example], outcomes: &[RecordedOutcome]) -> RunView {
     let primary = suite.scorers.first().map(|scorer| scorer.name.clone()).unwrap_or_default();
-    let scores: BTreeMap<String, ScoreView> =
-        suite.scorers.iter().map(|scorer| (scorer.name.clone(), score_view(&values(outcomes, &scorer.name), 0.95))).collect();
+    let scores: BTreeMap<String, ScoreView> = suite
+        .scorers
+        .iter()
+        .map(|scorer| (scorer.name.clone(), score_view(&values(outcomes, &scorer.name), 0.95)))
+        .collect();
     let errors = errors(outcomes);
     let errored = errors.iter().map(|error| error.count).sum();
     let scored = scores.get(&primary).map_or(0, |score| score.n);
@@ -50,7 +53,12 @@ pub fn run_view(identity: RunIdentity, suite: &Suite, examples: &[Example], outc
         dataset: suite.dataset.clone(),
         dataset_version: identity.dataset_version,
         endpoint: identity.endpoint,
-        models: outcomes.iter().filter_map(|outcome| outcome.model.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        models: outcomes
+            .iter()
+            .filter_map(|outcome| outcome.model.clone())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         started_at: identity.started_at,
         finished: identity.finished,
         outcomes: counts,
@@ -98,7 +106,8 @@ fn interval(values: &[f64], confidence: f64) -> Interval {
 
 fn judge(gate: &Gate, values: &[f64]) -> GateResult {
     let name = format!("{} >= {}", gate.scorer, gate.min);
-    let result = |verdict, detail| GateResult { name: name.clone(), verdict, detail, require_decision: gate.require_decision };
+    let result =
+        |verdict, detail| GateResult { name: name.clone(), verdict, detail, require_decision: gate.require_decision };
     if values.is_empty() {
         return result(Verdict::Inconclusive, "nothing was scored".into());
     }
@@ -110,7 +119,9 @@ fn judge(gate: &Gate, values: &[f64]) -> GateResult {
     let mut detail = format!("mean {mean:.3}, {percent:.0} % interval {:.3}–{:.3}, n = {n}", interval.lo, interval.hi);
     if verdict == Verdict::Inconclusive {
         detail.push_str(&match examples_needed(mean, gate.min, gate.confidence) {
-            Some(needed) => format!("; the interval holds the minimum: at this mean about {needed} examples would decide"),
+            Some(needed) => {
+                format!("; the interval holds the minimum: at this mean about {needed} examples would decide")
+            }
             None => "; the mean lies on the minimum: no number of examples would decide".to_owned(),
         });
     }
@@ -141,7 +152,8 @@ fn examples_needed(mean: f64, minimum: f64, confidence: f64) -> Option<u64> {
 fn errors(outcomes: &[RecordedOutcome]) -> Vec<ErrorView> {
     let mut kinds: BTreeMap<&str, ErrorView> = BTreeMap::new();
     for (kind, message) in outcomes.iter().filter_map(|outcome| outcome.error.as_ref()) {
-        let entry = kinds.entry(kind).or_insert_with(|| ErrorView { kind: kind.clone(), count: 0, message: message.clone() });
+        let entry =
+            kinds.entry(kind).or_insert_with(|| ErrorView { kind: kind.clone(), count: 0, message: message.clone() });
         entry.count += 1;
     }
     let mut errors: Vec<ErrorView> = kinds.into_values().collect();
@@ -189,8 +201,17 @@ mod tests {
             dataset: "d".into(),
             prompt: Prompt::Input,
             endpoints: vec![],
-            scorers: vec![Scorer { name: "exact".into(), kind: ScorerKind::Exact { normalize: vec![Normalization::Trim] } }],
-            gates: vec![Gate { scorer: "exact".into(), min, confidence: 0.95, endpoints: vec![], require_decision: true }],
+            scorers: vec![Scorer {
+                name: "exact".into(),
+                kind: ScorerKind::Exact { normalize: vec![Normalization::Trim] },
+            }],
+            gates: vec![Gate {
+                scorer: "exact".into(),
+                min,
+                confidence: 0.95,
+                endpoints: vec![],
+                require_decision: true,
+            }],
             error_tolerance: 0.02,
         }
     }

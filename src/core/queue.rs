@@ -61,7 +61,9 @@ pub fn next(state: Option<QueueState>, event: QueueEvent) -> Option<QueueState> 
     use QueueState::{Cleared, Dismissed, Queued, RegressionOnly, Relabelled, Retired};
     match (state, event) {
         (None | Some(Queued | Cleared), QueueEvent::Flagged { .. }) => Some(Queued),
-        (Some(Relabelled | RegressionOnly | Retired | Dismissed), QueueEvent::Flagged { example_changed: true }) => Some(Queued),
+        (Some(Relabelled | RegressionOnly | Retired | Dismissed), QueueEvent::Flagged { example_changed: true }) => {
+            Some(Queued)
+        }
         (Some(Queued), QueueEvent::NotFlagged) => Some(Cleared),
         (other, QueueEvent::Flagged { example_changed: false } | QueueEvent::NotFlagged) => other,
     }
@@ -75,7 +77,8 @@ mod tests {
     fn a_decision_stands_until_the_example_changes() {
         let same = QueueEvent::Flagged { example_changed: false };
         let changed = QueueEvent::Flagged { example_changed: true };
-        for decided in [QueueState::Dismissed, QueueState::Retired, QueueState::Relabelled, QueueState::RegressionOnly] {
+        for decided in [QueueState::Dismissed, QueueState::Retired, QueueState::Relabelled, QueueState::RegressionOnly]
+        {
             assert_eq!(next(Some(decided), same), Some(decided));
             assert_eq!(next(Some(decided), changed), Some(QueueState::Queued));
             assert_eq!(next(Some(decided), QueueEvent::NotFlagged), Some(decided));

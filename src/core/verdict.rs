@@ -88,16 +88,25 @@ mod tests {
     #[test]
     fn a_minimum_is_judged_on_the_whole_interval() {
         let interval = Interval { lo: 0.8, hi: 0.9 };
-        for (minimum, verdict) in
-            [(0.7, Verdict::Pass), (0.8, Verdict::Pass), (0.85, Verdict::Inconclusive), (0.9, Verdict::Inconclusive), (0.91, Verdict::Fail)]
-        {
+        for (minimum, verdict) in [
+            (0.7, Verdict::Pass),
+            (0.8, Verdict::Pass),
+            (0.85, Verdict::Inconclusive),
+            (0.9, Verdict::Inconclusive),
+            (0.91, Verdict::Fail),
+        ] {
             assert_eq!(judge_minimum(interval, minimum), verdict, "{minimum}");
         }
     }
 
     #[test]
     fn an_inconclusive_gate_counts_only_where_a_decision_is_demanded() {
-        let gate = |verdict, require_decision| GateResult { name: String::new(), verdict, detail: String::new(), require_decision };
+        let gate = |verdict, require_decision| GateResult {
+            name: String::new(),
+            verdict,
+            detail: String::new(),
+            require_decision,
+        };
         assert_eq!(overall(&[]), Verdict::Pass);
         assert_eq!(overall(&[gate(Verdict::Inconclusive, false)]), Verdict::Pass);
         assert_eq!(overall(&[gate(Verdict::Inconclusive, true), gate(Verdict::Pass, true)]), Verdict::Inconclusive);

@@ -20,9 +20,11 @@ pub fn examples_file(folder: &Path) -> Result<PathBuf, Failure> {
     match (present.pop(), present.is_empty()) {
         (Some(path), true) => Ok(path.clone()),
         (None, _) if !folder.is_dir() => Err(unknown_dataset(folder)),
-        (None, _) => Err(Failure::data(format!("{} has no examples", folder.display())).hint("put an examples.jsonl or examples.csv there")),
+        (None, _) => Err(Failure::data(format!("{} has no examples", folder.display()))
+            .hint("put an examples.jsonl or examples.csv there")),
         (Some(_), false) => {
-            Err(Failure::data(format!("{} has both examples.jsonl and examples.csv", folder.display())).hint("keep one of them"))
+            Err(Failure::data(format!("{} has both examples.jsonl and examples.csv", folder.display()))
+                .hint("keep one of them"))
         }
     }
 }
@@ -30,11 +32,14 @@ pub fn examples_file(folder: &Path) -> Result<PathBuf, Failure> {
 fn unknown_dataset(folder: &Path) -> Failure {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let names = folder.parent().map(dataset_names).unwrap_or_default();
-    let hint = match names.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name))) {
-        Some(nearest) if strsim::jaro_winkler(nearest, &name) > 0.7 => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
-        Some(_) => format!("there are {}", names.join(", ")),
-        None => format!("make {} with an examples.jsonl in it", folder.display()),
-    };
+    let hint =
+        match names.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name))) {
+            Some(nearest) if strsim::jaro_winkler(nearest, &name) > 0.7 => {
+                format!("did you mean \"{nearest}\"? There are {}", names.join(", "))
+            }
+            Some(_) => format!("there are {}", names.join(", ")),
+            None => format!("make {} with an examples.jsonl in it", folder.display()),
+        };
     Failure::data(format!("there is no dataset \"{name}\" ({} does not exist)", folder.display())).hint(hint)
 }
 
@@ -68,10 +73,15 @@ impl ReadDataset {
     pub fn complete(self) -> Result<Dataset, Failure> {
         if !self.bad_rows.is_empty() {
             let count = self.bad_rows.len();
-            let details = self.bad_rows.iter().map(|row| format!("{}:{}: {}", self.path.display(), row.line, row.message));
-            return Err(Failure::data(format!("{} has {count} bad row{}", self.path.display(), if count == 1 { "" } else { "s" }))
-                .details(details.collect())
-                .hint("mend or remove these rows; a golden set is used whole or not at all"));
+            let details =
+                self.bad_rows.iter().map(|row| format!("{}:{}: {}", self.path.display(), row.line, row.message));
+            return Err(Failure::data(format!(
+                "{} has {count} bad row{}",
+                self.path.display(),
+                if count == 1 { "" } else { "s" }
+            ))
+            .details(details.collect())
+            .hint("mend or remove these rows; a golden set is used whole or not at all"));
         }
         if self.dataset.examples.is_empty() {
             return Err(Failure::data(format!("{} holds no examples", self.path.display()))
@@ -89,7 +99,9 @@ pub fn read_examples(path: &Path, name: &str, card: Card) -> Result<ReadDataset,
     let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
     let format = format.ok_or_else(|| Failure::data(format!("{} is neither .jsonl nor .csv", path.display())))?;
     let file = std::fs::File::open(path).map_err(|error| {
-        Failure::data(format!("cannot read {}", path.display())).hint("check the path and its permissions").caused_by(error)
+        Failure::data(format!("cannot read {}", path.display()))
+            .hint("check the path and its permissions")
+            .caused_by(error)
     })?;
     parse_examples(BufReader::new(file), format, path, name, card)
 }
@@ -98,7 +110,13 @@ pub fn read_examples(path: &Path, name: &str, card: Card) -> Result<ReadDataset,
 ///
 /// # Errors
 /// A data failure where they cannot be read at all.
-pub fn parse_examples(reader: impl std::io::BufRead, format: Format, path: &Path, name: &str, card: Card) -> Result<ReadDataset, Failure> {
+pub fn parse_examples(
+    reader: impl std::io::BufRead,
+    format: Format,
+    path: &Path,
+    name: &str,
+    card: Card,
+) -> Result<ReadDataset, Failure> {
     let (mut examples, mut bad_rows): (Vec<Example>, Vec<RowError>) = (Vec::new(), Vec::new());
     for row in rows(reader, format) {
         let row = row.map_err(|error| Failure::data(format!("cannot read {}", path.display())).caused_by(error))?;
@@ -156,7 +174,10 @@ pub fn read_lock(root: &Path) -> Result<Lock, Failure> {
     if !path.exists() {
         return Ok(Lock { schema: "karat.lock/1".into(), ..Lock::default() });
     }
-    let fail = || Failure::data(format!("cannot read {}", path.display())).hint("restore it from git, or remove it and run `karat dataset lock`");
+    let fail = || {
+        Failure::data(format!("cannot read {}", path.display()))
+            .hint("restore it from git, or remove it and run `karat dataset lock`")
+    };
     let text = std::fs::read_to_string(&path).map_err(|error| fail().caused_by(error))?;
     serde_json::from_str(&text).map_err(|error| fail().caused_by(error))
 }
@@ -166,7 +187,8 @@ pub fn read_lock(root: &Path) -> Result<Lock, Failure> {
 /// # Errors
 /// A failure naming the file.
 pub fn write_lock(root: &Path, lock: &Lock) -> Result<(), Failure> {
-    let mut text = serde_json::to_string_pretty(lock).map_err(|error| Failure::other("the lock cannot be written").caused_by(error))?;
+    let mut text = serde_json::to_string_pretty(lock)
+        .map_err(|error| Failure::other("the lock cannot be written").caused_by(error))?;
     text.push('\n');
     super::files::write_atomic(&root.join("karat.lock"), text.as_bytes())
 }
@@ -190,7 +212,10 @@ mod tests {
 
     #[test]
     fn every_bad_row_is_listed_and_a_set_with_one_is_refused() {
-        let read = parse("{\"id\":\"1\",\"input\":\"a\"}\n{\"id\":\"1\",\"input\":\"b\"}\nnonsense\n{\"x\":1}\n", Format::Jsonl);
+        let read = parse(
+            "{\"id\":\"1\",\"input\":\"a\"}\n{\"id\":\"1\",\"input\":\"b\"}\nnonsense\n{\"x\":1}\n",
+            Format::Jsonl,
+        );
         let lines: Vec<_> = read.bad_rows.iter().map(|row| row.line).collect();
         assert_eq!(lines, [2, 3, 4]);
         let failure = read.complete().unwrap_err();

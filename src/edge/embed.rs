@@ -75,12 +75,13 @@ fn word_weight(word: &str) -> f32 {
 
 /// English function words and the small change of requests, sorted.
 const FUNCTION_WORDS: &[&str] = &[
-    "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "but", "by",
-    "can", "cannot", "could", "d", "did", "do", "does", "doesn", "doing", "don", "for", "from", "get", "give", "go", "got", "had", "has",
-    "have", "hello", "help", "here", "hey", "hi", "how", "i", "if", "in", "into", "is", "isn", "it", "its", "just", "know", "let", "like",
-    "ll", "m", "may", "me", "might", "more", "my", "need", "no", "not", "now", "of", "on", "one", "or", "our", "out", "please", "re",
-    "really", "s", "should", "so", "some", "still", "t", "tell", "than", "thank", "thanks", "that", "the", "their", "them", "then",
-    "there", "these", "they", "this", "to", "too", "up", "us", "ve", "very", "want", "was", "we", "were", "what", "when", "where",
+    "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because",
+    "been", "but", "by", "can", "cannot", "could", "d", "did", "do", "does", "doesn", "doing", "don", "for", "from",
+    "get", "give", "go", "got", "had", "has", "have", "hello", "help", "here", "hey", "hi", "how", "i", "if", "in",
+    "into", "is", "isn", "it", "its", "just", "know", "let", "like", "ll", "m", "may", "me", "might", "more", "my",
+    "need", "no", "not", "now", "of", "on", "one", "or", "our", "out", "please", "re", "really", "s", "should", "so",
+    "some", "still", "t", "tell", "than", "thank", "thanks", "that", "the", "their", "them", "then", "there", "these",
+    "they", "this", "to", "too", "up", "us", "ve", "very", "want", "was", "we", "were", "what", "when", "where",
     "which", "who", "why", "will", "with", "would", "you", "your",
 ];
 

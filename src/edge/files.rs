@@ -22,7 +22,9 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Failure> {
         Ok(())
     };
     write().map_err(|error| {
-        Failure::other(format!("cannot write {}", path.display())).hint("check the path, its permissions and the free space").caused_by(error)
+        Failure::other(format!("cannot write {}", path.display()))
+            .hint("check the path, its permissions and the free space")
+            .caused_by(error)
     })
 }
 

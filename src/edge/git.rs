@@ -13,7 +13,9 @@ pub fn file_at(revision: &str, path: &Path) -> Result<Option<Vec<u8>>, Failure> 
     let folder = path.parent().filter(|folder| folder.is_dir()).unwrap_or(Path::new("."));
     let run = |arguments: &[&str]| {
         Command::new("git").arg("-C").arg(folder).args(arguments).output().map_err(|error| {
-            Failure::data("git cannot be run").hint("install git, or compare files instead of revisions").caused_by(error)
+            Failure::data("git cannot be run")
+                .hint("install git, or compare files instead of revisions")
+                .caused_by(error)
         })
     };
     // A revision that begins with a dash must not pass for an option.

@@ -39,7 +39,8 @@ impl FieldMap {
             let known = FIELDS.iter().find(|(name, _)| *name == field);
             let Some((name, _)) = known else {
                 let names: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
-                return Err(Failure::usage(format!("a field map has no field \"{field}\"")).hint(format!("fields are {}", names.join(", "))));
+                return Err(Failure::usage(format!("a field map has no field \"{field}\""))
+                    .hint(format!("fields are {}", names.join(", "))));
             };
             paths.insert(*name, path.to_owned());
         }
@@ -56,7 +57,8 @@ impl FieldMap {
     }
 
     fn name(&self, field: &str) -> String {
-        let usual = FIELDS.iter().find(|(name, _)| *name == field).map(|(_, names)| names.join(", ")).unwrap_or_default();
+        let usual =
+            FIELDS.iter().find(|(name, _)| *name == field).map(|(_, names)| names.join(", ")).unwrap_or_default();
         self.paths.get(field).cloned().unwrap_or(usual)
     }
 }
@@ -110,11 +112,15 @@ pub struct TrafficReader {
 /// # Errors
 /// A data failure naming the file.
 pub fn open(path: &Path) -> Result<(BufReader<File>, Format), Failure> {
-    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy())).ok_or_else(|| {
-        Failure::data(format!("{} is neither JSONL nor CSV by its name", path.display())).hint("rename it to end in .jsonl or .csv")
-    })?;
+    let format =
+        path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy())).ok_or_else(|| {
+            Failure::data(format!("{} is neither JSONL nor CSV by its name", path.display()))
+                .hint("rename it to end in .jsonl or .csv")
+        })?;
     let file = File::open(path).map_err(|error| {
-        Failure::data(format!("cannot read {}", path.display())).hint("check the path and its permissions").caused_by(error)
+        Failure::data(format!("cannot read {}", path.display()))
+            .hint("check the path and its permissions")
+            .caused_by(error)
     })?;
     Ok((BufReader::with_capacity(1 << 16, file), format))
 }
@@ -125,7 +131,8 @@ impl TrafficReader {
     /// # Errors
     /// A failure where the redactor cannot be made; nothing is ever read without it.
     pub fn new(map: FieldMap, defaults: RowDefaults) -> Result<Self, Failure> {
-        let redactor = Redactor::new().map_err(|error| Failure::other("personal data could not be redacted").caused_by(error))?;
+        let redactor =
+            Redactor::new().map_err(|error| Failure::other("personal data could not be redacted").caused_by(error))?;
         Ok(Self { map, defaults, redactor, seen: HashMap::new(), redactions: RedactionCounts::default() })
     }
 
@@ -133,7 +140,11 @@ impl TrafficReader {
     ///
     /// # Errors
     /// A data failure where the file cannot be read, or whatever `each` fails with.
-    pub fn read(&mut self, path: &Path, mut each: impl FnMut(TrafficRow) -> Result<(), Failure>) -> Result<(), Failure> {
+    pub fn read(
+        &mut self,
+        path: &Path,
+        mut each: impl FnMut(TrafficRow) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let (reader, format) = open(path)?;
         for row in rows(reader, format) {
             let row = row.map_err(|error| Failure::data(format!("cannot read {}", path.display())).caused_by(error))?;
@@ -147,13 +158,17 @@ impl TrafficReader {
     }
 
     fn record(&mut self, row: &Map<String, Value>) -> Result<TrafficRecord, String> {
-        let input = self.map.find(row, "input").ok_or_else(|| format!("no input; looked for {}", self.map.name("input")))?;
+        let input =
+            self.map.find(row, "input").ok_or_else(|| format!("no input; looked for {}", self.map.name("input")))?;
         let input = input_text(input);
         let output = self.map.find(row, "output").map(plain_text);
         let at = self.time(row)?;
         let inclusion_probability = self.probability(row)?;
         // People are told apart by a hash: who they are is nobody's business here.
-        let group = self.map.find(row, "user").map(|user| short(&content_hash("karat-user", plain_text(user).as_bytes()), 16).to_owned());
+        let group = self
+            .map
+            .find(row, "user")
+            .map(|user| short(&content_hash("karat-user", plain_text(user).as_bytes()), 16).to_owned());
         let record_id = match self.map.find(row, "id") {
             Some(id) => self.public_id(plain_text(id)),
             None => self.row_id(row),
@@ -169,19 +184,28 @@ impl TrafficReader {
                 let text = plain_text(value);
                 parse_timestamp(&text).ok_or_else(|| "the time is neither a date nor a Unix time".to_owned())
             }
-            None => self.defaults.at.ok_or_else(|| format!("no time; looked for {} (--at gives one to all)", self.map.name("ts"))),
+            None => self
+                .defaults
+                .at
+                .ok_or_else(|| format!("no time; looked for {} (--at gives one to all)", self.map.name("ts"))),
         }
     }
 
     fn probability(&self, row: &Map<String, Value>) -> Result<f64, String> {
         let Some(value) = self.map.find(row, "p") else { return Ok(self.defaults.inclusion_probability) };
         let number: Option<f64> = plain_text(value).parse().ok();
-        number.filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "the inclusion probability must lie above 0 and up to 1".to_owned())
+        number
+            .filter(|p| *p > 0.0 && *p <= 1.0)
+            .ok_or_else(|| "the inclusion probability must lie above 0 and up to 1".to_owned())
     }
 
     /// An id that holds personal data is replaced by its hash, which still tells records apart.
     fn public_id(&self, id: String) -> String {
-        if self.redactor.redact(&id).text == id { id } else { short(&content_hash("karat-record", id.as_bytes()), 16).to_owned() }
+        if self.redactor.redact(&id).text == id {
+            id
+        } else {
+            short(&content_hash("karat-record", id.as_bytes()), 16).to_owned()
+        }
     }
 
     fn row_id(&mut self, row: &Map<String, Value>) -> String {
@@ -231,7 +255,8 @@ mod tests {
     #[test]
     fn a_field_map_reaches_into_nested_rows() {
         let text = r#"{"body":{"messages":[{"role":"user","content":"where is it"}]},"meta":[{"t":1789374600}],"uid":7,"rate":"0.1"}"#;
-        let (records, bad) = read("a.jsonl", text, &[("input", "body.messages"), ("ts", "meta.0.t"), ("user", "uid"), ("p", "rate")]);
+        let (records, bad) =
+            read("a.jsonl", text, &[("input", "body.messages"), ("ts", "meta.0.t"), ("user", "uid"), ("p", "rate")]);
         assert!(bad.is_empty(), "{bad:?}");
         assert_eq!(records[0].input, "where is it");
         assert_eq!(records[0].at.to_string(), "2026-09-14T08:30:00Z");
@@ -244,7 +269,10 @@ mod tests {
         let text = "text,ts\nfine,2026-09-01\n,2026-09-01\nsecret words,soon\n";
         let (records, bad) = read("a.csv", text, &[]);
         assert_eq!(records.len(), 1);
-        assert_eq!(bad[0], (3, "no input; looked for input, inputs, question, prompt, query, text, message, messages".into()));
+        assert_eq!(
+            bad[0],
+            (3, "no input; looked for input, inputs, question, prompt, query, text, message, messages".into())
+        );
         assert_eq!(bad[1], (4, "the time is neither a date nor a Unix time".into()));
     }
 

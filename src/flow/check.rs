@@ -22,7 +22,7 @@ pub async fn check(
     now: Timestamp,
     stop: watch::Receiver<bool>,
     events: Events<'_>,
-) -> Result<(Report, Vec<Assayed>), Failure> {
+) -> Result<Report, Failure> {
     let mut runs = Vec::new();
     for suite in suites {
         if !*stop.borrow() {
@@ -38,5 +38,5 @@ pub async fn check(
     }
     let title = suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
     let views = assayed.iter().map(|done| done.view.clone()).collect();
-    Ok((Report::new(title, now.to_string(), Some(RunsView::new(runs)), views), assayed))
+    Ok(Report::new(title, now.to_string(), Some(RunsView::new(runs)), views))
 }

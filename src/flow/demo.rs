@@ -49,7 +49,11 @@ const SOURCE: &str = "support";
 ///
 /// # Errors
 /// A usage failure where the folder is in use; otherwise whatever the parts fail with.
-pub async fn demo(options: &DemoOptions, stop: watch::Receiver<bool>, events: Events<'_>) -> Result<DemoResult, Failure> {
+pub async fn demo(
+    options: &DemoOptions,
+    stop: watch::Receiver<bool>,
+    events: Events<'_>,
+) -> Result<DemoResult, Failure> {
     refuse_used(&options.dir)?;
     let model = NaiveBayes::train(&training_texts()?);
     let server = DemoServer::bind(options.port, model.clone()).await?;
@@ -64,7 +68,8 @@ pub async fn demo(options: &DemoOptions, stop: watch::Receiver<bool>, events: Ev
     serving.abort();
     let months = assay_months(&bench, options, &model, &mut files, events)?;
     let last = months.last().cloned().into_iter().collect();
-    let report = Report::new(DATASET.to_owned(), as_of(MONTHS[MONTHS.len() - 1])?.to_string(), Some(RunsView::new(runs)), last);
+    let report =
+        Report::new(DATASET.to_owned(), as_of(MONTHS[MONTHS.len() - 1])?.to_string(), Some(RunsView::new(runs)), last);
     files.extend(write_files(&options.dir, &report)?);
     Ok(DemoResult { report, months, files })
 }

@@ -52,14 +52,20 @@ const LISTED: usize = 20;
 ///
 /// # Errors
 /// A data failure for a file that cannot be read, or with more bad rows than are tolerated; a store failure.
-pub fn import(bench: &Workbench, path: &Path, options: &ImportOptions, events: Events<'_>) -> Result<Imported, Failure> {
+pub fn import(
+    bench: &Workbench,
+    path: &Path,
+    options: &ImportOptions,
+    events: Events<'_>,
+) -> Result<Imported, Failure> {
     let configured = bench.workspace.traffic.get(&options.source).cloned().unwrap_or_default();
     let defaults = RowDefaults {
         at: options.at,
         inclusion_probability: options.inclusion_probability.or(configured.inclusion_probability).unwrap_or(1.0),
     };
     let configured_pairs = configured.map.iter().map(|(field, path)| (field.as_str(), path.as_str()));
-    let map = FieldMap::new(configured_pairs.chain(options.map.iter().map(|(field, path)| (field.as_str(), path.as_str()))))?;
+    let map =
+        FieldMap::new(configured_pairs.chain(options.map.iter().map(|(field, path)| (field.as_str(), path.as_str()))))?;
     let (rows, rejects) = survey(path, map.clone(), defaults, options.max_bad)?;
     events(Event::Began { what: format!("import of {}", path.display()), total: rows as u64, done: 0 });
     let mut reader = TrafficReader::new(map, defaults)?;
@@ -106,7 +112,8 @@ fn survey(path: &Path, map: FieldMap, defaults: RowDefaults, max_bad: f64) -> Re
     if bad as f64 <= max_bad * rows as f64 {
         return Ok((rows, rejects));
     }
-    let mut details: Vec<String> = rejects.iter().take(LISTED).map(|r| format!("{}:{}: {}", path.display(), r.line, r.reason)).collect();
+    let mut details: Vec<String> =
+        rejects.iter().take(LISTED).map(|r| format!("{}:{}: {}", path.display(), r.line, r.reason)).collect();
     if bad > LISTED {
         details.push(format!("… and {} more", bad - LISTED));
     }

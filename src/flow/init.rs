@@ -23,7 +23,8 @@ const IGNORED: &[&str] = &["/.karat/", "/.env", "/reports/"];
 /// A data failure where `root` is a workspace already; a failure where a file cannot be written.
 pub fn init(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     if root.join("karat.yaml").exists() {
-        return Err(Failure::data(format!("{} is a workspace already", root.display())).hint("name another folder, or remove its karat.yaml"));
+        return Err(Failure::data(format!("{} is a workspace already", root.display()))
+            .hint("name another folder, or remove its karat.yaml"));
     }
     let mut written = Vec::new();
     for (name, content) in FILES {
@@ -40,7 +41,8 @@ pub fn init(root: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn ignore(root: &Path) -> Result<Option<PathBuf>, Failure> {
     let path = root.join(".gitignore");
     let before = std::fs::read_to_string(&path).unwrap_or_default();
-    let missing: Vec<&str> = IGNORED.iter().copied().filter(|line| !before.lines().any(|known| known.trim() == *line)).collect();
+    let missing: Vec<&str> =
+        IGNORED.iter().copied().filter(|line| !before.lines().any(|known| known.trim() == *line)).collect();
     if missing.is_empty() {
         return Ok(None);
     }

@@ -65,9 +65,17 @@ pub fn kept_report(bench: &Workbench, what: &str, now: Timestamp) -> Result<Repo
         return dataset_report(bench, what, now);
     }
     let run = bench.store.run(what)?.ok_or_else(|| {
-        Failure::data(format!("there is neither a dataset nor a run \"{what}\"")).hint("`karat list` shows datasets and runs")
+        Failure::data(format!("there is neither a dataset nor a run \"{what}\""))
+            .hint("`karat list` shows datasets and runs")
     })?;
-    let view = kept_run(bench, &run.header.run_id, &run.header.suite, &run.header.suite_version, &run.header.dataset, &run.header.dataset_version)?;
+    let view = kept_run(
+        bench,
+        &run.header.run_id,
+        &run.header.suite,
+        &run.header.suite_version,
+        &run.header.dataset,
+        &run.header.dataset_version,
+    )?;
     let title = format!("{} on {}", run.header.suite, run.header.endpoint);
     Ok(Report::new(title, now.to_string(), Some(RunsView::new(vec![view])), Vec::new()))
 }
@@ -86,18 +94,29 @@ fn dataset_report(bench: &Workbench, name: &str, now: Timestamp) -> Result<Repor
         .map(|h| kept_run(bench, &h.run_id, &h.suite, &h.suite_version, name, &version))
         .collect::<Result<Vec<RunView>, _>>()?;
     if views.is_empty() && assay.is_none() {
-        return Err(Failure::data(format!("nothing was measured of {name} yet")).hint(format!("`karat run` a suite, or `karat decay {name}`")));
+        return Err(Failure::data(format!("nothing was measured of {name} yet"))
+            .hint(format!("`karat run` a suite, or `karat decay {name}`")));
     }
     let runs = (!views.is_empty()).then(|| RunsView::new(views));
     Ok(Report::new(name.to_owned(), now.to_string(), runs, assay.into_iter().map(|row| row.view).collect()))
 }
 
 /// The view of a run against the suite and dataset as they were then.
-fn kept_run(bench: &Workbench, run_id: &str, suite: &str, suite_version: &str, dataset: &str, dataset_version: &str) -> Result<RunView, Failure> {
+fn kept_run(
+    bench: &Workbench,
+    run_id: &str,
+    suite: &str,
+    suite_version: &str,
+    dataset: &str,
+    dataset_version: &str,
+) -> Result<RunView, Failure> {
     let content = bench.store.suite_content(suite, suite_version)?;
-    let content = content.ok_or_else(|| Failure::store(format!("the suite of run {run_id} is gone from the database")))?;
+    let content =
+        content.ok_or_else(|| Failure::store(format!("the suite of run {run_id} is gone from the database")))?;
     let suite = crate::edge::config::suite_from_content(suite, suite_version, &content)?;
-    let examples = bench.store.dataset_examples(dataset, dataset_version)?.unwrap_or_default();
+    let examples = bench.store.dataset_examples(dataset, dataset_version)?;
+    let examples =
+        examples.ok_or_else(|| Failure::store(format!("the dataset of run {run_id} is gone from the database")))?;
     stored_view(&bench.store, &suite, &examples, run_id)
 }
 
@@ -107,8 +126,10 @@ fn kept_run(bench: &Workbench, run_id: &str, suite: &str, suite_version: &str, d
 /// # Errors
 /// The first failure, once every file was tried.
 pub fn write_reports(report: &Report, paths: &[(PathBuf, ReportFormat)]) -> Result<(), Failure> {
-    let results: Vec<Result<(), Failure>> =
-        paths.iter().map(|(path, format)| format.render(report).and_then(|text| write_atomic(path, text.as_bytes()))).collect();
+    let results: Vec<Result<(), Failure>> = paths
+        .iter()
+        .map(|(path, format)| format.render(report).and_then(|text| write_atomic(path, text.as_bytes())))
+        .collect();
     results.into_iter().collect()
 }
 

@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 
 use super::{Event, Events, Workbench};
 use crate::core::domain::{
-    CallError, CallErrorKind, Dataset, Endpoint, Example, ExampleStatus, Failure, FailureKind, Outcome, OutcomeResult, Request, Suite,
+    CallError, CallErrorKind, Dataset, Endpoint, Example, ExampleStatus, Failure, FailureKind, Outcome, OutcomeResult,
+    Request, Suite,
 };
 use crate::core::prompt::CompiledPrompt;
 use crate::core::quality::{RunIdentity, run_view};
@@ -105,7 +106,8 @@ pub async fn run_suite(
 /// # Errors
 /// A store failure.
 pub fn stored_view(store: &Store, suite: &Suite, examples: &[Example], run_id: &str) -> Result<RunView, Failure> {
-    let run = store.run(run_id)?.ok_or_else(|| Failure::store(format!("the run {run_id} is gone from the database")))?;
+    let run =
+        store.run(run_id)?.ok_or_else(|| Failure::store(format!("the run {run_id} is gone from the database")))?;
     let identity = RunIdentity {
         run_id: run.header.run_id,
         dataset_version: run.header.dataset_version,
@@ -147,16 +149,27 @@ fn matches(example: &Example, key: &str, value: &str) -> bool {
 fn endpoint_names(suite: &Suite, options: &RunOptions) -> Result<Vec<String>, Failure> {
     let names = if options.endpoints.is_empty() { &suite.endpoints } else { &options.endpoints };
     if names.is_empty() {
-        return Err(Failure::data(format!("the suite {} names no endpoint", suite.name)).hint("add \"endpoints: [NAME]\" or pass -e NAME"));
+        return Err(Failure::data(format!("the suite {} names no endpoint", suite.name))
+            .hint("add \"endpoints: [NAME]\" or pass -e NAME"));
     }
     Ok(names.clone())
 }
 
-fn build_endpoint(bench: &Workbench, name: &str, suite: &Suite, dataset: &Dataset) -> Result<Arc<dyn Endpoint>, Failure> {
+fn build_endpoint(
+    bench: &Workbench,
+    name: &str,
+    suite: &Suite,
+    dataset: &Dataset,
+) -> Result<Arc<dyn Endpoint>, Failure> {
     let Some(settings) = bench.workspace.endpoints.get(name) else {
         let known: Vec<_> = bench.workspace.endpoints.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "none is defined".to_owned() } else { format!("defined are {}", known.join(", ")) };
-        return Err(Failure::data(format!("there is no endpoint \"{name}\" in karat.yaml (asked for by the suite {})", suite.name)).hint(known));
+        let known =
+            if known.is_empty() { "none is defined".to_owned() } else { format!("defined are {}", known.join(", ")) };
+        return Err(Failure::data(format!(
+            "there is no endpoint \"{name}\" in karat.yaml (asked for by the suite {})",
+            suite.name
+        ))
+        .hint(known));
     };
     match settings {
         EndpointSettings::Baseline { dataset: labelled, k } => {
@@ -169,7 +182,9 @@ fn build_endpoint(bench: &Workbench, name: &str, suite: &Suite, dataset: &Datase
         EndpointSettings::OpenAi { base_url, model, api_key, headers, params, timeout, max_retries } => {
             let key = |part: &str| format!("endpoints.{name}.{part}");
             let expand = |part: &str, text: &str| bench.secrets.expand(&key(part), text);
-            let headers = headers.iter().map(|(header, value)| Ok((header.clone(), expand(&format!("headers.{header}"), value)?.into())));
+            let headers = headers
+                .iter()
+                .map(|(header, value)| Ok((header.clone(), expand(&format!("headers.{header}"), value)?.into())));
             let settings = OpenAiSettings {
                 name: name.to_owned(),
                 base_url: expand("base_url", base_url)?,
@@ -199,7 +214,10 @@ fn memory(bench: &Workbench, dataset: &Dataset) -> Result<BaselineMemory, Failur
         .filter_map(|example| example.label().map(|label| (example.id.clone(), example.text(), label)))
         .collect();
     if labelled.is_empty() {
-        return Err(Failure::data(format!("the baseline has nothing to learn from: no example of {} has an expected answer", dataset.name)));
+        return Err(Failure::data(format!(
+            "the baseline has nothing to learn from: no example of {} has an expected answer",
+            dataset.name
+        )));
     }
     let texts: Vec<String> = labelled.iter().map(|(_, text, _)| text.clone()).collect();
     let vectors = bench.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -242,13 +260,16 @@ fn plan(
         return Ok(Plan { header, open: examples.to_vec(), endpoint });
     };
     refuse_changed(&run.header, &header)?;
-    let done: HashSet<String> = bench.store.outcomes(&run.header.run_id)?.into_iter().map(|outcome| outcome.example_id).collect();
+    let done: HashSet<String> =
+        bench.store.outcomes(&run.header.run_id)?.into_iter().map(|outcome| outcome.example_id).collect();
     let open = examples.iter().filter(|example| !done.contains(&example.id)).cloned().collect();
     Ok(Plan { header: run.header, open, endpoint })
 }
 
 fn resumable(store: &Store, id: &str, header: &RunHeader) -> Result<StoredRun, Failure> {
-    let run = store.run(id)?.ok_or_else(|| Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs"))?;
+    let run = store
+        .run(id)?
+        .ok_or_else(|| Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs"))?;
     if run.header.suite != header.suite || run.header.endpoint != header.endpoint {
         let h = run.header;
         return Err(Failure::usage(format!("the run {id} is of the suite {} on {}", h.suite, h.endpoint))

@@ -7,7 +7,9 @@ use super::workbench::read_dataset;
 use crate::core::domain::{Card, Dataset, Failure};
 use crate::core::golden::{DatasetDiff, Fingerprint, diff, fingerprints};
 use crate::core::tabular::Format;
-use crate::edge::dataset::{LockedDataset, dataset_names, examples_file, parse_examples, read_examples, read_lock, write_lock};
+use crate::edge::dataset::{
+    LockedDataset, dataset_names, examples_file, parse_examples, read_examples, read_lock, write_lock,
+};
 use crate::edge::git::file_at;
 use crate::edge::store::Store;
 
@@ -87,7 +89,8 @@ fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Resul
         "lock" => {
             let locked = read_lock(root)?.datasets.remove(name);
             let locked = locked.ok_or_else(|| {
-                Failure::data(format!("{name} is not in karat.lock")).hint(format!("run `karat dataset lock {name}` first"))
+                Failure::data(format!("{name} is not in karat.lock"))
+                    .hint(format!("run `karat dataset lock {name}` first"))
             })?;
             return Ok((format!("karat.lock ({})", crate::core::domain::short(&locked.version, 6)), locked.examples));
         }
@@ -105,7 +108,11 @@ fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Resul
 }
 
 /// A version that was run, by the beginning of its hash (at least 6 digits, so that a short word stays a revision).
-fn kept_version(store: Option<&Store>, name: &str, which: &str) -> Result<Option<Vec<crate::core::domain::Example>>, Failure> {
+fn kept_version(
+    store: Option<&Store>,
+    name: &str,
+    which: &str,
+) -> Result<Option<Vec<crate::core::domain::Example>>, Failure> {
     let is_hash = which.len() >= 6 && which.chars().all(|c| c.is_ascii_hexdigit());
     match store.filter(|_| is_hash) {
         Some(store) => store.dataset_examples(name, which),

@@ -68,7 +68,8 @@ impl Workbench {
             return load_suite(given);
         }
         let names = self.suite_names();
-        let hint = if names.is_empty() { "suites/ is empty".to_owned() } else { format!("there are {}", names.join(", ")) };
+        let hint =
+            if names.is_empty() { "suites/ is empty".to_owned() } else { format!("there are {}", names.join(", ")) };
         Err(Failure::data(format!("there is no suite \"{name}\" ({} does not exist)", named.display())).hint(hint))
     }
 
@@ -76,8 +77,9 @@ impl Workbench {
     pub fn suite_names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.workspace.root.join("suites")).into_iter().flatten().flatten();
         let stems = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"));
-        let mut names: Vec<String> =
-            stems.filter_map(|entry| entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned())).collect();
+        let mut names: Vec<String> = stems
+            .filter_map(|entry| entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()))
+            .collect();
         names.sort();
         names
     }

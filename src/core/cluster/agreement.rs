@@ -8,11 +8,8 @@ use std::collections::BTreeMap;
 /// beyond the shorter labelling are ignored.
 pub fn adjusted_rand_index(a: &[usize], b: &[usize]) -> f64 {
     let table = Contingency::new(a, b);
-    let pairs = |counts: &mut dyn Iterator<Item = &u64>| {
-        counts
-            .map(|&n| i128::from(n) * (i128::from(n) - 1) / 2)
-            .sum::<i128>()
-    };
+    let pairs =
+        |counts: &mut dyn Iterator<Item = &u64>| counts.map(|&n| i128::from(n) * (i128::from(n) - 1) / 2).sum::<i128>();
     let both = pairs(&mut table.cells.values());
     let only_a = pairs(&mut table.a.values()) - both;
     let only_b = pairs(&mut table.b.values()) - both;
@@ -35,25 +32,15 @@ pub fn normalized_mutual_information(a: &[usize], b: &[usize]) -> f64 {
         return 1.0;
     }
     let n = table.n as f64;
-    let entropy = |counts: &BTreeMap<usize, u64>| {
-        counts
-            .values()
-            .map(|&c| -(c as f64 / n) * (c as f64 / n).ln())
-            .sum::<f64>()
-    };
+    let entropy =
+        |counts: &BTreeMap<usize, u64>| counts.values().map(|&c| -(c as f64 / n) * (c as f64 / n).ln()).sum::<f64>();
     let term = |(&(x, y), &c): (&(usize, usize), &u64)| {
         let marginals = table.a.get(&x).zip(table.b.get(&y));
-        marginals.map_or(0.0, |(&i, &j)| {
-            c as f64 / n * (c as f64 * n / (i as f64 * j as f64)).ln()
-        })
+        marginals.map_or(0.0, |(&i, &j)| c as f64 / n * (c as f64 * n / (i as f64 * j as f64)).ln())
     };
     let information: f64 = table.cells.iter().map(term).sum();
     let mean_entropy = 0.5 * (entropy(&table.a) + entropy(&table.b));
-    if information <= f64::EPSILON {
-        0.0
-    } else {
-        (information / mean_entropy).min(1.0)
-    }
+    if information <= f64::EPSILON { 0.0 } else { (information / mean_entropy).min(1.0) }
 }
 
 /// Counts of items by label and by pair of labels.
@@ -66,12 +53,7 @@ struct Contingency {
 
 impl Contingency {
     fn new(a: &[usize], b: &[usize]) -> Self {
-        let mut table = Self {
-            n: 0,
-            a: BTreeMap::new(),
-            b: BTreeMap::new(),
-            cells: BTreeMap::new(),
-        };
+        let mut table = Self { n: 0, a: BTreeMap::new(), b: BTreeMap::new(), cells: BTreeMap::new() };
         for (&x, &y) in a.iter().zip(b) {
             table.n += 1;
             *table.a.entry(x).or_default() += 1;
@@ -98,30 +80,13 @@ mod tests {
 
     #[test]
     fn both_measures_equal_those_of_scikit_learn() {
-        let cases: Vec<Case> = serde_json::from_str(include_str!(
-            "../../../tests/fixtures/cluster/agreement.json"
-        ))
-        .unwrap();
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../../tests/fixtures/cluster/agreement.json")).unwrap();
         assert!(cases.len() >= 10);
         for case in cases {
-            let (ari, nmi) = (
-                adjusted_rand_index(&case.a, &case.b),
-                normalized_mutual_information(&case.a, &case.b),
-            );
-            assert!(
-                (ari - case.ari).abs() < 1e-12,
-                "ARI {ari} against {} for {:?} {:?}",
-                case.ari,
-                case.a,
-                case.b
-            );
-            assert!(
-                (nmi - case.nmi).abs() < 1e-12,
-                "NMI {nmi} against {} for {:?} {:?}",
-                case.nmi,
-                case.a,
-                case.b
-            );
+            let (ari, nmi) = (adjusted_rand_index(&case.a, &case.b), normalized_mutual_information(&case.a, &case.b));
+            assert!((ari - case.ari).abs() < 1e-12, "ARI {ari} against {} for {:?} {:?}", case.ari, case.a, case.b);
+            assert!((nmi - case.nmi).abs() < 1e-12, "NMI {nmi} against {} for {:?} {:?}", case.nmi, case.a, case.b);
         }
     }
 

@@ -23,9 +23,7 @@ pub fn assign(v: &Vectors, centroids: &Vectors) -> Vec<Option<Assignment>> {
     if v.dim() != centroids.dim() {
         return vec![None; v.len()];
     }
-    let usable: Vec<bool> = (0..centroids.len())
-        .map(|j| centroids.is_embeddable(j))
-        .collect();
+    let usable: Vec<bool> = (0..centroids.len()).map(|j| centroids.is_embeddable(j)).collect();
     let starts: Vec<usize> = (0..v.len()).step_by(BLOCK).collect();
     let blocks: Vec<Vec<Option<Assignment>>> = starts
         .par_iter()
@@ -44,37 +42,16 @@ fn assign_block(
         return vec![None; block.len()];
     }
     let mut similarities = Vec::new();
-    tile(
-        v,
-        block.clone(),
-        centroids,
-        0..centroids.len(),
-        &mut similarities,
-    );
+    tile(v, block.clone(), centroids, 0..centroids.len(), &mut similarities);
     let rows = block.zip(similarities.chunks_exact(centroids.len()));
-    rows.map(|(i, row)| {
-        if v.is_embeddable(i) {
-            best(row, usable)
-        } else {
-            None
-        }
-    })
-    .collect()
+    rows.map(|(i, row)| if v.is_embeddable(i) { best(row, usable) } else { None }).collect()
 }
 
 fn best(similarities: &[f32], usable: &[bool]) -> Option<Assignment> {
     let mut best: Option<Assignment> = None;
-    for (cluster, (&similarity, _)) in similarities
-        .iter()
-        .zip(usable)
-        .enumerate()
-        .filter(|(_, (_, usable))| **usable)
-    {
+    for (cluster, (&similarity, _)) in similarities.iter().zip(usable).enumerate().filter(|(_, (_, usable))| **usable) {
         if best.is_none_or(|b| similarity > b.similarity) {
-            best = Some(Assignment {
-                cluster,
-                similarity,
-            });
+            best = Some(Assignment { cluster, similarity });
         }
     }
     best
@@ -94,10 +71,7 @@ mod tests {
     fn a_row_goes_to_the_most_similar_embeddable_centroid() {
         let v = vectors(&[[1.0, 0.1], [0.0, 2.0], [0.0, 0.0], [-1.0, -1.0]]);
         let centroids = vectors(&[[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]);
-        let clusters: Vec<Option<usize>> = assign(&v, &centroids)
-            .iter()
-            .map(|a| a.map(|a| a.cluster))
-            .collect();
+        let clusters: Vec<Option<usize>> = assign(&v, &centroids).iter().map(|a| a.map(|a| a.cluster)).collect();
         assert_eq!(clusters, [Some(2), Some(1), None, Some(1)]);
     }
 

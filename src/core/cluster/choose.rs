@@ -46,14 +46,7 @@ impl Default for ChooseK {
     /// seed 0.
     fn default() -> Self {
         let candidates = vec![4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 50, 64];
-        Self {
-            candidates,
-            min_ari: 0.75,
-            subsamples: 4,
-            fraction: 0.8,
-            min_cluster_weight: 20.0,
-            seed: 0,
-        }
+        Self { candidates, min_ari: 0.75, subsamples: 4, fraction: 0.8, min_cluster_weight: 20.0, seed: 0 }
     }
 }
 
@@ -108,12 +101,7 @@ struct Subsample {
 pub fn choose_k(v: &Vectors, weights: &[f64], options: &ChooseK) -> KChoice {
     let weights = row_weights(v, weights);
     let pairs = draw_pairs(v, &weights, options);
-    let mut candidates: Vec<usize> = options
-        .candidates
-        .iter()
-        .copied()
-        .filter(|&k| k > 0)
-        .collect();
+    let mut candidates: Vec<usize> = options.candidates.iter().copied().filter(|&k| k > 0).collect();
     candidates.sort_unstable();
     candidates.dedup();
     let mut trace = Vec::with_capacity(candidates.len());
@@ -122,13 +110,8 @@ pub fn choose_k(v: &Vectors, weights: &[f64], options: &ChooseK) -> KChoice {
             Ok(measured) => trace.push(measured),
             // Larger candidates would be out of reach too.
             Err(distinct) if trace.is_empty() => {
-                let reason =
-                    format!("every candidate is above the number of distinct rows, {distinct}");
-                return KChoice {
-                    k: distinct,
-                    reason,
-                    trace,
-                };
+                let reason = format!("every candidate is above the number of distinct rows, {distinct}");
+                return KChoice { k: distinct, reason, trace };
             }
             Err(_) => break,
         }
@@ -137,11 +120,7 @@ pub fn choose_k(v: &Vectors, weights: &[f64], options: &ChooseK) -> KChoice {
 }
 
 fn draw_pairs(v: &Vectors, weights: &[f64], options: &ChooseK) -> Vec<(Subsample, Subsample)> {
-    let fraction = if options.fraction.is_nan() {
-        0.8
-    } else {
-        options.fraction.clamp(0.5, 1.0)
-    };
+    let fraction = if options.fraction.is_nan() { 0.8 } else { options.fraction.clamp(0.5, 1.0) };
     let all: Vec<usize> = (0..v.len()).filter(|&i| weights[i] > 0.0).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let mut pair = |_| {
@@ -183,23 +162,13 @@ fn stability(
         total_ari += agreement_on_common_rows(a, &fit_a, b, &b.cluster(k));
     }
     let mean_ari = total_ari / pairs.len().max(1) as f64;
-    Ok(KStability {
-        k,
-        mean_ari,
-        smallest_cluster_weight: small.0,
-        small_cluster_share: small.1,
-    })
+    Ok(KStability { k, mean_ari, smallest_cluster_weight: small.0, small_cluster_share: small.1 })
 }
 
 impl Subsample {
     fn cluster(&self, k: usize) -> KMeans {
         // Fewer iterations than a final fit: the late ones move few rows.
-        let options = KMeansOptions {
-            restarts: 3,
-            max_iterations: 30,
-            tolerance: 1e-4,
-            seed: self.seed,
-        };
+        let options = KMeansOptions { restarts: 3, max_iterations: 30, tolerance: 1e-4, seed: self.seed };
         spherical_kmeans(&self.vectors, &self.weights, k, &options)
     }
 }
@@ -215,63 +184,34 @@ fn small_clusters(v: &Vectors, weights: &[f64], centroids: &Vectors, minimum: f6
     }
     let total: f64 = by_cluster.iter().sum();
     // A sum of nothing would be -0.
-    let small = by_cluster
-        .iter()
-        .filter(|&&w| w < minimum)
-        .fold(0.0, |sum, w| sum + w);
-    (
-        by_cluster.iter().copied().reduce(f64::min).unwrap_or(0.0),
-        if total > 0.0 { small / total } else { 0.0 },
-    )
+    let small = by_cluster.iter().filter(|&&w| w < minimum).fold(0.0, |sum, w| sum + w);
+    (by_cluster.iter().copied().reduce(f64::min).unwrap_or(0.0), if total > 0.0 { small / total } else { 0.0 })
 }
 
 fn agreement_on_common_rows(a: &Subsample, fit_a: &KMeans, b: &Subsample, fit_b: &KMeans) -> f64 {
     let place_in_b = |row: usize| b.rows.binary_search(&row).ok();
-    let common = a
-        .rows
-        .iter()
-        .enumerate()
-        .filter_map(|(i, &row)| Some((i, place_in_b(row)?)));
-    let (labels_a, labels_b): (Vec<usize>, Vec<usize>) = common
-        .filter_map(|(i, j)| fit_a.assignment[i].zip(fit_b.assignment[j]))
-        .unzip();
+    let common = a.rows.iter().enumerate().filter_map(|(i, &row)| Some((i, place_in_b(row)?)));
+    let (labels_a, labels_b): (Vec<usize>, Vec<usize>) =
+        common.filter_map(|(i, j)| fit_a.assignment[i].zip(fit_b.assignment[j])).unzip();
     adjusted_rand_index(&labels_a, &labels_b)
 }
 
 fn decide(trace: Vec<KStability>, options: &ChooseK) -> KChoice {
-    let ChooseK {
-        min_ari,
-        min_cluster_weight,
-        ..
-    } = options;
+    let ChooseK { min_ari, min_cluster_weight, .. } = options;
     let passes = |s: &&KStability| s.mean_ari >= *min_ari && s.small_cluster_share <= SMALL_SHARE;
     let rule = format!(
         "mean adjusted Rand index of at least {min_ari} and at most 5 % of the weight in clusters below {min_cluster_weight}"
     );
     let (k, reason) = if let Some(s) = trace.iter().rev().find(passes) {
-        (
-            s.k,
-            format!(
-                "k = {} is the largest candidate with a {rule}: its index is {:.3}",
-                s.k, s.mean_ari
-            ),
-        )
+        (s.k, format!("k = {} is the largest candidate with a {rule}: its index is {:.3}", s.k, s.mean_ari))
     } else {
         let fine = trace.iter().filter(|s| s.k >= FALLBACK_K);
-        let most_stable = |s: &&KStability, t: &&KStability| {
-            s.mean_ari.total_cmp(&t.mean_ari).then(s.k.cmp(&t.k))
-        };
-        let fine = fine
-            .max_by(most_stable)
-            .map(|s| (s, " among those with k >= 8"));
+        let most_stable = |s: &&KStability, t: &&KStability| s.mean_ari.total_cmp(&t.mean_ari).then(s.k.cmp(&t.k));
+        let fine = fine.max_by(most_stable).map(|s| (s, " among those with k >= 8"));
         match fine.or_else(|| trace.iter().max_by(most_stable).map(|s| (s, ""))) {
-            Some((s, among)) => (
-                s.k,
-                format!(
-                    "no candidate has a {rule}; k = {} has the highest index{among}, {:.3}",
-                    s.k, s.mean_ari
-                ),
-            ),
+            Some((s, among)) => {
+                (s.k, format!("no candidate has a {rule}; k = {} has the highest index{among}, {:.3}", s.k, s.mean_ari))
+            }
             None => (0, "there is no candidate".to_owned()),
         }
     };
@@ -285,25 +225,17 @@ mod tests {
     fn planted(groups: usize, per_group: usize, noise: f32) -> Vectors {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let mut gauss = || (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
-        let centres: Vec<Vec<f32>> = (0..groups)
-            .map(|_| (0..12).map(|_| gauss()).collect())
-            .collect();
+        let centres: Vec<Vec<f32>> = (0..groups).map(|_| (0..12).map(|_| gauss()).collect()).collect();
         let mut v = Vectors::new(12);
         for i in 0..groups * per_group {
-            let row: Vec<f32> = centres[i % groups]
-                .iter()
-                .map(|c| c + noise * gauss())
-                .collect();
+            let row: Vec<f32> = centres[i % groups].iter().map(|c| c + noise * gauss()).collect();
             v.push(&row);
         }
         v
     }
 
     fn options(candidates: &[usize]) -> ChooseK {
-        ChooseK {
-            candidates: candidates.to_vec(),
-            ..Default::default()
-        }
+        ChooseK { candidates: candidates.to_vec(), ..Default::default() }
     }
 
     #[test]
@@ -311,21 +243,10 @@ mod tests {
         let v = planted(7, 50, 0.25);
         let choice = choose_k(&v, &[], &options(&[12, 2, 4, 7, 7, 0, 10]));
         assert_eq!(choice.k, 7, "{choice:?}");
-        assert_eq!(
-            choice.trace.iter().map(|s| s.k).collect::<Vec<_>>(),
-            [2, 4, 7, 10, 12]
-        );
+        assert_eq!(choice.trace.iter().map(|s| s.k).collect::<Vec<_>>(), [2, 4, 7, 10, 12]);
         let seven = &choice.trace[2];
-        assert!(
-            seven.mean_ari > 0.99
-                && seven.smallest_cluster_weight == 50.0
-                && seven.small_cluster_share == 0.0
-        );
-        assert!(
-            choice.reason.contains("largest candidate"),
-            "{}",
-            choice.reason
-        );
+        assert!(seven.mean_ari > 0.99 && seven.smallest_cluster_weight == 50.0 && seven.small_cluster_share == 0.0);
+        assert!(choice.reason.contains("largest candidate"), "{}", choice.reason);
     }
 
     #[test]
@@ -335,11 +256,7 @@ mod tests {
         let seven = &choice.trace[1];
         assert!(seven.mean_ari > 0.95 && seven.small_cluster_share == 1.0);
         assert_eq!(choice.k, 1);
-        assert_eq!(
-            choose_k(&v, &[2.0; 70], &options(&[1, 7])).k,
-            7,
-            "weights count, not rows"
-        );
+        assert_eq!(choose_k(&v, &[2.0; 70], &options(&[1, 7])).k, 7, "weights count, not rows");
     }
 
     #[test]
@@ -347,15 +264,9 @@ mod tests {
         let v = planted(1, 400, 3.0);
         let choice = choose_k(&v, &[], &options(&[2, 9, 13, 17]));
         let fine = choice.trace.iter().filter(|s| s.k >= 8);
-        let best = fine
-            .max_by(|a, b| a.mean_ari.total_cmp(&b.mean_ari))
-            .unwrap();
+        let best = fine.max_by(|a, b| a.mean_ari.total_cmp(&b.mean_ari)).unwrap();
         assert_eq!(choice.k, best.k);
-        assert!(
-            choice.reason.starts_with("no candidate has") && choice.reason.contains("k >= 8"),
-            "{}",
-            choice.reason
-        );
+        assert!(choice.reason.starts_with("no candidate has") && choice.reason.contains("k >= 8"), "{}", choice.reason);
     }
 
     #[test]
@@ -372,16 +283,9 @@ mod tests {
             (planted(2, 40, 0.1), vec![2], 2, "largest candidate"),
         ];
         for (v, candidates, k, reason) in cases {
-            let odd = ChooseK {
-                subsamples: 0,
-                fraction: f64::NAN,
-                ..options(&candidates)
-            };
+            let odd = ChooseK { subsamples: 0, fraction: f64::NAN, ..options(&candidates) };
             let choice = choose_k(&v, &[], &odd);
-            assert!(
-                choice.k == k && choice.reason.contains(reason),
-                "{choice:?}"
-            );
+            assert!(choice.k == k && choice.reason.contains(reason), "{choice:?}");
         }
     }
 
@@ -389,15 +293,9 @@ mod tests {
     fn the_number_of_threads_does_not_change_the_result() {
         let v = planted(5, 60, 1.0);
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| choose_k(&v, &[], &options(&[3, 5, 8])))
         };
-        assert_eq!(
-            serde_json::to_string(&run(1)).unwrap(),
-            serde_json::to_string(&run(4)).unwrap()
-        );
+        assert_eq!(serde_json::to_string(&run(1)).unwrap(), serde_json::to_string(&run(4)).unwrap());
     }
 }

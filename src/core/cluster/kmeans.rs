@@ -30,12 +30,7 @@ pub struct KMeansOptions {
 impl Default for KMeansOptions {
     /// 3 restarts of at most 50 iterations, tolerance 1e-4, seed 0.
     fn default() -> Self {
-        Self {
-            restarts: 3,
-            max_iterations: 50,
-            tolerance: 1e-4,
-            seed: 0,
-        }
+        Self { restarts: 3, max_iterations: 50, tolerance: 1e-4, seed: 0 }
     }
 }
 
@@ -78,25 +73,18 @@ pub fn spherical_kmeans(v: &Vectors, weights: &[f64], k: usize, options: &KMeans
         refine(v, &weights, start, options, Empty::Refill)
     };
     let first = run(0);
-    let best = (1..options.restarts).map(run).fold(first, |best, next| {
-        if next.objective > best.objective {
-            next
-        } else {
-            best
-        }
-    });
+    let best = (1..options.restarts).map(run).fold(
+        first,
+        |best, next| {
+            if next.objective > best.objective { next } else { best }
+        },
+    );
     best.without_empty_clusters()
 }
 
 /// Lloyd's iterations from given centroids. `weights` is as for [`seed_centroids`]. Clusters keep
 /// their numbers; with [`Empty::Vanish`] the centroid of an empty one is an all-zero row.
-pub(super) fn refine(
-    v: &Vectors,
-    weights: &[f64],
-    start: Vectors,
-    options: &KMeansOptions,
-    empty: Empty,
-) -> KMeans {
+pub(super) fn refine(v: &Vectors, weights: &[f64], start: Vectors, options: &KMeansOptions, empty: Empty) -> KMeans {
     let mut centroids = start;
     let mut assigned = assign(v, &centroids);
     let mut objective = weighted_similarity(&assigned, weights);
@@ -113,19 +101,13 @@ pub(super) fn refine(
     KMeans {
         centroids,
         assignment: assigned.iter().map(|a| a.map(|a| a.cluster)).collect(),
-        similarity: assigned
-            .iter()
-            .map(|a| a.map_or(0.0, |a| a.similarity))
-            .collect(),
+        similarity: assigned.iter().map(|a| a.map_or(0.0, |a| a.similarity)).collect(),
         objective,
     }
 }
 
 fn weighted_similarity(assigned: &[Option<Assignment>], weights: &[f64]) -> f64 {
-    let terms = assigned
-        .iter()
-        .zip(weights)
-        .filter_map(|(a, w)| a.map(|a| w * f64::from(a.similarity)));
+    let terms = assigned.iter().zip(weights).filter_map(|(a, w)| a.map(|a| w * f64::from(a.similarity)));
     // A sum of nothing would be -0.
     terms.fold(0.0, |sum, term| sum + term)
 }
@@ -134,12 +116,7 @@ fn weighted_similarity(assigned: &[Option<Assignment>], weights: &[f64]) -> f64 
 /// was moved.
 fn refill(assigned: &mut [Option<Assignment>], weights: &[f64], k: usize) -> bool {
     let mut members = vec![0usize; k];
-    for (a, _) in assigned
-        .iter()
-        .flatten()
-        .zip(weights)
-        .filter(|(_, w)| **w > 0.0)
-    {
+    for (a, _) in assigned.iter().flatten().zip(weights).filter(|(_, w)| **w > 0.0) {
         members[a.cluster] += 1;
     }
     let mut moved = false;
@@ -148,23 +125,16 @@ fn refill(assigned: &mut [Option<Assignment>], weights: &[f64], k: usize) -> boo
             continue;
         }
         let candidates = assigned.iter().zip(weights).enumerate();
-        let movable = candidates.filter_map(|(i, (a, w))| {
-            a.filter(|a| *w > 0.0 && members[a.cluster] > 1)
-                .map(|a| (i, a))
-        });
+        let movable =
+            candidates.filter_map(|(i, (a, w))| a.filter(|a| *w > 0.0 && members[a.cluster] > 1).map(|a| (i, a)));
         let worst = movable.min_by(|(_, a), (_, b)| a.similarity.total_cmp(&b.similarity));
         // A row that fits perfectly would only split a cluster of equal rows.
-        let Some((i, from)) =
-            worst.filter(|(_, a)| 1.0 - f64::from(a.similarity) >= SAME_DIRECTION)
-        else {
+        let Some((i, from)) = worst.filter(|(_, a)| 1.0 - f64::from(a.similarity) >= SAME_DIRECTION) else {
             break;
         };
         members[from.cluster] -= 1;
         members[cluster] = 1;
-        assigned[i] = Some(Assignment {
-            cluster,
-            similarity: 1.0,
-        });
+        assigned[i] = Some(Assignment { cluster, similarity: 1.0 });
         moved = true;
     }
     moved
@@ -172,29 +142,15 @@ fn refill(assigned: &mut [Option<Assignment>], weights: &[f64], k: usize) -> boo
 
 /// The direction of the weighted sum of each cluster's rows. One without a direction (no members,
 /// or members that cancel) keeps the previous centroid, or vanishes if `empty` says so.
-fn update(
-    v: &Vectors,
-    weights: &[f64],
-    assigned: &[Option<Assignment>],
-    previous: &Vectors,
-    empty: Empty,
-) -> Vectors {
+fn update(v: &Vectors, weights: &[f64], assigned: &[Option<Assignment>], previous: &Vectors, empty: Empty) -> Vectors {
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); previous.len()];
-    for (i, (a, _)) in assigned
-        .iter()
-        .zip(weights)
-        .enumerate()
-        .filter(|(_, (_, w))| **w > 0.0)
-    {
+    for (i, (a, _)) in assigned.iter().zip(weights).enumerate().filter(|(_, (_, w))| **w > 0.0) {
         if let Some(a) = a {
             members[a.cluster].push(i);
         }
     }
     // One cluster is one unit of work, summed in row order.
-    let sums: Vec<Vec<f64>> = members
-        .par_iter()
-        .map(|rows| weighted_sum(v, weights, rows))
-        .collect();
+    let sums: Vec<Vec<f64>> = members.par_iter().map(|rows| weighted_sum(v, weights, rows)).collect();
     let mut centroids = Vectors::with_capacity(v.dim(), previous.len());
     for (cluster, sum) in sums.iter().enumerate() {
         if empty == Empty::Refill && sum.iter().all(|&x| x == 0.0) {
@@ -287,41 +243,22 @@ mod tests {
     #[test]
     fn the_objective_is_not_worse_than_that_of_scikit_learn() {
         let fixture: Fixture =
-            serde_json::from_str(include_str!("../../../tests/fixtures/cluster/kmeans.json"))
-                .unwrap();
+            serde_json::from_str(include_str!("../../../tests/fixtures/cluster/kmeans.json")).unwrap();
         let v = from_flat(fixture.dim, &fixture.rows);
         for case in fixture.cases {
-            let weights = if case.weighted {
-                fixture.weights.as_slice()
-            } else {
-                &[]
-            };
+            let weights = if case.weighted { fixture.weights.as_slice() } else { &[] };
             let fit = spherical_kmeans(&v, weights, case.k, &KMeansOptions::default());
             let ratio = fit.objective / case.objective;
-            assert!(
-                ratio > 0.99,
-                "k {}: {} against {}",
-                case.k,
-                fit.objective,
-                case.objective
-            );
+            assert!(ratio > 0.99, "k {}: {} against {}", case.k, fit.objective, case.objective);
             assert!(fit.centroids.len() == case.k);
         }
     }
 
     #[test]
     fn planted_clusters_are_recovered() {
-        for (seed, sizes) in [
-            (1, vec![60, 60, 60, 60]),
-            (2, vec![120, 40, 20, 30, 90]),
-            (3, vec![30; 12]),
-        ] {
+        for (seed, sizes) in [(1, vec![60, 60, 60, 60]), (2, vec![120, 40, 20, 30, 90]), (3, vec![30; 12])] {
             let (v, labels) = planted(&sizes, 24, 0.4, seed);
-            let options = KMeansOptions {
-                restarts: 10,
-                seed,
-                ..Default::default()
-            };
+            let options = KMeansOptions { restarts: 10, seed, ..Default::default() };
             let fit = spherical_kmeans(&v, &[], sizes.len(), &options);
             let found: Vec<usize> = fit.assignment.into_iter().map(|c| c.unwrap()).collect();
             assert_eq!(adjusted_rand_index(&labels, &found), 1.0, "{sizes:?}");
@@ -333,17 +270,11 @@ mod tests {
         let (v, _) = planted(&[10, 10], 6, 0.3, 4);
         let weights: Vec<f64> = (0..20).map(|i| f64::from(i % 3)).collect();
         let repeated: Vec<usize> = (0..20).flat_map(|i| vec![i; i % 3]).collect();
-        let options = KMeansOptions {
-            tolerance: 0.0,
-            ..Default::default()
-        };
+        let options = KMeansOptions { tolerance: 0.0, ..Default::default() };
         let a = spherical_kmeans(&v, &weights, 2, &options);
         let b = spherical_kmeans(&v.select(&repeated), &[], 2, &options);
         assert!((a.objective - b.objective).abs() < 1e-5);
-        assert!(
-            a.assignment.iter().all(Option::is_some),
-            "rows of weight 0 are assigned too"
-        );
+        assert!(a.assignment.iter().all(Option::is_some), "rows of weight 0 are assigned too");
     }
 
     #[test]
@@ -351,10 +282,7 @@ mod tests {
         let v = from_flat(2, &[1.0, 0.0, 2.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 3.0]);
         let fit = spherical_kmeans(&v, &[], 4, &KMeansOptions::default());
         assert_eq!(fit.centroids.len(), 2);
-        assert_eq!(
-            (fit.assignment[0], fit.assignment[2]),
-            (fit.assignment[1], fit.assignment[4])
-        );
+        assert_eq!((fit.assignment[0], fit.assignment[2]), (fit.assignment[1], fit.assignment[4]));
         assert_eq!((fit.assignment[3], fit.similarity[3]), (None, 0.0));
         assert_eq!(fit.objective, 4.0);
     }
@@ -362,12 +290,7 @@ mod tests {
     #[test]
     fn without_rows_weight_or_clusters_there_is_no_cluster() {
         let v = from_flat(2, &[1.0, 0.0, 0.0, 1.0]);
-        let options = KMeansOptions {
-            restarts: 0,
-            max_iterations: 0,
-            tolerance: f64::NAN,
-            seed: 9,
-        };
+        let options = KMeansOptions { restarts: 0, max_iterations: 0, tolerance: f64::NAN, seed: 9 };
         for (v, weights, k) in [
             (&v, vec![], 0),
             (&v, vec![0.0, f64::NAN], 2),
@@ -375,36 +298,20 @@ mod tests {
             (&Vectors::new(0), vec![], 2),
         ] {
             let fit = spherical_kmeans(v, &weights, k, &options);
-            assert!(
-                fit.centroids.is_empty()
-                    && fit.assignment.iter().all(Option::is_none)
-                    && fit.objective == 0.0
-            );
+            assert!(fit.centroids.is_empty() && fit.assignment.iter().all(Option::is_none) && fit.objective == 0.0);
             assert_eq!(fit.similarity.len(), v.len());
         }
         let opposite = from_flat(2, &[1.0, 0.0, -1.0, 0.0]);
         let fit = spherical_kmeans(&opposite, &[], 1, &options);
-        assert_eq!(
-            fit.centroids.len(),
-            1,
-            "rows that cancel keep the seed as centroid"
-        );
+        assert_eq!(fit.centroids.len(), 1, "rows that cancel keep the seed as centroid");
     }
 
     #[test]
     fn an_empty_cluster_restarts_at_the_worst_fitting_row() {
-        let at = |cluster, similarity| {
-            Some(Assignment {
-                cluster,
-                similarity,
-            })
-        };
+        let at = |cluster, similarity| Some(Assignment { cluster, similarity });
         let mut assigned = vec![at(0, 0.9), None, at(0, 0.2), at(0, 0.1), at(2, 0.0)];
         assert!(refill(&mut assigned, &[1.0, 0.0, 1.0, 0.0, 1.0], 3));
-        assert_eq!(
-            assigned,
-            [at(0, 0.9), None, at(1, 1.0), at(0, 0.1), at(2, 0.0)]
-        );
+        assert_eq!(assigned, [at(0, 0.9), None, at(1, 1.0), at(0, 0.1), at(2, 0.0)]);
         let mut perfect = vec![at(0, 1.0), at(0, 1.0)];
         assert!(!refill(&mut perfect, &[1.0, 1.0], 2));
     }
@@ -414,20 +321,11 @@ mod tests {
         let (v, _) = planted(&[150, 80, 300, 40, 10], 33, 1.5, 8);
         let weights: Vec<f64> = (0..v.len()).map(|i| 0.1 + (i % 7) as f64).collect();
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| spherical_kmeans(&v, &weights, 9, &KMeansOptions::default()))
         };
         let (one, four) = (run(1), run(4));
-        let bits = |fit: &KMeans| {
-            fit.centroids
-                .as_slice()
-                .iter()
-                .map(|x| x.to_bits())
-                .collect::<Vec<_>>()
-        };
+        let bits = |fit: &KMeans| fit.centroids.as_slice().iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&one), bits(&four));
         assert_eq!(one.objective.to_bits(), four.objective.to_bits());
         assert_eq!(one, four);

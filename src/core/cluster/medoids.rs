@@ -25,22 +25,13 @@ pub fn medoids(
     let weights = row_weights(v, weights);
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); k];
     for (i, (cluster, weight)) in assignment.iter().zip(&weights).enumerate() {
-        if let Some(rows) = cluster
-            .filter(|_| *weight > 0.0)
-            .and_then(|c| members.get_mut(c))
-        {
+        if let Some(rows) = cluster.filter(|_| *weight > 0.0).and_then(|c| members.get_mut(c)) {
             rows.push(i);
         }
     }
     let mut centroids = Vectors::with_capacity(v.dim(), k);
-    members
-        .iter()
-        .for_each(|rows| centroids.push_sum(&weighted_sum(v, &weights, rows)));
-    members
-        .iter()
-        .zip(centroids.rows())
-        .map(|(rows, centroid)| spread(v, rows, centroid, exemplars))
-        .collect()
+    members.iter().for_each(|rows| centroids.push_sum(&weighted_sum(v, &weights, rows)));
+    members.iter().zip(centroids.rows()).map(|(rows, centroid)| spread(v, rows, centroid, exemplars)).collect()
 }
 
 fn spread(v: &Vectors, rows: &[usize], centroid: &[f32], exemplars: usize) -> Vec<usize> {
@@ -51,10 +42,7 @@ fn spread(v: &Vectors, rows: &[usize], centroid: &[f32], exemplars: usize) -> Ve
         if taken.len() >= exemplars {
             break;
         }
-        if taken
-            .iter()
-            .all(|&t| dot(v.row(t), v.row(i)) < NEAR_DUPLICATE)
-        {
+        if taken.iter().all(|&t| dot(v.row(t), v.row(i)) < NEAR_DUPLICATE) {
             taken.push(i);
         }
     }
@@ -67,9 +55,7 @@ mod tests {
 
     fn at_degrees(degrees: &[f32]) -> Vectors {
         let mut v = Vectors::new(2);
-        degrees
-            .iter()
-            .for_each(|d| v.push(&[d.to_radians().cos(), d.to_radians().sin()]));
+        degrees.iter().for_each(|d| v.push(&[d.to_radians().cos(), d.to_radians().sin()]));
         v
     }
 
@@ -78,16 +64,7 @@ mod tests {
         // The mean direction of the first seven rows is about 30 degrees; 18 degrees are a
         // similarity of 0.951.
         let v = at_degrees(&[0.0, 10.0, 29.0, 31.0, 45.0, 60.0, 35.0, 200.0]);
-        let assignment = [
-            Some(0),
-            Some(0),
-            Some(0),
-            Some(0),
-            Some(0),
-            Some(0),
-            Some(0),
-            Some(1),
-        ];
+        let assignment = [Some(0), Some(0), Some(0), Some(0), Some(0), Some(0), Some(0), Some(1)];
         let chosen = medoids(&v, &[], &assignment, 3, 3);
         assert_eq!(chosen, [vec![3, 1, 5], vec![7], vec![]]);
         assert_eq!(medoids(&v, &[], &assignment, 1, 2), [vec![3, 1]]);
@@ -99,10 +76,7 @@ mod tests {
         let all = [Some(0); 3];
         assert_eq!(medoids(&v, &[1.0, 1.0, 50.0], &all, 1, 1), [vec![2]]);
         assert_eq!(medoids(&v, &[1.0, 0.0, f64::NAN], &all, 1, 5), [vec![0]]);
-        assert_eq!(
-            medoids(&Vectors::new(2), &[], &all, 1, 5),
-            [Vec::<usize>::new()]
-        );
+        assert_eq!(medoids(&Vectors::new(2), &[], &all, 1, 5), [Vec::<usize>::new()]);
     }
 
     #[test]

@@ -23,51 +23,34 @@ pub fn cluster_name(terms: &[String]) -> String {
 /// further terms, and by an ordinal such as " (2)" when those run out.
 pub fn cluster_names(terms: &[Vec<String>]) -> Vec<String> {
     let mut used = BTreeSet::new();
-    terms
-        .iter()
-        .map(|terms| unused_name(&parts(terms), &mut used))
-        .collect()
+    terms.iter().map(|terms| unused_name(&parts(terms), &mut used)).collect()
 }
 
 fn unused_name(parts: &[&str], used: &mut BTreeSet<String>) -> String {
     let extended = (PARTS..=parts.len().max(PARTS)).map(|count| join(parts, count));
     let numbered = (2..).map(|ordinal: u64| format!("{} ({ordinal})", join(parts, PARTS)));
     // Among more ordinals than there are names in use, one is free.
-    let name = extended
-        .chain(numbered)
-        .find(|name| !used.contains(name))
-        .unwrap_or_default();
+    let name = extended.chain(numbered).find(|name| !used.contains(name)).unwrap_or_default();
     used.insert(name.clone());
     name
 }
 
 fn join(parts: &[&str], count: usize) -> String {
-    if parts.is_empty() {
-        UNNAMED.to_owned()
-    } else {
-        parts[..count.min(parts.len())].join(" / ")
-    }
+    if parts.is_empty() { UNNAMED.to_owned() } else { parts[..count.min(parts.len())].join(" / ") }
 }
 
 /// The terms of which no two share a word, in order.
 fn parts(terms: &[String]) -> Vec<&str> {
     let mut parts: Vec<&str> = Vec::new();
     for (rank, term) in terms.iter().enumerate() {
-        let sharing: Vec<usize> = (0..parts.len())
-            .filter(|&p| share_a_word(parts[p], term))
-            .collect();
-        let replaces =
-            rank < LEADING && is_pair(term) && sharing.iter().all(|&p| !is_pair(parts[p]));
+        let sharing: Vec<usize> = (0..parts.len()).filter(|&p| share_a_word(parts[p], term)).collect();
+        let replaces = rank < LEADING && is_pair(term) && sharing.iter().all(|&p| !is_pair(parts[p]));
         match sharing.first() {
             None => parts.push(term),
             Some(&first) if replaces => {
                 parts[first] = term;
                 let mut place = 0..parts.len();
-                parts.retain(|_| {
-                    place
-                        .next()
-                        .is_none_or(|p| p == first || !sharing.contains(&p))
-                });
+                parts.retain(|_| place.next().is_none_or(|p| p == first || !sharing.contains(&p)));
             }
             Some(_) => {}
         }
@@ -76,8 +59,7 @@ fn parts(terms: &[String]) -> Vec<&str> {
 }
 
 fn share_a_word(a: &str, b: &str) -> bool {
-    a.split(' ')
-        .any(|word| b.split(' ').any(|other| other == word))
+    a.split(' ').any(|word| b.split(' ').any(|other| other == word))
 }
 
 fn is_pair(term: &str) -> bool {
@@ -99,27 +81,12 @@ mod tests {
             (&[], "unnamed"),
             (&["refund"], "refund"),
             (
-                &[
-                    "subscription",
-                    "cancel",
-                    "cancel subscription",
-                    "box",
-                    "subscription box",
-                ],
+                &["subscription", "cancel", "cancel subscription", "box", "subscription box"],
                 "cancel subscription / box",
             ),
-            (
-                &["cancel subscription", "cancel", "subscription box", "box"],
-                "cancel subscription / box",
-            ),
-            (
-                &["password", "email", "password reset", "link"],
-                "password reset / email",
-            ),
-            (
-                &["order", "refund", "late", "late delivery", "refund order"],
-                "refund order / late delivery",
-            ),
+            (&["cancel subscription", "cancel", "subscription box", "box"], "cancel subscription / box"),
+            (&["password", "email", "password reset", "link"], "password reset / email"),
+            (&["order", "refund", "late", "late delivery", "refund order"], "refund order / late delivery"),
             (&["a", "b", "c", "d", "e", "a b"], "a / b"),
             (&["ab", "a", "a b"], "ab / a b"),
         ];
@@ -138,17 +105,7 @@ mod tests {
             list(&[]),
             list(&[]),
         ];
-        assert_eq!(
-            cluster_names(&terms),
-            [
-                "a / b",
-                "a / b / c",
-                "a / b (2)",
-                "a / b (3)",
-                "unnamed",
-                "unnamed (2)"
-            ]
-        );
+        assert_eq!(cluster_names(&terms), ["a / b", "a / b / c", "a / b (2)", "a / b (3)", "unnamed", "unnamed (2)"]);
     }
 
     proptest! {

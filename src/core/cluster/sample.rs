@@ -9,15 +9,7 @@ use crate::core::vector::Vectors;
 /// infinite as 0, and a row that is not embeddable has weight 0.
 pub(super) fn row_weights(v: &Vectors, weights: &[f64]) -> Vec<f64> {
     let usable = |w: f64| if w > 0.0 && w.is_finite() { w } else { 0.0 };
-    (0..v.len())
-        .map(|i| {
-            if v.is_embeddable(i) {
-                weights.get(i).map_or(1.0, |&w| usable(w))
-            } else {
-                0.0
-            }
-        })
-        .collect()
+    (0..v.len()).map(|i| if v.is_embeddable(i) { weights.get(i).map_or(1.0, |&w| usable(w)) } else { 0.0 }).collect()
 }
 
 /// `size` members of `pool` without replacement, each set equally likely, in ascending order; all
@@ -48,14 +40,9 @@ mod tests {
     #[test]
     fn weights_that_make_no_sense_count_as_nothing_and_missing_ones_as_one() {
         let mut v = Vectors::new(1);
-        [1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0]
-            .iter()
-            .for_each(|&x| v.push(&[x]));
+        [1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0].iter().for_each(|&x| v.push(&[x]));
         let weights = [2.5, f64::NAN, -1.0, f64::INFINITY, 3.0, 0.0];
-        assert_eq!(
-            row_weights(&v, &weights),
-            [2.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]
-        );
+        assert_eq!(row_weights(&v, &weights), [2.5, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
     }
 
     #[test]
@@ -69,10 +56,7 @@ mod tests {
             drawn.iter().for_each(|&i| counts[i - 10] += 1);
         }
         // 1,500 expected, standard deviation 32.
-        assert!(
-            counts.iter().all(|&c| (1370..1630).contains(&c)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&c| (1370..1630).contains(&c)), "{counts:?}");
         assert_eq!(sample(&pool, 99, &mut rng), pool);
         assert!(sample(&[], 3, &mut rng).is_empty());
     }

@@ -22,12 +22,7 @@ const BLOCK: usize = 256;
 /// At most `k` centroids, each a row with positive weight; fewer when the rows have fewer distinct
 /// directions. `weights` has one finite, non-negative number per row, 0 for rows that are not
 /// embeddable.
-pub(super) fn seed_centroids(
-    v: &Vectors,
-    weights: &[f64],
-    k: usize,
-    rng: &mut ChaCha8Rng,
-) -> Vectors {
+pub(super) fn seed_centroids(v: &Vectors, weights: &[f64], k: usize, rng: &mut ChaCha8Rng) -> Vectors {
     let mut centroids = Vectors::new(v.dim());
     let trials = 2 + (k.max(1) as f64).ln() as usize;
     let mut potential = weights.to_vec();
@@ -64,9 +59,7 @@ fn draw(potential: &[f64], draws: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
         return Vec::new();
     }
     let pick = |point: f64| cumulative.partition_point(|&c| c <= point);
-    let mut picks: Vec<usize> = (0..draws)
-        .map(|_| pick(rng.random::<f64>() * total))
-        .collect();
+    let mut picks: Vec<usize> = (0..draws).map(|_| pick(rng.random::<f64>() * total)).collect();
     // A point that rounds up to the total lies beyond the last row.
     let last = cumulative.partition_point(|&c| c < total);
     picks.iter_mut().for_each(|i| *i = (*i).min(last));
@@ -75,12 +68,7 @@ fn draw(potential: &[f64], draws: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
 
 /// The candidate row that leaves the lowest total of weight x distance, ties to the first, and the
 /// distances it leaves.
-fn best_candidate(
-    v: &Vectors,
-    weights: &[f64],
-    distance: &[f64],
-    candidates: &[usize],
-) -> Option<(usize, Vec<f64>)> {
+fn best_candidate(v: &Vectors, weights: &[f64], distance: &[f64], candidates: &[usize]) -> Option<(usize, Vec<f64>)> {
     let rows = v.select(candidates);
     let starts: Vec<usize> = (0..v.len()).step_by(BLOCK).collect();
     let blocks: Vec<(Vec<f64>, Vec<f32>)> = starts
@@ -101,25 +89,15 @@ fn best_candidate(
     let total = |c: usize| blocks.iter().map(|(totals, _)| totals[c]).sum::<f64>();
     let totals: Vec<f64> = (0..rows.len()).map(total).collect();
     let best = (0..rows.len()).reduce(|best, c| if totals[c] < totals[best] { c } else { best })?;
-    let to_best = blocks
-        .iter()
-        .flat_map(|(_, similarities)| similarities.iter().skip(best).step_by(rows.len()));
-    let nearer = distance
-        .iter()
-        .zip(to_best)
-        .map(|(d, &s)| d.min(cosine_distance(s)))
-        .collect();
+    let to_best = blocks.iter().flat_map(|(_, similarities)| similarities.iter().skip(best).step_by(rows.len()));
+    let nearer = distance.iter().zip(to_best).map(|(d, &s)| d.min(cosine_distance(s))).collect();
     Some((*candidates.get(best)?, nearer))
 }
 
 /// 1 - cosine, 0 for the same direction.
 fn cosine_distance(similarity: f32) -> f64 {
     let distance = 1.0 - f64::from(similarity);
-    if distance < SAME_DIRECTION {
-        0.0
-    } else {
-        distance
-    }
+    if distance < SAME_DIRECTION { 0.0 } else { distance }
 }
 
 #[cfg(test)]
@@ -136,15 +114,7 @@ mod tests {
 
     #[test]
     fn seeds_are_distinct_directions_of_positive_weight() {
-        let v = vectors(&[
-            [1.0, 0.0],
-            [2.0, 0.0],
-            [0.0, 1.0],
-            [-1.0, 0.0],
-            [0.0, 0.0],
-            [0.3, 0.3],
-            [0.6, 0.6],
-        ]);
+        let v = vectors(&[[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, 0.0], [0.3, 0.3], [0.6, 0.6]]);
         let weights = [1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0];
         for seed in 0..50 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -152,10 +122,7 @@ mod tests {
             let mut rows: Vec<Vec<f32>> = seeds.rows().map(<[f32]>::to_vec).collect();
             rows.sort_by(|a, b| a.partial_cmp(b).unwrap());
             assert_eq!(rows.len(), 3, "seed {seed}: {rows:?}");
-            assert_eq!(
-                (rows[0].as_slice(), rows[2].as_slice()),
-                ([0.0, 1.0].as_slice(), [1.0, 0.0].as_slice())
-            );
+            assert_eq!((rows[0].as_slice(), rows[2].as_slice()), ([0.0, 1.0].as_slice(), [1.0, 0.0].as_slice()));
         }
     }
 

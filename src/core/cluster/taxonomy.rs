@@ -29,11 +29,7 @@ pub struct TaxonomyOptions {
 impl Default for TaxonomyOptions {
     /// The default k-means, 5 folds, 10 terms.
     fn default() -> Self {
-        Self {
-            kmeans: KMeansOptions::default(),
-            folds: 5,
-            terms: 10,
-        }
+        Self { kmeans: KMeansOptions::default(), folds: 5, terms: 10 }
     }
 }
 
@@ -92,57 +88,27 @@ impl Taxonomy {
 /// the refitted centroids as new items would be: their similarities are the held-out ones of the
 /// clusters they fall into. A cluster that has no rows outside a fold takes no part in it, so one
 /// of a single row has no held-out similarity of its own.
-pub fn fit_taxonomy(
-    v: &Vectors,
-    weights: &[f64],
-    texts: &[&str],
-    k: usize,
-    options: &TaxonomyOptions,
-) -> Taxonomy {
+pub fn fit_taxonomy(v: &Vectors, weights: &[f64], texts: &[&str], k: usize, options: &TaxonomyOptions) -> Taxonomy {
     let weights = row_weights(v, weights);
     let fit = spherical_kmeans(v, &weights, k, &options.kmeans);
     let calibration = held_out_similarities(v, &weights, &fit, options);
-    let terms = class_terms(
-        texts,
-        &weights,
-        &fit.assignment,
-        fit.centroids.len(),
-        options.terms,
-    );
-    Taxonomy {
-        calibration,
-        names: cluster_names(&terms),
-        terms,
-        centroids: fit.centroids,
-    }
+    let terms = class_terms(texts, &weights, &fit.assignment, fit.centroids.len(), options.terms);
+    Taxonomy { calibration, names: cluster_names(&terms), terms, centroids: fit.centroids }
 }
 
-fn held_out_similarities(
-    v: &Vectors,
-    weights: &[f64],
-    fit: &KMeans,
-    options: &TaxonomyOptions,
-) -> Vec<Vec<f32>> {
+fn held_out_similarities(v: &Vectors, weights: &[f64], fit: &KMeans, options: &TaxonomyOptions) -> Vec<Vec<f32>> {
     let mut calibration = vec![Vec::new(); fit.centroids.len()];
     for fold in folds(weights, fit, options) {
         let mut training = weights.to_vec();
         fold.iter().for_each(|&i| training[i] = 0.0);
-        let refit = refine(
-            v,
-            &training,
-            fit.centroids.clone(),
-            &options.kmeans,
-            Empty::Vanish,
-        );
+        let refit = refine(v, &training, fit.centroids.clone(), &options.kmeans, Empty::Vanish);
         for &i in &fold {
             if let Some(cluster) = refit.assignment[i] {
                 calibration[cluster].push(refit.similarity[i]);
             }
         }
     }
-    calibration
-        .iter_mut()
-        .for_each(|list| list.sort_unstable_by(f32::total_cmp));
+    calibration.iter_mut().for_each(|list| list.sort_unstable_by(f32::total_cmp));
     calibration
 }
 
@@ -155,9 +121,7 @@ fn folds(weights: &[f64], fit: &KMeans, options: &TaxonomyOptions) -> Vec<Vec<us
     let mut order = shuffled(&rows, rows.len(), &mut rng);
     order.sort_by_key(|&i| fit.assignment[i]);
     let count = options.folds.clamp(2, 5);
-    (0..count)
-        .map(|fold| order.iter().copied().skip(fold).step_by(count).collect())
-        .collect()
+    (0..count).map(|fold| order.iter().copied().skip(fold).step_by(count).collect()).collect()
 }
 
 fn write_lists<S: Serializer>(lists: &[Vec<f32>], serializer: S) -> Result<S::Ok, S::Error> {
@@ -168,9 +132,7 @@ fn read_lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>
     let texts = Vec::<String>::deserialize(deserializer)?;
     let list = |text: &String| from_hex(text).filter(|list| list.is_sorted());
     let lists: Option<Vec<Vec<f32>>> = texts.iter().map(list).collect();
-    lists.ok_or_else(|| {
-        D::Error::custom("calibration is not ascending eight-digit hexadecimal numbers")
-    })
+    lists.ok_or_else(|| D::Error::custom("calibration is not ascending eight-digit hexadecimal numbers"))
 }
 
 #[cfg(test)]
@@ -183,16 +145,11 @@ mod tests {
     fn planted(groups: usize, rows: usize, dim: usize, noise: f32, seed: u64) -> Vectors {
         let gauss = |rng: &mut ChaCha8Rng| (0..12).map(|_| rng.random::<f32>()).sum::<f32>() - 6.0;
         let mut rng = ChaCha8Rng::seed_from_u64(77);
-        let centres: Vec<Vec<f32>> = (0..groups)
-            .map(|_| (0..dim).map(|_| gauss(&mut rng)).collect())
-            .collect();
+        let centres: Vec<Vec<f32>> = (0..groups).map(|_| (0..dim).map(|_| gauss(&mut rng)).collect()).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut v = Vectors::new(dim);
         for i in 0..rows {
-            let row: Vec<f32> = centres[i % groups]
-                .iter()
-                .map(|c| c + noise * gauss(&mut rng))
-                .collect();
+            let row: Vec<f32> = centres[i % groups].iter().map(|c| c + noise * gauss(&mut rng)).collect();
             v.push(&row);
         }
         v
@@ -215,20 +172,13 @@ mod tests {
             .map(|a| a.map_or(f64::NAN, |a| taxonomy.conformal_p(a.cluster, a.similarity)))
             .collect();
         let below = p.iter().filter(|&&p| p <= 0.1).count() as f64 / p.len() as f64;
-        assert!(
-            (0.42..0.64).contains(&mean(p.iter().copied())),
-            "mean {}",
-            mean(p.iter().copied())
-        );
+        assert!((0.42..0.64).contains(&mean(p.iter().copied())), "mean {}", mean(p.iter().copied()));
         assert!((0.02..0.16).contains(&below), "share at most 0.1: {below}");
         let own = taxonomy.assign(&v);
         let training = mean(own.iter().flatten().map(|a| f64::from(a.similarity)));
         let held_out = mean(taxonomy.calibration.iter().flatten().map(|&s| f64::from(s)));
         assert!(training > held_out + 0.015, "{training} against {held_out}");
-        assert_eq!(
-            taxonomy.calibration.iter().map(Vec::len).sum::<usize>(),
-            120
-        );
+        assert_eq!(taxonomy.calibration.iter().map(Vec::len).sum::<usize>(), 120);
     }
 
     #[test]
@@ -243,10 +193,7 @@ mod tests {
 
     #[test]
     fn a_p_value_counts_held_out_similarities_at_most_as_high() {
-        let taxonomy = Taxonomy {
-            calibration: vec![vec![0.2, 0.5, 0.5, 0.9], vec![]],
-            ..Default::default()
-        };
+        let taxonomy = Taxonomy { calibration: vec![vec![0.2, 0.5, 0.5, 0.9], vec![]], ..Default::default() };
         let cases = [
             (0, 0.1, 0.2),
             (0, 0.2, 0.4),
@@ -257,66 +204,28 @@ mod tests {
             (2, 0.0, 1.0),
         ];
         for (cluster, similarity, p) in cases {
-            assert_eq!(
-                taxonomy.conformal_p(cluster, similarity),
-                p,
-                "{cluster} {similarity}"
-            );
+            assert_eq!(taxonomy.conformal_p(cluster, similarity), p, "{cluster} {similarity}");
         }
     }
 
     #[test]
     fn clusters_are_named_by_their_texts() {
         let v = planted(2, 40, 8, 0.1, 3);
-        let texts: Vec<&str> = (0..40)
-            .map(|i| {
-                if i % 2 == 0 {
-                    "cancel my subscription"
-                } else {
-                    "where is the parcel"
-                }
-            })
-            .collect();
-        let taxonomy = fit_taxonomy(
-            &v,
-            &[],
-            &texts,
-            2,
-            &TaxonomyOptions {
-                folds: 0,
-                ..Default::default()
-            },
-        );
+        let texts: Vec<&str> =
+            (0..40).map(|i| if i % 2 == 0 { "cancel my subscription" } else { "where is the parcel" }).collect();
+        let taxonomy = fit_taxonomy(&v, &[], &texts, 2, &TaxonomyOptions { folds: 0, ..Default::default() });
         let of_row_0 = taxonomy.assign(&v)[0].unwrap().cluster;
         assert_eq!(taxonomy.names[of_row_0], "cancel subscription");
         assert_eq!(taxonomy.names[1 - of_row_0], "parcel");
-        assert_eq!(
-            (
-                taxonomy.len(),
-                taxonomy.calibration.len(),
-                taxonomy.terms.len()
-            ),
-            (2, 2, 2)
-        );
+        assert_eq!((taxonomy.len(), taxonomy.calibration.len(), taxonomy.terms.len()), (2, 2, 2));
     }
 
     #[test]
     fn a_taxonomy_survives_serialisation_bit_by_bit_whatever_the_thread_count() {
         let v = planted(4, 90, 9, 0.8, 4);
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            pool.install(|| {
-                fit_taxonomy(
-                    &v,
-                    &[],
-                    &["a b", "order refund"],
-                    4,
-                    &TaxonomyOptions::default(),
-                )
-            })
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| fit_taxonomy(&v, &[], &["a b", "order refund"], 4, &TaxonomyOptions::default()))
         };
         let taxonomy = run(1);
         let text = serde_json::to_string(&taxonomy).unwrap();
@@ -324,7 +233,8 @@ mod tests {
         let back: Taxonomy = serde_json::from_str(&text).unwrap();
         assert_eq!(back, taxonomy);
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
-        let unsorted = r#"{"centroids":{"dim":1,"len":0,"bits":""},"calibration":["3f80000000000000"],"terms":[],"names":[]}"#;
+        let unsorted =
+            r#"{"centroids":{"dim":1,"len":0,"bits":""},"calibration":["3f80000000000000"],"terms":[],"names":[]}"#;
         assert!(serde_json::from_str::<Taxonomy>(unsorted).is_err());
     }
 
@@ -335,16 +245,7 @@ mod tests {
         let mut one = Vectors::new(2);
         one.push(&[1.0, 0.0]);
         one.push(&[0.0, 0.0]);
-        let single = fit_taxonomy(
-            &one,
-            &[],
-            &["hello there", "x"],
-            5,
-            &TaxonomyOptions::default(),
-        );
-        assert_eq!(
-            (single.len(), single.calibration, single.names),
-            (1, vec![vec![]], vec!["unnamed".to_owned()])
-        );
+        let single = fit_taxonomy(&one, &[], &["hello there", "x"], 5, &TaxonomyOptions::default());
+        assert_eq!((single.len(), single.calibration, single.names), (1, vec![vec![]], vec!["unnamed".to_owned()]));
     }
 }

@@ -43,10 +43,7 @@ pub fn class_terms(
             scored[cluster].push((count * inverse, term));
         }
     }
-    scored
-        .into_iter()
-        .map(|terms| best(terms, top, &vocabulary))
-        .collect()
+    scored.into_iter().map(|terms| best(terms, top, &vocabulary)).collect()
 }
 
 fn best(mut terms: Vec<(f64, Term)>, top: usize, vocabulary: &Vocabulary) -> Vec<String> {
@@ -57,10 +54,7 @@ fn best(mut terms: Vec<(f64, Term)>, top: usize, vocabulary: &Vocabulary) -> Vec
         Some(b) => format!("{a} {b}"),
         None => String::from(a),
     };
-    terms
-        .into_iter()
-        .map(|(_, term)| text(parts(term)))
-        .collect()
+    terms.into_iter().map(|(_, term)| text(parts(term))).collect()
 }
 
 /// Words numbered in the order of their first appearance.
@@ -86,10 +80,7 @@ impl Vocabulary {
 
     /// The terms of a text, repeats included.
     fn terms(&mut self, text: &str) -> Vec<Term> {
-        let numbers: Vec<usize> = words(text)
-            .into_iter()
-            .map(|word| self.number(word))
-            .collect();
+        let numbers: Vec<usize> = words(text).into_iter().map(|word| self.number(word)).collect();
         let pairs = numbers.windows(2).map(|pair| (pair[0], Some(pair[1])));
         numbers.iter().map(|&n| (n, None)).chain(pairs).collect()
     }
@@ -112,36 +103,19 @@ mod tests {
     #[test]
     fn the_terms_are_those_of_the_reference_computation() {
         let fixture: Fixture =
-            serde_json::from_str(include_str!("../../../tests/fixtures/cluster/terms.json"))
-                .unwrap();
+            serde_json::from_str(include_str!("../../../tests/fixtures/cluster/terms.json")).unwrap();
         let texts: Vec<&str> = fixture.texts.iter().map(String::as_str).collect();
-        assert_eq!(
-            class_terms(&texts, &fixture.weights, &fixture.assignment, 4, 8),
-            fixture.terms
-        );
+        assert_eq!(class_terms(&texts, &fixture.weights, &fixture.assignment, 4, 8), fixture.terms);
     }
 
     #[test]
     fn texts_without_cluster_weight_or_words_count_as_nothing() {
-        let texts = [
-            "refund order",
-            "the and",
-            "spam spam",
-            "spam",
-            "spam",
-            "spam",
-        ];
+        let texts = ["refund order", "the and", "spam spam", "spam", "spam", "spam"];
         let weights = [1.0, 1.0, 1.0, f64::NAN, -2.0];
         let assignment = [Some(0), Some(1), None, Some(0), Some(0), Some(7)];
         let terms = class_terms(&texts, &weights, &assignment, 3, 10);
-        assert_eq!(
-            terms,
-            [vec!["order", "refund", "refund order"], vec![], vec![]]
-        );
+        assert_eq!(terms, [vec!["order", "refund", "refund order"], vec![], vec![]]);
         assert!(class_terms(&[], &[], &[], 0, 5).is_empty());
-        assert_eq!(
-            class_terms(&texts, &[], &assignment, 1, 0),
-            [Vec::<String>::new()]
-        );
+        assert_eq!(class_terms(&texts, &[], &assignment, 1, 0), [Vec::<String>::new()]);
     }
 }

@@ -12,19 +12,17 @@ const MAX_LETTERS: usize = 40;
 
 /// Frequent English words that say nothing about a subject, sorted.
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "aren't", "as",
-    "at", "be", "because", "been", "before", "being", "but", "by", "can", "can't", "cannot",
-    "could", "couldn't", "did", "didn't", "do", "does", "doesn't", "doing", "don't", "for", "from",
-    "get", "give", "go", "got", "had", "has", "have", "haven't", "having", "he", "hello", "her",
-    "here", "hers", "hey", "hi", "him", "his", "how", "i", "i'd", "i'll", "i'm", "i've", "if",
-    "in", "into", "is", "isn't", "it", "it's", "its", "just", "know", "let", "like", "may", "me",
-    "might", "more", "most", "must", "my", "need", "no", "nor", "not", "now", "of", "off", "ok",
-    "on", "once", "one", "only", "or", "other", "our", "out", "over", "own", "please", "really",
-    "same", "shall", "she", "should", "so", "some", "such", "tell", "than", "thank", "thanks",
-    "that", "that's", "the", "their", "them", "then", "there", "these", "they", "this", "those",
-    "through", "to", "too", "under", "until", "up", "us", "very", "want", "was", "wasn't", "we",
-    "were", "what", "what's", "when", "where", "which", "while", "who", "whom", "whose", "why",
-    "will", "with", "won't", "would", "yes", "you", "you're", "your", "yours",
+    "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "aren't", "as", "at", "be",
+    "because", "been", "before", "being", "but", "by", "can", "can't", "cannot", "could", "couldn't", "did", "didn't",
+    "do", "does", "doesn't", "doing", "don't", "for", "from", "get", "give", "go", "got", "had", "has", "have",
+    "haven't", "having", "he", "hello", "her", "here", "hers", "hey", "hi", "him", "his", "how", "i", "i'd", "i'll",
+    "i'm", "i've", "if", "in", "into", "is", "isn't", "it", "it's", "its", "just", "know", "let", "like", "may", "me",
+    "might", "more", "most", "must", "my", "need", "no", "nor", "not", "now", "of", "off", "ok", "on", "once", "one",
+    "only", "or", "other", "our", "out", "over", "own", "please", "really", "same", "shall", "she", "should", "so",
+    "some", "such", "tell", "than", "thank", "thanks", "that", "that's", "the", "their", "them", "then", "there",
+    "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "us", "very", "want", "was",
+    "wasn't", "we", "were", "what", "what's", "when", "where", "which", "while", "who", "whom", "whose", "why", "will",
+    "with", "won't", "would", "yes", "you", "you're", "your", "yours",
 ];
 
 /// The first 100 words of the text in order: runs of letters, marks and digits (Unicode, NFKC,
@@ -34,11 +32,7 @@ const STOP_WORDS: &[&str] = &[
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
-    for c in text
-        .nfkc()
-        .flat_map(char::to_lowercase)
-        .chain(std::iter::once(' '))
-    {
+    for c in text.nfkc().flat_map(char::to_lowercase).chain(std::iter::once(' ')) {
         match c {
             '\'' | '\u{2019}' if !word.is_empty() => word.push('\''),
             c if c.is_alphanumeric() || (is_combining_mark(c) && !word.is_empty()) => word.push(c),
@@ -60,8 +54,7 @@ fn clean(run: &str) -> Option<String> {
         return None;
     }
     let word = word.strip_suffix("'s").unwrap_or(word);
-    let useful = word.chars().any(char::is_alphabetic)
-        && word.chars().take(MAX_LETTERS + 1).count() <= MAX_LETTERS;
+    let useful = word.chars().any(char::is_alphabetic) && word.chars().take(MAX_LETTERS + 1).count() <= MAX_LETTERS;
     (useful && STOP_WORDS.binary_search(&word).is_err()).then(|| word.to_owned())
 }
 
@@ -78,10 +71,7 @@ mod tests {
     fn words_are_lowercase_unicode_without_noise() {
         let cases: [(&str, &[&str]); 9] = [
             ("Cancel my Subscription!", &["cancel", "subscription"]),
-            (
-                "I don\u{2019}t get the customer's 'order'",
-                &["customer", "order"],
-            ),
+            ("I don\u{2019}t get the customer's 'order'", &["customer", "order"]),
             ("ÜBER-GROẞE Straße", &["über", "große", "straße"]),
             ("cafe\u{301} order 12345 2fa", &["café", "order", "2fa"]),
             ("заказ не пришёл", &["заказ", "не", "пришёл"]),
@@ -98,9 +88,6 @@ mod tests {
     #[test]
     fn long_texts_and_long_runs_are_cut() {
         assert_eq!(words(&"alpha beta ".repeat(500)).len(), MAX_WORDS);
-        assert_eq!(
-            words(&format!("{} {}", "x".repeat(41), "y".repeat(40))),
-            ["y".repeat(40)]
-        );
+        assert_eq!(words(&format!("{} {}", "x".repeat(41), "y".repeat(40))), ["y".repeat(40)]);
     }
 }

@@ -24,18 +24,22 @@ pub struct GoldenPoints<'a> {
     pub topics: &'a [usize],
 }
 
-/// One example as a calibration point.
+/// One example as a calibration point: what the posterior says of it, fitted on the topics of the other parts alone.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Point {
     /// Its topic.
     pub topic: usize,
-    /// Similarity of the nearest example outside of its fold: how a represented request looks.
+    /// Posterior at the nearest example outside of its fold: how a represented request looks.
     pub known: f64,
-    /// Similarity of the nearest example outside of its topic: how a request of an unknown topic looks.
+    /// Posterior at the nearest example outside of its topic: how a request of an unknown topic looks.
     pub novel: f64,
     /// 1 / size of its near-duplicate group.
     pub weight: f64,
 }
+
+/// Parts of the topics. A posterior looks better on the points it was fitted to than on traffic, which would make the
+/// represented share too small; so every point is judged by a fit that never saw its topic.
+const PARTS: usize = 5;
 
 /// What a similarity is worth.
 #[derive(Debug, Clone)]
@@ -44,8 +48,8 @@ pub struct Calibration {
     pub(super) folds: Vec<usize>,
     /// One point an embeddable example.
     pub(super) points: Vec<Point>,
-    /// P(represented | similarity) where both kinds are equally frequent.
-    posterior: Isotonic,
+    /// P(represented | similarity) where both kinds are equally frequent, one fit a part left out.
+    posteriors: Vec<Isotonic>,
 }
 
 impl Calibration {
@@ -54,21 +58,46 @@ impl Calibration {
     pub fn fit(golden: GoldenPoints<'_>, duplicate_similarity: f64, seed: u64) -> Option<Self> {
         let groups = near_duplicate_groups(golden.vectors, duplicate_similarity as f32);
         let folds = deal_folds(golden.topics, &groups, seed);
-        let points = calibration_points(golden, &groups, &folds);
-        let several_topics = points.iter().any(|point| point.topic != points[0].topic);
-        if points.len() < MIN_EXAMPLES || !several_topics {
+        let raw = similarities(golden, &groups, &folds);
+        let several_topics = raw.iter().any(|point| point.topic != raw[0].topic);
+        if raw.len() < MIN_EXAMPLES || !several_topics {
             return None;
         }
-        let known = points.iter().map(|point| (point.known, 1.0, point.weight));
-        let novel = points.iter().map(|point| (point.novel, 0.0, point.weight));
-        let posterior = Isotonic::fit(&known.chain(novel).collect::<Vec<_>>())?;
-        Some(Self { folds, points, posterior })
+        let parts = deal_parts(golden.topics, seed);
+        let posteriors: Option<Vec<Isotonic>> = (0..PARTS)
+            .map(|part| {
+                let others = raw.iter().filter(|point| parts[point.topic] != part);
+                let both = others.flat_map(|p| [(p.known, 1.0, p.weight), (p.novel, 0.0, p.weight)]);
+                Isotonic::fit(&both.collect::<Vec<_>>())
+            })
+            .collect();
+        let posteriors = posteriors?;
+        let judge = |point: &Point| {
+            let own = &posteriors[parts[point.topic]];
+            Point { known: clamp(own.at(point.known)), novel: clamp(own.at(point.novel)), ..*point }
+        };
+        let points = raw.iter().map(judge).collect();
+        Some(Self { folds, points, posteriors })
     }
 
     /// P(represented | similarity) where both kinds are equally frequent, kept off 0 and 1.
     pub fn posterior(&self, similarity: f64) -> f64 {
-        self.posterior.at(similarity).clamp(0.01, 0.99)
+        let sum: f64 = self.posteriors.iter().map(|fit| clamp(fit.at(similarity))).sum();
+        sum / self.posteriors.len() as f64
     }
+}
+
+fn clamp(posterior: f64) -> f64 {
+    posterior.clamp(0.01, 0.99)
+}
+
+/// Part of every topic. With fewer topics than parts some parts are empty, and their fit sees every topic.
+fn deal_parts(topics: &[usize], seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..topics.iter().max().map_or(0, |last| last + 1)).collect();
+    order.shuffle(&mut rng(seed, 2));
+    let mut parts = vec![0; order.len()];
+    order.into_iter().enumerate().for_each(|(rank, topic)| parts[topic] = rank % PARTS);
+    parts
 }
 
 /// Deals whole near-duplicate groups into folds, topic by topic, so that every topic loses as little as it can.
@@ -84,7 +113,8 @@ fn deal_folds(topics: &[usize], groups: &[usize], seed: u64) -> Vec<usize> {
     groups.iter().map(|group| fold_of_group[*group]).collect()
 }
 
-fn calibration_points(golden: GoldenPoints<'_>, groups: &[usize], folds: &[usize]) -> Vec<Point> {
+/// Points with similarities in the place of posteriors.
+fn similarities(golden: GoldenPoints<'_>, groups: &[usize], folds: &[usize]) -> Vec<Point> {
     let other_fold = top_k(golden.vectors, golden.vectors, 1, |a, b| folds[a] == folds[b] || groups[a] == groups[b]);
     let other_topic =
         top_k(golden.vectors, golden.vectors, 1, |a, b| folds[a] == folds[b] || golden.topics[a] == golden.topics[b]);

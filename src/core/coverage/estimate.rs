@@ -76,23 +76,35 @@ pub struct CoverageAssay {
 }
 
 /// Measures the represented share of `now`, and of `reference` where there is one, on the same calibration and the
-/// same resampled golden set, so that its error cancels in the gap. `None` where a window is empty or the set is too
-/// small to calibrate on (see [`Calibration::fit`]).
-pub fn assay(golden: GoldenPoints<'_>, now: Sample<'_>, reference: Option<Sample<'_>>, options: Options) -> Option<CoverageAssay> {
+/// same resampled golden set, so that its error cancels in the gap. `None` where a window is empty or has nothing to
+/// embed, where the set is too small to calibrate on (see [`Calibration::fit`]), or where the space does not tell
+/// represented requests from unknown ones.
+///
+/// Records with nothing to embed are represented by nothing, and stay in the denominator.
+pub fn assay(
+    golden: GoldenPoints<'_>,
+    now: Sample<'_>,
+    reference: Option<Sample<'_>>,
+    options: Options,
+) -> Option<CoverageAssay> {
     let calibration = Calibration::fit(golden, options.duplicate_similarity, options.seed)?;
     let now = Scored::new(golden, now, &calibration)?;
     let reference = reference.and_then(|sample| Scored::new(golden, sample, &calibration));
-    let draws = bootstrap(&calibration, &now, reference.as_ref(), options);
     let raw = |scored: &Scored<'_>| scored.share(&calibration, None, None);
+    if raw(&now).is_nan() {
+        return None;
+    }
+    let reference = reference.filter(|scored| !raw(scored).is_nan());
+    let draws = bootstrap(&calibration, &now, reference.as_ref(), options);
     let coverage = |scored: &Scored<'_>, replicates: Vec<f64>| {
-        let value = raw(scored).clamp(0.0, 1.0);
+        let value = raw(scored).clamp(0.0, scored.embeddable);
         let interval = percentile_interval(&replicates, 0.95).unwrap_or(Interval { lo: 0.0, hi: 1.0 }).clamp_unit();
         let interval = Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) };
-        Coverage { value, interval, records: scored.records(value, &calibration) }
+        Coverage { value, interval, records: scored.records(value) }
     };
     let gap = reference.as_ref().map(|scored| {
         let differences: Vec<f64> = draws.iter().map(|(now, then)| then - now).collect();
-        let value = raw(scored).clamp(0.0, 1.0) - raw(&now).clamp(0.0, 1.0);
+        let value = raw(scored).clamp(0.0, scored.embeddable) - raw(&now).clamp(0.0, now.embeddable);
         let below = differences.iter().filter(|difference| **difference <= options.tolerated_gap).count();
         let interval = percentile_interval(&differences, 0.95).unwrap_or(Interval { lo: -1.0, hi: 1.0 });
         DriftGap {
@@ -116,6 +128,8 @@ struct Scored<'a> {
     similarity: Vec<f64>,
     /// Mean over the folds of P(represented | similarity); 0 for a record with nothing to embed.
     posterior: Vec<f64>,
+    /// Share of the window's mass that can be embedded at all; the rest is represented by nothing.
+    embeddable: f64,
     /// Share of the window's mass whose nearest example is of each topic.
     topic_mass: Vec<f64>,
     groups: usize,
@@ -133,6 +147,7 @@ impl<'a> Scored<'a> {
             nearest: Vec::with_capacity(lists.len()),
             similarity: Vec::with_capacity(lists.len()),
             posterior: Vec::with_capacity(lists.len()),
+            embeddable: 0.0,
             topic_mass: vec![0.0; golden.topics.iter().max().map_or(0, |last| last + 1)],
             groups: sample.groups.iter().max().map_or(0, |last| last + 1),
         };
@@ -152,14 +167,16 @@ impl<'a> Scored<'a> {
             scored.similarity.push(folds.iter().sum::<f64>() / FOLDS as f64);
             scored.posterior.push(folds.iter().map(|s| calibration.posterior(*s)).sum::<f64>() / FOLDS as f64);
             scored.topic_mass[golden.topics[first.index]] += sample.weights[row] / total;
+            scored.embeddable += sample.weights[row] / total;
         }
         Some(scored)
     }
 
-    /// The represented share, not yet clamped, with rows and topics counted as often as the bootstrap drew them.
+    /// The represented share, not yet clamped, with rows and topics counted as often as the bootstrap drew them; NaN
+    /// where nothing was drawn, or where represented and unknown requests look the same.
     fn share(&self, calibration: &Calibration, rows: Option<&[f64]>, topics: Option<&TopicDraw>) -> f64 {
         let (mut seen, mut mass) = (0.0, 0.0);
-        for (row, posterior) in self.posterior.iter().enumerate() {
+        for (row, posterior) in self.posterior.iter().enumerate().filter(|(row, _)| self.nearest[*row].is_some()) {
             let weight = self.sample.weights[row] * rows.map_or(1.0, |counts| counts[self.sample.groups[row]]);
             seen += weight * posterior;
             mass += weight;
@@ -169,7 +186,10 @@ impl<'a> Scored<'a> {
         }
         let known = self.known_mean(calibration, topics);
         let novel = novel_mean(calibration, topics);
-        if known - novel < 1e-3 { 1.0 } else { (seen / mass - novel) / (known - novel) }
+        if known - novel < MIN_CONTRAST {
+            return f64::NAN;
+        }
+        self.embeddable * (seen / mass - novel) / (known - novel)
     }
 
     /// Mean posterior of held-out examples, with topics weighted as today's traffic has them.
@@ -178,21 +198,19 @@ impl<'a> Scored<'a> {
         let examples: f64 = topic_examples.iter().sum();
         weighted(calibration.points.iter().map(|point| {
             let drawn = topics.map_or(1.0, |draw| draw.known[point.topic]);
-            // A tenth of the weight stays with the set's own mix, so that no topic's single example decides.
-            let mix = 0.9 * self.topic_mass[point.topic] / topic_examples[point.topic] + 0.1 / examples;
-            (calibration.posterior(point.known), point.weight * drawn * mix)
+            // Half of the weight stays with the set's own mix: a topic that takes in much traffic also takes in what is
+            // not its own, and full weight on it makes the represented share too small.
+            let mix = 0.5 * self.topic_mass[point.topic] / topic_examples[point.topic] + 0.5 / examples;
+            (point.known, point.weight * drawn * mix)
         }))
     }
 
     /// Posterior of every record under the estimated share, shifted in its odds so that the weighted mean *is* the
     /// share.
-    fn records(&self, share: f64, calibration: &Calibration) -> Vec<RecordCoverage> {
-        let _ = calibration;
+    fn records(&self, share: f64) -> Vec<RecordCoverage> {
         let total: f64 = self.sample.weights.iter().sum();
-        let embeddable: f64 =
-            self.nearest.iter().zip(self.sample.weights).filter(|(nearest, _)| nearest.is_some()).map(|(_, w)| w).sum();
-        // A share above the embeddable one cannot be dealt out; the clamp keeps the search bounded.
-        let target = (share * total / embeddable.max(f64::MIN_POSITIVE)).min(1.0);
+        let embeddable = self.embeddable * total;
+        let target = if self.embeddable > 0.0 { share / self.embeddable } else { 0.0 };
         let probability = |row: usize, shift: f64| {
             let odds = (self.posterior[row] / (1.0 - self.posterior[row])).ln() + shift;
             1.0 / (1.0 + (-odds).exp())
@@ -248,7 +266,7 @@ fn topic_weights(calibration: &Calibration, topics: usize) -> Vec<f64> {
 fn novel_mean(calibration: &Calibration, topics: Option<&TopicDraw>) -> f64 {
     weighted(calibration.points.iter().map(|point| {
         let drawn = topics.map_or(1.0, |draw| draw.novel[point.topic]);
-        (calibration.posterior(point.novel), point.weight * drawn)
+        (point.novel, point.weight * drawn)
     }))
 }
 
@@ -256,6 +274,10 @@ fn weighted(values: impl Iterator<Item = (f64, f64)>) -> f64 {
     let (sum, weight) = values.fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + value * weight, total + weight));
     if weight > 0.0 { sum / weight } else { 0.0 }
 }
+
+/// Least difference between the mean posterior of represented and of unknown requests. Below it the space tells them
+/// apart so little that a share would be noise.
+const MIN_CONTRAST: f64 = 0.02;
 
 /// How often each topic was drawn.
 struct TopicDraw {
@@ -268,7 +290,12 @@ struct TopicDraw {
 /// Topics a draw of novel requests consists of.
 const NOVEL_TOPICS: usize = 10;
 
-fn bootstrap(calibration: &Calibration, now: &Scored<'_>, reference: Option<&Scored<'_>>, options: Options) -> Vec<(f64, f64)> {
+fn bootstrap(
+    calibration: &Calibration,
+    now: &Scored<'_>,
+    reference: Option<&Scored<'_>>,
+    options: Options,
+) -> Vec<(f64, f64)> {
     let present: Vec<usize> = {
         let weights = topic_weights(calibration, now.topic_mass.len());
         (0..weights.len()).filter(|topic| weights[*topic] > 0.0).collect()

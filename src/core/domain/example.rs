@@ -178,7 +178,10 @@ mod tests {
     fn the_text_of_an_input_is_what_the_user_said() {
         let cases = [
             (json!("plain"), "plain"),
-            (json!([{"role":"user","content":"first"},{"role":"assistant","content":"?"},{"role":"user","content":"last"}]), "last"),
+            (
+                json!([{"role":"user","content":"first"},{"role":"assistant","content":"?"},{"role":"user","content":"last"}]),
+                "last",
+            ),
             (json!([{"role":"user","content":[{"type":"text","text":"part"},{"type":"image_url"}]}]), "part"),
             (json!({"question":"why","lang":"en"}), "why"),
             (json!({"messages":[{"role":"user","content":"inner"}]}), "inner"),

@@ -20,7 +20,8 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 5] = [Self::TrafficVanished, Self::Conflicting, Self::Expired, Self::Duplicate, Self::Undated];
+    pub const ALL: [Self; 5] =
+        [Self::TrafficVanished, Self::Conflicting, Self::Expired, Self::Duplicate, Self::Undated];
 
     /// The stable name.
     pub fn name(self) -> &'static str {

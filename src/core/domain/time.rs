@@ -56,7 +56,11 @@ impl Window {
     pub fn label(&self) -> String {
         let from = self.from.to_zoned(TimeZone::UTC);
         let label = format!("{:04}-{:02}", from.year(), from.month());
-        if month(&label).as_ref() == Some(self) { label } else { format!("{}..{}", instant(self.from), instant(self.to)) }
+        if month(&label).as_ref() == Some(self) {
+            label
+        } else {
+            format!("{}..{}", instant(self.from), instant(self.to))
+        }
     }
 }
 

@@ -33,7 +33,9 @@ pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: u
     while picked.len() < count.min(pool.len()) {
         let gain_of = |candidate: usize| -> f64 {
             let gains = pool.iter().zip(&served);
-            gains.map(|(record, served)| unrepresented[*record] * (stands_for(candidate, *record) - served).max(0.0)).sum()
+            gains
+                .map(|(record, served)| unrepresented[*record] * (stands_for(candidate, *record) - served).max(0.0))
+                .sum()
         };
         let free = pool.iter().copied().filter(|record| picked.iter().all(|candidate| candidate.record != *record));
         let Some((record, gain)) = best(free.collect(), gain_of) else { break };

@@ -16,7 +16,7 @@ pub struct Stratum {
 /// The estimate and its bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TodayEstimate {
-    /// Plain mean over the set.
+    /// Plain mean over the examples given.
     pub raw: f64,
     /// Mean on the represented part of today's traffic.
     pub represented: f64,

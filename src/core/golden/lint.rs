@@ -9,7 +9,7 @@ use crate::core::domain::{Example, ExampleStatus};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
     /// The same request with different accepted answers.
     Conflicting,
@@ -61,13 +61,21 @@ pub fn lint(examples: &[Example], labels: &[String]) -> Vec<Finding> {
     let mut findings = shared_requests(&kept);
     for example in kept {
         if example.expected.is_empty() {
-            findings.push(single(FindingKind::NoAnswer, example, "has no accepted answer; scorers that need one skip it".into()));
+            findings.push(single(
+                FindingKind::NoAnswer,
+                example,
+                "has no accepted answer; scorers that need one skip it".into(),
+            ));
         }
         let unknown = example.expected_texts().into_iter().find(|text| !labels.is_empty() && !labels.contains(text));
         if let Some(label) = unknown {
             let nearest = labels.iter().max_by(|a, b| strsim::jaro(a, &label).total_cmp(&strsim::jaro(b, &label)));
             let hint = nearest.map(|nearest| format!("; nearest is \"{nearest}\"")).unwrap_or_default();
-            findings.push(single(FindingKind::UnknownLabel, example, format!("answer \"{label}\" is not in the card's labels{hint}")));
+            findings.push(single(
+                FindingKind::UnknownLabel,
+                example,
+                format!("answer \"{label}\" is not in the card's labels{hint}"),
+            ));
         }
     }
     findings.sort_by(|a, b| (a.kind, &a.lines).cmp(&(b.kind, &b.lines)));
@@ -138,7 +146,12 @@ mod tests {
         let found: Vec<_> = lint(&examples, &labels).into_iter().map(|f| (f.kind.name(), f.lines)).collect();
         assert_eq!(
             found,
-            [("conflicting", vec![3, 4]), ("duplicate", vec![1, 2]), ("no-answer", vec![6]), ("unknown-label", vec![5])]
+            [
+                ("conflicting", vec![3, 4]),
+                ("duplicate", vec![1, 2]),
+                ("no-answer", vec![6]),
+                ("unknown-label", vec![5])
+            ]
         );
     }
 

@@ -214,14 +214,26 @@ mod tests {
     #[test]
     fn bad_rows_say_what_is_wrong_with_which_field() {
         let cases = [
-            (json!({"expected": "x"}), "no input; give one of the fields input, inputs, question, prompt, query, text, vars"),
-            (json!({"input": "  "}), "no input; give one of the fields input, inputs, question, prompt, query, text, vars"),
-            (json!({"input": "x", "labeled_at": "soon"}), "labeled_at \"soon\" is not a date; write 2026-09-14 or 2026-09-14T08:30:00Z"),
+            (
+                json!({"expected": "x"}),
+                "no input; give one of the fields input, inputs, question, prompt, query, text, vars",
+            ),
+            (
+                json!({"input": "  "}),
+                "no input; give one of the fields input, inputs, question, prompt, query, text, vars",
+            ),
+            (
+                json!({"input": "x", "labeled_at": "soon"}),
+                "labeled_at \"soon\" is not a date; write 2026-09-14 or 2026-09-14T08:30:00Z",
+            ),
             (json!({"input": "x", "status": "old"}), "status \"old\" is not one of active, regression-only, retired"),
             (json!({"input": "x", "critical": "maybe"}), "critical must be true or false, not \"maybe\""),
             (json!({"input": "x", "metadata": "m"}), "metadata must be an object"),
             (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of texts"),
-            (json!({"input": "x", "lang": "en", "metadata": {"lang": "de"}}), "\"lang\" stands both beside and inside metadata; keep one"),
+            (
+                json!({"input": "x", "lang": "en", "metadata": {"lang": "de"}}),
+                "\"lang\" stands both beside and inside metadata; keep one",
+            ),
         ];
         for (value, expected) in cases {
             assert_eq!(row(value).unwrap_err().message, expected);
@@ -230,7 +242,10 @@ mod tests {
 
     #[test]
     fn an_edited_label_keeps_its_id_and_shared_inputs_get_a_suffix_whatever_the_order() {
-        let mut first = [row(json!({"input": "a", "expected": "1"})).unwrap(), row(json!({"input": "a", "expected": "2"})).unwrap()];
+        let mut first = [
+            row(json!({"input": "a", "expected": "1"})).unwrap(),
+            row(json!({"input": "a", "expected": "2"})).unwrap(),
+        ];
         let mut second = [first[1].clone(), first[0].clone()];
         finish_ids(&mut first);
         finish_ids(&mut second);

@@ -59,8 +59,14 @@ mod tests {
 
     #[test]
     fn order_types_of_scalars_and_line_endings_do_not_change_the_version() {
-        let a = examples(&[json!({"id": 1, "input": "x\r\ny", "expected": 5}), json!({"id": "2", "input": "z", "tags": "b,a"})]);
-        let b = examples(&[json!({"tags": ["a", "b"], "text": "z", "id": "2"}), json!({"label": ["5"], "input": "x\ny", "id": "1"})]);
+        let a = examples(&[
+            json!({"id": 1, "input": "x\r\ny", "expected": 5}),
+            json!({"id": "2", "input": "z", "tags": "b,a"}),
+        ]);
+        let b = examples(&[
+            json!({"tags": ["a", "b"], "text": "z", "id": "2"}),
+            json!({"label": ["5"], "input": "x\ny", "id": "1"}),
+        ]);
         assert_eq!(dataset_version(&a), dataset_version(&b));
     }
 

@@ -12,9 +12,11 @@ pub fn dated_flags(examples: &[Example], review_every_days: Option<u32>, now: Ti
 }
 
 fn dated_flag(example: &Example, review_every_days: Option<u32>, now: Timestamp) -> Option<Flag> {
-    let flag = |code, score, threshold, evidence| Flag { example_id: example.id.clone(), code, score, threshold, evidence };
+    let flag =
+        |code, score, threshold, evidence| Flag { example_id: example.id.clone(), code, score, threshold, evidence };
     if let Some(until) = example.valid_until.filter(|_| example.is_expired(now)) {
-        let evidence = format!("valid_until {until} has passed; clear it by reviewing the answer and moving or removing the date");
+        let evidence =
+            format!("valid_until {until} has passed; clear it by reviewing the answer and moving or removing the date");
         return Some(flag(ReasonCode::Expired, 1.0, 0.5, evidence));
     }
     let Some(dated) = example.last_dated() else {

@@ -14,8 +14,8 @@ pub struct Policy {
     /// Neighbouring examples that share a record's mass. Default 10: enough records an example for an exact test
     /// where a few thousand were sampled, and few enough to stay within a topic.
     pub neighbours: usize,
-    /// Similarity from which two examples count as near-duplicates. Default 0.95: in tests of rewordings nothing with
-    /// another meaning came that near.
+    /// Similarity from which two examples count as near-duplicates. Default 0.95: a word changed in a
+    /// request of ordinary length already lies below it.
     pub duplicate_similarity: f64,
     /// A drift gap up to this size never alarms. Default 0.01: below it nobody would act.
     pub tolerated_gap: f64,
@@ -24,6 +24,8 @@ pub struct Policy {
     /// Share of a cluster's held-out members that are less similar than a record for the record to belong to it.
     /// Default 0.05.
     pub membership: f64,
+    /// False discovery rate of the clusters born. Default 0.05.
+    pub birth_fdr: f64,
     /// Records a cluster must have to be born. Default 20, as for every cluster.
     pub min_cluster: f64,
     /// Users or sessions a born cluster needs, where they are known. Default 3: one client is not a topic.
@@ -42,6 +44,7 @@ impl Default for Policy {
             tolerated_gap: 0.01,
             alarm_level: 0.05,
             membership: 0.05,
+            birth_fdr: 0.05,
             min_cluster: 20.0,
             min_groups: 3,
             review_every_days: None,
@@ -59,10 +62,14 @@ impl Policy {
             ("tolerated_gap", self.tolerated_gap),
             ("alarm_level", self.alarm_level),
             ("membership", self.membership),
+            ("birth_fdr", self.birth_fdr),
         ];
         let outside = unit.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value));
         if let Some((key, value)) = outside {
             return Some(format!("{key} is {value}, but must lie between 0 and 1"));
+        }
+        if !(self.min_cluster >= 1.0 && self.min_cluster.is_finite()) {
+            return Some(format!("min_cluster is {}, but must be at least 1", self.min_cluster));
         }
         (self.neighbours == 0).then(|| "neighbours must be at least 1".to_owned())
     }

@@ -88,8 +88,10 @@ mod tests {
             let row = json!({"id": id, "input": input, "label": label});
             examples.push(example_from_row(1, row.as_object().unwrap().clone()).unwrap());
         }
-        let found: Vec<_> =
-            repeated_flags(&examples, &vectors, 0.95).into_iter().map(|flag| (flag.example_id, flag.code.name())).collect();
+        let found: Vec<_> = repeated_flags(&examples, &vectors, 0.95)
+            .into_iter()
+            .map(|flag| (flag.example_id, flag.code.name()))
+            .collect();
         let expected = [("b", "duplicate"), ("c", "duplicate"), ("e", "conflicting"), ("f", "conflicting")];
         assert_eq!(found, expected.map(|(id, code)| (id.to_owned(), code)));
     }

@@ -20,7 +20,13 @@ pub struct LocalMass {
 /// scaled to the effective sample size, so that unequal sampling never looks like more evidence than there is.
 /// `represented` is each record's probability of being represented at all: a record that no example stands for is
 /// nobody's traffic.
-pub fn local_mass(examples: &Vectors, records: &Vectors, weights: &[f64], represented: &[f64], neighbours: usize) -> LocalMass {
+pub fn local_mass(
+    examples: &Vectors,
+    records: &Vectors,
+    weights: &[f64],
+    represented: &[f64],
+    neighbours: usize,
+) -> LocalMass {
     let total_weight: f64 = weights.iter().sum();
     let total = crate::core::stats::effective_n(weights);
     let scale = if total_weight > 0.0 { total / total_weight } else { 0.0 };
@@ -42,8 +48,12 @@ pub fn vanished_flags(examples: &[Example], reference: &LocalMass, now: &LocalMa
     if reference.total <= 0.0 || now.total <= 0.0 {
         return Vec::new();
     }
-    let p_values: Vec<f64> =
-        reference.counts.iter().zip(&now.counts).map(|(before, after)| rate_fell(*before, reference.total, *after, now.total)).collect();
+    let p_values: Vec<f64> = reference
+        .counts
+        .iter()
+        .zip(&now.counts)
+        .map(|(before, after)| rate_fell(*before, reference.total, *after, now.total))
+        .collect();
     let adjusted = benjamini_hochberg(&p_values);
     let eligible = |example: &Example| example.status == ExampleStatus::Active && !example.critical;
     let rows = examples.iter().enumerate().filter(|(_, example)| eligible(example));
@@ -88,7 +98,9 @@ mod tests {
 
     fn examples(critical: bool) -> Vec<Example> {
         let row = |id: &str| json!({"id": id, "input": id, "critical": critical});
-        ["gone", "halved", "steady"].map(|id| example_from_row(1, row(id).as_object().unwrap().clone()).unwrap()).to_vec()
+        ["gone", "halved", "steady"]
+            .map(|id| example_from_row(1, row(id).as_object().unwrap().clone()).unwrap())
+            .to_vec()
     }
 
     fn mass(counts: [f64; 3]) -> LocalMass {
@@ -97,7 +109,8 @@ mod tests {
 
     #[test]
     fn only_what_really_vanished_is_flagged() {
-        let flags = vanished_flags(&examples(false), &mass([60.0, 60.0, 60.0]), &mass([1.0, 35.0, 55.0]), &Policy::default());
+        let flags =
+            vanished_flags(&examples(false), &mass([60.0, 60.0, 60.0]), &mass([1.0, 35.0, 55.0]), &Policy::default());
         let ids: Vec<_> = flags.iter().map(|flag| flag.example_id.as_str()).collect();
         assert_eq!(ids, ["gone"]);
         assert!(flags[0].score > 0.8, "{}", flags[0].score);
@@ -105,8 +118,13 @@ mod tests {
 
     #[test]
     fn few_records_are_no_evidence_and_critical_examples_are_never_flagged() {
-        assert!(vanished_flags(&examples(false), &mass([3.0, 2.0, 1.0]), &mass([0.0, 0.0, 0.0]), &Policy::default()).is_empty());
-        assert!(vanished_flags(&examples(true), &mass([60.0, 60.0, 60.0]), &mass([0.0; 3]), &Policy::default()).is_empty());
+        assert!(
+            vanished_flags(&examples(false), &mass([3.0, 2.0, 1.0]), &mass([0.0, 0.0, 0.0]), &Policy::default())
+                .is_empty()
+        );
+        assert!(
+            vanished_flags(&examples(true), &mass([60.0, 60.0, 60.0]), &mass([0.0; 3]), &Policy::default()).is_empty()
+        );
     }
 
     #[test]

@@ -107,10 +107,7 @@ pub fn percentile_interval(replicates: &[f64], confidence: f64) -> Option<Interv
     let mut sorted: Vec<f64> = replicates.iter().copied().filter(|r| !r.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let tail = 0.5 * (1.0 - confidence.clamp(0.0, 1.0));
-    Some(Interval {
-        lo: quantile(&sorted, tail)?,
-        hi: quantile(&sorted, 1.0 - tail)?,
-    })
+    Some(Interval { lo: quantile(&sorted, tail)?, hi: quantile(&sorted, 1.0 - tail)? })
 }
 
 /// One-sided permutation p-value, `(1 + #{permuted >= observed}) / (B + 1)` (Phipson and Smyth
@@ -135,10 +132,7 @@ mod tests {
         assert_ne!(first(7, 0), first(7, 1));
         assert_ne!(first(7, 0), first(8, 0));
         // Pinned: a change here changes every published interval.
-        assert_eq!(
-            [first(7, 0), first(7, 1)],
-            [9744631657654894855, 4559320113341494073]
-        );
+        assert_eq!([first(7, 0), first(7, 1)], [9744631657654894855, 4559320113341494073]);
     }
 
     #[test]
@@ -166,13 +160,8 @@ mod tests {
     fn the_number_of_threads_does_not_change_replicates() {
         let (groups, values) = grouped();
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            pool.install(|| {
-                cluster_bootstrap(&groups, 60, 200, 9, |w| weighted_mean(&values, w).unwrap())
-            })
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| cluster_bootstrap(&groups, 60, 200, 9, |w| weighted_mean(&values, w).unwrap()))
         };
         assert_eq!(run(1), run(4));
         let (groups, values) = grouped();
@@ -183,16 +172,12 @@ mod tests {
     #[test]
     fn the_replicates_spread_like_the_group_means() {
         let (groups, values) = grouped();
-        let replicates =
-            cluster_bootstrap(&groups, 60, 4000, 9, |w| weighted_mean(&values, w).unwrap());
+        let replicates = cluster_bootstrap(&groups, 60, 4000, 9, |w| weighted_mean(&values, w).unwrap());
         let spread = |v: &[f64]| {
             let mean = v.iter().sum::<f64>() / v.len() as f64;
             (v.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / v.len() as f64).sqrt()
         };
-        let means: Vec<f64> = values
-            .chunks(5)
-            .map(|c| c.iter().sum::<f64>() / 5.0)
-            .collect();
+        let means: Vec<f64> = values.chunks(5).map(|c| c.iter().sum::<f64>() / 5.0).collect();
         let expected = spread(&means) / 60.0_f64.sqrt();
         let ratio = spread(&replicates) / expected;
         println!("bootstrap standard error over its analytic value: {ratio}");
@@ -213,10 +198,7 @@ mod tests {
     fn nothing_to_resample_gives_defined_results() {
         assert!(cluster_bootstrap(&[], 0, 10, 1, |_| 1.0).is_empty());
         assert!(cluster_bootstrap(&[0], 1, 0, 1, |_| 1.0).is_empty());
-        assert_eq!(
-            cluster_bootstrap(&[], 3, 2, 1, |w| w.len() as f64),
-            [0.0, 0.0]
-        );
+        assert_eq!(cluster_bootstrap(&[], 3, 2, 1, |w| w.len() as f64), [0.0, 0.0]);
         assert!(poisson_bootstrap_weights(0, &mut rng(1, 0)).is_empty());
         assert_eq!(percentile_interval(&[], 0.95), None);
         assert_eq!(percentile_interval(&[f64::NAN], 0.95), None);
@@ -230,10 +212,7 @@ mod tests {
         let replicates: Vec<f64> = (0..=100).rev().map(f64::from).collect();
         let i = percentile_interval(&replicates, 0.9).unwrap();
         assert!((i.lo - 5.0).abs() < 1e-9 && (i.hi - 95.0).abs() < 1e-9);
-        assert_eq!(
-            percentile_interval(&replicates, 2.0),
-            Some(Interval { lo: 0.0, hi: 100.0 })
-        );
+        assert_eq!(percentile_interval(&replicates, 2.0), Some(Interval { lo: 0.0, hi: 100.0 }));
     }
 
     #[test]

@@ -28,12 +28,7 @@ pub fn g_test(a: &[f64], b: &[f64]) -> Option<TestResult> {
     if a.len() != b.len() || !a.iter().all(valid) || !b.iter().all(valid) {
         return None;
     }
-    let columns: Vec<[f64; 2]> = a
-        .iter()
-        .zip(b)
-        .map(|(x, y)| [*x, *y])
-        .filter(|c| c[0] + c[1] > 0.0)
-        .collect();
+    let columns: Vec<[f64; 2]> = a.iter().zip(b).map(|(x, y)| [*x, *y]).filter(|c| c[0] + c[1] > 0.0).collect();
     let rows = [0, 1].map(|i| columns.iter().map(|c| c[i]).sum::<f64>());
     let smaller_row = rows[0].min(rows[1]);
     let total = rows[0] + rows[1];
@@ -54,12 +49,9 @@ fn pool_sparse(columns: Vec<[f64; 2]>, smaller_share: f64) -> Vec<[f64; 2]> {
     if sparse.is_empty() {
         return kept;
     }
-    let mut pool = sparse
-        .iter()
-        .fold([0.0, 0.0], |p, c| [p[0] + c[0], p[1] + c[1]]);
+    let mut pool = sparse.iter().fold([0.0, 0.0], |p, c| [p[0] + c[0], p[1] + c[1]]);
     if !enough(&pool) {
-        let least = (0..kept.len())
-            .min_by(|&i, &j| (kept[i][0] + kept[i][1]).total_cmp(&(kept[j][0] + kept[j][1])));
+        let least = (0..kept.len()).min_by(|&i, &j| (kept[i][0] + kept[i][1]).total_cmp(&(kept[j][0] + kept[j][1])));
         if let Some(i) = least {
             let column = kept.remove(i);
             pool = [pool[0] + column[0], pool[1] + column[1]];
@@ -78,12 +70,7 @@ fn homogeneity(columns: &[[f64; 2]], rows: [f64; 2], total: f64) -> TestResult {
             let expected = row * (column_total / total);
             // Observed and expected have one sum, so the terms `expected - observed` of the
             // deviance cancel in G but not its rounding.
-            g += 2.0
-                * if *observed > 0.0 {
-                    deviance(*observed, expected)
-                } else {
-                    expected
-                };
+            g += 2.0 * if *observed > 0.0 { deviance(*observed, expected) } else { expected };
             pearson += (observed - expected).powi(2) / expected;
         }
     }
@@ -111,8 +98,7 @@ pub fn fisher_exact_greater(a: u64, b: u64, c: u64, d: u64) -> f64 {
     }
     let total = first + second;
     let (p, q) = (first / total, second / total);
-    let point = binomial_density(a, b, p, q) * binomial_density(c, d, p, q)
-        / binomial_density(first, second, p, q);
+    let point = binomial_density(a, b, p, q) * binomial_density(c, d, p, q) / binomial_density(first, second, p, q);
     // Moving one unit up in `a` multiplies the probability by bc / ((a + 1)(d + 1)).
     let tail = if b * c < (a + 1.0) * (d + 1.0) {
         point * falling_sum([b, c, a, d])
@@ -228,13 +214,7 @@ mod tests {
 
     #[test]
     fn degenerate_tables_give_certainty() {
-        for (a, b, c, d) in [
-            (0, 0, 0, 0),
-            (5, 0, 7, 0),
-            (0, 5, 0, 7),
-            (3, 4, 0, 0),
-            (0, 0, 3, 4),
-        ] {
+        for (a, b, c, d) in [(0, 0, 0, 0), (5, 0, 7, 0), (0, 5, 0, 7), (3, 4, 0, 0), (0, 0, 3, 4)] {
             assert_eq!(fisher_exact_greater(a, b, c, d), 1.0);
         }
         assert_eq!(fisher_exact_greater(0, 5, 5, 5), 1.0);
@@ -284,29 +264,19 @@ mod tests {
         let tail = [0.4, 0.3, 0.1, 0.06, 0.04, 0.03, 0.03, 0.02, 0.01, 0.01];
         let balanced = null_p_values(&[0.3, 0.25, 0.2, 0.15, 0.1], [200, 200], 0);
         assert_level("balanced", &balanced, 1.0);
-        assert_level(
-            "unequal sizes",
-            &null_p_values(&[0.5, 0.3, 0.2], [300, 60], 1),
-            1.0,
-        );
+        assert_level("unequal sizes", &null_p_values(&[0.5, 0.3, 0.2], [300, 60], 1), 1.0);
         assert_level("long tail", &null_p_values(&tail, [150, 100], 2), 1.0);
     }
 
     #[test]
     fn g_test_stays_near_its_level_with_every_category_at_the_bound() {
         // Liberal by up to a tenth at 0.05 and a fifth at 0.01; see the documentation.
-        assert_level(
-            "20 sparse categories",
-            &null_p_values(&[0.05; 20], [400, 110], 3),
-            1.2,
-        );
+        assert_level("20 sparse categories", &null_p_values(&[0.05; 20], [400, 110], 3), 1.2);
     }
 
     #[test]
     fn mcnemar_mid_p_is_not_anti_conservative_under_the_null() {
-        for (stream, (pairs, discordant)) in
-            [(30, 0.4), (100, 0.3), (300, 0.1)].into_iter().enumerate()
-        {
+        for (stream, (pairs, discordant)) in [(30, 0.4), (100, 0.3), (300, 0.1)].into_iter().enumerate() {
             let mut rng = rng(21, stream as u64);
             let shares = [discordant / 2.0, discordant / 2.0, 1.0 - discordant];
             let p: Vec<f64> = (0..4000)

@@ -5,9 +5,7 @@
 
 use serde::Serialize;
 
-use super::special::{
-    Tail, beta_quantile, gamma_quantile, normal_two_sided_quantile, student_two_sided_quantile,
-};
+use super::special::{Tail, beta_quantile, gamma_quantile, normal_two_sided_quantile, student_two_sided_quantile};
 
 /// A closed interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -34,20 +32,13 @@ impl Interval {
 
     /// The interval with both ends brought into [0, 1].
     pub fn clamp_unit(self) -> Interval {
-        Interval {
-            lo: self.lo.clamp(0.0, 1.0),
-            hi: self.hi.clamp(0.0, 1.0),
-        }
+        Interval { lo: self.lo.clamp(0.0, 1.0), hi: self.hi.clamp(0.0, 1.0) }
     }
 }
 
 /// The probability outside a two-sided interval, in [0, 1]; 0 asks for the widest interval.
 fn alpha(confidence: f64) -> f64 {
-    if confidence.is_nan() {
-        0.0
-    } else {
-        (1.0 - confidence).clamp(0.0, 1.0)
-    }
+    if confidence.is_nan() { 0.0 } else { (1.0 - confidence).clamp(0.0, 1.0) }
 }
 
 /// Wilson's score interval for a proportion (Wilson 1927), without continuity correction.
@@ -71,16 +62,8 @@ pub fn wilson(successes: f64, n: f64, confidence: f64) -> Interval {
     let end = |x: f64| x / (1.0 + ratio);
     Interval {
         // The algebra gives exactly 0 and 1 at the ends; rounding would not.
-        lo: if p == 0.0 {
-            0.0
-        } else {
-            end(centre - half).clamp(0.0, p)
-        },
-        hi: if p == 1.0 {
-            1.0
-        } else {
-            end(centre + half).clamp(p, 1.0)
-        },
+        lo: if p == 0.0 { 0.0 } else { end(centre - half).clamp(0.0, p) },
+        hi: if p == 1.0 { 1.0 } else { end(centre + half).clamp(p, 1.0) },
     }
 }
 
@@ -112,21 +95,11 @@ pub fn clopper_pearson(successes: u64, n: u64, confidence: f64) -> Interval {
 pub fn poisson_exact(count: f64, confidence: f64) -> Interval {
     let alpha = alpha(confidence);
     if !count.is_finite() || alpha == 0.0 {
-        return Interval {
-            lo: 0.0,
-            hi: f64::INFINITY,
-        };
+        return Interval { lo: 0.0, hi: f64::INFINITY };
     }
     let count = count.max(0.0);
-    let lo = if count == 0.0 {
-        0.0
-    } else {
-        gamma_quantile(0.5 * alpha, count, Tail::Lower)
-    };
-    Interval {
-        lo,
-        hi: gamma_quantile(0.5 * alpha, count + 1.0, Tail::Upper),
-    }
+    let lo = if count == 0.0 { 0.0 } else { gamma_quantile(0.5 * alpha, count, Tail::Lower) };
+    Interval { lo, hi: gamma_quantile(0.5 * alpha, count + 1.0, Tail::Upper) }
 }
 
 /// Student's t interval for the mean of independent values.
@@ -139,26 +112,17 @@ pub fn mean_t(values: &[f64], confidence: f64) -> Option<Interval> {
         return None;
     }
     if rest.iter().all(|v| v == first) {
-        return Some(Interval {
-            lo: *first,
-            hi: *first,
-        });
+        return Some(Interval { lo: *first, hi: *first });
     }
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
     let alpha = alpha(confidence);
     if alpha == 0.0 {
-        return Some(Interval {
-            lo: f64::NEG_INFINITY,
-            hi: f64::INFINITY,
-        });
+        return Some(Interval { lo: f64::NEG_INFINITY, hi: f64::INFINITY });
     }
     let half = student_two_sided_quantile(alpha, n - 1.0) * (variance / n).sqrt();
-    Some(Interval {
-        lo: mean - half,
-        hi: mean + half,
-    })
+    Some(Interval { lo: mean - half, hi: mean + half })
 }
 
 /// Newcombe's hybrid score interval for `p1 - p2` (Newcombe 1998, method 10).
@@ -236,10 +200,7 @@ mod tests {
     fn an_empty_sample_gives_the_whole_range() {
         for n in [0.0, -3.0, f64::NAN, f64::INFINITY] {
             assert_eq!(wilson(0.0, n, 0.95), Interval::UNIT);
-            assert_eq!(
-                difference_newcombe(0.5, n, 0.5, 10.0, 0.95),
-                Interval { lo: -1.0, hi: 1.0 }
-            );
+            assert_eq!(difference_newcombe(0.5, n, 0.5, 10.0, 0.95), Interval { lo: -1.0, hi: 1.0 });
         }
         assert_eq!(clopper_pearson(0, 0, 0.95), Interval::UNIT);
         assert_eq!(wilson(f64::NAN, 5.0, 0.95), Interval::UNIT);
@@ -259,13 +220,7 @@ mod tests {
         for c in [1.0, 2.0, f64::NAN] {
             assert_eq!(wilson(3.0, 10.0, c), Interval::UNIT);
             assert_eq!(clopper_pearson(3, 10, c), Interval::UNIT);
-            assert_eq!(
-                poisson_exact(3.0, c),
-                Interval {
-                    lo: 0.0,
-                    hi: f64::INFINITY
-                }
-            );
+            assert_eq!(poisson_exact(3.0, c), Interval { lo: 0.0, hi: f64::INFINITY });
             assert_eq!(mean_t(&[1.0, 2.0], c).unwrap().hi, f64::INFINITY);
         }
         let point = wilson(3.0, 10.0, -1.0);

@@ -14,9 +14,7 @@ mod result;
 mod sample;
 mod special;
 
-pub use bootstrap::{
-    cluster_bootstrap, percentile_interval, permutation_p_value, poisson_bootstrap_weights, rng,
-};
+pub use bootstrap::{cluster_bootstrap, percentile_interval, permutation_p_value, poisson_bootstrap_weights, rng};
 pub use contingency::{MIN_EXPECTED, fisher_exact_greater, g_test, mcnemar_mid_p};
 pub use interval::{Interval, clopper_pearson, difference_newcombe, mean_t, poisson_exact, wilson};
 pub use multiple::{benjamini_hochberg, holm};

@@ -21,14 +21,10 @@ fn in_input_order(adjusted: impl Iterator<Item = (usize, f64)>) -> Vec<f64> {
 pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     let m = p.len() as f64;
     let mut least = 1.0_f64;
-    let adjusted = ranked(p)
-        .into_iter()
-        .enumerate()
-        .rev()
-        .map(|(rank, (index, p))| {
-            least = least.min(p * m / (rank as f64 + 1.0));
-            (index, least)
-        });
+    let adjusted = ranked(p).into_iter().enumerate().rev().map(|(rank, (index, p))| {
+        least = least.min(p * m / (rank as f64 + 1.0));
+        (index, least)
+    });
     in_input_order(adjusted)
 }
 
@@ -56,9 +52,7 @@ mod tests {
 
     #[test]
     fn adjusted_p_values_match_statsmodels() {
-        check_all(FIXTURE, "benjamini_hochberg", 1e-12, |c| {
-            benjamini_hochberg(&numbers(c, "p"))
-        });
+        check_all(FIXTURE, "benjamini_hochberg", 1e-12, |c| benjamini_hochberg(&numbers(c, "p")));
         check_all(FIXTURE, "holm", 1e-12, |c| holm(&numbers(c, "p")));
     }
 

@@ -24,16 +24,9 @@ pub(super) fn counts(case: &Value, key: &str) -> Vec<u64> {
 
 /// Runs `f` on every case of `section` and compares with its `expected`, relative to the larger
 /// of the expected value and 1e-290 (so that small tails count as well as large ones).
-pub(super) fn check_all(
-    fixture: &str,
-    section: &str,
-    tolerance: f64,
-    f: impl Fn(&Value) -> Vec<f64>,
-) {
+pub(super) fn check_all(fixture: &str, section: &str, tolerance: f64, f: impl Fn(&Value) -> Vec<f64>) {
     let root: Value = serde_json::from_str(fixture).unwrap();
-    let cases = root[section]
-        .as_array()
-        .unwrap_or_else(|| panic!("no section {section}"));
+    let cases = root[section].as_array().unwrap_or_else(|| panic!("no section {section}"));
     assert!(!cases.is_empty());
     let mut worst = 0.0_f64;
     for case in cases {
@@ -41,20 +34,10 @@ pub(super) fn check_all(
         let actual = f(case);
         assert_eq!(actual.len(), expected.len(), "{section}: {case}");
         for (a, e) in actual.iter().zip(&expected) {
-            let error = if a == e {
-                0.0
-            } else {
-                (a - e).abs() / e.abs().max(1e-290)
-            };
-            assert!(
-                error <= tolerance,
-                "{section}: {a} against {e} ({error:e}) in {case}"
-            );
+            let error = if a == e { 0.0 } else { (a - e).abs() / e.abs().max(1e-290) };
+            assert!(error <= tolerance, "{section}: {a} against {e} ({error:e}) in {case}");
             worst = worst.max(error);
         }
     }
-    println!(
-        "{section}: {} cases, largest relative error {worst:e}",
-        cases.len()
-    );
+    println!("{section}: {} cases, largest relative error {worst:e}", cases.len());
 }

@@ -35,12 +35,7 @@ pub fn ks_two_sample(a: &[f64], b: &[f64]) -> Option<TestResult> {
         distance = distance.max((below_a - below_b).abs());
     }
     let p_value = kolmogorov_upper(distance * (m * (n / (m + n))).sqrt());
-    Some(TestResult {
-        statistic: distance,
-        p_value,
-        effect: distance,
-        df: None,
-    })
+    Some(TestResult { statistic: distance, p_value, effect: distance, df: None })
 }
 
 /// What is left of a sorted slice after its values up to and including `value`.
@@ -93,11 +88,7 @@ mod tests {
 
     #[test]
     fn empty_or_nan_samples_give_none() {
-        for (a, b) in [
-            (vec![], vec![1.0]),
-            (vec![1.0], vec![]),
-            (vec![1.0, f64::NAN], vec![1.0]),
-        ] {
+        for (a, b) in [(vec![], vec![1.0]), (vec![1.0], vec![]), (vec![1.0, f64::NAN], vec![1.0])] {
             assert_eq!(ks_two_sample(&a, &b), None);
             assert_eq!(mann_whitney_auc(&a, &b), None);
         }
@@ -115,23 +106,15 @@ mod tests {
     fn ties_count_half_and_zeros_of_either_sign_tie() {
         assert_eq!(mann_whitney_auc(&[1.0, 1.0], &[1.0]), Some(0.5));
         assert_eq!(mann_whitney_auc(&[-0.0], &[0.0]), Some(0.5));
-        assert_eq!(
-            ks_two_sample(&[-0.0, 1.0], &[0.0, 1.0]).unwrap().statistic,
-            0.0
-        );
+        assert_eq!(ks_two_sample(&[-0.0, 1.0], &[0.0, 1.0]).unwrap().statistic, 0.0);
     }
 
     #[test]
     fn ks_is_not_anti_conservative_under_the_null() {
         let mut rng = rng(22, 0);
         let mut draw = |n| (0..n).map(|_| rng.next_u32() as f64).collect::<Vec<_>>();
-        let rejected = (0..2000)
-            .filter(|_| ks_two_sample(&draw(60), &draw(40)).unwrap().p_value <= 0.05)
-            .count();
-        println!(
-            "ks: rejection rate {} at level 0.05",
-            rejected as f64 / 2000.0
-        );
+        let rejected = (0..2000).filter(|_| ks_two_sample(&draw(60), &draw(40)).unwrap().p_value <= 0.05).count();
+        println!("ks: rejection rate {} at level 0.05", rejected as f64 / 2000.0);
         assert!(rejected as f64 <= 2000.0 * 0.05 + 3.0 * (2000.0_f64 * 0.05 * 0.95).sqrt());
     }
 

@@ -32,17 +32,8 @@ pub fn two_proportion_z(x1: f64, n1: f64, x2: f64, n2: f64) -> Option<TestResult
     let effect = x1 / n1 - x2 / n2;
     let pooled = (x1 + x2) / (n1 + n2);
     let standard_error = (pooled * (1.0 - pooled) * (1.0 / n1 + 1.0 / n2)).sqrt();
-    let statistic = if effect == 0.0 {
-        0.0
-    } else {
-        effect / standard_error
-    };
-    Some(TestResult {
-        statistic,
-        p_value: normal_upper(statistic),
-        effect,
-        df: None,
-    })
+    let statistic = if effect == 0.0 { 0.0 } else { effect / standard_error };
+    Some(TestResult { statistic, p_value: normal_upper(statistic), effect, df: None })
 }
 
 #[cfg(test)]

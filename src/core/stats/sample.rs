@@ -27,11 +27,7 @@ fn interpolate(below: f64, above: f64, fraction: f64) -> f64 {
     }
     let mixed = below * (1.0 - fraction) + above * fraction;
     // `max` and `min` would turn the NaN of two opposite infinities into a number.
-    if mixed.is_nan() {
-        mixed
-    } else {
-        mixed.max(below).min(above)
-    }
+    if mixed.is_nan() { mixed } else { mixed.max(below).min(above) }
 }
 
 /// Whether weights fit the values and are all finite and not negative.
@@ -59,12 +55,7 @@ pub fn weighted_quantile(values: &[f64], weights: &[f64], q: f64) -> Option<f64>
         return None;
     }
     let weights = scaled(weights)?;
-    let mut rows: Vec<(f64, f64)> = values
-        .iter()
-        .copied()
-        .zip(weights)
-        .filter(|(_, w)| *w > 0.0)
-        .collect();
+    let mut rows: Vec<(f64, f64)> = values.iter().copied().zip(weights).filter(|(_, w)| *w > 0.0).collect();
     if rows.iter().any(|(v, _)| v.is_nan()) {
         return None;
     }
@@ -156,14 +147,8 @@ mod tests {
         assert_eq!(quantile(&[1.0, 2.0], 1.1), None);
         assert_eq!(quantile(&[1.0, 2.0], f64::NAN), None);
         assert_eq!(quantile(&[1.0, f64::NAN], 0.0), None);
-        assert_eq!(
-            quantile(&[1.0, f64::INFINITY, f64::INFINITY], 0.75),
-            Some(f64::INFINITY)
-        );
-        assert_eq!(
-            quantile(&[f64::NEG_INFINITY, 5.0], 0.5),
-            Some(f64::NEG_INFINITY)
-        );
+        assert_eq!(quantile(&[1.0, f64::INFINITY, f64::INFINITY], 0.75), Some(f64::INFINITY));
+        assert_eq!(quantile(&[f64::NEG_INFINITY, 5.0], 0.5), Some(f64::NEG_INFINITY));
         assert_eq!(quantile(&[f64::NEG_INFINITY, f64::INFINITY], 0.5), None);
         assert_eq!(quantile(&[-f64::MAX, f64::MAX], 0.5), Some(0.0));
         assert_eq!(weighted_quantile(&[], &[], 0.5), None);
@@ -172,12 +157,7 @@ mod tests {
 
     #[test]
     fn invalid_weights_leave_the_result_undefined() {
-        for w in [
-            [1.0, -1.0],
-            [1.0, f64::NAN],
-            [1.0, f64::INFINITY],
-            [0.0, 0.0],
-        ] {
+        for w in [[1.0, -1.0], [1.0, f64::NAN], [1.0, f64::INFINITY], [0.0, 0.0]] {
             assert_eq!(weighted_mean(&[1.0, 2.0], &w), None);
             assert_eq!(weighted_quantile(&[1.0, 2.0], &w, 0.5), None);
             assert_eq!(effective_n(&w), 0.0);
@@ -189,10 +169,7 @@ mod tests {
     #[test]
     fn rows_of_weight_zero_do_not_matter_even_when_nan() {
         assert_eq!(weighted_mean(&[2.0, f64::NAN], &[3.0, 0.0]), Some(2.0));
-        assert_eq!(
-            weighted_quantile(&[2.0, f64::NAN], &[3.0, 0.0], 0.5),
-            Some(2.0)
-        );
+        assert_eq!(weighted_quantile(&[2.0, f64::NAN], &[3.0, 0.0], 0.5), Some(2.0));
         assert_eq!(weighted_mean(&[f64::NAN, 2.0], &[3.0, 1.0]), None);
     }
 

@@ -36,18 +36,12 @@ pub(super) struct Tails {
 impl Tails {
     fn from_lower(p: f64) -> Self {
         let lower = p.clamp(0.0, 1.0);
-        Tails {
-            lower,
-            upper: 1.0 - lower,
-        }
+        Tails { lower, upper: 1.0 - lower }
     }
 
     fn from_upper(p: f64) -> Self {
         let upper = p.clamp(0.0, 1.0);
-        Tails {
-            lower: 1.0 - upper,
-            upper,
-        }
+        Tails { lower: 1.0 - upper, upper }
     }
 }
 
@@ -55,11 +49,7 @@ impl Tails {
 pub(super) fn normal_upper(z: f64) -> f64 {
     // The erfc of statrs 0.19 is only good to 1e-10; the chi-squared tail of z^2 is exact.
     let tails = gamma_tails(0.5, 0.5 * z * z);
-    if z > 0.0 {
-        0.5 * tails.upper
-    } else {
-        0.5 + 0.5 * tails.lower
-    }
+    if z > 0.0 { 0.5 * tails.upper } else { 0.5 + 0.5 * tails.lower }
 }
 
 /// The z with P(|Z| > z) = `alpha` for a standard normal Z; `alpha` in (0, 1].
@@ -91,16 +81,11 @@ pub(super) fn kolmogorov_upper(x: f64) -> f64 {
     }
     if x < 1.0 {
         // The theta-function dual converges fast where the alternating series does not.
-        let sum: f64 = (1..=8)
-            .map(|k| f64::from(2 * k - 1) * PI / x)
-            .map(|u| (-u * u / 8.0).exp())
-            .sum();
+        let sum: f64 = (1..=8).map(|k| f64::from(2 * k - 1) * PI / x).map(|u| (-u * u / 8.0).exp()).sum();
         return (1.0 - (2.0 * PI).sqrt() / x * sum).clamp(0.0, 1.0);
     }
     let term = |k: i32| (-2.0 * (f64::from(k) * x).powi(2)).exp();
-    let sum: f64 = (1..=8)
-        .map(|k| if k % 2 == 1 { term(k) } else { -term(k) })
-        .sum();
+    let sum: f64 = (1..=8).map(|k| if k % 2 == 1 { term(k) } else { -term(k) }).sum();
     (2.0 * sum).clamp(0.0, 1.0)
 }
 
@@ -109,16 +94,10 @@ pub(super) fn kolmogorov_upper(x: f64) -> f64 {
 /// Lentz's evaluation of the continued fraction DLMF 8.17.22.
 pub(super) fn beta_tails(a: f64, b: f64, x: f64, y: f64) -> Tails {
     if x <= 0.0 {
-        return Tails {
-            lower: 0.0,
-            upper: 1.0,
-        };
+        return Tails { lower: 0.0, upper: 1.0 };
     }
     if y <= 0.0 {
-        return Tails {
-            lower: 1.0,
-            upper: 0.0,
-        };
+        return Tails { lower: 1.0, upper: 0.0 };
     }
     let front = binomial_density(a, b, x, y) * (a / (a + b)) * b;
     if x < (a + 1.0) / (a + b + 2.0) {
@@ -158,16 +137,10 @@ fn away_from_zero(v: f64) -> f64 {
 /// Series DLMF 8.7.1 below the mean, continued fraction DLMF 8.9.2 above it.
 pub(super) fn gamma_tails(a: f64, x: f64) -> Tails {
     if x <= 0.0 {
-        return Tails {
-            lower: 0.0,
-            upper: 1.0,
-        };
+        return Tails { lower: 0.0, upper: 1.0 };
     }
     if x == f64::INFINITY {
-        return Tails {
-            lower: 1.0,
-            upper: 0.0,
-        };
+        return Tails { lower: 1.0, upper: 0.0 };
     }
     let front = poisson_density(a, x);
     if x < a + 1.0 {
@@ -279,11 +252,7 @@ pub(super) fn binomial_density(x: f64, y: f64, p: f64, q: f64) -> f64 {
         return 0.0;
     }
     let n = x + y;
-    let exponent = stirling_error(n)
-        - stirling_error(x)
-        - stirling_error(y)
-        - deviance(x, n * p)
-        - deviance(y, n * q);
+    let exponent = stirling_error(n) - stirling_error(x) - stirling_error(y) - deviance(x, n * p) - deviance(y, n * q);
     exponent.exp() / (2.0 * PI * x * (y / n)).sqrt()
 }
 
@@ -372,19 +341,13 @@ mod tests {
             let v = numbers(case, "args");
             vec![student_two_sided_quantile(v[0], v[1])]
         });
-        check_all(FIXTURE, "normal_quantile", 1e-12, |case| {
-            vec![normal_two_sided_quantile(numbers(case, "args")[0])]
-        });
+        check_all(FIXTURE, "normal_quantile", 1e-12, |case| vec![normal_two_sided_quantile(numbers(case, "args")[0])]);
     }
 
     #[test]
     fn upper_tails_match_scipy() {
-        check_all(FIXTURE, "normal_upper", 1e-12, |case| {
-            vec![normal_upper(numbers(case, "args")[0])]
-        });
-        check_all(FIXTURE, "kolmogorov_upper", 1e-12, |case| {
-            vec![kolmogorov_upper(numbers(case, "args")[0])]
-        });
+        check_all(FIXTURE, "normal_upper", 1e-12, |case| vec![normal_upper(numbers(case, "args")[0])]);
+        check_all(FIXTURE, "kolmogorov_upper", 1e-12, |case| vec![kolmogorov_upper(numbers(case, "args")[0])]);
         check_all(FIXTURE, "binomial_density", 1e-11, |case| {
             let v = numbers(case, "args");
             vec![binomial_density(v[0], v[1] - v[0], v[2], 1.0 - v[2])]

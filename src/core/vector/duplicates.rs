@@ -55,11 +55,7 @@ fn join_equal_rows(v: &Vectors, forest: &mut Forest) -> Vec<usize> {
 }
 
 fn compare(a: &[f32], b: &[f32]) -> std::cmp::Ordering {
-    let different = a
-        .iter()
-        .zip(b)
-        .map(|(x, y)| x.total_cmp(y))
-        .find(|order| order.is_ne());
+    let different = a.iter().zip(b).map(|(x, y)| x.total_cmp(y)).find(|order| order.is_ne());
     different.unwrap_or(std::cmp::Ordering::Equal)
 }
 
@@ -67,10 +63,8 @@ fn compare(a: &[f32], b: &[f32]) -> std::cmp::Ordering {
 fn join_similar_rows(rows: &Vectors, names: &[usize], threshold: f32, forest: &mut Forest) {
     let starts: Vec<usize> = (0..rows.len()).step_by(BLOCK).collect();
     for batch in starts.chunks(BATCH) {
-        let edges: Vec<Vec<(usize, usize)>> = batch
-            .par_iter()
-            .map(|&start| block_edges(rows, start, threshold))
-            .collect();
+        let edges: Vec<Vec<(usize, usize)>> =
+            batch.par_iter().map(|&start| block_edges(rows, start, threshold)).collect();
         for (a, b) in edges.into_iter().flatten() {
             forest.join(names[a], names[b]);
         }
@@ -89,21 +83,15 @@ fn block_edges(rows: &Vectors, start: usize, threshold: f32) -> Vec<(usize, usiz
         let o1 = (o0 + OTHERS).min(rows.len());
         tile(rows, o0..o1, rows, block.clone(), &mut similarities);
         for (other, row) in (o0..o1).zip(similarities.chunks_exact(block.len())) {
-            let mut matches = (0..block.len())
-                .zip(row)
-                .filter(|&(i, &s)| s >= threshold && start + i < other)
-                .map(|(i, _)| i);
+            let mut matches =
+                (0..block.len()).zip(row).filter(|&(i, &s)| s >= threshold && start + i < other).map(|(i, _)| i);
             if let Some(first) = matches.next() {
                 edges.push((start + first, other));
                 matches.for_each(|i| within.join(first, i));
             }
         }
     }
-    edges.extend(
-        (0..block.len())
-            .map(|i| (start + within.root(i), start + i))
-            .filter(|(a, b)| a != b),
-    );
+    edges.extend((0..block.len()).map(|i| (start + within.root(i), start + i)).filter(|(a, b)| a != b));
     edges
 }
 
@@ -114,9 +102,7 @@ struct Forest {
 
 impl Forest {
     fn new(len: usize) -> Self {
-        Self {
-            parent: (0..len).collect(),
-        }
+        Self { parent: (0..len).collect() }
     }
 
     fn root(&mut self, mut i: usize) -> usize {
@@ -145,15 +131,9 @@ mod tests {
         for i in 0..v.len() {
             for j in 0..i {
                 let equal = threshold <= 1.0 && v.row(i) == v.row(j);
-                if v.is_embeddable(i)
-                    && v.is_embeddable(j)
-                    && (equal || dot(v.row(i), v.row(j)) >= threshold)
-                {
+                if v.is_embeddable(i) && v.is_embeddable(j) && (equal || dot(v.row(i), v.row(j)) >= threshold) {
                     let (from, to) = (group[i].max(group[j]), group[i].min(group[j]));
-                    group
-                        .iter_mut()
-                        .filter(|g| **g == from)
-                        .for_each(|g| *g = to);
+                    group.iter_mut().filter(|g| **g == from).for_each(|g| *g = to);
                 }
             }
         }
@@ -172,8 +152,7 @@ mod tests {
     fn matrix() -> impl Strategy<Value = Vectors> {
         proptest::collection::vec(proptest::collection::vec(-3i8..=3, 2), 0..200).prop_map(|rows| {
             let mut v = Vectors::new(2);
-            rows.iter()
-                .for_each(|r| v.push(&[f32::from(r[0]), f32::from(r[1])]));
+            rows.iter().for_each(|r| v.push(&[f32::from(r[0]), f32::from(r[1])]));
             v
         })
     }
@@ -187,10 +166,7 @@ mod tests {
         }
         v.push(&[0.0, 0.0]);
         v.push(&[0.0, 0.0]);
-        assert_eq!(
-            near_duplicate_groups(&v, 11f32.to_radians().cos()),
-            [0, 1, 0, 0, 1, 2, 3, 4]
-        );
+        assert_eq!(near_duplicate_groups(&v, 11f32.to_radians().cos()), [0, 1, 0, 0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -210,16 +186,11 @@ mod tests {
     fn the_number_of_threads_does_not_change_the_result() {
         let mut v = Vectors::new(8);
         for i in 0..3000u32 {
-            let row: Vec<f32> = (0..8)
-                .map(|d| ((i * 7919 + d * 104_729) % 997) as f32 - 498.0)
-                .collect();
+            let row: Vec<f32> = (0..8).map(|d| ((i * 7919 + d * 104_729) % 997) as f32 - 498.0).collect();
             v.push(&row);
         }
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| near_duplicate_groups(&v, 0.95))
         };
         let one = run(1);

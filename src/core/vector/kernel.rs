@@ -66,13 +66,7 @@ fn fold(s: [f32; LANES]) -> f32 {
 /// Similarities of `queries[q]` with `base[b]` into `out`, row-major: the pair of the i-th query
 /// and the j-th base row of the ranges is at `i * b.len() + j`. Both matrices have the same
 /// dimension.
-pub(crate) fn tile(
-    queries: &Vectors,
-    q: Range<usize>,
-    base: &Vectors,
-    b: Range<usize>,
-    out: &mut Vec<f32>,
-) {
+pub(crate) fn tile(queries: &Vectors, q: Range<usize>, base: &Vectors, b: Range<usize>, out: &mut Vec<f32>) {
     let width = b.len();
     out.clear();
     out.resize(q.len() * width, 0.0);
@@ -85,15 +79,7 @@ pub(crate) fn tile(
                 let cells = &mut out[at..at + group];
                 let row = queries.row(i);
                 if let Ok(four) = <&mut [f32; 4]>::try_from(&mut *cells) {
-                    *four = dot4(
-                        row,
-                        [
-                            base.row(b0),
-                            base.row(b0 + 1),
-                            base.row(b0 + 2),
-                            base.row(b0 + 3),
-                        ],
-                    );
+                    *four = dot4(row, [base.row(b0), base.row(b0 + 1), base.row(b0 + 2), base.row(b0 + 3)]);
                 } else {
                     for (offset, cell) in cells.iter_mut().enumerate() {
                         *cell = dot(row, base.row(b0 + offset));

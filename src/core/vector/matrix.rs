@@ -23,20 +23,12 @@ pub struct Vectors {
 impl Vectors {
     /// A matrix without rows, for vectors of `dim` numbers. With `dim` 0 no row is embeddable.
     pub fn new(dim: usize) -> Self {
-        Self {
-            dim,
-            len: 0,
-            data: Vec::new(),
-        }
+        Self { dim, len: 0, data: Vec::new() }
     }
 
     /// A matrix without rows, with room for `rows` rows of `dim` numbers.
     pub fn with_capacity(dim: usize, rows: usize) -> Self {
-        Self {
-            dim,
-            len: 0,
-            data: Vec::with_capacity(dim.saturating_mul(rows)),
-        }
+        Self { dim, len: 0, data: Vec::with_capacity(dim.saturating_mul(rows)) }
     }
 
     /// The matrix of rows that already have unit length (within 1e-3) or are all zeros, taken over
@@ -51,11 +43,7 @@ impl Vectors {
             let length = norm(row.iter().map(|&x| f64::from(x)));
             row.iter().all(|&x| x == 0.0) || (length - 1.0).abs() <= UNIT_TOLERANCE
         };
-        (whole && data.chunks_exact(dim).all(valid)).then(|| Self {
-            dim,
-            len: data.len() / dim,
-            data,
-        })
+        (whole && data.chunks_exact(dim).all(valid)).then(|| Self { dim, len: data.len() / dim, data })
     }
 
     /// Appends a vector scaled to unit length. A zero vector, one with a NaN or infinite number,
@@ -100,11 +88,7 @@ impl Vectors {
 
     /// The i-th row: `dim` numbers, or an empty slice beyond the last row.
     pub fn row(&self, i: usize) -> &[f32] {
-        if i < self.len {
-            &self.data[i * self.dim..(i + 1) * self.dim]
-        } else {
-            &[]
-        }
+        if i < self.len { &self.data[i * self.dim..(i + 1) * self.dim] } else { &[] }
     }
 
     /// Number of rows, those that are not embeddable included.
@@ -161,30 +145,21 @@ struct Stored {
 
 impl Serialize for Vectors {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Stored {
-            dim: self.dim,
-            len: self.len,
-            bits: to_hex(&self.data),
-        }
-        .serialize(serializer)
+        Stored { dim: self.dim, len: self.len, bits: to_hex(&self.data) }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Vectors {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = Stored::deserialize(deserializer)?;
-        let data = from_hex(&stored.bits).ok_or_else(|| {
-            D::Error::custom("bits is not a row of eight-digit hexadecimal numbers")
-        })?;
+        let data = from_hex(&stored.bits)
+            .ok_or_else(|| D::Error::custom("bits is not a row of eight-digit hexadecimal numbers"))?;
         let rows = Self::from_unit_rows(stored.dim, data)
             .ok_or_else(|| D::Error::custom("bits does not hold whole unit or zero rows"))?;
         if stored.dim > 0 && rows.len != stored.len {
             return Err(D::Error::custom("len is not the number of rows in bits"));
         }
-        Ok(Self {
-            len: stored.len,
-            ..rows
-        })
+        Ok(Self { len: stored.len, ..rows })
     }
 }
 
@@ -196,14 +171,7 @@ mod tests {
     #[test]
     fn a_vector_without_direction_is_stored_as_zeros() {
         let mut v = Vectors::new(2);
-        let cases: [&[f32]; 6] = [
-            &[0.0, -0.0],
-            &[f32::NAN, 1.0],
-            &[1.0, f32::INFINITY],
-            &[1.0],
-            &[1.0, 2.0, 3.0],
-            &[],
-        ];
+        let cases: [&[f32]; 6] = [&[0.0, -0.0], &[f32::NAN, 1.0], &[1.0, f32::INFINITY], &[1.0], &[1.0, 2.0, 3.0], &[]];
         for (i, case) in cases.iter().enumerate() {
             v.push(case);
             assert!(!v.is_embeddable(i), "{case:?}");
@@ -221,11 +189,7 @@ mod tests {
             v.push(&[scale, -scale]);
         }
         for i in 0..v.len() {
-            let expected = if i % 2 == 0 {
-                [1.0, 0.0]
-            } else {
-                [0.70710677, -0.70710677]
-            };
+            let expected = if i % 2 == 0 { [1.0, 0.0] } else { [0.70710677, -0.70710677] };
             assert_eq!(v.row(i), expected);
         }
     }
@@ -237,30 +201,16 @@ mod tests {
         assert!(v.row(1).is_empty());
         assert!(!v.is_embeddable(1));
         let selected = v.select(&[9, 0, 0]);
-        assert_eq!(
-            selected.rows().collect::<Vec<_>>(),
-            [[0.0, 0.0], [0.6, 0.8], [0.6, 0.8]]
-        );
+        assert_eq!(selected.rows().collect::<Vec<_>>(), [[0.0, 0.0], [0.6, 0.8], [0.6, 0.8]]);
     }
 
     #[test]
     fn unit_rows_are_taken_over_and_other_rows_refused() {
-        assert_eq!(
-            Vectors::from_unit_rows(2, vec![0.6, 0.8, 0.0, 0.0]).map(|v| v.len()),
-            Some(2)
-        );
-        for (dim, data) in [
-            (2, vec![1.0]),
-            (2, vec![1.0, 1.0]),
-            (2, vec![f32::NAN, 0.0]),
-            (0, vec![1.0]),
-            (1, vec![f32::INFINITY]),
-        ] {
-            assert_eq!(
-                Vectors::from_unit_rows(dim, data.clone()),
-                None,
-                "{dim} {data:?}"
-            );
+        assert_eq!(Vectors::from_unit_rows(2, vec![0.6, 0.8, 0.0, 0.0]).map(|v| v.len()), Some(2));
+        for (dim, data) in
+            [(2, vec![1.0]), (2, vec![1.0, 1.0]), (2, vec![f32::NAN, 0.0]), (0, vec![1.0]), (1, vec![f32::INFINITY])]
+        {
+            assert_eq!(Vectors::from_unit_rows(dim, data.clone()), None, "{dim} {data:?}");
         }
         assert_eq!(Vectors::from_unit_rows(0, vec![]), Some(Vectors::new(0)));
     }
@@ -270,10 +220,7 @@ mod tests {
         let mut v = Vectors::new(0);
         v.push(&[]);
         v.push(&[]);
-        assert_eq!(
-            (v.len(), v.rows().count(), v.is_embeddable(0)),
-            (2, 2, false)
-        );
+        assert_eq!((v.len(), v.rows().count(), v.is_embeddable(0)), (2, 2, false));
         let text = serde_json::to_string(&v).unwrap();
         assert_eq!(serde_json::from_str::<Vectors>(&text).unwrap(), v);
     }

@@ -29,10 +29,7 @@ struct Fit(Neighbour);
 
 impl Ord for Fit {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0
-            .similarity
-            .total_cmp(&other.0.similarity)
-            .then(other.0.index.cmp(&self.0.index))
+        self.0.similarity.total_cmp(&other.0.similarity).then(other.0.index.cmp(&self.0.index))
     }
 }
 
@@ -68,10 +65,8 @@ pub fn top_k(
     }
     let usable: Vec<bool> = (0..base.len()).map(|j| base.is_embeddable(j)).collect();
     let starts: Vec<usize> = (0..queries.len()).step_by(QUERY_BLOCK).collect();
-    let blocks: Vec<Vec<Vec<Neighbour>>> = starts
-        .par_iter()
-        .map(|&start| block_top_k(queries, start, base, &usable, k, &exclude))
-        .collect();
+    let blocks: Vec<Vec<Vec<Neighbour>>> =
+        starts.par_iter().map(|&start| block_top_k(queries, start, base, &usable, k, &exclude)).collect();
     blocks.into_iter().flatten().collect()
 }
 
@@ -90,11 +85,7 @@ fn block_top_k(
     for b0 in (0..base.len()).step_by(BASE_BLOCK) {
         let b1 = (b0 + BASE_BLOCK).min(base.len());
         tile(queries, block.clone(), base, b0..b1, &mut similarities);
-        for ((query, heap), row) in block
-            .clone()
-            .zip(&mut kept)
-            .zip(similarities.chunks_exact(b1 - b0))
-        {
+        for ((query, heap), row) in block.clone().zip(&mut kept).zip(similarities.chunks_exact(b1 - b0)) {
             if !queries.is_embeddable(query) {
                 continue;
             }
@@ -111,14 +102,7 @@ fn block_top_k(
         }
     }
     // Ascending order of reversed fits is best first.
-    kept.into_iter()
-        .map(|heap| {
-            heap.into_sorted_vec()
-                .into_iter()
-                .map(|fit| fit.0.0)
-                .collect()
-        })
-        .collect()
+    kept.into_iter().map(|heap| heap.into_sorted_vec().into_iter().map(|fit| fit.0.0).collect()).collect()
 }
 
 #[cfg(test)]
@@ -136,16 +120,9 @@ mod tests {
         let list = |q: usize| {
             let mut all: Vec<Neighbour> = (0..base.len())
                 .filter(|&b| queries.is_embeddable(q) && base.is_embeddable(b) && !exclude(q, b))
-                .map(|index| Neighbour {
-                    index,
-                    similarity: dot(queries.row(q), base.row(index)),
-                })
+                .map(|index| Neighbour { index, similarity: dot(queries.row(q), base.row(index)) })
                 .collect();
-            all.sort_by(|a, b| {
-                b.similarity
-                    .total_cmp(&a.similarity)
-                    .then(a.index.cmp(&b.index))
-            });
+            all.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.index.cmp(&b.index)));
             all.truncate(k);
             all
         };
@@ -156,8 +133,7 @@ mod tests {
     fn matrix(rows: std::ops::Range<usize>) -> impl Strategy<Value = Vectors> {
         proptest::collection::vec(proptest::collection::vec(-1i8..=1, 3), rows).prop_map(|rows| {
             let mut v = Vectors::new(3);
-            rows.iter()
-                .for_each(|r| v.push(&[f32::from(r[0]), f32::from(r[1]), f32::from(r[2])]));
+            rows.iter().for_each(|r| v.push(&[f32::from(r[0]), f32::from(r[1]), f32::from(r[2])]));
             v
         })
     }
@@ -168,14 +144,8 @@ mod tests {
         v.push(&[1.0, 0.0]);
         v.push(&[0.0, 0.0]);
         assert_eq!(top_k(&v, &v, 0, |_, _| false), vec![vec![]; 2]);
-        assert_eq!(
-            top_k(&v, &Vectors::new(3), 2, |_, _| false),
-            vec![vec![]; 2]
-        );
-        assert_eq!(
-            top_k(&v, &Vectors::new(2), 2, |_, _| false),
-            vec![vec![]; 2]
-        );
+        assert_eq!(top_k(&v, &Vectors::new(3), 2, |_, _| false), vec![vec![]; 2]);
+        assert_eq!(top_k(&v, &Vectors::new(2), 2, |_, _| false), vec![vec![]; 2]);
         assert!(top_k(&Vectors::new(2), &v, 2, |_, _| false).is_empty());
         assert_eq!(top_k(&v, &v, 5, |q, b| q == b), vec![vec![]; 2]);
     }
@@ -184,16 +154,11 @@ mod tests {
     fn the_number_of_threads_does_not_change_the_result() {
         let mut v = Vectors::new(19);
         for i in 0..700u32 {
-            let row: Vec<f32> = (0..19)
-                .map(|d| ((i * 31 + d * 17) % 101) as f32 - 50.0)
-                .collect();
+            let row: Vec<f32> = (0..19).map(|d| ((i * 31 + d * 17) % 101) as f32 - 50.0).collect();
             v.push(&row);
         }
         let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| top_k(&v, &v, 7, |q, b| q == b))
         };
         let one = run(1);

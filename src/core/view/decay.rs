@@ -204,7 +204,7 @@ pub struct EstimateView {
     pub endpoint: String,
     /// Its scorer.
     pub scorer: String,
-    /// Plain mean over the set.
+    /// Plain mean over the live examples.
     pub raw: f64,
     /// Mean on the represented part of today's traffic.
     pub represented: f64,

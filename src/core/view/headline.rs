@@ -45,7 +45,7 @@ pub fn headline(quality: Option<&RunsView>, decay: &[DecayView]) -> Vec<String> 
         lines.extend(runs.runs.iter().map(|run| quality_line(run, decay)));
     }
     for view in decay {
-        lines.push(decay_line(view));
+        lines.push(decay_line(view, decay.len() > 1));
     }
     lines.push(verdict_line(quality, decay));
     lines
@@ -58,11 +58,15 @@ fn percent(share: f64) -> String {
 fn coverage_line(view: &DecayView) -> String {
     let name = format!("{}@{}", view.dataset, short(&view.dataset_version, 6));
     let (Some(karats), Some(coverage)) = (view.karats, view.coverage) else {
-        return format!("{name}  coverage not measured: {}", view.notes.first().map_or("no traffic in the window", String::as_str));
+        return format!(
+            "{name}  coverage not measured: {}",
+            view.notes.first().map_or("no traffic in the window", String::as_str)
+        );
     };
-    let reference = view
-        .reference_coverage
-        .map_or_else(|| "no reference window".to_owned(), |c| format!("{} % at the reference window", percent(c.value)));
+    let reference = view.reference_coverage.map_or_else(
+        || "no reference window".to_owned(),
+        |c| format!("{} % at the reference window", percent(c.value)),
+    );
     format!(
         "{name}  {karats:.1} karats  ({} % of traffic mass represented, 95 % CI {}–{}; {reference})",
         percent(coverage.value),
@@ -77,7 +81,8 @@ fn quality_line(run: &super::RunView, decay: &[DecayView]) -> String {
         return format!("quality   {}: nothing was scored", run.endpoint);
     };
     let raw = format!("quality   {} {mean:.3} raw ({lo:.2}–{hi:.2})", run.endpoint);
-    let estimate = decay.iter().filter_map(|view| view.estimate.as_ref().zip(view.coverage)).find(|(e, _)| e.run_id == run.run_id);
+    let estimate =
+        decay.iter().filter_map(|view| view.estimate.as_ref().zip(view.coverage)).find(|(e, _)| e.run_id == run.run_id);
     match estimate {
         None => raw,
         Some((estimate, coverage)) => format!(
@@ -92,13 +97,15 @@ fn quality_line(run: &super::RunView, decay: &[DecayView]) -> String {
     }
 }
 
-fn decay_line(view: &DecayView) -> String {
+fn decay_line(view: &DecayView, several: bool) -> String {
     let unrepresented = view.unrepresented().count();
     let clusters = format!("{unrepresented} cluster{} unrepresented", if unrepresented == 1 { "" } else { "s" });
     let flagged = view.examples.len();
     let signals: Vec<_> = view.signals.iter().map(|signal| format!("{} {}", signal.count, signal.code)).collect();
     let signals = if signals.is_empty() { String::new() } else { format!(" ({})", signals.join(", ")) };
-    format!("decay     {flagged} example{} flagged{signals}, {clusters}", if flagged == 1 { "" } else { "s" })
+    // Of several sets each line has to say which it is about.
+    let name = if several { format!("{}: ", view.dataset) } else { String::new() };
+    format!("decay     {name}{flagged} example{} flagged{signals}, {clusters}", if flagged == 1 { "" } else { "s" })
 }
 
 fn verdict_line(quality: Option<&RunsView>, decay: &[DecayView]) -> String {
@@ -107,9 +114,10 @@ fn verdict_line(quality: Option<&RunsView>, decay: &[DecayView]) -> String {
         parts.push(format!("quality {}", runs.verdict.name()));
     }
     for view in decay {
-        let need = view.gates.iter().find(|gate| gate.verdict != Verdict::Pass);
-        let need = need.map(|gate| format!(" ({})", gate.name)).unwrap_or_default();
-        parts.push(format!("decay {}{need}", view.verdict.name()));
+        let deciding = view.gates.iter().find(|gate| view.verdict != Verdict::Pass && gate.counted() == view.verdict);
+        let need = deciding.map(|gate| format!(" ({})", gate.name)).unwrap_or_default();
+        let name = if decay.len() > 1 { format!("decay of {}", view.dataset) } else { "decay".to_owned() };
+        parts.push(format!("{name} {}{need}", view.verdict.name()));
     }
     format!("verdict   {}", parts.join(" · "))
 }

@@ -6,7 +6,8 @@ mod headline;
 mod runs;
 
 pub use decay::{
-    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView, SignalCount,
+    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
+    SignalCount,
 };
 pub use headline::{Report, headline};
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};

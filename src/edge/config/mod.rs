@@ -26,7 +26,8 @@ pub fn json_schema(kind: SchemaKind) -> Result<String, Failure> {
         SchemaKind::Suite => schemars::schema_for!(SuiteFile),
         SchemaKind::Dataset => schemars::schema_for!(CardFile),
     };
-    serde_json::to_string_pretty(&schema).map_err(|error| Failure::other("the schema cannot be written").caused_by(error))
+    serde_json::to_string_pretty(&schema)
+        .map_err(|error| Failure::other("the schema cannot be written").caused_by(error))
 }
 
 /// A file with a JSON Schema.

@@ -51,8 +51,10 @@ impl Secrets {
                 (Ok(value), _) => out.push_str(&value),
                 (Err(_), Some(value)) => out.push_str(value.expose_secret()),
                 (Err(_), None) => {
-                    return Err(Failure::data(format!("karat.yaml: {key} needs the variable {name}, which is not set"))
-                        .hint(format!("export {name}=… or write it to .env beside karat.yaml")));
+                    return Err(Failure::data(format!(
+                        "karat.yaml: {key} needs the variable {name}, which is not set"
+                    ))
+                    .hint(format!("export {name}=… or write it to .env beside karat.yaml")));
                 }
             }
             rest = &after[end + 1..];
@@ -70,8 +72,9 @@ pub(super) fn require_reference(path: &Path, key: &str, value: &str) -> Result<(
     if value.contains("${") {
         return Ok(());
     }
-    Err(Failure::data(format!("{}: {key} holds a secret written out", path.display()))
-        .hint(format!("write \"{key}: ${{MY_API_KEY}}\" and put the value into the environment or .env, which git must not see")))
+    Err(Failure::data(format!("{}: {key} holds a secret written out", path.display())).hint(format!(
+        "write \"{key}: ${{MY_API_KEY}}\" and put the value into the environment or .env, which git must not see"
+    )))
 }
 
 /// Whether a header's name says that its value is a secret.
@@ -91,7 +94,10 @@ mod tests {
         assert_eq!(secrets.expand("k", "x-${KARAT_TEST_A}-y").unwrap(), "x-one-y");
         assert_eq!(secrets.expand("k", "plain").unwrap(), "plain");
         let failure = secrets.expand("endpoints.m.api_key", "${KARAT_TEST_MISSING}").unwrap_err();
-        assert_eq!(failure.message, "karat.yaml: endpoints.m.api_key needs the variable KARAT_TEST_MISSING, which is not set");
+        assert_eq!(
+            failure.message,
+            "karat.yaml: endpoints.m.api_key needs the variable KARAT_TEST_MISSING, which is not set"
+        );
         assert!(secrets.expand("k", "${OPEN").is_err());
     }
 

@@ -121,14 +121,18 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     let file: SuiteFile = read_yaml(path)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let fail = |message: String| Failure::data(format!("{}: {message}", path.display()));
-    let scorers = file.scorers.into_iter().map(|scorer| convert_scorer(scorer).map_err(fail)).collect::<Result<Vec<_>, _>>()?;
+    let scorers =
+        file.scorers.into_iter().map(|scorer| convert_scorer(scorer).map_err(fail)).collect::<Result<Vec<_>, _>>()?;
     if scorers.is_empty() {
         return Err(fail("a suite needs at least one scorer".into()).hint("add \"scorers: [{type: exact}]\""));
     }
-    if let Some((_, twice)) = scorers.iter().enumerate().find(|(i, scorer)| scorers[..*i].iter().any(|s| s.name == scorer.name)) {
+    if let Some((_, twice)) =
+        scorers.iter().enumerate().find(|(i, scorer)| scorers[..*i].iter().any(|s| s.name == scorer.name))
+    {
         return Err(fail(format!("two scorers are named \"{}\"", twice.name)).hint("give one of them another name"));
     }
-    let gates = file.gates.into_iter().map(|gate| convert_gate(gate, &scorers).map_err(fail)).collect::<Result<_, _>>()?;
+    let gates =
+        file.gates.into_iter().map(|gate| convert_gate(gate, &scorers).map_err(fail)).collect::<Result<_, _>>()?;
     let error_tolerance = file.error_tolerance.unwrap_or(0.02);
     if !(0.0..=1.0).contains(&error_tolerance) {
         return Err(fail(format!("error_tolerance is {error_tolerance}, but must lie between 0 and 1")));
@@ -171,8 +175,9 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
         gates: Vec<Gate>,
         error_tolerance: f64,
     }
-    let content: Content = serde_json::from_str(content)
-        .map_err(|error| Failure::store(format!("the kept version of the suite {name} cannot be read")).caused_by(error))?;
+    let content: Content = serde_json::from_str(content).map_err(|error| {
+        Failure::store(format!("the kept version of the suite {name} cannot be read")).caused_by(error)
+    })?;
     Ok(Suite {
         name: name.to_owned(),
         version: version.to_owned(),
@@ -238,7 +243,10 @@ fn convert_scorer(file: ScorerFile) -> Result<Scorer, String> {
         ("schema", file.schema.is_some()),
     ];
     if let Some((key, _)) = present.iter().find(|(key, present)| *present && !allowed.contains(key)) {
-        return Err(format!("scorer \"{name}\": the key \"{key}\" does not belong to type {kind_name}, which takes {}", allowed.join(", ")));
+        return Err(format!(
+            "scorer \"{name}\": the key \"{key}\" does not belong to type {kind_name}, which takes {}",
+            allowed.join(", ")
+        ));
     }
     let missing = |key: &str| format!("scorer \"{name}\" of type {kind_name} needs the key \"{key}\"");
     let normalize = file.normalize.unwrap_or_else(default_normalize);
@@ -273,7 +281,13 @@ fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, String> {
     if !(0.5..1.0).contains(&confidence) {
         return Err(format!("the gate on \"{scorer}\" has confidence {confidence}, but it must lie between 0.5 and 1"));
     }
-    Ok(Gate { scorer, min: file.min, confidence, endpoints: file.endpoints, require_decision: file.require_decision.unwrap_or(true) })
+    Ok(Gate {
+        scorer,
+        min: file.min,
+        confidence,
+        endpoints: file.endpoints,
+        require_decision: file.require_decision.unwrap_or(true),
+    })
 }
 
 #[cfg(test)]
@@ -292,7 +306,8 @@ mod tests {
     fn a_prompt_in_a_file_is_the_same_suite_as_one_inline() {
         let rest = "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\n";
         let file = load(&format!("{rest}prompt: {{file: p.txt}}\n")).unwrap();
-        let inline = load(&format!("description: other words\nprompt: {{text: \"Label: {{{{ input }}}}\"}}\n{rest}")).unwrap();
+        let inline =
+            load(&format!("description: other words\nprompt: {{text: \"Label: {{{{ input }}}}\"}}\n{rest}")).unwrap();
         assert_eq!((file.prompt, &file.version), (inline.prompt, &inline.version));
         assert_eq!(file.scorers[0].name, "exact");
     }
@@ -301,13 +316,28 @@ mod tests {
     fn settings_that_make_no_sense_are_refused_in_words() {
         let cases = [
             ("dataset: d\nendpoints: [m]\nscorers: []\n", "a suite needs at least one scorer"),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: regex}]\n", "scorer \"regex\" of type regex needs the key \"pattern\""),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: regex}]\n",
+                "scorer \"regex\" of type regex needs the key \"pattern\"",
+            ),
             ("dataset: d\nendpoints: [m]\nscorers: [{type: exact, pattern: x}]\n", "does not belong to type exact"),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}, {type: exact}]\n", "two scorers are named \"exact\""),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact}, {type: exact}]\n",
+                "two scorers are named \"exact\"",
+            ),
             ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{min: 85}]\n", "has min 85"),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{scorer: f1, min: 0.5}]\n", "but the suite has exact"),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {}\n", "exactly one of text, file and messages"),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {file: none.txt}\n", "cannot read the prompt file"),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{scorer: f1, min: 0.5}]\n",
+                "but the suite has exact",
+            ),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {}\n",
+                "exactly one of text, file and messages",
+            ),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {file: none.txt}\n",
+                "cannot read the prompt file",
+            ),
         ];
         for (text, expected) in cases {
             let message = load(text).unwrap_err().message;

@@ -230,7 +230,8 @@ fn endpoint_settings(path: &Path, name: &str, file: EndpointFile) -> Result<Endp
     let place = path.display();
     let missing = |key: &str| Failure::data(format!("{place}: endpoints.{name} needs the key \"{key}\""));
     let foreign = |key: &str, kind: &str| {
-        Failure::data(format!("{place}: endpoints.{name}.{key} does not belong to an endpoint of type {kind}")).hint("remove the key")
+        Failure::data(format!("{place}: endpoints.{name}.{key} does not belong to an endpoint of type {kind}"))
+            .hint("remove the key")
     };
     match file.r#type {
         EndpointType::Baseline => {
@@ -253,7 +254,9 @@ fn endpoint_settings(path: &Path, name: &str, file: EndpointFile) -> Result<Endp
             Ok(EndpointSettings::Baseline { dataset: file.dataset, k })
         }
         EndpointType::Openai => {
-            if let Some((key, _)) = [("dataset", file.dataset.is_some()), ("k", file.k.is_some())].into_iter().find(|(_, p)| *p) {
+            if let Some((key, _)) =
+                [("dataset", file.dataset.is_some()), ("k", file.k.is_some())].into_iter().find(|(_, p)| *p)
+            {
                 return Err(foreign(key, "openai"));
             }
             if let Some(key) = &file.api_key {
@@ -279,6 +282,7 @@ fn timeout(path: &Path, name: &str, text: Option<&str>) -> Result<std::time::Dur
     let text = text.unwrap_or("60s");
     let span = parse_span(text).and_then(|span| std::time::Duration::try_from(span).ok());
     span.ok_or_else(|| {
-        Failure::data(format!("{}: endpoints.{name}.timeout \"{text}\" is not a duration", path.display())).hint("write 30s, 2m or 1h")
+        Failure::data(format!("{}: endpoints.{name}.timeout \"{text}\" is not a duration", path.display()))
+            .hint("write 30s, 2m or 1h")
     })
 }

@@ -101,7 +101,12 @@ struct Body {
 ///
 /// # Errors
 /// Where the shipped file cannot be read, which a test rules out.
-pub fn month_of_traffic(month: usize, records: usize, seed: u64, reply: impl Fn(&str) -> String) -> Result<String, Failure> {
+pub fn month_of_traffic(
+    month: usize,
+    records: usize,
+    seed: u64,
+    reply: impl Fn(&str) -> String,
+) -> Result<String, Failure> {
     let mut random = rng(seed, 100 + month as u64);
     let mut pools: BTreeMap<String, Vec<String>> = BTreeMap::new();
     parse(REQUESTS)?.into_iter().for_each(|row| pools.entry(row.intent).or_default().push(row.text));
@@ -120,7 +125,10 @@ pub fn month_of_traffic(month: usize, records: usize, seed: u64, reply: impl Fn(
         let user = format!("u{}", random.random_range(0..records.max(1)));
         let reply = reply(&text);
         let line = TrafficLine { id: format!("{label}-{index:05}"), time, user, body: Body { text }, reply };
-        lines.push_str(&serde_json::to_string(&line).map_err(|error| Failure::other("a line cannot be written").caused_by(error))?);
+        lines.push_str(
+            &serde_json::to_string(&line)
+                .map_err(|error| Failure::other("a line cannot be written").caused_by(error))?,
+        );
         lines.push('\n');
     }
     Ok(lines)
@@ -153,7 +161,10 @@ fn counts(pools: &BTreeMap<String, Vec<String>>, month: usize, records: usize) -
 fn draw(pool: &[String], count: usize, random: &mut ChaCha8Rng) -> Vec<String> {
     let mut order: Vec<&String> = pool.iter().collect();
     order.shuffle(random);
-    let fresh = order.into_iter().take(count).map(|text| if random.random_bool(0.3) { vary(text, random) } else { text.clone() });
+    let fresh = order
+        .into_iter()
+        .take(count)
+        .map(|text| if random.random_bool(0.3) { vary(text, random) } else { text.clone() });
     let mut drawn: Vec<String> = fresh.collect();
     while drawn.len() < count {
         let Some(text) = pool.choose(random) else { break };
@@ -165,8 +176,11 @@ fn draw(pool: &[String], count: usize, random: &mut ChaCha8Rng) -> Vec<String> {
 /// The same request in another hand: a greeting, a thank-you, lower case, or two letters swapped.
 fn vary(text: &str, random: &mut ChaCha8Rng) -> String {
     match random.random_range(0..4) {
-        0 => format!("{} {text}", ["Hi,", "Hello,", "Good morning,", "hey"][random.random_range(0..4)]),
-        1 => format!("{text} {}", ["Thanks!", "thank you", "Please advise.", "Best regards"][random.random_range(0..4)]),
+        0 => format!("{} {text}", ["Hi,", "Hello,", "Hi there,", "hey"][random.random_range(0..4)]),
+        1 => format!(
+            "{text} {}",
+            ["Thanks!", "thank you", "Please help.", "thanks in advance"][random.random_range(0..4)]
+        ),
         2 => text.to_lowercase(),
         _ => swap_letters(text, random),
     }
@@ -192,9 +206,12 @@ mod tests {
     fn the_model_never_learns_from_the_golden_set_or_from_the_traffic() {
         let golden: HashSet<String> = EXAMPLES
             .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["input"].as_str().unwrap().to_lowercase())
+            .map(|line| {
+                serde_json::from_str::<serde_json::Value>(line).unwrap()["input"].as_str().unwrap().to_lowercase()
+            })
             .collect();
-        let requests: HashSet<String> = parse(REQUESTS).unwrap().into_iter().map(|row| row.text.to_lowercase()).collect();
+        let requests: HashSet<String> =
+            parse(REQUESTS).unwrap().into_iter().map(|row| row.text.to_lowercase()).collect();
         let training = training_texts().unwrap();
         assert!(training.len() > 300 && golden.len() >= 300 && requests.len() >= 1500);
         assert!(training.iter().all(|row| !golden.contains(&row.text.to_lowercase())));

@@ -48,14 +48,17 @@ impl Baseline {
         let embedded = self.embedder.embed(&[&request.input]).map_err(|failure| fail(&failure.message))?;
         let mut query = Vectors::new(self.embedder.dim());
         embedded.iter().for_each(|vector| query.push(vector));
-        let own = |_: usize, i: usize| self.memory.ids[i] == request.example_id || self.memory.texts[i] == request.input;
+        let own =
+            |_: usize, i: usize| self.memory.ids[i] == request.example_id || self.memory.texts[i] == request.input;
         let nearest = top_k(&query, &self.memory.vectors, self.k, own).into_iter().next().unwrap_or_default();
         let mut votes: BTreeMap<&str, f64> = BTreeMap::new();
         for neighbour in nearest {
             *votes.entry(&self.memory.labels[neighbour.index]).or_default() += f64::from(neighbour.similarity.max(0.0));
         }
         let winner = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(a.0)));
-        winner.map(|(label, _)| label.to_owned()).ok_or_else(|| fail("the request has nothing that could be compared with the labelled examples"))
+        winner
+            .map(|(label, _)| label.to_owned())
+            .ok_or_else(|| fail("the request has nothing that could be compared with the labelled examples"))
     }
 }
 
@@ -102,10 +105,19 @@ mod tests {
     fn baseline() -> Baseline {
         let texts = ["aaab", "aaac", "zzzy", "zzzx", "aaab"].map(str::to_owned).to_vec();
         let mut vectors = Vectors::new(26);
-        Letters.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>()).unwrap().iter().for_each(|v| vectors.push(v));
+        Letters
+            .embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())
+            .unwrap()
+            .iter()
+            .for_each(|v| vectors.push(v));
         let labels = ["a", "a", "z", "z", "leak"].map(str::to_owned).to_vec();
         let ids = ["1", "2", "3", "4", "5"].map(str::to_owned).to_vec();
-        Baseline::new("b".into(), 1, BaselineMemory { version: "v".into(), ids, texts, labels, vectors }, Arc::new(Letters))
+        Baseline::new(
+            "b".into(),
+            1,
+            BaselineMemory { version: "v".into(), ids, texts, labels, vectors },
+            Arc::new(Letters),
+        )
     }
 
     fn ask(id: &str, input: &str) -> Result<String, CallError> {

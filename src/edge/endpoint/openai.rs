@@ -8,12 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use crate::core::domain::{
-    CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Request, Response, Usage,
-    canonical_json, content_hash,
+    CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Request, Response, Usage, canonical_json, content_hash,
 };
-use crate::edge::net::{
-    DEFAULT_MAX_BODY, Redactor, RetryPolicy, is_credential_name, post_json, with_retry,
-};
+use crate::edge::net::{DEFAULT_MAX_BODY, Redactor, RetryPolicy, is_credential_name, post_json, with_retry};
 
 /// The path every such server answers at, below its base URL.
 const PATH: &str = "/chat/completions";
@@ -74,12 +71,10 @@ impl OpenAiEndpoint {
         if settings.model.trim().is_empty() {
             return Err(fault("model is empty".to_owned()));
         }
-        if let Some(key) = RESERVED
-            .iter()
-            .find(|key| settings.params.contains_key(**key))
-        {
-            return Err(fault(format!("params may not set \"{key}\""))
-                .hint("karat sets model, messages and stream itself"));
+        if let Some(key) = RESERVED.iter().find(|key| settings.params.contains_key(**key)) {
+            return Err(
+                fault(format!("params may not set \"{key}\"")).hint("karat sets model, messages and stream itself")
+            );
         }
         let headers = all_headers(settings.api_key.as_ref(), &settings.headers).map_err(fault)?;
         Ok(Self {
@@ -97,11 +92,8 @@ impl OpenAiEndpoint {
 
     /// The body of a request; one without messages is asked as a single user turn of its input.
     fn body(&self, request: &Request) -> Value {
-        let mut messages: Vec<Value> = request
-            .messages
-            .iter()
-            .map(|message| json!({"role": message.role, "content": message.content}))
-            .collect();
+        let mut messages: Vec<Value> =
+            request.messages.iter().map(|message| json!({"role": message.role, "content": message.content})).collect();
         if messages.is_empty() {
             messages.push(json!({"role": "user", "content": request.input}));
         }
@@ -115,22 +107,12 @@ impl OpenAiEndpoint {
     async fn ask(&self, request: &Request) -> Result<Response, CallError> {
         let body = self.body(request);
         let attempt = async |_: u32| {
-            let (answer, latency) = post_json(
-                &self.client,
-                &self.url,
-                &self.headers,
-                &body,
-                self.timeout,
-                DEFAULT_MAX_BODY,
-            )
-            .await?;
+            let (answer, latency) =
+                post_json(&self.client, &self.url, &self.headers, &body, self.timeout, DEFAULT_MAX_BODY).await?;
             read_answer(&answer, latency, &Redactor::new(&self.url, &self.headers))
         };
         let (response, attempts) = with_retry(&self.retry, attempt).await?;
-        Ok(Response {
-            attempts,
-            ..response
-        })
+        Ok(Response { attempts, ..response })
     }
 }
 
@@ -150,17 +132,12 @@ impl Endpoint for OpenAiEndpoint {
 
 /// `base_url` with [`PATH`] added; the error completes "base_url …" and never repeats the URL, which may hold a key.
 fn full_url(base_url: &str) -> Result<Url, String> {
-    let mut url: Url = base_url
-        .trim()
-        .parse()
-        .map_err(|error| format!("is not a URL: {error}"))?;
+    let mut url: Url = base_url.trim().parse().map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("must begin with http:// or https://".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "may not hold a user or password; give an Authorization header instead".to_owned(),
-        );
+        return Err("may not hold a user or password; give an Authorization header instead".to_owned());
     }
     let path = url.path().trim_end_matches('/');
     let path = format!("{}{PATH}", path.strip_suffix(PATH).unwrap_or(path));
@@ -169,17 +146,11 @@ fn full_url(base_url: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn all_headers(
-    api_key: Option<&SecretString>,
-    given: &[(String, SecretString)],
-) -> Result<HeaderMap, String> {
+fn all_headers(api_key: Option<&SecretString>, given: &[(String, SecretString)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in given {
-        let parsed: HeaderName = name
-            .parse()
-            .map_err(|_| format!("\"{name}\" is not a header name"))?;
-        let value = secret_value(value.expose_secret())
-            .ok_or_else(|| format!("header \"{name}\" {UNSENDABLE}"))?;
+        let parsed: HeaderName = name.parse().map_err(|_| format!("\"{name}\" is not a header name"))?;
+        let value = secret_value(value.expose_secret()).ok_or_else(|| format!("header \"{name}\" {UNSENDABLE}"))?;
         if headers.insert(parsed, value).is_some() {
             return Err(format!("header \"{name}\" is given twice"));
         }
@@ -187,12 +158,9 @@ fn all_headers(
     if let Some(key) = api_key {
         let key = key.expose_secret().trim();
         if key.is_empty() {
-            return Err(
-                "api_key is empty; leave it out for a server that asks for none".to_owned(),
-            );
+            return Err("api_key is empty; leave it out for a server that asks for none".to_owned());
         }
-        let value = secret_value(&format!("Bearer {key}"))
-            .ok_or_else(|| format!("api_key {UNSENDABLE}"))?;
+        let value = secret_value(&format!("Bearer {key}")).ok_or_else(|| format!("api_key {UNSENDABLE}"))?;
         if headers.insert(AUTHORIZATION, value).is_some() {
             return Err("both api_key and an Authorization header are given".to_owned());
         }
@@ -209,11 +177,7 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
 }
 
 fn fingerprint(settings: &OpenAiSettings, url: &Url) -> String {
-    let mut names: Vec<String> = settings
-        .headers
-        .iter()
-        .map(|(name, _)| name.to_ascii_lowercase())
-        .collect();
+    let mut names: Vec<String> = settings.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
     let mut basis = json!({
         "type": "openai",
@@ -235,39 +199,19 @@ fn public_base(full: &Url) -> String {
     let query: Vec<_> = full.query_pairs().into_owned().collect();
     url.set_query(None);
     for (name, value) in query {
-        let value = if is_credential_name(&name) {
-            String::new()
-        } else {
-            value
-        };
+        let value = if is_credential_name(&name) { String::new() } else { value };
         url.query_pairs_mut().append_pair(&name, &value);
     }
     url.to_string()
 }
 
-fn read_answer(
-    answer: &Value,
-    latency: Duration,
-    redactor: &Redactor,
-) -> Result<Response, CallError> {
-    let output = read_output(answer, redactor)
-        .map_err(|what| CallError::new(CallErrorKind::BadAnswer, what))?;
-    let tokens = |key: &str| {
-        answer
-            .get("usage")
-            .and_then(|usage| usage.get(key))
-            .and_then(Value::as_u64)
-    };
+fn read_answer(answer: &Value, latency: Duration, redactor: &Redactor) -> Result<Response, CallError> {
+    let output = read_output(answer, redactor).map_err(|what| CallError::new(CallErrorKind::BadAnswer, what))?;
+    let tokens = |key: &str| answer.get("usage").and_then(|usage| usage.get(key)).and_then(Value::as_u64);
     Ok(Response {
         output,
-        model: answer
-            .get("model")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        usage: Usage {
-            prompt_tokens: tokens("prompt_tokens"),
-            completion_tokens: tokens("completion_tokens"),
-        },
+        model: answer.get("model").and_then(Value::as_str).map(str::to_owned),
+        usage: Usage { prompt_tokens: tokens("prompt_tokens"), completion_tokens: tokens("completion_tokens") },
         latency,
         attempts: 1,
     })
@@ -278,17 +222,12 @@ fn read_answer(
 fn read_output(answer: &Value, redactor: &Redactor) -> Result<String, String> {
     let Some(choice) = answer.pointer("/choices/0") else {
         // Some gateways answer 200 and put the failure into the body.
-        let told = redactor
-            .error_message(answer)
-            .map_or_else(String::new, |told| format!("; the server says: {told}"));
+        let told = redactor.error_message(answer).map_or_else(String::new, |told| format!("; the server says: {told}"));
         return Err(format!("the answer has no choices[0]{told}"));
     };
     let message = choice.get("message").unwrap_or(&Value::Null);
     let content = content_text(message.get("content").unwrap_or(&Value::Null));
-    let refusal = message
-        .get("refusal")
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty());
+    let refusal = message.get("refusal").and_then(Value::as_str).filter(|text| !text.is_empty());
     let candidates = [
         content.clone().filter(|text| !text.is_empty()),
         refusal.map(str::to_owned),
@@ -296,14 +235,8 @@ fn read_output(answer: &Value, redactor: &Redactor) -> Result<String, String> {
         content,
     ];
     candidates.into_iter().flatten().next().ok_or_else(|| {
-        let reason = choice
-            .get("finish_reason")
-            .and_then(Value::as_str)
-            .unwrap_or("not given");
-        format!(
-            "choices[0].message has no content (finish_reason: {})",
-            redactor.line(reason)
-        )
+        let reason = choice.get("finish_reason").and_then(Value::as_str).unwrap_or("not given");
+        format!("choices[0].message has no content (finish_reason: {})", redactor.line(reason))
     })
 }
 
@@ -321,9 +254,7 @@ fn content_text(content: &Value) -> Option<String> {
 
 fn part_text(part: &Value) -> Option<&str> {
     let kind = part.get("type").and_then(Value::as_str).unwrap_or("text");
-    part.get("text")
-        .and_then(Value::as_str)
-        .filter(|_| matches!(kind, "text" | "output_text"))
+    part.get("text").and_then(Value::as_str).filter(|_| matches!(kind, "text" | "output_text"))
 }
 
 /// Canonical JSON of the calls without their `id` and `index`: ids are drawn anew by every answer, so that no two

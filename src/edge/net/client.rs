@@ -49,10 +49,7 @@ fn is_loopback(url: &reqwest::Url) -> bool {
 /// The same client, whatever proxies the environment of a test names.
 #[cfg(test)]
 pub(crate) fn direct_client() -> Client {
-    let options = ClientOptions {
-        connect_timeout: Duration::from_secs(2),
-        user_agent: "karat-test".into(),
-    };
+    let options = ClientOptions { connect_timeout: Duration::from_secs(2), user_agent: "karat-test".into() };
     build(builder(&options).no_proxy()).unwrap()
 }
 
@@ -85,10 +82,7 @@ mod tests {
     use super::*;
 
     fn options(user_agent: &str) -> ClientOptions {
-        ClientOptions {
-            connect_timeout: Duration::from_secs(1),
-            user_agent: user_agent.into(),
-        }
+        ClientOptions { connect_timeout: Duration::from_secs(1), user_agent: user_agent.into() }
     }
 
     #[test]

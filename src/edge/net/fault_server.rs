@@ -20,9 +20,8 @@ impl Reply {
     /// A whole HTTP answer; `headers` are lines that end with `\r\n`.
     pub(crate) fn http(status: u16, headers: &str, body: &[u8]) -> Self {
         let length = body.len();
-        let head = format!(
-            "HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
-        );
+        let head =
+            format!("HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
         Self::Send([head.as_bytes(), body].concat())
     }
 
@@ -67,11 +66,7 @@ fn serve(listener: &TcpListener, replies: &[Reply], seen: &Mutex<Vec<String>>) {
     for (index, stream) in listener.incoming().enumerate() {
         let mut stream = stream.unwrap();
         let reply = replies.get(index).or(replies.last()).unwrap();
-        let request = if matches!(reply, Reply::Reset(_)) {
-            read_byte(&mut stream)
-        } else {
-            read_request(&stream)
-        };
+        let request = if matches!(reply, Reply::Reset(_)) { read_byte(&mut stream) } else { read_request(&stream) };
         seen.lock().unwrap().push(request);
         let (Reply::Send(bytes) | Reply::Reset(bytes) | Reply::Stall(bytes)) = reply;
         // The client may hang up first, as it does on an answer that is too large.
@@ -95,10 +90,7 @@ fn read_request(stream: &TcpStream) -> String {
     let mut reader = BufReader::new(stream);
     let mut text = String::new();
     while !text.ends_with("\r\n\r\n") && reader.read_line(&mut text).unwrap() > 0 {}
-    let length = text
-        .lines()
-        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
-        .unwrap_or(0);
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     text + &String::from_utf8(body).unwrap()

@@ -41,10 +41,7 @@ pub async fn post_json(
     timeout: Duration,
     max_body: usize,
 ) -> Result<(Value, Duration), CallError> {
-    let call = Call {
-        url,
-        redactor: Redactor::new(url, headers),
-    };
+    let call = Call { url, redactor: Redactor::new(url, headers) };
     let request = client.post(url.clone()).headers(headers.clone()).json(body);
     let started = Instant::now();
     match tokio::time::timeout(timeout, call.exchange(request, max_body)).await {
@@ -68,11 +65,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    async fn exchange(
-        &self,
-        request: reqwest::RequestBuilder,
-        max_body: usize,
-    ) -> Result<Value, CallError> {
+    async fn exchange(&self, request: reqwest::RequestBuilder, max_body: usize) -> Result<Value, CallError> {
         let mut response = request.send().await.map_err(|error| self.unsent(&error))?;
         if !response.status().is_success() {
             return Err(self.failed(response).await);
@@ -80,9 +73,7 @@ impl Call<'_> {
         let mut bytes = Vec::new();
         match read_body(&mut response, max_body, &mut bytes).await {
             Ok(()) => self.parse(&bytes),
-            Err(BodyError::TooLarge) => {
-                Err(self.bad_answer(&format!("is larger than {max_body} bytes")))
-            }
+            Err(BodyError::TooLarge) => Err(self.bad_answer(&format!("is larger than {max_body} bytes"))),
             Err(BodyError::Broken(error)) => Err(self.broken(&error)),
         }
     }
@@ -91,40 +82,24 @@ impl Call<'_> {
         if let Err(error) = std::str::from_utf8(bytes) {
             return Err(self.bad_answer(&format!("is not UTF-8 from byte {}", error.valid_up_to())));
         }
-        serde_json::from_slice(bytes)
-            .map_err(|error| self.bad_answer(&format!("is not JSON: {error}")))
+        serde_json::from_slice(bytes).map_err(|error| self.bad_answer(&format!("is not JSON: {error}")))
     }
 
     fn bad_answer(&self, what: &str) -> CallError {
-        CallError::new(
-            CallErrorKind::BadAnswer,
-            format!("the answer of {} {what}", shown(self.url)),
-        )
+        CallError::new(CallErrorKind::BadAnswer, format!("the answer of {} {what}", shown(self.url)))
     }
 
     /// The error of a request that got no status line.
     fn unsent(&self, error: &reqwest::Error) -> CallError {
         let (place, cause) = (host_and_port(self.url), self.root_cause(error));
         let (kind, message) = if error.is_builder() {
-            (
-                CallErrorKind::Refused,
-                format!("the request to {} cannot be sent: {cause}", shown(self.url)),
-            )
+            (CallErrorKind::Refused, format!("the request to {} cannot be sent: {cause}", shown(self.url)))
         } else if error.is_dns() {
-            (
-                CallErrorKind::Connect,
-                format!("cannot find {place}: {cause}; is the host name right?"),
-            )
+            (CallErrorKind::Connect, format!("cannot find {place}: {cause}; is the host name right?"))
         } else if error.is_connect() {
-            (
-                CallErrorKind::Connect,
-                format!("cannot connect to {place}: {cause}; is the server running?"),
-            )
+            (CallErrorKind::Connect, format!("cannot connect to {place}: {cause}; is the server running?"))
         } else {
-            (
-                CallErrorKind::Connect,
-                format!("the connection to {place} broke before an answer: {cause}"),
-            )
+            (CallErrorKind::Connect, format!("the connection to {place} broke before an answer: {cause}"))
         };
         CallError::new(kind, message)
     }
@@ -138,17 +113,14 @@ impl Call<'_> {
         if is_undecodable {
             return self.bad_answer(&format!("cannot be decoded: {cause}"));
         }
-        let message = format!(
-            "the connection to {} broke in the middle of an answer: {cause}",
-            host_and_port(self.url)
-        );
+        let message =
+            format!("the connection to {} broke in the middle of an answer: {cause}", host_and_port(self.url));
         CallError::new(CallErrorKind::Connect, message)
     }
 
     async fn failed(&self, mut response: Response) -> CallError {
         let status = response.status();
-        let retry_after = header(&response, RETRY_AFTER)
-            .and_then(|text| parse_retry_after(&text, SystemTime::now()));
+        let retry_after = header(&response, RETRY_AFTER).and_then(|text| parse_retry_after(&text, SystemTime::now()));
         let told = if status.is_redirection() {
             self.redirect(&response)
         } else {
@@ -157,35 +129,25 @@ impl Call<'_> {
             let _ = read_body(&mut response, MAX_ERROR_BODY, &mut bytes).await;
             self.redactor.body_message(&bytes)
         };
-        let reason = status
-            .canonical_reason()
-            .map_or_else(String::new, |reason| format!(" {reason}"));
+        let reason = status.canonical_reason().map_or_else(String::new, |reason| format!(" {reason}"));
         let mut message = format!("HTTP {}{reason} from {}", status.as_u16(), shown(self.url));
         if !told.is_empty() {
             message.push_str(": ");
             message.push_str(&told);
         }
-        CallError {
-            retry_after,
-            ..CallError::new(kind_of(status), message)
-        }
+        CallError { retry_after, ..CallError::new(kind_of(status), message) }
     }
 
     fn redirect(&self, response: &Response) -> String {
         let target = header(response, LOCATION).and_then(|target| self.url.join(&target).ok());
         target.map_or_else(String::new, |target| {
-            self.redactor.line(&format!(
-                "it points to {}, and redirects are not followed",
-                shown(&target)
-            ))
+            self.redactor.line(&format!("it points to {}, and redirects are not followed", shown(&target)))
         })
     }
 
     fn root_cause(&self, error: &reqwest::Error) -> String {
         // The outer errors may show the URL.
-        let cause = sources(error)
-            .last()
-            .map_or_else(|| "unknown error".to_owned(), ToString::to_string);
+        let cause = sources(error).last().map_or_else(|| "unknown error".to_owned(), ToString::to_string);
         self.redactor.line(&cause)
     }
 }
@@ -203,11 +165,7 @@ fn kind_of(status: StatusCode) -> CallErrorKind {
 }
 
 fn header(response: &Response, name: reqwest::header::HeaderName) -> Option<String> {
-    response
-        .headers()
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned)
+    response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 fn sources<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -215,11 +173,7 @@ fn sources<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error
 }
 
 /// Appends the body to `bytes`, never more than `max` of it.
-async fn read_body(
-    response: &mut Response,
-    max: usize,
-    bytes: &mut Vec<u8>,
-) -> Result<(), BodyError> {
+async fn read_body(response: &mut Response, max: usize, bytes: &mut Vec<u8>) -> Result<(), BodyError> {
     while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
         let free = max.saturating_sub(bytes.len());
         bytes.extend_from_slice(chunk.get(..free).unwrap_or(&chunk));

@@ -56,34 +56,25 @@ impl Redactor {
     /// `message` or `detail` where they are text. `None` where there is none of these.
     pub fn error_message(&self, answer: &Value) -> Option<String> {
         let error = answer.get("error");
-        [
-            error.and_then(|error| error.get("message")),
-            error,
-            answer.get("message"),
-            answer.get("detail"),
-        ]
-        .into_iter()
-        .flatten()
-        .find_map(Value::as_str)
-        .map(|text| self.line(text))
-        .filter(|line| !line.is_empty())
+        [error.and_then(|error| error.get("message")), error, answer.get("message"), answer.get("detail")]
+            .into_iter()
+            .flatten()
+            .find_map(Value::as_str)
+            .map(|text| self.line(text))
+            .filter(|line| !line.is_empty())
     }
 
     /// The message in the body of a failed answer: [`Redactor::error_message`], else the body's own beginning.
     pub(super) fn body_message(&self, body: &[u8]) -> String {
         match serde_json::from_slice::<Value>(body) {
             // Written anew, so that a credential is not missed for the way its characters were escaped.
-            Ok(answer) => self
-                .error_message(&answer)
-                .unwrap_or_else(|| self.line(&answer.to_string())),
+            Ok(answer) => self.error_message(&answer).unwrap_or_else(|| self.line(&answer.to_string())),
             Err(_) => self.line(&String::from_utf8_lossy(body)),
         }
     }
 
     fn mask(&self, text: &str) -> String {
-        self.secrets
-            .iter()
-            .fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
     }
 }
 
@@ -92,16 +83,7 @@ impl Redactor {
 pub fn is_credential_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     matches!(name.as_str(), "sig" | "code" | "auth")
-        || [
-            "key",
-            "token",
-            "secret",
-            "signature",
-            "password",
-            "credential",
-        ]
-        .iter()
-        .any(|part| name.contains(part))
+        || ["key", "token", "secret", "signature", "password", "credential"].iter().any(|part| name.contains(part))
 }
 
 /// The URL without user, password, query and fragment.
@@ -112,21 +94,16 @@ pub(super) fn shown(url: &Url) -> String {
 /// `host:port`, with the scheme's own port where the URL gives none.
 pub(super) fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or("(no host)");
-    url.port_or_known_default()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or("(no host)");
-    url.port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn one_line(text: &str) -> String {
-    let spaced: String = text
-        .chars()
-        .map(|c| if is_unprintable(c) { ' ' } else { c })
-        .collect();
+    let spaced: String = text.chars().map(|c| if is_unprintable(c) { ' ' } else { c }).collect();
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -149,9 +126,7 @@ mod tests {
         value.set_sensitive(true);
         headers.insert("authorization", value);
         headers.insert("x-plain", HeaderValue::from_static("visible"));
-        let url = "https://user:hunter2hunter2@host/v1?api-version=2024-02-01&key=query-secret"
-            .parse()
-            .unwrap();
+        let url = "https://user:hunter2hunter2@host/v1?api-version=2024-02-01&key=query-secret".parse().unwrap();
         Redactor::new(&url, &headers)
     }
 
@@ -161,10 +136,7 @@ mod tests {
             ("bad key sk-abcdef0123456789!", "bad key ***!"),
             ("sent Bearer sk-abcdef0123456789", "sent ***"),
             ("no Bearer token", "no Bearer token"),
-            (
-                "at ?key=query-secret&api-version=2024-02-01",
-                "at ?key=***&api-version=2024-02-01",
-            ),
+            ("at ?key=query-secret&api-version=2024-02-01", "at ?key=***&api-version=2024-02-01"),
             ("pass hunter2hunter2, visible", "pass ***, visible"),
         ];
         for (text, expected) in cases {
@@ -174,28 +146,19 @@ mod tests {
 
     #[test]
     fn control_and_direction_characters_become_spaces() {
-        assert_eq!(
-            redactor().line("\u{1b}[31mred\r\n\ttwo\u{202e}evil\0"),
-            "[31mred two evil"
-        );
+        assert_eq!(redactor().line("\u{1b}[31mred\r\n\ttwo\u{202e}evil\0"), "[31mred two evil");
     }
 
     #[test]
     fn a_placeholder_of_three_characters_is_no_secret() {
         let url = "http://host/?key=abc".parse().unwrap();
-        assert_eq!(
-            Redactor::new(&url, &HeaderMap::new()).line("abcde"),
-            "abcde"
-        );
+        assert_eq!(Redactor::new(&url, &HeaderMap::new()).line("abcde"), "abcde");
     }
 
     #[test]
     fn the_message_is_found_wherever_servers_put_it() {
         let cases = [
-            (
-                json!({"error": {"message": "deep", "code": 1}}),
-                Some("deep"),
-            ),
+            (json!({"error": {"message": "deep", "code": 1}}), Some("deep")),
             (json!({"error": "flat"}), Some("flat")),
             (json!({"object": "error", "message": "vllm"}), Some("vllm")),
             (json!({"detail": "Not Found"}), Some("Not Found")),
@@ -204,17 +167,10 @@ mod tests {
             (json!(["x"]), None),
         ];
         for (answer, expected) in cases {
-            assert_eq!(
-                redactor().error_message(&answer).as_deref(),
-                expected,
-                "{answer}"
-            );
+            assert_eq!(redactor().error_message(&answer).as_deref(), expected, "{answer}");
         }
         assert_eq!(redactor().body_message(b"<html>\n gone"), "<html> gone");
-        assert_eq!(
-            redactor().body_message(br#"{"errors": ["sk\u002dabcdef0123456789"]}"#),
-            r#"{"errors":["***"]}"#
-        );
+        assert_eq!(redactor().body_message(br#"{"errors": ["sk\u002dabcdef0123456789"]}"#), r#"{"errors":["***"]}"#);
     }
 
     #[test]
@@ -223,10 +179,7 @@ mod tests {
         assert_eq!(shown(&url), "https://host/v1/x");
         assert_eq!(host_and_port(&url), "host:443");
         let local: Url = "http://[::1]:8080".parse().unwrap();
-        assert_eq!(
-            (shown(&local), host_and_port(&local)),
-            ("http://[::1]:8080/".into(), "[::1]:8080".into())
-        );
+        assert_eq!((shown(&local), host_and_port(&local)), ("http://[::1]:8080/".into(), "[::1]:8080".into()));
     }
 
     proptest! {

@@ -42,15 +42,11 @@ impl RetryPolicy {
             .with_max_times(usize::try_from(self.max_retries).unwrap_or(usize::MAX));
         // backon draws from [d, 2d); without its lower bound d that is full jitter.
         let jittered = builder.with_jitter().build();
-        jittered
-            .zip(builder.build())
-            .map(|(drawn, bound)| drawn.saturating_sub(bound))
+        jittered.zip(builder.build()).map(|(drawn, bound)| drawn.saturating_sub(bound))
     }
 
     fn is_asked_too_long(&self, error: &CallError) -> bool {
-        error
-            .retry_after
-            .is_some_and(|wait| wait > self.max_retry_after)
+        error.retry_after.is_some_and(|wait| wait > self.max_retry_after)
     }
 }
 
@@ -63,10 +59,7 @@ impl RetryPolicy {
 /// # Errors
 /// That of the last attempt, with `attempts` filled in. Where it was given up because the server asks for a longer
 /// wait than `max_retry_after`, the message says so.
-pub async fn with_retry<T, F, Fut>(
-    policy: &RetryPolicy,
-    mut attempt: F,
-) -> Result<(T, u32), CallError>
+pub async fn with_retry<T, F, Fut>(policy: &RetryPolicy, mut attempt: F) -> Result<(T, u32), CallError>
 where
     F: FnMut(u32) -> Fut,
     Fut: Future<Output = Result<T, CallError>>,
@@ -79,22 +72,15 @@ where
     let result = numbered
         .retry(policy.delays())
         .when(|error: &CallError| error.kind.is_transient() && !policy.is_asked_too_long(error))
-        .adjust(|error, pause| {
-            pause.map(|pause| pause.saturating_add(error.retry_after.unwrap_or_default()))
-        })
+        .adjust(|error, pause| pause.map(|pause| pause.saturating_add(error.retry_after.unwrap_or_default())))
         .await;
-    result
-        .map(|value| (value, attempts))
-        .map_err(|error| finished(policy, error, attempts))
+    result.map(|value| (value, attempts)).map_err(|error| finished(policy, error, attempts))
 }
 
 fn finished(policy: &RetryPolicy, mut error: CallError, attempts: u32) -> CallError {
     error.attempts = attempts;
     let was_free_to_retry = error.kind.is_transient() && attempts <= policy.max_retries;
-    if let Some(wait) = error
-        .retry_after
-        .filter(|_| was_free_to_retry && policy.is_asked_too_long(&error))
-    {
+    if let Some(wait) = error.retry_after.filter(|_| was_free_to_retry && policy.is_asked_too_long(&error)) {
         error.message = format!(
             "{}; not tried again: the server asks to wait {} s, longer than the {} s allowed",
             error.message,
@@ -121,36 +107,19 @@ pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::domain::CallErrorKind::{
-        self, BadAnswer, RateLimited, Refused, Server, Unauthorized,
-    };
+    use crate::core::domain::CallErrorKind::{self, BadAnswer, RateLimited, Refused, Server, Unauthorized};
     use proptest::prelude::*;
     use std::time::Instant;
 
     fn policy(max_retries: u32) -> RetryPolicy {
         let ms = Duration::from_millis;
-        RetryPolicy {
-            max_retries,
-            base: ms(1),
-            cap: ms(4),
-            max_retry_after: ms(60),
-        }
+        RetryPolicy { max_retries, base: ms(1), cap: ms(4), max_retry_after: ms(60) }
     }
 
-    async fn fail_until(
-        success: u32,
-        policy: &RetryPolicy,
-        error: CallError,
-    ) -> Result<(u32, u32), CallError> {
+    async fn fail_until(success: u32, policy: &RetryPolicy, error: CallError) -> Result<(u32, u32), CallError> {
         with_retry(policy, |number| {
             let error = error.clone();
-            async move {
-                if number >= success {
-                    Ok(number)
-                } else {
-                    Err(error)
-                }
-            }
+            async move { if number >= success { Ok(number) } else { Err(error) } }
         })
         .await
     }
@@ -163,79 +132,37 @@ mod tests {
 
     #[tokio::test]
     async fn attempts_are_counted_whether_the_call_succeeds_or_not() {
-        assert_eq!(
-            fail_until(1, &policy(3), error(Server, None))
-                .await
-                .unwrap(),
-            (1, 1)
-        );
-        assert_eq!(
-            fail_until(3, &policy(3), error(Server, None))
-                .await
-                .unwrap(),
-            (3, 3)
-        );
-        assert_eq!(
-            fail_until(4, &policy(3), error(Server, None))
-                .await
-                .unwrap(),
-            (4, 4)
-        );
-        assert_eq!(
-            fail_until(5, &policy(3), error(Server, None))
-                .await
-                .unwrap_err()
-                .attempts,
-            4
-        );
-        assert_eq!(
-            fail_until(2, &policy(0), error(Server, None))
-                .await
-                .unwrap_err()
-                .attempts,
-            1
-        );
+        assert_eq!(fail_until(1, &policy(3), error(Server, None)).await.unwrap(), (1, 1));
+        assert_eq!(fail_until(3, &policy(3), error(Server, None)).await.unwrap(), (3, 3));
+        assert_eq!(fail_until(4, &policy(3), error(Server, None)).await.unwrap(), (4, 4));
+        assert_eq!(fail_until(5, &policy(3), error(Server, None)).await.unwrap_err().attempts, 4);
+        assert_eq!(fail_until(2, &policy(0), error(Server, None)).await.unwrap_err().attempts, 1);
     }
 
     #[tokio::test]
     async fn what_will_not_change_is_not_tried_again() {
         for kind in [BadAnswer, Refused, Unauthorized, CallErrorKind::Prompt] {
-            let failed = fail_until(2, &policy(3), error(kind, Some(1)))
-                .await
-                .unwrap_err();
-            assert_eq!(
-                (failed.attempts, failed.message.as_str()),
-                (1, "no"),
-                "{kind:?}"
-            );
+            let failed = fail_until(2, &policy(3), error(kind, Some(1))).await.unwrap_err();
+            assert_eq!((failed.attempts, failed.message.as_str()), (1, "no"), "{kind:?}");
         }
     }
 
     #[tokio::test]
     async fn the_servers_wish_to_wait_is_honoured() {
         let start = Instant::now();
-        assert_eq!(
-            fail_until(2, &policy(1), error(RateLimited, Some(50)))
-                .await
-                .unwrap(),
-            (2, 2)
-        );
+        assert_eq!(fail_until(2, &policy(1), error(RateLimited, Some(50))).await.unwrap(), (2, 2));
         assert!(start.elapsed() >= Duration::from_millis(50));
     }
 
     #[tokio::test]
     async fn a_wait_longer_than_allowed_gives_up_and_says_so() {
-        let failed = fail_until(2, &policy(3), error(RateLimited, Some(3_600_000)))
-            .await
-            .unwrap_err();
+        let failed = fail_until(2, &policy(3), error(RateLimited, Some(3_600_000))).await.unwrap_err();
         assert_eq!(failed.attempts, 1);
         assert_eq!(
             failed.message,
             "no; not tried again: the server asks to wait 3600 s, longer than the 0.06 s allowed"
         );
-        let only = fail_until(2, &policy(0), error(RateLimited, Some(3_600_000)))
-            .await
-            .unwrap_err();
+        let only = fail_until(2, &policy(0), error(RateLimited, Some(3_600_000))).await.unwrap_err();
         assert_eq!(only.message, "no");
     }
 
@@ -247,10 +174,7 @@ mod tests {
             (" 120 ", Some(Duration::from_secs(120))),
             ("1.5", Some(Duration::from_millis(1500))),
             ("99999999999999999999", Some(Duration::MAX)),
-            (
-                "Sun, 06 Nov 1994 08:50:07 GMT",
-                Some(Duration::from_secs(30)),
-            ),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(Duration::from_secs(30))),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(Duration::ZERO)),
             ("-1", None),
             ("NaN", None),
@@ -265,11 +189,7 @@ mod tests {
 
     #[test]
     fn pauses_fill_their_whole_range() {
-        let policy = RetryPolicy {
-            base: Duration::from_secs(1),
-            cap: Duration::from_secs(1),
-            ..policy(2000)
-        };
+        let policy = RetryPolicy { base: Duration::from_secs(1), cap: Duration::from_secs(1), ..policy(2000) };
         let pauses: Vec<f64> = policy.delays().map(|pause| pause.as_secs_f64()).collect();
         let mean = pauses.iter().sum::<f64>() / 2000.0;
         // The standard error of the mean of 2000 uniform draws is 0.0065.

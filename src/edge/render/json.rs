@@ -2,20 +2,30 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 use crate::core::domain::{Failure, FlowResult};
 use crate::core::privacy::neutralise::for_terminal;
 use crate::core::view::Report;
 
-/// The report as indented JSON with a newline at the end.
+/// The report in its documented JSON form.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn json(report: &Report) -> FlowResult<String> {
+    to_json(report)
+}
+
+/// Any value as indented JSON with a newline at the end.
 ///
 /// Characters that steer a terminal or reorder text are written as `\uXXXX`, which every reader turns back into the
 /// same string.
 ///
 /// # Errors
-/// Never for a report made of finite numbers and text; a failure of the encoder is passed on.
-pub fn json(report: &Report) -> FlowResult<String> {
-    let text = serde_json::to_string_pretty(report)
-        .map_err(|e| Failure::other("the report could not be written as JSON").caused_by(e))?;
+/// A failure of the encoder, such as a map whose keys are not text, is passed on.
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> FlowResult<String> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::other("this cannot be written as JSON").caused_by(error))?;
     let mut out = String::with_capacity(text.len() + 1);
     for c in text.chars() {
         // Outside strings JSON is ASCII, and its only control character is the newline.

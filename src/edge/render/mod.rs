@@ -18,10 +18,8 @@ mod words;
 
 pub use csv::csv;
 pub use html::html;
-pub use json::json;
+pub use json::{json, to_json};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use summary::step_summary;
-pub use terminal::{terminal_decay, terminal_headline, terminal_runs};
-mod plain;
-pub use plain::{plain_table, to_json};
+pub use terminal::{plain_table, terminal_decay, terminal_headline, terminal_runs};

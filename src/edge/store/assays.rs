@@ -1,6 +1,6 @@
 //! Taxonomies and the results of assays.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::{Store, contents};
 use crate::core::domain::Failure;
@@ -11,6 +11,8 @@ use crate::core::view::DecayView;
 pub struct StoredTaxonomy {
     /// Hash of its content.
     pub version: String,
+    /// Label of the window its first clusters were fitted on.
+    pub reference: String,
     /// The version it grew out of.
     pub parent: Option<String>,
     /// Its JSON.
@@ -33,27 +35,44 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_taxonomy(&self, dataset: &str, space: &str, taxonomy: StoredTaxonomy, now: &str) -> Result<(), Failure> {
+    pub fn keep_taxonomy(
+        &self,
+        dataset: &str,
+        space: &str,
+        taxonomy: StoredTaxonomy,
+        now: &str,
+    ) -> Result<(), Failure> {
         let (dataset, space, now) = (dataset.to_owned(), space.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
             let content = contents::put(connection, taxonomy.content.as_bytes())?;
-            let sql = "INSERT OR IGNORE INTO taxonomies (version, dataset, space, parent, content, created_at) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            connection.execute(sql, params![taxonomy.version, dataset, space, taxonomy.parent, content, now]).map(drop)
+            let sql = "INSERT INTO taxonomies (version, dataset, space, reference, parent, content, created_at) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (version) DO UPDATE SET content = excluded.content";
+            let StoredTaxonomy { version, reference, parent, .. } = taxonomy;
+            connection.execute(sql, params![version, dataset, space, reference, parent, content, now]).map(drop)
         })
     }
 
-    /// The latest taxonomy of a dataset in a space.
+    /// The taxonomies of a dataset in a space, the latest first.
     ///
     /// # Errors
     /// A store failure.
-    pub fn latest_taxonomy(&self, dataset: &str, space: &str) -> Result<Option<StoredTaxonomy>, Failure> {
-        let sql = "SELECT t.version, t.parent, c.codec, c.data FROM taxonomies t JOIN contents c ON c.id = t.content \
-                   WHERE t.dataset = ?1 AND t.space = ?2 ORDER BY t.created_at DESC, t.rowid DESC LIMIT 1";
-        let read = self.reader().query_row(sql, [dataset, space], |row| {
-            Ok(StoredTaxonomy { version: row.get(0)?, parent: row.get(1)?, content: contents::unpack_text(row, 2)? })
-        });
-        read.optional().map_err(|error| self.fail(error))
+    pub fn taxonomies(&self, dataset: &str, space: &str) -> Result<Vec<StoredTaxonomy>, Failure> {
+        let sql = "SELECT t.version, t.reference, t.parent, c.codec, c.data FROM taxonomies t \
+                   JOIN contents c ON c.id = t.content WHERE t.dataset = ?1 AND t.space = ?2 ORDER BY t.rowid DESC";
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Vec<StoredTaxonomy>> {
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([dataset, space], |row| {
+                Ok(StoredTaxonomy {
+                    version: row.get(0)?,
+                    reference: row.get(1)?,
+                    parent: row.get(2)?,
+                    content: contents::unpack_text(row, 3)?,
+                })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|error| self.fail(error))
     }
 
     /// Keeps the result of an assay.
@@ -61,9 +80,11 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn keep_assay(&self, row: &AssayRow) -> Result<(), Failure> {
-        let view = serde_json::to_string(&row.view).map_err(|error| Failure::other("an assay cannot be written").caused_by(error))?;
+        let view = serde_json::to_string(&row.view)
+            .map_err(|error| Failure::other("an assay cannot be written").caused_by(error))?;
         let (id, at) = (row.assay_id.clone(), row.measured_at.clone());
-        let (dataset, version, space) = (row.view.dataset.clone(), row.view.dataset_version.clone(), row.view.space.clone());
+        let (dataset, version, space) =
+            (row.view.dataset.clone(), row.view.dataset_version.clone(), row.view.space.clone());
         self.writer().write(move |connection| {
             let view = contents::put(connection, view.as_bytes())?;
             let sql = "INSERT INTO assays (assay_id, dataset, dataset_version, space, measured_at, view) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -81,15 +102,17 @@ impl Store {
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<(String, String, String)>> {
             let mut statement = connection.prepare(sql)?;
-            let rows =
-                statement.query_map(params![dataset, limit as i64], |row| Ok((row.get(0)?, row.get(1)?, contents::unpack_text(row, 2)?)))?;
+            let rows = statement.query_map(params![dataset, limit as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?, contents::unpack_text(row, 2)?))
+            })?;
             rows.collect()
         };
         let rows = read().map_err(|error| self.fail(error))?;
         rows.into_iter()
             .map(|(assay_id, measured_at, text)| {
-                let view = serde_json::from_str(&text)
-                    .map_err(|error| Failure::store(format!("the kept assay {assay_id} cannot be read")).caused_by(error))?;
+                let view = serde_json::from_str(&text).map_err(|error| {
+                    Failure::store(format!("the kept assay {assay_id} cannot be read")).caused_by(error)
+                })?;
                 Ok(AssayRow { assay_id, measured_at, view })
             })
             .collect()

@@ -13,8 +13,10 @@ const ZSTD: i64 = 1;
 /// Stores `data` where it is new and gives its row.
 pub(super) fn put(connection: &Connection, data: &[u8]) -> rusqlite::Result<i64> {
     let hash = hash(data);
-    let found: Option<i64> =
-        connection.prepare_cached("SELECT id FROM contents WHERE hash = ?1")?.query_row([&hash], |row| row.get(0)).optional()?;
+    let found: Option<i64> = connection
+        .prepare_cached("SELECT id FROM contents WHERE hash = ?1")?
+        .query_row([&hash], |row| row.get(0))
+        .optional()?;
     if let Some(id) = found {
         return Ok(id);
     }
@@ -42,8 +44,9 @@ pub(super) fn unpack(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<
     if codec == PLAIN {
         return Ok(data);
     }
-    zstd::stream::decode_all(data.as_slice())
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(first + 1, rusqlite::types::Type::Blob, error.into()))
+    zstd::stream::decode_all(data.as_slice()).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(first + 1, rusqlite::types::Type::Blob, error.into())
+    })
 }
 
 /// [`unpack`] as text; bytes that are no UTF-8 are replaced.

@@ -36,7 +36,9 @@ impl Store {
         let (name, version, now) = (name.to_owned(), version.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
             let content = contents::put(connection, content.as_bytes())?;
-            let sql = format!("INSERT OR IGNORE INTO {table} ({column}, version, content, first_seen) VALUES (?1, ?2, ?3, ?4)");
+            let sql = format!(
+                "INSERT OR IGNORE INTO {table} ({column}, version, content, first_seen) VALUES (?1, ?2, ?3, ?4)"
+            );
             connection.execute(&sql, params![name, version, content, now]).map(drop)
         })
     }

@@ -25,7 +25,7 @@ pub use assays::{AssayRow, StoredTaxonomy};
 pub use outcomes::{RunHeader, StoredRun};
 pub use queue::{FlagRow, FlagUpdate};
 pub use traffic::{Reject, SourceStats, StoredRecord};
-pub use writer::{Written, Writer};
+pub use writer::{Writer, Written};
 
 /// How long a statement waits for another process to finish writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -104,7 +104,8 @@ fn failure(path: &Path, error: rusqlite::Error) -> Failure {
         ),
         Some(ErrorCode::DatabaseCorrupt) => (
             format!("the database {place} is damaged"),
-            "restore a backup, or move the file away to begin anew; `sqlite3 FILE .recover` may save what is left".to_owned(),
+            "restore a backup, or move the file away to begin anew; `sqlite3 FILE .recover` may save what is left"
+                .to_owned(),
         ),
         Some(ErrorCode::DiskFull) => (
             format!("no space is left for the database {place}"),

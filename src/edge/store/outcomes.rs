@@ -78,8 +78,15 @@ impl Store {
                 .execute(
                     sql,
                     params![
-                        h.run_id, h.suite, h.suite_version, h.dataset, h.dataset_version, h.endpoint,
-                        h.endpoint_fingerprint, total, h.started_at
+                        h.run_id,
+                        h.suite,
+                        h.suite_version,
+                        h.dataset,
+                        h.dataset_version,
+                        h.endpoint,
+                        h.endpoint_fingerprint,
+                        total,
+                        h.started_at
                     ],
                 )
                 .map(drop)
@@ -111,7 +118,8 @@ impl Store {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs r WHERE substr(r.run_id, 1, length(?1)) = ?1 LIMIT 2");
         let mut found = self.query_runs(&sql, &[&id])?;
         if found.len() > 1 {
-            return Err(Failure::usage(format!("several runs begin with {id}")).hint("give more of the id; `karat list` shows them"));
+            return Err(Failure::usage(format!("several runs begin with {id}"))
+                .hint("give more of the id; `karat list` shows them"));
         }
         Ok(found.pop())
     }
@@ -193,7 +201,19 @@ fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome) -> r
         OutcomeResult::Failed(error) => {
             let nothing = None::<i64>;
             let (kind, message) = (error.kind.name(), &error.message);
-            insert.execute(params![run_id, id, trial, nothing, kind, message, error.attempts, nothing, nothing, nothing, nothing])?;
+            insert.execute(params![
+                run_id,
+                id,
+                trial,
+                nothing,
+                kind,
+                message,
+                error.attempts,
+                nothing,
+                nothing,
+                nothing,
+                nothing
+            ])?;
         }
         OutcomeResult::Answered { response, scores } => {
             let output = contents::put(connection, response.output.as_bytes())?;
@@ -202,7 +222,8 @@ fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome) -> r
             let count = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
             let latency = latency.as_secs_f64() * 1e3;
             let (prompt, completion) = (count(usage.prompt_tokens), count(usage.completion_tokens));
-            let row = params![run_id, id, trial, output, nothing, nothing, attempts, latency, prompt, completion, model];
+            let row =
+                params![run_id, id, trial, output, nothing, nothing, attempts, latency, prompt, completion, model];
             if insert.execute(row)? > 0 {
                 insert_scores(connection, run_id, outcome, scores)?;
             }
@@ -211,7 +232,12 @@ fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome) -> r
     Ok(())
 }
 
-fn insert_scores(connection: &Connection, run_id: &str, outcome: &Outcome, scores: &[(String, Score)]) -> rusqlite::Result<()> {
+fn insert_scores(
+    connection: &Connection,
+    run_id: &str,
+    outcome: &Outcome,
+    scores: &[(String, Score)],
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO scores (run_id, example_id, trial, scorer, value, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut insert = connection.prepare_cached(sql)?;
     for (scorer, score) in scores {
@@ -228,7 +254,9 @@ fn read_outcomes(connection: &Connection, run_id: &str) -> rusqlite::Result<Vec<
     let sql = "SELECT o.example_id, o.trial, o.error_kind, o.error_message, o.latency_ms, o.prompt_tokens, \
                o.completion_tokens, o.model, c.codec, c.data FROM outcomes o LEFT JOIN contents c ON c.id = o.output \
                WHERE o.run_id = ?1 ORDER BY o.example_id, o.trial";
-    let tokens = |row: &Row<'_>, column| row.get::<_, Option<i64>>(column).map(|n| n.and_then(|n| n.try_into().ok()).unwrap_or(0));
+    let tokens = |row: &Row<'_>, column| {
+        row.get::<_, Option<i64>>(column).map(|n| n.and_then(|n| n.try_into().ok()).unwrap_or(0))
+    };
     connection
         .prepare(sql)?
         .query_map([run_id], |row| {
@@ -255,7 +283,10 @@ fn attach_scores(connection: &Connection, run_id: &str, outcomes: &mut [Recorded
     while let Some(row) = rows.next()? {
         let (id, trial): (String, u32) = (row.get(0)?, row.get(1)?);
         let (value, reason): (Option<f64>, Option<String>) = (row.get(3)?, row.get(4)?);
-        let score = value.map_or_else(|| Score::Skipped(reason.clone().unwrap_or_default()), |value| Score::Value(value, reason.clone()));
+        let score = value.map_or_else(
+            || Score::Skipped(reason.clone().unwrap_or_default()),
+            |value| Score::Value(value, reason.clone()),
+        );
         let found = outcomes.binary_search_by(|o| (o.example_id.as_str(), o.trial).cmp(&(id.as_str(), trial)));
         if let Ok(index) = found {
             outcomes[index].scores.insert(row.get(2)?, score);

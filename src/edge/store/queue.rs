@@ -41,13 +41,15 @@ impl Store {
         let sql = "SELECT example_id, code, state, score, threshold, evidence, example_hash, first_seen, last_seen \
                    FROM flags WHERE dataset = ?1 ORDER BY score DESC, code, example_id";
         let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<Option<FlagRow>>> {
+        let read = || -> rusqlite::Result<Vec<FlagRow>> {
             let mut statement = connection.prepare(sql)?;
             let rows = statement.query_map([dataset], |row| {
                 let (code, state): (String, String) = (row.get(1)?, row.get(2)?);
-                // A code of a newer karat cannot stand here: a newer database is refused.
-                let Some((code, state)) = ReasonCode::from_name(&code).zip(QueueState::from_name(&state)) else { return Ok(None) };
-                Ok(Some(FlagRow {
+                let known = ReasonCode::from_name(&code).zip(QueueState::from_name(&state));
+                let unknown =
+                    || rusqlite::Error::InvalidColumnType(1, format!("{code}/{state}"), rusqlite::types::Type::Text);
+                let (code, state) = known.ok_or_else(unknown)?;
+                Ok(FlagRow {
                     flag: Flag {
                         example_id: row.get(0)?,
                         code,
@@ -59,11 +61,11 @@ impl Store {
                     example_hash: row.get(6)?,
                     first_seen: row.get(7)?,
                     last_seen: row.get(8)?,
-                }))
+                })
             })?;
             rows.collect()
         };
-        Ok(read().map_err(|error| self.fail(error))?.into_iter().flatten().collect())
+        read().map_err(|error| self.fail(error))
     }
 
     /// Datasets with flags, by name.

@@ -84,8 +84,8 @@ impl Store {
         let (source, file) = (source.to_owned(), file.to_owned());
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM traffic_rejects WHERE source = ?1 AND file = ?2", [&source, &file])?;
-            let mut insert =
-                connection.prepare_cached("INSERT INTO traffic_rejects (source, file, line, reason) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut insert = connection
+                .prepare_cached("INSERT INTO traffic_rejects (source, file, line, reason) VALUES (?1, ?2, ?3, ?4)")?;
             for reject in rejects {
                 insert.execute(params![source, file, i64::try_from(reject.line).unwrap_or(i64::MAX), reject.reason])?;
             }
@@ -129,7 +129,9 @@ impl Store {
     /// A store failure.
     pub fn traffic_span(&self, source: &str) -> Result<Option<(Timestamp, Timestamp)>, Failure> {
         let sql = "SELECT min(at), max(at) FROM traffic WHERE source = ?1";
-        let read = self.reader().query_row(sql, [source], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)));
+        let read = self
+            .reader()
+            .query_row(sql, [source], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)));
         let (first, last) = read.map_err(|error| self.fail(error))?;
         Ok(first.zip(last).map(|(first, last)| (timestamp(first), timestamp(last))))
     }
@@ -143,7 +145,8 @@ impl Store {
                    count(output), min(at), max(at), \
                    (SELECT count(*) FROM traffic_rejects r WHERE r.source = t.source) \
                    FROM traffic t GROUP BY source ORDER BY source";
-        let count = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|n| usize::try_from(n).unwrap_or(0));
+        let count =
+            |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|n| usize::try_from(n).unwrap_or(0));
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<SourceStats>> {
             let mut statement = connection.prepare(sql)?;

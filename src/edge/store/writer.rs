@@ -53,7 +53,8 @@ pub struct Writer {
 impl Writer {
     pub(super) fn start(connection: Connection, path: PathBuf) -> Self {
         let (jobs, waiting) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new().name("karat-writer".into()).spawn(move || run(connection, &path, &waiting));
+        let thread =
+            std::thread::Builder::new().name("karat-writer".into()).spawn(move || run(connection, &path, &waiting));
         Self { jobs: Some(jobs), thread: Mutex::new(thread.ok()) }
     }
 
@@ -106,24 +107,26 @@ fn run(mut connection: Connection, path: &std::path::Path, waiting: &Receiver<En
 }
 
 fn commit_group(connection: &mut Connection, path: &std::path::Path, group: Vec<Entry>) {
-    let mut answers = Vec::with_capacity(group.len());
+    let (jobs, done): (Vec<Job>, Vec<Answer>) = group.into_iter().map(|entry| (entry.job, entry.done)).unzip();
+    let mut results = Vec::with_capacity(jobs.len());
     let committed = (|| {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut pending = group.into_iter();
-        for entry in pending.by_ref() {
+        for job in jobs {
             // A savepoint a job: one that fails takes back its own changes alone.
             let savepoint = transaction.savepoint()?;
-            let result = (entry.job)(&savepoint);
+            let result = job(&savepoint);
             if result.is_ok() {
                 savepoint.commit()?;
             } else {
                 savepoint.finish()?;
             }
-            answers.push((entry.done, result));
+            results.push(result);
         }
         transaction.commit()
     })();
-    for (done, result) in answers {
+    // Where the transaction itself failed, jobs that were never tried share its error.
+    results.resize_with(done.len(), || Ok(()));
+    for (done, result) in done.into_iter().zip(results) {
         let answer = match (&committed, result) {
             (_, Err(error)) => Err(failure(path, error)),
             (Ok(()), Ok(())) => Ok(()),

@@ -13,6 +13,8 @@ use crate::flow::Workbench;
 /// Clusters, and who is in them.
 pub(super) struct Clusters {
     pub book: Option<ClusterBook>,
+    /// Its version.
+    pub version: Option<String>,
     /// Cluster of every record of the window.
     pub now: Vec<Option<usize>>,
     /// Cluster of every record of the reference window.
@@ -35,6 +37,7 @@ impl Clusters {
             let nothing = |rows: usize| vec![None; rows];
             return Ok(Self {
                 book: None,
+                version: None,
                 now: nothing(embedded.now.len()),
                 reference: embedded.reference.as_ref().map(|vectors| nothing(vectors.len())),
                 golden: nothing(embedded.golden.len()),
@@ -43,23 +46,29 @@ impl Clusters {
         if let Some((then, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref())
             && let Some(measured) = measured
         {
-            let unrepresented: Vec<bool> = measured.now.records.iter().map(|record| record.p_represented < 0.5).collect();
+            let unrepresented: Vec<bool> =
+                measured.now.records.iter().map(|record| record.p_represented < 0.5).collect();
             let (texts_now, texts_then) = (inputs.now.texts(), then.texts());
             let (label_now, label_then) = (inputs.now.window.label(), then.window.label());
             let now = window(&inputs.now, &embedded.now, &texts_now, &label_now);
             book.search(now, window(then, vectors, &texts_then, &label_then), &unrepresented, policy, seed);
         }
-        if kept.as_deref() != Some(&book.version()) {
-            let content = serde_json::to_string(&book).map_err(|error| Failure::other("the clusters cannot be kept").caused_by(error))?;
-            let taxonomy = StoredTaxonomy { version: book.version(), parent: kept, content };
-            bench.store.keep_taxonomy(&inputs.dataset.name, bench.embedder.space(), taxonomy, &now.to_string())?;
-        }
+        let unkept = |error| Failure::other("the clusters cannot be kept").caused_by(error);
+        let version = book.version().map_err(unkept)?;
+        let taxonomy = StoredTaxonomy {
+            parent: kept.filter(|kept| *kept != version),
+            content: serde_json::to_string(&book).map_err(unkept)?,
+            reference: book.reference.clone(),
+            version: version.clone(),
+        };
+        bench.store.keep_taxonomy(&inputs.dataset.name, bench.embedder.space(), taxonomy, &now.to_string())?;
         let membership = policy.membership;
         Ok(Self {
             now: book.place(&embedded.now, membership),
             reference: embedded.reference.as_ref().map(|vectors| book.place(vectors, membership)),
             golden: book.place(&embedded.golden, 0.0),
             book: Some(book),
+            version: Some(version),
         })
     }
 
@@ -75,15 +84,23 @@ impl Clusters {
             None => (&inputs.now, &embedded.now),
         };
         let label = records.window.label();
-        if let Some(stored) = bench.store.latest_taxonomy(&inputs.dataset.name, bench.embedder.space())? {
-            let book: ClusterBook = serde_json::from_str(&stored.content)
-                .map_err(|error| Failure::store(format!("the kept clusters {} cannot be read", stored.version)).caused_by(error))?;
-            if book.reference == label {
-                return Ok(Some((book, Some(stored.version))));
-            }
+        let read = |stored: &StoredTaxonomy| -> Result<ClusterBook, Failure> {
+            serde_json::from_str(&stored.content).map_err(|error| {
+                Failure::store(format!("the kept clusters {} cannot be read", stored.version)).caused_by(error)
+            })
+        };
+        let kept = bench.store.taxonomies(&inputs.dataset.name, bench.embedder.space())?;
+        if let Some(stored) = kept.iter().find(|stored| stored.reference == label) {
+            return Ok(Some((read(stored)?, Some(stored.version.clone()))));
+        }
+        // Clusters of another reference window keep their ids: new ones are numbered after them.
+        let mut first = 1;
+        for stored in &kept {
+            first = first.max(read(stored)?.next_number());
         }
         let texts = records.texts();
-        let fitted = ClusterBook::fit(window(records, vectors, &texts, &label), &bench.workspace.decay.policy, seed);
+        let fitted =
+            ClusterBook::fit(window(records, vectors, &texts, &label), first, &bench.workspace.decay.policy, seed);
         Ok(fitted.map(|book| (book, None)))
     }
 }

@@ -90,14 +90,18 @@ impl Inputs {
             let hint = if sources.is_empty() {
                 "import some with `karat traffic import FILE`".to_owned()
             } else {
-                format!("sources with traffic are {}; set \"traffic\" in the dataset's card or pass --source", sources.join(", "))
+                format!(
+                    "sources with traffic are {}; set \"traffic\" in the dataset's card or pass --source",
+                    sources.join(", ")
+                )
             };
             return Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint));
         };
         let mut notes = Vec::new();
         let text = options.window.as_deref().unwrap_or(&bench.workspace.decay.window);
         let window = Window::parse(text, last).map_err(|problem| Failure::usage(format!("--window: {problem}")))?;
-        let records = |window: Window| bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records));
+        let records =
+            |window: Window| bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records));
         let now = records(window)?;
         if now.is_empty() {
             notes.push(format!("no traffic of \"{source}\" in {}; it holds {first} to {last}", window.label()));
@@ -116,9 +120,15 @@ impl Inputs {
 }
 
 /// The window named, or else the earliest of the same length that does not overlap.
-fn reference_window(dataset: &Dataset, options: &AssayOptions, window: Window, first: Timestamp) -> Result<Option<Window>, Failure> {
+fn reference_window(
+    dataset: &Dataset,
+    options: &AssayOptions,
+    window: Window,
+    first: Timestamp,
+) -> Result<Option<Window>, Failure> {
     if let Some(text) = options.reference.as_ref().or(dataset.card.reference.as_ref()) {
-        let named = Window::parse(text, first).map_err(|problem| Failure::data(format!("reference window: {problem}")))?;
+        let named =
+            Window::parse(text, first).map_err(|problem| Failure::data(format!("reference window: {problem}")))?;
         // The window under measure may be the reference itself: then there is nothing to compare it with.
         return Ok((!named.overlaps(&window)).then_some(named));
     }

@@ -35,7 +35,13 @@ const REPLICATES: usize = 1000;
 ///
 /// # Errors
 /// A data failure for a dataset or window that cannot be used; a store failure.
-pub fn assay(bench: &Workbench, dataset: &str, options: &AssayOptions, now: Timestamp, events: Events<'_>) -> Result<Assayed, Failure> {
+pub fn assay(
+    bench: &Workbench,
+    dataset: &str,
+    options: &AssayOptions,
+    now: Timestamp,
+    events: Events<'_>,
+) -> Result<Assayed, Failure> {
     let steps = |done| events(Event::Advanced { steps: done, errors: 0 });
     let inputs = Inputs::load(bench, dataset, options, now)?;
     events(Event::Began { what: format!("assay of {}", inputs.dataset.label()), total: 4, done: 0 });
@@ -51,8 +57,7 @@ pub fn assay(bench: &Workbench, dataset: &str, options: &AssayOptions, now: Time
     steps(1);
     let flags = rank(flags(bench, &inputs, &embedded, measured.as_ref(), now));
     let judged = queue::update(bench, &inputs, flags, measured.is_some(), now)?;
-    let (view, records) =
-        result::assemble(bench, &inputs, &embedded, &topics, measured.as_ref(), &clusters, &judged)?;
+    let (view, records) = result::assemble(bench, &inputs, &embedded, &topics, measured.as_ref(), &clusters, &judged)?;
     bench.store.keep_assay(&AssayRow {
         assay_id: uuid::Uuid::now_v7().to_string(),
         measured_at: now.to_string(),
@@ -79,17 +84,25 @@ fn flags(
     if let Some((measured, then)) = windows
         && let Some((records, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref())
     {
-        let represented = |coverage: &coverage::Coverage| coverage.records.iter().map(|r| r.p_represented).collect::<Vec<_>>();
+        let represented =
+            |coverage: &coverage::Coverage| coverage.records.iter().map(|r| r.p_represented).collect::<Vec<_>>();
         let live = embedded.live.select_from(&embedded.golden);
         let before = local_mass(&live, vectors, &records.weights, &represented(then), policy.neighbours);
-        let after = local_mass(&live, &embedded.now, &inputs.now.weights, &represented(&measured.now), policy.neighbours);
+        let after =
+            local_mass(&live, &embedded.now, &inputs.now.weights, &represented(&measured.now), policy.neighbours);
         let live_examples: Vec<_> = embedded.live.rows.iter().map(|row| examples[*row].clone()).collect();
         flags.extend(vanished_flags(&live_examples, &before, &after, policy));
     }
     flags
 }
 
-fn measure(bench: &Workbench, inputs: &Inputs, embedded: &Embedded, golden: GoldenPoints<'_>, seed: u64) -> Option<CoverageAssay> {
+fn measure(
+    bench: &Workbench,
+    inputs: &Inputs,
+    embedded: &Embedded,
+    golden: GoldenPoints<'_>,
+    seed: u64,
+) -> Option<CoverageAssay> {
     let policy = &bench.workspace.decay.policy;
     let reference = inputs.reference.as_ref().zip(embedded.reference.as_ref());
     coverage::assay(

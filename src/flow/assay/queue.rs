@@ -27,13 +27,22 @@ pub(super) fn update(
     now: Timestamp,
 ) -> Result<Vec<JudgedFlag>, Failure> {
     let dataset = &inputs.dataset.name;
-    let known: HashMap<(String, ReasonCode), FlagRow> =
-        bench.store.flags(dataset)?.into_iter().map(|row| ((row.flag.example_id.clone(), row.flag.code), row)).collect();
+    let known: HashMap<(String, ReasonCode), FlagRow> = bench
+        .store
+        .flags(dataset)?
+        .into_iter()
+        .map(|row| ((row.flag.example_id.clone(), row.flag.code), row))
+        .collect();
     let hashes: BTreeMap<&str, String> = inputs
         .dataset
         .examples
         .iter()
-        .map(|example| (example.id.as_str(), short(&content_hash("karat-example", canonical_example(example).as_bytes()), 16).to_owned()))
+        .map(|example| {
+            (
+                example.id.as_str(),
+                short(&content_hash("karat-example", canonical_example(example).as_bytes()), 16).to_owned(),
+            )
+        })
         .collect();
     let (mut updates, mut judged) = (Vec::new(), Vec::new());
     for flag in flags {
@@ -45,7 +54,8 @@ pub(super) fn update(
             judged.push(JudgedFlag { flag: flag.clone(), state });
         }
         // A decision is about the example as it was then: its hash stays until the decision falls.
-        let example_hash = if state == QueueState::Queued { hash } else { row.map_or(hash, |row| row.example_hash.clone()) };
+        let example_hash =
+            if state == QueueState::Queued { hash } else { row.map_or(hash, |row| row.example_hash.clone()) };
         updates.push(FlagUpdate { flag, state, example_hash });
     }
     let held: std::collections::HashSet<(String, ReasonCode)> =

@@ -16,7 +16,8 @@ use crate::core::shift::{ShiftSample, shift_tests};
 use crate::core::stats::{Interval, effective_n, wilson};
 use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
 use crate::core::view::{
-    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView, SignalCount,
+    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
+    SignalCount,
 };
 use crate::flow::Workbench;
 
@@ -61,7 +62,9 @@ pub(super) fn assemble(
     let mut notes = inputs.notes.clone();
     let live = embedded.live.rows.len();
     if measured.is_none() && !inputs.now.is_empty() {
-        notes.push(format!("{live} live examples are too few to calibrate on: at least 20 of two topics are needed"));
+        notes.push(format!(
+            "coverage cannot be calibrated on {live} live examples: at least 20 of two topics are needed, which this space can tell apart"
+        ));
     }
     let gates = gates(bench, measured);
     let verdict = match measured {
@@ -69,26 +72,33 @@ pub(super) fn assemble(
         Some(_) => overall(&gates),
     };
     let total: f64 = inputs.now.weights.iter().sum();
-    let share = |rows: &mut dyn Iterator<Item = usize>| if total > 0.0 { rows.map(|row| inputs.now.weights[row]).sum::<f64>() / total } else { 0.0 };
+    let share = |rows: &mut dyn Iterator<Item = usize>| {
+        if total > 0.0 { rows.map(|row| inputs.now.weights[row]).sum::<f64>() / total } else { 0.0 }
+    };
     let rows = 0..embedded.now.len();
     let view = DecayView {
         schema: "karat.decay/1".into(),
         dataset: inputs.dataset.name.clone(),
         dataset_version: inputs.dataset.version.clone(),
-        taxonomy: clusters.book.as_ref().map(crate::core::births::ClusterBook::version),
+        taxonomy: clusters.version.clone(),
         space: bench.embedder.space().to_owned(),
         window: inputs.now.summary(),
         reference: inputs.reference.as_ref().map(super::WindowRecords::summary),
         karats: measured.map(|m| 24.0 * m.now.value),
         coverage: measured.map(|m| coverage_view(&m.now)),
         reference_coverage: measured.and_then(|m| m.reference.as_ref()).map(coverage_view),
-        drift_gap: measured
-            .and_then(|m| m.gap)
-            .map(|gap| DriftView { value: gap.value, lo: gap.interval.lo, hi: gap.interval.hi, p_value: gap.p_value }),
+        drift_gap: measured.and_then(|m| m.gap).map(|gap| DriftView {
+            value: gap.value,
+            lo: gap.interval.lo,
+            hi: gap.interval.hi,
+            p_value: gap.p_value,
+        }),
         alarm: measured.and_then(|m| m.gap).map(|gap| gap.p_value < bench.workspace.decay.policy.alarm_level),
         shift: shift(inputs, clusters),
         clusters: cluster_views(inputs, embedded, clusters, measured),
-        unassigned_mass: share(&mut rows.clone().filter(|row| clusters.now[*row].is_none() && embedded.now.is_embeddable(*row))),
+        unassigned_mass: share(
+            &mut rows.clone().filter(|row| clusters.now[*row].is_none() && embedded.now.is_embeddable(*row)),
+        ),
         not_embeddable_mass: share(&mut rows.filter(|row| !embedded.now.is_embeddable(*row))),
         golden: inputs.dataset.examples.len(),
         live,
@@ -118,17 +128,22 @@ fn gates(bench: &Workbench, measured: Option<&CoverageAssay>) -> Vec<GateResult>
         };
         let karats = |share: f64| 24.0 * share;
         let interval = Interval { lo: karats(measured.now.interval.lo), hi: karats(measured.now.interval.hi) };
-        let detail = format!("{:.1} karats, 95 % interval {:.1}–{:.1}", karats(measured.now.value), interval.lo, interval.hi);
+        let detail =
+            format!("{:.1} karats, 95 % interval {:.1}–{:.1}", karats(measured.now.value), interval.lo, interval.hi);
         GateResult { name, verdict: judge_minimum(interval, minimum), detail, require_decision }
     });
     gate.into_iter().collect()
 }
 
 fn shift(inputs: &Inputs, clusters: &Clusters) -> Vec<ShiftView> {
-    let Some(((then, placed), book)) = inputs.reference.as_ref().zip(clusters.reference.as_ref()).zip(clusters.book.as_ref()) else {
+    let Some(((then, placed), book)) =
+        inputs.reference.as_ref().zip(clusters.reference.as_ref()).zip(clusters.book.as_ref())
+    else {
         return Vec::new();
     };
-    let lengths = |records: &super::WindowRecords| records.texts().iter().map(|text| text.chars().count() as f64).collect::<Vec<_>>();
+    let lengths = |records: &super::WindowRecords| {
+        records.texts().iter().map(|text| text.chars().count() as f64).collect::<Vec<_>>()
+    };
     let (lengths_then, lengths_now) = (lengths(then), lengths(&inputs.now));
     shift_tests(
         ShiftSample { clusters: placed, lengths: &lengths_then, weights: &then.weights },
@@ -137,14 +152,24 @@ fn shift(inputs: &Inputs, clusters: &Clusters) -> Vec<ShiftView> {
     )
 }
 
-fn cluster_views(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, measured: Option<&CoverageAssay>) -> Vec<ClusterView> {
+fn cluster_views(
+    inputs: &Inputs,
+    embedded: &Embedded,
+    clusters: &Clusters,
+    measured: Option<&CoverageAssay>,
+) -> Vec<ClusterView> {
     let Some(book) = &clusters.book else { return Vec::new() };
     let count = book.ids.len();
     let now = masses(&clusters.now, &inputs.now.weights, count);
-    let then = inputs.reference.as_ref().zip(clusters.reference.as_ref()).map(|(records, placed)| masses(placed, &records.weights, count));
+    let then = inputs
+        .reference
+        .as_ref()
+        .zip(clusters.reference.as_ref())
+        .map(|(records, placed)| masses(placed, &records.weights, count));
     let exemplars = medoids(&embedded.now, &inputs.now.weights, &clusters.now, count, EXEMPLARS);
     let represented: Option<Vec<f64>> = measured.map(|m| {
-        let weighted = m.now.records.iter().zip(&inputs.now.weights).map(|(record, weight)| record.p_represented * weight);
+        let weighted =
+            m.now.records.iter().zip(&inputs.now.weights).map(|(record, weight)| record.p_represented * weight);
         masses(&clusters.now, &weighted.collect::<Vec<_>>(), count)
     });
     let total: f64 = inputs.now.weights.iter().sum();
@@ -154,7 +179,8 @@ fn cluster_views(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, meas
         .map(|cluster| {
             let mass = if total > 0.0 { now[cluster] / total } else { 0.0 };
             let interval = wilson(mass * sampled, sampled, 0.95);
-            let golden: Vec<usize> = (0..clusters.golden.len()).filter(|row| clusters.golden[*row] == Some(cluster)).collect();
+            let golden: Vec<usize> =
+                (0..clusters.golden.len()).filter(|row| clusters.golden[*row] == Some(cluster)).collect();
             let reference_total: f64 = inputs.reference.as_ref().map_or(0.0, |records| records.weights.iter().sum());
             ClusterView {
                 id: book.ids[cluster].clone(),
@@ -174,7 +200,10 @@ fn cluster_views(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, meas
         .filter(|view| view.mass > 0.0 || view.reference_mass.is_some_and(|mass| mass > 0.0))
         .collect();
     views.sort_by(|a, b| {
-        b.unrepresented_mass().total_cmp(&a.unrepresented_mass()).then(b.mass.total_cmp(&a.mass)).then_with(|| a.id.cmp(&b.id))
+        b.unrepresented_mass()
+            .total_cmp(&a.unrepresented_mass())
+            .then(b.mass.total_cmp(&a.mass))
+            .then_with(|| a.id.cmp(&b.id))
     });
     views
 }
@@ -232,16 +261,27 @@ fn signal_counts(judged: &[JudgedFlag]) -> Vec<SignalCount> {
             *counts.entry(flag.code.name()).or_default() += 1;
         }
     }
-    let mut counts: Vec<SignalCount> = counts.into_iter().map(|(code, count)| SignalCount { code: code.to_owned(), count }).collect();
+    let mut counts: Vec<SignalCount> =
+        counts.into_iter().map(|(code, count)| SignalCount { code: code.to_owned(), count }).collect();
     counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.cmp(&b.code)));
     counts
 }
 
-fn candidate_views(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, measured: Option<&CoverageAssay>) -> Vec<CandidateView> {
+fn candidate_views(
+    inputs: &Inputs,
+    embedded: &Embedded,
+    clusters: &Clusters,
+    measured: Option<&CoverageAssay>,
+) -> Vec<CandidateView> {
     let Some(measured) = measured else { return Vec::new() };
     let total: f64 = inputs.now.weights.iter().sum();
-    let unrepresented: Vec<f64> =
-        measured.now.records.iter().zip(&inputs.now.weights).map(|(record, weight)| (1.0 - record.p_represented) * weight / total).collect();
+    let unrepresented: Vec<f64> = measured
+        .now
+        .records
+        .iter()
+        .zip(&inputs.now.weights)
+        .map(|(record, weight)| (1.0 - record.p_represented) * weight / total)
+        .collect();
     let picked = candidates(&embedded.now, &unrepresented, CANDIDATE_FLOOR, CANDIDATES);
     picked
         .into_iter()
@@ -268,9 +308,11 @@ fn estimate(
 ) -> Result<Option<EstimateView>, Failure> {
     let Some(measured) = measured else { return Ok(None) };
     let runs = bench.store.latest_runs_of_dataset(&inputs.dataset.name, &inputs.dataset.version)?;
-    let runnable = inputs.dataset.examples.iter().filter(|e| e.status != crate::core::domain::ExampleStatus::Retired).count();
+    let runnable =
+        inputs.dataset.examples.iter().filter(|e| e.status != crate::core::domain::ExampleStatus::Retired).count();
     let whole = runs.into_iter().filter(|run| run.header.total == runnable);
-    let Some(run) = whole.max_by(|a, b| a.header.started_at.cmp(&b.header.started_at).then(b.header.run_id.cmp(&a.header.run_id)))
+    let Some(run) =
+        whole.max_by(|a, b| a.header.started_at.cmp(&b.header.started_at).then(b.header.run_id.cmp(&a.header.run_id)))
     else {
         return Ok(None);
     };
@@ -325,7 +367,12 @@ fn strata(
     strata
 }
 
-fn record_rows(inputs: &Inputs, embedded: &Embedded, clusters: &Clusters, measured: Option<&CoverageAssay>) -> Vec<RecordRow> {
+fn record_rows(
+    inputs: &Inputs,
+    embedded: &Embedded,
+    clusters: &Clusters,
+    measured: Option<&CoverageAssay>,
+) -> Vec<RecordRow> {
     let rows = inputs.now.records.iter().enumerate();
     rows.map(|(row, stored)| {
         let covered = measured.map(|m| m.now.records[row]);

@@ -64,24 +64,8 @@ fn push_escaped(result: &mut String, c: char) {
 }
 
 fn needs_escape(c: char) -> bool {
-    matches!(
-        c,
-        '&' | '<'
-            | '>'
-            | '$'
-            | '@'
-            | '\\'
-            | '`'
-            | '*'
-            | '_'
-            | '['
-            | ']'
-            | '|'
-            | '~'
-            | '\n'
-            | '\r'
-            | '\t'
-    ) || is_unsafe(c)
+    matches!(c, '&' | '<' | '>' | '$' | '@' | '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '\n' | '\r' | '\t')
+        || is_unsafe(c)
 }
 
 /// The position of the character at the beginning of a line that makes it a heading, list item, rule or underline. A signed number
@@ -102,10 +86,7 @@ fn leading_marker(text: &str) -> Option<usize> {
 }
 
 fn has_reference(text: &str) -> bool {
-    text.char_indices().any(|(at, _)| {
-        text.get(at..)
-            .is_some_and(|rest| breaks_after(text, at, rest))
-    })
+    text.char_indices().any(|(at, _)| text.get(at..).is_some_and(|rest| breaks_after(text, at, rest)))
 }
 
 /// Whether the link that the character at `at` is part of is to be broken behind it.
@@ -113,9 +94,7 @@ fn breaks_after(text: &str, at: usize, rest: &str) -> bool {
     match rest.as_bytes() {
         // The scheme of a URL, or an address such as `mailto:x`.
         [b':', b'/', b'/', ..] => true,
-        [b':', ..] => ["mailto", "xmpp"]
-            .iter()
-            .any(|scheme| ends_with(text.get(..at), scheme)),
+        [b':', ..] => ["mailto", "xmpp"].iter().any(|scheme| ends_with(text.get(..at), scheme)),
         [b'w' | b'W', b'.', ..] => ends_with(text.get(..at), "ww"),
         [b'#', next, ..] => next.is_ascii_digit(),
         [b'-', next, ..] => {
@@ -141,10 +120,7 @@ mod tests {
         let cases = [
             ("a|b", "a\\|b"),
             ("`code`", "\\`code\\`"),
-            (
-                "<script>alert(1)</script>",
-                "&lt;script&gt;alert(1)&lt;/script&gt;",
-            ),
+            ("<script>alert(1)</script>", "&lt;script&gt;alert(1)&lt;/script&gt;"),
             ("[x](javascript:alert(1))", "\\[x\\](javascript:alert(1))"),
             ("![x](http://h/i.png)", "!\\[x\\](http:&#8203;//h/i.png)"),
             ("*a* __b__ ~~c~~", "\\*a\\* \\_\\_b\\_\\_ \\~\\~c\\~\\~"),
@@ -186,10 +162,7 @@ mod tests {
             "it's \"fine\"; ok!",
             "8 GHz-1",
         ] {
-            assert!(
-                matches!(for_markdown(text), Cow::Borrowed(same) if same == text),
-                "{text}"
-            );
+            assert!(matches!(for_markdown(text), Cow::Borrowed(same) if same == text), "{text}");
         }
     }
 
@@ -197,13 +170,11 @@ mod tests {
     /// fails where a text yields any element of its own.
     #[test]
     fn the_parser_of_github_shows_the_text_and_nothing_else() {
-        let fixture: serde_json::Value =
-            serde_json::from_str(include_str!("../fixtures/markdown.json")).unwrap();
+        let fixture: serde_json::Value = serde_json::from_str(include_str!("../fixtures/markdown.json")).unwrap();
         let cases = fixture["cases"].as_array().unwrap();
         assert!(cases.len() > 80);
         for case in cases {
-            let [text, escaped, shown] =
-                ["text", "escaped", "shown"].map(|key| case[key].as_str().unwrap());
+            let [text, escaped, shown] = ["text", "escaped", "shown"].map(|key| case[key].as_str().unwrap());
             assert_eq!(for_markdown(text), escaped, "{text:?}");
             assert_eq!(shown, super::super::for_terminal(text.trim()), "{text:?}");
         }

@@ -10,24 +10,15 @@ use std::borrow::Cow;
 /// file, which must quote: a line break or separator inside an unquoted cell would begin a new one.
 #[must_use]
 pub fn for_spreadsheet(text: &str) -> Cow<'_, str> {
-    if is_formula(text) && !is_plain_number(text) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if is_formula(text) && !is_plain_number(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 fn is_formula(text: &str) -> bool {
     if text.starts_with(['\t', '\r', '\n', '\0']) {
         return true;
     }
-    let first = text
-        .chars()
-        .find(|c| !(c.is_whitespace() || super::terminal::is_unsafe(*c)));
-    matches!(
-        first,
-        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫' | '−')
-    )
+    let first = text.chars().find(|c| !(c.is_whitespace() || super::terminal::is_unsafe(*c)));
+    matches!(first, Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫' | '−'))
 }
 
 /// Whether a text is a sign, digits with at most one point, and perhaps an exponent or a percent sign.
@@ -35,10 +26,7 @@ fn is_plain_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let number = unsigned.strip_suffix('%').unwrap_or(unsigned);
     let (mantissa, exponent) = match number.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (
-            mantissa,
-            Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)),
-        ),
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
         None => (number, None),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -94,14 +82,11 @@ mod tests {
     #[test]
     fn numbers_and_plain_text_stay() {
         let texts = [
-            "", "-3.5", "+4", "-0", "-.5", "-5.", "1e-5", "-1.2E+10", "-12%", "12", "abc", "a=b",
-            "1+1", "'=1", " x", "x@y", "ünï", "(=1)",
+            "", "-3.5", "+4", "-0", "-.5", "-5.", "1e-5", "-1.2E+10", "-12%", "12", "abc", "a=b", "1+1", "'=1", " x",
+            "x@y", "ünï", "(=1)",
         ];
         for text in texts {
-            assert!(
-                matches!(for_spreadsheet(text), Cow::Borrowed(same) if same == text),
-                "{text:?}"
-            );
+            assert!(matches!(for_spreadsheet(text), Cow::Borrowed(same) if same == text), "{text:?}");
         }
     }
 

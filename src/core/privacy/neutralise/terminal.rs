@@ -76,10 +76,7 @@ mod tests {
     fn controls_and_invisible_characters_are_shown_as_escapes() {
         let cases = [
             ("\u{1b}[31mred\u{1b}[0m", "\\u{1b}[31mred\\u{1b}[0m"),
-            (
-                "\u{1b}]8;;http://x\u{7}link",
-                "\\u{1b}]8;;http://x\\u{7}link",
-            ),
+            ("\u{1b}]8;;http://x\u{7}link", "\\u{1b}]8;;http://x\\u{7}link"),
             ("\u{9b}2J", "\\u{9b}2J"),
             ("a\u{7f}\u{8}\0b", "a\\u{7f}\\u{8}\\u{0}b"),
             ("user\u{202E}nimda", "user\\u{202e}nimda"),
@@ -96,29 +93,15 @@ mod tests {
 
     #[test]
     fn newlines_are_kept_on_request_but_not_carriage_returns() {
-        assert_eq!(
-            for_terminal_keeping_newlines("a\nb\r\nc\td\re\u{1b}"),
-            "a\nb\nc d\\u{d}e\\u{1b}"
-        );
-        assert!(matches!(
-            for_terminal_keeping_newlines("a\nb"),
-            Cow::Borrowed(_)
-        ));
+        assert_eq!(for_terminal_keeping_newlines("a\nb\r\nc\td\re\u{1b}"), "a\nb\nc d\\u{d}e\\u{1b}");
+        assert!(matches!(for_terminal_keeping_newlines("a\nb"), Cow::Borrowed(_)));
     }
 
     #[test]
     fn ordinary_text_is_borrowed() {
-        for text in [
-            "",
-            "plain",
-            "ünïcödé 漢字 עברית العربية ✅ ❤\u{FE0F}",
-            "\\u{1b}",
-            "a ⏎ b",
-        ] {
-            assert!(
-                matches!(for_terminal(text), Cow::Borrowed(same) if same == text),
-                "{text}"
-            );
+        for text in ["", "plain", "ünïcödé 漢字 עברית العربية ✅ ❤\u{FE0F}", "\\u{1b}", "a ⏎ b"]
+        {
+            assert!(matches!(for_terminal(text), Cow::Borrowed(same) if same == text), "{text}");
         }
     }
 

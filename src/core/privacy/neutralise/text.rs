@@ -13,10 +13,7 @@ pub fn truncate_chars(text: &str, max: usize) -> Cow<'_, str> {
     let Some(kept) = max.checked_sub(1) else {
         return Cow::Borrowed("");
     };
-    let end = text
-        .char_indices()
-        .nth(kept)
-        .map_or(text.len(), |(at, _)| at);
+    let end = text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at);
     let mut short = String::with_capacity(end + '…'.len_utf8());
     short.push_str(text.get(..end).unwrap_or_default());
     short.push('…');

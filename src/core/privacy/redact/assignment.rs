@@ -37,9 +37,7 @@ struct Site<'a> {
 
 impl AssignmentScanner {
     pub(super) fn new() -> Result<Self, regex::Error> {
-        Ok(Self {
-            spoken: Regex::new(SPOKEN)?,
-        })
+        Ok(Self { spoken: Regex::new(SPOKEN)? })
     }
 
     pub(super) fn scan(&self, text: &str, out: &mut Vec<Span>) {
@@ -65,11 +63,7 @@ impl AssignmentScanner {
             };
             let word = text.get(value.range.clone()).unwrap_or_default();
             if value.quoted || (word.len() >= 4 && word.bytes().any(|b| b.is_ascii_digit())) {
-                out.push(Span::new(
-                    value.range.start,
-                    value.range.end,
-                    RedactionKind::Password,
-                ));
+                out.push(Span::new(value.range.start, value.range.end, RedactionKind::Password));
             }
         }
     }
@@ -87,28 +81,15 @@ fn read_value(text: &str, site: &Site<'_>) -> Option<Reading> {
     }
     let what = secret_name(site.name)?;
     match what.form {
-        ValueForm::Authorization => Some(Reading {
-            range: read_authorization(text, site.value_at)?,
-            kind: Some(what.kind),
-        }),
+        ValueForm::Authorization => {
+            Some(Reading { range: read_authorization(text, site.value_at)?, kind: Some(what.kind) })
+        }
         ValueForm::Cookie if site.assigned => None,
-        ValueForm::Cookie => Some(Reading {
-            range: read_cookie(text, site.value_at)?,
-            kind: Some(what.kind),
-        }),
+        ValueForm::Cookie => Some(Reading { range: read_cookie(text, site.value_at)?, kind: Some(what.kind) }),
         ValueForm::Word => {
             let value = read_word(text, site.value_at, site.assigned)?;
-            let secret = is_secret(
-                site.name,
-                what,
-                site.assigned,
-                value.quoted,
-                text.get(value.range.clone())?,
-            );
-            Some(Reading {
-                range: value.range,
-                kind: secret.then_some(what.kind),
-            })
+            let secret = is_secret(site.name, what, site.assigned, value.quoted, text.get(value.range.clone())?);
+            Some(Reading { range: value.range, kind: secret.then_some(what.kind) })
         }
     }
 }
@@ -116,29 +97,17 @@ fn read_value(text: &str, site: &Site<'_>) -> Option<Reading> {
 /// Reads a query parameter of a URL, or a field of a form.
 fn read_parameter(text: &str, site: &Site<'_>) -> Option<Reading> {
     let rest = text.get(site.value_at..)?;
-    let ends = |c: char| {
-        c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\'' | '<' | '>' | '`' | '\\' | ')')
-    };
-    let value = rest
-        .get(..rest.find(ends).unwrap_or(rest.len()))?
-        .trim_end_matches(['.', ',', ';', '!', '?']);
-    let what = SecretName {
-        kind: RedactionKind::UrlCredentials,
-        strong: true,
-        form: ValueForm::Word,
-    };
+    let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\'' | '<' | '>' | '`' | '\\' | ')');
+    let value = rest.get(..rest.find(ends).unwrap_or(rest.len()))?.trim_end_matches(['.', ',', ';', '!', '?']);
+    let what = SecretName { kind: RedactionKind::UrlCredentials, strong: true, form: ValueForm::Word };
     let name = site.name.to_ascii_lowercase();
     let secret = match name.as_str() {
         "key" | "auth" | "code" => is_secret(&name, what, true, false, value),
-        "sig" | "signature" | "x-amz-signature" | "x-amz-credential" | "x-goog-signature"
-        | "pass" => true,
+        "sig" | "signature" | "x-amz-signature" | "x-amz-credential" | "x-goog-signature" | "pass" => true,
         _ => secret_name(&name).is_some() && is_secret(&name, what, true, true, value),
     };
     let kind = (secret && !value.is_empty()).then_some(RedactionKind::UrlCredentials);
-    Some(Reading {
-        range: site.value_at..site.value_at + value.len(),
-        kind,
-    })
+    Some(Reading { range: site.value_at..site.value_at + value.len(), kind })
 }
 
 /// The name before the sign at `at`, and the place of its value; `None` where the sign is a comparison or part of a longer one.
@@ -153,26 +122,14 @@ fn site(text: &str, at: usize) -> Option<Site<'_>> {
     {
         return None;
     }
-    let end = name_end(
-        bytes,
-        if assigned && previous == Some(b':') {
-            at - 1
-        } else {
-            at
-        },
-    );
+    let end = name_end(bytes, if assigned && previous == Some(b':') { at - 1 } else { at });
     let start = name_start(bytes, end);
     let start = with_word_before(text, start, end);
     let name = text.get(start..end)?;
     let arrow = usize::from(assigned && next == Some(b'>'));
     let value_at = skip_right(bytes, at + 1 + arrow);
     let before = start.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-    (!name.is_empty()).then_some(Site {
-        name,
-        before,
-        value_at,
-        assigned,
-    })
+    (!name.is_empty()).then_some(Site { name, before, value_at, assigned })
 }
 
 /// The end of the name that stands before `at`, past blanks, emphasis, a closing quote and a closing bracket.
@@ -211,9 +168,7 @@ fn name_start(bytes: &[u8], end: usize) -> usize {
 /// Takes in the word before `key`, `token` or `secret`: `API key`, `access token`.
 fn with_word_before(text: &str, start: usize, end: usize) -> usize {
     let name = text.get(start..end).unwrap_or_default();
-    let bare = ["key", "token", "secret"]
-        .iter()
-        .any(|word| name.eq_ignore_ascii_case(word));
+    let bare = ["key", "token", "secret"].iter().any(|word| name.eq_ignore_ascii_case(word));
     let bytes = text.as_bytes();
     match start.checked_sub(1) {
         Some(gap) if bare && bytes.get(gap) == Some(&b' ') => name_start(bytes, gap),
@@ -235,16 +190,13 @@ mod tests {
     use super::*;
     use std::sync::LazyLock;
 
-    static SCANNER: LazyLock<AssignmentScanner> =
-        LazyLock::new(|| AssignmentScanner::new().unwrap());
+    static SCANNER: LazyLock<AssignmentScanner> = LazyLock::new(|| AssignmentScanner::new().unwrap());
     use RedactionKind::{ApiKey, BearerToken, Password, UrlCredentials};
 
     fn found(text: &str) -> Vec<(&str, RedactionKind)> {
         let mut out = Vec::new();
         SCANNER.scan(text, &mut out);
-        out.iter()
-            .map(|s| (&text[s.start..s.end], s.kind))
-            .collect()
+        out.iter().map(|s| (&text[s.start..s.end], s.kind)).collect()
     }
 
     #[test]
@@ -255,11 +207,7 @@ mod tests {
             ("Password: hunter2.", "hunter2", Password),
             ("**Password:** hunter2", "hunter2", Password),
             ("my password is hunter2!", "hunter2", Password),
-            (
-                "{\"password\": \"hunter two\", \"x\": 1}",
-                "hunter two",
-                Password,
-            ),
+            ("{\"password\": \"hunter two\", \"x\": 1}", "hunter two", Password),
             (r#"{\"password\":\"hunter2\"}"#, "hunter2", Password),
             ("pwd := abc", "abc", Password),
             ("'db_password' => 'abc'", "abc", Password),
@@ -272,28 +220,12 @@ mod tests {
             ("secret: abcdef123456", "abcdef123456", Password),
             ("token = abcdef123456", "abcdef123456", BearerToken),
             ("Authorization: Bearer abc", "abc", BearerToken),
-            (
-                "curl -H 'Authorization: Basic dXNlcjpwYXNz' x",
-                "dXNlcjpwYXNz",
-                BearerToken,
-            ),
+            ("curl -H 'Authorization: Basic dXNlcjpwYXNz' x", "dXNlcjpwYXNz", BearerToken),
             ("Cookie: sid=1; x=2", "sid=1; x=2", BearerToken),
-            (
-                "Set-Cookie: sid=abc; HttpOnly\r\n",
-                "sid=abc; HttpOnly",
-                BearerToken,
-            ),
+            ("Set-Cookie: sid=abc; HttpOnly\r\n", "sid=abc; HttpOnly", BearerToken),
             ("https://x.com/a?token=abc&b=1", "abc", UrlCredentials),
-            (
-                "https://x.com/a?key=AbCdEf1234#top",
-                "AbCdEf1234",
-                UrlCredentials,
-            ),
-            (
-                "https://x.com/a?a=1&access_token=abc",
-                "abc",
-                UrlCredentials,
-            ),
+            ("https://x.com/a?key=AbCdEf1234#top", "AbCdEf1234", UrlCredentials),
+            ("https://x.com/a?a=1&access_token=abc", "abc", UrlCredentials),
         ];
         for (text, value, kind) in cases {
             assert_eq!(found(text), [(value, kind)], "{text}");

@@ -59,38 +59,18 @@ fn groups(bytes: &[u8]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let len = bytes
-            .get(at..)
-            .unwrap_or_default()
-            .iter()
-            .take_while(|b| b.is_ascii_digit())
-            .count();
+        let len = bytes.get(at..).unwrap_or_default().iter().take_while(|b| b.is_ascii_digit()).count();
         if len == 0 {
             at += 1;
             continue;
         }
         let (start, end) = (at, at + len);
-        let joined_by = match (
-            groups.last(),
-            start.checked_sub(1).and_then(|i| bytes.get(i)),
-        ) {
-            (Some(last), Some(sep))
-                if last.end + 1 == start && matches!(sep, b' ' | b'-' | b'.') =>
-            {
-                Some(*sep)
-            }
+        let joined_by = match (groups.last(), start.checked_sub(1).and_then(|i| bytes.get(i))) {
+            (Some(last), Some(sep)) if last.end + 1 == start && matches!(sep, b' ' | b'-' | b'.') => Some(*sep),
             _ => None,
         };
-        let letter = |i: Option<usize>| {
-            i.and_then(|i| bytes.get(i))
-                .is_some_and(u8::is_ascii_alphabetic)
-        };
-        groups.push(Group {
-            start,
-            end,
-            joined_by,
-            clean: !letter(start.checked_sub(1)) && !letter(Some(end)),
-        });
+        let letter = |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_alphabetic);
+        groups.push(Group { start, end, joined_by, clean: !letter(start.checked_sub(1)) && !letter(Some(end)) });
         at = end;
     }
     groups
@@ -101,9 +81,7 @@ fn card_at(bytes: &[u8], rest: &[Group]) -> Option<usize> {
     if is_single(bytes, rest) {
         return Some(1);
     }
-    let printed = PATTERNS
-        .iter()
-        .find(|pattern| fits(rest, pattern) && is_card(bytes, rest.get(..pattern.len())));
+    let printed = PATTERNS.iter().find(|pattern| fits(rest, pattern) && is_card(bytes, rest.get(..pattern.len())));
     match printed {
         Some(pattern) => Some(pattern.len()),
         None => spelled(bytes, rest),
@@ -112,14 +90,10 @@ fn card_at(bytes: &[u8], rest: &[Group]) -> Option<usize> {
 
 /// Whether the first group alone is a card number; the decimals of a fraction are not.
 fn is_single(bytes: &[u8], rest: &[Group]) -> bool {
-    let Some(first) = rest
-        .first()
-        .filter(|g| g.clean && (13..=19).contains(&g.len()))
-    else {
+    let Some(first) = rest.first().filter(|g| g.clean && (13..=19).contains(&g.len())) else {
         return false;
     };
-    let fraction = first.joined_by == Some(b'.')
-        || rest.get(1).is_some_and(|next| next.joined_by == Some(b'.'));
+    let fraction = first.joined_by == Some(b'.') || rest.get(1).is_some_and(|next| next.joined_by == Some(b'.'));
     !fraction && is_card(bytes, rest.get(..1))
 }
 
@@ -129,9 +103,7 @@ fn fits(rest: &[Group], pattern: &[usize]) -> bool {
             .iter()
             .zip(rest)
             .enumerate()
-            .all(|(i, (len, group))| {
-                group.len() == *len && group.clean && (i == 0 || group.joined_by.is_some())
-            })
+            .all(|(i, (len, group))| group.len() == *len && group.clean && (i == 0 || group.joined_by.is_some()))
 }
 
 /// A number in equal groups of other lengths, such as one digit each: only where it is the whole run with one and the same separator,
@@ -142,12 +114,7 @@ fn spelled(bytes: &[u8], rest: &[Group]) -> Option<usize> {
         return None;
     }
     let separator = rest.get(1)?.joined_by?;
-    let count = 1 + rest
-        .iter()
-        .skip(1)
-        .take(19)
-        .take_while(|g| g.joined_by.is_some())
-        .count();
+    let count = 1 + rest.iter().skip(1).take(19).take_while(|g| g.joined_by.is_some()).count();
     let run = rest.get(..count)?;
     let (last, equal) = run.split_last()?;
     let uniform = equal.iter().all(|g| g.len() == first.len()) && last.len() <= first.len();
@@ -183,12 +150,7 @@ fn passes_luhn(digits: &[u8]) -> bool {
 
 /// Whether an issuer uses this prefix with this length.
 fn is_issued(digits: &[u8]) -> bool {
-    let prefix = |n: usize| {
-        digits
-            .iter()
-            .take(n)
-            .fold(0_u32, |number, digit| number * 10 + u32::from(*digit))
-    };
+    let prefix = |n: usize| digits.iter().take(n).fold(0_u32, |number, digit| number * 10 + u32::from(*digit));
     let (two, three, four, six) = (prefix(2), prefix(3), prefix(4), prefix(6));
     let long = matches!(digits.len(), 16..=19);
     match digits.len() {
@@ -196,17 +158,9 @@ fn is_issued(digits: &[u8]) -> bool {
         13 | 16 | 19 if prefix(1) == 4 => true,
         16 if matches!(two, 51..=55) || matches!(four, 2221..=2720) => true,
         15 if matches!(two, 34 | 37) => true,
-        14..=19 if matches!(two, 36 | 38 | 39) || matches!(three, 300..=305) || four == 3095 => {
-            true
-        }
+        14..=19 if matches!(two, 36 | 38 | 39) || matches!(three, 300..=305) || four == 3095 => true,
         // Discover and RuPay; JCB; UnionPay; Mir; Troy.
-        _ if long
-            && (four == 6011
-                || matches!(three, 508 | 644..=649)
-                || matches!(two, 60 | 65 | 82)) =>
-        {
-            true
-        }
+        _ if long && (four == 6011 || matches!(three, 508 | 644..=649) || matches!(two, 60 | 65 | 82)) => true,
         _ if long && matches!(four, 3528..=3589) => true,
         _ if long && matches!(two, 62 | 81) => true,
         _ if long && matches!(four, 2200..=2204 | 9792) => true,
@@ -252,14 +206,9 @@ mod tests {
             "41-11-11-11-11-11-11-11",
         ];
         for number in numbers {
-            for (before, after) in [
-                ("", ""),
-                ("card ", "."),
-                ("卡号", "谢谢"),
-                ("\"", "\"}"),
-                ("n=", ",12/26"),
-                ("48213, ", " 12/26 123"),
-            ] {
+            for (before, after) in
+                [("", ""), ("card ", "."), ("卡号", "谢谢"), ("\"", "\"}"), ("n=", ",12/26"), ("48213, ", " 12/26 123")]
+            {
                 let text = format!("{before}{number}{after}");
                 // A number spelled in small groups counts only where it stands alone.
                 if number.starts_with("4 1") && after.contains("12/26 123") {
@@ -302,26 +251,18 @@ mod tests {
 
     #[test]
     fn two_cards_in_a_row_are_two() {
-        assert_eq!(
-            found("4111 1111 1111 1111 5555 5555 5555 4444"),
-            ["4111 1111 1111 1111", "5555 5555 5555 4444"]
-        );
+        assert_eq!(found("4111 1111 1111 1111 5555 5555 5555 4444"), ["4111 1111 1111 1111", "5555 5555 5555 4444"]);
     }
 
     #[test]
     fn the_check_digit_agrees_with_the_reference_implementation() {
-        let fixture: serde_json::Value =
-            serde_json::from_str(include_str!("../fixtures/numbers.json")).unwrap();
+        let fixture: serde_json::Value = serde_json::from_str(include_str!("../fixtures/numbers.json")).unwrap();
         let cases = fixture["luhn"].as_array().unwrap();
         assert!(cases.len() > 200);
         for case in cases {
             let number = case["text"].as_str().unwrap();
             let digits: Vec<u8> = number.bytes().map(|b| b - b'0').collect();
-            assert_eq!(
-                passes_luhn(&digits),
-                case["valid"].as_bool().unwrap(),
-                "{number}"
-            );
+            assert_eq!(passes_luhn(&digits), case["valid"].as_bool().unwrap(), "{number}");
         }
     }
 }

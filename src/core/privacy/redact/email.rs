@@ -10,18 +10,13 @@ const MAX_LOCAL: usize = 64;
 const MAX_DOMAIN: usize = 255;
 
 /// Endings that make `name@2x.png` a file, not an address.
-const FILE_ENDINGS: [&str; 14] = [
-    "css", "csv", "gif", "html", "jpeg", "jpg", "js", "json", "pdf", "png", "svg", "ts", "txt",
-    "webp",
-];
+const FILE_ENDINGS: [&str; 14] =
+    ["css", "csv", "gif", "html", "jpeg", "jpg", "js", "json", "pdf", "png", "svg", "ts", "txt", "webp"];
 
 /// Finds addresses around every `@` and `%40`, but for an `@` that ends the credentials of a URL (`credentials`, in order).
 pub(super) fn scan(text: &str, credentials: &[Span], out: &mut Vec<Span>) {
     for (at, sign) in text.match_indices('@').chain(text.match_indices("%40")) {
-        if credentials
-            .binary_search_by_key(&at, |span| span.end)
-            .is_ok()
-        {
+        if credentials.binary_search_by_key(&at, |span| span.end).is_ok() {
             continue;
         }
         let Some(start) = local_start(text, at) else {
@@ -41,8 +36,7 @@ pub(super) fn scan(text: &str, credentials: &[Span], out: &mut Vec<Span>) {
 fn local_start(text: &str, at: usize) -> Option<usize> {
     let before = text.get(..at)?;
     if let Some(inner) = before.strip_suffix('"') {
-        let window =
-            inner.get(inner.floor_char_boundary(inner.len().saturating_sub(MAX_LOCAL))..)?;
+        let window = inner.get(inner.floor_char_boundary(inner.len().saturating_sub(MAX_LOCAL))..)?;
         let open = window.rfind('"')?;
         let quoted = window.get(open + 1..)?;
         return (!quoted.is_empty() && !quoted.contains('\n')).then(|| at - quoted.len() - 2);
@@ -66,23 +60,7 @@ fn local_start(text: &str, at: usize) -> Option<usize> {
 fn is_local(c: char) -> bool {
     c.is_alphanumeric()
         || is_combining_mark(c)
-        || matches!(
-            c,
-            '.' | '_'
-                | '%'
-                | '+'
-                | '-'
-                | '\''
-                | '!'
-                | '#'
-                | '$'
-                | '*'
-                | '~'
-                | '^'
-                | '{'
-                | '|'
-                | '}'
-        )
+        || matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | '!' | '#' | '$' | '*' | '~' | '^' | '{' | '|' | '}')
 }
 
 /// The part of a local part behind text of a script that is written without spaces, unless the whole is of that script.
@@ -114,10 +92,7 @@ fn domain_end(text: &str, from: usize) -> Option<usize> {
             return None;
         }
         let ending = top_level(label);
-        if FILE_ENDINGS
-            .iter()
-            .any(|file| ending.eq_ignore_ascii_case(file))
-        {
+        if FILE_ENDINGS.iter().any(|file| ending.eq_ignore_ascii_case(file)) {
             return None;
         }
         if ending.chars().count() >= 2 {
@@ -137,18 +112,12 @@ fn labels(text: &str, from: usize) -> Vec<&str> {
         .map(char::len_utf8)
         .sum();
     let domain = rest.get(..len).unwrap_or_default();
-    domain
-        .split('.')
-        .take_while(|label| !label.is_empty())
-        .collect()
+    domain.split('.').take_while(|label| !label.is_empty()).collect()
 }
 
 /// The part of a label that can be a top-level domain: letters of one kind from its beginning, or an encoded name (RFC 5891).
 fn top_level(label: &str) -> &str {
-    if label
-        .get(..4)
-        .is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--"))
-    {
+    if label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")) {
         return label;
     }
     let ascii = label.starts_with(|c: char| c.is_ascii());
@@ -160,11 +129,7 @@ fn top_level(label: &str) -> &str {
 
 /// Whether the labels begin like the version of a package: `name@1.0.0-beta`.
 fn is_version(labels: &[&str]) -> bool {
-    labels.len() >= 2
-        && labels
-            .iter()
-            .take(2)
-            .all(|label| label.bytes().all(|b| b.is_ascii_digit()))
+    labels.len() >= 2 && labels.iter().take(2).all(|label| label.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -180,10 +145,7 @@ mod tests {
     #[test]
     fn addresses_are_found_in_every_variant() {
         let cases = [
-            (
-                "write to john.doe+news@mail.example.co.uk.",
-                "john.doe+news@mail.example.co.uk",
-            ),
+            ("write to john.doe+news@mail.example.co.uk.", "john.doe+news@mail.example.co.uk"),
             ("<o'brien@example.com>", "o'brien@example.com"),
             ("mailto:a@b.de?subject=x", "a@b.de"),
             ("email=john@example.com&x=1", "john@example.com"),
@@ -191,10 +153,7 @@ mod tests {
             ("**john@example.com**", "john@example.com"),
             ("\"john doe\"@example.com", "\"john doe\"@example.com"),
             ("jürgen@müller.de", "jürgen@müller.de"),
-            (
-                "ju\u{308}rgen@mu\u{308}ller.de",
-                "ju\u{308}rgen@mu\u{308}ller.de",
-            ),
+            ("ju\u{308}rgen@mu\u{308}ller.de", "ju\u{308}rgen@mu\u{308}ller.de"),
             ("用户@例子.公司", "用户@例子.公司"),
             ("请联系john@example.com谢谢", "john@example.com"),
             ("пиши на иван@почта.рф!", "иван@почта.рф"),

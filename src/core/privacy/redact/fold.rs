@@ -24,11 +24,7 @@ impl<'a> Folded<'a> {
     /// Folds a text. ASCII text is borrowed as it is.
     pub(super) fn new(original: &'a str) -> Self {
         if original.is_ascii() {
-            return Self {
-                original,
-                text: Cow::Borrowed(original),
-                breaks: Vec::new(),
-            };
+            return Self { original, text: Cow::Borrowed(original), breaks: Vec::new() };
         }
         let mut text = String::with_capacity(original.len());
         let mut breaks = Vec::new();
@@ -48,11 +44,7 @@ impl<'a> Folded<'a> {
             }
             text.push(folded);
         }
-        Self {
-            original,
-            text: Cow::Owned(text),
-            breaks,
-        }
+        Self { original, text: Cow::Owned(text), breaks }
     }
 
     /// The folded text.
@@ -72,9 +64,7 @@ impl<'a> Folded<'a> {
     }
 
     fn original_position(&self, position: usize) -> usize {
-        let after = self
-            .breaks
-            .partition_point(|(folded, _)| *folded <= position);
+        let after = self.breaks.partition_point(|(folded, _)| *folded <= position);
         match after.checked_sub(1).and_then(|i| self.breaks.get(i)) {
             Some((folded, original)) => original + (position - folded),
             None => position,
@@ -119,18 +109,14 @@ fn compatible(c: char) -> Fold {
         }
         count += 1;
     });
-    if count == 1 && first.is_ascii_graphic() {
-        Fold::To(first)
-    } else {
-        Fold::Keep
-    }
+    if count == 1 && first.is_ascii_graphic() { Fold::To(first) } else { Fold::Keep }
 }
 
 /// The first code points of the runs of ten decimal digits (Unicode general category Nd) of the basic plane, full-width apart.
 const DIGIT_ZEROS: [u32; 36] = [
-    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66,
-    0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
-    0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10,
+    0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50,
+    0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50,
+    0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10,
 ];
 
 fn decimal_digit(code: u32) -> Option<char> {

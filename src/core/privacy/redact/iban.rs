@@ -102,10 +102,7 @@ pub(super) fn scan(text: &str, out: &mut Vec<Span>) {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         let begins = byte.is_ascii_alphabetic()
-            && !at
-                .checked_sub(1)
-                .and_then(|i| bytes.get(i))
-                .is_some_and(u8::is_ascii_alphanumeric);
+            && !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_alphanumeric);
         match begins.then(|| account_end(bytes, at)).flatten() {
             Some(end) => {
                 out.push(Span::new(at, end, RedactionKind::Iban));
@@ -125,9 +122,7 @@ fn account_end(bytes: &[u8], start: usize) -> Option<usize> {
     if !(c.is_ascii_digit() && d.is_ascii_digit()) {
         return None;
     }
-    let index = LENGTHS
-        .binary_search_by(|(code, _)| code.as_bytes().cmp(&country))
-        .ok()?;
+    let index = LENGTHS.binary_search_by(|(code, _)| code.as_bytes().cmp(&country)).ok()?;
     let length = LENGTHS.get(index)?.1;
     let mut number = Vec::with_capacity(length);
     let mut at = start;
@@ -148,13 +143,10 @@ fn is_valid(number: &[u8]) -> bool {
     let Some((head, tail)) = number.split_at_checked(4) else {
         return false;
     };
-    let remainder = tail
-        .iter()
-        .chain(head)
-        .fold(0_u32, |rest, byte| match byte {
-            b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
-            _ => (rest * 100 + u32::from(byte.saturating_sub(b'A')) + 10) % 97,
-        });
+    let remainder = tail.iter().chain(head).fold(0_u32, |rest, byte| match byte {
+        b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
+        _ => (rest * 100 + u32::from(byte.saturating_sub(b'A')) + 10) % 97,
+    });
     remainder == 1
 }
 
@@ -177,15 +169,9 @@ mod tests {
     fn account_numbers_are_found_in_every_grouping() {
         let cases = [
             ("DE89370400440532013000", "DE89370400440532013000"),
-            (
-                "IBAN: DE89 3704 0044 0532 0130 00.",
-                "DE89 3704 0044 0532 0130 00",
-            ),
+            ("IBAN: DE89 3704 0044 0532 0130 00.", "DE89 3704 0044 0532 0130 00"),
             ("gb29-nwbk-6016-1331-9268-19", "gb29-nwbk-6016-1331-9268-19"),
-            (
-                "(FR14 2004 1010 0505 0001 3M02 606)",
-                "FR14 2004 1010 0505 0001 3M02 606",
-            ),
+            ("(FR14 2004 1010 0505 0001 3M02 606)", "FR14 2004 1010 0505 0001 3M02 606"),
             ("NO9386011117947 thanks", "NO9386011117947"),
             ("账号DE89370400440532013000吗", "DE89370400440532013000"),
         ];
@@ -215,17 +201,12 @@ mod tests {
 
     #[test]
     fn the_check_agrees_with_the_reference_implementation() {
-        let fixture: serde_json::Value =
-            serde_json::from_str(include_str!("../fixtures/numbers.json")).unwrap();
+        let fixture: serde_json::Value = serde_json::from_str(include_str!("../fixtures/numbers.json")).unwrap();
         let cases = fixture["iban"].as_array().unwrap();
         assert!(cases.len() > 200);
         for case in cases {
             let number = case["text"].as_str().unwrap();
-            assert_eq!(
-                found(number).len() == 1,
-                case["valid"].as_bool().unwrap(),
-                "{number}"
-            );
+            assert_eq!(found(number).len() == 1, case["valid"].as_bool().unwrap(), "{number}");
         }
     }
 }

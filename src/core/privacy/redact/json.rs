@@ -14,16 +14,7 @@ use super::span::is_placeholder;
 const MAX_DEPTH: usize = 512;
 
 /// The words of a key that announce a telephone number.
-const PHONE_KEYS: [&str; 8] = [
-    "fax",
-    "mobile",
-    "msisdn",
-    "phone",
-    "phonenumber",
-    "tel",
-    "telephone",
-    "whatsapp",
-];
+const PHONE_KEYS: [&str; 8] = ["fax", "mobile", "msisdn", "phone", "phonenumber", "tel", "telephone", "whatsapp"];
 
 impl Redactor {
     /// Redacts a JSON value: every string at every depth, every object key, and every integer that is a card number.
@@ -35,15 +26,7 @@ impl Redactor {
     #[must_use]
     pub fn redact_json(&self, value: &Value) -> (Value, RedactionCounts) {
         let mut counts = RedactionCounts::default();
-        let redacted = self.redact_value(
-            value,
-            Place {
-                key: None,
-                in_properties: false,
-                depth: 0,
-            },
-            &mut counts,
-        );
+        let redacted = self.redact_value(value, Place { key: None, in_properties: false, depth: 0 }, &mut counts);
         (redacted, counts)
     }
 
@@ -69,17 +52,8 @@ impl Redactor {
             }
             Value::Array(items) => {
                 // The items stand for the key of the list: `"phones": [...]`.
-                let inner = Place {
-                    in_properties: false,
-                    depth: place.depth + 1,
-                    ..place
-                };
-                Value::Array(
-                    items
-                        .iter()
-                        .map(|item| self.redact_value(item, inner, counts))
-                        .collect(),
-                )
+                let inner = Place { in_properties: false, depth: place.depth + 1, ..place };
+                Value::Array(items.iter().map(|item| self.redact_value(item, inner, counts)).collect())
             }
             Value::Object(fields) => Value::Object(self.redact_fields(fields, place, counts)),
             Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
@@ -96,11 +70,7 @@ impl Redactor {
         let mut redacted = Map::new();
         let mut repeats: HashMap<String, u64> = HashMap::new();
         for (key, value) in fields {
-            let inner = Place {
-                key: Some(key),
-                in_properties,
-                depth: place.depth + 1,
-            };
+            let inner = Place { key: Some(key), in_properties, depth: place.depth + 1 };
             let value = self.redact_value(value, inner, counts);
             let name = self.redact_text(key, counts);
             let name = free_name(name, &redacted, &mut repeats);
@@ -132,9 +102,7 @@ fn whole_kind(value: &Value, place: Place<'_>) -> Option<RedactionKind> {
         Value::Null | Value::Bool(_) => return None,
         Value::String(text) if text.is_empty() || is_placeholder(text) => return None,
         Value::Array(items) if items.is_empty() => return None,
-        Value::Object(fields)
-            if fields.is_empty() || (place.in_properties && is_schema(fields)) =>
-        {
+        Value::Object(fields) if fields.is_empty() || (place.in_properties && is_schema(fields)) => {
             return None;
         }
         _ => {}
@@ -151,9 +119,7 @@ fn whole_kind(value: &Value, place: Place<'_>) -> Option<RedactionKind> {
 }
 
 fn is_schema(fields: &Map<String, Value>) -> bool {
-    ["type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"]
-        .iter()
-        .any(|word| fields.contains_key(*word))
+    ["type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"].iter().any(|word| fields.contains_key(*word))
 }
 
 fn names_phone(key: &str) -> bool {
@@ -162,17 +128,11 @@ fn names_phone(key: &str) -> bool {
         .filter(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '))
         .flat_map(char::to_lowercase)
         .collect();
-    lower
-        .split(['_', '-', ' '])
-        .any(|word| PHONE_KEYS.contains(&word))
+    lower.split(['_', '-', ' ']).any(|word| PHONE_KEYS.contains(&word))
 }
 
 /// The name itself, or with the first of the endings `#2`, `#3` and so on that is free.
-fn free_name(
-    name: String,
-    taken: &Map<String, Value>,
-    repeats: &mut HashMap<String, u64>,
-) -> String {
+fn free_name(name: String, taken: &Map<String, Value>, repeats: &mut HashMap<String, u64>) -> String {
     if !taken.contains_key(&name) {
         return name;
     }
@@ -205,14 +165,7 @@ mod tests {
             value,
             json!({"a": [{"b": "mail [redacted:email]"}, ["[redacted:ip_address]"]], "[redacted:email]": 1, "[redacted:email]#2": 2, "n": 48213, "t": true})
         );
-        assert_eq!(
-            (
-                counts.get(RedactionKind::Email),
-                counts.get(RedactionKind::IpAddress),
-                counts.total()
-            ),
-            (3, 1, 4)
-        );
+        assert_eq!((counts.get(RedactionKind::Email), counts.get(RedactionKind::IpAddress), counts.total()), (3, 1, 4));
     }
 
     #[test]
@@ -229,12 +182,7 @@ mod tests {
             ("private_key", "[redacted:private_key]"),
         ];
         for (key, placeholder) in keys {
-            for value in [
-                json!("abc"),
-                json!(12345),
-                json!(["a", "b"]),
-                json!({"x": "y"}),
-            ] {
+            for value in [json!("abc"), json!(12345), json!(["a", "b"]), json!({"x": "y"})] {
                 let (redacted, counts) = redact(&json!({"outer": {key: value}}));
                 assert_eq!(redacted, json!({"outer": {key: placeholder}}));
                 assert_eq!(counts.total(), 1);
@@ -306,9 +254,8 @@ mod tests {
         ];
         leaf.prop_recursive(4, 24, 4, move |inner| {
             let list = prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from);
-            let map = prop::collection::vec((keys.clone(), inner), 0..4).prop_map(|fields| {
-                Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
-            });
+            let map = prop::collection::vec((keys.clone(), inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()));
             prop_oneof![list, map]
         })
     }

@@ -100,22 +100,12 @@ pub(super) fn secret_name(name: &str) -> Option<SecretName> {
     let last = words.last()?.as_str();
     let joined = words.concat();
     if let Some((_, kind)) = ENDINGS.iter().find(|(ending, _)| joined.ends_with(ending)) {
-        return Some(SecretName {
-            kind: *kind,
-            strong: true,
-            form: ValueForm::Word,
-        });
+        return Some(SecretName { kind: *kind, strong: true, form: ValueForm::Word });
     }
-    let before = words
-        .len()
-        .checked_sub(2)
-        .and_then(|i| words.get(i))
-        .map(String::as_str);
+    let before = words.len().checked_sub(2).and_then(|i| words.get(i)).map(String::as_str);
     let (kind, strong, form) = match last {
         "pwd" | "passwords" => (RedactionKind::Password, true, ValueForm::Word),
-        "secret" | "secrets" | "credential" | "credentials" => {
-            (RedactionKind::Password, false, ValueForm::Word)
-        }
+        "secret" | "secrets" | "credential" | "credentials" => (RedactionKind::Password, false, ValueForm::Word),
         "token" if !before.is_some_and(|word| TEXT_TOKENS.contains(&word)) => {
             (RedactionKind::BearerToken, false, ValueForm::Word)
         }

@@ -172,9 +172,6 @@ mod tests {
         assert_eq!(counts.total(), 4);
         let json = serde_json::to_string(&counts).unwrap();
         assert_eq!(json, r#"{"api_key":1,"email":3}"#);
-        assert_eq!(
-            serde_json::from_str::<RedactionCounts>(&json).unwrap(),
-            counts
-        );
+        assert_eq!(serde_json::from_str::<RedactionCounts>(&json).unwrap(), counts);
     }
 }

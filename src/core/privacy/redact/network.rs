@@ -10,8 +10,8 @@ const MAX_V6: usize = 45;
 
 /// Words before four numbers that make them a version or a section.
 const VERSION_WORDS: [&str; 13] = [
-    "ver", "version", "v", "release", "rel", "build", "rev", "revision", "section", "sec",
-    "chapter", "firmware", "driver",
+    "ver", "version", "v", "release", "rel", "build", "rev", "revision", "section", "sec", "chapter", "firmware",
+    "driver",
 ];
 
 /// Finds addresses of both versions, apart from loopback and unspecified ones.
@@ -29,15 +29,10 @@ pub(super) fn scan(text: &str, out: &mut Vec<Span>) {
             at += 1;
             continue;
         }
-        let joined = |i: Option<usize>| {
-            i.and_then(|i| bytes.get(i))
-                .is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
-        };
+        let joined =
+            |i: Option<usize>| i.and_then(|i| bytes.get(i)).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
         let free = !joined(at.checked_sub(1)) && !joined(Some(at + run));
-        match (free && run <= MAX_V6 + 2)
-            .then(|| version_6(text, at, at + run))
-            .flatten()
-        {
+        match (free && run <= MAX_V6 + 2).then(|| version_6(text, at, at + run)).flatten() {
             Some(span) => out.push(span),
             None => version_4_in(text, at, at + run, out),
         }
@@ -57,8 +52,7 @@ fn version_6(text: &str, start: usize, end: usize) -> Option<Span> {
     // `a::b` is a path in a program; a time or a list of bytes has no long group.
     let first = run.split(':').next().unwrap_or_default().len();
     let groups = run.split(':').filter(|group| !group.is_empty()).count();
-    let likely =
-        run.bytes().any(|b| b.is_ascii_digit()) && (first >= 3 || groups >= 4 || run.contains('.'));
+    let likely = run.bytes().any(|b| b.is_ascii_digit()) && (first >= 3 || groups >= 4 || run.contains('.'));
     let public = !address.is_loopback() && !address.is_unspecified();
     (likely && public).then(|| Span::new(start, start + run.len(), RedactionKind::IpAddress))
 }
@@ -80,10 +74,7 @@ fn version_4_in(text: &str, start: usize, end: usize, out: &mut Vec<Span>) {
 }
 
 fn is_address(text: &str) -> bool {
-    let parsed = (7..=15)
-        .contains(&text.len())
-        .then(|| text.parse::<Ipv4Addr>().ok())
-        .flatten();
+    let parsed = (7..=15).contains(&text.len()).then(|| text.parse::<Ipv4Addr>().ok()).flatten();
     parsed.is_some_and(|address| !address.is_loopback() && !address.is_unspecified())
 }
 
@@ -93,25 +84,17 @@ fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
     let before = text.get(..start).unwrap_or_default();
     let after = bytes.get(end..).unwrap_or_default();
-    let tail = before
-        .get(before.floor_char_boundary(before.len().saturating_sub(24))..)
-        .unwrap_or_default();
-    let product = tail.strip_suffix('/').is_some_and(|name| {
-        name.bytes()
-            .next_back()
-            .is_some_and(|b| b.is_ascii_alphanumeric())
-    });
+    let tail = before.get(before.floor_char_boundary(before.len().saturating_sub(24))..).unwrap_or_default();
+    let product =
+        tail.strip_suffix('/').is_some_and(|name| name.bytes().next_back().is_some_and(|b| b.is_ascii_alphanumeric()));
     let suffix = matches!(after, [b'-' | b'+', b, ..] if b.is_ascii_alphabetic());
     let last_word = tail
         .trim_end_matches([' ', ':', '=', '.', '"', '\''])
         .rsplit(|c: char| !c.is_alphanumeric())
         .next()
         .unwrap_or_default();
-    let version = VERSION_WORDS
-        .iter()
-        .any(|v| last_word.eq_ignore_ascii_case(v));
-    let glued =
-        before.bytes().next_back().is_some_and(|b| word(&b)) || after.first().is_some_and(word);
+    let version = VERSION_WORDS.iter().any(|v| last_word.eq_ignore_ascii_case(v));
+    let glued = before.bytes().next_back().is_some_and(|b| word(&b)) || after.first().is_some_and(word);
     !(glued || product || suffix || version)
 }
 
@@ -133,19 +116,13 @@ mod tests {
             ("10.0.0.0/8", "10.0.0.0"),
             ("a@[192.0.2.1]", "192.0.2.1"),
             ("地址8.8.8.8吗", "8.8.8.8"),
-            (
-                "2001:db8:85a3::8a2e:370:7334",
-                "2001:db8:85a3::8a2e:370:7334",
-            ),
+            ("2001:db8:85a3::8a2e:370:7334", "2001:db8:85a3::8a2e:370:7334"),
             ("http://[2001:db8::1]:443/", "2001:db8::1"),
             ("fe80::1%eth0", "fe80::1"),
             ("see 2001:db8::1.", "2001:db8::1"),
             ("on 2001:db8::1: ok", "2001:db8::1"),
             ("::ffff:192.0.2.1", "::ffff:192.0.2.1"),
-            (
-                "2001:0db8:85a3:0000:0000:8a2e:0370:7334",
-                "2001:0db8:85a3:0000:0000:8a2e:0370:7334",
-            ),
+            ("2001:0db8:85a3:0000:0000:8a2e:0370:7334", "2001:0db8:85a3:0000:0000:8a2e:0370:7334"),
         ];
         for (text, address) in cases {
             assert_eq!(found(text), [address], "{text}");

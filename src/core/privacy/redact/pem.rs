@@ -33,10 +33,7 @@ pub(super) fn scan(text: &str, out: &mut Vec<Span>) {
 }
 
 /// Where the lines with this opening and a label of a private key begin and end.
-fn label_ends<'a>(
-    text: &'a str,
-    opening: &'static str,
-) -> impl Iterator<Item = (usize, usize)> + 'a {
+fn label_ends<'a>(text: &'a str, opening: &'static str) -> impl Iterator<Item = (usize, usize)> + 'a {
     text.match_indices(opening).filter_map(move |(at, _)| {
         let label_at = at + opening.len();
         let label = text
@@ -75,15 +72,11 @@ fn unterminated_end(text: &str, body: usize) -> usize {
 fn is_base64(word: &str) -> bool {
     // `\` admits the line breaks of a key inside a JSON string.
     word.len() >= 16
-        && word.bytes().all(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'"' | b'.')
-        })
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'"' | b'.'))
 }
 
 fn is_header(word: &str) -> bool {
-    ["Proc-Type:", "DEK-Info:", "4,ENCRYPTED", "AES-", "DES-"]
-        .iter()
-        .any(|header| word.starts_with(header))
+    ["Proc-Type:", "DEK-Info:", "4,ENCRYPTED", "AES-", "DES-"].iter().any(|header| word.starts_with(header))
 }
 
 #[cfg(test)]
@@ -106,8 +99,7 @@ mod tests {
             "ENCRYPTED PRIVATE KEY",
             "PGP PRIVATE KEY BLOCK",
         ] {
-            let block =
-                format!("-----BEGIN {label}-----\nMIIEowIBAAKCAQEA\nabc=\n-----END {label}-----");
+            let block = format!("-----BEGIN {label}-----\nMIIEowIBAAKCAQEA\nabc=\n-----END {label}-----");
             assert_eq!(found(&format!("key:\n{block}\nthanks")), [block.as_str()]);
         }
     }

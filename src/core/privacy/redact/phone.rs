@@ -22,19 +22,14 @@ pub(super) struct PhoneScanner {
 
 impl PhoneScanner {
     pub(super) fn new() -> Result<Self, regex::Error> {
-        Ok(Self {
-            announced: Regex::new(ANNOUNCED)?,
-        })
+        Ok(Self { announced: Regex::new(ANNOUNCED)? })
     }
 
     pub(super) fn scan(&self, text: &str, out: &mut Vec<Span>) {
         let bytes = text.as_bytes();
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
-            let inside = at
-                .checked_sub(1)
-                .and_then(|i| bytes.get(i))
-                .is_some_and(u8::is_ascii_digit);
+            let inside = at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
             let end = match byte {
                 b'+' => international(bytes, at),
                 b'(' | b'0'..=b'9' if !inside => national(bytes, at),
@@ -57,18 +52,14 @@ impl PhoneScanner {
 pub(super) fn is_bare_number(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     (7..=15).contains(&digits)
-        && text.bytes().all(|b| {
-            b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'+')
-        })
+        && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'+'))
 }
 
 /// `+` and a country code: at least 10 digits in one piece, or 9 to 13 in groups; 11 in the North American plan.
 fn international(bytes: &[u8], at: usize) -> Option<usize> {
     let parts = Parts::read(bytes, at + 1);
     let parts = parts.as_slice();
-    let first = parts
-        .first()
-        .filter(|first| first.begins_with(b'1'..=b'9') && may_begin(bytes, at))?;
+    let first = parts.first().filter(|first| first.begins_with(b'1'..=b'9') && may_begin(bytes, at))?;
     let most = if first.digits == b"1" { 11 } else { 13 };
     longest(bytes, parts, |run, digits| match run {
         [single] => single.len() >= 10,
@@ -102,9 +93,7 @@ fn north_american(bytes: &[u8], parts: &[Part<'_>]) -> Option<usize> {
     };
     let lengths = area.len() == 3 && exchange.len() == 3 && line.len() == 4;
     let begins = area.begins_with(b'2'..=b'9') && exchange.begins_with(b'2'..=b'9');
-    let plain = !exchange.parenthesised
-        && !line.parenthesised
-        && matches!(line.separator, b' ' | b'-' | b'.');
+    let plain = !exchange.parenthesised && !line.parenthesised && matches!(line.separator, b' ' | b'-' | b'.');
     (lengths && begins && plain && may_end(bytes, line.end)).then_some(line.end)
 }
 
@@ -120,30 +109,15 @@ fn pairs(bytes: &[u8], at: usize, parts: &[Part<'_>]) -> Option<usize> {
     ];
     let (shape, _) = shapes.into_iter().find(|(shape, begins)| {
         let fits = parts.len() >= shape.len()
-            && shape
-                .iter()
-                .zip(parts)
-                .all(|(len, part)| part.len() == *len && !part.parenthesised);
-        fits && parts
-            .first()
-            .is_some_and(|first| first.begins_with(begins.clone()))
+            && shape.iter().zip(parts).all(|(len, part)| part.len() == *len && !part.parenthesised);
+        fits && parts.first().is_some_and(|first| first.begins_with(begins.clone()))
     })?;
     let run = parts.get(..shape.len())?;
     let separator = run.get(1)?.separator;
     let same = run.iter().skip(1).all(|part| part.separator == separator);
-    let plain = if *shape == [3, 3, 3] {
-        separator == b'-'
-    } else {
-        matches!(separator, b' ' | b'.' | b'-')
-    };
-    let goes_on = parts
-        .get(shape.len())
-        .is_some_and(|next| next.separator == separator && next.len() <= 2);
-    let digit = |n: usize| {
-        at.checked_sub(n)
-            .and_then(|i| bytes.get(i))
-            .is_some_and(u8::is_ascii_digit)
-    };
+    let plain = if *shape == [3, 3, 3] { separator == b'-' } else { matches!(separator, b' ' | b'.' | b'-') };
+    let goes_on = parts.get(shape.len()).is_some_and(|next| next.separator == separator && next.len() <= 2);
+    let digit = |n: usize| at.checked_sub(n).and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
     let after_number = digit(2) && at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&separator);
     let end = run.last()?.end;
     let zero_zero = run.first()?.digits == b"00";
@@ -159,9 +133,7 @@ fn is_double_zero(run: &[Part<'_>], digits: usize) -> bool {
         .digits
         .strip_prefix(b"00")
         .is_some_and(|code| (1..=4).contains(&code.len()) && code.first() != Some(&b'0'));
-    code && run.len() >= 3
-        && (11..=15).contains(&digits)
-        && (second.parenthesised || !second.begins_with(b'0'..=b'0'))
+    code && run.len() >= 3 && (11..=15).contains(&digits) && (second.parenthesised || !second.begins_with(b'0'..=b'0'))
 }
 
 /// `020 7946 0958`, `0171 1234567`, `030/123 45 67`: a trunk prefix 0, then 8 to 11 digits.
@@ -172,12 +144,8 @@ fn is_trunk_zero(run: &[Part<'_>], digits: usize) -> bool {
     let [second, later @ ..] = rest else {
         return false;
     };
-    let area = (2..=5).contains(&first.len())
-        && first.begins_with(b'0'..=b'0')
-        && first.digits.get(1) != Some(&b'0');
-    let same = later
-        .iter()
-        .all(|part| later.first().is_some_and(|l| l.separator == part.separator));
+    let area = (2..=5).contains(&first.len()) && first.begins_with(b'0'..=b'0') && first.digits.get(1) != Some(&b'0');
+    let same = later.iter().all(|part| later.first().is_some_and(|l| l.separator == part.separator));
     let two = !later.is_empty() || (second.len() >= 5 && second.separator != b'.');
     // A row of small numbers with leading zeros is none.
     let small = run.iter().all(|part| part.len() <= 2);
@@ -185,9 +153,7 @@ fn is_trunk_zero(run: &[Part<'_>], digits: usize) -> bool {
         && two
         && !small
         && (9..=12).contains(&digits)
-        && rest
-            .iter()
-            .all(|part| part.len() >= 2 && !part.parenthesised)
+        && rest.iter().all(|part| part.len() >= 2 && !part.parenthesised)
 }
 
 /// `(11) 91234-5678`.
@@ -196,23 +162,20 @@ fn is_area_in_parentheses(run: &[Part<'_>], digits: usize) -> bool {
         return false;
     };
     let year = first.len() == 4 && (1900..2100).contains(&first.number());
-    let groups = rest.len() >= 2
-        && rest
-            .iter()
-            .all(|part| part.len() >= 3 && !part.parenthesised);
+    let groups = rest.len() >= 2 && rest.iter().all(|part| part.len() >= 3 && !part.parenthesised);
     first.parenthesised && first.len() >= 2 && !year && groups && (9..=12).contains(&digits)
 }
 
 /// The end of a number that a word announced: at least 9 digits in one piece, or 7 in groups.
 fn announced(bytes: &[u8], from: usize) -> Option<usize> {
     let parts = Parts::read(bytes, from);
-    longest(bytes, parts.as_slice(), |run, digits| {
-        if run.len() == 1 {
-            digits >= 9
-        } else {
-            (7..=15).contains(&digits)
-        }
-    })
+    longest(
+        bytes,
+        parts.as_slice(),
+        |run, digits| {
+            if run.len() == 1 { digits >= 9 } else { (7..=15).contains(&digits) }
+        },
+    )
 }
 
 #[cfg(test)]
@@ -269,14 +232,9 @@ mod tests {
             "090-1234-5678",
         ];
         for number in numbers {
-            for (before, after) in [
-                ("", ""),
-                ("call ", "."),
-                ("Tel.", ", thanks"),
-                ("电话", "谢谢"),
-                ("\"", "\""),
-                ("(", ")"),
-            ] {
+            for (before, after) in
+                [("", ""), ("call ", "."), ("Tel.", ", thanks"), ("电话", "谢谢"), ("\"", "\""), ("(", ")")]
+            {
                 let text = format!("{before}{number}{after}");
                 assert!(found(&text).contains(&number), "{text}: {:?}", found(&text));
             }
@@ -310,11 +268,7 @@ mod tests {
             assert_eq!(found(text), ["4155552671"], "{text}");
         }
         assert_eq!(found("tel: 555-1234"), ["555-1234"]);
-        assert!(
-            is_bare_number("(415) 5552671")
-                && !is_bare_number("48213")
-                && !is_bare_number("x4155552671")
-        );
+        assert!(is_bare_number("(415) 5552671") && !is_bare_number("48213") && !is_bare_number("x4155552671"));
     }
 
     #[test]

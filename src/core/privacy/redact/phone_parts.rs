@@ -20,10 +20,7 @@ impl Part<'_> {
     }
 
     pub(super) fn number(&self) -> u64 {
-        self.digits
-            .iter()
-            .take(15)
-            .fold(0, |n, b| n * 10 + u64::from(b - b'0'))
+        self.digits.iter().take(15).fold(0, |n, b| n * 10 + u64::from(b - b'0'))
     }
 
     pub(super) fn begins_with(&self, digits: std::ops::RangeInclusive<u8>) -> bool {
@@ -40,16 +37,8 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     /// The groups that begin at `from`, single separators between them.
     pub(super) fn read(bytes: &'a [u8], from: usize) -> Self {
-        let none = Part {
-            digits: &[],
-            end: from,
-            separator: 0,
-            parenthesised: false,
-        };
-        let mut parts = Self {
-            items: [none; MAX_PARTS],
-            len: 0,
-        };
+        let none = Part { digits: &[], end: from, separator: 0, parenthesised: false };
+        let mut parts = Self { items: [none; MAX_PARTS], len: 0 };
         let (mut at, mut separator) = (from, 0);
         for slot in &mut parts.items {
             let Some(part) = read_part(bytes, at, separator) else {
@@ -60,9 +49,7 @@ impl<'a> Parts<'a> {
             let end = part.end;
             let goes_on = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_digit() || *b == b'(');
             (at, separator) = match bytes.get(end) {
-                Some(b @ (b' ' | b'-' | b'.' | b'/')) if goes_on(bytes.get(end + 1)) => {
-                    (end + 1, *b)
-                }
+                Some(b @ (b' ' | b'-' | b'.' | b'/')) if goes_on(bytes.get(end + 1)) => (end + 1, *b),
                 Some(b'(') => (end, 0),
                 Some(b) if part.parenthesised && b.is_ascii_digit() => (end, 0),
                 _ => break,
@@ -80,33 +67,17 @@ impl<'a> Parts<'a> {
 fn read_part(bytes: &[u8], at: usize, separator: u8) -> Option<Part<'_>> {
     let parenthesised = bytes.get(at) == Some(&b'(');
     let start = at + usize::from(parenthesised);
-    let len = bytes
-        .get(start..)?
-        .iter()
-        .take(17)
-        .take_while(|b| b.is_ascii_digit())
-        .count();
+    let len = bytes.get(start..)?.iter().take(17).take_while(|b| b.is_ascii_digit()).count();
     let close = start + len;
     let whole = !parenthesised || (len <= 5 && bytes.get(close) == Some(&b')'));
     let digits = bytes.get(start..close)?;
-    let part = Part {
-        digits,
-        end: close + usize::from(parenthesised),
-        separator,
-        parenthesised,
-    };
+    let part = Part { digits, end: close + usize::from(parenthesised), separator, parenthesised };
     ((1..=15).contains(&len) && whole).then_some(part)
 }
 
 /// Whether a number can begin at `start`: not inside a word, a longer number, a code or a price.
 pub(super) fn may_begin(bytes: &[u8], start: usize) -> bool {
-    let back = |n: usize| {
-        start
-            .checked_sub(n)
-            .and_then(|i| bytes.get(i))
-            .copied()
-            .unwrap_or(b' ')
-    };
+    let back = |n: usize| start.checked_sub(n).and_then(|i| bytes.get(i)).copied().unwrap_or(b' ');
     let before = back(2);
     match back(1) {
         b'_' | b'$' | b'+' => false,
@@ -122,9 +93,7 @@ pub(super) fn may_end(bytes: &[u8], end: usize) -> bool {
     let next = rest.first().copied().unwrap_or(b' ');
     let after = rest.get(1).copied().unwrap_or(b' ');
     let sign = rest.strip_prefix(b" ").unwrap_or(rest);
-    let priced = ["€", "$", "£", "%", "¥"]
-        .iter()
-        .any(|s| sign.starts_with(s.as_bytes()));
+    let priced = ["€", "$", "£", "%", "¥"].iter().any(|s| sign.starts_with(s.as_bytes()));
     let joined = match next {
         b'-' | b'/' => after.is_ascii_alphanumeric(),
         b'.' | b',' | b':' => after.is_ascii_digit(),
@@ -148,11 +117,7 @@ pub(super) fn before_date(parts: &[Part<'_>]) -> usize {
 }
 
 /// The end of the longest run of leading groups that `accept` takes; it is given the groups and the number of their digits.
-pub(super) fn longest<F: Fn(&[Part<'_>], usize) -> bool>(
-    bytes: &[u8],
-    parts: &[Part<'_>],
-    accept: F,
-) -> Option<usize> {
+pub(super) fn longest<F: Fn(&[Part<'_>], usize) -> bool>(bytes: &[u8], parts: &[Part<'_>], accept: F) -> Option<usize> {
     let parts = parts.get(..before_date(parts))?;
     (1..=parts.len()).rev().find_map(|count| {
         let run = parts.get(..count)?;
@@ -167,11 +132,7 @@ mod tests {
     use super::*;
 
     fn lengths(text: &str) -> Vec<usize> {
-        Parts::read(text.as_bytes(), 0)
-            .as_slice()
-            .iter()
-            .map(Part::len)
-            .collect()
+        Parts::read(text.as_bytes(), 0).as_slice().iter().map(Part::len).collect()
     }
 
     #[test]
@@ -194,17 +155,8 @@ mod tests {
 
     #[test]
     fn a_date_is_no_part_of_a_number() {
-        for (text, before) in [
-            ("20 7946 2026-11-22", 2),
-            ("22.11.2026 5", 0),
-            ("20 7946 0958", 3),
-            ("", 0),
-        ] {
-            assert_eq!(
-                before_date(Parts::read(text.as_bytes(), 0).as_slice()),
-                before,
-                "{text}"
-            );
+        for (text, before) in [("20 7946 2026-11-22", 2), ("22.11.2026 5", 0), ("20 7946 0958", 3), ("", 0)] {
+            assert_eq!(before_date(Parts::read(text.as_bytes(), 0).as_slice()), before, "{text}");
         }
     }
 }

@@ -42,11 +42,7 @@ impl Redactor {
     ///
     /// [`RedactorError`] where a pattern is invalid, which the tests of this module rule out.
     pub fn new() -> Result<Self, RedactorError> {
-        Ok(Self {
-            tokens: TokenScanner::new()?,
-            assignments: AssignmentScanner::new()?,
-            phones: PhoneScanner::new()?,
-        })
+        Ok(Self { tokens: TokenScanner::new()?, assignments: AssignmentScanner::new()?, phones: PhoneScanner::new()? })
     }
 
     /// Replaces every match by the placeholder of its kind, such as `[redacted:email]`; all other text stays byte for byte.
@@ -55,10 +51,7 @@ impl Redactor {
     /// is a fixed point: redacting it again changes nothing. An empty text stays empty.
     #[must_use]
     pub fn redact<'a>(&self, text: &'a str) -> Redacted<'a> {
-        let mut redacted = Redacted {
-            text: Cow::Borrowed(text),
-            counts: RedactionCounts::default(),
-        };
+        let mut redacted = Redacted { text: Cow::Borrowed(text), counts: RedactionCounts::default() };
         for _ in 0..MAX_ROUNDS {
             let Some(next) = self.round(&redacted.text, &mut redacted.counts) else {
                 break;
@@ -105,11 +98,7 @@ impl Redactor {
         card::scan(text, &mut found);
         self.phones.scan(text, &mut found);
         network::scan(text, &mut found);
-        if found.is_empty() {
-            found
-        } else {
-            merge(found, &placeholders(text))
-        }
+        if found.is_empty() { found } else { merge(found, &placeholders(text)) }
     }
 }
 
@@ -117,8 +106,7 @@ impl Redactor {
 impl Redactor {
     /// One redactor for all tests: to compile the patterns takes longer than most tests.
     pub(super) fn shared() -> &'static Self {
-        static SHARED: std::sync::LazyLock<Redactor> =
-            std::sync::LazyLock::new(|| Redactor::new().unwrap());
+        static SHARED: std::sync::LazyLock<Redactor> = std::sync::LazyLock::new(|| Redactor::new().unwrap());
         &SHARED
     }
 }
@@ -142,101 +130,42 @@ mod tests {
     fn each_kind_has_its_placeholder_and_is_counted_once() {
         use RedactionKind::*;
         let cases = [
-            (
-                "mail john@example.com now",
-                "mail [redacted:email] now",
-                Email,
-            ),
-            (
-                "call +44 20 7946 0958 now",
-                "call [redacted:phone] now",
-                Phone,
-            ),
-            (
-                "pay 4111 1111 1111 1111 now",
-                "pay [redacted:card_number] now",
-                CardNumber,
-            ),
-            (
-                "to DE89 3704 0044 0532 0130 00 now",
-                "to [redacted:iban] now",
-                Iban,
-            ),
-            (
-                "from 203.0.113.7 now",
-                "from [redacted:ip_address] now",
-                IpAddress,
-            ),
-            (
-                "from 2001:db8::1 now",
-                "from [redacted:ip_address] now",
-                IpAddress,
-            ),
-            (
-                "https://u:p@host.com/x",
-                "https://[redacted:url_credentials]@host.com/x",
-                UrlCredentials,
-            ),
+            ("mail john@example.com now", "mail [redacted:email] now", Email),
+            ("call +44 20 7946 0958 now", "call [redacted:phone] now", Phone),
+            ("pay 4111 1111 1111 1111 now", "pay [redacted:card_number] now", CardNumber),
+            ("to DE89 3704 0044 0532 0130 00 now", "to [redacted:iban] now", Iban),
+            ("from 203.0.113.7 now", "from [redacted:ip_address] now", IpAddress),
+            ("from 2001:db8::1 now", "from [redacted:ip_address] now", IpAddress),
+            ("https://u:p@host.com/x", "https://[redacted:url_credentials]@host.com/x", UrlCredentials),
             (
                 "https://host.com/x?token=abc&y=1",
                 "https://host.com/x?token=[redacted:url_credentials]&y=1",
                 UrlCredentials,
             ),
             ("password=hunter2", "password=[redacted:password]", Password),
-            (
-                "{\"api_key\": \"abc\"}",
-                "{\"api_key\": \"[redacted:api_key]\"}",
-                ApiKey,
-            ),
-            (
-                "Authorization: Bearer abc",
-                "Authorization: Bearer [redacted:bearer_token]",
-                BearerToken,
-            ),
-            (
-                "x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln y",
-                "x [redacted:jwt] y",
-                Jwt,
-            ),
+            ("{\"api_key\": \"abc\"}", "{\"api_key\": \"[redacted:api_key]\"}", ApiKey),
+            ("Authorization: Bearer abc", "Authorization: Bearer [redacted:bearer_token]", BearerToken),
+            ("x eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln y", "x [redacted:jwt] y", Jwt),
         ];
         for (text, expected, kind) in cases {
-            assert_eq!(
-                redact(text),
-                (expected.to_owned(), vec![(kind, 1)]),
-                "{text}"
-            );
+            assert_eq!(redact(text), (expected.to_owned(), vec![(kind, 1)]), "{text}");
         }
         let pem = "-----BEGIN PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END PRIVATE KEY-----";
-        assert_eq!(
-            redact(pem),
-            ("[redacted:private_key]".to_owned(), vec![(PrivateKey, 1)])
-        );
+        assert_eq!(redact(pem), ("[redacted:private_key]".to_owned(), vec![(PrivateKey, 1)]));
     }
 
     #[test]
     fn overlapping_matches_take_the_most_serious_kind_and_leave_nothing() {
         let key = ["sk-", "abcdEFGH1234ijklMNOP"].concat();
         let cases = [
-            (
-                format!("Authorization: Bearer {key}"),
-                "Authorization: Bearer [redacted:api_key]",
-            ),
-            (
-                format!("password=\"a {key} b\""),
-                "password=\"[redacted:api_key]\"",
-            ),
+            (format!("Authorization: Bearer {key}"), "Authorization: Bearer [redacted:api_key]"),
+            (format!("password=\"a {key} b\""), "password=\"[redacted:api_key]\""),
             (
                 "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2ln".to_owned(),
                 "Authorization: Bearer [redacted:jwt]",
             ),
-            (
-                "password=john@example.com".to_owned(),
-                "password=[redacted:password]",
-            ),
-            (
-                "https://john:pw@203.0.113.7/".to_owned(),
-                "https://[redacted:url_credentials]@[redacted:ip_address]/",
-            ),
+            ("password=john@example.com".to_owned(), "password=[redacted:password]"),
+            ("https://john:pw@203.0.113.7/".to_owned(), "https://[redacted:url_credentials]@[redacted:ip_address]/"),
         ];
         for (text, expected) in cases {
             assert_eq!(redact(&text).0, expected);
@@ -246,22 +175,10 @@ mod tests {
     #[test]
     fn disguises_do_not_help() {
         let cases = [
-            (
-                "card ４１１１ １１１１ １１１１ １１１１!",
-                "card [redacted:card_number]!",
-            ),
-            (
-                "4111\u{200B}1111\u{200B}1111\u{200B}1111",
-                "[redacted:card_number]",
-            ),
-            (
-                "4111\u{2011}1111\u{2011}1111\u{2011}1111",
-                "[redacted:card_number]",
-            ),
-            (
-                "4111\u{A0}1111\u{A0}1111\u{A0}1111",
-                "[redacted:card_number]",
-            ),
+            ("card ４１１１ １１１１ １１１１ １１１１!", "card [redacted:card_number]!"),
+            ("4111\u{200B}1111\u{200B}1111\u{200B}1111", "[redacted:card_number]"),
+            ("4111\u{2011}1111\u{2011}1111\u{2011}1111", "[redacted:card_number]"),
+            ("4111\u{A0}1111\u{A0}1111\u{A0}1111", "[redacted:card_number]"),
             ("٤١١١١١١١١١١١١١١١", "[redacted:card_number]"),
             ("jo\u{200B}hn\u{2060}@exa\u{AD}mple.com", "[redacted:email]"),
             ("ｊｏｈｎ＠ｅｘａｍｐｌｅ．ｃｏｍ", "[redacted:email]"),
@@ -310,18 +227,14 @@ mod tests {
         for text in texts {
             let redacted = redactor.redact(text);
             assert_eq!(redacted.text, text);
-            assert!(
-                matches!(redacted.text, Cow::Borrowed(_)) && redacted.counts.is_empty(),
-                "{text}"
-            );
+            assert!(matches!(redacted.text, Cow::Borrowed(_)) && redacted.counts.is_empty(), "{text}");
         }
     }
 
     #[test]
     fn several_matches_are_counted_exactly() {
-        let (text, counts) = redact(
-            "a@b.com, c@d.org; 10.1.2.3 and +14155552671, card 4111111111111111 (4111111111111111)",
-        );
+        let (text, counts) =
+            redact("a@b.com, c@d.org; 10.1.2.3 and +14155552671, card 4111111111111111 (4111111111111111)");
         assert_eq!(
             text,
             "[redacted:email], [redacted:email]; [redacted:ip_address] and [redacted:phone], card [redacted:card_number] ([redacted:card_number])"

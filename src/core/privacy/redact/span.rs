@@ -23,9 +23,7 @@ pub(super) fn placeholders(text: &str) -> Vec<Span> {
     text.match_indices(OPENING)
         .filter_map(|(start, _)| {
             let rest = text.get(start..)?;
-            let kind = RedactionKind::ALL
-                .into_iter()
-                .find(|kind| rest.starts_with(kind.placeholder()))?;
+            let kind = RedactionKind::ALL.into_iter().find(|kind| rest.starts_with(kind.placeholder()))?;
             Some(Span::new(start, start + kind.placeholder().len(), kind))
         })
         .collect()
@@ -33,9 +31,7 @@ pub(super) fn placeholders(text: &str) -> Vec<Span> {
 
 /// Whether the whole text is one placeholder.
 pub(super) fn is_placeholder(text: &str) -> bool {
-    RedactionKind::ALL
-        .into_iter()
-        .any(|kind| kind.placeholder() == text)
+    RedactionKind::ALL.into_iter().any(|kind| kind.placeholder() == text)
 }
 
 /// Merges overlapping matches into one of the kind that comes first, so that no part of either is left behind.
@@ -69,11 +65,7 @@ fn swallow(span: &mut Span, placeholders: &[Span]) {
     if let Some(first) = placeholders.span_at(span.start) {
         span.start = first.start;
     }
-    if let Some(last) = span
-        .end
-        .checked_sub(1)
-        .and_then(|end| placeholders.span_at(end))
-    {
+    if let Some(last) = span.end.checked_sub(1).and_then(|end| placeholders.span_at(end)) {
         span.end = span.end.max(last.end);
     }
 }
@@ -87,8 +79,7 @@ trait SpanAt {
 impl SpanAt for [Span] {
     fn span_at(&self, position: usize) -> Option<&Span> {
         let after = self.partition_point(|span| span.start <= position);
-        self.get(after.checked_sub(1)?)
-            .filter(|span| position < span.end)
+        self.get(after.checked_sub(1)?).filter(|span| position < span.end)
     }
 }
 
@@ -103,25 +94,14 @@ mod tests {
 
     #[test]
     fn overlapping_matches_become_one_of_the_most_serious_kind() {
-        let found = vec![
-            Span::new(5, 9, Phone),
-            Span::new(0, 6, Email),
-            Span::new(8, 12, ApiKey),
-            Span::new(12, 14, Phone),
-        ];
-        assert_eq!(
-            triples(&merge(found, &[])),
-            [(0, 12, ApiKey), (12, 14, Phone)]
-        );
+        let found =
+            vec![Span::new(5, 9, Phone), Span::new(0, 6, Email), Span::new(8, 12, ApiKey), Span::new(12, 14, Phone)];
+        assert_eq!(triples(&merge(found, &[])), [(0, 12, ApiKey), (12, 14, Phone)]);
     }
 
     #[test]
     fn the_order_of_discovery_does_not_matter() {
-        let spans = [
-            Span::new(0, 6, Email),
-            Span::new(0, 6, Password),
-            Span::new(3, 8, Phone),
-        ];
+        let spans = [Span::new(0, 6, Email), Span::new(0, 6, Password), Span::new(3, 8, Phone)];
         let forwards = merge(spans.to_vec(), &[]);
         let backwards = merge(spans.into_iter().rev().collect(), &[]);
         assert_eq!(forwards, backwards);
@@ -133,14 +113,8 @@ mod tests {
         let text = "ab [redacted:email] cd";
         let there = placeholders(text);
         assert_eq!(triples(&there), [(3, 19, Email)]);
-        assert_eq!(
-            triples(&merge(vec![Span::new(3, 18, Password)], &there)),
-            []
-        );
-        assert_eq!(
-            triples(&merge(vec![Span::new(0, 7, Password)], &there)),
-            [(0, 19, Password)]
-        );
+        assert_eq!(triples(&merge(vec![Span::new(3, 18, Password)], &there)), []);
+        assert_eq!(triples(&merge(vec![Span::new(0, 7, Password)], &there)), [(0, 19, Password)]);
         assert!(is_placeholder("[redacted:email]"));
         assert!(!is_placeholder("[redacted:nonsense]"));
         assert_eq!(placeholders("[redacted:nonsense] [redacted:"), []);

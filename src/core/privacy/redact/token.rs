@@ -18,7 +18,7 @@ const API_KEY: &str = concat!(
     r"|xox[abeoprs]-[A-Za-z0-9-]{8,}|xapp-[A-Za-z0-9-]{16,}", // Slack
     r"|AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}", // Google
     r"|hf_[A-Za-z0-9]{16,}|gsk_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9]{20,}|pplx-[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{20,}", // models
-    r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}", // SendGrid
+    r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",   // SendGrid
     r"|npm_[A-Za-z0-9]{16,}|pypi-[A-Za-z0-9_-]{16,}", // package registries
     r"|dop_v1_[a-f0-9]{32,}|shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}", // DigitalOcean, Shopify
     r")",
@@ -40,31 +40,19 @@ pub(super) struct TokenScanner {
 
 impl TokenScanner {
     pub(super) fn new() -> Result<Self, regex::Error> {
-        Ok(Self {
-            api_key: Regex::new(API_KEY)?,
-            jwt: Regex::new(JWT)?,
-            scheme: Regex::new(SCHEME)?,
-        })
+        Ok(Self { api_key: Regex::new(API_KEY)?, jwt: Regex::new(JWT)?, scheme: Regex::new(SCHEME)? })
     }
 
     pub(super) fn scan(&self, text: &str, out: &mut Vec<Span>) {
         for found in self.api_key.find_iter(text) {
             let key = found.as_str().trim_start_matches('_');
             if looks_random(key.as_bytes()) {
-                out.push(Span::new(
-                    found.end() - key.len(),
-                    found.end(),
-                    RedactionKind::ApiKey,
-                ));
+                out.push(Span::new(found.end() - key.len(), found.end(), RedactionKind::ApiKey));
             }
         }
         for found in self.jwt.find_iter(text) {
             let token = found.as_str().trim_start_matches('_').len();
-            out.push(Span::new(
-                found.end() - token,
-                found.end(),
-                RedactionKind::Jwt,
-            ));
+            out.push(Span::new(found.end() - token, found.end(), RedactionKind::Jwt));
         }
         for found in self.scheme.find_iter(text) {
             let Some((scheme, token)) = found.as_str().split_once([' ', '\t']) else {
@@ -79,11 +67,7 @@ impl TokenScanner {
                 is_bearer_credential(token)
             };
             if secret {
-                out.push(Span::new(
-                    token_at,
-                    token_at + token.len(),
-                    RedactionKind::BearerToken,
-                ));
+                out.push(Span::new(token_at, token_at + token.len(), RedactionKind::BearerToken));
             }
         }
     }
@@ -91,9 +75,7 @@ impl TokenScanner {
 
 /// Whether a run of letters is more than words: it has a digit, or an upper-case letter after a lower-case one.
 pub(super) fn looks_random(bytes: &[u8]) -> bool {
-    let camel = bytes
-        .windows(2)
-        .any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
+    let camel = bytes.windows(2).any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
     camel || bytes.iter().any(u8::is_ascii_digit)
 }
 
@@ -103,9 +85,8 @@ fn is_bearer_credential(token: &str) -> bool {
 
 /// Whether this is the Base64 form of `user:password`.
 fn is_basic_credential(token: &str) -> bool {
-    decode_base64(token.trim_end_matches('=')).is_some_and(|plain| {
-        plain.contains(&b':') && plain.iter().all(|b| *b >= 0x20 && *b != 0x7F)
-    })
+    decode_base64(token.trim_end_matches('='))
+        .is_some_and(|plain| plain.contains(&b':') && plain.iter().all(|b| *b >= 0x20 && *b != 0x7F))
 }
 
 /// Decodes unpadded Base64 (RFC 4648); `None` for a foreign character or an impossible length.
@@ -144,9 +125,7 @@ mod tests {
     fn found(text: &str) -> Vec<(&str, RedactionKind)> {
         let mut out = Vec::new();
         SCANNER.scan(text, &mut out);
-        out.iter()
-            .map(|s| (&text[s.start..s.end], s.kind))
-            .collect()
+        out.iter().map(|s| (&text[s.start..s.end], s.kind)).collect()
     }
 
     #[test]
@@ -166,29 +145,16 @@ mod tests {
             ["AIza", "SyA1234567890abcdefghijklmnopqrstuv"],
             ["glpat-", "abcdefGHIJ1234567890"],
             ["hf_", "abcdefghijKLMNOPQRSTuvwxyzabcdefgh"],
-            [
-                "SG.",
-                "abcdefghijklmnop123456.ABCDEFGHIJKLMNOP1234567890abcdefghijklmnopq",
-            ],
+            ["SG.", "abcdefghijklmnop123456.ABCDEFGHIJKLMNOP1234567890abcdefghijklmnopq"],
             ["npm_", "abcdefghijklmnopqrstuvwxyz0123456789"],
             ["pypi-", "AgEIcHlwaS5vcmcCJGFiY2RlZmdoaWprbG1ub3A"],
             ["sk_live_", "abcdefghij0123456789"],
         ];
         for parts in keys {
             let key = parts.concat();
-            for (before, after) in [
-                ("", ""),
-                ("key is ", "."),
-                ("\"", "\""),
-                ("KEY_", "\n"),
-                ("鍵", "鍵"),
-            ] {
+            for (before, after) in [("", ""), ("key is ", "."), ("\"", "\""), ("KEY_", "\n"), ("鍵", "鍵")] {
                 let text = format!("{before}{key}{after}");
-                assert_eq!(
-                    found(&text),
-                    [(key.as_str(), RedactionKind::ApiKey)],
-                    "{text}"
-                );
+                assert_eq!(found(&text), [(key.as_str(), RedactionKind::ApiKey)], "{text}");
             }
         }
     }
@@ -205,14 +171,8 @@ mod tests {
 
     #[test]
     fn credentials_of_a_scheme_are_known_outside_a_header() {
-        assert_eq!(
-            found("use Bearer abcdef0123456789xyz."),
-            [("abcdef0123456789xyz", RedactionKind::BearerToken)]
-        );
-        assert_eq!(
-            found("Basic dXNlcjpwYXNzd29yZA=="),
-            [("dXNlcjpwYXNzd29yZA==", RedactionKind::BearerToken)]
-        );
+        assert_eq!(found("use Bearer abcdef0123456789xyz."), [("abcdef0123456789xyz", RedactionKind::BearerToken)]);
+        assert_eq!(found("Basic dXNlcjpwYXNzd29yZA=="), [("dXNlcjpwYXNzd29yZA==", RedactionKind::BearerToken)]);
     }
 
     #[test]
@@ -254,11 +214,7 @@ mod tests {
             ("Zm9vYmFy", "foobar"),
         ];
         for (text, plain) in cases {
-            assert_eq!(
-                decode_base64(text).as_deref(),
-                Some(plain.as_bytes()),
-                "{text}"
-            );
+            assert_eq!(decode_base64(text).as_deref(), Some(plain.as_bytes()), "{text}");
         }
         assert_eq!(decode_base64("A"), None);
         assert_eq!(decode_base64("Zm9?"), None);

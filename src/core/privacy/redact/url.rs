@@ -13,9 +13,7 @@ pub(super) fn scan(text: &str, out: &mut Vec<Span>) {
         let Some(rest) = text.get(start..) else {
             continue;
         };
-        let window = rest
-            .get(..rest.floor_char_boundary(MAX_AUTHORITY))
-            .unwrap_or_default();
+        let window = rest.get(..rest.floor_char_boundary(MAX_AUTHORITY)).unwrap_or_default();
         if let Some(len) = credentials_len(window) {
             out.push(Span::new(start, start + len, RedactionKind::UrlCredentials));
         }
@@ -25,9 +23,7 @@ pub(super) fn scan(text: &str, out: &mut Vec<Span>) {
 /// The length of the user information of an authority, where it is a credential.
 fn credentials_len(window: &str) -> Option<usize> {
     let outside = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
-    let authority = window
-        .split(|c| outside(c) || matches!(c, '/' | '?' | '#'))
-        .next()?;
+    let authority = window.split(|c| outside(c) || matches!(c, '/' | '?' | '#')).next()?;
     if let Some(at) = authority.rfind('@') {
         let user_info = authority.get(..at)?;
         return is_credential(user_info).then_some(at);
@@ -38,11 +34,7 @@ fn credentials_len(window: &str) -> Option<usize> {
         return None;
     }
     let url = window.split(outside).next()?;
-    if url.contains("://") {
-        None
-    } else {
-        url.find('@')
-    }
+    if url.contains("://") { None } else { url.find('@') }
 }
 
 fn is_credential(user_info: &str) -> bool {
@@ -69,10 +61,7 @@ mod tests {
             ("postgres://u:p@ss@localhost:5432/db", "u:p@ss"),
             ("redis://:secret@cache:6379", ":secret"),
             ("postgres://u:p/w#d@host/db", "u:p/w#d"),
-            (
-                "git clone https://0123456789abcdef0123@github.com/x/y",
-                "0123456789abcdef0123",
-            ),
+            ("git clone https://0123456789abcdef0123@github.com/x/y", "0123456789abcdef0123"),
         ];
         for (text, credentials) in cases {
             assert_eq!(found(text), [credentials], "{text}");

@@ -22,10 +22,7 @@ pub(super) struct Value {
 /// by `=`, after which `&` and `;` end a bare value.
 pub(super) fn read_word(text: &str, from: usize, assigned: bool) -> Option<Value> {
     if let Some(range) = read_quoted(text, from) {
-        return Some(Value {
-            range,
-            quoted: true,
-        });
+        return Some(Value { range, quoted: true });
     }
     let rest = text.get(from..)?;
     let mut end = rest.len();
@@ -41,13 +38,8 @@ pub(super) fn read_word(text: &str, from: usize, assigned: bool) -> Option<Value
             break;
         }
     }
-    let value = rest
-        .get(..end)?
-        .trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '*', '\\']);
-    (!value.is_empty()).then(|| Value {
-        range: from..from + value.len(),
-        quoted: false,
-    })
+    let value = rest.get(..end)?.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '*', '\\']);
+    (!value.is_empty()).then(|| Value { range: from..from + value.len(), quoted: false })
 }
 
 /// The inside of a quoted string that begins at `from`, its quotes possibly escaped; it must end on the same line.
@@ -65,9 +57,7 @@ fn read_quoted(text: &str, from: usize) -> Option<Range<usize>> {
             b'\n' | b'\r' => return None,
             b'\\' => backslashes += 1,
             // A string in escaped quotes ends with as many escapes; a plain one, where the escapes cancel out.
-            b if b == quote
-                && (backslashes == escapes || (escapes == 0 && backslashes % 2 == 0)) =>
-            {
+            b if b == quote && (backslashes == escapes || (escapes == 0 && backslashes % 2 == 0)) => {
                 return Some(start..start + i - escapes.min(backslashes));
             }
             _ => backslashes = 0,
@@ -77,22 +67,12 @@ fn read_quoted(text: &str, from: usize) -> Option<Range<usize>> {
 }
 
 fn count(bytes: &[u8], from: usize, byte: u8) -> usize {
-    bytes
-        .get(from..)
-        .unwrap_or_default()
-        .iter()
-        .take(9)
-        .take_while(|b| **b == byte)
-        .count()
+    bytes.get(from..).unwrap_or_default().iter().take(9).take_while(|b| **b == byte).count()
 }
 
 /// Whether a text begins with `name=` or `name:`.
 fn begins_with_assignment(text: &str) -> bool {
-    let name = text
-        .bytes()
-        .take(64)
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-        .count();
+    let name = text.bytes().take(64).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
     name > 0 && matches!(text.as_bytes().get(name), Some(b'=' | b':'))
 }
 
@@ -101,10 +81,7 @@ pub(super) fn read_authorization(text: &str, from: usize) -> Option<Range<usize>
     let line = rest_of_line(text, skip_quote(text, from))?;
     let content = text.get(line.clone())?;
     let first = content.split([' ', '\t']).next().unwrap_or_default();
-    let after = content
-        .get(first.len()..)
-        .unwrap_or_default()
-        .trim_start_matches([' ', '\t']);
+    let after = content.get(first.len()..).unwrap_or_default().trim_start_matches([' ', '\t']);
     let after_at = line.end - after.len();
     match first.to_ascii_lowercase().as_str() {
         "bearer" | "basic" | "token" | "apikey" | "negotiate" | "ntlm" => {
@@ -125,8 +102,7 @@ pub(super) fn read_authorization(text: &str, from: usize) -> Option<Range<usize>
 
 /// The characters of a credential of RFC 9110, and the colon that some servers admit.
 fn is_token68(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':')
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=' | b':')
 }
 
 /// Reads the pairs of a `Cookie` or `Set-Cookie` header; `None` where what follows does not begin with `name=value`.
@@ -225,13 +201,7 @@ const PROSE: [&str; 30] = [
 ];
 
 /// Whether a value that follows a secret name is one, rather than a type, a reference to a variable, or the next word of a sentence.
-pub(super) fn is_secret(
-    name: &str,
-    what: SecretName,
-    assigned: bool,
-    quoted: bool,
-    value: &str,
-) -> bool {
+pub(super) fn is_secret(name: &str, what: SecretName, assigned: bool, quoted: bool, value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     if value.is_empty() || NON_VALUES.contains(&lower.as_str()) || is_reference(name, value) {
         return false;
@@ -258,39 +228,21 @@ pub(super) fn is_secret(
 /// Whether a value stands for a secret that is kept elsewhere: `$VAR`, `${VAR}`, `<key>`, `{{key}}`, `os.environ[...]`, `settings.password`.
 fn is_reference(name: &str, value: &str) -> bool {
     let variable = |rest: &str| {
-        !rest.is_empty()
-            && rest
-                .bytes()
-                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
-    if value.starts_with("${")
-        || value.starts_with("{{")
-        || value.starts_with("{%")
-        || value.starts_with('<')
-    {
+    if value.starts_with("${") || value.starts_with("{{") || value.starts_with("{%") || value.starts_with('<') {
         return true;
     }
     if value.strip_prefix('$').is_some_and(variable) {
         return true;
     }
-    if [
-        "os.environ",
-        "os.getenv",
-        "getenv(",
-        "process.env",
-        "env.",
-        "env(",
-        "std::env",
-    ]
-    .iter()
-    .any(|p| value.starts_with(p))
+    if ["os.environ", "os.getenv", "getenv(", "process.env", "env.", "env(", "std::env"]
+        .iter()
+        .any(|p| value.starts_with(p))
     {
         return true;
     }
-    let path = value
-        .bytes()
-        .take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.'))
-        .count();
+    let path = value.bytes().take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.')).count();
     let call = path > 0 && value.as_bytes().get(path) == Some(&b'(');
     let same = path == value.len() && ends_with_ignoring_case(value, last_part(name));
     call || same
@@ -302,10 +254,7 @@ fn last_part(name: &str) -> &str {
 
 fn ends_with_ignoring_case(text: &str, ending: &str) -> bool {
     let at = text.len().checked_sub(ending.len());
-    !ending.is_empty()
-        && at
-            .and_then(|at| text.get(at..))
-            .is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
+    !ending.is_empty() && at.and_then(|at| text.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(ending))
 }
 
 #[cfg(test)]
@@ -346,10 +295,7 @@ mod tests {
             ("Bearer abc.def-123 -H x", Some("abc.def-123")),
             ("Basic dXNlcjpwYXNz\n", Some("dXNlcjpwYXNz")),
             ("\"token abc\"", Some("abc")),
-            (
-                "Digest username=\"a\", response=\"b\"\nHost: x",
-                Some("username=\"a\", response=\"b\""),
-            ),
+            ("Digest username=\"a\", response=\"b\"\nHost: x", Some("username=\"a\", response=\"b\"")),
             ("0123456789abcdef0123", Some("0123456789abcdef0123")),
             ("required for this page", None),
             ("Bearer <token>", None),
@@ -357,11 +303,7 @@ mod tests {
             ("", None),
         ];
         for (text, expected) in cases {
-            assert_eq!(
-                read_authorization(text, 0).map(|r| &text[r]),
-                expected,
-                "{text}"
-            );
+            assert_eq!(read_authorization(text, 0).map(|r| &text[r]), expected, "{text}");
         }
     }
 

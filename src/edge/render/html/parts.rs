@@ -154,7 +154,7 @@ impl From<Table> for HtmlTable {
 
 fn class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Name => "name",
+        Kind::Name | Kind::Id => "name",
         Kind::Prose => "prose",
         Kind::Number => "number",
         Kind::Verdict => "verdict",

@@ -7,6 +7,8 @@ use crate::edge::render::words::count;
 pub(in crate::edge::render) enum Kind {
     /// A name, code or id.
     Name,
+    /// A name or id that is copied whole: never wrapped.
+    Id,
     /// Prose or a request, which may be long.
     Prose,
     /// A figure: right-aligned, never wrapped.
@@ -32,7 +34,7 @@ pub(in crate::edge::render) struct Table {
 
 impl Table {
     /// An empty table.
-    pub(super) fn new(title: impl Into<String>, columns: &[(&'static str, Kind)]) -> Self {
+    pub(in crate::edge::render) fn new(title: impl Into<String>, columns: &[(&'static str, Kind)]) -> Self {
         Self { title: title.into(), note: None, columns: columns.to_vec(), rows: Vec::new(), left_out: 0 }
     }
 
@@ -43,7 +45,7 @@ impl Table {
     }
 
     /// Adds a row an item, at most `limit` of them, and counts the rest.
-    pub(super) fn rows<T>(
+    pub(in crate::edge::render) fn rows<T>(
         mut self,
         items: impl IntoIterator<Item = T>,
         limit: usize,

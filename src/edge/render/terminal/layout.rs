@@ -28,7 +28,8 @@ pub(super) fn table_text(table: &Table, width: usize) -> String {
     }
     let rows = if needed(&shown, width) <= width { side_by_side(&shown, width) } else { listed(&shown, width) };
     let after = table.more().into_iter().chain(table.note.clone()).map(|text| wrapped(&text, width, 0));
-    wrapped(&table.title, width, 0) + &rows + &after.collect::<String>()
+    let title = if table.title.is_empty() { String::new() } else { wrapped(&table.title, width, 0) };
+    title + &rows + &after.collect::<String>()
 }
 
 /// Columns the longest cell of a column takes, its heading included.
@@ -37,10 +38,10 @@ fn content_width(table: &Table, place: usize) -> usize {
     table.rows.iter().filter_map(|row| row.get(place)).map(|cell| columns(cell)).fold(head, usize::max)
 }
 
-/// Whether a column never wraps: figures, verdicts, and names that are short.
+/// Whether a column never wraps: figures, verdicts, ids, and names that are short.
 fn is_rigid(table: &Table, place: usize, width: usize) -> bool {
     match table.columns.get(place) {
-        Some((_, Kind::Number | Kind::Verdict)) => true,
+        Some((_, Kind::Number | Kind::Verdict | Kind::Id)) => true,
         Some((_, Kind::Name)) => content_width(table, place) <= width / 4,
         Some((_, Kind::Prose)) | None => false,
     }

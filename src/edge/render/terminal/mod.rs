@@ -1,12 +1,14 @@
 //! Tables and lines for a terminal of a given width.
 
 mod layout;
+mod plain;
 mod wrap;
 
 use super::tables::{self, Table};
 use super::words::{count, count_of, line};
 use crate::core::view::{DecayView, RunsView};
 use layout::table_text;
+pub use plain::plain_table;
 use wrap::{coloured, wrapped};
 
 /// Rows shown of a long table; every format that goes to a file shows more.

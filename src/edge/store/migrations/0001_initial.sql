@@ -99,6 +99,7 @@ CREATE TABLE taxonomies (
     version    TEXT PRIMARY KEY,
     dataset    TEXT NOT NULL,
     space      TEXT NOT NULL,
+    reference  TEXT NOT NULL, -- label of the window the first clusters were fitted on
     parent     TEXT REFERENCES taxonomies (version),
     content    INTEGER NOT NULL REFERENCES contents (id),
     created_at TEXT NOT NULL

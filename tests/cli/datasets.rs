@@ -1,0 +1,161 @@
+//! Golden sets under version control: lint, lock, diff.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::runner::Folder;
+use crate::server::nowhere;
+use crate::workspace::{quiz, wise_server, workspace};
+
+const BEFORE: &str = r#"{"id": "a", "input": "where is it", "expected": "track"}
+{"id": "b", "input": "send it back", "expected": "return"}
+{"id": "c", "input": "pay by card", "expected": "pay", "tags": ["money"]}
+{"id": "d", "input": "nobody asks this", "expected": "other"}
+"#;
+
+/// `b` relabelled, `c` edited, `d` removed, `e` added.
+const AFTER: &str = r#"{"id": "e", "input": "a new one", "expected": "other"}
+{"id": "a", "expected": "track", "input": "where is it"}
+{"id": "b", "input": "send it back", "expected": "refund"}
+{"id": "c", "input": "pay by card", "expected": "pay", "tags": ["money", "card"]}
+"#;
+
+fn folder_with(examples: &str) -> Folder {
+    let folder = Folder::new();
+    folder.write("karat.yaml", &workspace(&nowhere(), ""));
+    folder.write("datasets/set/examples.jsonl", examples);
+    folder
+}
+
+fn diff(folder: &Folder, versions: &[&str]) -> Value {
+    let arguments = [&["dataset", "diff", "set"], versions, &["--format", "json"]].concat();
+    folder.karat(&arguments).expect(0).json()
+}
+
+#[track_caller]
+fn assert_changes(view: &Value) {
+    let changes = json!([
+        {"id": "e", "kind": "added"},
+        {"id": "d", "kind": "removed"},
+        {"id": "b", "kind": "relabelled"},
+        {"id": "c", "kind": "edited"},
+    ]);
+    assert_eq!(view["changes"], changes, "{view}");
+    assert_eq!(view["unchanged"], 1);
+}
+
+#[test]
+fn lint_names_every_finding_with_its_lines() {
+    let rows = [
+        r#"{"id": "a", "input": "Where is it?", "expected": "track"}"#,
+        r#"{"id": "b", "input": "where is  it", "expected": "return"}"#,
+        r#"{"id": "c", "input": "pay", "expected": "pay"}"#,
+        r#"{"id": "d", "input": "Pay!", "expected": "pay"}"#,
+        r#"{"id": "e", "input": "no answer"}"#,
+        r#"{"id": "f", "input": "x", "expected": "retrun"}"#,
+        "{broken",
+    ];
+    let folder = folder_with(&rows.join("\n"));
+    folder.write("datasets/set/dataset.yaml", "labels: [track, return, pay]\n");
+    let linted = folder.karat(&["dataset", "lint"]).expect(3);
+    insta::assert_snapshot!(folder.stable(&linted.stdout));
+    let view = folder.karat(&["dataset", "lint", "set", "--format", "json"]).expect(3).json();
+    let kinds: Vec<_> = view["datasets"][0]["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].clone()).collect();
+    assert_eq!(kinds, ["conflicting", "duplicate", "no_answer", "unknown_label"]);
+    assert_eq!(view["datasets"][0]["bad_rows"][0]["line"], 7);
+}
+
+#[test]
+fn lint_passes_a_clean_set() {
+    let linted = folder_with(BEFORE).karat(&["dataset", "lint", "set"]).expect(0);
+    assert!(linted.stdout.contains("4 examples, nothing found"), "{linted}");
+}
+
+#[test]
+fn the_lock_and_the_files_are_told_apart_by_every_kind_of_change() {
+    let folder = folder_with(BEFORE);
+    assert!(folder.karat(&["dataset", "lock"]).expect(0).stdout.contains("locked for the first time"));
+    let locked = folder.read("karat.lock");
+    assert!(folder.karat(&["dataset", "lock"]).expect(0).stdout.contains("unchanged"));
+    assert_eq!(folder.read("karat.lock"), locked, "locking again changed the file");
+    assert_eq!(diff(&folder, &[])["changes"], json!([]));
+
+    folder.write("datasets/set/examples.jsonl", AFTER);
+    assert_changes(&diff(&folder, &[]));
+    insta::assert_snapshot!(folder.karat(&["dataset", "diff", "set"]).expect(0).stdout);
+    let said = folder.karat(&["dataset", "lock", "set"]).expect(0).stdout;
+    assert!(said.contains("1 added, 1 removed, 1 relabelled, 1 edited"), "{said}");
+    assert_eq!(diff(&folder, &[])["unchanged"], 4);
+}
+
+#[test]
+fn a_broken_set_is_not_locked() {
+    let folder = folder_with(BEFORE);
+    folder.karat(&["dataset", "lock"]).expect(0);
+    let locked = folder.read("karat.lock");
+    folder.write("datasets/set/examples.jsonl", &(BEFORE.to_owned() + "{broken\n"));
+    folder.karat(&["dataset", "lock"]).expect(3).tells(&["examples.jsonl:5: "]);
+    assert_eq!(folder.read("karat.lock"), locked);
+    folder.write("karat.lock", "<<<<<<< merge conflict\n");
+    folder.karat(&["dataset", "diff", "set"]).expect(3).tells(&["karat.lock", "hint: "]);
+}
+
+#[test]
+fn two_git_revisions_are_compared_with_each_other_and_with_the_files() {
+    let folder = folder_with(BEFORE);
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false", "-c", "init.defaultBranch=main"]);
+        command.args(arguments).current_dir(folder.root()).env("HOME", folder.root()).env("GIT_CONFIG_NOSYSTEM", "1");
+        command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE").output()
+    };
+    if git(&["--version"]).is_err() {
+        eprintln!("SKIPPED: git is not installed, so no revisions were compared");
+        return;
+    }
+    let commit = |message: &str| {
+        for arguments in [&["add", "datasets"][..], &["commit", "-q", "-m", message]] {
+            let done = git(arguments).unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+    };
+    assert!(git(&["init", "-q"]).unwrap().status.success());
+    commit("first");
+    folder.write("datasets/set/examples.jsonl", AFTER);
+    assert_changes(&diff(&folder, &["HEAD"]));
+    commit("second");
+    assert_changes(&diff(&folder, &["HEAD~1", "HEAD"]));
+    assert_changes(&diff(&folder, &["HEAD~1"]));
+    assert_eq!(diff(&folder, &["main"])["changes"], json!([]));
+    folder.karat(&["dataset", "diff", "set", "nosuchrevision"]).expect(3).tells(&["\"nosuchrevision\"", "hint: "]);
+    folder.karat(&["dataset", "diff", "set", "--", "--output=stolen"]).expect(3);
+    assert!(!folder.path("stolen").exists() && !folder.path("datasets/set/stolen").exists(), "a revision was taken for an option");
+}
+
+#[test]
+fn a_version_that_was_run_can_be_compared_later() {
+    let server = wise_server();
+    let folder = quiz(&server.url, 4, "");
+    let version = folder.karat(&["run", "quiz", "--format", "json"]).expect(0).json()["runs"][0]["dataset_version"].clone();
+    folder.write("datasets/quiz/examples.jsonl", "{\"id\": \"q0001\", \"input\": \"question 0001\", \"expected\": \"another\"}\n");
+    let short = &version.as_str().unwrap()[..10];
+    let view = folder.karat(&["dataset", "diff", "quiz", short, "--format", "json"]).expect(0).json();
+    let kinds: Vec<_> = view["changes"].as_array().unwrap().iter().map(|change| change["kind"].clone()).collect();
+    assert_eq!(kinds, ["removed", "removed", "removed", "relabelled"]);
+}
+
+#[test]
+fn the_version_is_the_same_in_jsonl_and_csv_in_any_order_and_field_spelling() {
+    let jsonl = folder_with(
+        "{\"id\": 1, \"input\": \"where is it\", \"expected\": \"track\", \"tags\": [\"x\", \"y\"], \"lang\": \"en\"}\n{\"id\": \"2\", \"input\": \"a, b\", \"expected\": [\"p\", \"q\"]}\n",
+    );
+    let csv = Folder::new();
+    csv.write("karat.yaml", &workspace(&nowhere(), ""));
+    csv.write(
+        "datasets/set/examples.csv",
+        "\u{feff}label,lang,question,id,tags\r\n\"[\"\"p\"\",\"\"q\"\"]\",,\"a, b\",2,\r\ntrack,en,where is it,1,y;x\r\n",
+    );
+    let version = |folder: &Folder| folder.karat(&["dataset", "lint", "--format", "json"]).expect(0).json()["datasets"][0]["version"].clone();
+    assert_eq!(version(&jsonl), version(&csv));
+}

@@ -1,0 +1,159 @@
+//! Decay on five topics of made-up words: one goes, one comes, and every surface says so.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::runner::Folder;
+use crate::server::nowhere;
+use crate::workspace::{AUGUST, EMERGED, EXAMPLES, VANISHED, decayed, import_months};
+
+/// A workspace with both months imported.
+fn imported(decay: &str) -> Folder {
+    let folder = decayed(&nowhere(), decay);
+    import_months(&folder);
+    folder
+}
+
+fn august(folder: &Folder, more: &[&str], code: i32) -> Value {
+    folder.karat(&[&AUGUST[..], &["--format", "json"], more].concat()).expect(code).json()
+}
+
+/// `value` with every number, text and truth value replaced by its kind, and lists by their first entry.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Null => json!("null"),
+        Value::Bool(_) => json!("bool"),
+        Value::Number(_) => json!("number"),
+        Value::String(_) => json!("text"),
+        Value::Array(items) => Value::Array(items.first().map(shape).into_iter().collect()),
+        Value::Object(map) => Value::Object(map.iter().map(|(key, value)| (key.clone(), shape(value))).collect()),
+    }
+}
+
+#[test]
+fn the_json_form_of_an_assay_keeps_its_fields() {
+    let view = august(&imported("  min_karats: 6\n"), &[], 0);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&view)).unwrap());
+}
+
+#[test]
+fn what_came_is_listed_and_what_went_is_flagged() {
+    let folder = imported("  min_karats: 6\n");
+    let view = august(&folder, &[], 0);
+    let coverage = view["coverage"]["value"].as_f64().unwrap();
+    assert!((coverage - 0.75).abs() < 0.12, "a quarter of the traffic has no example: {coverage}");
+    let before = view["reference_coverage"]["value"].as_f64().unwrap();
+    assert!(before > 0.85, "June was represented: {before}");
+    assert_eq!(view["alarm"], true, "{}", view["drift_gap"]);
+    assert!((view["karats"].as_f64().unwrap() - 24.0 * coverage).abs() < 1e-9);
+
+    let clusters = view["clusters"].as_array().unwrap();
+    let first = &clusters[0];
+    assert!(first["p_represented"].as_f64().unwrap() < 0.5, "{first}");
+    assert_eq!((&first["live"], &first["emerging"]), (&json!(0), &json!(true)), "{first}");
+    assert!((first["mass"].as_f64().unwrap() - 0.25).abs() < 0.05, "{first}");
+    let begins = &EMERGED[..2];
+    assert!(first["exemplars"].as_array().unwrap().iter().all(|text| text.as_str().unwrap().starts_with(begins)), "{first}");
+
+    let vanished: Vec<&str> = view["examples"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|example| example["reasons"].as_array().unwrap().iter().any(|reason| reason["code"] == "traffic-vanished"))
+        .map(|example| example["id"].as_str().unwrap())
+        .collect();
+    assert!(vanished.iter().all(|id| id.starts_with(VANISHED)), "{vanished:?}");
+    assert!(vanished.len() >= EXAMPLES - 1, "{vanished:?}");
+    let candidates = view["candidates"].as_array().unwrap();
+    assert!(candidates[0]["input"].as_str().unwrap().starts_with(begins), "{}", candidates[0]);
+}
+
+#[test]
+fn coverage_is_the_weighted_mean_over_the_records() {
+    let folder = imported("");
+    let view = august(&folder, &["--records", "out/records.jsonl"], 0);
+    let text = folder.read("out/records.jsonl");
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.len(), 300);
+    let number = |record: &Value, key: &str| record[key].as_f64().unwrap();
+    let weight: f64 = records.iter().map(|record| number(record, "weight")).sum();
+    let represented: f64 = records.iter().map(|record| number(record, "weight") * number(record, "p_represented")).sum();
+    let coverage = view["coverage"]["value"].as_f64().unwrap();
+    assert!((represented / weight - coverage).abs() < 1e-9, "{} against {coverage}", represented / weight);
+    assert!((view["window"]["weight"].as_f64().unwrap() - weight).abs() < 1e-9);
+}
+
+#[test]
+fn the_queue_is_listed_shown_and_exported() {
+    let folder = imported("");
+    folder.karat(&AUGUST).expect(0);
+    let flags = folder.karat(&["queue", "list", "topics", "--format", "json"]).expect(0).json()["flags"].clone();
+    let flags = flags.as_array().unwrap();
+    let id = flags[0]["example_id"].as_str().unwrap();
+    assert!(id.starts_with(VANISHED), "{}", flags[0]);
+    let shown = folder.karat(&["queue", "show", "topics", id]).expect(0);
+    assert!(shown.stdout.contains("traffic-vanished") && shown.stdout.contains("reference records"), "{shown}");
+    assert!(folder.karat(&["queue", "list"]).expect(0).stdout.contains(id));
+
+    folder.karat(&["queue", "export", "topics", "-o", "queue.csv"]).expect(0);
+    folder.karat(&["queue", "export", "topics", "-o", "queue.jsonl"]).expect(0);
+    let lines: Vec<Value> = folder.read("queue.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(&lines, flags);
+    let csv = folder.read("queue.csv");
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<BTreeMap<String, String>> = reader.deserialize().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), flags.len());
+    for (row, flag) in rows.iter().zip(flags) {
+        for key in ["dataset", "example_id", "state", "code", "input", "expected"] {
+            assert_eq!(row[key], flag[key].as_str().unwrap(), "{key}");
+        }
+    }
+    assert_eq!(folder.karat(&["queue", "export", "topics"]).expect(0).stdout, folder.read("queue.jsonl"));
+    folder.karat(&["queue", "export", "topics", "-o", "queue.xlsx"]).expect(2).tells(&["xlsx", ".csv or .jsonl"]);
+}
+
+#[test]
+fn measuring_twice_queues_nothing_twice_and_gives_the_same_figures() {
+    let folder = imported("");
+    let first = august(&folder, &[], 0);
+    let count = folder.count("SELECT count(*) FROM flags");
+    let second = august(&folder, &[], 0);
+    assert_eq!(first, second);
+    assert_eq!(folder.count("SELECT count(*) FROM flags"), count);
+}
+
+#[test]
+fn the_decay_gate_fails_passes_and_stays_open_by_its_exit_code() {
+    assert_eq!(august(&imported("  min_karats: 23.5\n"), &[], 102)["verdict"], "fail");
+    assert_eq!(august(&imported("  min_karats: 1\n"), &[], 0)["verdict"], "pass");
+    let inconclusive = imported("  min_karats: 18\n");
+    let view = august(&inconclusive, &[], 103);
+    assert_eq!(view["verdict"], "inconclusive", "{}", view["coverage"]);
+    august(&imported("  min_karats: 18\n  require_decision: false\n"), &[], 0);
+    let empty = inconclusive.karat(&["decay", "topics", "--window", "2026-07", "--format", "json"]).expect(103);
+    assert_eq!(empty.json()["coverage"], Value::Null, "an empty window measures nothing");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
+    let measure = |threads: &str, seed: &str| {
+        let folder = imported("");
+        let arguments = [&AUGUST[..], &["--format", "json", "--records", "records.jsonl", "--seed", seed]].concat();
+        let done = folder.karat_with(&[("RAYON_NUM_THREADS", threads)], &arguments).expect(0);
+        (done.stdout, folder.read("records.jsonl"))
+    };
+    let one = measure("1", "7");
+    assert_eq!(one, measure("4", "7"));
+    assert_ne!(one.0, measure("4", "8").0, "the seed changes nothing");
+}
+
+#[test]
+fn too_few_examples_are_not_measured_rather_than_guessed() {
+    let folder = imported("  min_karats: 20\n");
+    let few: String = folder.read("datasets/topics/examples.jsonl").lines().take(10).map(|line| format!("{line}\n")).collect();
+    folder.write("datasets/topics/examples.jsonl", &few);
+    let view = august(&folder, &[], 103);
+    assert_eq!((&view["karats"], &view["coverage"], &view["alarm"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert!(view["notes"].to_string().contains("too few"), "{}", view["notes"]);
+}

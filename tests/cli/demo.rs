@@ -1,0 +1,25 @@
+//! The demo, from an empty folder to a report.
+
+use crate::runner::Folder;
+
+#[test]
+fn the_demo_works_and_names_every_file_it_made() {
+    let folder = Folder::new();
+    let done = folder.karat(&["demo", "tour", "--records", "200", "--port", "0"]).expect(0);
+    let made = done.stdout.split_once("\nMade:\n").expect("a list of files").1.split("\n\n").next().unwrap();
+    let named: Vec<&str> = made.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(named.len() >= 11, "{done}");
+    for name in &named {
+        assert!(folder.path(name).metadata().is_ok_and(|file| file.len() > 0), "{name} was named but is not there");
+    }
+    assert!(done.stdout.contains("karats") && done.stdout.contains("verdict"), "{done}");
+    // Everything the demo left can be used on.
+    let sources = folder.karat(&["-C", "tour", "traffic", "stats", "--format", "json"]).expect(0).json();
+    assert_eq!(sources["sources"][0]["records"], 800);
+    folder.karat(&["-C", "tour", "queue", "list"]).expect(0);
+    folder.karat(&["-C", "tour", "show", "support-intents"]).expect(0);
+    folder.karat(&["-C", "tour", "dataset", "lint", "--format", "json"]);
+
+    let again = folder.karat(&["demo", "tour", "--records", "200"]);
+    again.expect(2).tells(&["the folder tour is not empty", "hint: "]);
+}

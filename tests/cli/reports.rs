@@ -1,0 +1,201 @@
+//! What check writes, what it ends with, and that hostile text stays text.
+
+use serde_json::Value;
+
+use crate::runner::Folder;
+use crate::server::{Reply, Server, nowhere};
+use crate::workspace::{TOPICS, decayed, import_months, quiz, suite, wise_server, workspace};
+
+/// Answers with the topic whose words are asked about; every `wrong`th answer is wrong.
+fn topic_server(wrong: usize) -> Server {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    Server::start(move |ask| {
+        let number = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        let topic = TOPICS.iter().find(|topic| ask.input.starts_with(&topic[..2])).copied().unwrap_or("other");
+        Reply::Text(if number.is_multiple_of(wrong) { "other".to_owned() } else { topic.to_owned() })
+    })
+}
+
+const CHECK: [&str; 6] = ["check", "topics", "--window", "2026-08", "--now", "2026-09-01"];
+
+/// What no surface may hold as it is.
+const SCRIPT: &str = "<script>alert(1)</script>";
+const ESCAPE: &str = "\u{1b}[31m\u{1b}]0;owned\u{7}";
+const FORMULA: &str = "=cmd|' /C calc'!A0";
+
+#[test]
+fn check_writes_every_report_and_the_step_summary() {
+    let server = topic_server(1000);
+    let folder = decayed(&server.url, "  min_karats: 1\n");
+    import_months(&folder);
+    let outputs = ["-o", "out/r.html", "-o", "out/r.md", "-o", "out/r.json", "-o", "out/r.xml", "-o", "out/r.csv"];
+    let summary = folder.path("summary.md").display().to_string();
+    folder.write("summary.md", "before\n");
+    let done = folder.karat_with(&[("GITHUB_STEP_SUMMARY", &summary)], &[&CHECK[..], &outputs].concat()).expect(0);
+
+    let report: Value = serde_json::from_str(&folder.read("out/r.json")).unwrap();
+    let headline: Vec<&str> = report["headline"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(headline[0].contains(" karats  ("), "{headline:?}");
+    let verdict = "quality PASS · decay PASS";
+    assert_eq!(headline.last().unwrap().trim_start_matches("verdict").trim(), verdict);
+    assert!(report["decay"][0]["estimate"]["represented"].as_f64().unwrap() > 0.9, "{}", report["decay"][0]["estimate"]);
+    assert!(done.stdout.contains(verdict), "{done}");
+    for file in ["out/r.html", "out/r.md", "summary.md"] {
+        assert!(folder.read(file).contains(verdict), "{file}");
+    }
+    assert!(folder.read("out/r.html").starts_with("<!doctype html>") || folder.read("out/r.html").starts_with("<!DOCTYPE html>"));
+    assert!(folder.read("out/r.xml").contains("<testsuites") && folder.read("out/r.csv").starts_with("dataset,id,"));
+    assert!(folder.read("summary.md").starts_with("before\n##"), "the summary is appended");
+
+    // What is kept makes the same report later.
+    let again = folder.karat(&["report", "topics", "--format", "json"]).expect(0).json();
+    assert_eq!((&again["headline"], &again["decay"], &again["quality"]), (&report["headline"], &report["decay"], &report["quality"]));
+}
+
+#[test]
+fn the_gravest_finding_decides_the_exit_code_of_check() {
+    let right = topic_server(1000);
+    let half = topic_server(2);
+    let broken = Server::start(|_| Reply::Broken);
+    let cases = [
+        (&right, "  min_karats: 1\n", 0),
+        (&right, "  min_karats: 23.5\n", 102),
+        (&half, "  min_karats: 1\n", 100),
+        (&half, "  min_karats: 23.5\n", 100),
+        (&right, "  min_karats: 18\n", 103),
+        (&half, "  min_karats: 18\n", 100),
+        (&broken, "  min_karats: 23.5\n", 4),
+    ];
+    for (server, decay, code) in cases {
+        let folder = decayed(&server.url, decay);
+        import_months(&folder);
+        let done = folder.karat(&[&CHECK[..], &["-o", "r.xml"]].concat()).expect(code);
+        let failures = folder.read("r.xml").contains("<failure") || folder.read("r.xml").contains("<error");
+        assert_eq!(failures, code != 0, "JUnit and exit code disagree: {done}");
+    }
+}
+
+#[test]
+fn data_that_cannot_be_used_stops_check_before_anything_is_asked() {
+    let server = topic_server(1000);
+    let folder = decayed(&server.url, "");
+    folder.karat(&["check", "topics", "nosuch"]).expect(3).tells(&["there is no suite \"nosuch\""]);
+    assert_eq!(server.total(), 0);
+}
+
+#[test]
+fn several_suites_are_checked_under_one_verdict() {
+    let server = topic_server(1000);
+    let folder = decayed(&server.url, "  min_karats: 1\n");
+    import_months(&folder);
+    folder.write("suites/strict.yaml", &(suite("topics", "gates:\n  - min: 0.999\n")));
+    let done = folder.karat(&[&["check", "topics", "strict"], &CHECK[2..], &["--format", "json"]].concat()).expect(103);
+    let report = done.json();
+    assert_eq!(report["quality"]["runs"].as_array().unwrap().len(), 2);
+    assert_eq!(report["decay"].as_array().unwrap().len(), 1, "a set that two suites share is assayed once");
+}
+
+/// A workspace whose examples, answers and traffic try to steer a browser, a terminal and a spreadsheet.
+fn hostile() -> (Server, Folder) {
+    let server = Server::answering(|input| format!("{SCRIPT}{ESCAPE}{input}"));
+    let folder = decayed(&server.url, "  min_karats: 1\n");
+    let mut examples = folder.read("datasets/topics/examples.jsonl");
+    for (number, text) in [SCRIPT, ESCAPE, FORMULA].iter().enumerate() {
+        let row = serde_json::json!({"id": format!("{text}{number}"), "input": format!("{text} {number}"), "expected": text, "tags": [text]});
+        examples.push_str(&format!("{row}\n"));
+    }
+    folder.write("datasets/topics/examples.jsonl", &examples);
+    folder.write("datasets/topics/dataset.yaml", "traffic: site\nreference: 2026-06\n");
+    let august: Vec<String> = folder.read("traffic/august.jsonl").lines().map(|line| line.replace("\"text\":\"fj", &format!("\"text\":\"{FORMULA} {SCRIPT} \\u001b[31m fj"))).collect();
+    folder.write("traffic/august.jsonl", &(august.join("\n") + "\n"));
+    import_months(&folder);
+    (server, folder)
+}
+
+#[track_caller]
+fn assert_no_control(text: &str, place: &str) {
+    let bad = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
+    assert!(bad.is_none(), "{place} holds {bad:?}");
+}
+
+#[track_caller]
+fn assert_no_formula(text: &str, place: &str) {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let mut rows = 0;
+    for row in reader.records() {
+        for cell in &row.unwrap() {
+            let formula = cell.trim_start().starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err();
+            assert!(!formula, "{place}: {cell}");
+        }
+        rows += 1;
+    }
+    assert!(rows > 0, "{place} has no rows");
+}
+
+#[test]
+fn hostile_text_is_inert_in_every_report_and_in_the_terminal() {
+    let (_server, folder) = hostile();
+    let summary = folder.path("summary.md").display().to_string();
+    let outputs = ["-o", "r.html", "-o", "r.md", "-o", "r.json", "-o", "r.xml", "-o", "r.csv"];
+    let checked = folder.karat_with(&[("GITHUB_STEP_SUMMARY", &summary)], &[&CHECK[..], &outputs].concat()).expect(100);
+    assert_no_control(&checked.stdout, "check");
+    assert_no_control(&checked.stderr, "check's stderr");
+    for file in ["r.html", "r.md", "r.json", "r.xml", "r.csv", "summary.md"] {
+        assert_no_control(&folder.read(file), file);
+    }
+    for file in ["r.html", "r.xml", "r.md", "summary.md"] {
+        assert!(!folder.read(file).contains("<script>alert"), "{file}");
+    }
+    assert!(folder.read("r.html").contains("&lt;script&gt;") || folder.read("r.html").contains("&#60;script&#62;"), "the text is shown");
+    assert_no_formula(&folder.read("r.csv"), "r.csv");
+
+    folder.karat(&["queue", "export", "topics", "-o", "q.csv"]).expect(0);
+    assert_no_formula(&folder.read("q.csv"), "q.csv");
+    assert_no_control(&folder.read("q.csv"), "q.csv");
+    let id = format!("{ESCAPE}1");
+    let commands: [&[&str]; 8] = [
+        &["queue", "list"],
+        &["queue", "show", "topics", &id],
+        &["queue", "export", "topics"],
+        &["queue", "export", "topics", "--format", "csv"],
+        &["show", "topics"],
+        &["list"],
+        &["dataset", "lint"],
+        &["report", "topics"],
+    ];
+    for command in commands {
+        let done = folder.karat(command);
+        assert!(matches!(done.code, Some(0 | 3)), "{done}");
+        assert_no_control(&done.stdout, &command.join(" "));
+        assert_no_control(&done.stderr, &command.join(" "));
+    }
+}
+
+#[test]
+fn hostile_names_and_error_texts_cannot_steer_the_terminal() {
+    let folder = quiz(&nowhere(), 2, "");
+    let name = format!("x{ESCAPE}");
+    for arguments in [vec!["run", &name], vec!["decay", &name], vec!["show", &name], vec!["queue", "list", "--state", &name]] {
+        let done = folder.karat(&arguments);
+        assert!(matches!(done.code, Some(2 | 3)), "{done}");
+        assert_no_control(&done.stderr, "an error");
+    }
+    folder.write("datasets/quiz/examples.jsonl", &format!("{{\"id\": \"a\", \"input\": \"x\", \"status\": \"{}\"}}\n", "\\u001b[31m"));
+    let done = folder.karat(&["dataset", "lint"]).expect(3);
+    assert_no_control(&done.stdout, "lint");
+
+    let server = Server::answering(|_| "x".to_owned());
+    folder.write("karat.yaml", &workspace(&server.url, ""));
+    folder.write("day.jsonl", &format!("{{\"text\": \"a\", \"ts\": \"{}\"}}\n", "\\u001b[31m"));
+    let done = folder.karat(&["traffic", "import", "day.jsonl", "--max-bad", "1"]).expect(0);
+    assert_no_control(&done.stdout, "import");
+}
+
+#[test]
+fn a_step_summary_that_cannot_be_written_is_told_and_the_run_is_kept() {
+    let server = wise_server();
+    let folder = quiz(&server.url, 3, "");
+    let done = folder.karat_with(&[("GITHUB_STEP_SUMMARY", "karat.yaml/summary.md")], &["run", "quiz"]);
+    done.expect(1).tells(&["karat.yaml/summary.md"]);
+    assert_eq!(folder.count("SELECT count(*) FROM outcomes"), 3);
+}

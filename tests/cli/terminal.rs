@@ -1,0 +1,105 @@
+//! What a terminal gets: whole lines in the width it has, no colour where none belongs, quiet ends of pipes.
+
+use std::process::Stdio;
+
+use crate::runner::{Folder, wait};
+use crate::server::nowhere;
+use crate::workspace::{AUGUST, decayed, import_months, quiz, wise_server};
+
+/// A workspace with a run, an assay and a queue.
+fn used() -> Folder {
+    let server = wise_server();
+    let folder = decayed(&server.url, "  min_karats: 18\n");
+    import_months(&folder);
+    assert_eq!(folder.karat(&["run", "topics"]).code, Some(100), "no answer is right");
+    folder.karat(&AUGUST).expect(103);
+    folder
+}
+
+/// Columns a line takes: every character here is one wide, control characters aside.
+fn columns(line: &str) -> usize {
+    line.chars().filter(|c| !c.is_control()).count()
+}
+
+#[test]
+fn tables_keep_within_80_columns() {
+    let folder = used();
+    let commands: [&[&str]; 8] = [
+        &["list"],
+        &["queue", "list"],
+        &AUGUST,
+        &["show", "topics"],
+        &["run", "topics"],
+        &["traffic", "stats"],
+        &["check", "topics", "--window", "2026-08", "--now", "2026-09-01"],
+        &["--help"],
+    ];
+    for command in commands {
+        let done = folder.karat_with(&[("COLUMNS", "80")], command);
+        assert!(!done.stdout.is_empty(), "{done}");
+        for line in done.stdout.lines() {
+            assert!(columns(line) <= 80, "{} columns in `karat {}`: {line}", columns(line), command.join(" "));
+        }
+    }
+}
+
+#[test]
+fn nothing_is_coloured_and_no_bar_is_drawn_off_a_terminal() {
+    let folder = used();
+    for command in [&["run", "topics"][..], &AUGUST, &["list"]] {
+        let done = folder.karat_with(&[("TERM", "xterm-256color")], command);
+        assert!(!done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}') && !done.stderr.contains('\r'), "{done}");
+    }
+}
+
+#[test]
+fn data_goes_to_stdout_and_quiet_says_nothing_else() {
+    let server = wise_server();
+    let folder = quiz(&server.url, 3, "");
+    let done = folder.karat(&["--quiet", "run", "quiz", "--format", "json"]).expect(0);
+    assert_eq!(done.stderr, "");
+    assert_eq!(done.json()["schema"], "karat.run/1");
+    assert_eq!(folder.karat(&["queue", "list", "-q"]).expect(0).stderr, "");
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let folder = used();
+    let commands: [&[&str]; 8] =
+        [&["list"], &["show", "topics"], &["queue", "list"], &["report", "topics", "--format", "html"], &AUGUST, &["--help"], &["completions", "bash"], &["schema", "suite"]];
+    for command in commands {
+        // The reading end is closed before the program writes.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut piped = folder.command(command);
+        piped.stdout(Stdio::from(writer)).arg("--quiet");
+        if command == ["--help"] {
+            piped.arg("--help");
+        }
+        let child = piped.spawn().unwrap();
+        drop(piped);
+        let done = wait(child, &command.join(" "));
+        assert_eq!(done.stderr, "", "{done}");
+        assert!(done.code.is_some_and(|code| code != 101), "{done}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_does_not_keep_the_reports_from_being_written() {
+    let folder = used();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut piped = folder.command(&[&AUGUST[..], &["-o", "r.html", "--records", "records.jsonl"]].concat());
+    piped.stdout(Stdio::from(writer));
+    let child = piped.spawn().unwrap();
+    drop(piped);
+    wait(child, "karat decay -o r.html, nobody reading");
+    assert!(folder.path("records.jsonl").is_file() && folder.path("r.html").is_file());
+}
+
+#[test]
+fn a_workspace_without_runs_lists_what_there_is() {
+    let folder = quiz(&nowhere(), 1, "");
+    let done = folder.karat(&["list"]).expect(0);
+    assert_eq!(done.stdout, "datasets   quiz\nsuites     quiz\nendpoints  model (openai)\nruns       none\n");
+}

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes the files that are generated from the code: the JSON Schemas of the files a user writes.
+#
+#   tools/generate.sh          writes them into schemas/
+#   tools/generate.sh DIR      writes them into DIR
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=${1:-$root/schemas}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
+cd "$root"
+
+for kind in workspace suite dataset; do
+    # Through a variable, so that a failure leaves the file as it was.
+    schema=$(cargo run -q --locked -- schema "$kind")
+    printf '%s\n' "$schema" >"$target/$kind.schema.json"
+done
