@@ -51,6 +51,9 @@ pub const MIN_RECORDS: usize = 40;
 /// Numbers of clusters tried, as far as the records reach.
 const CANDIDATES: [usize; 9] = [4, 8, 12, 16, 24, 32, 48, 64, 96];
 
+/// Records on which the number of clusters is chosen.
+const STABILITY_ROWS: usize = 1500;
+
 /// Terms kept of each cluster.
 const TERMS: usize = 6;
 
@@ -201,8 +204,13 @@ fn number_of_clusters(vectors: &Vectors, weights: &[f64], min_cluster: f64, seed
     if candidates.is_empty() {
         return 2;
     }
-    let options = ChooseK { candidates, min_cluster_weight: min_cluster, seed, ..ChooseK::default() };
-    choose_k(vectors, weights, &options).k
+    // Which k is stable shows on a part of the records; every further one costs time and says the same.
+    let step = vectors.len().div_ceil(STABILITY_ROWS).max(1);
+    let rows: Vec<usize> = (0..vectors.len()).step_by(step).collect();
+    let part: Vec<f64> = rows.iter().map(|row| weights[*row]).collect();
+    let min_cluster_weight = min_cluster / step as f64;
+    let options = ChooseK { candidates, min_cluster_weight, subsamples: 2, seed, ..ChooseK::default() };
+    choose_k(&vectors.select(&rows), &part, &options).k
 }
 
 /// The topics of examples that carry no labels: clusters of their own, about one per eight examples.

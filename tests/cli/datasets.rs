@@ -61,7 +61,8 @@ fn lint_names_every_finding_with_its_lines() {
     let linted = folder.karat(&["dataset", "lint"]).expect(3);
     insta::assert_snapshot!(folder.stable(&linted.stdout));
     let view = folder.karat(&["dataset", "lint", "set", "--format", "json"]).expect(3).json();
-    let kinds: Vec<_> = view["datasets"][0]["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].clone()).collect();
+    let kinds: Vec<_> =
+        view["datasets"][0]["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].clone()).collect();
     assert_eq!(kinds, ["conflicting", "duplicate", "no_answer", "unknown_label"]);
     assert_eq!(view["datasets"][0]["bad_rows"][0]["line"], 7);
 }
@@ -106,7 +107,16 @@ fn two_git_revisions_are_compared_with_each_other_and_with_the_files() {
     let folder = folder_with(BEFORE);
     let git = |arguments: &[&str]| {
         let mut command = Command::new("git");
-        command.args(["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false", "-c", "init.defaultBranch=main"]);
+        command.args([
+            "-c",
+            "user.name=Test",
+            "-c",
+            "user.email=test@example.org",
+            "-c",
+            "commit.gpgsign=false",
+            "-c",
+            "init.defaultBranch=main",
+        ]);
         command.args(arguments).current_dir(folder.root()).env("HOME", folder.root()).env("GIT_CONFIG_NOSYSTEM", "1");
         command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE").output()
     };
@@ -130,15 +140,22 @@ fn two_git_revisions_are_compared_with_each_other_and_with_the_files() {
     assert_eq!(diff(&folder, &["main"])["changes"], json!([]));
     folder.karat(&["dataset", "diff", "set", "nosuchrevision"]).expect(3).tells(&["\"nosuchrevision\"", "hint: "]);
     folder.karat(&["dataset", "diff", "set", "--", "--output=stolen"]).expect(3);
-    assert!(!folder.path("stolen").exists() && !folder.path("datasets/set/stolen").exists(), "a revision was taken for an option");
+    assert!(
+        !folder.path("stolen").exists() && !folder.path("datasets/set/stolen").exists(),
+        "a revision was taken for an option"
+    );
 }
 
 #[test]
 fn a_version_that_was_run_can_be_compared_later() {
     let server = wise_server();
     let folder = quiz(&server.url, 4, "");
-    let version = folder.karat(&["run", "quiz", "--format", "json"]).expect(0).json()["runs"][0]["dataset_version"].clone();
-    folder.write("datasets/quiz/examples.jsonl", "{\"id\": \"q0001\", \"input\": \"question 0001\", \"expected\": \"another\"}\n");
+    let version =
+        folder.karat(&["run", "quiz", "--format", "json"]).expect(0).json()["runs"][0]["dataset_version"].clone();
+    folder.write(
+        "datasets/quiz/examples.jsonl",
+        "{\"id\": \"q0001\", \"input\": \"question 0001\", \"expected\": \"another\"}\n",
+    );
     let short = &version.as_str().unwrap()[..10];
     let view = folder.karat(&["dataset", "diff", "quiz", short, "--format", "json"]).expect(0).json();
     let kinds: Vec<_> = view["changes"].as_array().unwrap().iter().map(|change| change["kind"].clone()).collect();
@@ -156,6 +173,8 @@ fn the_version_is_the_same_in_jsonl_and_csv_in_any_order_and_field_spelling() {
         "datasets/set/examples.csv",
         "\u{feff}label,lang,question,id,tags\r\n\"[\"\"p\"\",\"\"q\"\"]\",,\"a, b\",2,\r\ntrack,en,where is it,1,y;x\r\n",
     );
-    let version = |folder: &Folder| folder.karat(&["dataset", "lint", "--format", "json"]).expect(0).json()["datasets"][0]["version"].clone();
+    let version = |folder: &Folder| {
+        folder.karat(&["dataset", "lint", "--format", "json"]).expect(0).json()["datasets"][0]["version"].clone()
+    };
     assert_eq!(version(&jsonl), version(&csv));
 }

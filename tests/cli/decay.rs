@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use crate::runner::Folder;
 use crate::server::nowhere;
-use crate::workspace::{AUGUST, EMERGED, EXAMPLES, VANISHED, decayed, import_months};
+use crate::workspace::{AUGUST, EMERGED, EXAMPLES, VANISHED, decayed, import_months, measured};
 
-/// A workspace with both months imported.
-fn imported(decay: &str) -> Folder {
-    let folder = decayed(&nowhere(), decay);
+/// A workspace with both months imported and nothing measured yet.
+fn fresh() -> Folder {
+    let folder = decayed(&nowhere(), "");
     import_months(&folder);
     folder
 }
@@ -33,13 +33,13 @@ fn shape(value: &Value) -> Value {
 
 #[test]
 fn the_json_form_of_an_assay_keeps_its_fields() {
-    let view = august(&imported("  min_karats: 6\n"), &[], 0);
+    let view = august(&measured(&nowhere(), "  min_karats: 6\n"), &[], 0);
     insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&view)).unwrap());
 }
 
 #[test]
 fn what_came_is_listed_and_what_went_is_flagged() {
-    let folder = imported("  min_karats: 6\n");
+    let folder = measured(&nowhere(), "  min_karats: 6\n");
     let view = august(&folder, &[], 0);
     let coverage = view["coverage"]["value"].as_f64().unwrap();
     assert!((coverage - 0.75).abs() < 0.12, "a quarter of the traffic has no example: {coverage}");
@@ -49,18 +49,25 @@ fn what_came_is_listed_and_what_went_is_flagged() {
     assert!((view["karats"].as_f64().unwrap() - 24.0 * coverage).abs() < 1e-9);
 
     let clusters = view["clusters"].as_array().unwrap();
-    let first = &clusters[0];
-    assert!(first["p_represented"].as_f64().unwrap() < 0.5, "{first}");
-    assert_eq!((&first["live"], &first["emerging"]), (&json!(0), &json!(true)), "{first}");
-    assert!((first["mass"].as_f64().unwrap() - 0.25).abs() < 0.05, "{first}");
     let begins = &EMERGED[..2];
-    assert!(first["exemplars"].as_array().unwrap().iter().all(|text| text.as_str().unwrap().starts_with(begins)), "{first}");
+    let of_new_topic = |cluster: &Value| cluster["exemplars"][0].as_str().is_some_and(|text| text.starts_with(begins));
+    let (new, old): (Vec<&Value>, Vec<&Value>) = clusters.iter().partition(|cluster| of_new_topic(cluster));
+    let mass: f64 = new.iter().map(|cluster| cluster["mass"].as_f64().unwrap()).sum();
+    assert!((mass - 0.25).abs() < 0.05, "{mass} of the traffic lies in clusters of the new topic");
+    for cluster in &new {
+        assert!(cluster["p_represented"].as_f64().unwrap() < 0.5, "{cluster}");
+        assert_eq!((&cluster["live"], &cluster["emerging"]), (&json!(0), &json!(true)), "{cluster}");
+    }
+    assert!(of_new_topic(&clusters[0]), "the largest unrepresented mass stands first: {}", clusters[0]);
+    assert!(old.iter().all(|cluster| cluster["emerging"] == false), "{old:?}");
 
     let vanished: Vec<&str> = view["examples"]
         .as_array()
         .unwrap()
         .iter()
-        .filter(|example| example["reasons"].as_array().unwrap().iter().any(|reason| reason["code"] == "traffic-vanished"))
+        .filter(|example| {
+            example["reasons"].as_array().unwrap().iter().any(|reason| reason["code"] == "traffic-vanished")
+        })
         .map(|example| example["id"].as_str().unwrap())
         .collect();
     assert!(vanished.iter().all(|id| id.starts_with(VANISHED)), "{vanished:?}");
@@ -71,14 +78,15 @@ fn what_came_is_listed_and_what_went_is_flagged() {
 
 #[test]
 fn coverage_is_the_weighted_mean_over_the_records() {
-    let folder = imported("");
+    let folder = measured(&nowhere(), "");
     let view = august(&folder, &["--records", "out/records.jsonl"], 0);
     let text = folder.read("out/records.jsonl");
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records.len(), 300);
     let number = |record: &Value, key: &str| record[key].as_f64().unwrap();
     let weight: f64 = records.iter().map(|record| number(record, "weight")).sum();
-    let represented: f64 = records.iter().map(|record| number(record, "weight") * number(record, "p_represented")).sum();
+    let represented: f64 =
+        records.iter().map(|record| number(record, "weight") * number(record, "p_represented")).sum();
     let coverage = view["coverage"]["value"].as_f64().unwrap();
     assert!((represented / weight - coverage).abs() < 1e-9, "{} against {coverage}", represented / weight);
     assert!((view["window"]["weight"].as_f64().unwrap() - weight).abs() < 1e-9);
@@ -86,7 +94,7 @@ fn coverage_is_the_weighted_mean_over_the_records() {
 
 #[test]
 fn the_queue_is_listed_shown_and_exported() {
-    let folder = imported("");
+    let folder = measured(&nowhere(), "");
     folder.karat(&AUGUST).expect(0);
     let flags = folder.karat(&["queue", "list", "topics", "--format", "json"]).expect(0).json()["flags"].clone();
     let flags = flags.as_array().unwrap();
@@ -98,7 +106,8 @@ fn the_queue_is_listed_shown_and_exported() {
 
     folder.karat(&["queue", "export", "topics", "-o", "queue.csv"]).expect(0);
     folder.karat(&["queue", "export", "topics", "-o", "queue.jsonl"]).expect(0);
-    let lines: Vec<Value> = folder.read("queue.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        folder.read("queue.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(&lines, flags);
     let csv = folder.read("queue.csv");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
@@ -115,7 +124,7 @@ fn the_queue_is_listed_shown_and_exported() {
 
 #[test]
 fn measuring_twice_queues_nothing_twice_and_gives_the_same_figures() {
-    let folder = imported("");
+    let folder = fresh();
     let first = august(&folder, &[], 0);
     let count = folder.count("SELECT count(*) FROM flags");
     let second = august(&folder, &[], 0);
@@ -125,33 +134,34 @@ fn measuring_twice_queues_nothing_twice_and_gives_the_same_figures() {
 
 #[test]
 fn the_decay_gate_fails_passes_and_stays_open_by_its_exit_code() {
-    assert_eq!(august(&imported("  min_karats: 23.5\n"), &[], 102)["verdict"], "fail");
-    assert_eq!(august(&imported("  min_karats: 1\n"), &[], 0)["verdict"], "pass");
-    let inconclusive = imported("  min_karats: 18\n");
+    assert_eq!(august(&measured(&nowhere(), "  min_karats: 23.5\n"), &[], 102)["verdict"], "fail");
+    assert_eq!(august(&measured(&nowhere(), "  min_karats: 1\n"), &[], 0)["verdict"], "pass");
+    let inconclusive = measured(&nowhere(), "  min_karats: 18\n");
     let view = august(&inconclusive, &[], 103);
     assert_eq!(view["verdict"], "inconclusive", "{}", view["coverage"]);
-    august(&imported("  min_karats: 18\n  require_decision: false\n"), &[], 0);
+    august(&measured(&nowhere(), "  min_karats: 18\n  require_decision: false\n"), &[], 0);
     let empty = inconclusive.karat(&["decay", "topics", "--window", "2026-07", "--format", "json"]).expect(103);
     assert_eq!(empty.json()["coverage"], Value::Null, "an empty window measures nothing");
 }
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
-    let measure = |threads: &str, seed: &str| {
-        let folder = imported("");
+    let measure = |folder: &Folder, threads: &str, seed: &str| {
         let arguments = [&AUGUST[..], &["--format", "json", "--records", "records.jsonl", "--seed", seed]].concat();
         let done = folder.karat_with(&[("RAYON_NUM_THREADS", threads)], &arguments).expect(0);
         (done.stdout, folder.read("records.jsonl"))
     };
-    let one = measure("1", "7");
-    assert_eq!(one, measure("4", "7"));
-    assert_ne!(one.0, measure("4", "8").0, "the seed changes nothing");
+    let folder = fresh();
+    let one = measure(&fresh(), "1", "7");
+    assert!(one == measure(&folder, "4", "7"), "one thread and four differ");
+    assert!(one.0 != measure(&folder, "4", "8").0, "the seed changes nothing");
 }
 
 #[test]
 fn too_few_examples_are_not_measured_rather_than_guessed() {
-    let folder = imported("  min_karats: 20\n");
-    let few: String = folder.read("datasets/topics/examples.jsonl").lines().take(10).map(|line| format!("{line}\n")).collect();
+    let folder = measured(&nowhere(), "  min_karats: 20\n");
+    let few: String =
+        folder.read("datasets/topics/examples.jsonl").lines().take(10).map(|line| format!("{line}\n")).collect();
     folder.write("datasets/topics/examples.jsonl", &few);
     let view = august(&folder, &[], 103);
     assert_eq!((&view["karats"], &view["coverage"], &view["alarm"]), (&Value::Null, &Value::Null, &Value::Null));

@@ -46,7 +46,10 @@ fn a_server_that_always_breaks_gives_errors_that_are_no_wrong_answers() {
 
 #[test]
 fn a_few_errors_neither_lower_the_score_nor_pass_unseen() {
-    let server = Server::start(|ask| if number(ask.input) % 4 == 0 { Reply::Broken } else { Reply::Text(right(ask.input)) });
+    let server =
+        Server::start(
+            |ask| if number(ask.input).is_multiple_of(4) { Reply::Broken } else { Reply::Text(right(ask.input)) },
+        );
     let folder = quiz(&server.url, 40, "gates:\n  - min: 0.8\n");
     let run = &run_json(&folder, 4)["runs"][0];
     assert_eq!(run["outcomes"], json!({"total": 40, "scored": 30, "errored": 10, "skipped": 0}));
@@ -58,7 +61,8 @@ fn a_few_errors_neither_lower_the_score_nor_pass_unseen() {
 
 #[test]
 fn the_json_form_of_a_run_is_stable() {
-    let server = Server::answering(|input| if number(input) % 5 == 0 { "no idea".to_owned() } else { right(input) });
+    let server =
+        Server::answering(|input| if number(input).is_multiple_of(5) { "no idea".to_owned() } else { right(input) });
     let folder = quiz(&server.url, 10, "gates:\n  - min: 0.3\n");
     insta::assert_snapshot!(folder.stable(&folder.karat(&["run", "quiz", "--format", "json"]).expect(0).stdout));
 }
@@ -76,7 +80,8 @@ fn the_table_of_a_run_is_stable() {
 
 #[test]
 fn gates_pass_fail_or_stay_inconclusive_by_their_exit_code() {
-    let half = || Server::answering(|input| if number(input) % 2 == 0 { right(input) } else { "no idea".to_owned() });
+    let half =
+        || Server::answering(|input| if number(input).is_multiple_of(2) { right(input) } else { "no idea".to_owned() });
     let cases: [(Server, &str, i32, &str); 5] = [
         (wise_server(), "gates:\n  - min: 0.8\n", 0, "pass"),
         (half(), "gates:\n  - min: 0.8\n", 100, "fail"),
@@ -105,7 +110,8 @@ fn nothing_scored_is_inconclusive_never_green() {
 #[test]
 fn retired_examples_are_not_asked_and_filter_and_limit_choose() {
     let server = wise_server();
-    let rows = questions(6) + "{\"id\": \"old\", \"input\": \"question 9999\", \"expected\": \"x\", \"status\": \"retired\"}\n";
+    let rows = questions(6)
+        + "{\"id\": \"old\", \"input\": \"question 9999\", \"expected\": \"x\", \"status\": \"retired\"}\n";
     let folder = quiz_of(&server.url, &rows, "");
     assert_eq!(run_json(&folder, 0)["runs"][0]["outcomes"]["total"], 6);
     assert!(!server.counts().contains_key("question 9999"));
@@ -117,15 +123,22 @@ fn retired_examples_are_not_asked_and_filter_and_limit_choose() {
 
 #[test]
 fn a_key_reaches_the_server_and_nothing_else() {
-    let server = Server::start(|ask| if number(ask.input) == 2 { Reply::Broken } else { Reply::Text(right(ask.input)) });
+    let server =
+        Server::start(|ask| if number(ask.input) == 2 { Reply::Broken } else { Reply::Text(right(ask.input)) });
     let folder = quiz(&server.url, 3, "error_tolerance: 0.5\n");
     let key = "quizkey0123456789abcdefghijklmnop";
     folder.write("karat.yaml", &(workspace(&server.url, "") + "    api_key: ${QUIZ_KEY}\n"));
     folder.write(".env", &format!("QUIZ_KEY={key}\n"));
     let done = folder.karat(&["run", "quiz", "--format", "json"]).expect(0);
-    assert!(server.authorizations().iter().all(|sent| *sent == format!("Bearer {key}")), "{:?}", server.authorizations());
+    assert!(
+        server.authorizations().iter().all(|sent| *sent == format!("Bearer {key}")),
+        "{:?}",
+        server.authorizations()
+    );
     assert_eq!(server.authorizations().len(), 4);
-    folder.karat(&["report", "quiz", "-o", "r.html", "-o", "r.md", "-o", "r.json", "-o", "r.xml", "-o", "r.csv"]).expect(0);
+    folder
+        .karat(&["report", "quiz", "-o", "r.html", "-o", "r.md", "-o", "r.json", "-o", "r.xml", "-o", "r.csv"])
+        .expect(0);
     assert!(!done.stdout.contains(key) && !done.stderr.contains(key), "{done}");
     for file in ["r.html", "r.md", "r.json", "r.xml", "r.csv"] {
         assert!(!folder.read(file).contains(key), "{file}");
@@ -135,7 +148,12 @@ fn a_key_reaches_the_server_and_nothing_else() {
         let bytes = std::fs::read(&path).unwrap();
         assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{}", path.display());
     }
-    let other = folder.karat_with(&[("QUIZ_KEY", "another-key-from-the-environment")], &["run", "quiz", "--limit", "1"]);
+    let other =
+        folder.karat_with(&[("QUIZ_KEY", "another-key-from-the-environment")], &["run", "quiz", "--limit", "1"]);
     other.expect(0);
-    assert_eq!(server.authorizations().last().unwrap(), "Bearer another-key-from-the-environment", "the environment wins over .env");
+    assert_eq!(
+        server.authorizations().last().unwrap(),
+        "Bearer another-key-from-the-environment",
+        "the environment wins over .env"
+    );
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::runner::Folder;
 use crate::server::{Reply, Server, nowhere};
-use crate::workspace::{TOPICS, decayed, import_months, quiz, suite, wise_server, workspace};
+use crate::workspace::{TOPICS, decayed, import_months, measured, quiz, suite, wise_server, workspace};
 
 /// Answers with the topic whose words are asked about; every `wrong`th answer is wrong.
 fn topic_server(wrong: usize) -> Server {
@@ -26,30 +26,40 @@ const FORMULA: &str = "=cmd|' /C calc'!A0";
 #[test]
 fn check_writes_every_report_and_the_step_summary() {
     let server = topic_server(1000);
-    let folder = decayed(&server.url, "  min_karats: 1\n");
-    import_months(&folder);
+    let folder = measured(&server.url, "  min_karats: 1\n");
     let outputs = ["-o", "out/r.html", "-o", "out/r.md", "-o", "out/r.json", "-o", "out/r.xml", "-o", "out/r.csv"];
     let summary = folder.path("summary.md").display().to_string();
     folder.write("summary.md", "before\n");
     let done = folder.karat_with(&[("GITHUB_STEP_SUMMARY", &summary)], &[&CHECK[..], &outputs].concat()).expect(0);
 
     let report: Value = serde_json::from_str(&folder.read("out/r.json")).unwrap();
-    let headline: Vec<&str> = report["headline"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    let headline: Vec<&str> =
+        report["headline"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert!(headline[0].contains(" karats  ("), "{headline:?}");
     let verdict = "quality PASS · decay PASS";
     assert_eq!(headline.last().unwrap().trim_start_matches("verdict").trim(), verdict);
-    assert!(report["decay"][0]["estimate"]["represented"].as_f64().unwrap() > 0.9, "{}", report["decay"][0]["estimate"]);
+    assert!(
+        report["decay"][0]["estimate"]["represented"].as_f64().unwrap() > 0.9,
+        "{}",
+        report["decay"][0]["estimate"]
+    );
     assert!(done.stdout.contains(verdict), "{done}");
     for file in ["out/r.html", "out/r.md", "summary.md"] {
         assert!(folder.read(file).contains(verdict), "{file}");
     }
-    assert!(folder.read("out/r.html").starts_with("<!doctype html>") || folder.read("out/r.html").starts_with("<!DOCTYPE html>"));
+    assert!(
+        folder.read("out/r.html").starts_with("<!doctype html>")
+            || folder.read("out/r.html").starts_with("<!DOCTYPE html>")
+    );
     assert!(folder.read("out/r.xml").contains("<testsuites") && folder.read("out/r.csv").starts_with("dataset,id,"));
     assert!(folder.read("summary.md").starts_with("before\n##"), "the summary is appended");
 
     // What is kept makes the same report later.
     let again = folder.karat(&["report", "topics", "--format", "json"]).expect(0).json();
-    assert_eq!((&again["headline"], &again["decay"], &again["quality"]), (&report["headline"], &report["decay"], &report["quality"]));
+    assert_eq!(
+        (&again["headline"], &again["decay"], &again["quality"]),
+        (&report["headline"], &report["decay"], &report["quality"])
+    );
 }
 
 #[test]
@@ -67,8 +77,7 @@ fn the_gravest_finding_decides_the_exit_code_of_check() {
         (&broken, "  min_karats: 23.5\n", 4),
     ];
     for (server, decay, code) in cases {
-        let folder = decayed(&server.url, decay);
-        import_months(&folder);
+        let folder = measured(&server.url, decay);
         let done = folder.karat(&[&CHECK[..], &["-o", "r.xml"]].concat()).expect(code);
         let failures = folder.read("r.xml").contains("<failure") || folder.read("r.xml").contains("<error");
         assert_eq!(failures, code != 0, "JUnit and exit code disagree: {done}");
@@ -86,8 +95,7 @@ fn data_that_cannot_be_used_stops_check_before_anything_is_asked() {
 #[test]
 fn several_suites_are_checked_under_one_verdict() {
     let server = topic_server(1000);
-    let folder = decayed(&server.url, "  min_karats: 1\n");
-    import_months(&folder);
+    let folder = measured(&server.url, "  min_karats: 1\n");
     folder.write("suites/strict.yaml", &(suite("topics", "gates:\n  - min: 0.999\n")));
     let done = folder.karat(&[&["check", "topics", "strict"], &CHECK[2..], &["--format", "json"]].concat()).expect(103);
     let report = done.json();
@@ -106,30 +114,31 @@ fn hostile() -> (Server, Folder) {
     }
     folder.write("datasets/topics/examples.jsonl", &examples);
     folder.write("datasets/topics/dataset.yaml", "traffic: site\nreference: 2026-06\n");
-    let august: Vec<String> = folder.read("traffic/august.jsonl").lines().map(|line| line.replace("\"text\":\"fj", &format!("\"text\":\"{FORMULA} {SCRIPT} \\u001b[31m fj"))).collect();
+    let august: Vec<String> = folder
+        .read("traffic/august.jsonl")
+        .lines()
+        .map(|line| line.replace("\"text\":\"fj", &format!("\"text\":\"{FORMULA} {SCRIPT} \\u001b[31m fj")))
+        .collect();
     folder.write("traffic/august.jsonl", &(august.join("\n") + "\n"));
     import_months(&folder);
     (server, folder)
 }
 
-#[track_caller]
-fn assert_no_control(text: &str, place: &str) {
+/// The first character of `text` that a terminal would obey.
+fn control(text: &str) -> Option<String> {
     let bad = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
-    assert!(bad.is_none(), "{place} holds {bad:?}");
+    bad.map(|c| format!("holds {c:?}"))
 }
 
-#[track_caller]
-fn assert_no_formula(text: &str, place: &str) {
-    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-    let mut rows = 0;
-    for row in reader.records() {
-        for cell in &row.unwrap() {
-            let formula = cell.trim_start().starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err();
-            assert!(!formula, "{place}: {cell}");
-        }
-        rows += 1;
+/// The first cell of a CSV text that a spreadsheet would compute.
+fn formula(text: &str) -> Option<String> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    if rows.is_empty() {
+        return Some("has no rows".to_owned());
     }
-    assert!(rows > 0, "{place} has no rows");
+    let computed = |cell: &&str| cell.trim_start().starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err();
+    rows.iter().flatten().find(computed).map(|cell| format!("computes {cell}"))
 }
 
 #[test]
@@ -138,20 +147,25 @@ fn hostile_text_is_inert_in_every_report_and_in_the_terminal() {
     let summary = folder.path("summary.md").display().to_string();
     let outputs = ["-o", "r.html", "-o", "r.md", "-o", "r.json", "-o", "r.xml", "-o", "r.csv"];
     let checked = folder.karat_with(&[("GITHUB_STEP_SUMMARY", &summary)], &[&CHECK[..], &outputs].concat()).expect(100);
-    assert_no_control(&checked.stdout, "check");
-    assert_no_control(&checked.stderr, "check's stderr");
-    for file in ["r.html", "r.md", "r.json", "r.xml", "r.csv", "summary.md"] {
-        assert_no_control(&folder.read(file), file);
+    folder.karat(&["queue", "export", "topics", "-o", "q.csv"]).expect(0);
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut look = |place: &str, what: Option<String>| found.extend(what.map(|what| (place.to_owned(), what)));
+    look("check's stdout", control(&checked.stdout));
+    look("check's stderr", control(&checked.stderr));
+    for file in ["r.html", "r.md", "r.json", "r.xml", "r.csv", "summary.md", "q.csv"] {
+        look(file, control(&folder.read(file)));
     }
     for file in ["r.html", "r.xml", "r.md", "summary.md"] {
-        assert!(!folder.read(file).contains("<script>alert"), "{file}");
+        look(file, folder.read(file).contains("<script>alert").then(|| "holds a script".to_owned()));
     }
-    assert!(folder.read("r.html").contains("&lt;script&gt;") || folder.read("r.html").contains("&#60;script&#62;"), "the text is shown");
-    assert_no_formula(&folder.read("r.csv"), "r.csv");
-
-    folder.karat(&["queue", "export", "topics", "-o", "q.csv"]).expect(0);
-    assert_no_formula(&folder.read("q.csv"), "q.csv");
-    assert_no_control(&folder.read("q.csv"), "q.csv");
+    for file in ["r.csv", "q.csv"] {
+        look(file, formula(&folder.read(file)));
+    }
+    let html = folder.read("r.html");
+    look(
+        "r.html",
+        (!html.contains("&lt;script&gt;") && !html.contains("&#60;script&#62;")).then(|| "hides the text".to_owned()),
+    );
     let id = format!("{ESCAPE}1");
     let commands: [&[&str]; 8] = [
         &["queue", "list"],
@@ -166,29 +180,35 @@ fn hostile_text_is_inert_in_every_report_and_in_the_terminal() {
     for command in commands {
         let done = folder.karat(command);
         assert!(matches!(done.code, Some(0 | 3)), "{done}");
-        assert_no_control(&done.stdout, &command.join(" "));
-        assert_no_control(&done.stderr, &command.join(" "));
+        look(&command.join(" "), control(&done.stdout));
+        look(&command.join(" "), control(&done.stderr));
     }
+    assert_eq!(found, []);
 }
 
 #[test]
 fn hostile_names_and_error_texts_cannot_steer_the_terminal() {
     let folder = quiz(&nowhere(), 2, "");
     let name = format!("x{ESCAPE}");
-    for arguments in [vec!["run", &name], vec!["decay", &name], vec!["show", &name], vec!["queue", "list", "--state", &name]] {
+    for arguments in
+        [vec!["run", &name], vec!["decay", &name], vec!["show", &name], vec!["queue", "list", "--state", &name]]
+    {
         let done = folder.karat(&arguments);
         assert!(matches!(done.code, Some(2 | 3)), "{done}");
-        assert_no_control(&done.stderr, "an error");
+        assert_eq!(control(&done.stderr), None, "{done}");
     }
-    folder.write("datasets/quiz/examples.jsonl", &format!("{{\"id\": \"a\", \"input\": \"x\", \"status\": \"{}\"}}\n", "\\u001b[31m"));
+    folder.write(
+        "datasets/quiz/examples.jsonl",
+        &format!("{{\"id\": \"a\", \"input\": \"x\", \"status\": \"{}\"}}\n", "\\u001b[31m"),
+    );
     let done = folder.karat(&["dataset", "lint"]).expect(3);
-    assert_no_control(&done.stdout, "lint");
+    assert_eq!(control(&done.stdout), None, "{done}");
 
     let server = Server::answering(|_| "x".to_owned());
     folder.write("karat.yaml", &workspace(&server.url, ""));
     folder.write("day.jsonl", &format!("{{\"text\": \"a\", \"ts\": \"{}\"}}\n", "\\u001b[31m"));
     let done = folder.karat(&["traffic", "import", "day.jsonl", "--max-bad", "1"]).expect(0);
-    assert_no_control(&done.stdout, "import");
+    assert_eq!(control(&done.stdout), None, "{done}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Killed or stopped in the middle: what was recorded stays, and a resumed run asks only for the rest.
+//! Killed, stopped, or side by side: what was recorded stays, and a resumed run asks only for the rest.
 #![cfg(unix)]
 
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ fn slow_server() -> Server {
 
 /// Starts the run and gives it once `answers` requests came in.
 fn broken_off(folder: &Folder, server: &Server, answers: usize) -> Child {
-    let mut child = folder.command(&["run", "quiz", "-j", &JOBS.to_string(), "--quiet"]).spawn().unwrap();
+    let mut child = folder.command(&["run", "quiz", "-j", &JOBS.to_string()]).spawn().unwrap();
     let started = Instant::now();
     while server.total() < answers {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be broken off");
@@ -50,7 +50,10 @@ fn assert_whole(folder: &Folder) {
     assert_eq!(folder.count("SELECT count(*) FROM runs"), 1);
     assert_eq!(folder.count("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"), 1);
     assert_eq!(folder.count("SELECT count(*) FROM outcomes"), EXAMPLES as i64);
-    assert_eq!(folder.count("SELECT count(DISTINCT example_id) FROM outcomes WHERE output IS NOT NULL"), EXAMPLES as i64);
+    assert_eq!(
+        folder.count("SELECT count(DISTINCT example_id) FROM outcomes WHERE output IS NOT NULL"),
+        EXAMPLES as i64
+    );
     assert_eq!(folder.count("SELECT count(*) FROM scores WHERE value = 1.0"), EXAMPLES as i64);
     let intact: String = folder.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(intact, "ok");
@@ -91,13 +94,11 @@ fn a_run_killed_in_the_middle_is_finished_by_resume_without_asking_twice() {
 fn a_run_stopped_by_ctrl_c_says_how_to_go_on_and_resume_finishes_it() {
     let server = slow_server();
     let folder = quiz(&server.url, EXAMPLES, "");
-    let mut command = folder.command(&["run", "quiz", "-j", &JOBS.to_string()]);
-    let child = command.spawn().unwrap();
-    while server.total() < 400 {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    let child = broken_off(&folder, &server, 400);
     signal(&child, "INT");
-    let stopped = wait(child, "karat run quiz, stopped").expect(4).tells(&["what was answered is kept", "`karat run quiz --resume`"]);
+    let stopped = wait(child, "karat run quiz, stopped")
+        .expect(4)
+        .tells(&["what was answered is kept", "`karat run quiz --resume`"]);
     assert!(stopped.stdout.contains("INCOMPLETE"), "{stopped}");
     let kept = recorded(&folder);
     assert!(kept.len() >= 200 && kept.len() < EXAMPLES, "{} outcomes were kept", kept.len());
@@ -127,4 +128,18 @@ fn a_run_is_not_resumed_over_a_changed_dataset_suite_or_selection() {
     folder.write("karat.yaml", &crate::workspace::workspace(&server.url, "").replace("test-model", "other-model"));
     folder.karat(&["run", "quiz", "--resume"]).expect(3).tells(&["cannot be resumed", "endpoint"]);
     assert_eq!(server.total(), asked, "a refused run asked something");
+}
+
+#[test]
+fn several_processes_share_one_new_database() {
+    let server = slow_server();
+    let folder = quiz(&server.url, 60, "gates:\n  - min: 0.9\n");
+    let start = || folder.command(&["run", "quiz"]).spawn().unwrap();
+    let children: Vec<Child> = (0..4).map(|_| start()).collect();
+    for child in children {
+        wait(child, "karat run quiz, one of four").expect(0);
+    }
+    assert_eq!(folder.count("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"), 4);
+    assert_eq!(folder.count("SELECT count(*) FROM outcomes"), 240);
+    assert!(server.counts().values().all(|count| *count == 4));
 }

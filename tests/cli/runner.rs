@@ -42,7 +42,12 @@ impl Folder {
     /// `karat ARGUMENTS` in this folder, with nothing of the environment but `PATH`.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_karat"));
-        command.args(arguments).current_dir(self.root()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(arguments)
+            .current_dir(self.root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.env_clear().env("HOME", self.root()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command
     }
@@ -86,8 +91,13 @@ impl Folder {
             (r"\d{4}-\d\d-\d\d \d\d:\d\d", "[time]"),
             (r#"("p\d\d_ms": )[0-9.e-]+"#, "$1[duration]"),
             (r" +\d+(?:\.\d+)? m?s\b", " [duration]"),
+            // The width of a column of durations varies with them.
+            (r" +(p50|p95)\b", " $1"),
+            (r"─{3,}", "───"),
         ];
-        replacements.iter().fold(text, |text, (pattern, with)| Regex::new(pattern).unwrap().replace_all(&text, *with).into_owned())
+        replacements
+            .iter()
+            .fold(text, |text, (pattern, with)| Regex::new(pattern).unwrap().replace_all(&text, *with).into_owned())
     }
 }
 

@@ -122,7 +122,9 @@ async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(re
             let body = Json(json!({"error": {"message": "slow down"}}));
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], body).into_response()
         }
-        Reply::Broken => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": {"message": "out of order"}}))).into_response(),
+        Reply::Broken => {
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": {"message": "out of order"}}))).into_response()
+        }
     }
 }
 

@@ -3,17 +3,15 @@
 use std::process::Stdio;
 
 use crate::runner::{Folder, wait};
-use crate::server::nowhere;
-use crate::workspace::{AUGUST, decayed, import_months, quiz, wise_server};
+use crate::server::{Server, nowhere};
+use crate::workspace::{AUGUST, measured, quiz, wise_server};
 
-/// A workspace with a run, an assay and a queue.
-fn used() -> Folder {
+/// A workspace with a run whose every answer is wrong, an assay and a queue; and its server.
+fn used() -> (Server, Folder) {
     let server = wise_server();
-    let folder = decayed(&server.url, "  min_karats: 18\n");
-    import_months(&folder);
-    assert_eq!(folder.karat(&["run", "topics"]).code, Some(100), "no answer is right");
-    folder.karat(&AUGUST).expect(103);
-    folder
+    let folder = measured(&server.url, "  min_karats: 18\n");
+    folder.karat(&["run", "topics"]).expect(100);
+    (server, folder)
 }
 
 /// Columns a line takes: every character here is one wide, control characters aside.
@@ -23,7 +21,7 @@ fn columns(line: &str) -> usize {
 
 #[test]
 fn tables_keep_within_80_columns() {
-    let folder = used();
+    let (_server, folder) = used();
     let commands: [&[&str]; 8] = [
         &["list"],
         &["queue", "list"],
@@ -45,10 +43,13 @@ fn tables_keep_within_80_columns() {
 
 #[test]
 fn nothing_is_coloured_and_no_bar_is_drawn_off_a_terminal() {
-    let folder = used();
+    let (_server, folder) = used();
     for command in [&["run", "topics"][..], &AUGUST, &["list"]] {
         let done = folder.karat_with(&[("TERM", "xterm-256color")], command);
-        assert!(!done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}') && !done.stderr.contains('\r'), "{done}");
+        assert!(
+            !done.stdout.contains('\u{1b}') && !done.stderr.contains('\u{1b}') && !done.stderr.contains('\r'),
+            "{done}"
+        );
     }
 }
 
@@ -64,9 +65,17 @@ fn data_goes_to_stdout_and_quiet_says_nothing_else() {
 
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    let folder = used();
-    let commands: [&[&str]; 8] =
-        [&["list"], &["show", "topics"], &["queue", "list"], &["report", "topics", "--format", "html"], &AUGUST, &["--help"], &["completions", "bash"], &["schema", "suite"]];
+    let (_server, folder) = used();
+    let commands: [&[&str]; 8] = [
+        &["list"],
+        &["show", "topics"],
+        &["queue", "list"],
+        &["report", "topics", "--format", "html"],
+        &AUGUST,
+        &["--help"],
+        &["completions", "bash"],
+        &["schema", "suite"],
+    ];
     for command in commands {
         // The reading end is closed before the program writes.
         let (reader, writer) = std::io::pipe().unwrap();
@@ -86,7 +95,7 @@ fn a_closed_pipe_ends_quietly() {
 
 #[test]
 fn a_closed_pipe_does_not_keep_the_reports_from_being_written() {
-    let folder = used();
+    let (_server, folder) = used();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut piped = folder.command(&[&AUGUST[..], &["-o", "r.html", "--records", "records.jsonl"]].concat());

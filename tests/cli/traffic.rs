@@ -47,7 +47,10 @@ fn fields_are_mapped_from_the_command_line_or_the_workspace() {
 
     for folder in [by_flag, by_file] {
         let source = &stats(&folder)[0];
-        assert_eq!((&source["source"], &source["records"], &source["with_output"]), (&json!("site"), &json!(1), &json!(1)));
+        assert_eq!(
+            (&source["source"], &source["records"], &source["with_output"]),
+            (&json!("site"), &json!(1), &json!(1))
+        );
         assert_eq!((&source["weight"], &source["groups"]), (&json!(10.0), &json!(1)));
         assert_eq!(source["first"], "2026-09-14T08:30:00Z");
     }
@@ -63,7 +66,8 @@ fn importing_a_file_again_or_as_csv_changes_nothing() {
     let before = stats(&folder);
     let again = import(&folder, &["day.jsonl"]);
     assert_eq!((&again["new"], &again["known"]), (&json!(0), &json!(50)));
-    let csv: String = (0..50).map(|number| format!("r{number},text {},2026-09-01,{}\n", number % 7, number % 3)).collect();
+    let csv: String =
+        (0..50).map(|number| format!("r{number},text {},2026-09-01,{}\n", number % 7, number % 3)).collect();
     folder.write("day.csv", &format!("id,text,ts,user\n{csv}"));
     assert_eq!(import(&folder, &["day.csv"])["known"], 50);
     assert_eq!(stats(&folder), before);

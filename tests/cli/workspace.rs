@@ -1,9 +1,11 @@
 //! Workspaces to test in: numbered questions for a server, and topics of made-up words for decay.
 
+use std::sync::LazyLock;
+
 use serde_json::json;
 
 use crate::runner::Folder;
-use crate::server::Server;
+use crate::server::{Server, nowhere};
 
 /// The right answer to a question of [`questions`].
 pub fn right(input: &str) -> String {
@@ -14,7 +16,9 @@ pub fn right(input: &str) -> String {
 pub fn questions(count: usize) -> String {
     let row = |number: usize| {
         let (input, expected) = (format!("question {number:04}"), format!("answer {number:04}"));
-        json!({"id": format!("q{number:04}"), "input": input, "expected": expected, "reviewed_at": "2026-09-01"}).to_string() + "\n"
+        json!({"id": format!("q{number:04}"), "input": input, "expected": expected, "reviewed_at": "2026-09-01"})
+            .to_string()
+            + "\n"
     };
     (1..=count).map(row).collect()
 }
@@ -35,7 +39,9 @@ pub fn quiz_of(url: &str, examples: &str, gates: &str) -> Folder {
 
 /// `karat.yaml` with one endpoint that is tried twice, and `rest` of the file.
 pub fn workspace(url: &str, rest: &str) -> String {
-    format!("endpoints:\n  model:\n    type: openai\n    base_url: {url}\n    model: test-model\n    timeout: 10s\n    max_retries: 1\n{rest}")
+    format!(
+        "endpoints:\n  model:\n    type: openai\n    base_url: {url}\n    model: test-model\n    timeout: 10s\n    max_retries: 1\n{rest}"
+    )
 }
 
 /// A suite over `dataset` with an exact scorer.
@@ -64,13 +70,34 @@ pub const EXAMPLES: usize = 12;
 /// a quarter of the traffic. `decay` is the section of that name in `karat.yaml`.
 pub fn decayed(url: &str, decay: &str) -> Folder {
     let folder = Folder::new();
-    folder.write("karat.yaml", &workspace(url, &format!("decay:\n{decay}")));
-    folder.write("datasets/topics/dataset.yaml", "labels: [alpine, bakery, cinema, desert, engine]\ntraffic: site\nreference: 2026-06\n");
+    let section = if decay.is_empty() { String::new() } else { format!("decay:\n{decay}") };
+    folder.write("karat.yaml", &workspace(url, &section));
+    folder.write(
+        "datasets/topics/dataset.yaml",
+        "labels: [alpine, bakery, cinema, desert, engine]\ntraffic: site\nreference: 2026-06\n",
+    );
     folder.write("datasets/topics/examples.jsonl", &golden());
     folder.write("suites/topics.yaml", &suite("topics", "gates:\n  - min: 0.8\n"));
     folder.write("traffic/june.jsonl", &month("2026-06", &TOPICS.map(|topic| (topic, 60))));
     let august = [("alpine", 57), ("bakery", 56), ("cinema", 56), ("desert", 56), (EMERGED, 75)];
     folder.write("traffic/august.jsonl", &month("2026-08", &august));
+    folder
+}
+
+/// The database of [`decayed`] with both months imported and August measured. Made once: forming the clusters takes
+/// most of an assay's time.
+static MEASURED: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let folder = decayed(&nowhere(), "");
+    import_months(&folder);
+    folder.karat(&AUGUST).expect(0);
+    std::fs::read(folder.path(".karat/karat.db")).unwrap()
+});
+
+/// [`decayed`] with both months imported and August measured before.
+pub fn measured(url: &str, decay: &str) -> Folder {
+    let folder = decayed(url, decay);
+    std::fs::create_dir(folder.path(".karat")).unwrap();
+    std::fs::write(folder.path(".karat/karat.db"), &*MEASURED).unwrap();
     folder
 }
 
@@ -133,7 +160,9 @@ impl Draws {
 /// A word of a topic: its letters in an order of their own, so that topics share few n-grams.
 fn word(topic: &str, number: usize) -> String {
     let letters: Vec<char> = topic.chars().collect();
-    let mut draws = Draws(topic.bytes().fold(number as u64 + 17, |seed, byte| seed.wrapping_mul(131).wrapping_add(u64::from(byte))));
+    let mut draws = Draws(
+        topic.bytes().fold(number as u64 + 17, |seed, byte| seed.wrapping_mul(131).wrapping_add(u64::from(byte))),
+    );
     draws.below(2);
     let vowels = ['a', 'e', 'i', 'o', 'u'];
     let syllable = |draws: &mut Draws| format!("{}{}", letters[draws.below(letters.len())], vowels[draws.below(5)]);

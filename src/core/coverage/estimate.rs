@@ -174,7 +174,7 @@ impl<'a> Scored<'a> {
 
     /// The represented share, not yet clamped, with rows and topics counted as often as the bootstrap drew them; NaN
     /// where nothing was drawn, or where represented and unknown requests look the same.
-    fn share(&self, calibration: &Calibration, rows: Option<&[f64]>, topics: Option<&TopicDraw>) -> f64 {
+    fn share(&self, calibration: &Calibration, rows: Option<&[f64]>, drawn: Option<&Draw>) -> f64 {
         let (mut seen, mut mass) = (0.0, 0.0);
         for (row, posterior) in self.posterior.iter().enumerate().filter(|(row, _)| self.nearest[*row].is_some()) {
             let weight = self.sample.weights[row] * rows.map_or(1.0, |counts| counts[self.sample.groups[row]]);
@@ -184,8 +184,8 @@ impl<'a> Scored<'a> {
         if mass <= 0.0 {
             return f64::NAN;
         }
-        let known = self.known_mean(calibration, topics);
-        let novel = novel_mean(calibration, topics);
+        let known = self.known_mean(calibration, drawn);
+        let novel = novel_mean(calibration, drawn);
         if known - novel < MIN_CONTRAST {
             return f64::NAN;
         }
@@ -193,11 +193,11 @@ impl<'a> Scored<'a> {
     }
 
     /// Mean posterior of held-out examples, with topics weighted as today's traffic has them.
-    fn known_mean(&self, calibration: &Calibration, topics: Option<&TopicDraw>) -> f64 {
+    fn known_mean(&self, calibration: &Calibration, drawn: Option<&Draw>) -> f64 {
         let topic_examples = topic_weights(calibration, self.topic_mass.len());
         let examples: f64 = topic_examples.iter().sum();
-        weighted(calibration.points.iter().map(|point| {
-            let drawn = topics.map_or(1.0, |draw| draw.known[point.topic]);
+        weighted(calibration.points.iter().enumerate().map(|(position, point)| {
+            let drawn = drawn.map_or(1.0, |draw| draw.known[position]);
             // Half of the weight stays with the set's own mix: a topic that takes in much traffic also takes in what is
             // not its own, and full weight on it makes the represented share too small.
             let mix = 0.5 * self.topic_mass[point.topic] / topic_examples[point.topic] + 0.5 / examples;
@@ -263,9 +263,9 @@ fn topic_weights(calibration: &Calibration, topics: usize) -> Vec<f64> {
     weights
 }
 
-fn novel_mean(calibration: &Calibration, topics: Option<&TopicDraw>) -> f64 {
+fn novel_mean(calibration: &Calibration, drawn: Option<&Draw>) -> f64 {
     weighted(calibration.points.iter().map(|point| {
-        let drawn = topics.map_or(1.0, |draw| draw.novel[point.topic]);
+        let drawn = drawn.map_or(1.0, |draw| draw.novel[point.topic]);
         (point.novel, point.weight * drawn)
     }))
 }
@@ -279,10 +279,11 @@ fn weighted(values: impl Iterator<Item = (f64, f64)>) -> f64 {
 /// apart so little that a share would be noise.
 const MIN_CONTRAST: f64 = 0.02;
 
-/// How often each topic was drawn.
-struct TopicDraw {
+/// How often calibration points and topics were drawn.
+struct Draw {
+    /// By point: the topics that are known are known, only their examples might have been others.
     known: Vec<f64>,
-    /// Fewer topics than the set has: new requests are about a handful of things, and which ones they are is the
+    /// By topic, and fewer than the set has: new requests are about a handful of things, and which ones they are is the
     /// largest part of the error.
     novel: Vec<f64>,
 }
@@ -312,14 +313,11 @@ fn bootstrap(
             };
             let now_rows = resample(now.groups, now.groups);
             let then_rows = reference.map(|scored| resample(scored.groups, scored.groups));
-            let spread = |drawn: Vec<f64>| {
-                let mut counts = vec![0.0; topics];
-                present.iter().zip(drawn).for_each(|(topic, count)| counts[*topic] = count);
-                counts
-            };
-            let known = spread(resample(present.len(), present.len()));
-            let novel = spread(resample(present.len(), NOVEL_TOPICS.min(present.len())));
-            let draw = TopicDraw { known, novel };
+            let known = resample(calibration.points.len(), calibration.points.len());
+            let mut novel = vec![0.0; topics];
+            let drawn = resample(present.len(), NOVEL_TOPICS.min(present.len()));
+            present.iter().zip(drawn).for_each(|(topic, count)| novel[*topic] = count);
+            let draw = Draw { known, novel };
             let now_share = now.share(calibration, Some(&now_rows), Some(&draw));
             let then_share = reference
                 .zip(then_rows.as_ref())

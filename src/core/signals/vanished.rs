@@ -3,7 +3,7 @@
 use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
 use crate::core::signals::Policy;
 use crate::core::stats::{benjamini_hochberg, binomial_rate_less, poisson_exact};
-use crate::core::vector::{Vectors, top_k};
+use crate::core::vector::{Neighbour, Vectors, top_k};
 
 /// Records around every example in one window.
 #[derive(Debug, Clone)]
@@ -14,14 +14,16 @@ pub struct LocalMass {
     pub total: f64,
 }
 
-/// Counts, for every example, the records that have it among their `neighbours` nearest examples.
+/// Counts, for every example, the records that have it among their `neighbours` nearest examples and are nearer to its
+/// topic than to any other among these (`topics[i]` is example i's).
 ///
-/// A record stands in the ball of several examples, as the examples of a topic stand for it together. Weights are
+/// A record counts for several examples, as the examples of a topic stand for it together. Weights are
 /// scaled to the effective sample size, so that unequal sampling never looks like more evidence than there is.
 /// `represented` is each record's probability of being represented at all: a record that no example stands for is
 /// nobody's traffic.
 pub fn local_mass(
     examples: &Vectors,
+    topics: &[usize],
     records: &Vectors,
     weights: &[f64],
     represented: &[f64],
@@ -32,11 +34,21 @@ pub fn local_mass(
     let scale = if total_weight > 0.0 { total / total_weight } else { 0.0 };
     let mut counts = vec![0.0; examples.len()];
     for (record, nearest) in top_k(records, examples, neighbours, |_, _| false).into_iter().enumerate() {
-        for neighbour in nearest {
+        let Some(topic) = nearest_topic(&nearest, topics) else { continue };
+        for neighbour in nearest.iter().filter(|neighbour| topics[neighbour.index] == topic) {
             counts[neighbour.index] += weights[record] * scale * represented[record];
         }
     }
     LocalMass { counts, total }
+}
+
+/// The topic with the most squared similarity among the nearest examples; of equal ones the first.
+fn nearest_topic(nearest: &[Neighbour], topics: &[usize]) -> Option<usize> {
+    let mut votes = std::collections::BTreeMap::new();
+    for neighbour in nearest {
+        *votes.entry(topics[neighbour.index]).or_insert(0.0) += f64::from(neighbour.similarity).max(0.0).powi(2);
+    }
+    votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(topic, _)| topic)
 }
 
 /// Flags active, not critical examples whose local mass fell from the reference window to the window now.

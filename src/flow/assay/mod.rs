@@ -55,7 +55,7 @@ pub fn assay(
     steps(1);
     let clusters = Clusters::build(bench, &inputs, &embedded, measured.as_ref(), options.seed, now)?;
     steps(1);
-    let flags = rank(flags(bench, &inputs, &embedded, measured.as_ref(), now));
+    let flags = rank(flags(bench, &inputs, &embedded, &topics, measured.as_ref(), now));
     let judged = queue::update(bench, &inputs, flags, measured.is_some(), now)?;
     let (view, records) = result::assemble(bench, &inputs, &embedded, &topics, measured.as_ref(), &clusters, &judged)?;
     bench.store.keep_assay(&AssayRow {
@@ -72,6 +72,7 @@ fn flags(
     bench: &Workbench,
     inputs: &Inputs,
     embedded: &Embedded,
+    topics: &[usize],
     measured: Option<&CoverageAssay>,
     now: Timestamp,
 ) -> Vec<Flag> {
@@ -87,9 +88,15 @@ fn flags(
         let represented =
             |coverage: &coverage::Coverage| coverage.records.iter().map(|r| r.p_represented).collect::<Vec<_>>();
         let live = embedded.live.select_from(&embedded.golden);
-        let before = local_mass(&live, vectors, &records.weights, &represented(then), policy.neighbours);
-        let after =
-            local_mass(&live, &embedded.now, &inputs.now.weights, &represented(&measured.now), policy.neighbours);
+        let before = local_mass(&live, topics, vectors, &records.weights, &represented(then), policy.neighbours);
+        let after = local_mass(
+            &live,
+            topics,
+            &embedded.now,
+            &inputs.now.weights,
+            &represented(&measured.now),
+            policy.neighbours,
+        );
         let live_examples: Vec<_> = embedded.live.rows.iter().map(|row| examples[*row].clone()).collect();
         flags.extend(vanished_flags(&live_examples, &before, &after, policy));
     }
