@@ -80,11 +80,8 @@ fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
         Regex::new(r#"#\[cfg\(test\)\]\s*(?:#\[path\s*=\s*"([^"]+)"\]\s*)?(?:pub(?:\([^)]*\))?\s+)?mod\s+(\w+)\s*;"#)
             .unwrap();
     let folder = path.parent().unwrap();
-    let own = if path.file_name().is_some_and(|name| name == "mod.rs" || name == "lib.rs") {
-        folder.to_owned()
-    } else {
-        path.with_extension("")
-    };
+    let of_folder = path.ends_with("mod.rs") || path.ends_with("lib.rs");
+    let own = if of_folder { folder.to_owned() } else { path.with_extension("") };
     declared
         .captures_iter(text)
         .map(|found| match found.get(1) {
@@ -156,17 +153,12 @@ fn violations(path: &str, text: &str) -> Vec<String> {
             }
             continue;
         }
-        match place.resolve(&named.path, &named.inline) {
-            Some(target) => {
-                if let Some(what) = wrong_arrow(&place, &target) {
-                    report(named.line, what);
-                }
-            }
-            None => {
-                if let Some(what) = wrong_use_of_the_world(&place, &named) {
-                    report(named.line, what);
-                }
-            }
+        let wrong = match place.resolve(&named.path, &named.inline) {
+            Some(target) => wrong_arrow(&place, &target),
+            None => wrong_use_of_the_world(&place, &named),
+        };
+        if let Some(what) = wrong {
+            report(named.line, what);
         }
     }
     found
@@ -314,29 +306,22 @@ fn names(tokens: &[Token]) -> Vec<Named> {
             "use" if text(at + 1) != "<" => {
                 let mut paths = Vec::new();
                 at = use_tree(tokens, at + 1, &[], &mut paths);
-                found.extend(paths.into_iter().map(|(line, path)| Named {
-                    line,
-                    path,
-                    is_use: true,
-                    is_macro: false,
-                    inline: inline.clone(),
-                }));
+                let named = |(line, path)| Named { line, path, is_use: true, is_macro: false, inline: inline.clone() };
+                found.extend(paths.into_iter().map(named));
                 continue;
             }
-            word if is_word(word) && text(at + 1) == "!" && text(at + 2) != "=" => {
-                found.push(Named { line, path: vec![word.to_owned()], is_use: false, is_macro: true, inline });
-            }
-            word if is_word(word) && text(at + 1) == "::" => {
+            word if is_word(word) => {
                 let mut path = vec![word.to_owned()];
                 while text(at + 1) == "::" && is_word(text(at + 2)) {
                     path.push(text(at + 2).to_owned());
                     at += 2;
                 }
-                if text(at + 1) == "!" {
-                    let name = path.pop().unwrap_or_default();
-                    found.push(Named { line, path: vec![name], is_use: false, is_macro: true, inline });
-                } else {
-                    found.push(Named { line, path, is_use: false, is_macro: false, inline });
+                let is_macro = text(at + 1) == "!" && text(at + 2) != "=";
+                if is_macro {
+                    path.drain(..path.len() - 1);
+                }
+                if is_macro || path.len() > 1 {
+                    found.push(Named { line, path, is_use: false, is_macro, inline });
                 }
             }
             _ => {}
@@ -505,9 +490,9 @@ fn what_only_looks_wrong_is_right() {
 fn modules_for_tests_alone_are_found_under_either_spelling() {
     let text = "#[cfg(test)]\nmod fixture;\n#[cfg(test)]\n#[path = \"openai_tests.rs\"]\nmod tests;\n#[cfg(test)]\npub(crate) mod server;";
     let found = test_modules(Path::new("src/edge/endpoint/openai.rs"), text);
-    let shown: Vec<_> = found.iter().map(|path| path.display().to_string()).collect();
-    assert!(shown.contains(&"src/edge/endpoint/openai_tests.rs".to_owned()), "{shown:?}");
-    assert!(shown.contains(&"src/edge/endpoint/openai/fixture.rs".to_owned()), "{shown:?}");
+    let expected = ["openai/fixture.rs", "openai_tests.rs", "openai/server.rs"]
+        .map(|name| Path::new("src/edge/endpoint").join(name));
+    assert_eq!(found, expected);
     let found = test_modules(Path::new("src/edge/net/mod.rs"), "#[cfg(test)]\npub(crate) mod server;");
-    assert!(found.contains(&PathBuf::from("src/edge/net/server.rs")), "{found:?}");
+    assert_eq!(found, [PathBuf::from("src/edge/net/server.rs")]);
 }

@@ -125,7 +125,6 @@ pub fn main() -> ExitCode {
     let result = dispatch(&mut context, cli.command);
     match result {
         Ok(exit) => exit.into(),
-        Err(failure) if output::is_closed_pipe(&failure) => Exit::Success.into(),
         Err(failure) => {
             failure::print(&failure, context.output.colour_errors());
             Exit::of(&failure).into()

@@ -46,16 +46,18 @@ impl Output {
             .clamp(60, 200)
     }
 
-    /// Writes data to stdout.
+    /// Writes data to stdout. A reader that went away is no error: files and gates still count.
     ///
     /// # Errors
-    /// A failure where stdout is gone; [`is_closed_pipe`] tells whether that is an error at all.
+    /// A failure where stdout cannot be written for another reason.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(|error| Failure::other("stdout cannot be written").caused_by(error))
+        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Failure::other("stdout cannot be written").caused_by(error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says something on stderr, unless told to be quiet.
@@ -65,10 +67,4 @@ impl Output {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
-}
-
-/// Whether a failure only says that nobody reads stdout any more.
-pub(super) fn is_closed_pipe(failure: &Failure) -> bool {
-    let cause = failure.source.as_deref().and_then(|source| source.downcast_ref::<std::io::Error>());
-    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -139,7 +139,12 @@ fn list(
     format: Format,
 ) -> Result<Exit, Failure> {
     let state = wanted(state)?;
-    let datasets = if datasets.is_empty() { bench.store.flagged_datasets()? } else { datasets };
+    let flagged = bench.store.flagged_datasets()?;
+    // A name that has neither flags nor a folder is a slip of the hand, not an empty queue.
+    for unflagged in datasets.iter().filter(|name| !flagged.contains(name)) {
+        bench.read_dataset(unflagged)?;
+    }
+    let datasets = if datasets.is_empty() { flagged } else { datasets };
     let mut flags = Vec::new();
     for dataset in datasets {
         flags.extend(rows(bench, &dataset, |row| state.is_none_or(|state| row.state == state))?);
@@ -283,7 +288,7 @@ fn csv_text(flags: &[QueueRow]) -> Result<String, Failure> {
             &row.input,
             &row.expected,
         ];
-        writer.write_record(cells.map(|cell| for_spreadsheet(cell).into_owned())).map_err(fail)?;
+        writer.write_record(cells.map(|cell| for_spreadsheet(&for_terminal(cell)).into_owned())).map_err(fail)?;
     }
     let bytes = writer
         .into_inner()

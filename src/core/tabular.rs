@@ -87,7 +87,8 @@ impl<R: BufRead> Iterator for JsonLines<R> {
 }
 
 fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("not UTF-8 (byte {})", error.valid_up_to() + 1))?;
+    let text = std::str::from_utf8(bytes.trim_ascii_end())
+        .map_err(|error| format!("not UTF-8 (byte {})", error.valid_up_to() + 1))?;
     match serde_json::from_str(text) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err("not a JSON object".to_owned()),

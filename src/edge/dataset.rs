@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::domain::{Card, Dataset, Example, Failure};
+use crate::core::domain::{Card, Dataset, Example, Failure, nearest};
 use crate::core::golden::{Fingerprint, RowError, dataset_version, example_from_row, finish_ids};
 use crate::core::tabular::{Format, rows};
 
@@ -32,14 +32,11 @@ pub fn examples_file(folder: &Path) -> Result<PathBuf, Failure> {
 fn unknown_dataset(folder: &Path) -> Failure {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let names = folder.parent().map(dataset_names).unwrap_or_default();
-    let hint =
-        match names.iter().max_by(|a, b| strsim::jaro_winkler(a, &name).total_cmp(&strsim::jaro_winkler(b, &name))) {
-            Some(nearest) if strsim::jaro_winkler(nearest, &name) > 0.7 => {
-                format!("did you mean \"{nearest}\"? There are {}", names.join(", "))
-            }
-            Some(_) => format!("there are {}", names.join(", ")),
-            None => format!("make {} with an examples.jsonl in it", folder.display()),
-        };
+    let hint = match nearest(&name, &names) {
+        Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
+        None if names.is_empty() => format!("make {} with an examples.jsonl in it", folder.display()),
+        None => format!("there are {}", names.join(", ")),
+    };
     Failure::data(format!("there is no dataset \"{name}\" ({} does not exist)", folder.display())).hint(hint)
 }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::{Event, Events, Workbench};
 use crate::core::domain::{
     CallError, CallErrorKind, Dataset, Endpoint, Example, ExampleStatus, Failure, FailureKind, Outcome, OutcomeResult,
-    Request, Suite,
+    Request, Suite, nearest,
 };
 use crate::core::prompt::CompiledPrompt;
 use crate::core::quality::{RunIdentity, run_view};
@@ -163,13 +163,16 @@ fn build_endpoint(
 ) -> Result<Arc<dyn Endpoint>, Failure> {
     let Some(settings) = bench.workspace.endpoints.get(name) else {
         let known: Vec<_> = bench.workspace.endpoints.keys().map(String::as_str).collect();
-        let known =
-            if known.is_empty() { "none is defined".to_owned() } else { format!("defined are {}", known.join(", ")) };
+        let hint = match nearest(name, &known) {
+            Some(nearest) => format!("did you mean \"{nearest}\"? Defined are {}", known.join(", ")),
+            None if known.is_empty() => "none is defined".to_owned(),
+            None => format!("defined are {}", known.join(", ")),
+        };
         return Err(Failure::data(format!(
             "there is no endpoint \"{name}\" in karat.yaml (asked for by the suite {})",
             suite.name
         ))
-        .hint(known));
+        .hint(hint));
     };
     match settings {
         EndpointSettings::Baseline { dataset: labelled, k } => {

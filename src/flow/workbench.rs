@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::core::domain::{Card, Dataset, Embedder, Failure, Suite};
+use crate::core::domain::{Card, Dataset, Embedder, Failure, Suite, nearest};
 use crate::core::vector::Vectors;
 use crate::edge::config::{CardFile, Secrets, Workspace, load_suite, load_workspace, read_yaml};
 use crate::edge::dataset::{ReadDataset, examples_file, read_examples};
@@ -68,8 +68,11 @@ impl Workbench {
             return load_suite(given);
         }
         let names = self.suite_names();
-        let hint =
-            if names.is_empty() { "suites/ is empty".to_owned() } else { format!("there are {}", names.join(", ")) };
+        let hint = match nearest(name, &names) {
+            Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
+            None if names.is_empty() => "suites/ is empty".to_owned(),
+            None => format!("there are {}", names.join(", ")),
+        };
         Err(Failure::data(format!("there is no suite \"{name}\" ({} does not exist)", named.display())).hint(hint))
     }
 

@@ -63,7 +63,7 @@ fn lint_names_every_finding_with_its_lines() {
     let view = folder.karat(&["dataset", "lint", "set", "--format", "json"]).expect(3).json();
     let kinds: Vec<_> =
         view["datasets"][0]["findings"].as_array().unwrap().iter().map(|finding| finding["kind"].clone()).collect();
-    assert_eq!(kinds, ["conflicting", "duplicate", "no_answer", "unknown_label"]);
+    assert_eq!(kinds, ["conflicting", "duplicate", "no-answer", "unknown-label"]);
     assert_eq!(view["datasets"][0]["bad_rows"][0]["line"], 7);
 }
 

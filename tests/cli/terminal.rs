@@ -94,7 +94,7 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn a_closed_pipe_does_not_keep_the_reports_from_being_written() {
+fn a_closed_pipe_keeps_neither_the_reports_from_being_written_nor_the_gate_from_counting() {
     let (_server, folder) = used();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -102,8 +102,9 @@ fn a_closed_pipe_does_not_keep_the_reports_from_being_written() {
     piped.stdout(Stdio::from(writer));
     let child = piped.spawn().unwrap();
     drop(piped);
-    wait(child, "karat decay -o r.html, nobody reading");
-    assert!(folder.path("records.jsonl").is_file() && folder.path("r.html").is_file());
+    let done = wait(child, "karat decay -o r.html, nobody reading");
+    assert!(folder.path("records.jsonl").is_file() && folder.path("r.html").is_file(), "no report: {done}");
+    done.expect(103);
 }
 
 #[test]

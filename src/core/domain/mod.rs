@@ -6,6 +6,7 @@ mod endpoint;
 mod example;
 mod failure;
 mod flag;
+mod nearest;
 mod outcome;
 mod suite;
 mod time;
@@ -17,6 +18,7 @@ pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, 
 pub use example::{Card, Dataset, Example, ExampleStatus, input_text};
 pub use failure::{Failure, FailureKind, Outcome as FlowResult};
 pub use flag::{Flag, ReasonCode};
+pub use nearest::nearest;
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, Score};
 pub use suite::{Gate, Normalization, Prompt, PromptMessage, Scorer, ScorerKind, Suite};
 pub use time::{Window, parse_span, parse_timestamp};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::core::domain::{Example, ExampleStatus};
+use crate::core::domain::{Example, ExampleStatus, nearest};
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,8 +69,7 @@ pub fn lint(examples: &[Example], labels: &[String]) -> Vec<Finding> {
         }
         let unknown = example.expected_texts().into_iter().find(|text| !labels.is_empty() && !labels.contains(text));
         if let Some(label) = unknown {
-            let nearest = labels.iter().max_by(|a, b| strsim::jaro(a, &label).total_cmp(&strsim::jaro(b, &label)));
-            let hint = nearest.map(|nearest| format!("; nearest is \"{nearest}\"")).unwrap_or_default();
+            let hint = nearest(&label, labels).map(|nearest| format!("; nearest is \"{nearest}\"")).unwrap_or_default();
             findings.push(single(
                 FindingKind::UnknownLabel,
                 example,

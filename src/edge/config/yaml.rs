@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_saphyr::Error;
 
-use crate::core::domain::Failure;
+use crate::core::domain::{Failure, nearest};
 
 /// Reads a YAML file.
 ///
@@ -45,14 +45,9 @@ fn describe(error: &Error, place: &str) -> Failure {
 }
 
 fn unknown(place: &str, what: &str, found: &str, known: &[&'static str]) -> Failure {
-    let nearest = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(candidate, found), candidate))
-        .filter(|(similarity, _)| *similarity > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
     let failure = Failure::data(format!("{place}: unknown {what} \"{found}\""));
-    match nearest {
-        Some((_, nearest)) => failure.hint(format!("did you mean \"{nearest}\"? Known here: {}", known.join(", "))),
+    match nearest(found, known) {
+        Some(nearest) => failure.hint(format!("did you mean \"{nearest}\"? Known here: {}", known.join(", "))),
         None => failure.hint(format!("known here: {}", known.join(", "))),
     }
 }

@@ -119,8 +119,9 @@ pub fn month_of_traffic(
     texts.shuffle(&mut random);
     let length = window.to.duration_since(window.from).as_secs();
     let mut lines = String::new();
+    let drawn = texts.len().max(1) as i64;
     for (index, text) in texts.into_iter().enumerate() {
-        let offset = SignedDuration::from_secs(length * index as i64 / records.max(1) as i64);
+        let offset = SignedDuration::from_secs(length * index as i64 / drawn);
         let time = window.from.checked_add(offset).unwrap_or(window.from).to_string();
         let user = format!("u{}", random.random_range(0..records.max(1)));
         let reply = reply(&text);

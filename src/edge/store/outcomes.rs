@@ -124,15 +124,15 @@ impl Store {
         Ok(found.pop())
     }
 
-    /// The latest run of a suite on an endpoint that lacks outcomes.
+    /// The latest unfinished run of a suite on an endpoint.
     ///
     /// # Errors
     /// A store failure.
     pub fn latest_unfinished_run(&self, suite: &str, endpoint: &str) -> Result<Option<StoredRun>, Failure> {
         let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM runs r WHERE r.suite = ?1 AND r.endpoint = ?2 ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1"
+            "SELECT {RUN_COLUMNS} FROM runs r WHERE r.suite = ?1 AND r.endpoint = ?2 AND r.finished_at IS NULL ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1"
         );
-        Ok(self.query_runs(&sql, &[&suite, &endpoint])?.pop().filter(|run| run.finished_at.is_none()))
+        Ok(self.query_runs(&sql, &[&suite, &endpoint])?.pop())
     }
 
     /// The latest finished run of every endpoint on a dataset version, by endpoint.

@@ -104,20 +104,21 @@ impl Store {
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<StoredRecord>> {
             let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map(params![source, micros(window.from), micros_ceil(window.to)], |row| {
-                let has_output: Option<i64> = row.get(7)?;
-                Ok(StoredRecord {
-                    record: TrafficRecord {
-                        record_id: row.get(0)?,
-                        at: timestamp(row.get(1)?),
-                        group: row.get(2)?,
-                        inclusion_probability: row.get(3)?,
-                        input: contents::unpack_text(row, 5)?,
-                        output: if has_output.is_some() { Some(contents::unpack_text(row, 7)?) } else { None },
-                    },
-                    content: row.get(4)?,
-                })
-            })?;
+            let rows =
+                statement.query_map(params![source, micros_ceil(window.from), micros_ceil(window.to)], |row| {
+                    let has_output: Option<i64> = row.get(7)?;
+                    Ok(StoredRecord {
+                        record: TrafficRecord {
+                            record_id: row.get(0)?,
+                            at: timestamp(row.get(1)?),
+                            group: row.get(2)?,
+                            inclusion_probability: row.get(3)?,
+                            input: contents::unpack_text(row, 5)?,
+                            output: if has_output.is_some() { Some(contents::unpack_text(row, 7)?) } else { None },
+                        },
+                        content: row.get(4)?,
+                    })
+                })?;
             rows.collect()
         };
         read().map_err(|error| self.fail(error))
@@ -169,7 +170,8 @@ impl Store {
     }
 }
 
-/// The end of a window lies after its last instant: rounded up, a window that ends a nanosecond after a record holds it.
+/// Times are kept in microseconds: rounded up, a window that ends a nanosecond after a record holds it, and one that
+/// begins a nanosecond after it does not.
 fn micros_ceil(timestamp: Timestamp) -> i64 {
     let nanos = timestamp.as_nanosecond();
     i64::try_from(nanos.div_euclid(1000) + i128::from(nanos.rem_euclid(1000) > 0)).unwrap_or(i64::MAX)
