@@ -222,3 +222,85 @@ pub fn topics_of(vectors: &Vectors, seed: u64) -> Vec<usize> {
         spherical_kmeans(vectors, &vec![1.0; vectors.len()], k, &KMeansOptions { seed, ..KMeansOptions::default() });
     fit.assignment.into_iter().map(|cluster| cluster.unwrap_or(0)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::stats::rng;
+    use rand::RngExt;
+
+    const DIM: usize = 24;
+
+    /// Records around axis-like centres, one topic after the other, `counts[topic]` of each.
+    fn records(counts: &[usize], seed: u64) -> Vectors {
+        let mut random = rng(seed, 0);
+        let mut vectors = Vectors::new(DIM);
+        for (topic, count) in counts.iter().enumerate() {
+            for _ in 0..*count {
+                let mut row: Vec<f32> = (0..DIM).map(|_| random.random_range(-0.15..0.15)).collect();
+                row[topic] += 1.0;
+                vectors.push(&row);
+            }
+        }
+        vectors
+    }
+
+    fn with_window<T>(label: &str, vectors: &Vectors, groups: Option<usize>, work: impl FnOnce(Window<'_>) -> T) -> T {
+        let weights = vec![1.0; vectors.len()];
+        let texts = vec!["words"; vectors.len()];
+        let groups: Vec<usize> = (0..vectors.len()).map(|row| row % groups.unwrap_or(usize::MAX)).collect();
+        work(Window { label, vectors, weights: &weights, texts: &texts, groups: &groups })
+    }
+
+    fn search(book: &mut ClusterBook, now: &Vectors, reference: &Vectors, groups: Option<usize>) -> usize {
+        let unrepresented = vec![false; now.len()];
+        let policy = Policy::default();
+        with_window("2026-07", now, groups, |now| {
+            with_window("2026-06", reference, None, |then| book.search(now, then, &unrepresented, &policy, 1))
+        })
+    }
+
+    fn book(reference: &Vectors) -> ClusterBook {
+        with_window("2026-06", reference, None, |window| ClusterBook::fit(window, 1, &Policy::default(), 1)).unwrap()
+    }
+
+    #[test]
+    fn a_new_topic_is_born_once_and_old_ids_keep_their_meaning() {
+        let reference = records(&[100, 100, 100, 100], 1);
+        let mut book = book(&reference);
+        let before = (book.ids.clone(), book.taxonomy.names.clone(), book.place(&reference, 0.05));
+        let now = records(&[100, 100, 100, 100, 80], 2);
+        assert!(search(&mut book, &now, &reference, None) >= 1);
+        let known = before.0.len();
+        assert_eq!((&book.ids[..known], &book.taxonomy.names[..known]), (&before.0[..], &before.1[..]));
+        let placed = book.place(&now, 0.05);
+        let newborn = placed[400..].iter().filter(|cluster| cluster.is_some_and(|c| book.born[c].is_some())).count();
+        assert!(newborn > 60, "{newborn}");
+        let version = book.version().unwrap();
+        assert_eq!(search(&mut book, &now, &reference, None), 0, "a window is searched once");
+        assert_eq!(book.version().unwrap(), version);
+    }
+
+    #[test]
+    fn nothing_is_born_without_an_excess_or_of_one_user() {
+        let reference = records(&[100, 100, 100, 100], 1);
+        assert_eq!(search(&mut book(&reference), &records(&[100, 100, 100, 100], 3), &reference, None), 0);
+        let now = records(&[100, 100, 100, 100, 80], 2);
+        assert_eq!(search(&mut book(&reference), &now, &reference, Some(1)), 0);
+    }
+
+    #[test]
+    fn few_records_form_no_clusters() {
+        let few = records(&[10, 10], 1);
+        assert!(with_window("w", &few, None, |window| ClusterBook::fit(window, 1, &Policy::default(), 1)).is_none());
+    }
+
+    #[test]
+    fn numbering_goes_on_after_another_book() {
+        let reference = records(&[100, 100], 1);
+        let book =
+            with_window("w", &reference, None, |window| ClusterBook::fit(window, 7, &Policy::default(), 1)).unwrap();
+        assert_eq!(book.ids[0], "c07");
+        assert_eq!(book.next_number(), 7 + book.ids.len());
+    }
+}

@@ -327,3 +327,140 @@ fn bootstrap(
         .collect();
     draws.into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+
+    const DIM: usize = 32;
+
+    /// A topic's centre, and rows scattered around it.
+    struct Topics {
+        centres: Vec<Vec<f32>>,
+        random: ChaCha8Rng,
+    }
+
+    impl Topics {
+        fn new(count: usize, seed: u64) -> Self {
+            let mut random = rng(seed, 0);
+            let mut direction = || (0..DIM).map(|_| random.random_range(-1.0..1.0_f32)).collect();
+            Self { centres: (0..count).map(|_| direction()).collect(), random }
+        }
+
+        fn push(&mut self, vectors: &mut Vectors, topic: usize) {
+            let row: Vec<f32> = self.centres[topic].iter().map(|x| x + self.random.random_range(-0.8..0.8)).collect();
+            vectors.push(&row);
+        }
+
+        fn rows(&mut self, topics: impl Iterator<Item = usize>) -> Vectors {
+            let mut vectors = Vectors::new(DIM);
+            topics.for_each(|topic| self.push(&mut vectors, topic));
+            vectors
+        }
+    }
+
+    fn options() -> Options {
+        Options { seed: 1, replicates: 200, duplicate_similarity: 0.98, tolerated_gap: 0.01 }
+    }
+
+    fn measure(
+        golden: &Vectors,
+        topics: &[usize],
+        now: &Vectors,
+        reference: Option<&Vectors>,
+    ) -> Option<CoverageAssay> {
+        let weights = vec![1.0; now.len().max(reference.map_or(0, Vectors::len))];
+        let groups: Vec<usize> = (0..weights.len()).collect();
+        let sample = |vectors| -> Sample<'_> {
+            Sample { vectors, weights: &weights[..vectors.len()], groups: &groups[..vectors.len()] }
+        };
+        assay(GoldenPoints { vectors: golden, topics }, sample(now), reference.map(sample), options())
+    }
+
+    #[test]
+    fn a_planted_share_is_found_and_the_records_average_to_it() {
+        for new in [0.0, 0.2, 0.5] {
+            let mut world = Topics::new(60, 3);
+            let topics: Vec<usize> = (0..400).map(|row| row % 40).collect();
+            let golden = world.rows(topics.iter().copied());
+            let hidden = (1000.0 * new) as usize;
+            let now = world.rows((0..1000).map(|row| if row < hidden { 40 + row % 20 } else { row % 40 }));
+            let reference = world.rows((0..1000).map(|row| row % 40));
+            let found = measure(&golden, &topics, &now, Some(&reference)).unwrap();
+            assert!((found.now.value - (1.0 - new)).abs() < 0.05, "{new}: {:?}", found.now.value);
+            assert!(found.now.interval.contains(1.0 - new), "{new}: {:?}", found.now.interval);
+            let mean = found.now.records.iter().map(|record| record.p_represented).sum::<f64>() / 1000.0;
+            assert!((mean - found.now.value).abs() < 1e-9);
+            let gap = found.gap.unwrap();
+            assert_eq!(gap.p_value < 0.05, new > 0.0, "{new}: {gap:?}");
+        }
+    }
+
+    #[test]
+    fn near_duplicates_in_the_set_do_not_raise_the_share() {
+        let mut world = Topics::new(30, 5);
+        let mut topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
+        let golden = world.rows(topics.iter().copied());
+        let now = world.rows((0..600).map(|row| row % 30));
+        let plain = measure(&golden, &topics, &now, None).unwrap().now.value;
+        let mut padded = golden.clone();
+        (0..200).for_each(|row| padded.push(golden.row(row)));
+        topics.extend_from_within(..);
+        let with_copies = measure(&padded, &topics, &now, None).unwrap().now.value;
+        assert!((plain - 2.0 / 3.0).abs() < 0.06 && (with_copies - plain).abs() < 0.03, "{plain} {with_copies}");
+    }
+
+    #[test]
+    fn records_with_nothing_to_embed_are_represented_by_nothing_and_stay_in_the_denominator() {
+        let mut world = Topics::new(20, 7);
+        let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
+        let golden = world.rows(topics.iter().copied());
+        let mut now = world.rows((0..300).map(|row| row % 20));
+        (0..100).for_each(|_| now.push(&[0.0; DIM]));
+        let found = measure(&golden, &topics, &now, None).unwrap().now;
+        assert!((found.value - 0.75).abs() < 0.05 && found.value <= 0.75, "{}", found.value);
+        assert!(found.records[350].nearest.is_none() && found.records[350].p_represented == 0.0);
+        let mean = found.records.iter().map(|record| record.p_represented).sum::<f64>() / 400.0;
+        assert!((mean - found.value).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_not_guessed() {
+        let mut world = Topics::new(20, 9);
+        let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
+        let golden = world.rows(topics.iter().copied());
+        let now = world.rows((0..100).map(|row| row % 20));
+        assert!(measure(&golden, &topics, &Vectors::new(DIM), None).is_none(), "no traffic");
+        assert!(
+            measure(&golden.select(&(0..19).collect::<Vec<_>>()), &topics[..19], &now, None).is_none(),
+            "too few examples"
+        );
+        assert!(measure(&golden, &[0; 200], &now, None).is_none(), "one topic");
+        let shuffled: Vec<usize> = (0..200).map(|row| (row / 10 + row) % 20).collect();
+        let blind = measure(&golden, &shuffled, &now, None);
+        assert!(blind.is_none_or(|found| found.now.interval.width() > 0.5), "labels that mean nothing tell nothing");
+        let empty = world.rows(std::iter::empty());
+        let mut nothing = empty.clone();
+        (0..50).for_each(|_| nothing.push(&[0.0; DIM]));
+        assert!(
+            measure(&golden, &topics, &nothing, None).is_none_or(|found| found.now.value == 0.0),
+            "nothing to embed"
+        );
+    }
+
+    #[test]
+    fn the_thread_count_changes_nothing() {
+        let mut world = Topics::new(20, 11);
+        let topics: Vec<usize> = (0..160).map(|row| row % 16).collect();
+        let golden = world.rows(topics.iter().copied());
+        let now = world.rows((0..300).map(|row| row % 20));
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| measure(&golden, &topics, &now, Some(&now)).unwrap())
+        };
+        let (one, four) = (with(1), with(4));
+        assert_eq!(one.now.interval, four.now.interval);
+        assert_eq!((one.gap, one.now.records), (four.gap, four.now.records));
+    }
+}
