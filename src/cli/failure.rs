@@ -14,9 +14,15 @@ pub(super) fn print(failure: &Failure, colour: bool) {
     for detail in &failure.details {
         text.push_str(&format!("  {}\n", for_terminal(detail)));
     }
+    let mut said = failure.message.clone();
     let mut cause = failure.source();
     while let Some(error) = cause {
-        text.push_str(&format!("  caused by: {}\n", for_terminal(&error.to_string())));
+        let reason = error.to_string();
+        // Some errors repeat what they wrap: once is enough.
+        if !said.contains(&reason) && !reason.contains(&said) {
+            text.push_str(&format!("  caused by: {}\n", for_terminal(&reason)));
+            said = reason;
+        }
         cause = error.source();
     }
     if let Some(hint) = &failure.hint {

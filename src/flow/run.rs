@@ -83,7 +83,7 @@ pub async fn run_suite(
     let shared = Arc::new(compile(suite, &dataset)?);
     let examples = selected(&dataset, options)?;
     let mut endpoints: Vec<Arc<dyn Endpoint>> = Vec::new();
-    for name in endpoint_names(suite, options)? {
+    for name in endpoint_names(&bench.store, suite, options)? {
         endpoints.push(build_endpoint(bench, &name, suite, &dataset)?);
     }
     bench.store.keep_dataset(&dataset, &now.to_string())?;
@@ -146,7 +146,10 @@ fn matches(example: &Example, key: &str, value: &str) -> bool {
     }
 }
 
-fn endpoint_names(suite: &Suite, options: &RunOptions) -> Result<Vec<String>, Failure> {
+fn endpoint_names(store: &Store, suite: &Suite, options: &RunOptions) -> Result<Vec<String>, Failure> {
+    if let (Some(Resume::Run(id)), true) = (&options.resume, options.endpoints.is_empty()) {
+        return Ok(vec![run_by_id(store, id)?.header.endpoint]);
+    }
     let names = if options.endpoints.is_empty() { &suite.endpoints } else { &options.endpoints };
     if names.is_empty() {
         return Err(Failure::data(format!("the suite {} names no endpoint", suite.name))
@@ -269,10 +272,13 @@ fn plan(
     Ok(Plan { header: run.header, open, endpoint })
 }
 
+fn run_by_id(store: &Store, id: &str) -> Result<StoredRun, Failure> {
+    let missing = || Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs");
+    store.run(id)?.ok_or_else(missing)
+}
+
 fn resumable(store: &Store, id: &str, header: &RunHeader) -> Result<StoredRun, Failure> {
-    let run = store
-        .run(id)?
-        .ok_or_else(|| Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs"))?;
+    let run = run_by_id(store, id)?;
     if run.header.suite != header.suite || run.header.endpoint != header.endpoint {
         let h = run.header;
         return Err(Failure::usage(format!("the run {id} is of the suite {} on {}", h.suite, h.endpoint))

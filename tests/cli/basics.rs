@@ -21,7 +21,7 @@ fn a_new_workspace_runs_and_shows_out_of_the_box() {
     assert_eq!(list["runs"][0]["finished"], true);
     let shown = folder.karat(&["show", &run[..13], "--format", "json"]).expect(0).json();
     assert_eq!(shown["quality"]["runs"][0]["run_id"], run);
-    assert_eq!(shown["quality"]["runs"][0]["outcomes"]["scored"], 12);
+    assert_eq!(shown["quality"]["runs"][0]["outcomes"]["scored"], 24);
 }
 
 #[test]

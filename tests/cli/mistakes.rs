@@ -286,7 +286,7 @@ fn traffic_that_is_missing_empty_or_of_an_unknown_kind_is_refused() {
     refused(
         folder.karat(&["decay", "quiz"]),
         3,
-        &["no traffic in the source \"default\"", "`karat traffic import FILE`"],
+        &["no traffic in the source \"default\"", "`karat traffic import FILE --source default`"],
     );
 }
 

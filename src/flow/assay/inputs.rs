@@ -88,7 +88,7 @@ impl Inputs {
         let Some((first, last)) = span else {
             let sources: Vec<String> = bench.store.traffic_stats()?.into_iter().map(|stats| stats.source).collect();
             let hint = if sources.is_empty() {
-                "import some with `karat traffic import FILE`".to_owned()
+                format!("import some with `karat traffic import FILE --source {source}`")
             } else {
                 format!(
                     "sources with traffic are {}; set \"traffic\" in the dataset's card or pass --source",
