@@ -21,6 +21,10 @@ pub(super) struct Args {
     format: Format,
 }
 
+/// Characters of a run's id that are shown: its time and enough of its random part to tell runs apart. Every command
+/// takes the beginning of an id.
+const RUN_ID: usize = 18;
+
 #[derive(Serialize)]
 struct ListView {
     schema: &'static str,
@@ -97,7 +101,14 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
             let state =
                 if run.finished { run.total.to_string() } else { format!("{}/{} unfinished", run.done, run.total) };
             let started = run.started_at.get(..16).unwrap_or(&run.started_at).replace('T', " ");
-            vec![run.run_id.clone(), run.suite.clone(), run.endpoint.clone(), version, started, state]
+            vec![
+                short(&run.run_id, RUN_ID).to_owned(),
+                run.suite.clone(),
+                run.endpoint.clone(),
+                version,
+                started,
+                state,
+            ]
         });
         text.push_str(&plain_table(
             &["run", "suite", "endpoint", "dataset", "started", "examples"],

@@ -87,6 +87,7 @@ impl Folder {
         let replacements = [
             (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]"),
+            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}\b", "[short uuid]"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", "[time]"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d", "[time]"),
             (r#"("p\d\d_ms": )[0-9.e-]+"#, "$1[duration]"),
