@@ -1,6 +1,6 @@
 //! The database: SQLite in WAL mode, one file a subject.
 //!
-//! Reads go through the connection of the [`Store`]; writes go through one writer thread ([`writer`]), which groups
+//! Reads go through the connection of the [`Store`]; writes go through one writer thread (`writer`), which groups
 //! what is waiting into one commit and answers only once it is on disk. Several karat processes may share one file.
 
 mod assays;
