@@ -200,7 +200,6 @@ fn build_endpoint(
                 params: params.clone(),
                 timeout: *timeout,
                 retry: RetryPolicy { max_retries: *max_retries, ..RetryPolicy::default() },
-                fingerprint_basis: String::new(),
             };
             let options = ClientOptions {
                 connect_timeout: CONNECT_TIMEOUT.min(*timeout),

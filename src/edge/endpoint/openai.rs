@@ -37,9 +37,6 @@ pub struct OpenAiSettings {
     pub timeout: Duration,
     /// How transient failures are tried again.
     pub retry: RetryPolicy,
-    /// Whatever else tells this endpoint from another one with the same settings, such as the revision of the weights
-    /// behind the URL; part of the fingerprint unless empty.
-    pub fingerprint_basis: String,
 }
 
 /// A model behind `POST {base_url}/chat/completions`.
@@ -59,8 +56,8 @@ impl OpenAiEndpoint {
     /// An endpoint that sends by `client`; nothing is sent yet.
     ///
     /// Its fingerprint is the content hash, under the label `endpoint`, of the canonical JSON of type, base URL
-    /// (without slash at its end and without values of query parameters that carry credentials), model, params,
-    /// names of headers (in lower case and sorted), and the basis unless it is empty.
+    /// (without slash at its end and without values of query parameters that carry credentials), model, params
+    /// and names of headers (in lower case and sorted).
     ///
     /// # Errors
     /// Settings that cannot be meant: no http(s) URL, a user or password in it, an empty model, a reserved param, an
@@ -179,16 +176,13 @@ fn secret_value(text: &str) -> Option<HeaderValue> {
 fn fingerprint(settings: &OpenAiSettings, url: &Url) -> String {
     let mut names: Vec<String> = settings.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
     names.sort();
-    let mut basis = json!({
+    let basis = json!({
         "type": "openai",
         "base_url": public_base(url),
         "model": settings.model,
         "params": settings.params,
         "headers": names,
     });
-    if let (Some(map), false) = (basis.as_object_mut(), settings.fingerprint_basis.is_empty()) {
-        map.insert("basis".to_owned(), json!(settings.fingerprint_basis));
-    }
     content_hash("endpoint", canonical_json(&basis).as_bytes())
 }
 

@@ -18,7 +18,6 @@ fn settings(base_url: &str) -> OpenAiSettings {
         // Long, so that a busy machine does not turn one failure into another.
         timeout: ms(5000),
         retry: RetryPolicy { max_retries: 2, base: ms(1), cap: ms(2), max_retry_after: ms(2000) },
-        fingerprint_basis: String::new(),
     }
 }
 
@@ -265,13 +264,12 @@ fn the_fingerprint_follows_what_may_change_answers_and_no_secret() {
         |s| s.timeout = Duration::from_secs(9),
         |s| s.name = "other".into(),
     ];
-    let other: [fn(&mut OpenAiSettings); 6] = [
+    let other: [fn(&mut OpenAiSettings); 5] = [
         |s| s.model = "m2".into(),
         |s| s.base_url = "http://h/v2?api-version=1&key=one".into(),
         |s| s.base_url = "http://h/v1?api-version=2&key=one".into(),
         |s| s.params = Map::new(),
         |s| s.headers = Vec::new(),
-        |s| s.fingerprint_basis = "revision 2".into(),
     ];
     assert!(same.iter().all(|change| print(*change) == first));
     assert!(other.iter().all(|change| print(*change) != first));
