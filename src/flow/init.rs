@@ -40,7 +40,17 @@ pub fn init(root: &Path) -> Result<Vec<PathBuf>, Failure> {
 
 fn ignore(root: &Path) -> Result<Option<PathBuf>, Failure> {
     let path = root.join(".gitignore");
-    let before = std::fs::read_to_string(&path).unwrap_or_default();
+    let before = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        // What cannot be read must not be written over.
+        Err(error) => {
+            let lines = IGNORED.join(", ");
+            return Err(Failure::data(format!("cannot read {}", path.display()))
+                .hint(format!("add these lines to it by hand: {lines}"))
+                .caused_by(error));
+        }
+    };
     let missing: Vec<&str> =
         IGNORED.iter().copied().filter(|line| !before.lines().any(|known| known.trim() == *line)).collect();
     if missing.is_empty() {
@@ -54,6 +64,15 @@ fn ignore(root: &Path) -> Result<Option<PathBuf>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_gitignore_that_cannot_be_read_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".gitignore");
+        std::fs::write(&path, b"caf\xe9\n").unwrap();
+        assert!(init(folder.path()).unwrap_err().hint.unwrap().contains("/.env"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"caf\xe9\n");
+    }
 
     #[test]
     fn a_second_init_changes_nothing_and_a_gitignore_keeps_its_lines() {

@@ -19,6 +19,7 @@ use crate::core::view::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
     SignalCount,
 };
+use crate::edge::config::suite_from_content;
 use crate::flow::Workbench;
 
 /// One record of the window, as `karat decay --records` writes it.
@@ -335,9 +336,9 @@ fn estimate(
 }
 
 fn primary_scorer(bench: &Workbench, suite: &str, version: &str) -> Result<Option<String>, Failure> {
-    let content = bench.store.suite_content(suite, version)?;
-    let value: Option<serde_json::Value> = content.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(value.and_then(|suite| suite["scorers"][0]["name"].as_str().map(str::to_owned)))
+    let Some(content) = bench.store.suite_content(suite, version)? else { return Ok(None) };
+    let suite = suite_from_content(suite, version, &content)?;
+    Ok(suite.scorers.into_iter().next().map(|scorer| scorer.name))
 }
 
 /// One stratum a topic: the represented mass whose nearest example is of it, and the scores of its examples.
