@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["numpy==2.4.6", "scipy==1.17.1", "statsmodels==0.15.0", "mpmath==1.4.1"]
+# dependencies = ["numpy==2.4.6", "scipy==1.17.1", "statsmodels==0.15.0", "mpmath==1.4.1", "scikit-learn==1.9.1"]
 # ///
 """Writes the reference values of the statistics tests.
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import mpmath as mp
 import numpy as np
 from scipy import special, stats
+from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import (
     confint_proportions_2indep,
@@ -295,7 +296,19 @@ def samples():
     })
 
 
+def logistic():
+    """Draws from a generator of its own, so that the other fixtures stay as they are."""
+    rng, cases = np.random.default_rng(7), []
+    for n, penalty in [(8, 0.1), (40, 0.1), (200, 1.0), (200, 25.0)]:
+        x, w = rng.normal(0, 1, (n, 3)), rng.uniform(0.2, 2, n)
+        y = (x @ [1.0, -2.0, 0.0] + rng.logistic(0, 1, n) > 0).astype(float)
+        fit = LogisticRegression(C=1 / penalty, tol=1e-12, max_iter=10_000, solver="newton-cholesky").fit(x, y, sample_weight=w)
+        cases.append(case(np.r_[fit.coef_[0], fit.intercept_], rows=x.ravel().tolist(), targets=y.tolist(),
+                          weights=w.tolist(), penalty=penalty))
+    write("logistic", {"logistic": cases})
+
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for make in (special_functions, intervals, contingency, rates, ranks, multiple, samples):
+    for make in (special_functions, intervals, contingency, rates, ranks, multiple, samples, logistic):
         make()

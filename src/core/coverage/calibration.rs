@@ -1,19 +1,20 @@
-//! What a similarity is worth, learnt on the golden set by folds.
+//! How represented and unknown requests look, learnt on the golden set by folds.
 
 use rand::seq::SliceRandom;
 
-use super::isotonic::Isotonic;
+use super::evidence::{DEPTH, Features, Lesson, Posterior};
 use crate::core::stats::rng;
-use crate::core::vector::{Vectors, near_duplicate_groups, top_k};
-
-/// Folds of the golden set. Ten leave nine tenths of a topic's examples to be near to.
-pub(super) const FOLDS: usize = 10;
-
-/// Neighbours looked at for the nearest one outside of a fold or topic.
-pub(super) const DEPTH: usize = 32;
+use crate::core::vector::{Neighbour, Vectors, dot, near_duplicate_groups, top_k};
 
 /// Examples needed for a calibration: fewer give no distribution to speak of.
-pub(super) const MIN_EXAMPLES: usize = 20;
+const MIN_EXAMPLES: usize = 20;
+
+/// Folds at most. Ten leave nine tenths of a topic's examples to be near to.
+const MAX_FOLDS: usize = 10;
+
+/// Parts of the topics. A posterior looks better on the points it was fitted to than on traffic, which would make the
+/// represented share too small; so every point is judged by a fit that never saw its topic.
+const PARTS: usize = 5;
 
 /// The live examples: one unit vector each, and the topic (label or cluster) each belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -29,27 +30,33 @@ pub struct GoldenPoints<'a> {
 pub(super) struct Point {
     /// Its topic.
     pub topic: usize,
-    /// Posterior at the nearest example outside of its fold: how a represented request looks.
+    /// Posterior from the examples outside of its fold: how a represented request looks.
     pub known: f64,
-    /// Posterior at the nearest example outside of its topic: how a request of an unknown topic looks.
+    /// Topic of the nearest of these.
+    pub known_as: usize,
+    /// Posterior from the examples outside of its topic too: how a request of an unknown topic looks.
     pub novel: f64,
+    /// Topic of the nearest of these.
+    pub novel_as: usize,
     /// 1 / size of its near-duplicate group.
     pub weight: f64,
 }
 
-/// Parts of the topics. A posterior looks better on the points it was fitted to than on traffic, which would make the
-/// represented share too small; so every point is judged by a fit that never saw its topic.
-const PARTS: usize = 5;
-
-/// What a similarity is worth.
+/// What the golden set teaches about its own reach.
 #[derive(Debug, Clone)]
-pub struct Calibration {
+pub(super) struct Calibration {
     /// Fold of every example.
-    pub(super) folds: Vec<usize>,
+    pub folds: Vec<usize>,
+    /// Number of folds.
+    pub fold_count: usize,
+    /// Number of topics.
+    pub topics: usize,
     /// One point an embeddable example.
-    pub(super) points: Vec<Point>,
-    /// P(represented | similarity) where both kinds are equally frequent, one fit a part left out.
-    posteriors: Vec<Isotonic>,
+    pub points: Vec<Point>,
+    /// How near examples of each topic lie to one another.
+    pub tightness: Vec<f64>,
+    /// P(represented | features).
+    pub posterior: Posterior,
 }
 
 impl Calibration {
@@ -57,81 +64,111 @@ impl Calibration {
     /// unknown topic would look.
     pub fn fit(golden: GoldenPoints<'_>, duplicate_similarity: f64, seed: u64) -> Option<Self> {
         let groups = near_duplicate_groups(golden.vectors, duplicate_similarity as f32);
-        let folds = deal_folds(golden.topics, &groups, seed);
-        let raw = similarities(golden, &groups, &folds);
-        let several_topics = raw.iter().any(|point| point.topic != raw[0].topic);
-        if raw.len() < MIN_EXAMPLES || !several_topics {
+        let topics = golden.topics.iter().max().map_or(0, |last| last + 1);
+        let fold_count = fold_count(golden.topics, &groups, topics);
+        let folds = deal_folds(golden.topics, &groups, fold_count, seed);
+        let tightness = tightness(golden, &groups, topics);
+        let parts = deal_parts(topics, seed);
+        let lessons = lessons(golden, &groups, &folds, &tightness, &parts);
+        let several_topics = lessons.iter().any(|(row, _)| golden.topics[*row] != golden.topics[lessons[0].0]);
+        if lessons.len() < MIN_EXAMPLES || !several_topics {
             return None;
         }
-        let parts = deal_parts(golden.topics, seed);
-        let posteriors: Option<Vec<Isotonic>> = (0..PARTS)
-            .map(|part| {
-                let others = raw.iter().filter(|point| parts[point.topic] != part);
-                let both = others.flat_map(|p| [(p.known, 1.0, p.weight), (p.novel, 0.0, p.weight)]);
-                Isotonic::fit(&both.collect::<Vec<_>>())
-            })
-            .collect();
-        let posteriors = posteriors?;
-        let judge = |point: &Point| {
-            let own = &posteriors[parts[point.topic]];
-            Point { known: clamp(own.at(point.known)), novel: clamp(own.at(point.novel)), ..*point }
-        };
-        let points = raw.iter().map(judge).collect();
-        Some(Self { folds, points, posteriors })
+        let (rows, lessons): (Vec<usize>, Vec<Lesson>) = lessons.into_iter().unzip();
+        let posterior = Posterior::fit(&lessons, PARTS)?;
+        let points = rows.iter().zip(&lessons).map(|(row, lesson)| Point {
+            topic: golden.topics[*row],
+            known: posterior.without(lesson.part, &lesson.known),
+            known_as: lesson.known.topic,
+            novel: posterior.without(lesson.part, &lesson.novel),
+            novel_as: lesson.novel.topic,
+            weight: lesson.weight,
+        });
+        Some(Self { folds, fold_count, topics, points: points.collect(), tightness, posterior })
     }
 
-    /// P(represented | similarity) where both kinds are equally frequent, kept off 0 and 1.
-    pub fn posterior(&self, similarity: f64) -> f64 {
-        let sum: f64 = self.posteriors.iter().map(|fit| clamp(fit.at(similarity))).sum();
-        sum / self.posteriors.len() as f64
+    /// Features of a request from its neighbours among all examples, without those of one fold.
+    pub fn features(&self, golden: GoldenPoints<'_>, neighbours: &[Neighbour], fold: usize) -> Option<Features> {
+        let outside = neighbours.iter().filter(|neighbour| self.folds[neighbour.index] != fold);
+        Features::new(outside, golden.topics, &self.tightness)
+            .or_else(|| Features::new(neighbours.iter(), golden.topics, &self.tightness))
     }
 }
 
-fn clamp(posterior: f64) -> f64 {
-    posterior.clamp(0.01, 0.99)
+/// As many folds as the middle topic has examples, from 2 to 10: a fold then takes one example, or a tenth, out of every topic,
+/// and traffic, which is scored against what a fold leaves, finds its topic as thinned as a held-out example does.
+fn fold_count(topics: &[usize], groups: &[usize], count: usize) -> usize {
+    let mut members = vec![std::collections::BTreeSet::new(); count];
+    topics.iter().zip(groups).for_each(|(topic, group)| {
+        members[*topic].insert(group);
+    });
+    let mut sizes: Vec<usize> = members.iter().map(std::collections::BTreeSet::len).filter(|size| *size > 0).collect();
+    sizes.sort_unstable();
+    sizes.get(sizes.len() / 2).copied().unwrap_or(0).clamp(2, MAX_FOLDS)
 }
 
 /// Part of every topic. With fewer topics than parts some parts are empty, and their fit sees every topic.
-fn deal_parts(topics: &[usize], seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..topics.iter().max().map_or(0, |last| last + 1)).collect();
+fn deal_parts(topics: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..topics).collect();
     order.shuffle(&mut rng(seed, 2));
-    let mut parts = vec![0; order.len()];
+    let mut parts = vec![0; topics];
     order.into_iter().enumerate().for_each(|(rank, topic)| parts[topic] = rank % PARTS);
     parts
 }
 
 /// Deals whole near-duplicate groups into folds, topic by topic, so that every topic loses as little as it can.
-fn deal_folds(topics: &[usize], groups: &[usize], seed: u64) -> Vec<usize> {
-    let mut firsts: Vec<usize> = (0..groups.len()).filter(|row| !groups[..*row].contains(&groups[*row])).collect();
+fn deal_folds(topics: &[usize], groups: &[usize], fold_count: usize, seed: u64) -> Vec<usize> {
+    let mut seen = std::collections::HashSet::new();
+    let mut firsts: Vec<usize> = (0..groups.len()).filter(|row| seen.insert(groups[*row])).collect();
     firsts.shuffle(&mut rng(seed, 1));
     firsts.sort_by_key(|row| topics[*row]);
-    let groups_seen = groups.iter().max().map_or(0, |last| last + 1);
-    let mut fold_of_group = vec![0; groups_seen];
+    let mut fold_of_group = vec![0; groups.iter().max().map_or(0, |last| last + 1)];
     for (rank, row) in firsts.into_iter().enumerate() {
-        fold_of_group[groups[row]] = rank % FOLDS;
+        fold_of_group[groups[row]] = rank % fold_count;
     }
     groups.iter().map(|group| fold_of_group[*group]).collect()
 }
 
-/// Points with similarities in the place of posteriors.
-fn similarities(golden: GoldenPoints<'_>, groups: &[usize], folds: &[usize]) -> Vec<Point> {
-    let other_fold = top_k(golden.vectors, golden.vectors, 1, |a, b| folds[a] == folds[b] || groups[a] == groups[b]);
-    let other_topic =
-        top_k(golden.vectors, golden.vectors, 1, |a, b| folds[a] == folds[b] || golden.topics[a] == golden.topics[b]);
-    let mut sizes = std::collections::HashMap::new();
-    for group in groups {
-        *sizes.entry(group).or_insert(0.0) += 1.0;
-    }
-    let nearest = |lists: &[Vec<crate::core::vector::Neighbour>], row: usize| {
-        lists[row].first().map_or(0.0, |neighbour| f64::from(neighbour.similarity))
+/// Mean similarity of a topic's examples to the nearest other one of it; the mean over topics where it has no other.
+fn tightness(golden: GoldenPoints<'_>, groups: &[usize], topics: usize) -> Vec<f64> {
+    let mut members = vec![Vec::new(); topics];
+    let embeddable = (0..golden.vectors.len()).filter(|row| golden.vectors.is_embeddable(*row));
+    embeddable.for_each(|row| members[golden.topics[row]].push(row));
+    let nearest = |row: usize, others: &[usize]| {
+        let others = others.iter().filter(|other| groups[**other] != groups[row]);
+        others.map(|other| dot(golden.vectors.row(row), golden.vectors.row(*other))).max_by(f32::total_cmp)
     };
+    let means: Vec<Option<f64>> = members
+        .iter()
+        .map(|rows| {
+            let found: Vec<f64> = rows.iter().filter_map(|row| nearest(*row, rows)).map(f64::from).collect();
+            (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
+        })
+        .collect();
+    let known: Vec<f64> = means.iter().flatten().copied().collect();
+    let middle = if known.is_empty() { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
+    means.into_iter().map(|mean| mean.unwrap_or(middle)).collect()
+}
+
+/// Every embeddable example's row, and what it teaches.
+fn lessons(
+    golden: GoldenPoints<'_>,
+    groups: &[usize],
+    folds: &[usize],
+    tightness: &[f64],
+    parts: &[usize],
+) -> Vec<(usize, Lesson)> {
+    let apart = |a: usize, b: usize| folds[a] == folds[b] || groups[a] == groups[b];
+    let known = top_k(golden.vectors, golden.vectors, DEPTH, apart);
+    let novel =
+        top_k(golden.vectors, golden.vectors, DEPTH, |a, b| apart(a, b) || golden.topics[a] == golden.topics[b]);
+    let mut sizes = std::collections::HashMap::new();
+    groups.iter().for_each(|group| *sizes.entry(group).or_insert(0.0) += 1.0);
+    let features = |list: &[Neighbour]| Features::new(list.iter(), golden.topics, tightness);
     (0..golden.vectors.len())
-        .filter(|row| golden.vectors.is_embeddable(*row))
-        .map(|row| Point {
-            topic: golden.topics[row],
-            known: nearest(&other_fold, row),
-            novel: nearest(&other_topic, row),
-            weight: 1.0 / sizes[&groups[row]],
+        .filter_map(|row| {
+            let (known, novel) = features(&known[row]).zip(features(&novel[row]))?;
+            Some((row, Lesson { part: parts[golden.topics[row]], known, novel, weight: 1.0 / sizes[&groups[row]] }))
         })
         .collect()
 }

@@ -3,20 +3,11 @@
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::calibration::{Calibration, DEPTH, FOLDS, GoldenPoints};
+use super::calibration::{Calibration, GoldenPoints};
+use super::mixture::{TopicSums, adjusted_share, observed_mean, topic_mix};
+use super::records::{RecordCoverage, records};
+use super::window::{Sample, Scored};
 use crate::core::stats::{Interval, percentile_interval, rng};
-use crate::core::vector::{Vectors, top_k};
-
-/// Sampled records of one window.
-#[derive(Debug, Clone, Copy)]
-pub struct Sample<'a> {
-    /// One row a record.
-    pub vectors: &'a Vectors,
-    /// Requests of production each stands for.
-    pub weights: &'a [f64],
-    /// User or session of each, from 0: the unit that is resampled.
-    pub groups: &'a [usize],
-}
 
 /// Settings of an assay.
 #[derive(Debug, Clone, Copy)]
@@ -29,17 +20,6 @@ pub struct Options {
     pub duplicate_similarity: f64,
     /// A gap up to this size does not alarm.
     pub tolerated_gap: f64,
-}
-
-/// One record.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RecordCoverage {
-    /// Row of the nearest live example; `None` for a record with nothing to embed.
-    pub nearest: Option<usize>,
-    /// Its cosine similarity.
-    pub similarity: f64,
-    /// Probability that a live example represents it.
-    pub p_represented: f64,
 }
 
 /// The represented share of a window.
@@ -76,11 +56,12 @@ pub struct CoverageAssay {
 }
 
 /// Measures the represented share of `now`, and of `reference` where there is one, on the same calibration and the
-/// same resampled golden set, so that its error cancels in the gap. `None` where a window is empty or has nothing to
-/// embed, where the set is too small to calibrate on (see [`Calibration::fit`]), or where the space does not tell
-/// represented requests from unknown ones.
+/// same resampled topics, so that its error cancels in the gap. `None` where a window is empty or has nothing to
+/// embed, where the set is too small to calibrate on (fewer than 20 examples, or a single topic), or where the space
+/// does not tell represented requests from unknown ones.
 ///
-/// Records with nothing to embed are represented by nothing, and stay in the denominator.
+/// Records with nothing to embed are represented by nothing, and stay in the denominator. A text that makes up more than 1 % of
+/// a window counts as 1 % where the share is estimated; the rest of its mass follows its own `p_represented`.
 pub fn assay(
     golden: GoldenPoints<'_>,
     now: Sample<'_>,
@@ -88,241 +69,133 @@ pub fn assay(
     options: Options,
 ) -> Option<CoverageAssay> {
     let calibration = Calibration::fit(golden, options.duplicate_similarity, options.seed)?;
-    let now = Scored::new(golden, now, &calibration)?;
-    let reference = reference.and_then(|sample| Scored::new(golden, sample, &calibration));
-    let raw = |scored: &Scored<'_>| scored.share(&calibration, None, None);
-    if raw(&now).is_nan() {
-        return None;
-    }
-    let reference = reference.filter(|scored| !raw(scored).is_nan());
-    let draws = bootstrap(&calibration, &now, reference.as_ref(), options);
-    let coverage = |scored: &Scored<'_>, replicates: Vec<f64>| {
-        let value = raw(scored).clamp(0.0, scored.embeddable);
-        let interval = percentile_interval(&replicates, 0.95).unwrap_or(Interval { lo: 0.0, hi: 1.0 }).clamp_unit();
-        let interval = Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) };
-        Coverage { value, interval, records: scored.records(value) }
-    };
-    let gap = reference.as_ref().map(|scored| {
-        let differences: Vec<f64> = draws.iter().map(|(now, then)| then - now).collect();
-        let value = raw(scored).clamp(0.0, scored.embeddable) - raw(&now).clamp(0.0, now.embeddable);
-        let below = differences.iter().filter(|difference| **difference <= options.tolerated_gap).count();
-        let interval = percentile_interval(&differences, 0.95).unwrap_or(Interval { lo: -1.0, hi: 1.0 });
-        DriftGap {
-            value,
-            interval: Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) },
-            p_value: (below + 1) as f64 / (differences.len() + 1) as f64,
-        }
-    });
+    let sums = TopicSums::new(&calibration);
+    let now = Measured::new(golden, now, &calibration, &sums)?;
+    let reference = reference.and_then(|sample| Measured::new(golden, sample, &calibration, &sums));
+    let draws = bootstrap(&sums, &now, reference.as_ref(), options);
+    let gap = reference.as_ref().map(|reference| gap(&now, reference, &draws, options));
+    let (of_now, of_reference): (Vec<f64>, Vec<f64>) = draws.into_iter().unzip();
     Some(CoverageAssay {
-        now: coverage(&now, draws.iter().map(|draw| draw.0).collect()),
-        reference: reference.as_ref().map(|scored| coverage(scored, draws.iter().map(|draw| draw.1).collect())),
+        now: now.coverage(&of_now),
+        reference: reference.map(|reference| reference.coverage(&of_reference)),
         gap,
     })
 }
 
-/// A window's records, scored against every fold's remainder of the golden set.
-struct Scored<'a> {
-    sample: Sample<'a>,
-    nearest: Vec<Option<usize>>,
-    /// Mean similarity over the folds of the nearest example outside of the fold.
-    similarity: Vec<f64>,
-    /// Mean over the folds of P(represented | similarity); 0 for a record with nothing to embed.
-    posterior: Vec<f64>,
-    /// Share of the window's mass that can be embedded at all; the rest is represented by nothing.
-    embeddable: f64,
-    /// Share of the window's mass whose nearest example is of each topic.
-    topic_mass: Vec<f64>,
-    groups: usize,
+fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Options) -> DriftGap {
+    let differences: Vec<f64> = draws.iter().map(|(now, then)| then - now).collect();
+    let value = reference.value - now.value;
+    let below = differences.iter().filter(|difference| **difference <= options.tolerated_gap).count();
+    let interval = percentile_interval(&differences, 0.95).unwrap_or(Interval { lo: -1.0, hi: 1.0 });
+    DriftGap {
+        value,
+        interval: Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) },
+        p_value: (below + 1) as f64 / (differences.len() + 1) as f64,
+    }
 }
 
-impl<'a> Scored<'a> {
-    fn new(golden: GoldenPoints<'_>, sample: Sample<'a>, calibration: &Calibration) -> Option<Self> {
-        let total: f64 = sample.weights.iter().sum();
-        if total <= 0.0 {
+/// A window with its estimate, and the sums that resampling needs.
+struct Measured {
+    records: Vec<RecordCoverage>,
+    value: f64,
+    /// Topics of its represented traffic.
+    mix: Vec<f64>,
+    /// Weight × posterior, and weight, of every unit.
+    units: Vec<(f64, f64)>,
+    /// Share of all mass that takes part in the mixture.
+    mixture: f64,
+    /// Excess mass, as a share, and `p_represented`, of every heavy text.
+    heavy: Vec<(f64, f64)>,
+}
+
+impl Measured {
+    /// `None` where nothing can be measured.
+    fn new(golden: GoldenPoints<'_>, sample: Sample<'_>, calibration: &Calibration, sums: &TopicSums) -> Option<Self> {
+        let scored = Scored::new(golden, sample, calibration)?;
+        let mix = topic_mix(&scored, calibration, sums);
+        let share = adjusted_share(observed_mean(&scored), sums.known_mean(&mix, None), sums.novel_mean(None));
+        if share.is_nan() {
             return None;
         }
-        let lists = top_k(sample.vectors, golden.vectors, DEPTH, |_, _| false);
-        let mut scored = Self {
-            sample,
-            nearest: Vec::with_capacity(lists.len()),
-            similarity: Vec::with_capacity(lists.len()),
-            posterior: Vec::with_capacity(lists.len()),
-            embeddable: 0.0,
-            topic_mass: vec![0.0; golden.topics.iter().max().map_or(0, |last| last + 1)],
-            groups: sample.groups.iter().max().map_or(0, |last| last + 1),
-        };
-        for (row, list) in lists.iter().enumerate() {
-            let Some(first) = list.first() else {
-                scored.nearest.push(None);
-                scored.similarity.push(0.0);
-                scored.posterior.push(0.0);
-                continue;
-            };
-            let folds = (0..FOLDS).map(|fold| {
-                let outside = list.iter().find(|neighbour| calibration.folds[neighbour.index] != fold);
-                f64::from(outside.or(list.last()).map_or(0.0, |neighbour| neighbour.similarity))
-            });
-            let folds: Vec<f64> = folds.collect();
-            scored.nearest.push(Some(first.index));
-            scored.similarity.push(folds.iter().sum::<f64>() / FOLDS as f64);
-            scored.posterior.push(folds.iter().map(|s| calibration.posterior(*s)).sum::<f64>() / FOLDS as f64);
-            scored.topic_mass[golden.topics[first.index]] += sample.weights[row] / total;
-            scored.embeddable += sample.weights[row] / total;
+        let records = records(&scored, share.clamp(0.0, 1.0));
+        let value =
+            records.iter().zip(sample.weights).map(|(record, weight)| weight * record.p_represented).sum::<f64>();
+        let mut units = vec![(0.0, 0.0); scored.units];
+        let mut excess = vec![(0.0, 0.0); scored.units];
+        for (row, record) in scored.rows.iter().zip(&records) {
+            let Some(row) = row else { continue };
+            units[row.unit].0 += row.weight * row.posterior;
+            units[row.unit].1 += row.weight;
+            excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
         }
-        Some(scored)
+        Some(Self {
+            value: (value / scored.total).clamp(0.0, 1.0),
+            records,
+            mix,
+            mixture: scored.embeddable().map(|row| row.weight).sum::<f64>() / scored.total,
+            heavy: excess.into_iter().filter(|(mass, _)| *mass > 0.0).collect(),
+            units,
+        })
     }
 
-    /// The represented share, not yet clamped, with rows and topics counted as often as the bootstrap drew them; NaN
-    /// where nothing was drawn, or where represented and unknown requests look the same.
-    fn share(&self, calibration: &Calibration, rows: Option<&[f64]>, drawn: Option<&Draw>) -> f64 {
+    fn coverage(self, draws: &[f64]) -> Coverage {
+        let interval = percentile_interval(draws, 0.95).unwrap_or(Interval { lo: 0.0, hi: 1.0 }).clamp_unit();
+        let interval = Interval { lo: interval.lo.min(self.value), hi: interval.hi.max(self.value) };
+        Coverage { value: self.value, interval, records: self.records }
+    }
+
+    /// The share of a replicate, not clamped: units and topics counted as often as they were drawn, and every heavy text
+    /// represented or not as its probability has it.
+    fn replicate(&self, sums: &TopicSums, drawn: &Drawn, random: &mut impl RngExt) -> f64 {
         let (mut seen, mut mass) = (0.0, 0.0);
-        for (row, posterior) in self.posterior.iter().enumerate().filter(|(row, _)| self.nearest[*row].is_some()) {
-            let weight = self.sample.weights[row] * rows.map_or(1.0, |counts| counts[self.sample.groups[row]]);
-            seen += weight * posterior;
-            mass += weight;
+        for _ in 0..self.units.len() {
+            let unit = self.units[random.random_range(0..self.units.len())];
+            seen += unit.0;
+            mass += unit.1;
         }
-        if mass <= 0.0 {
-            return f64::NAN;
-        }
-        let known = self.known_mean(calibration, drawn);
-        let novel = novel_mean(calibration, drawn);
-        if known - novel < MIN_CONTRAST {
-            return f64::NAN;
-        }
-        self.embeddable * (seen / mass - novel) / (known - novel)
-    }
-
-    /// Mean posterior of held-out examples, with topics weighted as today's traffic has them.
-    fn known_mean(&self, calibration: &Calibration, drawn: Option<&Draw>) -> f64 {
-        let topic_examples = topic_weights(calibration, self.topic_mass.len());
-        let examples: f64 = topic_examples.iter().sum();
-        weighted(calibration.points.iter().enumerate().map(|(position, point)| {
-            let drawn = drawn.map_or(1.0, |draw| draw.known[position]);
-            // Half of the weight stays with the set's own mix: a topic that takes in much traffic also takes in what is
-            // not its own, and full weight on it makes the represented share too small.
-            let mix = 0.5 * self.topic_mass[point.topic] / topic_examples[point.topic] + 0.5 / examples;
-            (point.known, point.weight * drawn * mix)
-        }))
-    }
-
-    /// Posterior of every record under the estimated share, shifted in its odds so that the weighted mean *is* the
-    /// share.
-    fn records(&self, share: f64) -> Vec<RecordCoverage> {
-        let total: f64 = self.sample.weights.iter().sum();
-        let embeddable = self.embeddable * total;
-        let target = if self.embeddable > 0.0 { share / self.embeddable } else { 0.0 };
-        let probability = |row: usize, shift: f64| {
-            let odds = (self.posterior[row] / (1.0 - self.posterior[row])).ln() + shift;
-            1.0 / (1.0 + (-odds).exp())
-        };
-        let mean = |shift: f64| {
-            let rows = self.nearest.iter().enumerate().filter(|(_, nearest)| nearest.is_some());
-            rows.map(|(row, _)| self.sample.weights[row] * probability(row, shift)).sum::<f64>() / embeddable
-        };
-        let shift = solve_increasing(mean, target);
-        let record = |(row, nearest): (usize, &Option<usize>)| {
-            let p_represented = match (nearest, shift) {
-                (None, _) => 0.0,
-                (Some(_), Shift::All) => 1.0,
-                (Some(_), Shift::None) => 0.0,
-                (Some(_), Shift::By(shift)) => probability(row, shift),
-            };
-            RecordCoverage { nearest: *nearest, similarity: self.similarity[row], p_represented }
-        };
-        self.nearest.iter().enumerate().map(record).collect()
+        let known = sums.known_mean(&self.mix, Some(&drawn.known));
+        let share = adjusted_share(seen / mass, known, sums.novel_mean(Some(&drawn.novel)));
+        let heavy: f64 =
+            self.heavy.iter().filter(|(_, p)| random.random_bool(p.clamp(0.0, 1.0))).map(|(mass, _)| mass).sum();
+        share * self.mixture + heavy
     }
 }
 
-#[derive(Clone, Copy)]
-enum Shift {
-    All,
-    None,
-    By(f64),
-}
-
-fn solve_increasing(mean: impl Fn(f64) -> f64, target: f64) -> Shift {
-    if target >= 1.0 - 1e-12 {
-        return Shift::All;
-    }
-    if target <= 1e-12 {
-        return Shift::None;
-    }
-    let (mut low, mut high) = (-60.0, 60.0);
-    for _ in 0..200 {
-        let middle = f64::midpoint(low, high);
-        if mean(middle) < target { low = middle } else { high = middle }
-    }
-    Shift::By(f64::midpoint(low, high))
-}
-
-fn topic_weights(calibration: &Calibration, topics: usize) -> Vec<f64> {
-    let mut weights = vec![0.0; topics];
-    for point in &calibration.points {
-        weights[point.topic] += point.weight;
-    }
-    weights
-}
-
-fn novel_mean(calibration: &Calibration, drawn: Option<&Draw>) -> f64 {
-    weighted(calibration.points.iter().map(|point| {
-        let drawn = drawn.map_or(1.0, |draw| draw.novel[point.topic]);
-        (point.novel, point.weight * drawn)
-    }))
-}
-
-fn weighted(values: impl Iterator<Item = (f64, f64)>) -> f64 {
-    let (sum, weight) = values.fold((0.0, 0.0), |(sum, total), (value, weight)| (sum + value * weight, total + weight));
-    if weight > 0.0 { sum / weight } else { 0.0 }
-}
-
-/// Least difference between the mean posterior of represented and of unknown requests. Below it the space tells them
-/// apart so little that a share would be noise.
-const MIN_CONTRAST: f64 = 0.02;
-
-/// How often calibration points and topics were drawn.
-struct Draw {
-    /// By point: the topics that are known are known, only their examples might have been others.
+/// How often each topic was drawn.
+struct Drawn {
+    /// As many as there are: other topics might have been labelled.
     known: Vec<f64>,
-    /// By topic, and fewer than the set has: new requests are about a handful of things, and which ones they are is the
-    /// largest part of the error.
+    /// Fewer than there are: new requests are about a handful of things, and which ones they are is the largest part of
+    /// the error.
     novel: Vec<f64>,
 }
 
 /// Topics a draw of novel requests consists of.
-const NOVEL_TOPICS: usize = 10;
+const NOVEL_TOPICS: usize = 20;
 
-fn bootstrap(
-    calibration: &Calibration,
-    now: &Scored<'_>,
-    reference: Option<&Scored<'_>>,
-    options: Options,
-) -> Vec<(f64, f64)> {
-    let present: Vec<usize> = {
-        let weights = topic_weights(calibration, now.topic_mass.len());
-        (0..weights.len()).filter(|topic| weights[*topic] > 0.0).collect()
-    };
-    let topics = now.topic_mass.len();
+impl Drawn {
+    fn new(present: &[usize], topics: usize, random: &mut impl RngExt) -> Self {
+        let mut draw = |count: usize| {
+            let mut counts = vec![0.0; topics];
+            (0..count).for_each(|_| counts[present[random.random_range(0..present.len())]] += 1.0);
+            counts
+        };
+        Self { known: draw(present.len()), novel: draw(NOVEL_TOPICS.min(present.len())) }
+    }
+}
+
+/// Shares of both windows in every replicate; 0 for a reference that is not there. Replicates in which represented and
+/// unknown requests look the same are left out.
+fn bootstrap(sums: &TopicSums, now: &Measured, reference: Option<&Measured>, options: Options) -> Vec<(f64, f64)> {
+    let present: Vec<usize> = (0..sums.weight.len()).filter(|topic| sums.weight[*topic] > 0.0).collect();
     let draws: Vec<Option<(f64, f64)>> = (0..options.replicates)
         .into_par_iter()
         .map(|replicate| {
             let mut random = rng(options.seed, 1_000 + replicate as u64);
-            let mut resample = |groups: usize, draws: usize| {
-                let mut counts = vec![0.0; groups];
-                (0..draws).for_each(|_| counts[random.random_range(0..groups)] += 1.0);
-                counts
-            };
-            let now_rows = resample(now.groups, now.groups);
-            let then_rows = reference.map(|scored| resample(scored.groups, scored.groups));
-            let known = resample(calibration.points.len(), calibration.points.len());
-            let mut novel = vec![0.0; topics];
-            let drawn = resample(present.len(), NOVEL_TOPICS.min(present.len()));
-            present.iter().zip(drawn).for_each(|(topic, count)| novel[*topic] = count);
-            let draw = Draw { known, novel };
-            let now_share = now.share(calibration, Some(&now_rows), Some(&draw));
-            let then_share = reference
-                .zip(then_rows.as_ref())
-                .map_or(0.0, |(scored, rows)| scored.share(calibration, Some(rows), Some(&draw)));
-            (now_share.is_finite() && then_share.is_finite()).then_some((now_share, then_share))
+            let drawn = Drawn::new(&present, sums.weight.len(), &mut random);
+            let share = now.replicate(sums, &drawn, &mut random);
+            let then = reference.map_or(0.0, |reference| reference.replicate(sums, &drawn, &mut random));
+            (share.is_finite() && then.is_finite()).then_some((share, then))
         })
         .collect();
     draws.into_iter().flatten().collect()
@@ -331,6 +204,7 @@ fn bootstrap(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::vector::Vectors;
     use rand_chacha::ChaCha8Rng;
 
     const DIM: usize = 32;

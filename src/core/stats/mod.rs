@@ -5,6 +5,7 @@
 mod bootstrap;
 mod contingency;
 mod interval;
+mod logistic;
 mod multiple;
 #[cfg(test)]
 mod parity;
@@ -17,6 +18,7 @@ mod special;
 pub use bootstrap::{cluster_bootstrap, percentile_interval, permutation_p_value, poisson_bootstrap_weights, rng};
 pub use contingency::{MIN_EXPECTED, fisher_exact_greater, g_test, mcnemar_mid_p};
 pub use interval::{Interval, clopper_pearson, difference_newcombe, mean_t, poisson_exact, wilson};
+pub use logistic::Logistic;
 pub use multiple::{benjamini_hochberg, holm};
 pub use rank::{ks_two_sample, mann_whitney_auc};
 pub use rates::{binomial_rate_less, two_proportion_z};

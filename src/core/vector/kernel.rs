@@ -1,18 +1,25 @@
 //! Dot products, one at a time and in tiles.
 //!
-//! [`dot`] and the tile agree to the bit: both keep eight partial sums per pair and add them up in
-//! the same order, so a result does not depend on which of the two computed it. Four pairs at once
-//! give the processor enough independent sums to hide the latency of an addition.
+//! [`dot`] and the tile agree to the bit, on every machine: both keep eight partial sums per pair,
+//! round each product before they add it, and add the sums up in the same order. So a result
+//! depends neither on which of the two computed it nor on the width of the registers, which the
+//! tile chooses at run time. Several pairs at once give the processor enough independent sums to
+//! hide the latency of an addition, and let each number that is loaded serve more than one pair.
 
-use std::ops::Range;
+use std::{array::from_fn, ops::Range};
+
+use pulp::{Arch, Scalar, Simd, WithSimd};
 
 use super::Vectors;
 
-/// Partial sums per dot product: two SSE registers or one AVX register.
+/// Partial sums per dot product: one AVX register or two SSE or NEON registers.
 const LANES: usize = 8;
 
-/// Query rows kept hot while groups of base rows pass by.
-const QUERY_TILE: usize = 8;
+/// Query rows kept in the cache while groups of base rows pass by.
+const QUERY_TILE: usize = 16;
+
+/// Base rows that share the numbers loaded from a query row.
+const GROUP: usize = 4;
 
 /// Dot product of two slices in `f32`, in a fixed order of summation, so equal inputs give equal
 /// bits. For unit vectors this is the cosine similarity, within rounding of [-1, 1]. Where the
@@ -33,61 +40,98 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     fold(sums)
 }
 
-/// Four dot products of `a` with equally long slices; the bits of four calls of [`dot`].
-fn dot4(a: &[f32], b: [&[f32]; 4]) -> [f32; 4] {
-    let length = a.len();
-    if b.iter().any(|row| row.len() != length) {
-        return b.map(|row| dot(a, row));
-    }
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let chunks = b.map(|row| row.as_chunks::<LANES>());
-    let [(b0, r0), (b1, r1), (b2, r2), (b3, r3)] = chunks;
-    let mut sums = [[0.0f32; LANES]; 4];
-    for ((((x, y0), y1), y2), y3) in a_chunks.iter().zip(b0).zip(b1).zip(b2).zip(b3) {
-        for lane in 0..LANES {
-            sums[0][lane] += x[lane] * y0[lane];
-            sums[1][lane] += x[lane] * y1[lane];
-            sums[2][lane] += x[lane] * y2[lane];
-            sums[3][lane] += x[lane] * y3[lane];
-        }
-    }
-    for (sums, rest) in sums.iter_mut().zip([r0, r1, r2, r3]) {
-        for (sum, (x, y)) in sums.iter_mut().zip(a_rest.iter().zip(rest)) {
-            *sum += x * y;
-        }
-    }
-    sums.map(fold)
-}
-
 fn fold(s: [f32; LANES]) -> f32 {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
 /// Similarities of `queries[q]` with `base[b]` into `out`, row-major: the pair of the i-th query
 /// and the j-th base row of the ranges is at `i * b.len() + j`. Both matrices have the same
-/// dimension.
+/// dimension, and the ranges lie within them.
 pub(crate) fn tile(queries: &Vectors, q: Range<usize>, base: &Vectors, b: Range<usize>, out: &mut Vec<f32>) {
-    let width = b.len();
     out.clear();
-    out.resize(q.len() * width, 0.0);
-    for q0 in q.clone().step_by(QUERY_TILE) {
-        let q1 = (q0 + QUERY_TILE).min(q.end);
-        for b0 in b.clone().step_by(4) {
-            let group = (b.end - b0).min(4);
-            for i in q0..q1 {
-                let at = (i - q.start) * width + (b0 - b.start);
-                let cells = &mut out[at..at + group];
-                let row = queries.row(i);
-                if let Ok(four) = <&mut [f32; 4]>::try_from(&mut *cells) {
-                    *four = dot4(row, [base.row(b0), base.row(b0 + 1), base.row(b0 + 2), base.row(b0 + 3)]);
-                } else {
-                    for (offset, cell) in cells.iter_mut().enumerate() {
-                        *cell = dot(row, base.row(b0 + offset));
+    out.resize(q.len() * b.len(), 0.0);
+    Arch::new().dispatch(Tile { queries, q, base, b, out });
+}
+
+/// The arguments of [`tile`], to be run with the widest registers of the processor.
+struct Tile<'a> {
+    queries: &'a Vectors,
+    q: Range<usize>,
+    base: &'a Vectors,
+    b: Range<usize>,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Tile<'_> {
+    type Output = ();
+
+    /// A pair of query rows at once, if the registers hold its sums: sixteen of SSE do not.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            8 => self.fill::<S, 1, 2>(simd),
+            4 => self.fill::<S, 2, 2>(simd),
+            _ => self.fill::<Scalar, LANES, 1>(Scalar),
+        }
+    }
+}
+
+impl Tile<'_> {
+    /// Fills the tile in blocks of `Q` x [`GROUP`] pairs, with `W` registers for the sums of a pair.
+    /// A block that sticks out repeats the last row, and what it computes for that is dropped.
+    #[inline(always)]
+    fn fill<S: Simd, const W: usize, const Q: usize>(self, simd: S) {
+        let Self { queries, q, base, b, out } = self;
+        for q0 in q.clone().step_by(QUERY_TILE) {
+            let q1 = (q0 + QUERY_TILE).min(q.end);
+            for b0 in b.clone().step_by(GROUP) {
+                let rows = from_fn(|j| base.row((b0 + j).min(b.end - 1)));
+                let group = (b.end - b0).min(GROUP);
+                for i0 in (q0..q1).step_by(Q) {
+                    let block = block::<S, W, Q>(simd, from_fn(|i| queries.row((i0 + i).min(q1 - 1))), rows);
+                    for (i, products) in (i0..q1).zip(&block) {
+                        let at = (i - q.start) * b.len() + (b0 - b.start);
+                        out[at..at + group].copy_from_slice(&products[..group]);
                     }
                 }
             }
         }
     }
+}
+
+/// The dot products of all pairs of a row of `a` and a row of `b`; the bits of calls of [`dot`].
+#[inline(always)]
+fn block<S: Simd, const W: usize, const Q: usize>(simd: S, a: [&[f32]; Q], b: [&[f32]; GROUP]) -> [[f32; GROUP]; Q] {
+    let length = a[0].len().min(b[0].len());
+    let (a, b) = (a.map(|row| row[..length].as_chunks::<LANES>()), b.map(|row| row[..length].as_chunks::<LANES>()));
+    // Cut to one length, so that the loop has no bounds to check.
+    let chunks = length / LANES;
+    let (x, y) = (a.map(|(row, _)| &row[..chunks]), b.map(|(row, _)| &row[..chunks]));
+    let mut sums = [[[simd.splat_f32s(0.0); W]; GROUP]; Q];
+    for k in 0..chunks {
+        let x = x.map(|row| S::as_simd_f32s(&row[k]).0);
+        for j in 0..GROUP {
+            let y = S::as_simd_f32s(&y[j][k]).0;
+            for i in 0..Q {
+                for w in 0..W {
+                    // Not a fused multiply-add, which rounds once and so gives other bits.
+                    sums[i][j][w] = simd.add_f32s(sums[i][j][w], simd.mul_f32s(x[i][w], y[w]));
+                }
+            }
+        }
+    }
+    let mut products = [[0.0; GROUP]; Q];
+    for i in 0..Q {
+        for j in 0..GROUP {
+            let mut lanes = [0.0; LANES];
+            S::as_mut_simd_f32s(&mut lanes).0.copy_from_slice(&sums[i][j]);
+            for (sum, (x, y)) in lanes.iter_mut().zip(a[i].1.iter().zip(b[j].1)) {
+                *sum += x * y;
+            }
+            products[i][j] = fold(lanes);
+        }
+    }
+    products
 }
 
 #[cfg(test)]
@@ -114,15 +158,17 @@ mod tests {
         }
 
         #[test]
-        fn a_tile_has_the_bits_of_single_dot_products(
+        fn a_tile_has_the_bits_of_single_dot_products_and_of_the_portable_path(
             dim in 1usize..40, nq in 0usize..20, nb in 0usize..11, seed in values(40 * 31)
         ) {
             let mut all = Vectors::new(dim);
             for i in 0..nq + nb {
                 all.push(&seed[i * dim..(i + 1) * dim]);
             }
-            let mut out = vec![];
+            let (mut out, mut portable) = (vec![], vec![0.0; nq * nb]);
             tile(&all, 0..nq, &all, nq..nq + nb, &mut out);
+            Scalar.vectorize(Tile { queries: &all, q: 0..nq, base: &all, b: nq..nq + nb, out: &mut portable });
+            prop_assert!(out.iter().map(|x| x.to_bits()).eq(portable.iter().map(|x| x.to_bits())));
             for i in 0..nq {
                 for j in 0..nb {
                     prop_assert_eq!(out[i * nb + j].to_bits(), dot(all.row(i), all.row(nq + j)).to_bits());

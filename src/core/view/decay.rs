@@ -12,6 +12,9 @@ pub struct DecayView {
     pub schema: String,
     /// Dataset name.
     pub dataset: String,
+    /// Decay in one sentence; empty in what older versions kept.
+    #[serde(default)]
+    pub summary: String,
     /// Hash of the dataset, 64 hex digits.
     pub dataset_version: String,
     /// Version of the clusters, null where there were too few records to form any.
@@ -129,6 +132,12 @@ pub struct ClusterView {
     pub p_represented: Option<f64>,
     /// Typical records of the window.
     pub exemplars: Vec<String>,
+    /// The live example that most of its unrepresented records are nearest to.
+    #[serde(default)]
+    pub nearest_example: Option<String>,
+    /// Its input.
+    #[serde(default)]
+    pub nearest_input: Option<String>,
     /// Whether it was born after the reference window.
     pub emerging: bool,
 }

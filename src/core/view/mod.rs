@@ -4,6 +4,7 @@
 mod decay;
 mod headline;
 mod runs;
+mod summary;
 
 pub use decay::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
@@ -11,3 +12,4 @@ pub use decay::{
 };
 pub use headline::{Report, headline};
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
+pub use summary::summary;

@@ -197,6 +197,8 @@ fn cluster(
         live: golden.1,
         p_represented: p,
         exemplars: Vec::new(),
+        nearest_example: None,
+        nearest_input: None,
         emerging: reference.is_none(),
     }
 }
@@ -208,8 +210,11 @@ fn clusters() -> Vec<ClusterView> {
         "I never got the code for the parcel locker at the station".into(),
         "locker says code expired, parcel still inside!!".into(),
     ];
+    locker.nearest_example = Some("s-0007".into());
+    locker.nearest_input = Some("Where is the parcel shop?".into());
     let mut pipes =
         cluster("c-05", "refund | <script>", Mass(0.0284, 0.0211, 0.0371), Some(0.0261), (3, 1), Some(0.31));
+    pipes.nearest_input = Some(FORMULA.into());
     pipes.exemplars = vec![SCRIPT.into(), ESCAPE.into(), LINK.into()];
     let delivery = cluster("c-01", "delivery date", Mass(0.5430, 0.5190, 0.5660), Some(0.5770), (64, 61), Some(0.972));
     let hours = cluster("c-02", "opening hours", Mass(0.3410, 0.3170, 0.3650), Some(0.3720), (53, 50), Some(0.991));
@@ -263,6 +268,7 @@ fn candidate(id: &str, cluster: &str, input: &str, gain: f64) -> CandidateView {
 fn support() -> DecayView {
     DecayView {
         schema: "karat.decay/1".into(),
+        summary: String::new(),
         dataset: "support".into(),
         dataset_version: "a1b2c3d4".repeat(8),
         taxonomy: Some("tx-9f2c".into()),

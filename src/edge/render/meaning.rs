@@ -1,8 +1,8 @@
 //! What a report means, in sentences that need no glossary.
 
-use super::words::{about, count, count_of, figure, interval, line};
+use super::words::{count, count_of, figure, interval, line};
 use crate::core::verdict::Verdict;
-use crate::core::view::{DecayView, Report, RunView, RunsView};
+use crate::core::view::{DecayView, Report, RunView, RunsView, summary};
 
 /// A paragraph for each dataset, then one on quality.
 pub(super) fn meaning(report: &Report) -> Vec<String> {
@@ -24,25 +24,10 @@ fn has_no_gate(report: &Report) -> bool {
 }
 
 fn decay_meaning(view: &DecayView) -> String {
-    let name = line(&view.dataset, 60);
-    let Some(coverage) = view.coverage else {
-        let why =
-            view.notes.first().map_or_else(|| "there was no traffic in the window".into(), |note| line(note, 200));
-        return format!("How much of today's traffic {name} represents could not be measured: {why}.");
-    };
-    let largest = view.unrepresented().max_by(|a, b| a.unrepresented_mass().total_cmp(&b.unrepresented_mass()));
-    let mut text = match largest {
-        Some(cluster) => format!(
-            "{} of traffic is about things {name} has no live example of; the largest: “{}” ({} of traffic).",
-            about(1.0 - coverage.value),
-            line(&cluster.name, 60),
-            about(cluster.mass)
-        ),
-        None => format!(
-            "{name} represents {} of traffic, and no cluster of it is left without examples.",
-            about(coverage.value)
-        ),
-    };
+    let mut text = line(&summary(view), 600);
+    if view.coverage.is_none() {
+        return text;
+    }
     if let Some(change) = change(view) {
         text.push_str(&change);
     }
@@ -135,7 +120,8 @@ mod tests {
         let lines = meaning(&report);
         assert!(
             lines[0].starts_with(
-                "9 % of traffic is about things support has no live example of; the largest: “locker code” (5 % of"
+                "Since 2026-06, 6 % of traffic has come to be about things support has no live example of (9 % in all); \
+                 the largest: “locker code” (5 % of traffic, nearest example: “Where is the parcel shop?”)."
             ),
             "{}",
             lines[0]

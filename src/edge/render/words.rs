@@ -25,15 +25,6 @@ pub(super) fn share_interval(lo: f64, hi: f64) -> String {
     format!("{} %", interval(lo * 100.0, hi * 100.0, 1))
 }
 
-/// A share for a sentence: `9 %`, or `less than 1 %` for one that would round to nothing.
-pub(super) fn about(value: f64) -> String {
-    match value {
-        v if !v.is_finite() => "an unknown share".into(),
-        v if v > 0.0 && v < 0.005 => "less than 1 %".into(),
-        v => format!("{:.0} %", v * 100.0),
-    }
-}
-
 /// A signed difference of shares in percentage points, as `+6.2` or `−1.0`, with a true minus sign.
 pub(super) fn points(value: f64) -> String {
     if value.is_finite() { format!("{:+.1}", value * 100.0).replace('-', "−") } else { NOTHING.into() }
@@ -99,13 +90,6 @@ mod tests {
         assert_eq!(p_value(0.0123), "0.012");
         assert_eq!(milliseconds(420.4), "420 ms");
         assert_eq!(milliseconds(1250.0), "1.25 s");
-    }
-
-    #[test]
-    fn a_share_too_small_to_round_is_not_called_zero() {
-        assert_eq!(about(0.004), "less than 1 %");
-        assert_eq!(about(0.0), "0 %");
-        assert_eq!(about(0.09), "9 %");
     }
 
     #[test]

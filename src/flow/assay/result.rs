@@ -17,7 +17,7 @@ use crate::core::stats::{Interval, effective_n, wilson};
 use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
 use crate::core::view::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
-    SignalCount,
+    SignalCount, summary,
 };
 use crate::edge::config::suite_from_content;
 use crate::flow::Workbench;
@@ -77,8 +77,9 @@ pub(super) fn assemble(
         if total > 0.0 { rows.map(|row| inputs.now.weights[row]).sum::<f64>() / total } else { 0.0 }
     };
     let rows = 0..embedded.now.len();
-    let view = DecayView {
+    let mut view = DecayView {
         schema: "karat.decay/1".into(),
+        summary: String::new(),
         dataset: inputs.dataset.name.clone(),
         dataset_version: inputs.dataset.version.clone(),
         taxonomy: clusters.version.clone(),
@@ -111,6 +112,7 @@ pub(super) fn assemble(
         verdict,
         notes,
     };
+    view.summary = summary(&view);
     Ok((view, record_rows(inputs, embedded, clusters, measured)))
 }
 
@@ -173,8 +175,10 @@ fn cluster_views(
             m.now.records.iter().zip(&inputs.now.weights).map(|(record, weight)| record.p_represented * weight);
         masses(&clusters.now, &weighted.collect::<Vec<_>>(), count)
     });
+    let nearest = nearest_examples(inputs, clusters, measured, count);
     let total: f64 = inputs.now.weights.iter().sum();
     let sampled = effective_n(&inputs.now.weights);
+    let example = |live: usize| &inputs.dataset.examples[embedded.live.rows[live]];
     let live: std::collections::HashSet<usize> = embedded.live.rows.iter().copied().collect();
     let mut views: Vec<ClusterView> = (0..count)
         .map(|cluster| {
@@ -195,6 +199,8 @@ fn cluster_views(
                 live: golden.iter().filter(|row| live.contains(row)).count(),
                 p_represented: represented.as_ref().filter(|_| now[cluster] > 0.0).map(|r| r[cluster] / now[cluster]),
                 exemplars: exemplars[cluster].iter().map(|row| shown(&inputs.now.records[*row].record.input)).collect(),
+                nearest_example: nearest[cluster].map(|row| example(row).id.clone()),
+                nearest_input: nearest[cluster].map(|row| shown(&example(row).text())),
                 emerging: book.born[cluster].is_some(),
             }
         })
@@ -207,6 +213,26 @@ fn cluster_views(
             .then_with(|| a.id.cmp(&b.id))
     });
     views
+}
+
+/// Of every cluster, the live example that most of its unrepresented mass is nearest to.
+fn nearest_examples(
+    inputs: &Inputs,
+    clusters: &Clusters,
+    measured: Option<&CoverageAssay>,
+    count: usize,
+) -> Vec<Option<usize>> {
+    let mut masses = vec![BTreeMap::new(); count];
+    let records = measured.map(|m| m.now.records.as_slice()).unwrap_or_default();
+    for ((record, weight), cluster) in records.iter().zip(&inputs.now.weights).zip(&clusters.now) {
+        if let Some((nearest, cluster)) = record.nearest.zip(*cluster) {
+            *masses[cluster].entry(nearest).or_insert(0.0) += weight * (1.0 - record.p_represented);
+        }
+    }
+    let largest = |masses: BTreeMap<usize, f64>| {
+        masses.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(nearest, _)| nearest)
+    };
+    masses.into_iter().map(largest).collect()
 }
 
 fn masses(placed: &[Option<usize>], weights: &[f64], clusters: usize) -> Vec<f64> {

@@ -6,7 +6,7 @@ mod wrap;
 
 use super::tables::{self, Table};
 use super::words::{count, count_of, line};
-use crate::core::view::{DecayView, RunsView};
+use crate::core::view::{DecayView, RunsView, summary};
 use layout::table_text;
 pub use plain::plain_table;
 use wrap::{coloured, wrapped};
@@ -30,7 +30,8 @@ pub fn terminal_decay(view: &DecayView, width: usize, colour: bool) -> String {
     let candidates = tables::candidates(view, 5).only(&["Gain", "Cluster", "Request"]);
     let first = [unrepresented, tables::coverage(view)];
     let second = [flagged, candidates, tables::gates(view), tables::shift(view)];
-    let mut out = blocks(&first, width, colour);
+    let mut out = format!("{}\n", wrapped(&line(&summary(view), 600), width, 0));
+    out.push_str(&blocks(&first, width, colour));
     let flags = format!("{} of {} live.", count(view.live), count_of(view.golden, "example"));
     for note in std::iter::once(&flags).chain(&view.notes) {
         out.push_str(&wrapped(&format!("- {}", line(note, 300)), width, 2));

@@ -1,0 +1,94 @@
+//! A labelled file, and a vector for each of its texts.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use karat::core::domain::Embedder;
+use karat::core::vector::Vectors;
+use karat::edge::embed::HashedNgrams;
+use serde::Deserialize;
+
+use crate::style::styled;
+
+/// One row of the file; other columns are ignored.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Row {
+    /// What was asked.
+    pub text: String,
+    /// What it is about.
+    pub intent: String,
+}
+
+/// Reads JSONL, or CSV where the name ends in `.csv`, without the rows of the intents named in `without`. The numbers are those of
+/// the rows in the whole file.
+pub fn read(path: &Path, without: &[String]) -> Result<Vec<(usize, Row)>, Box<dyn Error>> {
+    let rows: Vec<Row> = if path.extension().is_some_and(|extension| extension == "csv") {
+        csv::Reader::from_path(path)?.deserialize().collect::<Result<_, _>>()?
+    } else {
+        let text = std::fs::read_to_string(path)?;
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        lines
+            .map(|(at, line)| serde_json::from_str(line).map_err(|e| format!("{}:{}: {e}", path.display(), at + 1)))
+            .collect::<Result<_, _>>()?
+    };
+    Ok(rows.into_iter().enumerate().filter(|(_, row)| !without.contains(&row.intent)).collect())
+}
+
+/// Vectors of the texts as they are, and as [`styled`] changes them, in the order of the rows.
+pub struct Space {
+    /// Its name.
+    pub name: String,
+    /// As they are.
+    pub plain: Vectors,
+    /// Changed in style; `None` where the vectors came from a file and nobody brought these.
+    pub styled: Option<Vectors>,
+}
+
+impl Space {
+    /// `builtin`, or `file:VECTORS.npy` with one row of 32-bit floats a row of the file.
+    pub fn open(name: &str, rows: &[(usize, Row)], styled_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        let Some(path) = name.strip_prefix("file:") else {
+            if name != "builtin" {
+                return Err(format!("there is no space \"{name}\": it is `builtin` or `file:VECTORS.npy`").into());
+            }
+            let embedder = HashedNgrams;
+            let plain: Vec<&str> = rows.iter().map(|(_, row)| row.text.as_str()).collect();
+            let changed: Vec<String> = rows.iter().map(|(at, row)| styled(&row.text, *at)).collect();
+            let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
+            return Ok(Self {
+                name: embedder.space().to_owned(),
+                plain: embed(&embedder, &plain)?,
+                styled: Some(embed(&embedder, &changed)?),
+            });
+        };
+        let load = |path: &Path| npy(path, rows).map_err(|problem| format!("{}: {problem}", path.display()));
+        let styled = styled_file.map(load).transpose()?;
+        Ok(Self { name: name.to_owned(), plain: load(Path::new(path))?, styled })
+    }
+}
+
+fn embed(embedder: &HashedNgrams, texts: &[&str]) -> Result<Vectors, Box<dyn Error>> {
+    let mut vectors = Vectors::with_capacity(embedder.dim(), texts.len());
+    for row in embedder.embed(texts).map_err(|failure| failure.to_string())? {
+        vectors.push(&row);
+    }
+    Ok(vectors)
+}
+
+fn npy(path: &Path, rows: &[(usize, Row)]) -> Result<Vectors, Box<dyn Error>> {
+    let file = npyz::NpyFile::new(BufReader::new(File::open(path)?))?;
+    let (length, dimension) = match file.shape() {
+        [length, dimension] => (*length as usize, *dimension as usize),
+        shape => return Err(format!("the array has the shape {shape:?}; one row a text is needed").into()),
+    };
+    let last = rows.iter().map(|(at, _)| *at).max().unwrap_or(0);
+    if length <= last {
+        return Err(format!("the array has {length} rows, and the file at least {}", last + 1).into());
+    }
+    let values: Vec<f32> = file.into_vec()?;
+    let mut vectors = Vectors::with_capacity(dimension, rows.len());
+    rows.iter().for_each(|(at, _)| vectors.push(&values[at * dimension..(at + 1) * dimension]));
+    Ok(vectors)
+}

@@ -1,0 +1,185 @@
+//! Runs the cells and sums up what was found.
+
+use karat::core::coverage::{self, CoverageAssay, GoldenPoints, Options, Sample};
+use karat::core::stats::{clopper_pearson, mann_whitney_auc};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::baselines::{Baseline, BaselineResult, Trial};
+use crate::data::Space;
+use crate::scenario::{Cell, Draw, Window, draw};
+
+/// What one method said in one trial, against the truth.
+#[derive(Debug, Clone, Default)]
+pub struct Finding {
+    /// Coverage found − the true share.
+    error: Option<f64>,
+    /// Whether the interval holds the truth, and its width.
+    interval: Option<(bool, f64)>,
+    alarm: Option<bool>,
+    /// How well it tells new records from known ones.
+    auroc: Option<f64>,
+}
+
+/// One line of the results: a method in a cell.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figures {
+    pub scenario: &'static str,
+    pub golden_per_intent: usize,
+    pub records: usize,
+    /// Mean number of records that the file could give to the current window.
+    pub records_drawn: f64,
+    pub zipf: f64,
+    pub reference: bool,
+    pub new_mass: f64,
+    pub trials: usize,
+    /// Trials in which the method gave no figure.
+    pub unmeasured: usize,
+    pub alarm_rate: Option<f64>,
+    pub alarm_lo: Option<f64>,
+    pub alarm_hi: Option<f64>,
+    pub coverage_mae: Option<f64>,
+    pub coverage_bias: Option<f64>,
+    pub interval_coverage: Option<f64>,
+    pub interval_width: Option<f64>,
+    pub auroc: Option<f64>,
+}
+
+/// A baseline's line.
+#[derive(Debug, Clone, Serialize)]
+pub struct BaselineFigures {
+    pub name: &'static str,
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// How much is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    pub seed: u64,
+    /// Trials of a cell.
+    pub trials: usize,
+    /// Trials of it in which the baselines take part.
+    pub baseline_trials: usize,
+}
+
+/// karat and every baseline in one cell. `None` where the space cannot show the scenario.
+pub fn measure(
+    cell: &Cell,
+    intents: &[Vec<usize>],
+    space: &Space,
+    baselines: &[Baseline],
+    effort: Effort,
+    done: impl Fn() + Sync,
+) -> Option<(Figures, Vec<BaselineFigures>)> {
+    let trials: Option<Vec<(usize, Finding, Vec<Finding>)>> = (0..effort.trials)
+        .into_par_iter()
+        .map(|trial| {
+            let seed = seed_of(cell, effort.seed, trial);
+            let drawn = draw(cell, intents, space, seed)?;
+            let peers = if trial < effort.baseline_trials { baselines } else { &[] };
+            let found = (drawn.now.known.len(), karat(&drawn, seed), peers_of(&drawn, peers, seed));
+            done();
+            Some(found)
+        })
+        .collect();
+    let trials = trials?;
+    let drawn = trials.iter().map(|trial| trial.0 as f64).sum::<f64>() / trials.len() as f64;
+    let of_karat: Vec<&Finding> = trials.iter().map(|trial| &trial.1).collect();
+    let of_baseline = |at: usize| trials.iter().filter_map(|trial| trial.2.get(at)).collect::<Vec<_>>();
+    let lines = baselines.iter().enumerate();
+    let lines = lines.map(|(at, b)| BaselineFigures { name: b.name, figures: figures(cell, drawn, &of_baseline(at)) });
+    Some((figures(cell, drawn, &of_karat), lines.collect()))
+}
+
+/// Every trial of every cell has draws of its own. Whether there is a reference window changes nothing that is drawn.
+fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
+    let name = format!("{seed} {:?} {} {} {trial}", cell.kind, cell.golden, cell.records);
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn karat(drawn: &Draw, seed: u64) -> Finding {
+    let Some(found) = assay(drawn, seed) else { return Finding::default() };
+    let truth = share(&drawn.now);
+    let interval = found.now.interval;
+    let novelty: Vec<f64> = found.now.records.iter().map(|record| 1.0 - record.p_represented).collect();
+    Finding {
+        error: Some(found.now.value - truth),
+        interval: Some((interval.contains(truth), interval.width())),
+        alarm: found.gap.map(|gap| gap.p_value < 0.05),
+        auroc: auroc(&drawn.now, &novelty),
+    }
+}
+
+/// As `karat decay` measures, with the settings it has unless told otherwise.
+fn assay(drawn: &Draw, seed: u64) -> Option<CoverageAssay> {
+    let most = drawn.now.known.len().max(drawn.reference.as_ref().map_or(0, |window| window.known.len()));
+    let (weights, groups): (Vec<f64>, Vec<usize>) = (0..most).map(|row| (1.0, row)).unzip();
+    coverage::assay(
+        GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics },
+        sample(&drawn.now, &weights, &groups),
+        drawn.reference.as_ref().map(|window| sample(window, &weights, &groups)),
+        Options { seed, replicates: 1_000, duplicate_similarity: 0.95, tolerated_gap: 0.01 },
+    )
+}
+
+fn sample<'a>(window: &'a Window, weights: &'a [f64], groups: &'a [usize]) -> Sample<'a> {
+    let records = window.known.len();
+    Sample { vectors: &window.vectors, weights: &weights[..records], groups: &groups[..records] }
+}
+
+fn peers_of(drawn: &Draw, baselines: &[Baseline], seed: u64) -> Vec<Finding> {
+    if baselines.is_empty() {
+        return Vec::new();
+    }
+    let reference = drawn.reference.as_ref().map(|window| &window.vectors);
+    let trial = Trial::new(&drawn.golden, &drawn.topics, &drawn.now.vectors, reference, seed);
+    let truth = share(&drawn.now);
+    let finding = |found: BaselineResult| Finding {
+        error: found.coverage.map(|coverage| coverage - truth),
+        interval: None,
+        alarm: found.alarm,
+        auroc: found.novelty.and_then(|novelty| auroc(&drawn.now, &novelty)),
+    };
+    baselines.iter().map(|baseline| finding((baseline.run)(&trial))).collect()
+}
+
+fn share(window: &Window) -> f64 {
+    window.known.iter().filter(|known| **known).count() as f64 / window.known.len().max(1) as f64
+}
+
+fn auroc(window: &Window, novelty: &[f64]) -> Option<f64> {
+    let of = |known: bool| -> Vec<f64> {
+        window.known.iter().zip(novelty).filter(|(k, _)| **k == known).map(|(_, value)| *value).collect()
+    };
+    let (new, known) = (of(false), of(true));
+    (!new.is_empty() && !known.is_empty()).then(|| mann_whitney_auc(&new, &known)).flatten()
+}
+
+fn figures(cell: &Cell, drawn: f64, findings: &[&Finding]) -> Figures {
+    let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let errors: Vec<f64> = findings.iter().filter_map(|finding| finding.error).collect();
+    let alarms: Vec<bool> = findings.iter().filter_map(|finding| finding.alarm).collect();
+    let raised = alarms.iter().filter(|alarm| **alarm).count();
+    let rate = (!alarms.is_empty()).then(|| clopper_pearson(raised as u64, alarms.len() as u64, 0.95));
+    let flag = |value: bool| f64::from(u8::from(value));
+    Figures {
+        scenario: cell.kind.name(),
+        golden_per_intent: cell.golden,
+        records: cell.records,
+        records_drawn: drawn,
+        zipf: cell.zipf(),
+        reference: cell.reference,
+        new_mass: cell.kind.new_mass(),
+        trials: findings.len(),
+        unmeasured: findings.iter().filter(|f| f.error.is_none() && f.alarm.is_none()).count(),
+        alarm_rate: mean(alarms.iter().map(|alarm| flag(*alarm)).collect()),
+        alarm_lo: rate.map(|interval| interval.lo),
+        alarm_hi: rate.map(|interval| interval.hi),
+        coverage_mae: mean(errors.iter().map(|error| error.abs()).collect()),
+        coverage_bias: mean(errors),
+        interval_coverage: mean(findings.iter().filter_map(|f| f.interval).map(|(holds, _)| flag(holds)).collect()),
+        interval_width: mean(findings.iter().filter_map(|f| f.interval).map(|(_, width)| width).collect()),
+        auroc: mean(findings.iter().filter_map(|finding| finding.auroc).collect()),
+    }
+}

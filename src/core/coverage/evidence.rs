@@ -1,0 +1,127 @@
+//! What the nearest examples of a request say about whether the set represents it.
+
+use crate::core::stats::Logistic;
+use crate::core::vector::Neighbour;
+
+/// Neighbours looked at. Enough to meet a second topic after a dozen examples of the first.
+pub(super) const DEPTH: usize = 32;
+
+/// Nearest examples that are averaged.
+const CLOSE: usize = 5;
+
+/// Ridge penalty on standardised columns: next to nothing, and enough for columns that never vary.
+const PENALTY: f64 = 0.1;
+
+/// Columns, each also squared.
+const COLUMNS: usize = 8;
+
+/// What is looked at of one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Features {
+    /// Topic of the nearest example.
+    pub topic: usize,
+    values: [f64; COLUMNS / 2],
+}
+
+impl Features {
+    /// From the neighbours of a request, nearest first; `None` without any. `tightness` is how near examples of each topic
+    /// lie to one another.
+    pub fn new<'a>(
+        neighbours: impl Iterator<Item = &'a Neighbour>,
+        topics: &[usize],
+        tightness: &[f64],
+    ) -> Option<Self> {
+        let mut neighbours = neighbours.map(|neighbour| (topics[neighbour.index], f64::from(neighbour.similarity)));
+        let (topic, nearest) = neighbours.next()?;
+        let (mut close, mut seen, mut last) = (nearest, 1, nearest);
+        let mut second = None;
+        for (other, similarity) in neighbours {
+            last = similarity;
+            if seen < CLOSE {
+                close += similarity;
+                seen += 1;
+            }
+            if other != topic {
+                second.get_or_insert(similarity);
+            }
+            if second.is_some() && seen == CLOSE {
+                break;
+            }
+        }
+        let margin = nearest - second.unwrap_or(last);
+        Some(Self { topic, values: [nearest, margin, close / seen as f64, nearest - tightness[topic]] })
+    }
+}
+
+/// P(represented | features) where represented and unknown requests are equally frequent.
+#[derive(Debug, Clone)]
+pub(super) struct Posterior {
+    mean: [f64; COLUMNS / 2],
+    deviation: [f64; COLUMNS / 2],
+    /// One fit a part of the topics left out.
+    fits: Vec<Logistic>,
+}
+
+/// Features of an example in both lights.
+pub(super) struct Lesson {
+    /// Part of its topic.
+    pub part: usize,
+    /// As a request that the other examples of its topic represent.
+    pub known: Features,
+    /// As a request of a topic without any example.
+    pub novel: Features,
+    /// What it counts for.
+    pub weight: f64,
+}
+
+impl Posterior {
+    /// One logistic regression a part, on the lessons of the other parts. `None` where one cannot be fitted.
+    pub fn fit(lessons: &[Lesson], parts: usize) -> Option<Self> {
+        let mut posterior = Self { mean: [0.0; COLUMNS / 2], deviation: [1.0; COLUMNS / 2], fits: Vec::new() };
+        let total: f64 = lessons.iter().map(|lesson| 2.0 * lesson.weight).sum();
+        let both = |lesson: &Lesson| [(lesson.known, lesson.weight), (lesson.novel, lesson.weight)];
+        for column in 0..COLUMNS / 2 {
+            let average = |value: &dyn Fn(f64) -> f64| {
+                lessons.iter().flat_map(both).map(|(f, w)| w * value(f.values[column])).sum::<f64>() / total
+            };
+            let mean = average(&|x| x);
+            let deviation = average(&|x| (x - mean).powi(2)).sqrt();
+            posterior.mean[column] = mean;
+            posterior.deviation[column] = if deviation > 1e-9 { deviation } else { 1.0 };
+        }
+        for part in 0..parts {
+            let others: Vec<&Lesson> = lessons.iter().filter(|lesson| lesson.part != part).collect();
+            let rows: Vec<_> = others.iter().flat_map(|l| [posterior.row(&l.known), posterior.row(&l.novel)]).collect();
+            let targets: Vec<f64> = others.iter().flat_map(|_| [1.0, 0.0]).collect();
+            let weights: Vec<f64> = others.iter().flat_map(|l| [l.weight, l.weight]).collect();
+            posterior.fits.push(Logistic::fit(&rows, &targets, &weights, PENALTY)?);
+        }
+        Some(posterior)
+    }
+
+    fn row(&self, features: &Features) -> [f64; COLUMNS] {
+        let mut row = [0.0; COLUMNS];
+        for (column, value) in features.values.iter().enumerate() {
+            let standard = (value - self.mean[column]) / self.deviation[column];
+            row[column] = standard;
+            row[COLUMNS / 2 + column] = standard.clamp(-4.0, 4.0).powi(2);
+        }
+        row
+    }
+
+    /// By the fit that never saw the topics of `part`.
+    pub fn without(&self, part: usize, features: &Features) -> f64 {
+        clamp(self.fits[part].probability(&self.row(features)))
+    }
+
+    /// By the mean of all fits.
+    pub fn mean(&self, features: &Features) -> f64 {
+        let row = self.row(features);
+        self.fits.iter().map(|fit| clamp(fit.probability(&row))).sum::<f64>() / self.fits.len() as f64
+    }
+}
+
+/// No request is certain: odds stay finite.
+fn clamp(posterior: f64) -> f64 {
+    posterior.clamp(0.01, 0.99)
+}

@@ -1,0 +1,62 @@
+//! The probability that each record is represented.
+
+use super::window::Scored;
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RecordCoverage {
+    /// Row of the nearest live example; `None` for a record with nothing to embed.
+    pub nearest: Option<usize>,
+    /// Its cosine similarity.
+    pub similarity: f64,
+    /// Probability that a live example represents it.
+    pub p_represented: f64,
+}
+
+/// Every record's posterior where `share` of the mixture is represented: moved in its odds so that the weighted mean in the
+/// mixture *is* the share.
+pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
+    let mass: f64 = scored.embeddable().map(|row| row.weight).sum();
+    let probability = |posterior: f64, shift: f64| {
+        let odds = (posterior / (1.0 - posterior)).ln() + shift;
+        1.0 / (1.0 + (-odds).exp())
+    };
+    let mean =
+        |shift: f64| scored.embeddable().map(|row| row.weight * probability(row.posterior, shift)).sum::<f64>() / mass;
+    let shift = solve_increasing(mean, share);
+    let record = |row: &Option<super::window::Row>| match row {
+        None => RecordCoverage { nearest: None, similarity: 0.0, p_represented: 0.0 },
+        Some(row) => RecordCoverage {
+            nearest: Some(row.nearest),
+            similarity: row.similarity,
+            p_represented: match shift {
+                Shift::All => 1.0,
+                Shift::None => 0.0,
+                Shift::By(shift) => probability(row.posterior, shift),
+            },
+        },
+    };
+    scored.rows.iter().map(record).collect()
+}
+
+#[derive(Clone, Copy)]
+enum Shift {
+    All,
+    None,
+    By(f64),
+}
+
+fn solve_increasing(mean: impl Fn(f64) -> f64, target: f64) -> Shift {
+    if target >= 1.0 - 1e-12 {
+        return Shift::All;
+    }
+    if target <= 1e-12 {
+        return Shift::None;
+    }
+    let (mut low, mut high) = (-60.0, 60.0);
+    for _ in 0..100 {
+        let middle = f64::midpoint(low, high);
+        if mean(middle) < target { low = middle } else { high = middle }
+    }
+    Shift::By(f64::midpoint(low, high))
+}

@@ -1,0 +1,140 @@
+//! A window's records, scored against the golden set.
+
+use std::collections::HashMap;
+
+use super::calibration::{Calibration, GoldenPoints};
+use super::evidence::DEPTH;
+use crate::core::vector::{Vectors, top_k};
+
+/// Sampled records of one window.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// One row a record.
+    pub vectors: &'a Vectors,
+    /// Requests of production each stands for.
+    pub weights: &'a [f64],
+    /// User or session of each, from 0: the unit that is resampled.
+    pub groups: &'a [usize],
+}
+
+/// Share of a window's mass above which a text that came more than once is judged by itself.
+const HEAVY: f64 = 0.01;
+
+/// What is known of one record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row {
+    /// Nearest example.
+    pub nearest: usize,
+    /// Its similarity.
+    pub similarity: f64,
+    /// Topic of the nearest example.
+    pub topic: usize,
+    /// Mean over the folds of P(represented | features).
+    pub posterior: f64,
+    /// Its weight in the mixture, without what a heavy text has in excess.
+    pub weight: f64,
+    /// Weight in excess: mass of a text that came so often that it says nothing more about the others.
+    pub excess: f64,
+    /// Unit that is resampled.
+    pub unit: usize,
+}
+
+/// A window's records, scored against what every fold leaves of the golden set.
+#[derive(Debug, Clone)]
+pub(super) struct Scored {
+    /// One a record; `None` for one with nothing to embed, which nothing represents.
+    pub rows: Vec<Option<Row>>,
+    /// All mass, that with nothing to embed included.
+    pub total: f64,
+    /// Number of units.
+    pub units: usize,
+}
+
+impl Scored {
+    /// `None` for a window without mass.
+    pub fn new(golden: GoldenPoints<'_>, sample: Sample<'_>, calibration: &Calibration) -> Option<Self> {
+        let total: f64 = sample.weights.iter().sum();
+        if total <= 0.0 {
+            return None;
+        }
+        let lists = top_k(sample.vectors, golden.vectors, DEPTH, |_, _| false);
+        let mut units = sample.groups.iter().max().map_or(0, |last| last + 1);
+        let mut rows: Vec<Option<Row>> = lists
+            .iter()
+            .enumerate()
+            .map(|(row, list)| {
+                let first = list.first()?;
+                let folds = (0..calibration.fold_count).filter_map(|fold| calibration.features(golden, list, fold));
+                let (sum, count) = folds.fold((0.0, 0.0), |(sum, count), features| {
+                    (sum + calibration.posterior.mean(&features), count + 1.0)
+                });
+                Some(Row {
+                    nearest: first.index,
+                    similarity: f64::from(first.similarity),
+                    topic: golden.topics[first.index],
+                    posterior: sum / count,
+                    weight: sample.weights[row],
+                    excess: 0.0,
+                    unit: sample.groups[row],
+                })
+            })
+            .collect();
+        for repeated in repeated_rows(sample.vectors) {
+            let mass: f64 = repeated.iter().map(|row| sample.weights[*row]).sum();
+            let kept = (HEAVY * total).max(mass / repeated.len() as f64);
+            if mass > kept {
+                for row in repeated {
+                    if let Some(row) = &mut rows[row] {
+                        row.excess = row.weight * (1.0 - kept / mass);
+                        row.weight *= kept / mass;
+                        row.unit = units;
+                    }
+                }
+                units += 1;
+            }
+        }
+        Some(Self { rows, total, units })
+    }
+
+    /// Records with something to embed.
+    pub fn embeddable(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().flatten()
+    }
+
+    /// Weight in the mixture of the records whose nearest example is of each topic, as a share.
+    pub fn topic_shares(&self, topics: usize) -> Vec<f64> {
+        let mut shares = vec![0.0; topics];
+        self.embeddable().for_each(|row| shares[row.topic] += row.weight);
+        let mass: f64 = shares.iter().sum();
+        if mass > 0.0 {
+            shares.iter_mut().for_each(|share| *share /= mass);
+        }
+        shares
+    }
+}
+
+/// Rows with the very same vector as another, in groups of at least two, by their first row.
+fn repeated_rows(vectors: &Vectors) -> Vec<Vec<usize>> {
+    let mut seen: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
+    for row in (0..vectors.len()).filter(|row| vectors.is_embeddable(*row)) {
+        seen.entry(vectors.row(row).iter().map(|x| x.to_bits()).collect()).or_default().push(row);
+    }
+    let mut repeated: Vec<Vec<usize>> = seen.into_values().filter(|rows| rows.len() > 1).collect();
+    repeated.sort();
+    repeated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_repeat_are_found_in_order() {
+        let mut vectors = Vectors::new(2);
+        for row in [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.6, 0.8], [0.0, 1.0], [1.0, 0.0]] {
+            vectors.push(&row);
+        }
+        assert_eq!(repeated_rows(&vectors), [vec![0, 2, 7], vec![1, 6]]);
+        assert!(repeated_rows(&Vectors::new(3)).is_empty());
+    }
+}
