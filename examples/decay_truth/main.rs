@@ -51,9 +51,9 @@ struct Arguments {
     /// Only the cells of these scenarios.
     #[arg(long, value_delimiter = ',')]
     scenarios: Vec<String>,
-    /// Leave the baselines out.
-    #[arg(long)]
-    no_baselines: bool,
+    /// Trials of a cell in which the baselines take part; 0 leaves them out.
+    #[arg(long, default_value_t = 5)]
+    baseline_seeds: usize,
     /// Form of the results.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -99,7 +99,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wanted =
         |cell: &Cell| arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|s| s == cell.kind.name());
     let cells: Vec<Cell> = cells().into_iter().filter(wanted).collect();
-    let baselines = if arguments.no_baselines { Vec::new() } else { baselines::baselines() };
+    let baselines = if arguments.baseline_seeds == 0 { Vec::new() } else { baselines::baselines() };
     let trials = |cell: &Cell| arguments.seeds * if cell.close { CLOSE } else { 1 };
     let bar = ProgressBar::new(cells.iter().map(trials).sum::<usize>() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} trials, {eta} left")?);
@@ -114,7 +114,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         baselines: Vec::new(),
     };
     for cell in &cells {
-        let effort = Effort { seed: arguments.seed, trials: trials(cell), baseline_trials: arguments.seeds };
+        let effort = Effort { seed: arguments.seed, trials: trials(cell), baseline_trials: arguments.baseline_seeds };
         let found = measure::measure(cell, &intents, &space, &baselines, effort, || bar.inc(1));
         let Some((figures, lines)) = found else {
             bar.println(format!("left out: {}, which needs --styled", cell.kind.name()));

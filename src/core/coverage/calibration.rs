@@ -53,8 +53,7 @@ pub(super) struct Calibration {
     pub topics: usize,
     /// One point an embeddable example.
     pub points: Vec<Point>,
-    /// How near examples of each topic lie to one another.
-    pub tightness: Vec<f64>,
+    tightness: Tightness,
     /// P(represented | features).
     pub posterior: Posterior,
 }
@@ -67,7 +66,7 @@ impl Calibration {
         let topics = golden.topics.iter().max().map_or(0, |last| last + 1);
         let fold_count = fold_count(golden.topics, &groups, topics);
         let folds = deal_folds(golden.topics, &groups, fold_count, seed);
-        let tightness = tightness(golden, &groups, topics);
+        let tightness = Tightness::new(golden, &groups, topics);
         let parts = deal_parts(topics, seed);
         let lessons = lessons(golden, &groups, &folds, &tightness, &parts);
         let several_topics = lessons.iter().any(|(row, _)| golden.topics[*row] != golden.topics[lessons[0].0]);
@@ -90,8 +89,9 @@ impl Calibration {
     /// Features of a request from its neighbours among all examples, without those of one fold.
     pub fn features(&self, golden: GoldenPoints<'_>, neighbours: &[Neighbour], fold: usize) -> Option<Features> {
         let outside = neighbours.iter().filter(|neighbour| self.folds[neighbour.index] != fold);
-        Features::new(outside, golden.topics, &self.tightness)
-            .or_else(|| Features::new(neighbours.iter(), golden.topics, &self.tightness))
+        let tightness = |topic| self.tightness.of(topic);
+        Features::new(outside, golden.topics, tightness)
+            .or_else(|| Features::new(neighbours.iter(), golden.topics, tightness))
     }
 }
 
@@ -129,25 +129,54 @@ fn deal_folds(topics: &[usize], groups: &[usize], fold_count: usize, seed: u64) 
     groups.iter().map(|group| fold_of_group[*group]).collect()
 }
 
-/// Mean similarity of a topic's examples to the nearest other one of it; the mean over topics where it has no other.
-fn tightness(golden: GoldenPoints<'_>, groups: &[usize], topics: usize) -> Vec<f64> {
-    let mut members = vec![Vec::new(); topics];
-    let embeddable = (0..golden.vectors.len()).filter(|row| golden.vectors.is_embeddable(*row));
-    embeddable.for_each(|row| members[golden.topics[row]].push(row));
-    let nearest = |row: usize, others: &[usize]| {
-        let others = others.iter().filter(|other| groups[**other] != groups[row]);
-        others.map(|other| dot(golden.vectors.row(row), golden.vectors.row(*other))).max_by(f32::total_cmp)
-    };
-    let means: Vec<Option<f64>> = members
-        .iter()
-        .map(|rows| {
-            let found: Vec<f64> = rows.iter().filter_map(|row| nearest(*row, rows)).map(f64::from).collect();
-            (!found.is_empty()).then(|| found.iter().sum::<f64>() / found.len() as f64)
-        })
-        .collect();
-    let known: Vec<f64> = means.iter().flatten().copied().collect();
-    let middle = if known.is_empty() { 0.0 } else { known.iter().sum::<f64>() / known.len() as f64 };
-    means.into_iter().map(|mean| mean.unwrap_or(middle)).collect()
+/// How near the examples of a topic lie to one another.
+#[derive(Debug, Clone)]
+struct Tightness {
+    /// Similarity of every example to the nearest other one of its topic, where there is one.
+    nearest: Vec<Option<f64>>,
+    /// Sum and number of these, by topic.
+    topics: Vec<(f64, f64)>,
+    /// Mean over the topics, for those that have none.
+    middle: f64,
+}
+
+impl Tightness {
+    fn new(golden: GoldenPoints<'_>, groups: &[usize], topics: usize) -> Self {
+        let mut members = vec![Vec::new(); topics];
+        let embeddable = (0..golden.vectors.len()).filter(|row| golden.vectors.is_embeddable(*row));
+        embeddable.for_each(|row| members[golden.topics[row]].push(row));
+        let mut nearest = vec![None; golden.vectors.len()];
+        for rows in &members {
+            for row in rows {
+                let others = rows.iter().filter(|other| groups[**other] != groups[*row]);
+                let similarities = others.map(|other| dot(golden.vectors.row(*row), golden.vectors.row(*other)));
+                nearest[*row] = similarities.max_by(f32::total_cmp).map(f64::from);
+            }
+        }
+        let sum = |rows: &Vec<usize>| {
+            let found = rows.iter().filter_map(|row| nearest[*row]);
+            found.fold((0.0, 0.0), |(sum, count), similarity| (sum + similarity, count + 1.0))
+        };
+        let topics: Vec<(f64, f64)> = members.iter().map(sum).collect();
+        let means: Vec<f64> = topics.iter().filter(|(_, count)| *count > 0.0).map(|(sum, n)| sum / n).collect();
+        let middle = if means.is_empty() { 0.0 } else { means.iter().sum::<f64>() / means.len() as f64 };
+        Self { nearest, topics, middle }
+    }
+
+    fn of(&self, topic: usize) -> f64 {
+        let (sum, count) = self.topics[topic];
+        if count > 0.0 { sum / count } else { self.middle }
+    }
+
+    /// Without what the example of `row` adds to its own topic: traffic adds nothing to it either.
+    fn without(&self, row: usize, own: usize, topic: usize) -> f64 {
+        let (sum, count) = self.topics[topic];
+        match self.nearest[row].filter(|_| topic == own) {
+            Some(_) if count <= 1.0 => self.middle,
+            Some(similarity) => (sum - similarity) / (count - 1.0),
+            None => self.of(topic),
+        }
+    }
 }
 
 /// Every embeddable example's row, and what it teaches.
@@ -155,7 +184,7 @@ fn lessons(
     golden: GoldenPoints<'_>,
     groups: &[usize],
     folds: &[usize],
-    tightness: &[f64],
+    tightness: &Tightness,
     parts: &[usize],
 ) -> Vec<(usize, Lesson)> {
     let apart = |a: usize, b: usize| folds[a] == folds[b] || groups[a] == groups[b];
@@ -164,10 +193,12 @@ fn lessons(
         top_k(golden.vectors, golden.vectors, DEPTH, |a, b| apart(a, b) || golden.topics[a] == golden.topics[b]);
     let mut sizes = std::collections::HashMap::new();
     groups.iter().for_each(|group| *sizes.entry(group).or_insert(0.0) += 1.0);
-    let features = |list: &[Neighbour]| Features::new(list.iter(), golden.topics, tightness);
+    let features = |row: usize, list: &[Neighbour]| {
+        Features::new(list.iter(), golden.topics, |topic| tightness.without(row, golden.topics[row], topic))
+    };
     (0..golden.vectors.len())
         .filter_map(|row| {
-            let (known, novel) = features(&known[row]).zip(features(&novel[row]))?;
+            let (known, novel) = features(row, &known[row]).zip(features(row, &novel[row]))?;
             Some((row, Lesson { part: parts[golden.topics[row]], known, novel, weight: 1.0 / sizes[&groups[row]] }))
         })
         .collect()

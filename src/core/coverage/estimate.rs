@@ -60,7 +60,8 @@ pub struct CoverageAssay {
 /// embed, where the set is too small to calibrate on (fewer than 20 examples, or a single topic), or where the space
 /// does not tell represented requests from unknown ones.
 ///
-/// Records with nothing to embed are represented by nothing, and stay in the denominator. A text that makes up more than 1 % of
+/// Records with nothing to embed are represented by nothing, and stay in the denominator; near-duplicates of an example are
+/// represented without doubt, and only the others make up the mixture. A text that makes up more than 1 % of
 /// a window counts as 1 % where the share is estimated; the rest of its mass follows its own `p_represented`.
 pub fn assay(
     golden: GoldenPoints<'_>,
@@ -70,8 +71,8 @@ pub fn assay(
 ) -> Option<CoverageAssay> {
     let calibration = Calibration::fit(golden, options.duplicate_similarity, options.seed)?;
     let sums = TopicSums::new(&calibration);
-    let now = Measured::new(golden, now, &calibration, &sums)?;
-    let reference = reference.and_then(|sample| Measured::new(golden, sample, &calibration, &sums));
+    let now = Measured::new(golden, now, &calibration, &sums, options)?;
+    let reference = reference.and_then(|sample| Measured::new(golden, sample, &calibration, &sums, options));
     let draws = bootstrap(&sums, &now, reference.as_ref(), options);
     let gap = reference.as_ref().map(|reference| gap(&now, reference, &draws, options));
     let (of_now, of_reference): (Vec<f64>, Vec<f64>) = draws.into_iter().unzip();
@@ -94,48 +95,70 @@ fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Opti
     }
 }
 
+/// A mixture is taken to be represented by this share at least, and not by this share at least: records then keep their order,
+/// and none is beyond doubt.
+const LEAST: f64 = 0.001;
+
+/// What one resampled unit brings, as shares of all mass.
+#[derive(Clone, Copy, Default)]
+struct Unit {
+    /// Mass × posterior in the mixture.
+    seen: f64,
+    /// Mass in the mixture.
+    mixture: f64,
+    /// Mass that is represented without doubt.
+    certain: f64,
+    /// All mass but that in excess.
+    all: f64,
+}
+
 /// A window with its estimate, and the sums that resampling needs.
 struct Measured {
     records: Vec<RecordCoverage>,
     value: f64,
     /// Topics of its represented traffic.
     mix: Vec<f64>,
-    /// Weight × posterior, and weight, of every unit.
-    units: Vec<(f64, f64)>,
-    /// Share of all mass that takes part in the mixture.
-    mixture: f64,
+    units: Vec<Unit>,
     /// Excess mass, as a share, and `p_represented`, of every heavy text.
     heavy: Vec<(f64, f64)>,
 }
 
 impl Measured {
     /// `None` where nothing can be measured.
-    fn new(golden: GoldenPoints<'_>, sample: Sample<'_>, calibration: &Calibration, sums: &TopicSums) -> Option<Self> {
-        let scored = Scored::new(golden, sample, calibration)?;
+    fn new(
+        golden: GoldenPoints<'_>,
+        sample: Sample<'_>,
+        calibration: &Calibration,
+        sums: &TopicSums,
+        options: Options,
+    ) -> Option<Self> {
+        let scored = Scored::new(golden, sample, calibration, options.duplicate_similarity)?;
         let mix = topic_mix(&scored, calibration, sums);
-        let share = adjusted_share(observed_mean(&scored), sums.known_mean(&mix, None), sums.novel_mean(None));
-        if share.is_nan() {
+        let observed = observed_mean(&scored);
+        let share = adjusted_share(observed, sums.known_mean(&mix, None), sums.novel_mean(None));
+        // Without a mixture there is nothing to adjust: all that can be embedded is certain, or nothing can be.
+        if share.is_nan() && (!observed.is_nan() || scored.embeddable().next().is_none()) {
             return None;
         }
-        let records = records(&scored, share.clamp(0.0, 1.0));
-        let value =
-            records.iter().zip(sample.weights).map(|(record, weight)| weight * record.p_represented).sum::<f64>();
-        let mut units = vec![(0.0, 0.0); scored.units];
-        let mut excess = vec![(0.0, 0.0); scored.units];
-        for (row, record) in scored.rows.iter().zip(&records) {
-            let Some(row) = row else { continue };
-            units[row.unit].0 += row.weight * row.posterior;
-            units[row.unit].1 += row.weight;
+        let records = records(&scored, if share.is_nan() { 0.5 } else { share.clamp(LEAST, 1.0 - LEAST) });
+        let mass = |(record, weight): (&RecordCoverage, &f64)| weight * record.p_represented;
+        let value = records.iter().zip(sample.weights).map(mass).sum::<f64>() / scored.total;
+        let (mut units, mut excess) = (vec![Unit::default(); scored.units], vec![(0.0, 0.0); scored.units]);
+        for (at, (row, record)) in scored.rows.iter().zip(&records).enumerate() {
+            let all = sample.weights[at] / scored.total;
+            let Some(row) = row else {
+                units[sample.groups[at]].all += all;
+                continue;
+            };
+            let unit = &mut units[row.unit];
+            unit.seen += row.weight / scored.total * row.posterior;
+            unit.mixture += row.weight / scored.total;
+            unit.certain += if row.certain { all } else { 0.0 };
+            unit.all += all - row.excess / scored.total;
             excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
         }
-        Some(Self {
-            value: (value / scored.total).clamp(0.0, 1.0),
-            records,
-            mix,
-            mixture: scored.embeddable().map(|row| row.weight).sum::<f64>() / scored.total,
-            heavy: excess.into_iter().filter(|(mass, _)| *mass > 0.0).collect(),
-            units,
-        })
+        let heavy = excess.into_iter().filter(|(mass, _)| *mass > 0.0).collect();
+        Some(Self { value: value.clamp(0.0, 1.0), records, mix, units, heavy })
     }
 
     fn coverage(self, draws: &[f64]) -> Coverage {
@@ -147,17 +170,23 @@ impl Measured {
     /// The share of a replicate, not clamped: units and topics counted as often as they were drawn, and every heavy text
     /// represented or not as its probability has it.
     fn replicate(&self, sums: &TopicSums, drawn: &Drawn, random: &mut impl RngExt) -> f64 {
-        let (mut seen, mut mass) = (0.0, 0.0);
+        let mut sum = Unit::default();
         for _ in 0..self.units.len() {
             let unit = self.units[random.random_range(0..self.units.len())];
-            seen += unit.0;
-            mass += unit.1;
+            sum.seen += unit.seen;
+            sum.mixture += unit.mixture;
+            sum.certain += unit.certain;
+            sum.all += unit.all;
         }
         let known = sums.known_mean(&self.mix, Some(&drawn.known));
-        let share = adjusted_share(seen / mass, known, sums.novel_mean(Some(&drawn.novel)));
-        let heavy: f64 =
-            self.heavy.iter().filter(|(_, p)| random.random_bool(p.clamp(0.0, 1.0))).map(|(mass, _)| mass).sum();
-        share * self.mixture + heavy
+        let represented = match sum.mixture > 0.0 {
+            true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, sums.novel_mean(Some(&drawn.novel))),
+            false => 0.0,
+        };
+        let excess: f64 = self.heavy.iter().map(|(mass, _)| mass).sum();
+        let heavy = self.heavy.iter().filter(|(_, p)| random.random_bool(p.clamp(0.0, 1.0)));
+        let heavy: f64 = heavy.map(|(mass, _)| mass).sum();
+        (represented + sum.certain) / sum.all * (1.0 - excess) + heavy
     }
 }
 

@@ -29,7 +29,7 @@ impl Features {
     pub fn new<'a>(
         neighbours: impl Iterator<Item = &'a Neighbour>,
         topics: &[usize],
-        tightness: &[f64],
+        tightness: impl Fn(usize) -> f64,
     ) -> Option<Self> {
         let mut neighbours = neighbours.map(|neighbour| (topics[neighbour.index], f64::from(neighbour.similarity)));
         let (topic, nearest) = neighbours.next()?;
@@ -49,7 +49,7 @@ impl Features {
             }
         }
         let margin = nearest - second.unwrap_or(last);
-        Some(Self { topic, values: [nearest, margin, close / seen as f64, nearest - tightness[topic]] })
+        Some(Self { topic, values: [nearest, margin, close / seen as f64, nearest - tightness(topic)] })
     }
 }
 

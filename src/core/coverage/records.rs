@@ -29,34 +29,18 @@ pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
         Some(row) => RecordCoverage {
             nearest: Some(row.nearest),
             similarity: row.similarity,
-            p_represented: match shift {
-                Shift::All => 1.0,
-                Shift::None => 0.0,
-                Shift::By(shift) => probability(row.posterior, shift),
-            },
+            p_represented: if row.certain { 1.0 } else { probability(row.posterior, shift) },
         },
     };
     scored.rows.iter().map(record).collect()
 }
 
-#[derive(Clone, Copy)]
-enum Shift {
-    All,
-    None,
-    By(f64),
-}
-
-fn solve_increasing(mean: impl Fn(f64) -> f64, target: f64) -> Shift {
-    if target >= 1.0 - 1e-12 {
-        return Shift::All;
-    }
-    if target <= 1e-12 {
-        return Shift::None;
-    }
+/// Where an increasing function reaches `target`, within [−60, 60].
+fn solve_increasing(mean: impl Fn(f64) -> f64, target: f64) -> f64 {
     let (mut low, mut high) = (-60.0, 60.0);
     for _ in 0..100 {
         let middle = f64::midpoint(low, high);
         if mean(middle) < target { low = middle } else { high = middle }
     }
-    Shift::By(f64::midpoint(low, high))
+    f64::midpoint(low, high)
 }

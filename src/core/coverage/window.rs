@@ -31,7 +31,9 @@ pub(super) struct Row {
     pub topic: usize,
     /// Mean over the folds of P(represented | features).
     pub posterior: f64,
-    /// Its weight in the mixture, without what a heavy text has in excess.
+    /// Whether it is a near-duplicate of an example, and so represented without doubt.
+    pub certain: bool,
+    /// Its weight in the mixture: none for what is certain, nor for what a heavy text has in excess.
     pub weight: f64,
     /// Weight in excess: mass of a text that came so often that it says nothing more about the others.
     pub excess: f64,
@@ -52,7 +54,12 @@ pub(super) struct Scored {
 
 impl Scored {
     /// `None` for a window without mass.
-    pub fn new(golden: GoldenPoints<'_>, sample: Sample<'_>, calibration: &Calibration) -> Option<Self> {
+    pub fn new(
+        golden: GoldenPoints<'_>,
+        sample: Sample<'_>,
+        calibration: &Calibration,
+        duplicate_similarity: f64,
+    ) -> Option<Self> {
         let total: f64 = sample.weights.iter().sum();
         if total <= 0.0 {
             return None;
@@ -64,16 +71,19 @@ impl Scored {
             .enumerate()
             .map(|(row, list)| {
                 let first = list.first()?;
+                let similarity = f64::from(first.similarity);
+                let certain = similarity >= duplicate_similarity;
                 let folds = (0..calibration.fold_count).filter_map(|fold| calibration.features(golden, list, fold));
                 let (sum, count) = folds.fold((0.0, 0.0), |(sum, count), features| {
                     (sum + calibration.posterior.mean(&features), count + 1.0)
                 });
                 Some(Row {
                     nearest: first.index,
-                    similarity: f64::from(first.similarity),
+                    similarity,
                     topic: golden.topics[first.index],
                     posterior: sum / count,
-                    weight: sample.weights[row],
+                    certain,
+                    weight: if certain { 0.0 } else { sample.weights[row] },
                     excess: 0.0,
                     unit: sample.groups[row],
                 })
@@ -84,7 +94,7 @@ impl Scored {
             let kept = (HEAVY * total).max(mass / repeated.len() as f64);
             if mass > kept {
                 for row in repeated {
-                    if let Some(row) = &mut rows[row] {
+                    if let Some(row) = rows[row].as_mut().filter(|row| !row.certain) {
                         row.excess = row.weight * (1.0 - kept / mass);
                         row.weight *= kept / mass;
                         row.unit = units;

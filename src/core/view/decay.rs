@@ -99,12 +99,30 @@ pub struct DriftView {
 pub struct ShiftView {
     /// Name of the test.
     pub test: String,
+    /// `input` or `output`.
+    #[serde(default)]
+    pub side: String,
     /// Its statistic.
     pub statistic: f64,
-    /// Its p-value, adjusted by Holm's method over the tests shown.
+    /// Its p-value, adjusted by Holm's method over the tests of the same side.
     pub p_value: f64,
-    /// Effect size (Cramér's V for the G-test, the KS distance for lengths).
+    /// Effect size in [0, 1], which does not grow with the number of records.
     pub effect: f64,
+    /// The least effect that is reported as a change.
+    #[serde(default)]
+    pub threshold: f64,
+    /// Whether the p-value is at most 0.05 and the effect at least the threshold.
+    #[serde(default)]
+    pub changed: bool,
+    /// The plain figure at the reference window, where there is one.
+    #[serde(default)]
+    pub reference: Option<f64>,
+    /// The plain figure now.
+    #[serde(default)]
+    pub now: Option<f64>,
+    /// Both in words; empty where there are none.
+    #[serde(default)]
+    pub detail: String,
 }
 
 /// A cluster of traffic.

@@ -265,6 +265,21 @@ fn candidate(id: &str, cluster: &str, input: &str, gain: f64) -> CandidateView {
     CandidateView { record_id: id.into(), input: input.into(), cluster: Some(cluster.into()), gain }
 }
 
+fn shift(test: &str, statistic: f64, p_value: f64, effect: f64, detail: &str) -> ShiftView {
+    ShiftView {
+        test: test.into(),
+        side: "input".into(),
+        statistic,
+        p_value,
+        effect,
+        threshold: 0.1,
+        changed: p_value < 0.05 && effect >= 0.1,
+        reference: None,
+        now: None,
+        detail: detail.into(),
+    }
+}
+
 fn support() -> DecayView {
     DecayView {
         schema: "karat.decay/1".into(),
@@ -281,8 +296,8 @@ fn support() -> DecayView {
         drift_gap: Some(DriftView { value: 0.062, lo: 0.034, hi: 0.091, p_value: 0.0004 }),
         alarm: Some(true),
         shift: vec![
-            ShiftView { test: "G-test over clusters".into(), statistic: 288.41, p_value: 0.00002, effect: 0.124 },
-            ShiftView { test: "KS over lengths".into(), statistic: 0.021, p_value: 0.214, effect: 0.021 },
+            shift("clusters", 288.41, 0.00002, 0.124, "delivery date 0.58 → 0.54"),
+            shift("length", 0.021, 0.214, 0.021, "median 41 → 42 characters"),
         ],
         clusters: clusters(),
         unassigned_mass: 0.0344,

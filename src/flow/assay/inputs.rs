@@ -59,6 +59,11 @@ impl WindowRecords {
         self.records.iter().map(|stored| stored.record.input.as_str()).collect()
     }
 
+    /// What production answered, where known.
+    pub fn outputs(&self) -> Vec<Option<&str>> {
+        self.records.iter().map(|stored| stored.record.output.as_deref()).collect()
+    }
+
     pub fn summary(&self) -> WindowSummary {
         WindowSummary {
             from: self.window.from,
@@ -77,6 +82,8 @@ pub(super) struct Inputs {
     pub notes: Vec<String>,
     /// When the assay is made.
     pub at: Timestamp,
+    /// Seed of everything random.
+    pub seed: u64,
 }
 
 impl Inputs {
@@ -115,7 +122,7 @@ impl Inputs {
         if reference.is_none() {
             notes.push("no reference window: drift and vanished traffic are not measured; set \"reference\" in the dataset's card".into());
         }
-        Ok(Self { dataset, now, reference, notes, at })
+        Ok(Self { dataset, now, reference, notes, at, seed: options.seed })
     }
 }
 

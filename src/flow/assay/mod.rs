@@ -57,7 +57,8 @@ pub fn assay(
     steps(1);
     let flags = rank(flags(bench, &inputs, &embedded, &topics, measured.as_ref(), now));
     let judged = queue::update(bench, &inputs, flags, measured.is_some(), now)?;
-    let (view, records) = result::assemble(bench, &inputs, &embedded, &topics, measured.as_ref(), &clusters, &judged)?;
+    let measured = measured.as_ref();
+    let (view, records) = result::assemble(bench, &inputs, &embedded, &topics, measured, &clusters, &judged)?;
     bench.store.keep_assay(&AssayRow {
         assay_id: uuid::Uuid::now_v7().to_string(),
         measured_at: now.to_string(),

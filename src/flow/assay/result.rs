@@ -9,10 +9,10 @@ use super::inputs::{Embedded, Inputs};
 use super::queue::JudgedFlag;
 use crate::core::cluster::medoids;
 use crate::core::coverage::{Coverage, CoverageAssay};
-use crate::core::domain::{Failure, RecordedOutcome, Score};
+use crate::core::domain::{Example, Failure, RecordedOutcome, Score};
 use crate::core::estimate::{Stratum, candidates, today};
 use crate::core::privacy::neutralise::truncate_chars;
-use crate::core::shift::{ShiftSample, shift_tests};
+use crate::core::shift::{ShiftOptions, ShiftSample, ShiftTest, shift_tests, vocabulary};
 use crate::core::stats::{Interval, effective_n, wilson};
 use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
 use crate::core::view::{
@@ -96,7 +96,7 @@ pub(super) fn assemble(
             p_value: gap.p_value,
         }),
         alarm: measured.and_then(|m| m.gap).map(|gap| gap.p_value < bench.workspace.decay.policy.alarm_level),
-        shift: shift(inputs, clusters),
+        shift: shift(inputs, embedded),
         clusters: cluster_views(inputs, embedded, clusters, measured),
         unassigned_mass: share(
             &mut rows.clone().filter(|row| clusters.now[*row].is_none() && embedded.now.is_embeddable(*row)),
@@ -138,21 +138,45 @@ fn gates(bench: &Workbench, measured: Option<&CoverageAssay>) -> Vec<GateResult>
     gate.into_iter().collect()
 }
 
-fn shift(inputs: &Inputs, clusters: &Clusters) -> Vec<ShiftView> {
-    let Some(((then, placed), book)) =
-        inputs.reference.as_ref().zip(clusters.reference.as_ref()).zip(clusters.book.as_ref())
-    else {
+fn shift(inputs: &Inputs, embedded: &Embedded) -> Vec<ShiftView> {
+    let Some((then, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref()) else {
         return Vec::new();
     };
-    let lengths = |records: &super::WindowRecords| {
-        records.texts().iter().map(|text| text.chars().count() as f64).collect::<Vec<_>>()
+    let golden: Vec<String> = inputs.dataset.examples.iter().map(Example::text).collect();
+    let known_words = vocabulary(golden.iter().map(String::as_str));
+    let (texts_then, texts_now) = (then.texts(), inputs.now.texts());
+    let (outputs_then, outputs_now) = (then.outputs(), inputs.now.outputs());
+    let found = shift_tests(
+        ShiftSample {
+            vectors,
+            texts: &texts_then,
+            outputs: &outputs_then,
+            weights: &then.weights,
+            groups: &then.groups,
+        },
+        ShiftSample {
+            vectors: &embedded.now,
+            texts: &texts_now,
+            outputs: &outputs_now,
+            weights: &inputs.now.weights,
+            groups: &inputs.now.groups,
+        },
+        &known_words,
+        ShiftOptions { seed: inputs.seed, ..ShiftOptions::default() },
+    );
+    let view = |test: ShiftTest| ShiftView {
+        test: test.name.to_owned(),
+        side: test.kind.name().to_owned(),
+        statistic: test.statistic,
+        p_value: test.adjusted,
+        effect: test.effect,
+        threshold: test.threshold,
+        changed: test.alert,
+        reference: test.reference,
+        now: test.now,
+        detail: shown(&test.detail),
     };
-    let (lengths_then, lengths_now) = (lengths(then), lengths(&inputs.now));
-    shift_tests(
-        ShiftSample { clusters: placed, lengths: &lengths_then, weights: &then.weights },
-        ShiftSample { clusters: &clusters.now, lengths: &lengths_now, weights: &inputs.now.weights },
-        book.ids.len(),
-    )
+    found.into_iter().map(view).collect()
 }
 
 fn cluster_views(

@@ -205,12 +205,25 @@ pub(in crate::edge::render) fn gates(view: &DecayView) -> Table {
 
 /// Tests of the window against the reference.
 pub(in crate::edge::render) fn shift(view: &DecayView) -> Table {
-    let columns =
-        [("Test", Kind::Name), ("Statistic", Kind::Number), ("p (Holm)", Kind::Number), ("Effect", Kind::Number)];
+    let columns = [
+        ("What", Kind::Name),
+        ("Changed", Kind::Name),
+        ("p (Holm)", Kind::Number),
+        ("Effect", Kind::Number),
+        ("Least", Kind::Number),
+        ("Reference → now", Kind::Prose),
+    ];
     Table::new("Has traffic changed?", &columns)
-        .note("Tests of the window against the reference window; p-values adjusted by Holm's method over the tests shown.")
+        .note("Changed: p at most 0.05 and an effect of at least “Least”. Permutation p-values, adjusted by Holm's method over the tests of requests and over those of outputs.")
         .rows(&view.shift, usize::MAX, |test| {
-            vec![line(&test.test, 80), figure(test.statistic, 2), p_value(test.p_value), figure(test.effect, 3)]
+            vec![
+                line(&test.test, 80),
+                if test.changed { "yes" } else { "no" }.into(),
+                p_value(test.p_value),
+                figure(test.effect, 3),
+                figure(test.threshold, 2),
+                line(&test.detail, 120),
+            ]
         })
 }
 

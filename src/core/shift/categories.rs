@@ -1,0 +1,146 @@
+//! Two windows by the counts of categories.
+
+use super::permutation::{Permutations, permutation_test};
+use super::run::Finding;
+
+/// Tests categories in `0..names.len()`, one a row, by the G statistic 2 Σ O ln(O / E) of the 2 x k table (Woolf 1957).
+///
+/// Categories without a row do not matter, and few rows in a category do no harm: the null distribution is that of
+/// permutations, not chi-squared. The effect is Cramér's V with its bias removed (Bergsma 2013). The plain figures are the
+/// shares of the category whose share moved most. `None` where fewer than two categories occur or a window is empty.
+pub(super) fn test_categories(
+    labels: &[bool],
+    categories: &[usize],
+    names: &[&str],
+    permutations: Permutations,
+) -> Option<Finding> {
+    let table = |labels: &[bool]| counts(labels, categories, names.len());
+    let observed = table(labels);
+    let used = observed.iter().filter(|c| c[0] + c[1] > 0.0).count();
+    let sizes = sizes(&observed);
+    if used < 2 || sizes[0] == 0.0 || sizes[1] == 0.0 {
+        return None;
+    }
+    let test = permutation_test(labels, permutations, |labels| g_statistic(&table(labels)));
+    let moved = most_moved(&observed);
+    let (then, now, name) = moved.map(|(i, then, now)| (then, now, names.get(i).copied().unwrap_or_default()))?;
+    Some(Finding {
+        statistic: test.statistic,
+        p_value: test.p_value,
+        effect: cramers_v(&observed),
+        reference: Some(then),
+        now: Some(now),
+        detail: format!("{name} {then:.2} → {now:.2}"),
+    })
+}
+
+/// Rows of either window, [reference, now], in each category.
+fn counts(labels: &[bool], categories: &[usize], k: usize) -> Vec<[f64; 2]> {
+    let mut table = vec![[0.0; 2]; k];
+    for (&now, &category) in labels.iter().zip(categories) {
+        if let Some(cell) = table.get_mut(category) {
+            cell[usize::from(now)] += 1.0;
+        }
+    }
+    table
+}
+
+fn sizes(table: &[[f64; 2]]) -> [f64; 2] {
+    table.iter().fold([0.0; 2], |sum, c| [sum[0] + c[0], sum[1] + c[1]])
+}
+
+fn g_statistic(table: &[[f64; 2]]) -> f64 {
+    let sizes = sizes(table);
+    let total = sizes[0] + sizes[1];
+    let mut g = 0.0;
+    for column in table {
+        for (observed, size) in column.iter().zip(sizes) {
+            if *observed > 0.0 {
+                g += 2.0 * observed * (observed * total / (size * (column[0] + column[1]))).ln();
+            }
+        }
+    }
+    g.max(0.0)
+}
+
+/// Cramér's V of a 2 x k table less what is expected by chance (Bergsma 2013, "A bias-correction for Cramér's V and
+/// Tschuprow's T"), in [0, 1].
+fn cramers_v(table: &[[f64; 2]]) -> f64 {
+    let sizes = sizes(table);
+    let total = sizes[0] + sizes[1];
+    let used: Vec<&[f64; 2]> = table.iter().filter(|c| c[0] + c[1] > 0.0).collect();
+    let mut phi2 = 0.0;
+    for column in &used {
+        for (observed, size) in column.iter().zip(sizes) {
+            let expected = size * (column[0] + column[1]) / total;
+            phi2 += (observed - expected).powi(2) / expected / total;
+        }
+    }
+    let excess = phi2 - (used.len() as f64 - 1.0) / (total - 1.0);
+    // The corrected number of windows, 2 - 1 / (n - 1), less one.
+    let width = 1.0 - 1.0 / (total - 1.0);
+    (excess.max(0.0) / width).sqrt().min(1.0)
+}
+
+/// The category whose share differs most, the first of equals, with its shares.
+fn most_moved(table: &[[f64; 2]]) -> Option<(usize, f64, f64)> {
+    let sizes = sizes(table);
+    let shares = table.iter().enumerate().map(|(i, c)| (i, c[0] / sizes[0], c[1] / sizes[1]));
+    let moved = |&(_, then, now): &(usize, f64, f64)| (now - then).abs();
+    shares.reduce(|best, next| if moved(&next) > moved(&best) { next } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PERMUTATIONS: Permutations = Permutations { seed: 3, stream: 1, count: 199 };
+
+    fn rows(table: &[[usize; 2]]) -> (Vec<bool>, Vec<usize>) {
+        let cells = table.iter().enumerate().flat_map(|(i, c)| [(false, i, c[0]), (true, i, c[1])]);
+        cells.flat_map(|(now, category, count)| vec![(now, category); count]).unzip()
+    }
+
+    #[test]
+    fn the_statistic_and_effect_are_those_of_the_textbook() {
+        let (labels, categories) = rows(&[[60, 30], [40, 70]]);
+        let found = test_categories(&labels, &categories, &["a", "b"], PERMUTATIONS).unwrap();
+        let g = 2.0 * (60.0 * (60.0_f64 / 45.0).ln() + 30.0 * (30.0_f64 / 45.0).ln())
+            + 2.0 * (40.0 * (40.0_f64 / 55.0).ln() + 70.0 * (70.0_f64 / 55.0).ln());
+        assert!((found.statistic - g).abs() < 1e-9);
+        let phi2: f64 = 2.0 * (225.0 / 45.0 + 225.0 / 55.0) / 200.0;
+        let expected = ((phi2 - 1.0 / 199.0) / (1.0 - 1.0 / 199.0)).sqrt();
+        assert!((found.effect - expected).abs() < 1e-12);
+        assert_eq!((found.p_value, found.detail.as_str()), (0.005, "a 0.60 → 0.30"));
+    }
+
+    #[test]
+    fn chance_alone_has_no_effect() {
+        let (labels, categories) = rows(&[[26, 24], [23, 27], [25, 25]]);
+        let found = test_categories(&labels, &categories, &["a", "b", "c"], PERMUTATIONS).unwrap();
+        assert_eq!(found.effect, 0.0);
+        assert!(found.p_value > 0.3);
+    }
+
+    #[test]
+    fn one_category_or_one_window_is_not_tested() {
+        for table in [&[[30, 30], [0, 0]][..], &[[30, 0], [20, 0]], &[], &[[0, 0]]] {
+            let (labels, categories) = rows(table);
+            assert!(test_categories(&labels, &categories, &["a", "b"], PERMUTATIONS).is_none(), "{table:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_figure_is_in_its_range(table in prop::collection::vec((0usize..9, 0usize..9), 2..6)) {
+            let table: Vec<[usize; 2]> = table.into_iter().map(|(a, b)| [a, b]).collect();
+            let (labels, categories) = rows(&table);
+            let few = Permutations { count: 9, ..PERMUTATIONS };
+            if let Some(found) = test_categories(&labels, &categories, &["x"; 6], few) {
+                prop_assert!(found.statistic >= 0.0 && found.statistic.is_finite());
+                prop_assert!((0.1..=1.0).contains(&found.p_value) && (0.0..=1.0).contains(&found.effect));
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Two windows by the topics of their requests.
+
+use super::categories::test_categories;
+use super::permutation::Permutations;
+use super::run::Finding;
+use crate::core::cluster::{KMeansOptions, class_terms, cluster_names, spherical_kmeans};
+use crate::core::vector::Vectors;
+
+/// Rows of both windows per cluster, and bounds of the number of clusters.
+const ROWS_PER_CLUSTER: usize = 50;
+const FEWEST_CLUSTERS: usize = 4;
+const MOST_CLUSTERS: usize = 32;
+
+/// Terms from which a cluster is named.
+const TERMS: usize = 10;
+
+/// Clusters the rows of both windows together, blind to the windows, and tests the counts.
+///
+/// Clusters of one window alone would fit that window better than the other and would pass this for a shift; clusters of
+/// both treat them alike. Rows are in random order. `None` where there are fewer than two clusters.
+pub(super) fn test_clusters(
+    labels: &[bool],
+    vectors: &Vectors,
+    texts: &[&str],
+    permutations: Permutations,
+) -> Option<Finding> {
+    let k = (labels.len() / ROWS_PER_CLUSTER).clamp(FEWEST_CLUSTERS, MOST_CLUSTERS);
+    let options = KMeansOptions { seed: permutations.seed, ..Default::default() };
+    let fit = spherical_kmeans(vectors, &[], k, &options);
+    let k = fit.centroids.len();
+    let names = cluster_names(&class_terms(texts, &[], &fit.assignment, k, TERMS));
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // A row without a cluster has the number k, which no table counts.
+    let clusters: Vec<usize> = fit.assignment.iter().map(|cluster| cluster.unwrap_or(k)).collect();
+    test_categories(labels, &clusters, &names, permutations)
+}

@@ -1,0 +1,162 @@
+//! What a text looks like: its format, casing and language, each one of a few named categories.
+
+use serde::de::IgnoredAny;
+use whatlang::{detect, detect_script};
+
+/// Characters of a text that are read for its language: more do not change the answer.
+const LANGUAGE_CHARACTERS: usize = 1000;
+
+/// Letters from which a language is guessed.
+const LANGUAGE_LETTERS: usize = 20;
+
+/// Least confidence of a guess, of `whatlang`'s scale of 0 to 1. Of 1,439 English support requests, 13 words long on average,
+/// it names a language for 84 %, of which 97 % is English. What `whatlang` itself calls reliable, above 0.9, names 56 %.
+const CONFIDENCE: f64 = 0.2;
+
+/// Letters with a case from which a casing is told.
+const CASED_LETTERS: usize = 4;
+
+/// First words of English questions that are often written without a question mark.
+const ASKING: [&str; 12] = ["how", "what", "why", "when", "where", "who", "which", "can", "could", "does", "do", "is"];
+
+/// The format of a text; the first that fits of
+///
+/// - "empty": nothing but white space;
+/// - "JSON": a JSON object or array;
+/// - "code": a fence of three backticks, markup from its first "<" on, or two lines that end in `;`, `{` or `}`;
+/// - "link": an address with "http://", "https://" or "www.";
+/// - "several lines": two lines that are not blank;
+/// - "question": a question mark at the end (also the full-width and the Arabic one), or an English question word at the
+///   start;
+/// - "one line": the rest.
+pub(super) fn format(text: &str) -> &'static str {
+    let text = text.trim();
+    if text.is_empty() {
+        "empty"
+    } else if text.starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        "JSON"
+    } else if is_code(text) {
+        "code"
+    } else if ["http://", "https://", "www."].iter().any(|mark| text.contains(mark)) {
+        "link"
+    } else if text.lines().filter(|line| !line.trim().is_empty()).nth(1).is_some() {
+        "several lines"
+    } else if is_question(text) {
+        "question"
+    } else {
+        "one line"
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    let ends = |line: &&str| line.trim_end().ends_with([';', '{', '}']);
+    let markup = text.starts_with('<') && (text.contains("</") || text.contains("/>"));
+    text.contains("```") || markup || text.lines().filter(ends).nth(1).is_some()
+}
+
+fn is_question(text: &str) -> bool {
+    let closing = |c: char| c.is_whitespace() || ['"', '\'', ')', '!', '.', '”', '»'].contains(&c);
+    if text.trim_end_matches(closing).ends_with(['?', '？', '؟']) {
+        return true;
+    }
+    let first: String = text.chars().take_while(|c| c.is_alphabetic()).take(8).flat_map(char::to_lowercase).collect();
+    ASKING.contains(&first.as_str())
+}
+
+/// The casing of a text: "upper case" or "lower case" where all its letters with a case are of that case, else "mixed
+/// case"; "no case" with fewer than 4 such letters, as in scripts without case.
+pub(super) fn casing(text: &str) -> &'static str {
+    let upper = text.chars().filter(|c| c.is_uppercase()).count();
+    let lower = text.chars().filter(|c| c.is_lowercase()).count();
+    match (upper, lower) {
+        _ if upper + lower < CASED_LETTERS => "no case",
+        (_, 0) => "upper case",
+        (0, _) => "lower case",
+        _ => "mixed case",
+    }
+}
+
+/// The English name of the language of a text, as of the `whatlang` crate's trigrams and alphabets, where it has at least 20
+/// letters and the guess has a confidence above 0.2; else the name of its script, such as "Latin"; "no script"
+/// without letters of one. The first 1,000 characters count.
+pub(super) fn language(text: &str) -> String {
+    let end = text.char_indices().nth(LANGUAGE_CHARACTERS).map_or(text.len(), |(end, _)| end);
+    let text = text.get(..end).unwrap_or(text);
+    let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+    let guess =
+        if letters >= LANGUAGE_LETTERS { detect(text).filter(|guess| guess.confidence() > CONFIDENCE) } else { None };
+    match guess {
+        Some(guess) => guess.lang().eng_name().to_owned(),
+        None => detect_script(text).map_or_else(|| "no script".to_owned(), |script| script.name().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_first_format_that_fits_is_taken() {
+        for (text, expected) in [
+            (" \n\t", "empty"),
+            ("{\"a\": [1, 2]}", "JSON"),
+            ("[1, 2, {}]", "JSON"),
+            ("{not json}", "one line"),
+            ("why does this fail?\n```\nx = 1\n```", "code"),
+            ("<p>Hello</p>", "code"),
+            ("let a = 1;\nlet b = 2;", "code"),
+            ("see https://example.com/a?b", "link"),
+            ("Dear all,\n\nwhere is it?", "several lines"),
+            ("where is my parcel", "question"),
+            ("My parcel is late, isn't it?\")", "question"),
+            ("我的包裹在哪里？", "question"),
+            ("أين طردي؟", "question"),
+            ("Whatever you do, cancel it", "one line"),
+            ("cancel my order", "one line"),
+        ] {
+            assert_eq!(format(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn casing_looks_at_letters_with_a_case_only() {
+        for (text, expected) in [
+            ("WHERE IS IT 123?!", "upper case"),
+            ("where is it", "lower case"),
+            ("Where is it", "mixed case"),
+            ("ГДЕ ПОСЫЛКА", "upper case"),
+            ("我的包裹在哪里", "no case"),
+            ("OK", "no case"),
+            ("", "no case"),
+        ] {
+            assert_eq!(casing(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sure_language_is_named_and_a_short_text_has_its_script() {
+        for (text, expected) in [
+            ("Where can I find the invoice for the order that I placed last week?", "English"),
+            ("Wo finde ich die Rechnung für die Bestellung, die ich letzte Woche aufgegeben habe?", "German"),
+            ("¿Dónde puedo encontrar la factura del pedido que hice la semana pasada?", "Spanish"),
+            ("Где я могу найти счёт за заказ, который я сделал на прошлой неделе?", "Russian"),
+            ("refund pls", "Latin"),
+            ("посылка", "Cyrillic"),
+            ("12345 !?", "no script"),
+            ("", "no script"),
+        ] {
+            assert_eq!(language(text), expected, "{text}");
+        }
+        assert_eq!(language(&"Where can I find the invoice? ".repeat(10_000)), "English");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_has_a_format_a_casing_and_a_language(
+            text in prop_oneof![any::<String>(), "\\PC{0,80}", "\\p{L}{20,60}", "[a-z\\p{Lm}\\p{Nl} ]{20,40}", "(\\p{Mn}|\\p{Lo}){20,40}"]
+        ) {
+            prop_assert!(!format(&text).is_empty() && !casing(&text).is_empty() && !language(&text).is_empty());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The distribution of a statistic when the windows are exchanged at random.
+
+use rayon::prelude::*;
+
+use super::subsample::shuffle;
+use crate::core::stats::{permutation_p_value, rng};
+
+/// Permutations per unit of parallel work, at least.
+const CHUNK: usize = 16;
+
+/// Seed, stream and number of the permutations of one test.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Permutations {
+    /// Seed of all tests.
+    pub seed: u64,
+    /// Number of the test, which keeps its random numbers apart from those of the others.
+    pub stream: u64,
+    /// How many.
+    pub count: usize,
+}
+
+/// A statistic and what it is worth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Observed {
+    /// The statistic of the windows as they are.
+    pub statistic: f64,
+    /// (1 + permutations with at least this statistic) / (1 + permutations), in (0, 1].
+    pub p_value: f64,
+    /// Mean of the statistic over the permutations, `None` without one.
+    pub null_mean: Option<f64>,
+}
+
+/// Compares a statistic with its values after random permutations of the labels (Phipson & Smyth 2010).
+///
+/// The p-value is valid at any sample size where the rows are exchangeable under the null hypothesis: the statistic may look
+/// at the labels, and at the rows in an order that is independent of the labels.
+pub(super) fn permutation_test(
+    labels: &[bool],
+    permutations: Permutations,
+    statistic: impl Fn(&[bool]) -> f64 + Sync,
+) -> Observed {
+    let observed = statistic(labels);
+    let null: Vec<f64> = (0..permutations.count)
+        .into_par_iter()
+        .with_min_len(CHUNK)
+        .map(|round| {
+            let mut permuted = labels.to_vec();
+            shuffle(&mut permuted, &mut rng(permutations.seed, (permutations.stream << 32) | (round as u64 + 1)));
+            statistic(&permuted)
+        })
+        .collect();
+    Observed {
+        statistic: observed,
+        p_value: permutation_p_value(observed, &null),
+        null_mean: (!null.is_empty()).then(|| null.iter().sum::<f64>() / null.len() as f64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extreme_statistic_has_the_least_p_value_and_a_constant_one_the_greatest() {
+        let labels: Vec<bool> = (0..40).map(|i| i >= 20).collect();
+        let permutations = Permutations { seed: 1, stream: 2, count: 99 };
+        let late = |labels: &[bool]| labels.iter().zip(0..).map(|(l, i)| f64::from(u8::from(*l)) * f64::from(i)).sum();
+        let test = permutation_test(&labels, permutations, late);
+        assert_eq!((test.statistic, test.p_value), (590.0, 0.01));
+        assert!((test.null_mean.unwrap() - 390.0).abs() < 12.0);
+        assert_eq!(permutation_test(&labels, permutations, |_| 1.0).p_value, 1.0);
+    }
+
+    #[test]
+    fn without_permutations_nothing_is_significant() {
+        let test = permutation_test(&[true, false], Permutations { seed: 0, stream: 0, count: 0 }, |_| 3.0);
+        assert_eq!(test, Observed { statistic: 3.0, p_value: 1.0, null_mean: None });
+    }
+
+    #[test]
+    fn permutations_keep_the_sizes_of_the_windows() {
+        let labels = [true, true, false, false, false];
+        let sizes = |labels: &[bool]| labels.iter().filter(|l| **l).count() as f64;
+        let test = permutation_test(&labels, Permutations { seed: 0, stream: 0, count: 50 }, sizes);
+        assert_eq!(test.null_mean, Some(2.0));
+    }
+}

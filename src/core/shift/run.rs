@@ -1,0 +1,235 @@
+//! All tests of one window against another.
+
+use std::collections::HashSet;
+
+use rayon::prelude::*;
+
+use super::categories::test_categories;
+use super::classifier::test_classifier;
+use super::clusters::test_clusters;
+use super::discrepancy::test_mmd;
+use super::looks::{casing, format, language};
+use super::numbers::{test_distribution, test_mean};
+use super::permutation::Permutations;
+use super::pool::{Entry, first_of_each, labelled, large_enough, pooled};
+use super::subsample::subsample;
+use super::types::{ShiftKind, ShiftOptions, ShiftSample, ShiftTest};
+use super::words::new_word_share;
+use crate::core::stats::{holm, rng};
+use crate::core::vector::Vectors;
+
+/// Most records of a window in a test of clusters or of texts.
+const ROWS: usize = 2000;
+
+/// Most records of a window in the test of a classifier, which finds the neighbours of each.
+const NEIGHBOUR_ROWS: usize = 1000;
+
+/// Most records of a window in the test of a discrepancy, which adds up all pairs for each permutation.
+const PAIR_ROWS: usize = 500;
+
+/// Texts read per unit of parallel work, at least.
+const CHUNK: usize = 64;
+
+/// What a test found, before it is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Finding {
+    /// Test statistic.
+    pub statistic: f64,
+    /// Permutation p-value.
+    pub p_value: f64,
+    /// Effect in [0, 1].
+    pub effect: f64,
+    /// Plain figure of the reference window.
+    pub reference: Option<f64>,
+    /// Plain figure of the window under test.
+    pub now: Option<f64>,
+    /// Both in words.
+    pub detail: String,
+}
+
+/// A test: what it is called, whether it looks at the input, and the least effect that alerts (docs/measures.md says why).
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    name: &'static str,
+    kind: ShiftKind,
+    threshold: f64,
+}
+
+const CLUSTERS: Plan = Plan { name: "clusters", kind: ShiftKind::Input, threshold: 0.1 };
+const MMD: Plan = Plan { name: "mmd", kind: ShiftKind::Input, threshold: 0.03 };
+const CLASSIFIER: Plan = Plan { name: "classifier", kind: ShiftKind::Input, threshold: 0.05 };
+const LENGTH: Plan = Plan { name: "length", kind: ShiftKind::Input, threshold: 0.1 };
+const LANGUAGE: Plan = Plan { name: "language", kind: ShiftKind::Input, threshold: 0.1 };
+const FORMAT: Plan = Plan { name: "format", kind: ShiftKind::Input, threshold: 0.1 };
+const CASING: Plan = Plan { name: "casing", kind: ShiftKind::Input, threshold: 0.1 };
+const NEW_WORDS: Plan = Plan { name: "new words", kind: ShiftKind::Input, threshold: 0.05 };
+const OUTPUT_LENGTH: Plan = Plan { name: "output length", kind: ShiftKind::Output, threshold: 0.1 };
+const OUTPUT_FORMAT: Plan = Plan { name: "output format", kind: ShiftKind::Output, threshold: 0.1 };
+
+/// Both windows and what their tests share.
+struct Windows<'a> {
+    reference: ShiftSample<'a>,
+    now: ShiftSample<'a>,
+    options: ShiftOptions,
+}
+
+/// Tests one window of traffic against another: topics and vectors of the requests, what the requests look like, and the
+/// outputs where they are known.
+///
+/// Every test draws on a subsample of at most one record a group, drawn so that it needs no weights (at most 2,000 records a
+/// window, 1,000 for "classifier" and 500 for "mmd"), and every p-value comes from permuting the windows of the subsample: it is valid
+/// where the groups of both windows are independent draws of one kind of traffic. `known_words` are the words of the golden
+/// set as [`super::vocabulary`] makes them. A test for which either window has fewer than 20 usable records, or whose values
+/// are all equal, is left out. The order is fixed; input comes before output.
+pub fn shift_tests(
+    reference: ShiftSample<'_>,
+    now: ShiftSample<'_>,
+    known_words: &HashSet<String>,
+    options: ShiftOptions,
+) -> Vec<ShiftTest> {
+    let windows = Windows { reference, now, options };
+    let mut found = windows.vector_tests();
+    found.extend(windows.text_tests(known_words));
+    let mut tests = judged(found, options.alpha);
+    tests.extend(judged(windows.output_tests(), options.alpha));
+    tests
+}
+
+/// Adjusts the p-values over all findings and decides on the alerts.
+fn judged(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
+    let adjusted = holm(&found.iter().map(|(_, finding)| finding.p_value).collect::<Vec<_>>());
+    let tests = found.into_iter().zip(adjusted);
+    tests
+        .map(|((plan, finding), adjusted)| ShiftTest {
+            name: plan.name,
+            kind: plan.kind,
+            statistic: finding.statistic,
+            p_value: finding.p_value,
+            adjusted,
+            effect: finding.effect,
+            threshold: plan.threshold,
+            alert: adjusted <= alpha && finding.effect >= plan.threshold,
+            reference: finding.reference,
+            now: finding.now,
+            detail: finding.detail,
+        })
+        .collect()
+}
+
+impl<'a> Windows<'a> {
+    /// Random numbers of one purpose of its own.
+    fn permutations(&self, stream: u64) -> Permutations {
+        Permutations { seed: self.options.seed, stream, count: self.options.permutations }
+    }
+
+    fn side(&self, entry: Entry) -> &ShiftSample<'a> {
+        if entry.now { &self.now } else { &self.reference }
+    }
+
+    fn text(&self, entry: Entry) -> &'a str {
+        self.side(entry).texts.get(entry.row).copied().unwrap_or_default()
+    }
+
+    fn output(&self, entry: Entry) -> Option<&'a str> {
+        self.side(entry).outputs.get(entry.row).copied().flatten()
+    }
+
+    /// A pooled subsample of the records that are usable.
+    fn pool(&self, stream: u64, usable: impl Fn(&ShiftSample<'a>, usize) -> bool) -> Vec<Entry> {
+        let mut rng = rng(self.options.seed, stream << 32);
+        let mut draw = |sample: &ShiftSample<'a>| {
+            let rows = (0..sample.texts.len()).filter(|&row| usable(sample, row));
+            subsample(sample, rows, ROWS, &mut rng)
+        };
+        let (reference, now) = (draw(&self.reference), draw(&self.now));
+        pooled(&reference, &now, &mut rng)
+    }
+
+    fn vector_tests(&self) -> Vec<(Plan, Finding)> {
+        let dim = self.now.vectors.dim();
+        if self.reference.vectors.dim() != dim {
+            return Vec::new();
+        }
+        let pool = self.pool(1, |sample, row| sample.vectors.is_embeddable(row));
+        let (labels, vectors) = self.vectors(&pool);
+        if !large_enough(&labels) {
+            return Vec::new();
+        }
+        let texts: Vec<&str> = pool.iter().map(|&entry| self.text(entry)).collect();
+        let (near_labels, near) = self.vectors(&first_of_each(&pool, NEIGHBOUR_ROWS));
+        let (few_labels, few) = self.vectors(&first_of_each(&pool, PAIR_ROWS));
+        let found = [
+            (CLUSTERS, test_clusters(&labels, &vectors, &texts, self.permutations(2))),
+            (MMD, test_mmd(&few_labels, &few, self.permutations(3))),
+            (CLASSIFIER, test_classifier(&near_labels, &near, self.permutations(4))),
+        ];
+        present(found)
+    }
+
+    fn vectors(&self, pool: &[Entry]) -> (Vec<bool>, Vectors) {
+        let mut vectors = Vectors::with_capacity(self.now.vectors.dim(), pool.len());
+        pool.iter().for_each(|&entry| vectors.push_row(self.side(entry).vectors.row(entry.row)));
+        (pool.iter().map(|entry| entry.now).collect(), vectors)
+    }
+
+    fn text_tests(&self, known_words: &HashSet<String>) -> Vec<(Plan, Finding)> {
+        let pool = self.pool(5, |_, _| true);
+        let new_words = read(&pool, |entry| new_word_share(self.text(entry), known_words));
+        let lengths = read(&pool, |entry| Some(characters(self.text(entry))));
+        let languages = read(&pool, |entry| Some(language(self.text(entry))));
+        let formats = read(&pool, |entry| Some(format(self.text(entry))));
+        let casings = read(&pool, |entry| Some(casing(self.text(entry))));
+        let found = [
+            (LENGTH, self.distribution(&pool, lengths, 6)),
+            (LANGUAGE, self.categories(&pool, languages, 7)),
+            (FORMAT, self.categories(&pool, formats, 8)),
+            (CASING, self.categories(&pool, casings, 9)),
+            (NEW_WORDS, self.mean(&pool, new_words, "words of 4 letters or more", 10)),
+        ];
+        present(found)
+    }
+
+    fn output_tests(&self) -> Vec<(Plan, Finding)> {
+        let pool = self.pool(11, |sample, row| sample.outputs.get(row).is_some_and(Option::is_some));
+        let formats = read(&pool, |entry| self.output(entry).map(format));
+        let lengths = read(&pool, |entry| self.output(entry).map(characters));
+        let found = [
+            (OUTPUT_LENGTH, self.distribution(&pool, lengths, 12)),
+            (OUTPUT_FORMAT, self.categories(&pool, formats, 13)),
+        ];
+        present(found)
+    }
+
+    fn distribution(&self, pool: &[Entry], values: Vec<Option<f64>>, stream: u64) -> Option<Finding> {
+        let (labels, values) = labelled(pool, values)?;
+        test_distribution(&labels, &values, "characters", self.permutations(stream))
+    }
+
+    fn mean(&self, pool: &[Entry], values: Vec<Option<f64>>, of: &str, stream: u64) -> Option<Finding> {
+        let (labels, values) = labelled(pool, values)?;
+        test_mean(&labels, &values, of, self.permutations(stream))
+    }
+
+    fn categories<T: AsRef<str>>(&self, pool: &[Entry], values: Vec<Option<T>>, stream: u64) -> Option<Finding> {
+        let (labels, values) = labelled(pool, values)?;
+        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+        let mut names = values.clone();
+        names.sort_unstable();
+        names.dedup();
+        let numbers: Vec<usize> = values.iter().map(|name| names.partition_point(|other| other < name)).collect();
+        test_categories(&labels, &numbers, &names, self.permutations(stream))
+    }
+}
+
+/// A value of every row, in order.
+fn read<T: Send>(pool: &[Entry], value: impl Fn(Entry) -> Option<T> + Sync) -> Vec<Option<T>> {
+    pool.par_iter().with_min_len(CHUNK).map(|&entry| value(entry)).collect()
+}
+
+fn characters(text: &str) -> f64 {
+    text.chars().count() as f64
+}
+
+fn present<const N: usize>(found: [(Plan, Option<Finding>); N]) -> Vec<(Plan, Finding)> {
+    found.into_iter().filter_map(|(plan, finding)| finding.map(|finding| (plan, finding))).collect()
+}

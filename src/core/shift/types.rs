@@ -1,0 +1,91 @@
+//! What goes into the tests of shift, and what comes out.
+
+use serde::Serialize;
+
+use crate::core::vector::Vectors;
+
+/// One window of traffic, one row a record.
+#[derive(Debug, Clone, Copy)]
+pub struct ShiftSample<'a> {
+    /// Embedding of every request; a row that is missing or not embeddable is left out of the tests of vectors.
+    pub vectors: &'a Vectors,
+    /// Text of every request. Its length is the number of records.
+    pub texts: &'a [&'a str],
+    /// Output of every request, where one is known.
+    pub outputs: &'a [Option<&'a str>],
+    /// 1 / inclusion probability of every record. A missing weight counts as 1; a record whose weight is not positive and
+    /// finite is left out.
+    pub weights: &'a [f64],
+    /// Number of the user or session of every record, on its own for each window. Groups are independent of each other,
+    /// the records of one group need not be. A record without a number is a group of its own.
+    pub groups: &'a [usize],
+}
+
+/// How to test.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShiftOptions {
+    /// Seed of the subsamples, the clustering and the permutations.
+    pub seed: u64,
+    /// Permutations of the windows per test. The smallest p-value is 1 / (permutations + 1), and Holm's adjustment
+    /// multiplies it by up to the number of tests: with fewer than 199 an alert may be out of reach.
+    pub permutations: usize,
+    /// Largest adjusted p-value of an alert.
+    pub alpha: f64,
+}
+
+impl Default for ShiftOptions {
+    /// Seed 0, 999 permutations, alpha 0.05.
+    fn default() -> Self {
+        Self { seed: 0, permutations: 999, alpha: 0.05 }
+    }
+}
+
+/// The side of the application that a test looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShiftKind {
+    /// The requests.
+    Input,
+    /// The outputs.
+    Output,
+}
+
+impl ShiftKind {
+    /// As it is written: `input` or `output`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+        }
+    }
+}
+
+/// One test of one window against another.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShiftTest {
+    /// What is compared: "clusters", "mmd", "classifier", "length", "language", "format", "casing", "new words",
+    /// "output length" or "output format".
+    pub name: &'static str,
+    /// Side of the application.
+    pub kind: ShiftKind,
+    /// Test statistic: G for categories, unbiased MMD² for "mmd", AUC for "classifier", D (Kolmogorov–Smirnov) for lengths,
+    /// the absolute difference of means for "new words".
+    pub statistic: f64,
+    /// Permutation p-value in (0, 1], not adjusted.
+    pub p_value: f64,
+    /// p-value adjusted over all tests of the kind (Holm 1979), in (0, 1].
+    pub adjusted: f64,
+    /// Size of the shift in [0, 1], independent of the number of records.
+    pub effect: f64,
+    /// The least effect that alerts.
+    pub threshold: f64,
+    /// Whether `adjusted` is at most alpha and `effect` at least `threshold`.
+    pub alert: bool,
+    /// Plain figure of the reference window: median length in characters, mean share of new words, or the share of the
+    /// category that moved most. `None` where there is none.
+    pub reference: Option<f64>,
+    /// The same figure of the window under test.
+    pub now: Option<f64>,
+    /// The plain figures in words, such as "question 0.41 → 0.22"; empty where there are none.
+    pub detail: String,
+}
