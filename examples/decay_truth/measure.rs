@@ -26,22 +26,31 @@ pub struct Finding {
 pub struct Figures {
     pub scenario: &'static str,
     pub golden_per_intent: usize,
+    /// Records asked for of each window.
     pub records: usize,
     /// Mean number of records that the file could give to the current window.
     pub records_drawn: f64,
+    /// Exponent of the intents' frequencies.
     pub zipf: f64,
+    /// Whether there was a reference window.
     pub reference: bool,
+    /// Share of the current window that is about hidden intents.
     pub new_mass: f64,
     pub trials: usize,
     /// Trials in which the method gave no figure.
     pub unmeasured: usize,
+    /// Share of the trials with an alarm, with its exact 95 % interval.
     pub alarm_rate: Option<f64>,
     pub alarm_lo: Option<f64>,
     pub alarm_hi: Option<f64>,
+    /// Mean absolute error of coverage.
     pub coverage_mae: Option<f64>,
+    /// Mean error: above 0 where coverage was found too high.
     pub coverage_bias: Option<f64>,
+    /// Share of the 95 % intervals that held the truth.
     pub interval_coverage: Option<f64>,
     pub interval_width: Option<f64>,
+    /// How well the method's score of each record tells new records from known ones.
     pub auroc: Option<f64>,
 }
 

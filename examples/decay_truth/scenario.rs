@@ -94,8 +94,8 @@ pub fn by_intent(rows: &[(usize, Row)]) -> Vec<Vec<usize>> {
 /// Fewest rows of an intent that takes part: one example and two records.
 const MIN_ROWS: usize = 4;
 
+/// Rows left of every intent, and at most how many of them one window takes.
 struct Intents {
-    /// Rows left of every known intent, and at most how many of them one window takes.
     known: Vec<(Vec<usize>, usize)>,
     hidden: Vec<(Vec<usize>, usize)>,
 }
@@ -150,17 +150,7 @@ impl Intents {
         let known = rows.len();
         let mix = zipf(self.hidden.len(), cell.zipf(), random);
         rows.extend(take(&mut self.hidden, &mix, new, random));
-        rows.shuffle_known(known, random)
-    }
-}
-
-trait ShuffleKnown {
-    fn shuffle_known(self, known: usize, random: &mut impl RngExt) -> Vec<(usize, bool)>;
-}
-
-impl ShuffleKnown for Vec<usize> {
-    fn shuffle_known(self, known: usize, random: &mut impl RngExt) -> Vec<(usize, bool)> {
-        let mut rows: Vec<(usize, bool)> = self.into_iter().enumerate().map(|(at, row)| (row, at < known)).collect();
+        let mut rows: Vec<(usize, bool)> = rows.into_iter().enumerate().map(|(at, row)| (row, at < known)).collect();
         rows.shuffle(random);
         rows
     }

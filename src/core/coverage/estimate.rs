@@ -315,6 +315,57 @@ mod tests {
     }
 
     #[test]
+    fn what_traffic_repeats_of_the_set_is_represented_and_changes_nothing_for_the_rest() {
+        let mut world = Topics::new(30, 13);
+        let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
+        let golden = world.rows(topics.iter().copied());
+        let mut now = world.rows((0..600).map(|row| row % 30));
+        let plain = measure(&golden, &topics, &now, None).unwrap().now.value;
+        (0..200).for_each(|row| now.push(golden.row(row)));
+        let found = measure(&golden, &topics, &now, None).unwrap().now;
+        assert!(found.records[600..].iter().all(|record| record.p_represented == 1.0));
+        assert!((found.value - (plain * 600.0 + 200.0) / 800.0).abs() < 0.02, "{} after {plain}", found.value);
+    }
+
+    #[test]
+    fn one_text_said_many_times_does_not_raise_an_alarm() {
+        for said in 0..8 {
+            let mut world = Topics::new(20, 17);
+            let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
+            let golden = world.rows(topics.iter().copied());
+            let reference = world.rows((0..600).map(|row| row % 20));
+            let mut now = world.rows((0..540).map(|row| row % 20));
+            let one = now.row(said).to_vec();
+            (0..60).for_each(|_| now.push(&one));
+            let found = measure(&golden, &topics, &now, Some(&reference)).unwrap();
+            assert!(found.gap.unwrap().p_value > 0.05, "{said}: {:?}", found.gap);
+            assert!(found.now.value > 0.9, "{said}: {}", found.now.value);
+        }
+    }
+
+    #[test]
+    fn a_moved_mix_of_known_topics_raises_no_alarm() {
+        let mut world = Topics::new(20, 19);
+        let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
+        let golden = world.rows(topics.iter().copied());
+        let reference = world.rows((0..800).map(|row| row % 20));
+        let now = world.rows((0..800).map(|row| if row % 2 == 0 { row % 4 } else { row % 20 }));
+        let found = measure(&golden, &topics, &now, Some(&reference)).unwrap();
+        assert!(found.gap.unwrap().p_value > 0.05 && found.now.value > 0.93, "{:?} {}", found.gap, found.now.value);
+    }
+
+    #[test]
+    fn records_keep_their_order_where_all_seem_represented() {
+        let mut world = Topics::new(20, 21);
+        let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
+        let golden = world.rows(topics.iter().copied());
+        let now = world.rows((0..300).map(|row| row % 20));
+        let found = measure(&golden, &topics, &now, None).unwrap().now;
+        let least = found.records.iter().map(|record| record.p_represented).fold(1.0, f64::min);
+        assert!(found.value > 0.95 && least < found.value, "{least} {}", found.value);
+    }
+
+    #[test]
     fn records_with_nothing_to_embed_are_represented_by_nothing_and_stay_in_the_denominator() {
         let mut world = Topics::new(20, 7);
         let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
