@@ -21,10 +21,14 @@ pub fn summary(view: &DecayView) -> String {
         ),
         None => format!("{} of traffic is about things {name} has no live example of", about(1.0 - coverage.value)),
     };
-    let largest = view.unrepresented().max_by(|a, b| a.unrepresented_mass().total_cmp(&b.unrepresented_mass()));
-    match (largest, drifted) {
+    // A cluster is unrepresented as a whole, or only holds more of what is missing than any other.
+    let by_mass = |a: &&ClusterView, b: &&ClusterView| a.unrepresented_mass().total_cmp(&b.unrepresented_mass());
+    let whole = view.unrepresented().max_by(by_mass);
+    let partly = view.clusters.iter().max_by(by_mass).filter(|_| drifted.is_some());
+    match (whole, partly) {
         (Some(cluster), _) => format!("{missing}; the largest: {}.", described(cluster)),
-        (None, Some(_)) => format!("{missing}; no cluster of it stands out."),
+        (None, Some(cluster)) => format!("{missing}; more of it in {} than in any other group.", described(cluster)),
+        (None, None) if drifted.is_some() => format!("{missing}."),
         (None, None) => {
             format!(
                 "{name} represents {} of traffic, and no cluster of it is left without examples.",
