@@ -7,7 +7,7 @@ use std::path::Path;
 
 use karat::core::domain::Embedder;
 use karat::core::vector::Vectors;
-use karat::edge::embed::HashedNgrams;
+use karat::edge::embed::{Builtin, HashedNgrams};
 use serde::Deserialize;
 
 use crate::style::styled;
@@ -47,20 +47,24 @@ pub struct Space {
 }
 
 impl Space {
-    /// `builtin`, or `file:VECTORS.npy` with one row of 32-bit floats a row of the file.
+    /// `builtin`, `hashed-ngrams`, or `file:VECTORS.npy` with one row of 32-bit floats a row of the file.
     pub fn open(name: &str, rows: &[(usize, Row)], styled_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let Some(path) = name.strip_prefix("file:") else {
-            if name != "builtin" {
-                return Err(format!("there is no space \"{name}\": it is `builtin` or `file:VECTORS.npy`").into());
-            }
-            let embedder = HashedNgrams;
+            let embedder: Box<dyn Embedder> = match name {
+                "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
+                "hashed-ngrams" => Box::new(HashedNgrams),
+                _ => {
+                    let known = "`builtin`, `hashed-ngrams` or `file:VECTORS.npy`";
+                    return Err(format!("there is no space \"{name}\": it is {known}").into());
+                }
+            };
             let plain: Vec<&str> = rows.iter().map(|(_, row)| row.text.as_str()).collect();
             let changed: Vec<String> = rows.iter().map(|(at, row)| styled(&row.text, *at)).collect();
             let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
             return Ok(Self {
                 name: embedder.space().to_owned(),
-                plain: embed(&embedder, &plain)?,
-                styled: Some(embed(&embedder, &changed)?),
+                plain: embed(&*embedder, &plain)?,
+                styled: Some(embed(&*embedder, &changed)?),
             });
         };
         let load = |path: &Path| npy(path, rows).map_err(|problem| format!("{}: {problem}", path.display()));
@@ -69,7 +73,7 @@ impl Space {
     }
 }
 
-fn embed(embedder: &HashedNgrams, texts: &[&str]) -> Result<Vectors, Box<dyn Error>> {
+fn embed(embedder: &dyn Embedder, texts: &[&str]) -> Result<Vectors, Box<dyn Error>> {
     let mut vectors = Vectors::with_capacity(embedder.dim(), texts.len());
     for row in embedder.embed(texts).map_err(|failure| failure.to_string())? {
         vectors.push(&row);

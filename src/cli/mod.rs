@@ -6,6 +6,7 @@ mod completions;
 mod dataset;
 mod decay;
 mod demo;
+mod embedder;
 mod exit;
 mod failure;
 mod init;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::core::domain::Failure;
+use crate::core::privacy::neutralise::for_terminal;
 use crate::flow::Workbench;
 use exit::Exit;
 use output::Output;
@@ -73,6 +75,8 @@ enum Command {
     Traffic(traffic::Args),
     /// The examples that wait for a person
     Queue(queue::Args),
+    /// The space texts are compared in: show it, move to another one, retire an old one
+    Embedder(embedder::Args),
     /// Write a report of a run or a dataset
     Report(report::Args),
     /// List datasets, suites, endpoints and runs
@@ -107,7 +111,11 @@ impl Context {
     }
 
     fn bench(&self) -> Result<Workbench, Failure> {
-        Workbench::open(&self.root()?)
+        let bench = Workbench::open(&self.root()?)?;
+        if let Some(warning) = bench.warning() {
+            self.output.say(&format!("warning: {}", for_terminal(&warning)));
+        }
+        Ok(bench)
     }
 }
 
@@ -142,6 +150,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Dataset(args) => dataset::run(context, args),
         Command::Traffic(args) => traffic::run(context, args),
         Command::Queue(args) => queue::run(context, args),
+        Command::Embedder(args) => embedder::run(context, args),
         Command::Report(args) => report::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),

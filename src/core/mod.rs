@@ -1,5 +1,6 @@
 //! The pure floor: no file, socket, clock, environment, database or unseeded randomness in here.
 
+pub mod agreement;
 pub mod births;
 pub mod cluster;
 pub mod coverage;

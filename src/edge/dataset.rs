@@ -145,12 +145,27 @@ fn repeated_ids(examples: &[Example]) -> Vec<RowError> {
 }
 
 /// `karat.lock`: what the workspace was when somebody last looked at it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lock {
     /// `karat.lock/1`.
     pub schema: String,
+    /// The space that serves; absent as long as none was pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub embedder: Option<LockedSpace>,
     /// Locked datasets by name.
     pub datasets: BTreeMap<String, LockedDataset>,
+}
+
+/// The space of a lock: every number of the workspace is measured in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LockedSpace {
+    /// Name of the embedder in karat.yaml.
+    pub name: String,
+    /// Fingerprint of its space.
+    pub space: String,
+    /// The first components of its probe vectors, where a server makes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probe: Vec<f32>,
 }
 
 /// One dataset of a lock.

@@ -160,6 +160,7 @@ impl TrafficReader {
     fn record(&mut self, row: &Map<String, Value>) -> Result<TrafficRecord, String> {
         let input =
             self.map.find(row, "input").ok_or_else(|| format!("no input; looked for {}", self.map.name("input")))?;
+        let structure = (input.is_object() || input.is_array()).then(|| input.clone());
         let input = input_text(input);
         let output = self.map.find(row, "output").map(plain_text);
         let at = self.time(row)?;
@@ -174,8 +175,9 @@ impl TrafficReader {
             None => self.row_id(row),
         };
         let input = self.redact(&input);
+        let structure = structure.map(|value| canonical_json(&self.redact_value(value)));
         let output = output.map(|output| self.redact(&output));
-        Ok(TrafficRecord { record_id, at, input, output, group, inclusion_probability })
+        Ok(TrafficRecord { record_id, at, input, structure, output, group, inclusion_probability })
     }
 
     fn time(&self, row: &Map<String, Value>) -> Result<Timestamp, String> {
@@ -220,6 +222,24 @@ impl TrafficReader {
         let redacted = self.redactor.redact(text);
         self.redactions.merge(&redacted.counts);
         redacted.text.into_owned()
+    }
+
+    /// Every text, number and key of a structured input, redacted; counted only in [`Self::redact`], as its text was.
+    fn redact_value(&self, value: Value) -> Value {
+        let redact = |text: &str| self.redactor.redact(text).text.into_owned();
+        match value {
+            Value::String(text) => Value::String(redact(&text)),
+            Value::Number(number) => {
+                let text = number.to_string();
+                let redacted = redact(&text);
+                if redacted == text { Value::Number(number) } else { Value::String(redacted) }
+            }
+            Value::Array(items) => items.into_iter().map(|item| self.redact_value(item)).collect(),
+            Value::Object(map) => {
+                map.into_iter().map(|(key, value)| (redact(&key), self.redact_value(value))).collect()
+            }
+            other => other,
+        }
     }
 }
 

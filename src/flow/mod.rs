@@ -3,9 +3,11 @@
 pub mod assay;
 pub mod check;
 pub mod demo;
+mod embedders;
 pub mod event;
 pub mod import;
 pub mod init;
+pub mod migrate;
 pub mod report;
 pub mod run;
 pub mod sets;

@@ -81,7 +81,7 @@ pub fn kept_report(bench: &Workbench, what: &str, now: Timestamp) -> Result<Repo
 }
 
 fn dataset_report(bench: &Workbench, name: &str, now: Timestamp) -> Result<Report, Failure> {
-    let assay = bench.store.assays(name, 1)?.pop();
+    let assay = bench.store.assays(name, bench.space(), 1)?.pop();
     let version = match &assay {
         Some(row) => row.view.dataset_version.clone(),
         None => bench.dataset(name)?.version,

@@ -183,7 +183,9 @@ fn build_endpoint(
                 Some(other) if *other != dataset.name => &bench.dataset(other)?,
                 _ => dataset,
             };
-            Ok(Arc::new(Baseline::new(name.to_owned(), *k, memory(bench, labelled)?, bench.embedder.clone())))
+            let memory = memory(bench, labelled)?;
+            bench.check_server()?;
+            Ok(Arc::new(Baseline::new(name.to_owned(), *k, memory, bench.embedder.clone())))
         }
         EndpointSettings::OpenAi { base_url, model, api_key, headers, params, timeout, max_retries } => {
             let key = |part: &str| format!("endpoints.{name}.{part}");
@@ -225,7 +227,7 @@ fn memory(bench: &Workbench, dataset: &Dataset) -> Result<BaselineMemory, Failur
         )));
     }
     let texts: Vec<String> = labelled.iter().map(|(_, text, _)| text.clone()).collect();
-    let vectors = bench.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let vectors = bench.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &|_| ())?;
     Ok(BaselineMemory {
         version: dataset.version.clone(),
         ids: labelled.iter().map(|(id, ..)| id.clone()).collect(),

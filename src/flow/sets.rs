@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::workbench::read_dataset;
+use super::workbench::{Workbench, read_dataset};
 use crate::core::domain::{Card, Dataset, Failure};
 use crate::core::golden::{DatasetDiff, Fingerprint, diff, fingerprints};
 use crate::core::tabular::Format;
@@ -38,7 +38,7 @@ pub struct Locked {
     pub changes: Option<DatasetDiff>,
 }
 
-/// Writes the versions of datasets into `karat.lock`.
+/// Writes the versions of datasets into `karat.lock`, and the space that serves where none was pinned.
 ///
 /// # Errors
 /// A data failure for a set that cannot be read whole.
@@ -51,6 +51,9 @@ pub fn lock(root: &Path, names: &[String]) -> Result<Vec<Locked>, Failure> {
         let entry = LockedDataset { version: dataset.version.clone(), examples: examples.clone() };
         let before = lock.datasets.insert(name, entry);
         locked.push(Locked { dataset, changes: before.map(|before| diff(&before.examples, &examples)) });
+    }
+    if lock.embedder.is_none() {
+        lock.embedder = Some(Workbench::open(root)?.to_pin()?);
     }
     write_lock(root, &lock)?;
     Ok(locked)

@@ -40,7 +40,7 @@ pub fn quiz_of(url: &str, examples: &str, gates: &str) -> Folder {
 /// `karat.yaml` with one endpoint that is tried twice, and `rest` of the file.
 pub fn workspace(url: &str, rest: &str) -> String {
     format!(
-        "endpoints:\n  model:\n    type: openai\n    base_url: {url}\n    model: test-model\n    timeout: 10s\n    max_retries: 1\n{rest}"
+        "embedder: hashed-ngrams\nendpoints:\n  model:\n    type: openai\n    base_url: {url}\n    model: test-model\n    timeout: 10s\n    max_retries: 1\n{rest}"
     )
 }
 

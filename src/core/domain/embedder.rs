@@ -1,16 +1,22 @@
 //! What turns text into vectors.
 
 use super::failure::Failure;
+use super::space::Space;
 
 /// Turns text into vectors of one fixed dimension.
 ///
 /// Everything that changes a vector (model bytes, tokenizer, normalisation, dimension) is part of
-/// [`Embedder::space`]; numbers of two spaces are never compared.
+/// [`Embedder::description`]; numbers of two spaces are never compared.
 pub trait Embedder: Send + Sync {
-    /// Fingerprint of the space, such as `hashed-ngrams-v1-1024`.
-    fn space(&self) -> &str;
+    /// What the space is made of.
+    fn description(&self) -> &Space;
 
-    /// Number of components of every vector.
+    /// The name of the space, which vectors are keyed by.
+    fn space(&self) -> &str {
+        &self.description().id
+    }
+
+    /// Number of components of every vector; 0 as long as only a server knows it and has not been asked.
     fn dim(&self) -> usize;
 
     /// One vector a text, in order. A text that carries nothing to embed gives an all-zero vector,

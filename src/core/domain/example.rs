@@ -67,9 +67,9 @@ pub struct Example {
 }
 
 impl Example {
-    /// The text it is embedded and compared by; see [`input_text`].
+    /// The text it is embedded and compared by; see [`super::input_text`].
     pub fn text(&self) -> String {
-        input_text(&self.input)
+        super::input_text(&self.input)
     }
 
     /// The accepted answers as text.
@@ -103,32 +103,6 @@ fn value_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         other => super::canonical_json(other),
-    }
-}
-
-/// The text of an input: a string as it is; of chat messages the last user turn; of an object with one of
-/// the fields `input`, `question`, `query`, `prompt`, `text` or `messages`, that field; else canonical JSON.
-pub fn input_text(input: &Value) -> String {
-    match input {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => last_user_turn(items).unwrap_or_else(|| super::canonical_json(input)),
-        Value::Object(map) => ["input", "question", "query", "prompt", "text", "messages"]
-            .iter()
-            .find_map(|key| map.get(*key))
-            .map_or_else(|| super::canonical_json(input), input_text),
-        other => super::canonical_json(other),
-    }
-}
-
-fn last_user_turn(messages: &[Value]) -> Option<String> {
-    let turn = messages.iter().rev().find(|message| message.get("role").and_then(Value::as_str) == Some("user"))?;
-    match turn.get("content")? {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => {
-            let texts: Vec<_> = parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect();
-            (!texts.is_empty()).then(|| texts.join("\n"))
-        }
-        _ => None,
     }
 }
 
@@ -166,30 +140,5 @@ impl Dataset {
     /// `name@3f9a1c`.
     pub fn label(&self) -> String {
         format!("{}@{}", self.name, super::short(&self.version, 6))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_text_of_an_input_is_what_the_user_said() {
-        let cases = [
-            (json!("plain"), "plain"),
-            (
-                json!([{"role":"user","content":"first"},{"role":"assistant","content":"?"},{"role":"user","content":"last"}]),
-                "last",
-            ),
-            (json!([{"role":"user","content":[{"type":"text","text":"part"},{"type":"image_url"}]}]), "part"),
-            (json!({"question":"why","lang":"en"}), "why"),
-            (json!({"messages":[{"role":"user","content":"inner"}]}), "inner"),
-            (json!({"b":1,"a":"x"}), r#"{"a":"x","b":1}"#),
-            (json!([1, 2]), "[1,2]"),
-        ];
-        for (input, expected) in cases {
-            assert_eq!(input_text(&input), expected);
-        }
     }
 }

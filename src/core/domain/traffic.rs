@@ -12,8 +12,10 @@ pub struct TrafficRecord {
     pub record_id: String,
     /// When it was asked.
     pub at: Timestamp,
-    /// The request's text.
+    /// The request's text, by the default [`TextRule`](super::TextRule).
     pub input: String,
+    /// Chat messages or an object, as canonical JSON, where the request was no plain text.
+    pub structure: Option<String>,
     /// What production answered, where known.
     pub output: Option<String>,
     /// The user, session or conversation it belongs to: the unit that is resampled.

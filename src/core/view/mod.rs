@@ -3,6 +3,7 @@
 
 mod decay;
 mod headline;
+mod migration;
 mod runs;
 mod summary;
 
@@ -11,5 +12,6 @@ pub use decay::{
     SignalCount,
 };
 pub use headline::{Report, headline};
+pub use migration::{AgreementView, MigrationView, SpaceName};
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
 pub use summary::summary;

@@ -1,12 +1,14 @@
 //! The files a user writes: workspace, suites, dataset cards; secrets by reference; JSON Schemas.
 
 mod card;
+mod embedder;
 mod secrets;
 mod suite;
 mod workspace;
 mod yaml;
 
 pub use card::CardFile;
+pub use embedder::{EmbedderDefinition, EmbedderType, ModelDefinition};
 pub use secrets::Secrets;
 pub use suite::{SuiteFile, load_suite, suite_content, suite_from_content};
 pub use workspace::{

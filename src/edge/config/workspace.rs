@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::embedder::{EmbedderDefinition, EmbedderFile, definitions};
 use super::secrets::{Secrets, is_secret_name, require_reference};
 use super::yaml::read_yaml;
-use crate::core::domain::{Failure, parse_span};
+use crate::core::domain::{Failure, nearest, parse_span};
 use crate::core::signals::Policy;
 
 /// The name of the workspace file.
@@ -22,9 +23,12 @@ const FILE_NAME: &str = "karat.yaml";
 pub struct WorkspaceFile {
     /// Path of the database. Default: .karat/karat.db
     pub store: Option<PathBuf>,
-    /// What turns text into vectors. Default: hashed-ngrams, which is built in.
+    /// What turns text into vectors: builtin, hashed-ngrams, or a name under "embedders". Default: builtin. Once
+    /// karat.lock pins one, `karat embedder migrate` changes it.
+    pub embedder: Option<String>,
+    /// Further embedders, by name.
     #[serde(default)]
-    pub embedder: EmbedderName,
+    pub embedders: BTreeMap<String, EmbedderFile>,
     /// Things that answer requests, by name.
     #[serde(default)]
     pub endpoints: BTreeMap<String, EndpointFile>,
@@ -34,15 +38,6 @@ pub struct WorkspaceFile {
     /// How decay is measured and gated.
     #[serde(default)]
     pub decay: DecayFile,
-}
-
-/// A known embedder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EmbedderName {
-    /// Words and character n-grams, hashed; built in, deterministic, no network.
-    #[default]
-    HashedNgrams,
 }
 
 /// The kind of an endpoint.
@@ -116,6 +111,10 @@ pub struct Workspace {
     pub root: PathBuf,
     /// Path of the database.
     pub store: PathBuf,
+    /// Name of the embedder wanted.
+    pub embedder: String,
+    /// Embedders by name, the built-in ones among them.
+    pub embedders: BTreeMap<String, EmbedderDefinition>,
     /// Endpoints by name.
     pub endpoints: BTreeMap<String, EndpointSettings>,
     /// Traffic sources by name.
@@ -189,6 +188,8 @@ pub fn load_workspace(root: &Path) -> Result<(Workspace, Secrets), Failure> {
         .into_iter()
         .map(|(name, endpoint)| endpoint_settings(&path, &name, endpoint).map(|settings| (name, settings)))
         .collect::<Result<_, _>>()?;
+    let embedders = definitions(&path, root, file.embedders)?;
+    let embedder = known_embedder(&path, file.embedder, &embedders)?;
     check_decay(&path, &file.decay)?;
     for (name, source) in &file.traffic {
         check_probability(&path, name, source.inclusion_probability)?;
@@ -196,6 +197,8 @@ pub fn load_workspace(root: &Path) -> Result<(Workspace, Secrets), Failure> {
     let workspace = Workspace {
         root: root.to_owned(),
         store: root.join(file.store.unwrap_or_else(|| PathBuf::from(".karat/karat.db"))),
+        embedder,
+        embedders,
         endpoints,
         traffic: file.traffic,
         decay: DecaySettings {
@@ -206,6 +209,23 @@ pub fn load_workspace(root: &Path) -> Result<(Workspace, Secrets), Failure> {
         },
     };
     Ok((workspace, Secrets::load(root)?))
+}
+
+fn known_embedder(
+    path: &Path,
+    wanted: Option<String>,
+    known: &BTreeMap<String, EmbedderDefinition>,
+) -> Result<String, Failure> {
+    let name = wanted.unwrap_or_else(|| "builtin".to_owned());
+    if known.contains_key(&name) {
+        return Ok(name);
+    }
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let hint = match nearest(&name, &names) {
+        Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
+        None => format!("there are {}; define others under \"embedders\"", names.join(", ")),
+    };
+    Err(Failure::data(format!("{}: there is no embedder \"{name}\"", path.display())).hint(hint))
 }
 
 fn check_decay(path: &Path, decay: &DecayFile) -> Result<(), Failure> {
@@ -271,18 +291,18 @@ fn endpoint_settings(path: &Path, name: &str, file: EndpointFile) -> Result<Endp
                 api_key: file.api_key,
                 headers: file.headers,
                 params: file.params,
-                timeout: timeout(path, name, file.timeout.as_deref())?,
+                timeout: timeout(path, &format!("endpoints.{name}"), file.timeout.as_deref())?,
                 max_retries: file.max_retries.unwrap_or(4),
             })
         }
     }
 }
 
-fn timeout(path: &Path, name: &str, text: Option<&str>) -> Result<std::time::Duration, Failure> {
+pub(super) fn timeout(path: &Path, key: &str, text: Option<&str>) -> Result<std::time::Duration, Failure> {
     let text = text.unwrap_or("60s");
     let span = parse_span(text).and_then(|span| std::time::Duration::try_from(span).ok());
     span.ok_or_else(|| {
-        Failure::data(format!("{}: endpoints.{name}.timeout \"{text}\" is not a duration", path.display()))
+        Failure::data(format!("{}: {key}.timeout \"{text}\" is not a duration", path.display()))
             .hint("write 30s, 2m or 1h")
     })
 }

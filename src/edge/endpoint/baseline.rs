@@ -82,12 +82,15 @@ impl Endpoint for Baseline {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
 
-    struct Letters;
+    use super::*;
+    use crate::core::domain::Space;
+
+    struct Letters(Space);
     impl Embedder for Letters {
-        fn space(&self) -> &str {
-            "letters"
+        fn description(&self) -> &Space {
+            &self.0
         }
         fn dim(&self) -> usize {
             26
@@ -102,10 +105,14 @@ mod tests {
         }
     }
 
+    fn letters() -> Letters {
+        Letters(Space::new("letters", BTreeMap::new()))
+    }
+
     fn baseline() -> Baseline {
         let texts = ["aaab", "aaac", "zzzy", "zzzx", "aaab"].map(str::to_owned).to_vec();
         let mut vectors = Vectors::new(26);
-        Letters
+        letters()
             .embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())
             .unwrap()
             .iter()
@@ -116,7 +123,7 @@ mod tests {
             "b".into(),
             1,
             BaselineMemory { version: "v".into(), ids, texts, labels, vectors },
-            Arc::new(Letters),
+            Arc::new(letters()),
         )
     }
 

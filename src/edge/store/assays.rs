@@ -92,17 +92,17 @@ impl Store {
         })
     }
 
-    /// The latest assays of a dataset, newest first.
+    /// The latest assays of a dataset in a space, newest first.
     ///
     /// # Errors
     /// A store failure.
-    pub fn assays(&self, dataset: &str, limit: usize) -> Result<Vec<AssayRow>, Failure> {
+    pub fn assays(&self, dataset: &str, space: &str, limit: usize) -> Result<Vec<AssayRow>, Failure> {
         let sql = "SELECT a.assay_id, a.measured_at, c.codec, c.data FROM assays a JOIN contents c ON c.id = a.view \
-                   WHERE a.dataset = ?1 ORDER BY a.measured_at DESC, a.assay_id DESC LIMIT ?2";
+                   WHERE a.dataset = ?1 AND a.space = ?2 ORDER BY a.measured_at DESC, a.assay_id DESC LIMIT ?3";
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<(String, String, String)>> {
             let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map(params![dataset, limit as i64], |row| {
+            let rows = statement.query_map(params![dataset, space, limit as i64], |row| {
                 Ok((row.get(0)?, row.get(1)?, contents::unpack_text(row, 2)?))
             })?;
             rows.collect()

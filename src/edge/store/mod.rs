@@ -9,6 +9,7 @@ mod datasets;
 mod migrate;
 mod outcomes;
 mod queue;
+mod spaces;
 mod traffic;
 mod vectors;
 mod writer;
@@ -24,6 +25,7 @@ use crate::core::domain::Failure;
 pub use assays::{AssayRow, StoredTaxonomy};
 pub use outcomes::{RunHeader, StoredRun};
 pub use queue::{FlagRow, FlagUpdate};
+pub use spaces::SpaceRow;
 pub use traffic::{Reject, SourceStats, StoredRecord};
 pub use writer::{Writer, Written};
 

@@ -84,7 +84,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat knows versions up to 1"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat knows versions up to 2"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -120,6 +120,7 @@ fn two_stores_share_a_file() {
 
 fn traffic(id: &str, at: &str) -> TrafficRecord {
     TrafficRecord {
+        structure: None,
         record_id: id.into(),
         at: parse_timestamp(at).unwrap(),
         input: format!("text of {id}"),

@@ -98,15 +98,15 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn traffic(&self, source: &str, window: Window) -> Result<Vec<StoredRecord>, Failure> {
-        let sql = "SELECT t.record_id, t.at, t.grp, t.inclusion, t.input, i.codec, i.data, o.codec, o.data \
+        let sql = "SELECT t.record_id, t.at, t.grp, t.inclusion, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data \
                    FROM traffic t JOIN contents i ON i.id = t.input LEFT JOIN contents o ON o.id = t.output \
-                   WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id";
+                   LEFT JOIN contents s ON s.id = t.structure WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id";
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<StoredRecord>> {
             let mut statement = connection.prepare(sql)?;
             let rows =
                 statement.query_map(params![source, micros_ceil(window.from), micros_ceil(window.to)], |row| {
-                    let has_output: Option<i64> = row.get(7)?;
+                    let present = |column| row.get::<_, Option<i64>>(column).map(|codec| codec.is_some());
                     Ok(StoredRecord {
                         record: TrafficRecord {
                             record_id: row.get(0)?,
@@ -114,7 +114,8 @@ impl Store {
                             group: row.get(2)?,
                             inclusion_probability: row.get(3)?,
                             input: contents::unpack_text(row, 5)?,
-                            output: if has_output.is_some() { Some(contents::unpack_text(row, 7)?) } else { None },
+                            structure: if present(9)? { Some(contents::unpack_text(row, 9)?) } else { None },
+                            output: if present(7)? { Some(contents::unpack_text(row, 7)?) } else { None },
                         },
                         content: row.get(4)?,
                     })
@@ -180,7 +181,9 @@ fn micros_ceil(timestamp: Timestamp) -> i64 {
 fn insert_record(connection: &Connection, source: &str, record: &TrafficRecord) -> rusqlite::Result<usize> {
     let input = contents::put(connection, record.input.as_bytes())?;
     let output = record.output.as_ref().map(|output| contents::put(connection, output.as_bytes())).transpose()?;
-    let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, inclusion) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let structure = record.structure.as_ref().map(|json| contents::put(connection, json.as_bytes())).transpose()?;
+    let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, inclusion, structure) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
         source,
         record.record_id,
@@ -188,6 +191,7 @@ fn insert_record(connection: &Connection, source: &str, record: &TrafficRecord) 
         input,
         output,
         record.group,
-        record.inclusion_probability
+        record.inclusion_probability,
+        structure
     ])
 }

@@ -1,7 +1,5 @@
 //! The clusters of an assay: those kept from earlier, fitted or joined by new ones where needed.
 
-use jiff::Timestamp;
-
 use super::inputs::{Embedded, Inputs, WindowRecords};
 use crate::core::births::{ClusterBook, Window};
 use crate::core::coverage::CoverageAssay;
@@ -24,24 +22,25 @@ pub(super) struct Clusters {
 }
 
 impl Clusters {
+    /// The clusters, and the version of them to keep.
     pub fn build(
         bench: &Workbench,
         inputs: &Inputs,
         embedded: &Embedded,
         measured: Option<&CoverageAssay>,
         seed: u64,
-        now: Timestamp,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(Self, Option<StoredTaxonomy>), Failure> {
         let policy = &bench.workspace.decay.policy;
         let Some((mut book, kept)) = Self::book(bench, inputs, embedded, seed)? else {
             let nothing = |rows: usize| vec![None; rows];
-            return Ok(Self {
+            let none = Self {
                 book: None,
                 version: None,
                 now: nothing(embedded.now.len()),
                 reference: embedded.reference.as_ref().map(|vectors| nothing(vectors.len())),
                 golden: nothing(embedded.golden.len()),
-            });
+            };
+            return Ok((none, None));
         };
         if let Some((then, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref())
             && let Some(measured) = measured
@@ -61,15 +60,15 @@ impl Clusters {
             reference: book.reference.clone(),
             version: version.clone(),
         };
-        bench.store.keep_taxonomy(&inputs.dataset.name, bench.embedder.space(), taxonomy, &now.to_string())?;
         let membership = policy.membership;
-        Ok(Self {
+        let clusters = Self {
             now: book.place(&embedded.now, membership),
             reference: embedded.reference.as_ref().map(|vectors| book.place(vectors, membership)),
             golden: book.place(&embedded.golden, 0.0),
             book: Some(book),
             version: Some(version),
-        })
+        };
+        Ok((clusters, Some(taxonomy)))
     }
 
     /// The kept clusters, where they were formed on the same reference window; else new ones. With the version kept.
@@ -89,7 +88,7 @@ impl Clusters {
                 Failure::store(format!("the kept clusters {} cannot be read", stored.version)).caused_by(error)
             })
         };
-        let kept = bench.store.taxonomies(&inputs.dataset.name, bench.embedder.space())?;
+        let kept = bench.store.taxonomies(&inputs.dataset.name, bench.space())?;
         if let Some(stored) = kept.iter().find(|stored| stored.reference == label) {
             return Ok(Some((read(stored)?, Some(stored.version.clone()))));
         }

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::births::topics_of;
-use crate::core::domain::{Dataset, Failure, Window, WindowSummary};
+use crate::core::domain::{Dataset, Failure, TextRule, Window, WindowSummary};
 use crate::core::vector::Vectors;
 use crate::edge::store::StoredRecord;
-use crate::flow::Workbench;
+use crate::flow::{Events, Workbench};
 
 /// How an assay is done.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,10 @@ pub(super) struct WindowRecords {
 }
 
 impl WindowRecords {
-    fn new(window: Window, records: Vec<StoredRecord>) -> Self {
+    fn new(window: Window, mut records: Vec<StoredRecord>, rule: &TextRule) -> Self {
+        if *rule != TextRule::default() {
+            records.iter_mut().for_each(|stored| apply(rule, stored));
+        }
         let weights = records.iter().map(|stored| stored.record.weight()).collect();
         let mut known: HashMap<String, usize> = HashMap::new();
         let mut next = 0;
@@ -74,9 +77,19 @@ impl WindowRecords {
     }
 }
 
+/// Takes the text of a structured record by a rule of the workspace's own; the default one was applied at import.
+fn apply(rule: &TextRule, stored: &mut StoredRecord) {
+    let structure = stored.record.structure.as_deref().map(serde_json::from_str::<serde_json::Value>);
+    if let Some(Ok(value)) = structure {
+        stored.record.input = rule.text(&value);
+    }
+}
+
 /// Everything an assay looks at.
 pub(super) struct Inputs {
     pub dataset: Dataset,
+    /// The text of every example.
+    pub texts: Vec<String>,
     pub now: WindowRecords,
     pub reference: Option<WindowRecords>,
     pub notes: Vec<String>,
@@ -89,8 +102,7 @@ pub(super) struct Inputs {
 impl Inputs {
     pub fn load(bench: &Workbench, dataset: &str, options: &AssayOptions, at: Timestamp) -> Result<Self, Failure> {
         let dataset = bench.dataset(dataset)?;
-        let card = dataset.card.traffic.clone();
-        let source = options.source.clone().or(card).unwrap_or_else(|| "default".into());
+        let source = source_of(&dataset, options);
         let span = bench.store.traffic_span(&source)?;
         let Some((first, last)) = span else {
             let sources: Vec<String> = bench.store.traffic_stats()?.into_iter().map(|stats| stats.source).collect();
@@ -105,10 +117,12 @@ impl Inputs {
             return Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint));
         };
         let mut notes = Vec::new();
+        let rule = bench.embedder.rule();
+        let texts = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
         let text = options.window.as_deref().unwrap_or(&bench.workspace.decay.window);
         let window = Window::parse(text, last).map_err(|problem| Failure::usage(format!("--window: {problem}")))?;
         let records =
-            |window: Window| bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records));
+            |window: Window| bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records, rule));
         let now = records(window)?;
         if now.is_empty() {
             notes.push(format!("no traffic of \"{source}\" in {}; it holds {first} to {last}", window.label()));
@@ -122,8 +136,36 @@ impl Inputs {
         if reference.is_none() {
             notes.push("no reference window: drift and vanished traffic are not measured; set \"reference\" in the dataset's card".into());
         }
-        Ok(Self { dataset, now, reference, notes, at, seed: options.seed })
+        Ok(Self { dataset, texts, now, reference, notes, at, seed: options.seed })
     }
+}
+
+fn source_of(dataset: &Dataset, options: &AssayOptions) -> String {
+    options.source.clone().or_else(|| dataset.card.traffic.clone()).unwrap_or_else(|| "default".into())
+}
+
+/// Every different text that an assay of a dataset could ask vectors of, whatever its window: those of its examples
+/// and of its traffic.
+///
+/// # Errors
+/// A data failure for a dataset that cannot be read; a store failure.
+pub fn texts_of(bench: &Workbench, dataset: &str, options: &AssayOptions) -> Result<Vec<String>, Failure> {
+    let dataset = bench.dataset(dataset)?;
+    let rule = bench.embedder.rule();
+    let mut texts: Vec<String> = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
+    let source = source_of(&dataset, options);
+    if let Some((first, last)) = bench.store.traffic_span(&source)? {
+        let after = last.checked_add(SignedDuration::from_millis(1)).unwrap_or(last);
+        let records = WindowRecords::new(
+            Window { from: first, to: after },
+            bench.store.traffic(&source, Window { from: first, to: after })?,
+            rule,
+        );
+        texts.extend(records.records.into_iter().map(|stored| stored.record.input));
+    }
+    texts.sort();
+    texts.dedup();
+    Ok(texts)
 }
 
 /// The window named, or else the earliest of the same length that does not overlap.
@@ -166,15 +208,15 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    pub fn new(bench: &Workbench, inputs: &Inputs) -> Result<Self, Failure> {
-        let texts: Vec<String> = inputs.dataset.examples.iter().map(crate::core::domain::Example::text).collect();
-        let golden = bench.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+    pub fn new(bench: &Workbench, inputs: &Inputs, events: Events<'_>) -> Result<Self, Failure> {
+        let embed = |texts: &[&str]| bench.embed(texts, events);
+        let golden = embed(&inputs.texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         let rows = inputs.dataset.examples.iter().enumerate().filter(|(_, example)| example.is_live(inputs.at));
         Ok(Self {
             golden,
             live: Live { rows: rows.map(|(row, _)| row).collect() },
-            now: bench.embed(&inputs.now.texts())?,
-            reference: inputs.reference.as_ref().map(|records| bench.embed(&records.texts())).transpose()?,
+            now: embed(&inputs.now.texts())?,
+            reference: inputs.reference.as_ref().map(|records| embed(&records.texts())).transpose()?,
         })
     }
 }

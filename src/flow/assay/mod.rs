@@ -16,7 +16,7 @@ use crate::edge::store::AssayRow;
 use clusters::Clusters;
 use inputs::{Embedded, Inputs, WindowRecords};
 
-pub use inputs::AssayOptions;
+pub use inputs::{AssayOptions, texts_of};
 pub use result::RecordRow;
 
 /// An assay: its view, and a row for every record of the window.
@@ -42,28 +42,69 @@ pub fn assay(
     now: Timestamp,
     events: Events<'_>,
 ) -> Result<Assayed, Failure> {
+    measure_all(bench, dataset, options, now, Keep::Everything, events)
+}
+
+/// Measures as [`assay`] does, but keeps only vectors: no result, no clusters, no flag.
+///
+/// # Errors
+/// As [`assay`].
+pub(super) fn rehearse(
+    bench: &Workbench,
+    dataset: &str,
+    options: &AssayOptions,
+    now: Timestamp,
+    events: Events<'_>,
+) -> Result<Assayed, Failure> {
+    measure_all(bench, dataset, options, now, Keep::Vectors, events)
+}
+
+/// What of an assay is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Everything,
+    Vectors,
+}
+
+fn measure_all(
+    bench: &Workbench,
+    dataset: &str,
+    options: &AssayOptions,
+    now: Timestamp,
+    keep: Keep,
+    events: Events<'_>,
+) -> Result<Assayed, Failure> {
     let steps = |done| events(Event::Advanced { steps: done, errors: 0 });
     let inputs = Inputs::load(bench, dataset, options, now)?;
-    events(Event::Began { what: format!("assay of {}", inputs.dataset.label()), total: 4, done: 0 });
-    bench.store.keep_dataset(&inputs.dataset, &now.to_string())?;
-    let embedded = Embedded::new(bench, &inputs)?;
-    steps(1);
+    let embedded = Embedded::new(bench, &inputs, events)?;
+    events(Event::Began { what: format!("assay of {}", inputs.dataset.label()), total: 3, done: 0 });
+    if keep == Keep::Everything {
+        bench.store.keep_dataset(&inputs.dataset, &now.to_string())?;
+    }
     let golden = embedded.live.select_from(&embedded.golden);
     let topics = inputs::topics(&inputs, &embedded, options.seed);
     let points = GoldenPoints { vectors: &golden, topics: &topics };
     let measured = measure(bench, &inputs, &embedded, points, options.seed);
     steps(1);
-    let clusters = Clusters::build(bench, &inputs, &embedded, measured.as_ref(), options.seed, now)?;
+    let (clusters, taxonomy) = Clusters::build(bench, &inputs, &embedded, measured.as_ref(), options.seed)?;
+    if let Some(taxonomy) = taxonomy.filter(|_| keep == Keep::Everything) {
+        bench.store.keep_taxonomy(&inputs.dataset.name, bench.space(), taxonomy, &now.to_string())?;
+    }
     steps(1);
     let flags = rank(flags(bench, &inputs, &embedded, &topics, measured.as_ref(), now));
-    let judged = queue::update(bench, &inputs, flags, measured.is_some(), now)?;
+    let (judged, updates) = queue::judge(bench, &inputs, flags, measured.is_some())?;
+    if keep == Keep::Everything {
+        bench.store.update_flags(&inputs.dataset.name, updates, &now.to_string())?;
+    }
     let measured = measured.as_ref();
     let (view, records) = result::assemble(bench, &inputs, &embedded, &topics, measured, &clusters, &judged)?;
-    bench.store.keep_assay(&AssayRow {
-        assay_id: uuid::Uuid::now_v7().to_string(),
-        measured_at: now.to_string(),
-        view: view.clone(),
-    })?;
+    if keep == Keep::Everything {
+        bench.store.keep_assay(&AssayRow {
+            assay_id: uuid::Uuid::now_v7().to_string(),
+            measured_at: now.to_string(),
+            view: view.clone(),
+        })?;
+    }
     steps(1);
     events(Event::Ended);
     Ok(Assayed { view, records })

@@ -1,8 +1,6 @@
-//! Brings the relabel queue up to date with an assay's flags.
+//! What an assay's flags mean for the relabel queue.
 
 use std::collections::{BTreeMap, HashMap};
-
-use jiff::Timestamp;
 
 use super::inputs::Inputs;
 use crate::core::domain::{Failure, Flag, ReasonCode, content_hash, short};
@@ -17,15 +15,14 @@ pub(super) struct JudgedFlag {
     pub state: QueueState,
 }
 
-/// Writes every flag's next state and gives the flags that wait for a person, in the order given. `traffic_measured`:
-/// without a measurement nothing is known about vanished traffic, so such flags stay as they are.
-pub(super) fn update(
+/// The flags that wait for a person, in the order given, and every flag's next state. `traffic_measured`: without a
+/// measurement nothing is known about vanished traffic, so such flags stay as they are.
+pub(super) fn judge(
     bench: &Workbench,
     inputs: &Inputs,
     flags: Vec<Flag>,
     traffic_measured: bool,
-    now: Timestamp,
-) -> Result<Vec<JudgedFlag>, Failure> {
+) -> Result<(Vec<JudgedFlag>, Vec<FlagUpdate>), Failure> {
     let dataset = &inputs.dataset.name;
     let known: HashMap<(String, ReasonCode), FlagRow> = bench
         .store
@@ -69,6 +66,5 @@ pub(super) fn update(
             updates.push(FlagUpdate { flag: row.flag, state, example_hash: row.example_hash });
         }
     }
-    bench.store.update_flags(dataset, updates, &now.to_string())?;
-    Ok(judged)
+    Ok((judged, updates))
 }

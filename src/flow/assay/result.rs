@@ -9,7 +9,7 @@ use super::inputs::{Embedded, Inputs};
 use super::queue::JudgedFlag;
 use crate::core::cluster::medoids;
 use crate::core::coverage::{Coverage, CoverageAssay};
-use crate::core::domain::{Example, Failure, RecordedOutcome, Score};
+use crate::core::domain::{Failure, RecordedOutcome, Score};
 use crate::core::estimate::{Stratum, candidates, today};
 use crate::core::privacy::neutralise::truncate_chars;
 use crate::core::shift::{ShiftOptions, ShiftSample, ShiftTest, shift_tests, vocabulary};
@@ -83,7 +83,7 @@ pub(super) fn assemble(
         dataset: inputs.dataset.name.clone(),
         dataset_version: inputs.dataset.version.clone(),
         taxonomy: clusters.version.clone(),
-        space: bench.embedder.space().to_owned(),
+        space: bench.space().to_owned(),
         window: inputs.now.summary(),
         reference: inputs.reference.as_ref().map(super::WindowRecords::summary),
         karats: measured.map(|m| 24.0 * m.now.value),
@@ -142,8 +142,7 @@ fn shift(inputs: &Inputs, embedded: &Embedded) -> Vec<ShiftView> {
     let Some((then, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref()) else {
         return Vec::new();
     };
-    let golden: Vec<String> = inputs.dataset.examples.iter().map(Example::text).collect();
-    let known_words = vocabulary(golden.iter().map(String::as_str));
+    let known_words = vocabulary(inputs.texts.iter().map(String::as_str));
     let (texts_then, texts_now) = (then.texts(), inputs.now.texts());
     let (outputs_then, outputs_now) = (then.outputs(), inputs.now.outputs());
     let found = shift_tests(
@@ -224,7 +223,7 @@ fn cluster_views(
                 p_represented: represented.as_ref().filter(|_| now[cluster] > 0.0).map(|r| r[cluster] / now[cluster]),
                 exemplars: exemplars[cluster].iter().map(|row| shown(&inputs.now.records[*row].record.input)).collect(),
                 nearest_example: nearest[cluster].map(|row| example(row).id.clone()),
-                nearest_input: nearest[cluster].map(|row| shown(&example(row).text())),
+                nearest_input: nearest[cluster].map(|row| shown(&inputs.texts[embedded.live.rows[row]])),
                 emerging: book.born[cluster].is_some(),
             }
         })
@@ -296,7 +295,7 @@ fn example_views(inputs: &Inputs, clusters: &Clusters, judged: &[JudgedFlag]) ->
             id: flag.example_id.clone(),
             status: state.name().to_owned(),
             cluster: cluster.map(|(cluster, book)| book.ids[cluster].clone()),
-            input: row.map(|row| shown(&inputs.dataset.examples[row].text())).unwrap_or_default(),
+            input: row.map(|row| shown(&inputs.texts[row])).unwrap_or_default(),
             reasons: vec![reason],
         });
     }

@@ -1,10 +1,12 @@
-//! The built-in embedder: words and character n-grams, hashed with a sign into a fixed number of components
-//! (Weinberger et al. 2009, "Feature hashing"). Deterministic, without network or model file; it knows spelling, not
-//! meaning.
+//! Words and character n-grams, hashed with a sign into a fixed number of components (Weinberger et al. 2009, "Feature
+//! hashing"). Deterministic, of any language, without a model file; it knows spelling, not meaning.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::core::domain::{Embedder, Failure};
+use crate::core::domain::{Embedder, Failure, Space};
 
 const DIM: usize = 1024;
 
@@ -13,9 +15,15 @@ const DIM: usize = 1024;
 pub struct HashedNgrams;
 
 impl Embedder for HashedNgrams {
-    fn space(&self) -> &str {
-        // Any change of the code below that changes a vector needs a new number here.
-        "hashed-ngrams-v1-1024"
+    fn description(&self) -> &Space {
+        static SPACE: LazyLock<Space> = LazyLock::new(|| {
+            // Any change of the code below that changes a vector needs a new number here.
+            let parts = [("version", "1"), ("dimension", "1024"), ("normalisation", "unit")];
+            let parts: BTreeMap<_, _> =
+                parts.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            Space::new("hashed-ngrams", parts)
+        });
+        &SPACE
     }
 
     fn dim(&self) -> usize {
@@ -57,6 +65,63 @@ fn embed_text(text: &str) -> Vec<f32> {
         vector[slot] += sign * weight * (1.0 + count.ln());
     }
     vector
+}
+
+/// Adds the hashed words, word pairs and character n-grams of a text to `slots`: the built-in space's own, quicker
+/// hashing (FNV-1a). A change here is a change of that space, and of the number in its `ngrams` part.
+pub(super) fn fold_ngrams(text: &str, slots: &mut [f32]) {
+    let mut folded = String::with_capacity(text.len());
+    if text.is_ascii() {
+        folded.push_str(text);
+        folded.make_ascii_lowercase();
+    } else {
+        folded.extend(text.nfkc().flat_map(char::to_lowercase));
+    }
+    let size = slots.len() as u64;
+    let mut add = |hash: u64, weight: f32| {
+        let slot = (hash >> 8) % size;
+        slots[slot as usize] += if hash & 1 == 0 { weight } else { -weight };
+    };
+    let mut previous: Option<(u64, f32)> = None;
+    for word in folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        let weight = word_weight(word);
+        let hash = fnv(SEED ^ u64::from(b'w'), word.as_bytes());
+        add(mixed(hash), 2.0 * weight);
+        if let Some((before, its_weight)) = previous {
+            add(mixed(fnv(before, &hash.to_le_bytes())), 0.7 * weight.max(its_weight));
+        }
+        previous = Some((hash, weight));
+        bounded_ngrams(word, |ngram| add(mixed(fnv(SEED ^ u64::from(b'c'), ngram)), 0.6 * weight));
+    }
+}
+
+/// Runs of 3 to 5 characters of a word between its marks `<` and `>`, as UTF-8; of its first 64 characters.
+fn bounded_ngrams(word: &str, mut each: impl FnMut(&[u8])) {
+    let mut bytes = Vec::with_capacity(word.len() + 2);
+    bytes.push(b'<');
+    let end = word.char_indices().nth(64).map_or(word.len(), |(at, _)| at);
+    bytes.extend_from_slice(&word.as_bytes()[..end]);
+    bytes.push(b'>');
+    let is_start = |at: &usize| bytes[*at] & 0xC0 != 0x80;
+    let starts: Vec<usize> = (0..bytes.len()).filter(is_start).chain([bytes.len()]).collect();
+    for n in 3..=5 {
+        for window in starts.windows(n + 1) {
+            each(&bytes[window[0]..window[n]]);
+        }
+    }
+}
+
+const SEED: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn fnv(seed: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The finaliser of MurmurHash3: FNV's low bits alone are not spread enough for slot and sign.
+fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
 }
 
 fn character_ngrams(word: &str, mut add: impl FnMut(&str)) {

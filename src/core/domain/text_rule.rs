@@ -1,0 +1,186 @@
+//! The text by which a structured input (chat messages, an object, a long document) is embedded and compared.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Which turns of a conversation count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Turns {
+    /// The last turn of the user.
+    #[default]
+    LastUser,
+    /// Every turn of the user.
+    User,
+    /// Every turn of whatever role.
+    All,
+}
+
+/// How an input becomes the text that is embedded. Part of the space: another rule is another space.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TextRule {
+    /// Which turns of chat messages count: last-user, user or all. Default: last-user.
+    #[serde(default)]
+    pub messages: Turns,
+    /// Fields of an object that count, in this order; dots reach into objects. Default: the first of input, question,
+    /// query, prompt, text and messages, or else the whole object as JSON.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// Words in one chunk of a long text, whose vector is the mean of its chunks' vectors. Default: no chunks; what an
+    /// embedder cannot hold is cut off.
+    pub chunk_words: Option<usize>,
+}
+
+/// The fields that usually hold the text of an object.
+const USUAL_FIELDS: [&str; 6] = ["input", "question", "query", "prompt", "text", "messages"];
+
+impl TextRule {
+    /// The text of an input: a string as it is; of chat messages the turns that count; of an object the fields that
+    /// count; else, or where that finds nothing, canonical JSON.
+    pub fn text(&self, input: &Value) -> String {
+        match input {
+            Value::String(text) => Some(text.clone()),
+            Value::Array(items) => self.turns(items),
+            Value::Object(map) => {
+                let named: Vec<String> =
+                    self.fields.iter().filter_map(|path| at_path(input, path)).map(|value| self.text(value)).collect();
+                if !named.is_empty() {
+                    return named.join("\n");
+                }
+                USUAL_FIELDS.iter().find_map(|key| map.get(*key)).map(|value| self.text(value))
+            }
+            _ => None,
+        }
+        .unwrap_or_else(|| super::canonical_json(input))
+    }
+
+    /// The chunks of a text, of which there is at least one: runs of `chunk_words` words.
+    pub fn chunks<'a>(&self, text: &'a str) -> Vec<&'a str> {
+        let Some(size) = self.chunk_words.filter(|size| *size > 0) else { return vec![text] };
+        let starts: Vec<usize> =
+            text.split_whitespace().map(|word| word.as_ptr() as usize - text.as_ptr() as usize).collect();
+        if starts.len() <= size {
+            return vec![text];
+        }
+        let firsts: Vec<usize> = starts.into_iter().step_by(size).collect();
+        let ends = firsts.iter().skip(1).copied().chain([text.len()]);
+        firsts.iter().zip(ends).map(|(start, end)| text[*start..end].trim_end()).collect()
+    }
+
+    /// What it adds to the fingerprint of a space: nothing where it is the default.
+    pub fn parts(&self) -> BTreeMap<String, String> {
+        let mut parts = BTreeMap::new();
+        let mut add = |name: &str, value: String| parts.insert(format!("text.{name}"), value);
+        match self.messages {
+            Turns::LastUser => {}
+            Turns::User => drop(add("messages", "user".into())),
+            Turns::All => drop(add("messages", "all".into())),
+        }
+        if !self.fields.is_empty() {
+            add("fields", self.fields.join(", "));
+        }
+        if let Some(words) = self.chunk_words {
+            add("chunk_words", words.to_string());
+        }
+        parts
+    }
+
+    fn turns(&self, messages: &[Value]) -> Option<String> {
+        let counts = |message: &&Value| {
+            let role = message.get("role").and_then(Value::as_str);
+            if self.messages == Turns::All { role.is_some() } else { role == Some("user") }
+        };
+        let mut texts = messages.iter().filter(counts).filter_map(|message| turn_text(message.get("content")?));
+        match self.messages {
+            Turns::LastUser => texts.next_back(),
+            Turns::User | Turns::All => {
+                let texts: Vec<String> = texts.collect();
+                (!texts.is_empty()).then(|| texts.join("\n"))
+            }
+        }
+    }
+}
+
+fn turn_text(content: &Value) -> Option<String> {
+    match content {
+        Value::String(text) => Some(text.clone()),
+        Value::Array(parts) => {
+            let texts: Vec<_> = parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect();
+            (!texts.is_empty()).then(|| texts.join("\n"))
+        }
+        _ => None,
+    }
+}
+
+fn at_path<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    if let Some(found) = value.get(path) {
+        return Some(found);
+    }
+    path.split('.').try_fold(value, |value, step| match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        other => other.get(step),
+    })
+}
+
+/// [`TextRule::text`] by the default rule.
+pub fn input_text(input: &Value) -> String {
+    TextRule::default().text(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_input_becomes_the_text_that_counts() {
+        let chat = json!([
+            {"role": "system", "content": "be kind"},
+            {"role": "user", "content": "first"},
+            {"role": "assistant", "content": null, "tool_calls": []},
+            {"role": "user", "content": [{"type": "text", "text": "second"}, {"type": "image_url"}]}
+        ]);
+        let ticket = json!({"subject": "S", "body": {"text": "B"}, "messages": chat, "id": 7});
+        let rule = |json: Value| serde_json::from_value::<TextRule>(json).unwrap();
+        let cases = [
+            (json!({}), json!("plain"), "plain"),
+            (json!({}), chat.clone(), "second"),
+            (json!({"messages": "user"}), chat.clone(), "first\nsecond"),
+            (json!({"messages": "all"}), chat.clone(), "be kind\nfirst\nsecond"),
+            (json!({}), ticket.clone(), "second"),
+            (json!({"fields": ["subject", "body.text"]}), ticket.clone(), "S\nB"),
+            (json!({"fields": ["subject", "messages"], "messages": "user"}), ticket.clone(), "S\nfirst\nsecond"),
+            (json!({"fields": ["nowhere"]}), json!({"question": "q"}), "q"),
+            (json!({"fields": ["tags.1"]}), json!({"tags": ["a", "b"]}), "b"),
+            (json!({}), json!({"a": 1}), "{\"a\":1}"),
+            (json!({}), json!([{"role": "assistant", "content": "x"}]), "[{\"content\":\"x\",\"role\":\"assistant\"}]"),
+            (json!({}), json!(7), "7"),
+        ];
+        for (settings, input, expected) in cases {
+            assert_eq!(rule(settings.clone()).text(&input), expected, "{settings}");
+        }
+    }
+
+    #[test]
+    fn chunks_hold_every_word_once_and_a_short_text_is_left_as_it_is() {
+        let rule = TextRule { chunk_words: Some(3), ..TextRule::default() };
+        assert_eq!(rule.chunks(" a b\tc  d é  f\ng "), ["a b\tc", "d é  f", "g"]);
+        for short in ["", "  ", "a b c", " a "] {
+            assert_eq!(rule.chunks(short), [short]);
+            assert_eq!(TextRule::default().chunks(short), [short]);
+        }
+    }
+
+    #[test]
+    fn only_a_rule_of_its_own_is_part_of_a_fingerprint() {
+        assert!(TextRule::default().parts().is_empty());
+        let rule = TextRule { messages: Turns::All, fields: vec!["a".into(), "b".into()], chunk_words: Some(9) };
+        let parts: Vec<_> = rule.parts().into_iter().collect();
+        let expected = [("text.chunk_words", "9"), ("text.fields", "a, b"), ("text.messages", "all")];
+        assert_eq!(parts, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+}

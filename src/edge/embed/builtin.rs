@@ -1,0 +1,153 @@
+//! The built-in space: a table of word-piece and word-pair vectors fitted to the sentence vectors of a transformer
+//! (`tools/space/`), beside hashed n-grams, which know words that the table does not.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use super::ngrams::fold_ngrams;
+use super::words::{WordPieces, Worker};
+use crate::core::domain::{Embedder, Failure, Space};
+
+/// The table; `tools/space/fit.py` writes it and says what its bytes mean.
+static TABLE: &[u8] = include_bytes!("../../../assets/space.bin");
+
+/// What the file begins with.
+const MAGIC: &[u8; 8] = b"karatsp1";
+
+/// Bytes of a text that are looked at; the rest of a longer one is left out.
+const MAX_BYTES: usize = 20_000;
+
+/// Texts handled by one thread at a time.
+const CHUNK: usize = 256;
+
+/// The table, taken apart.
+struct Table {
+    dim: usize,
+    ngram_dim: usize,
+    ngram_weight: f32,
+    words: WordPieces,
+    pairs: u32,
+    first_pair: usize,
+    /// One scale a row, little-endian `f32`.
+    scales: &'static [[u8; 4]],
+    rows: &'static [u8],
+}
+
+/// The built-in embedder.
+pub struct Builtin {
+    table: &'static Table,
+    space: Space,
+}
+
+impl Builtin {
+    /// The built-in embedder; the table is taken apart once a process, in some milliseconds.
+    ///
+    /// # Errors
+    /// Where the table in this binary is damaged.
+    pub fn new() -> Result<Self, Failure> {
+        static OPENED: OnceLock<Result<Table, String>> = OnceLock::new();
+        let table = OPENED.get_or_init(|| Table::read(TABLE).map_err(|failure| failure.message));
+        let table = table.as_ref().map_err(|message| Failure::other(message.clone()))?;
+        let parts = [
+            ("table", blake3::hash(TABLE).to_hex()[..16].to_owned()),
+            ("tokenizer", "bert-uncased word pieces".to_owned()),
+            ("pooling", "sum of pieces and pairs".to_owned()),
+            ("ngrams", format!("{} × {}", table.ngram_dim, table.ngram_weight)),
+            ("normalisation", "unit".to_owned()),
+            ("truncation", format!("{MAX_BYTES} bytes")),
+            ("dimension", table.width().to_string()),
+        ];
+        let parts: BTreeMap<_, _> = parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Ok(Self { table, space: Space::new("builtin", parts) })
+    }
+}
+
+impl Embedder for Builtin {
+    fn description(&self) -> &Space {
+        &self.space
+    }
+
+    fn dim(&self) -> usize {
+        self.table.width()
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure> {
+        let chunk = |texts: &[&str]| -> Vec<Vec<f32>> {
+            let mut worker = self.table.words.worker();
+            let mut ids = Vec::new();
+            texts.iter().map(|text| self.table.embed(text, &mut worker, &mut ids)).collect()
+        };
+        Ok(texts.par_chunks(CHUNK).flat_map_iter(chunk).collect())
+    }
+}
+
+impl Table {
+    fn read(bytes: &'static [u8]) -> Result<Self, Failure> {
+        let damaged = || Failure::other("the table of the built-in space is damaged; install karat anew");
+        let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
+        let (head, rest) = rest.split_at_checked(24).ok_or_else(damaged)?;
+        let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let (dim, tokens, pairs) = (number(0) as usize, number(4) as usize, number(8));
+        let (ngram_dim, ngram_weight) = (number(12) as usize, f32::from_bits(number(16)));
+        let (vocabulary, rest) = rest.split_at_checked(number(20) as usize).ok_or_else(damaged)?;
+        let count = tokens + pairs as usize;
+        let (scales, rows) = rest.split_at_checked(4 * count).ok_or_else(damaged)?;
+        let vocabulary = std::str::from_utf8(vocabulary).map_err(|error| damaged().caused_by(error))?;
+        let words = WordPieces::new(vocabulary.lines())?;
+        if rows.len() != count * dim || vocabulary.lines().count() != tokens {
+            return Err(damaged());
+        }
+        let scales = scales.as_chunks::<4>().0;
+        Ok(Self { dim, ngram_dim, ngram_weight, words, pairs, first_pair: tokens, scales, rows })
+    }
+
+    fn width(&self) -> usize {
+        self.dim + self.ngram_dim
+    }
+
+    /// Both parts at unit length, the n-grams then weighted; all zero where a text has neither.
+    fn embed(&self, text: &str, worker: &mut Worker<'_>, ids: &mut Vec<u32>) -> Vec<f32> {
+        let text = cut(text);
+        let mut vector = vec![0.0; self.width()];
+        let (learned, ngrams) = vector.split_at_mut(self.dim);
+        ids.clear();
+        worker.pieces(text, ids);
+        for id in ids.iter() {
+            self.add(*id as usize, learned);
+        }
+        for pair in ids.windows(2) {
+            self.add(self.first_pair + pair_row(pair[0], pair[1], self.pairs), learned);
+        }
+        scale_to(learned, 1.0);
+        fold_ngrams(text, ngrams);
+        scale_to(ngrams, self.ngram_weight);
+        vector
+    }
+
+    fn add(&self, row: usize, sum: &mut [f32]) {
+        let scale = f32::from_le_bytes(self.scales[row]);
+        for (sum, component) in sum.iter_mut().zip(&self.rows[row * self.dim..(row + 1) * self.dim]) {
+            *sum += scale * f32::from(component.cast_signed());
+        }
+    }
+}
+
+/// The row of a pair of neighbouring pieces, among `pairs`; `tools/space/fit.py` has the same arithmetic.
+fn pair_row(first: u32, second: u32, pairs: u32) -> usize {
+    let hash = first.wrapping_mul(0x9E37_79B1) ^ second.wrapping_mul(0x85EB_CA77);
+    ((hash ^ (hash >> 15)) % pairs) as usize
+}
+
+/// The beginning of a text, at most [`MAX_BYTES`] long.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_BYTES)]
+}
+
+fn scale_to(part: &mut [f32], length: f32) {
+    let norm = part.iter().map(|component| component * component).sum::<f32>().sqrt();
+    if norm > 0.0 {
+        part.iter_mut().for_each(|component| *component *= length / norm);
+    }
+}

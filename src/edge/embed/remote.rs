@@ -1,0 +1,290 @@
+//! Any server that answers OpenAI's `/embeddings`.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::core::domain::{CallError, CallErrorKind, Embedder, Failure, FailureKind, Space};
+use crate::edge::net::{DEFAULT_MAX_BODY, RetryPolicy, post_json, with_retry};
+
+/// The path every such server answers at, below its base URL.
+const PATH: &str = "/embeddings";
+
+/// Most bytes of one text that are sent; the rest is cut off, as servers refuse what they cannot hold.
+const MAX_BYTES: usize = 20_000;
+
+/// What is known of a server before its first answer.
+#[derive(Clone)]
+pub struct RemoteSettings {
+    /// The name the embedder has in the workspace.
+    pub name: String,
+    /// Everything before `/embeddings`. A query (`?api-version=…`) is kept.
+    pub base_url: String,
+    /// The model asked for.
+    pub model: String,
+    /// Sent as `Authorization: Bearer …`.
+    pub api_key: Option<SecretString>,
+    /// Further headers by name; all values are taken for credentials.
+    pub headers: Vec<(String, SecretString)>,
+    /// Components asked for, where the server lets one choose.
+    pub dimensions: Option<usize>,
+    /// Texts in one request.
+    pub batch: usize,
+    /// Most requests begun in a minute.
+    pub requests_per_minute: Option<u32>,
+    /// Longest time of one attempt.
+    pub timeout: Duration,
+    /// How transient failures are tried again.
+    pub retry: RetryPolicy,
+}
+
+/// An embedder behind `POST {base_url}/embeddings`.
+pub struct Remote {
+    settings: RemoteSettings,
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    dim: OnceLock<usize>,
+    space: Space,
+}
+
+impl Remote {
+    /// An embedder that sends by `client`; nothing is sent yet. The server's address is no part of the space: the same
+    /// model behind another gateway gives the same vectors, and the probes tell where it does not.
+    ///
+    /// # Errors
+    /// Settings that cannot be meant.
+    pub fn new(settings: RemoteSettings, client: Client) -> Result<Self, Failure> {
+        let fault = |what: &str| Failure::data(format!("embedder \"{}\": {what}", settings.name));
+        let mut url: Url = settings.base_url.trim().parse().map_err(|_| fault("base_url is not a URL"))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+            return Err(fault("base_url must be http:// or https://, without user or password"));
+        }
+        let path = url.path().trim_end_matches('/');
+        let path = format!("{}{PATH}", path.strip_suffix(PATH).unwrap_or(path));
+        url.set_path(&path);
+        let headers = headers(&settings).ok_or_else(|| fault("a header or the key cannot be sent"))?;
+        let mut parts = BTreeMap::from([
+            ("model".to_owned(), settings.model.clone()),
+            ("normalisation".to_owned(), "unit".to_owned()),
+            ("truncation".to_owned(), format!("{MAX_BYTES} bytes")),
+        ]);
+        if let Some(dimensions) = settings.dimensions {
+            parts.insert("dimension".to_owned(), dimensions.to_string());
+        }
+        Ok(Self { space: Space::new("openai", parts), client, url, headers, dim: OnceLock::new(), settings })
+    }
+
+    /// All texts, in batches, one after the other.
+    async fn ask_all(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
+        let pause = self.settings.requests_per_minute.map(|limit| Duration::from_secs(60) / limit.max(1));
+        let mut vectors = Vec::with_capacity(texts.len());
+        let mut next = Instant::now();
+        for batch in texts.chunks(self.settings.batch.max(1)) {
+            tokio::time::sleep_until(next).await;
+            next = Instant::now() + pause.unwrap_or_default();
+            vectors.extend(self.ask_each_if_refused(batch).await?);
+        }
+        Ok(vectors)
+    }
+
+    /// Of a batch that is refused every text is asked alone, and one that is refused again has no vector. Where every text
+    /// is refused the fault is not the texts'.
+    async fn ask_each_if_refused(&self, batch: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
+        let refused = match self.ask(batch).await {
+            Err(error) if error.kind == CallErrorKind::Refused && batch.len() > 1 => error,
+            other => return other,
+        };
+        let mut vectors = Vec::with_capacity(batch.len());
+        for text in batch {
+            match self.ask(&[*text]).await {
+                Ok(found) => vectors.extend(found),
+                Err(error) if error.kind == CallErrorKind::Refused => vectors.push(Vec::new()),
+                Err(error) => return Err(error),
+            }
+        }
+        if vectors.iter().all(Vec::is_empty) { Err(refused) } else { Ok(vectors) }
+    }
+
+    async fn ask(&self, batch: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
+        let texts: Vec<&str> = batch.iter().map(|text| &text[..text.floor_char_boundary(MAX_BYTES)]).collect();
+        let mut body = json!({"model": self.settings.model, "input": texts, "encoding_format": "float"});
+        if let Some(dimensions) = self.settings.dimensions {
+            body["dimensions"] = json!(dimensions);
+        }
+        let attempt = async |_: u32| {
+            let timeout = self.settings.timeout;
+            let (answer, _) =
+                post_json(&self.client, &self.url, &self.headers, &body, timeout, DEFAULT_MAX_BODY).await?;
+            read_answer(&answer, batch.len())
+        };
+        let (vectors, _) = with_retry(&self.settings.retry, attempt).await?;
+        let dim = *self.dim.get_or_init(|| vectors.first().map_or(0, Vec::len));
+        if vectors.iter().any(|vector| vector.len() != dim) {
+            let what = format!("the server gave vectors of {dim} components before, and now of another number");
+            return Err(CallError::new(CallErrorKind::BadAnswer, what));
+        }
+        Ok(vectors)
+    }
+}
+
+impl Embedder for Remote {
+    fn description(&self) -> &Space {
+        &self.space
+    }
+
+    fn dim(&self) -> usize {
+        self.settings.dimensions.or(self.dim.get().copied()).unwrap_or(0)
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A thread of its own, as the caller may itself be a task of a runtime, which must not be blocked on.
+        let answer = std::thread::scope(|scope| scope.spawn(|| block_on(self.ask_all(texts))).join());
+        let stopped = || Failure::other("embedding stopped unexpectedly");
+        let vectors = answer.map_err(|_| stopped())??;
+        let dim = self.dim();
+        Ok(vectors.into_iter().map(|vector| if vector.is_empty() { vec![0.0; dim] } else { vector }).collect())
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, CallError>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::other("cannot start the network").caused_by(error))?;
+    runtime.block_on(work).map_err(|error| {
+        Failure::new(FailureKind::Incomplete, format!("texts cannot be embedded: {}", error.message))
+            .hint("what was embedded before is kept; run the command again")
+    })
+}
+
+fn headers(settings: &RemoteSettings) -> Option<HeaderMap> {
+    let secret = |text: &str| {
+        let mut value = HeaderValue::from_str(text).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in &settings.headers {
+        headers.insert(name.parse::<HeaderName>().ok()?, secret(value.expose_secret())?);
+    }
+    if let Some(key) = &settings.api_key {
+        headers.insert(AUTHORIZATION, secret(&format!("Bearer {}", key.expose_secret()))?);
+    }
+    Some(headers)
+}
+
+/// The vectors of an answer, by the index each was given.
+fn read_answer(answer: &Value, expected: usize) -> Result<Vec<Vec<f32>>, CallError> {
+    let wrong = |what: &str| CallError::new(CallErrorKind::BadAnswer, format!("the answer {what}"));
+    let items = answer.get("data").and_then(Value::as_array).ok_or_else(|| wrong("has no \"data\""))?;
+    let mut vectors = vec![Vec::new(); expected];
+    for (place, item) in items.iter().enumerate() {
+        let index = item.get("index").and_then(Value::as_u64).map_or(place, |index| index as usize);
+        let numbers = item.get("embedding").and_then(Value::as_array).ok_or_else(|| wrong("lacks an \"embedding\""))?;
+        let vector: Option<Vec<f32>> = numbers.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
+        let vector = vector.filter(|vector| vector.iter().all(|component| component.is_finite()));
+        *vectors.get_mut(index).ok_or_else(|| wrong("has an index out of range"))? =
+            vector.ok_or_else(|| wrong("holds a component that is no number"))?;
+    }
+    if vectors.iter().any(Vec::is_empty) {
+        return Err(wrong(&format!("holds {} vectors for {expected} texts", items.len())));
+    }
+    Ok(vectors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::net::direct_client;
+    use crate::edge::net::fault_server::{FaultServer, Reply};
+
+    fn settings(base_url: &str) -> RemoteSettings {
+        RemoteSettings {
+            name: "r".into(),
+            base_url: base_url.into(),
+            model: "m".into(),
+            api_key: Some("sk-canary".to_owned().into()),
+            headers: vec![],
+            dimensions: None,
+            batch: 2,
+            requests_per_minute: None,
+            timeout: Duration::from_secs(2),
+            retry: RetryPolicy { max_retries: 1, base: Duration::from_millis(1), ..RetryPolicy::default() },
+        }
+    }
+
+    fn remote(server: &FaultServer) -> Remote {
+        Remote::new(settings(&format!("{}/v1?v=2", server.url)), direct_client()).unwrap()
+    }
+
+    fn answer(vectors: &[(usize, &[f32])]) -> Reply {
+        let data: Vec<Value> =
+            vectors.iter().map(|(index, vector)| json!({"index": index, "embedding": vector})).collect();
+        Reply::http(200, "", json!({"data": data}).to_string().as_bytes())
+    }
+
+    #[test]
+    fn texts_are_sent_in_batches_and_vectors_put_in_their_places() {
+        let server = FaultServer::start(vec![
+            answer(&[(1, &[0.0, 1.0]), (0, &[1.0, 0.0])]),
+            Reply::http(503, "", b"{}"),
+            answer(&[(0, &[0.5, 0.5])]),
+        ]);
+        let remote = remote(&server);
+        assert_eq!(remote.dim(), 0);
+        let found = remote.embed(&["a", "b", "c"]).unwrap();
+        assert_eq!(found, [vec![1.0, 0.0], vec![0.0, 1.0], vec![0.5, 0.5]]);
+        assert_eq!(remote.dim(), 2);
+        let requests = server.requests();
+        assert!(requests[0].starts_with("POST /v1/embeddings?v=2 ") && requests[0].contains("Bearer sk-canary"));
+        assert!(requests[0].contains(r#""input":["a","b"]"#) && requests[2].contains(r#""input":["c"]"#));
+    }
+
+    #[test]
+    fn a_text_the_server_refuses_has_no_vector_and_the_others_keep_theirs() {
+        let refusal = || Reply::http(400, "", br#"{"error":{"message":"too long"}}"#);
+        let server = FaultServer::start(vec![refusal(), answer(&[(0, &[1.0, 0.0])]), refusal()]);
+        assert_eq!(remote(&server).embed(&["a", "b"]).unwrap(), [vec![1.0, 0.0], vec![0.0, 0.0]]);
+        let server = FaultServer::start(vec![refusal()]);
+        let failure = remote(&server).embed(&["a", "b"]).unwrap_err();
+        assert!(failure.message.starts_with("texts cannot be embedded: "), "{failure}");
+    }
+
+    #[test]
+    fn a_broken_answer_is_an_error_without_secrets_never_a_vector() {
+        let broken: [&[u8]; 6] = [
+            b"{}",
+            br#"{"data":[{"index":9,"embedding":[1]}]}"#,
+            br#"{"data":[]}"#,
+            br#"{"data":[{"index":0,"embedding":[null]}]}"#,
+            br#"{"data":[{"index":0,"embedding":[1e99]}]}"#,
+            b"not json",
+        ];
+        for body in broken {
+            let server = FaultServer::start(vec![Reply::http(200, "", body)]);
+            let failure = remote(&server).embed(&["a"]).unwrap_err();
+            assert!(!format!("{failure:?}").contains("canary"), "{failure:?}");
+        }
+        let server = FaultServer::start(vec![answer(&[(0, &[1.0, 0.0])]), answer(&[(0, &[1.0])])]);
+        let remote = remote(&server);
+        remote.embed(&["a"]).unwrap();
+        assert!(remote.embed(&["b"]).unwrap_err().message.contains("2 components before"));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_meant_are_refused_and_the_address_is_no_part_of_the_space() {
+        for url in ["", "ftp://x", "http://u:p@x/v1"] {
+            assert!(Remote::new(settings(url), direct_client()).is_err(), "{url}");
+        }
+        let space = |url: &str| Remote::new(settings(url), direct_client()).unwrap().space().to_owned();
+        assert_eq!(space("http://a/v1"), space("https://b:1/v1/embeddings"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Spaces: what they are made of, what is kept in each, and the probes of those that a server makes.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::vectors::{from_bytes, to_bytes};
+use super::{Store, contents};
+use crate::core::domain::{Failure, Space};
+
+/// A space as kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceRow {
+    /// What it is made of.
+    pub space: Space,
+    /// Name of the embedder in karat.yaml when it was first used.
+    pub name: String,
+    /// When it was first used (RFC 3339).
+    pub first_used: String,
+    /// Texts with a vector in it.
+    pub vectors: usize,
+    /// Assays made in it.
+    pub assays: usize,
+    /// The last of them (RFC 3339).
+    pub last_assay: Option<String>,
+}
+
+impl Store {
+    /// Notes a space that is used for the first time.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn keep_space(&self, space: &Space, name: &str, now: &str) -> Result<(), Failure> {
+        let known = self.reader().query_row("SELECT 1 FROM spaces WHERE space = ?1", [&space.id], |_| Ok(())).optional();
+        if known.map_err(|error| self.fail(error))?.is_some() {
+            return Ok(());
+        }
+        let description = serde_json::to_string(space)
+            .map_err(|error| Failure::other("a space cannot be written").caused_by(error))?;
+        let (id, name, now) = (space.id.clone(), name.to_owned(), now.to_owned());
+        self.writer().write(move |connection| {
+            let sql = "INSERT OR IGNORE INTO spaces (space, name, description, first_used) VALUES (?1, ?2, ?3, ?4)";
+            connection.execute(sql, params![id, name, description, now]).map(drop)
+        })
+    }
+
+    /// Every space noted, the oldest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn spaces(&self) -> Result<Vec<SpaceRow>, Failure> {
+        let sql = "SELECT s.description, s.name, s.first_used, \
+                   (SELECT count(*) FROM vectors v WHERE v.space = s.space), \
+                   (SELECT count(*) FROM assays a WHERE a.space = s.space), \
+                   (SELECT max(measured_at) FROM assays a WHERE a.space = s.space) \
+                   FROM spaces s ORDER BY s.first_used, s.space";
+        type Row = (String, String, String, i64, i64, Option<String>);
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Vec<Row>> {
+            let mut statement = connection.prepare(sql)?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+            })?;
+            rows.collect()
+        };
+        let rows = read().map_err(|error| self.fail(error))?;
+        let count = |n: i64| usize::try_from(n).unwrap_or(0);
+        rows.into_iter()
+            .map(|(description, name, first_used, vectors, assays, last_assay)| {
+                let space = serde_json::from_str(&description)
+                    .map_err(|error| Failure::store(format!("the space of \"{name}\" cannot be read")).caused_by(error))?;
+                Ok(SpaceRow { space, name, first_used, vectors: count(vectors), assays: count(assays), last_assay })
+            })
+            .collect()
+    }
+
+    /// The probes kept of a space, each of `dim` components; `None` where there are none.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn probes(&self, space: &str, dim: usize) -> Result<Option<Vec<Vec<f32>>>, Failure> {
+        let sql = "SELECT probes FROM spaces WHERE space = ?1";
+        let found = self.reader().query_row(sql, [space], |row| row.get::<_, Option<Vec<u8>>>(0)).optional();
+        let bytes = found.map_err(|error| self.fail(error))?.flatten();
+        Ok(bytes.map(|bytes| from_bytes(&bytes).chunks(dim.max(1)).map(<[f32]>::to_vec).collect()))
+    }
+
+    /// Keeps the probes of a space that is noted already.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn keep_probes(&self, space: &str, probes: &[Vec<f32>]) -> Result<(), Failure> {
+        let (space, bytes) = (space.to_owned(), to_bytes(&probes.concat()));
+        self.writer().write(move |connection| {
+            connection.execute("UPDATE spaces SET probes = ?2 WHERE space = ?1", params![space, bytes]).map(drop)
+        })
+    }
+
+    /// Removes the vectors of a space and its note; taxonomies and results stay as history. Gives how many vectors
+    /// went. Interrupted, it can be done again.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn retire_space(&self, space: &str) -> Result<usize, Failure> {
+        let count = self.reader().query_row("SELECT count(*) FROM vectors WHERE space = ?1", [space], |row| row.get(0));
+        let count: i64 = count.map_err(|error| self.fail(error))?;
+        let space = space.to_owned();
+        self.writer().write(move |connection| {
+            connection.execute("DELETE FROM vectors WHERE space = ?1", [&space])?;
+            connection.execute("DELETE FROM spaces WHERE space = ?1", [&space]).map(drop)
+        })?;
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+
+    /// How many of `texts` have a vector in `space`.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn count_vectors(&self, space: &str, texts: &[&str]) -> Result<usize, Failure> {
+        let sql = "SELECT 1 FROM contents c JOIN vectors v ON v.content = c.id WHERE c.hash = ?1 AND v.space = ?2";
+        let connection = self.reader();
+        let count = || -> rusqlite::Result<usize> {
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut found = 0;
+            for text in texts {
+                found += usize::from(statement.exists(params![contents::hash(text.as_bytes()), space])?);
+            }
+            Ok(found)
+        };
+        count().map_err(|error| self.fail(error))
+    }
+}

@@ -1,0 +1,76 @@
+//! Builds the embedder that a workspace defines.
+
+use std::time::Duration;
+
+use crate::core::domain::Failure;
+use crate::edge::config::{ModelDefinition, Secrets, Workspace};
+use crate::edge::embed::{EmbedderSettings, ModelSettings, Prepared, RemoteSettings, open};
+use crate::edge::net::{ClientOptions, RetryPolicy, client};
+
+/// Longest wait for one connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The embedder `name` of a workspace; nothing is sent anywhere yet.
+///
+/// # Errors
+/// A data failure for one that is not defined, or whose model or secrets are missing.
+pub(super) fn build(workspace: &Workspace, secrets: &Secrets, name: &str) -> Result<Prepared, Failure> {
+    let Some(definition) = workspace.embedders.get(name) else {
+        let known: Vec<&str> = workspace.embedders.keys().map(String::as_str).collect();
+        return Err(Failure::data(format!("there is no embedder \"{name}\" in karat.yaml"))
+            .hint(format!("defined are {}", known.join(", "))));
+    };
+    let model = match &definition.model {
+        ModelDefinition::Builtin => ModelSettings::Builtin,
+        ModelDefinition::HashedNgrams => ModelSettings::HashedNgrams,
+        ModelDefinition::Model2Vec(folder) => ModelSettings::Model2Vec(folder.clone()),
+        ModelDefinition::Bert(folder, max_tokens) => ModelSettings::Bert(folder.clone(), *max_tokens),
+        remote @ ModelDefinition::OpenAi { .. } => remote_model(secrets, name, remote)?,
+    };
+    open(EmbedderSettings {
+        model,
+        prefix: definition.prefix.clone(),
+        revision: definition.revision.clone(),
+        text: definition.text.clone(),
+    })
+}
+
+fn remote_model(secrets: &Secrets, name: &str, definition: &ModelDefinition) -> Result<ModelSettings, Failure> {
+    let ModelDefinition::OpenAi {
+        base_url,
+        model,
+        api_key,
+        headers,
+        dimensions,
+        batch,
+        requests_per_minute,
+        timeout,
+        max_retries,
+    } = definition
+    else {
+        return Err(Failure::other("only a server has an address"));
+    };
+    let expand = |part: &str, text: &str| secrets.expand(&format!("embedders.{name}.{part}"), text);
+    let headers = headers
+        .iter()
+        .map(|(header, value)| Ok((header.clone(), expand(&format!("headers.{header}"), value)?.into())))
+        .collect::<Result<_, Failure>>()?;
+    let settings = RemoteSettings {
+        name: name.to_owned(),
+        base_url: expand("base_url", base_url)?,
+        model: expand("model", model)?,
+        api_key: api_key.as_ref().map(|text| expand("api_key", text).map(Into::into)).transpose()?,
+        headers,
+        dimensions: *dimensions,
+        batch: *batch,
+        requests_per_minute: *requests_per_minute,
+        timeout: *timeout,
+        retry: RetryPolicy { max_retries: *max_retries, ..RetryPolicy::default() },
+    };
+    let options = ClientOptions {
+        connect_timeout: CONNECT_TIMEOUT.min(*timeout),
+        user_agent: concat!("karat/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let http = client(&options, &settings.base_url)?;
+    Ok(ModelSettings::Remote(Box::new(settings), http))
+}

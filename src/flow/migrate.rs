@@ -1,0 +1,219 @@
+//! Moves a workspace to another space as one migrates a database: in shadow first, compared, cut over on request.
+//!
+//! Which space serves is one entry of karat.lock, replaced as a whole; vectors, taxonomies and results are keyed by
+//! their space. So a migration that is interrupted at any moment leaves the old space serving, and finds again what it
+//! had embedded.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::assay::{AssayOptions, Assayed, rehearse, texts_of};
+use super::sets::named_or_all;
+use super::{Event, Events, Workbench};
+use crate::core::agreement::{Overlap, neighbour_overlap};
+use crate::core::cluster::adjusted_rand_index;
+use crate::core::domain::{Embedder, Failure, FailureKind, Space};
+use crate::core::view::{AgreementView, MigrationView, SpaceName};
+use crate::edge::dataset::{read_lock, write_lock};
+use crate::edge::store::SpaceRow;
+
+/// Neighbours compared of every text.
+const NEIGHBOURS: usize = 10;
+
+/// Texts compared for neighbours at most; every text is looked up against all of them.
+const COMPARED: usize = 2000;
+
+/// How a migration is done.
+#[derive(Debug, Clone)]
+pub struct MigrateOptions {
+    /// Name of the embedder to move to.
+    pub to: String,
+    /// Datasets compared; all where none is named.
+    pub datasets: Vec<String>,
+    /// Whether the space serves from then on.
+    pub cut_over: bool,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// Embeds every text of the datasets and their traffic in the space asked for, compares it with the one that serves,
+/// and, where asked to, lets it serve from then on.
+///
+/// # Errors
+/// A data failure for an embedder or dataset that cannot be used; a store failure. What was embedded is kept.
+pub fn migrate(
+    root: &Path,
+    options: &MigrateOptions,
+    now: Timestamp,
+    events: Events<'_>,
+) -> Result<MigrationView, Failure> {
+    let serving = Workbench::open_unpinned(root)?;
+    let next = serving.with_embedder(&options.to)?;
+    let from = serving.pinned.as_ref().map_or_else(|| name_of(&serving), |pinned| SpaceName {
+        embedder: pinned.name.clone(),
+        space: pinned.space.clone(),
+    });
+    let to = name_of(&next);
+    let mut notes = Vec::new();
+    let names = named_or_all(root, &options.datasets)?;
+    let assay = AssayOptions { seed: options.seed, ..AssayOptions::default() };
+    let (texts, embedded) = embed_all(&next, &names, &assay, events)?;
+    let mut datasets = Vec::new();
+    if serving.embedder.space() != from.space {
+        notes.push(format!(
+            "the embedder \"{}\" no longer makes the space {}: nothing can be compared with it",
+            from.embedder, from.space
+        ));
+    } else if from.space == to.space {
+        notes.push("that space serves already".to_owned());
+    } else {
+        for name in &names {
+            match agreement(&serving, &next, name, &assay, now, events) {
+                Ok(view) => datasets.push(view),
+                Err(failure) if failure.kind == FailureKind::Data => {
+                    notes.push(format!("{name} was not compared: {failure}"));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+    if options.cut_over {
+        cut_over(&next)?;
+        if serving.workspace.embedder != options.to {
+            notes.push(format!("write \"embedder: {}\" into karat.yaml, which still names \"{}\"", options.to, serving.workspace.embedder));
+        }
+    }
+    let schema = "karat.embedder-migration/1".to_owned();
+    Ok(MigrationView { schema, from, to, texts, embedded, datasets, cut_over: options.cut_over, notes })
+}
+
+fn name_of(bench: &Workbench) -> SpaceName {
+    SpaceName { embedder: bench.embedder_name.clone(), space: bench.embedder.space().to_owned() }
+}
+
+/// How many texts there are, and how many of them had no vector before.
+fn embed_all(
+    bench: &Workbench,
+    names: &[String],
+    options: &AssayOptions,
+    events: Events<'_>,
+) -> Result<(usize, usize), Failure> {
+    let mut texts = Vec::new();
+    for name in names {
+        texts.extend(texts_of(bench, name, options)?);
+    }
+    texts.sort();
+    texts.dedup();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let before = bench.store.count_vectors(bench.embedder.space(), &texts)?;
+    bench.embed(&texts, events)?;
+    Ok((texts.len(), texts.len() - before))
+}
+
+fn agreement(
+    serving: &Workbench,
+    next: &Workbench,
+    dataset: &str,
+    options: &AssayOptions,
+    now: Timestamp,
+    events: Events<'_>,
+) -> Result<AgreementView, Failure> {
+    let before = rehearse(serving, dataset, options, now, events)?;
+    let after = rehearse(next, dataset, options, now, events)?;
+    let texts = texts_of(serving, dataset, options)?;
+    let step = texts.len().div_ceil(COMPARED).max(1);
+    let texts: Vec<&str> = texts.iter().map(String::as_str).step_by(step).collect();
+    let (labels_before, labels_after) = (labels(&before), labels(&after));
+    let clustered = |labels: &[usize]| labels.iter().filter(|label| **label > 0).collect::<HashSet<_>>().len();
+    let comparable = labels_before.len() == labels_after.len() && clustered(&labels_before) > 0;
+    Ok(AgreementView {
+        dataset: dataset.to_owned(),
+        compared: texts.len(),
+        neighbour_overlap: neighbour_overlap(&serving.embed(&texts, events)?, &next.embed(&texts, events)?, NEIGHBOURS),
+        cluster_agreement: comparable.then(|| adjusted_rand_index(&labels_before, &labels_after)),
+        clusters: (clustered(&labels_before), clustered(&labels_after)),
+        coverage: (before.view.coverage.clone(), after.view.coverage.clone()),
+        flags: Overlap::of(&flags(&before), &flags(&after)),
+    })
+}
+
+/// The cluster of every record of the window, numbered from 1; 0 for none.
+fn labels(assayed: &Assayed) -> Vec<usize> {
+    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    let clusters = assayed.records.iter().map(|record| record.cluster.as_deref());
+    clusters
+        .map(|cluster| {
+            let next = numbers.len() + 1;
+            cluster.map_or(0, |cluster| *numbers.entry(cluster).or_insert(next))
+        })
+        .collect()
+}
+
+fn flags(assayed: &Assayed) -> HashSet<(String, String)> {
+    let examples = assayed.view.examples.iter();
+    examples.flat_map(|example| example.reasons.iter().map(|reason| (example.id.clone(), reason.code.clone()))).collect()
+}
+
+/// Pins a space in karat.lock. The file is replaced as a whole: before, the old space serves; after, the new one.
+fn cut_over(next: &Workbench) -> Result<(), Failure> {
+    let root = &next.workspace.root;
+    let mut lock = read_lock(root)?;
+    lock.embedder = Some(next.to_pin()?);
+    write_lock(root, &lock)
+}
+
+/// The space that serves, and every space that something is kept in.
+#[derive(Debug, Clone)]
+pub struct Spaces {
+    /// Name of the embedder that serves.
+    pub name: String,
+    /// What its space is made of.
+    pub serving: Space,
+    /// Whether karat.lock pins it.
+    pub pinned: bool,
+    /// What is kept, the oldest first.
+    pub kept: Vec<SpaceRow>,
+}
+
+/// The spaces of a workspace.
+///
+/// # Errors
+/// A store failure.
+pub fn spaces(bench: &Workbench) -> Result<Spaces, Failure> {
+    Ok(Spaces {
+        name: bench.embedder_name.clone(),
+        serving: bench.embedder.description().clone(),
+        pinned: bench.pinned.is_some(),
+        kept: bench.store.spaces()?,
+    })
+}
+
+/// Removes the vectors of a space that does not serve, named by its fingerprint or its embedder. Gives its fingerprint
+/// and how many vectors went.
+///
+/// # Errors
+/// A data failure for the space that serves, or one that nothing is kept in; a store failure.
+pub fn retire(bench: &Workbench, which: &str, events: Events<'_>) -> Result<(String, usize), Failure> {
+    let kept = bench.store.spaces()?;
+    let serving = bench.embedder.space();
+    let others: Vec<&SpaceRow> = kept.iter().filter(|row| row.space.id != serving).collect();
+    let named: Vec<&&SpaceRow> = others.iter().filter(|row| row.space.id == which || row.name == which).collect();
+    let row = match named.as_slice() {
+        [row] => **row,
+        [] if which == serving || which == bench.embedder_name => {
+            return Err(Failure::data(format!("the space \"{which}\" serves and cannot be retired"))
+                .hint("cut over to another one first: `karat embedder migrate NAME --cut-over`"));
+        }
+        several => {
+            let names: Vec<&str> = others.iter().map(|row| row.space.id.as_str()).collect();
+            let what = if several.is_empty() { "nothing is kept in" } else { "several spaces are called" };
+            let hint = if names.is_empty() { "there is no other space".to_owned() } else { format!("other spaces are {}", names.join(", ")) };
+            return Err(Failure::data(format!("{what} \"{which}\"")).hint(hint));
+        }
+    };
+    let removed = bench.store.retire_space(&row.space.id)?;
+    events(Event::Note(format!("taxonomies and results of {} stay as history", row.space.id)));
+    Ok((row.space.id.clone(), removed))
+}
