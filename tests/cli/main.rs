@@ -4,6 +4,7 @@ mod basics;
 mod datasets;
 mod decay;
 mod demo;
+mod embedder;
 mod mistakes;
 mod quality;
 mod reports;

@@ -158,6 +158,15 @@ impl Done {
         self
     }
 
+    /// Fails unless stdout holds every one of `texts`.
+    #[track_caller]
+    pub fn prints(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stdout.contains(text), "stdout lacks \"{text}\": {self}");
+        }
+        self
+    }
+
     /// Stdout as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {

@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
-use super::ngrams::fold_ngrams;
 use super::words::{WordPieces, Worker};
 use crate::core::domain::{Embedder, Failure, Space};
 
@@ -95,7 +94,7 @@ impl Table {
         let count = tokens + pairs as usize;
         let (scales, rows) = rest.split_at_checked(4 * count).ok_or_else(damaged)?;
         let vocabulary = std::str::from_utf8(vocabulary).map_err(|error| damaged().caused_by(error))?;
-        let words = WordPieces::new(vocabulary.lines())?;
+        let words = WordPieces::new(vocabulary.lines(), ngram_dim)?;
         if rows.len() != count * dim || vocabulary.lines().count() != tokens {
             return Err(damaged());
         }
@@ -113,19 +112,21 @@ impl Table {
         let mut vector = vec![0.0; self.width()];
         let (learned, ngrams) = vector.split_at_mut(self.dim);
         ids.clear();
-        worker.pieces(text, ids);
-        for id in ids.iter() {
-            self.add(*id as usize, learned);
+        worker.features(text, ids, ngrams);
+        for at in 1..ids.len() {
+            let row = self.first_pair + pair_row(ids[at - 1], ids[at], self.pairs);
+            ids.push(row as u32);
         }
-        for pair in ids.windows(2) {
-            self.add(self.first_pair + pair_row(pair[0], pair[1], self.pairs), learned);
-        }
-        scale_to(learned, 1.0);
-        fold_ngrams(text, ngrams);
-        scale_to(ngrams, self.ngram_weight);
+        // The widest registers of the machine; every sum is made in the same order on all of them.
+        pulp::Arch::new().dispatch(|| {
+            ids.iter().for_each(|row| self.add(*row as usize, learned));
+            scale_to(learned, 1.0);
+            scale_to(ngrams, self.ngram_weight);
+        });
         vector
     }
 
+    #[inline(always)]
     fn add(&self, row: usize, sum: &mut [f32]) {
         let scale = f32::from_le_bytes(self.scales[row]);
         for (sum, component) in sum.iter_mut().zip(&self.rows[row * self.dim..(row + 1) * self.dim]) {
@@ -145,9 +146,16 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_BYTES)]
 }
 
+#[inline(always)]
 fn scale_to(part: &mut [f32], length: f32) {
-    let norm = part.iter().map(|component| component * component).sum::<f32>().sqrt();
+    // Eight sums side by side: one alone would wait for every addition.
+    let mut lanes = [0.0_f32; 8];
+    for chunk in part.chunks(8) {
+        lanes.iter_mut().zip(chunk).for_each(|(lane, component)| *lane += component * component);
+    }
+    let norm = lanes.iter().sum::<f32>().sqrt();
     if norm > 0.0 {
-        part.iter_mut().for_each(|component| *component *= length / norm);
+        let factor = length / norm;
+        part.iter_mut().for_each(|component| *component *= factor);
     }
 }

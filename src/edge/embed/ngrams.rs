@@ -77,22 +77,48 @@ pub(super) fn fold_ngrams(text: &str, slots: &mut [f32]) {
     } else {
         folded.extend(text.nfkc().flat_map(char::to_lowercase));
     }
-    let size = slots.len() as u64;
-    let mut add = |hash: u64, weight: f32| {
-        let slot = (hash >> 8) % size;
-        slots[slot as usize] += if hash & 1 == 0 { weight } else { -weight };
-    };
-    let mut previous: Option<(u64, f32)> = None;
+    let mut previous = None;
     for word in folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
+        WordNgrams::of(word, slots.len()).add_to(&mut previous, slots);
+    }
+}
+
+/// The hashed features of one folded word: itself and its character n-grams.
+pub(super) struct WordNgrams {
+    hash: u64,
+    weight: f32,
+    features: Box<[(u32, f32)]>,
+}
+
+impl WordNgrams {
+    /// Of a word in `slots` slots.
+    pub fn of(word: &str, slots: usize) -> Self {
         let weight = word_weight(word);
         let hash = fnv(SEED ^ u64::from(b'w'), word.as_bytes());
-        add(mixed(hash), 2.0 * weight);
-        if let Some((before, its_weight)) = previous {
-            add(mixed(fnv(before, &hash.to_le_bytes())), 0.7 * weight.max(its_weight));
-        }
-        previous = Some((hash, weight));
-        bounded_ngrams(word, |ngram| add(mixed(fnv(SEED ^ u64::from(b'c'), ngram)), 0.6 * weight));
+        let mut features = vec![slot(mixed(hash), 2.0 * weight, slots)];
+        bounded_ngrams(word, |ngram| {
+            features.push(slot(mixed(fnv(SEED ^ u64::from(b'c'), ngram)), 0.6 * weight, slots));
+        });
+        Self { hash, weight, features: features.into() }
     }
+
+    /// Adds the word, and its pair with the one before it.
+    pub fn add_to(&self, previous: &mut Option<(u64, f32)>, slots: &mut [f32]) {
+        if let Some((before, its_weight)) = *previous {
+            let pair = mixed(fnv(before, &self.hash.to_le_bytes()));
+            let (slot, weight) = slot(pair, 0.7 * self.weight.max(its_weight), slots.len());
+            slots[slot as usize] += weight;
+        }
+        *previous = Some((self.hash, self.weight));
+        for (slot, weight) in &self.features {
+            slots[*slot as usize] += weight;
+        }
+    }
+}
+
+/// The slot of a hash, and its weight with the hash's sign.
+fn slot(hash: u64, weight: f32, slots: usize) -> (u32, f32) {
+    (((hash >> 8) % slots as u64) as u32, if hash & 1 == 0 { weight } else { -weight })
 }
 
 /// Runs of 3 to 5 characters of a word between its marks `<` and `>`, as UTF-8; of its first 64 characters.

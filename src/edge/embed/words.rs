@@ -1,7 +1,8 @@
-//! The words of a text as BERT's uncased tokenizer sees them, cut into the pieces of a vocabulary.
+//! The words of a text as BERT's uncased tokenizer sees them, cut into the pieces of a vocabulary, with their n-grams.
 
-use std::collections::HashMap;
 use std::sync::Mutex;
+
+use ahash::AHashMap;
 
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -9,13 +10,22 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::tokenizer::{Model, NormalizedString, Normalizer, PreTokenizedString, PreTokenizer};
 use tokenizers::{OffsetReferential, OffsetType};
 
+use super::ngrams::{WordNgrams, fold_ngrams};
 use crate::core::domain::Failure;
 
 /// Words remembered by one thread before it begins anew: a few megabytes.
 const REMEMBERED: usize = 50_000;
 
-/// Pieces of words seen before.
-type Cache = HashMap<Box<str>, Box<[u32]>>;
+/// Words seen before.
+type Cache = AHashMap<Box<str>, Word>;
+
+/// What is remembered of a word.
+pub(super) struct Word {
+    /// Its pieces, unknown ones left out.
+    pub pieces: Box<[u32]>,
+    /// Its hashed n-grams.
+    pub ngrams: WordNgrams,
+}
 
 /// Cuts text into word pieces: `tokenizers`' BERT normaliser, pre-tokenizer and WordPiece, where every word is cut
 /// once and then remembered, and plain ASCII takes a shorter way to the same words.
@@ -23,24 +33,25 @@ pub(super) struct WordPieces {
     model: WordPiece,
     normalizer: BertNormalizer,
     unknown: u32,
+    /// Slots of the n-grams.
+    slots: usize,
     /// Caches not in use; a thread takes one for a batch and puts it back.
     caches: Mutex<Vec<Cache>>,
 }
 
 impl WordPieces {
-    /// Of a vocabulary whose piece `n` has the number `n`; it must hold `[UNK]`.
-    pub fn new<'v>(vocabulary: impl Iterator<Item = &'v str>) -> Result<Self, Failure> {
-        let vocabulary: HashMap<String, u32> =
+    /// Of a vocabulary whose piece `n` has the number `n` and that holds `[UNK]`, with n-grams in `slots` slots.
+    pub fn new<'v>(vocabulary: impl Iterator<Item = &'v str>, slots: usize) -> Result<Self, Failure> {
+        let vocabulary: AHashMap<String, u32> =
             vocabulary.enumerate().map(|(id, piece)| (piece.to_owned(), id as u32)).collect();
         let unusable = || Failure::other("the vocabulary of the built-in space cannot be used");
         let unknown = *vocabulary.get("[UNK]").ok_or_else(unusable)?;
-        let pairs: Vec<_> = vocabulary.into_iter().collect();
         let model = WordPiece::builder()
-            .vocab(pairs.into_iter().collect::<ahash::AHashMap<_, _>>())
+            .vocab(vocabulary)
             .build()
             .map_err(|error| unusable().caused_by(error))?;
         let normalizer = BertNormalizer::new(true, true, None, true);
-        Ok(Self { model, normalizer, unknown, caches: Mutex::default() })
+        Ok(Self { model, normalizer, unknown, slots, caches: Mutex::default() })
     }
 
     /// A worker for a batch of texts.
@@ -65,33 +76,39 @@ pub(super) struct Worker<'p> {
 }
 
 impl Worker<'_> {
-    /// Appends the pieces of `text` to `ids`, unknown ones left out.
-    pub fn pieces(&mut self, text: &str, ids: &mut Vec<u32>) {
-        if text.is_ascii() {
-            self.ascii(text, ids);
+    /// Appends the pieces of `text` to `ids`, unknown ones left out, and adds its n-grams to `slots`.
+    pub fn features(&mut self, text: &str, ids: &mut Vec<u32>, slots: &mut [f32]) {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+        if text.bytes().all(is_plain) {
+            self.plain(text, ids, slots);
         } else {
             self.unicode(text, ids);
+            fold_ngrams(text, slots);
         }
     }
 
-    /// What the normaliser and the pre-tokenizer come to on ASCII: control characters go, white space and punctuation
-    /// end a word, punctuation is a word of its own, letters are lower-cased.
-    fn ascii(&mut self, text: &str, ids: &mut Vec<u32>) {
+    /// What the normaliser and the pre-tokenizer come to on ASCII without control characters: white space and
+    /// punctuation end a word, punctuation is a word of its own, letters are lower-cased. Its words are those that
+    /// n-grams are taken of.
+    fn plain(&mut self, text: &str, ids: &mut Vec<u32>, slots: &mut [f32]) {
         let mut word = std::mem::take(&mut self.word);
-        word.clear();
-        for byte in text.bytes() {
-            match byte {
-                b' ' | b'\t' | b'\n' | b'\r' => self.take(&mut word, ids),
-                0..=31 | 127 => {}
-                _ if byte.is_ascii_punctuation() => {
-                    self.take(&mut word, ids);
-                    word.push(char::from(byte));
-                    self.take(&mut word, ids);
-                }
-                _ => word.push(char::from(byte.to_ascii_lowercase())),
+        let mut previous = None;
+        let mut rest = text.as_bytes();
+        while let Some(first) = rest.first() {
+            let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count().max(1);
+            let (own, others) = rest.split_at(length);
+            rest = others;
+            if first.is_ascii_whitespace() {
+                continue;
+            }
+            word.clear();
+            word.extend(own.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
+            let found = self.word(&word);
+            ids.extend_from_slice(&found.pieces);
+            if first.is_ascii_alphanumeric() {
+                found.ngrams.add_to(&mut previous, slots);
             }
         }
-        self.take(&mut word, ids);
         self.word = word;
     }
 
@@ -105,28 +122,19 @@ impl Worker<'_> {
             return;
         }
         for (word, ..) in words.get_splits(OffsetReferential::Normalized, OffsetType::Byte) {
-            self.word(word, ids);
+            ids.extend_from_slice(&self.word(word).pieces);
         }
     }
 
-    fn take(&mut self, word: &mut String, ids: &mut Vec<u32>) {
-        if !word.is_empty() {
-            self.word(word, ids);
-            word.clear();
+    fn word(&mut self, word: &str) -> &Word {
+        if !self.cache.contains_key(word) {
+            if self.cache.len() >= REMEMBERED {
+                self.cache.clear();
+            }
+            let known = Word { pieces: self.pieces.cut(word), ngrams: WordNgrams::of(word, self.pieces.slots) };
+            self.cache.insert(word.into(), known);
         }
-    }
-
-    fn word(&mut self, word: &str, ids: &mut Vec<u32>) {
-        if let Some(pieces) = self.cache.get(word) {
-            ids.extend_from_slice(pieces);
-            return;
-        }
-        let pieces = self.pieces.cut(word);
-        ids.extend_from_slice(&pieces);
-        if self.cache.len() >= REMEMBERED {
-            self.cache.clear();
-        }
-        self.cache.insert(word.into(), pieces);
+        &self.cache[word]
     }
 }
 
@@ -150,9 +158,9 @@ mod tests {
     ];
 
     fn pieces(text: &str) -> Vec<u32> {
-        let words = WordPieces::new(VOCABULARY.into_iter()).unwrap();
+        let words = WordPieces::new(VOCABULARY.into_iter(), 8).unwrap();
         let mut ids = Vec::new();
-        words.worker().pieces(text, &mut ids);
+        words.worker().features(text, &mut ids, &mut [0.0; 8]);
         ids
     }
 
@@ -179,6 +187,15 @@ mod tests {
         #[test]
         fn both_ways_give_what_the_tokenizers_crate_gives(text in "[abcABCzé中🙂 .,'!$1\\-\\x00-\\x1f\\x7f\u{a0}\u{200b}]{0,40}") {
             prop_assert_eq!(pieces(&text), reference(&text));
+        }
+
+        #[test]
+        fn ngrams_are_the_same_whether_words_are_remembered_or_not(text in "[a-cA-C1' .,!\t-]{0,40}") {
+            let words = WordPieces::new(VOCABULARY.into_iter(), 8).unwrap();
+            let (mut found, mut expected) = ([0.0; 8], [0.0; 8]);
+            words.worker().features(&text, &mut Vec::new(), &mut found);
+            fold_ngrams(&text, &mut expected);
+            prop_assert_eq!(found, expected);
         }
     }
 }
