@@ -27,12 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let texts = read(Path::new(texts))?;
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let started = Instant::now();
-    let settings = EmbedderSettings {
-        model: model(space)?,
-        prefix: String::new(),
-        revision: None,
-        text: TextRule::default(),
-    };
+    let settings =
+        EmbedderSettings { model: model(space)?, prefix: String::new(), revision: None, text: TextRule::default() };
     let embedder = open(settings).map_err(|failure| failure.to_string())?;
     let opened = started.elapsed();
     let started = Instant::now();

@@ -178,7 +178,10 @@ fn migration_text(view: &MigrationView, width: usize) -> String {
     let serves = if view.cut_over { &view.to } else { &view.from };
     text.push_str(&format!("\n{} serves ({})\n", for_terminal(&serves.embedder), serves.space));
     if !view.cut_over && view.from.space != view.to.space {
-        text.push_str(&format!("move over with `karat embedder migrate {} --cut-over`\n", for_terminal(&view.to.embedder)));
+        text.push_str(&format!(
+            "move over with `karat embedder migrate {} --cut-over`\n",
+            for_terminal(&view.to.embedder)
+        ));
     }
     text
 }

@@ -51,10 +51,10 @@ pub fn migrate(
 ) -> Result<MigrationView, Failure> {
     let serving = Workbench::open_unpinned(root)?;
     let next = serving.with_embedder(&options.to)?;
-    let from = serving.pinned.as_ref().map_or_else(|| name_of(&serving), |pinned| SpaceName {
-        embedder: pinned.name.clone(),
-        space: pinned.space.clone(),
-    });
+    let from = serving.pinned.as_ref().map_or_else(
+        || name_of(&serving),
+        |pinned| SpaceName { embedder: pinned.name.clone(), space: pinned.space.clone() },
+    );
     let to = name_of(&next);
     let mut notes = Vec::new();
     let names = named_or_all(root, &options.datasets)?;
@@ -82,7 +82,10 @@ pub fn migrate(
     if options.cut_over {
         cut_over(&next)?;
         if serving.workspace.embedder != options.to {
-            notes.push(format!("write \"embedder: {}\" into karat.yaml, which still names \"{}\"", options.to, serving.workspace.embedder));
+            notes.push(format!(
+                "write \"embedder: {}\" into karat.yaml, which still names \"{}\"",
+                options.to, serving.workspace.embedder
+            ));
         }
     }
     let schema = "karat.embedder-migration/1".to_owned();
@@ -134,7 +137,7 @@ fn agreement(
         neighbour_overlap: neighbour_overlap(&serving.embed(&texts, events)?, &next.embed(&texts, events)?, NEIGHBOURS),
         cluster_agreement: comparable.then(|| adjusted_rand_index(&labels_before, &labels_after)),
         clusters: (clustered(&labels_before), clustered(&labels_after)),
-        coverage: (before.view.coverage.clone(), after.view.coverage.clone()),
+        coverage: (before.view.coverage, after.view.coverage),
         flags: Overlap::of(&flags(&before), &flags(&after)),
     })
 }
@@ -153,7 +156,9 @@ fn labels(assayed: &Assayed) -> Vec<usize> {
 
 fn flags(assayed: &Assayed) -> HashSet<(String, String)> {
     let examples = assayed.view.examples.iter();
-    examples.flat_map(|example| example.reasons.iter().map(|reason| (example.id.clone(), reason.code.clone()))).collect()
+    examples
+        .flat_map(|example| example.reasons.iter().map(|reason| (example.id.clone(), reason.code.clone())))
+        .collect()
 }
 
 /// Pins a space in karat.lock. The file is replaced as a whole: before, the old space serves; after, the new one.
@@ -209,7 +214,11 @@ pub fn retire(bench: &Workbench, which: &str, events: Events<'_>) -> Result<(Str
         several => {
             let names: Vec<&str> = others.iter().map(|row| row.space.id.as_str()).collect();
             let what = if several.is_empty() { "nothing is kept in" } else { "several spaces are called" };
-            let hint = if names.is_empty() { "there is no other space".to_owned() } else { format!("other spaces are {}", names.join(", ")) };
+            let hint = if names.is_empty() {
+                "there is no other space".to_owned()
+            } else {
+                format!("other spaces are {}", names.join(", "))
+            };
             return Err(Failure::data(format!("{what} \"{which}\"")).hint(hint));
         }
     };

@@ -265,7 +265,9 @@ impl Workbench {
         }
         let similarity = then.rows().zip(now.rows()).map(|(a, b)| dot(a, b)).fold(1.0, f32::min);
         if similarity < SAME_MODEL {
-            return Err(self.changed(&format!("a probe text's similarity to its own vector of then is {similarity:.3}")));
+            return Err(
+                self.changed(&format!("a probe text's similarity to its own vector of then is {similarity:.3}"))
+            );
         }
         Ok(())
     }

@@ -148,7 +148,9 @@ fn a_server_whose_model_changed_silently_is_refused() {
     folder.karat_with(&key, &AUGUST).expect(0);
     // A machine with an empty database knows the model by the lock.
     std::fs::remove_dir_all(folder.path(".karat")).unwrap();
-    folder.karat_with(&key, &["traffic", "import", "traffic/june.jsonl", "traffic/august.jsonl", "--source", "site"]).expect(0);
+    folder
+        .karat_with(&key, &["traffic", "import", "traffic/june.jsonl", "traffic/august.jsonl", "--source", "site"])
+        .expect(0);
     angle.store(0, Ordering::SeqCst);
     folder.karat_with(&key, &AUGUST).expect(3).tells(&["the vector of a probe text is not the one in karat.lock"]);
     let database = std::fs::read(folder.path(".karat/karat.db")).unwrap();
@@ -180,7 +182,8 @@ fn a_migration_killed_at_any_moment_leaves_the_old_space_serving_and_nothing_mix
         for part in ["space", "coverage", "clusters", "examples", "shift"] {
             assert_eq!(now[part], before[part], "{part} after kill {kill} at {moment} ms");
         }
-        let mixed = "SELECT count(*) FROM (SELECT space FROM vectors GROUP BY space HAVING count(DISTINCT length(data)) > 1)";
+        let mixed =
+            "SELECT count(*) FROM (SELECT space FROM vectors GROUP BY space HAVING count(DISTINCT length(data)) > 1)";
         assert_eq!(folder.count(mixed), 0);
     }
     folder.karat(&["embedder", "migrate", "far", "--cut-over"]).expect(0);
@@ -220,10 +223,16 @@ fn embedders_that_cannot_be_meant_are_refused_with_the_key() {
         ("embedder: bultin\n", &["there is no embedder \"bultin\"", "did you mean \"builtin\"?"][..]),
         ("embedders:\n  a: {type: model2vec}\n", &["embedders.a needs the key \"path\""]),
         ("embedders:\n  a: {type: builtin, path: x}\n", &["embedders.a.path does not belong", "type builtin"]),
-        ("embedders:\n  a: {type: openai, base_url: u, model: m, api_key: sk-1}\n", &["embedders.a.api_key holds a secret"]),
+        (
+            "embedders:\n  a: {type: openai, base_url: u, model: m, api_key: sk-1}\n",
+            &["embedders.a.api_key holds a secret"],
+        ),
         ("embedders:\n  a: {type: openai, base_url: u, model: m, batch: 0}\n", &["at least 1"]),
         ("embedders:\n  a: {type: builtin, text: {chunks: 3}}\n", &["chunks", "karat.yaml"]),
-        ("embedder: a\nembedders:\n  a: {type: model2vec, path: nowhere}\n", &["nowhere/config_sentence_transformers.json"]),
+        (
+            "embedder: a\nembedders:\n  a: {type: model2vec, path: nowhere}\n",
+            &["nowhere/config_sentence_transformers.json"],
+        ),
     ];
     for (yaml, texts) in cases {
         let folder = decayed(&nowhere(), "");

@@ -158,7 +158,9 @@ fn definition(path: &Path, root: &Path, name: &str, file: EmbedderFile) -> Resul
             .hint("remove the key"));
     }
     if file.batch == Some(0) || file.text.chunk_words == Some(0) || file.max_tokens.is_some_and(|tokens| tokens < 3) {
-        return Err(Failure::data(format!("{place}: batch and text.chunk_words must be at least 1, max_tokens at least 3")));
+        return Err(Failure::data(format!(
+            "{place}: batch and text.chunk_words must be at least 1, max_tokens at least 3"
+        )));
     }
     let folder = || file.path.as_ref().map(|path| root.join(path)).ok_or_else(|| missing("path"));
     let model = match kind {

@@ -53,7 +53,8 @@ impl Bert {
         let truncation = TruncationParams { max_length: length, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(truncation)).map_err(|error| unfit("cannot be truncated").caused_by(error))?;
         let weights = files.bytes("model.safetensors")?;
-        let load = || BertModel::load(VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?, &config);
+        let load =
+            || BertModel::load(VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?, &config);
         let model = load().map_err(|error| {
             broken(&folder.join("model.safetensors"), "does not hold the tensors of its config.json").caused_by(error)
         })?;

@@ -51,13 +51,20 @@ impl Model2Vec {
         let weights_name = format!("{inner}model.safetensors");
         let bytes = files.bytes(&weights_name)?;
         let wrong = |what: &str| broken(&folder.join(&weights_name), what);
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong("is no safetensors file").caused_by(error))?;
+        let tensors =
+            SafeTensors::deserialize(&bytes).map_err(|error| wrong("is no safetensors file").caused_by(error))?;
         let embeddings = ["embeddings", "embedding.weight"].iter().find_map(|name| tensors.tensor(name).ok());
         let embeddings = embeddings.ok_or_else(|| wrong("holds no tensor \"embeddings\""))?;
         let [rows, dim] = *embeddings.shape() else { return Err(wrong("holds embeddings that are no matrix")) };
         let table = floats(&embeddings).ok_or_else(|| wrong("holds embeddings of an unknown type"))?;
-        let weights = tensors.tensor("weights").ok().map(|tensor| floats(&tensor).ok_or_else(|| wrong("holds weights of an unknown type")));
-        let mapping = tensors.tensor("mapping").ok().map(|tensor| integers(&tensor).ok_or_else(|| wrong("holds a mapping of an unknown type")));
+        let weights = tensors
+            .tensor("weights")
+            .ok()
+            .map(|tensor| floats(&tensor).ok_or_else(|| wrong("holds weights of an unknown type")));
+        let mapping = tensors
+            .tensor("mapping")
+            .ok()
+            .map(|tensor| integers(&tensor).ok_or_else(|| wrong("holds a mapping of an unknown type")));
         let (weights, mapping) = (weights.transpose()?, mapping.transpose()?);
         let tokens = tokenizer.get_vocab_size(true);
         let short = weights.as_ref().is_some_and(|weights| weights.len() < tokens)
@@ -78,8 +85,7 @@ impl Model2Vec {
 
     /// The mean of a text's token vectors; all zero where no token is known.
     fn pool(&self, ids: &[u32]) -> Vec<f32> {
-        let known: Vec<usize> =
-            ids.iter().filter(|id| Some(**id) != self.unknown).map(|id| *id as usize).collect();
+        let known: Vec<usize> = ids.iter().filter(|id| Some(**id) != self.unknown).map(|id| *id as usize).collect();
         let mut sum = vec![0.0_f32; self.dim];
         for id in &known {
             let row = self.mapping.as_ref().map_or(*id, |mapping| mapping[*id]);

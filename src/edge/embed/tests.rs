@@ -98,7 +98,8 @@ fn a_folder_that_holds_no_model_is_refused_by_the_name_of_the_file() {
     let failure = open(settings(ModelSettings::Model2Vec(path()))).err().unwrap();
     assert!(failure.message.ends_with("tokenizer.json is no tokenizer"), "{failure}");
     let failure = open(settings(ModelSettings::Bert(path(), None))).err().unwrap();
-    let wanted = if cfg!(feature = "bert") { "is not the configuration of a BERT model" } else { "without BERT models" };
+    let wanted =
+        if cfg!(feature = "bert") { "is not the configuration of a BERT model" } else { "without BERT models" };
     assert!(failure.message.contains(wanted), "{failure}");
 }
 

@@ -46,10 +46,7 @@ impl WordPieces {
             vocabulary.enumerate().map(|(id, piece)| (piece.to_owned(), id as u32)).collect();
         let unusable = || Failure::other("the vocabulary of the built-in space cannot be used");
         let unknown = *vocabulary.get("[UNK]").ok_or_else(unusable)?;
-        let model = WordPiece::builder()
-            .vocab(vocabulary)
-            .build()
-            .map_err(|error| unusable().caused_by(error))?;
+        let model = WordPiece::builder().vocab(vocabulary).build().map_err(|error| unusable().caused_by(error))?;
         let normalizer = BertNormalizer::new(true, true, None, true);
         Ok(Self { model, normalizer, unknown, slots, caches: Mutex::default() })
     }
@@ -153,8 +150,8 @@ mod tests {
     use super::*;
 
     const VOCABULARY: [&str; 22] = [
-        "[UNK]", "a", "b", "c", "##a", "##b", "##c", "ab", "##bc", "abc", ".", ",", "'", "-", "é", "e", "##e", "中", "1",
-        "##1", "!", "$",
+        "[UNK]", "a", "b", "c", "##a", "##b", "##c", "ab", "##bc", "abc", ".", ",", "'", "-", "é", "e", "##e", "中",
+        "1", "##1", "!", "$",
     ];
 
     fn pieces(text: &str) -> Vec<u32> {

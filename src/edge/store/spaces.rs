@@ -29,7 +29,8 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn keep_space(&self, space: &Space, name: &str, now: &str) -> Result<(), Failure> {
-        let known = self.reader().query_row("SELECT 1 FROM spaces WHERE space = ?1", [&space.id], |_| Ok(())).optional();
+        let known =
+            self.reader().query_row("SELECT 1 FROM spaces WHERE space = ?1", [&space.id], |_| Ok(())).optional();
         if known.map_err(|error| self.fail(error))?.is_some() {
             return Ok(());
         }
@@ -65,8 +66,9 @@ impl Store {
         let count = |n: i64| usize::try_from(n).unwrap_or(0);
         rows.into_iter()
             .map(|(description, name, first_used, vectors, assays, last_assay)| {
-                let space = serde_json::from_str(&description)
-                    .map_err(|error| Failure::store(format!("the space of \"{name}\" cannot be read")).caused_by(error))?;
+                let space = serde_json::from_str(&description).map_err(|error| {
+                    Failure::store(format!("the space of \"{name}\" cannot be read")).caused_by(error)
+                })?;
                 Ok(SpaceRow { space, name, first_used, vectors: count(vectors), assays: count(assays), last_assay })
             })
             .collect()

@@ -121,8 +121,9 @@ impl Inputs {
         let texts = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
         let text = options.window.as_deref().unwrap_or(&bench.workspace.decay.window);
         let window = Window::parse(text, last).map_err(|problem| Failure::usage(format!("--window: {problem}")))?;
-        let records =
-            |window: Window| bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records, rule));
+        let records = |window: Window| {
+            bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records, rule))
+        };
         let now = records(window)?;
         if now.is_empty() {
             notes.push(format!("no traffic of \"{source}\" in {}; it holds {first} to {last}", window.label()));
