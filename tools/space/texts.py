@@ -8,8 +8,8 @@
 
 SOURCES is a folder with the bare git clones (`git clone --bare URL NAME.git`) and the unpacked Debian packages
 (`dpkg -x FILE.deb NAME`) listed in GIT and DEBIAN below, at the versions named there. No source is an intent-classification
-set. A text is kept once (letters and digits compared, case folded), with 2 to 40 words; the order is that of its digest, so the same
-sources give the same bytes.
+set. A text is kept once (letters and digits compared, case folded), with 2 to 40 words; the order is that of its digest, requests put
+together from frames last, so the same sources give the same bytes.
 """
 
 import csv
@@ -50,6 +50,8 @@ DEBIAN = {
 }
 SYNTHETIC = 120_000
 REQUESTS = 400_000
+# Of the others, as many as the teacher embedded in the time there was.
+GENERAL = 500_000
 MAX_CHARS = 280
 # A dictionary's glosses are plenty, and unlike what people write to each other.
 AT_MOST = {"wordnet-base": 150_000}
@@ -307,12 +309,10 @@ def main(sources, target):
         new = sorted(new.items(), key=digest)[: AT_MOST.get(name)]
         kept.update(new)
         print(f"{name}: {len(new)}", file=sys.stderr)
-    new = {}
-    for text in requests(Path(sources) / "wordnet-base", list(kept.values())):
-        new.setdefault(text, text)
-    print(f"requests: {len(new.keys() - kept.keys())}", file=sys.stderr)
-    kept = new | kept
-    order = [text for _, text in sorted(kept.items(), key=digest)]
+    general = [text for _, text in sorted(kept.items(), key=digest)]
+    asked = {text for text in requests(Path(sources) / "wordnet-base", list(kept.values())) if text not in kept}
+    print(f"requests: {len(asked)}", file=sys.stderr)
+    order = general[:GENERAL] + sorted(asked, key=lambda text: digest((text,)))
     Path(target).write_text("".join(text + "\n" for text in order))
 
 
