@@ -13,8 +13,8 @@ the finger moves a text less; pieces and pairs are left out at random, so that n
 
 The file: `karatsp1`; six little-endian 32-bit words: DIM, pieces, pairs, n-gram components, n-gram weight (float), bytes of the
 vocabulary; the vocabulary, one piece a line, its line number being its row; a float32 scale a row; DIM int8 a row, first the
-pieces, then the pairs. The table that is shipped was fitted to what texts.py gives, but for one text of 892,913. On another machine sums are added in another order: cosines between two fits of the same inputs differ by
-less than 0.02 in the mean over texts.
+pieces, then the pairs. The table that is shipped was fitted to what texts.py gives, but for one text of 892,913. On another machine sums are added in
+another order, so its bytes differ; by how much was not measured.
 """
 
 import argparse
