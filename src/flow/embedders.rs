@@ -1,14 +1,9 @@
 //! Builds the embedder that a workspace defines.
 
-use std::time::Duration;
-
 use crate::core::domain::Failure;
 use crate::edge::config::{ModelDefinition, Secrets, Workspace};
 use crate::edge::embed::{EmbedderSettings, ModelSettings, Prepared, RemoteSettings, open};
 use crate::edge::net::{ClientOptions, RetryPolicy, client};
-
-/// Longest wait for one connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The embedder `name` of a workspace; nothing is sent anywhere yet.
 ///
@@ -67,10 +62,6 @@ fn remote_model(secrets: &Secrets, name: &str, definition: &ModelDefinition) -> 
         timeout: *timeout,
         retry: RetryPolicy { max_retries: *max_retries, ..RetryPolicy::default() },
     };
-    let options = ClientOptions {
-        connect_timeout: CONNECT_TIMEOUT.min(*timeout),
-        user_agent: concat!("karat/", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
-    let http = client(&options, &settings.base_url)?;
+    let http = client(&ClientOptions::for_attempts_of(*timeout), &settings.base_url)?;
     Ok(ModelSettings::Remote(Box::new(settings), http))
 }

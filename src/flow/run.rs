@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -53,9 +52,6 @@ struct Plan {
     open: Vec<Example>,
     endpoint: Arc<dyn Endpoint>,
 }
-
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What every call of a suite needs.
 struct Shared {
@@ -203,11 +199,7 @@ fn build_endpoint(
                 timeout: *timeout,
                 retry: RetryPolicy { max_retries: *max_retries, ..RetryPolicy::default() },
             };
-            let options = ClientOptions {
-                connect_timeout: CONNECT_TIMEOUT.min(*timeout),
-                user_agent: concat!("karat/", env!("CARGO_PKG_VERSION")).to_owned(),
-            };
-            let http = client(&options, &settings.base_url)?;
+            let http = client(&ClientOptions::for_attempts_of(*timeout), &settings.base_url)?;
             Ok(Arc::new(OpenAiEndpoint::new(settings, http)?))
         }
     }

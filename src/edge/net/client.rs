@@ -17,6 +17,16 @@ pub struct ClientOptions {
     pub user_agent: String,
 }
 
+impl ClientOptions {
+    /// karat's own name, and at most ten seconds for a connection, or the `timeout` of an attempt where that is shorter.
+    pub fn for_attempts_of(timeout: Duration) -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10).min(timeout),
+            user_agent: concat!("karat/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
 /// Makes a client for the calls to one server (it holds the pool of open connections).
 ///
 /// - TLS is rustls with the `ring` provider and the certificates the system trusts (`SSL_CERT_FILE` and
