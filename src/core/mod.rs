@@ -7,6 +7,7 @@ pub mod coverage;
 pub mod domain;
 pub mod estimate;
 pub mod golden;
+pub mod pricing;
 pub mod privacy;
 pub mod prompt;
 pub mod quality;

@@ -11,6 +11,7 @@
 //! | `tags`     | a list of texts |
 //! | `id`       | the example's id |
 //! | `labels`   | the closed set of answers of the dataset, a list of texts |
+//! | `vars`     | what the suite defines under `vars`, where it defines any |
 //!
 //! The accepted answers are not among them: a prompt that names the answer measures nothing.
 //!
@@ -24,10 +25,14 @@ use std::collections::BTreeMap;
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Error, ErrorKind, Value};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
-use self::environment::{Bounded, FUEL, MAX_BYTES, new_environment};
+use self::environment::FUEL;
+pub(crate) use self::environment::{Bounded, MAX_BYTES, new_environment};
 use crate::core::domain::{Example, Message, Prompt, PromptMessage, input_text};
+
+/// Fields beside the messages of an input that are passed on with them.
+const OPTIONS: [&str; 4] = ["tools", "tool_choice", "parallel_tool_calls", "response_format"];
 
 /// A prompt that cannot be used, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,37 +65,48 @@ struct Templates {
     environment: Environment<'static>,
     roles: Vec<String>,
     labels: Value,
+    vars: Option<Value>,
 }
 
 impl CompiledPrompt {
-    /// Compiles the templates of a prompt. `labels` are the closed set of answers of the dataset, where it has one.
+    /// Compiles the templates of a prompt. `labels` are the closed set of answers of the dataset, where it has one;
+    /// `vars` what the suite defines.
     ///
     /// # Errors
     /// A template with a syntax error, or no messages at all. Unknown variables are found while rendering, since the
     /// fields of an input differ from example to example.
-    pub fn compile(prompt: &Prompt, labels: &[String]) -> Result<Self, PromptError> {
+    pub fn compile(prompt: &Prompt, labels: &[String], vars: &Map<String, Json>) -> Result<Self, PromptError> {
         let templates = match prompt {
             Prompt::Input => None,
             Prompt::Text(text) => {
                 let message = PromptMessage { role: "user".to_owned(), content: text.clone() };
-                Some(Templates::compile(&[message], labels)?)
+                Some(Templates::compile(&[message], labels, vars)?)
             }
-            Prompt::Messages(messages) => Some(Templates::compile(messages, labels)?),
+            Prompt::Messages(messages) => Some(Templates::compile(messages, labels, vars)?),
         };
         Ok(Self { templates })
     }
 
+    /// The fields of an example's input that belong to the request rather than to a message, where the input itself is
+    /// sent: `tools`, `tool_choice`, `parallel_tool_calls` and `response_format` beside `messages`.
+    pub fn options(&self, example: &Example) -> Map<String, Json> {
+        let fields =
+            example.input.as_object().filter(|fields| self.templates.is_none() && fields.contains_key("messages"));
+        let kept = fields.into_iter().flatten().filter(|(name, _)| OPTIONS.contains(&name.as_str()));
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// The messages to send for an example, in order.
     ///
-    /// With [`Prompt::Input`] a list of chat messages (the input, or its field `messages`) is sent as it is, text parts
-    /// joined by line ends; of anything else the text is sent as one user message.
+    /// With [`Prompt::Input`] a list of chat messages (the input, or its field `messages`) is sent as it is, with parts,
+    /// tool calls and every other field; of anything else the text is sent as one user message.
     ///
     /// Rendering is bounded: one message may execute a million instructions and become 8 MiB long.
     ///
     /// # Errors
     /// A sentence naming the message, the line and the cause: an unknown variable (with the known ones), a null that
     /// would be printed, a filter that does not fit its value, a bound that was reached. With [`Prompt::Input`]: an
-    /// empty list, or chat messages without a role or with content that is not text.
+    /// empty list, or chat messages without a role, or with neither content nor tool calls.
     pub fn render(&self, example: &Example) -> Result<Vec<Message>, String> {
         match &self.templates {
             Some(templates) => templates.render(example),
@@ -100,7 +116,7 @@ impl CompiledPrompt {
 }
 
 impl Templates {
-    fn compile(messages: &[PromptMessage], labels: &[String]) -> Result<Self, PromptError> {
+    fn compile(messages: &[PromptMessage], labels: &[String], vars: &Map<String, Json>) -> Result<Self, PromptError> {
         if messages.is_empty() {
             return Err(PromptError::Empty);
         }
@@ -111,18 +127,22 @@ impl Templates {
             })?;
         }
         let roles = messages.iter().map(|message| message.role.clone()).collect();
-        Ok(Self { environment, roles, labels: Value::from(Serde(labels)) })
+        let vars = (!vars.is_empty()).then(|| Value::from(Serde(vars)));
+        Ok(Self { environment, roles, labels: Value::from(Serde(labels)), vars })
     }
 
     fn render(&self, example: &Example) -> Result<Vec<Message>, String> {
-        let variables = variables(example, &self.labels);
+        let mut variables = variables(example, &self.labels);
+        if let Some(vars) = &self.vars {
+            variables.insert("vars".to_owned(), vars.clone());
+        }
         let root = Value::from(&variables);
         let render = |(number, role): (usize, &String)| {
             let content = self.render_message(number, &root).map_err(|error| {
                 let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
                 format!("message {number}{line}: {}", explain(&error, &variables))
             })?;
-            Ok(Message { role: role.clone(), content })
+            Ok(Message::text(role.clone(), content))
         };
         (1..).zip(&self.roles).map(render).collect()
     }
@@ -158,7 +178,8 @@ fn variables(example: &Example, labels: &Value) -> BTreeMap<String, Value> {
     variables
 }
 
-fn explain(error: &Error, variables: &BTreeMap<String, Value>) -> String {
+/// What went wrong with a template, in words, with the variables it could have used.
+pub(crate) fn explain(error: &Error, variables: &BTreeMap<String, Value>) -> String {
     let error = innermost(error);
     let cause = sentence(error);
     match error.kind() {
@@ -193,27 +214,27 @@ fn input_messages(input: &Json) -> Result<Vec<Message>, String> {
         Some(messages) if messages.iter().any(|message| message.get("role").is_some()) => {
             (1..).zip(messages).map(|(number, message)| chat_message(number, message)).collect()
         }
-        _ => Ok(vec![Message { role: "user".to_owned(), content: input_text(input) }]),
+        _ => Ok(vec![Message::text("user", input_text(input))]),
     }
 }
 
+/// A message as it is, whatever fields it has, as long as it says who speaks and says or does something.
 fn chat_message(number: usize, message: &Json) -> Result<Message, String> {
-    let role = message.get("role").and_then(Json::as_str);
-    let role = role.ok_or_else(|| format!("message {number} of the input has no role"))?;
-    let content = match message.get("content") {
-        Some(Json::String(text)) => text.clone(),
-        Some(Json::Array(parts)) => {
-            let texts: Option<Vec<_>> = parts.iter().map(part_text).collect();
-            // Sending a message without its picture would ask another question.
-            texts.ok_or_else(|| format!("message {number} of the input has a part that is not text"))?.join("\n")
-        }
-        _ => return Err(format!("message {number} of the input has no text as its content")),
+    let fail = |what: &str| format!("message {number} of the input {what}");
+    let Json::Object(fields) = message else { return Err(fail("has no role")) };
+    let mut rest = fields.clone();
+    let Some(Json::String(role)) = rest.remove("role") else { return Err(fail("has no role")) };
+    let content = rest.remove("content").unwrap_or(Json::Null);
+    let acts = rest.get("tool_calls").and_then(Json::as_array).is_some_and(|calls| !calls.is_empty());
+    let says = match &content {
+        Json::String(_) => true,
+        Json::Array(parts) => !parts.is_empty() && parts.iter().all(|part| part.is_string() || part.is_object()),
+        _ => false,
     };
-    Ok(Message { role: role.to_owned(), content })
-}
-
-fn part_text(part: &Json) -> Option<&str> {
-    part.as_str().or_else(|| part.get("text")?.as_str())
+    if !says && !acts {
+        return Err(fail("has neither text or parts as its content nor tool calls"));
+    }
+    Ok(Message { role, content, rest })
 }
 
 #[cfg(test)]
@@ -247,10 +268,10 @@ mod tests {
 
     fn render(template: &str, example: &Example) -> Result<String, String> {
         let labels = ["yes".to_owned(), "no".to_owned()];
-        let prompt = CompiledPrompt::compile(&Prompt::Text(template.into()), &labels).unwrap();
+        let prompt = CompiledPrompt::compile(&Prompt::Text(template.into()), &labels, &Map::new()).unwrap();
         let messages = prompt.render(example)?;
         assert_eq!((messages.len(), messages[0].role.as_str()), (1, "user"));
-        Ok(messages[0].content.clone())
+        Ok(messages[0].content_text())
     }
 
     #[test]
@@ -281,6 +302,17 @@ mod tests {
         for (example, template, expected) in cases {
             assert_eq!(render(template, example).as_deref(), Ok(expected), "{template}");
         }
+    }
+
+    #[test]
+    fn vars_of_the_suite_are_known_and_hide_no_field_where_there_are_none() {
+        let vars = Map::from_iter([("tone".to_owned(), json!("kind"))]);
+        let example = example(json!({"vars": {"tone": "mine"}}));
+        let text = |vars: &Map<String, Json>| {
+            let prompt = CompiledPrompt::compile(&Prompt::Text("{{ vars.tone }}".into()), &[], vars).unwrap();
+            prompt.render(&example).unwrap()[0].content_text()
+        };
+        assert_eq!((text(&vars), text(&Map::new())), ("kind".to_owned(), "mine".to_owned()));
     }
 
     #[test]
@@ -330,13 +362,16 @@ mod tests {
     fn syntax_errors_name_the_message_and_the_line() {
         let message = |content: &str| PromptMessage { role: "user".into(), content: content.into() };
         let prompt = Prompt::Messages(vec![message("fine"), message("a\nb {{ input")]);
-        let error = CompiledPrompt::compile(&prompt, &[]).unwrap_err();
+        let error = CompiledPrompt::compile(&prompt, &[], &Map::new()).unwrap_err();
         assert!(matches!(error, PromptError::Template { message: 2, line: 2, .. }), "{error:?}");
         assert!(error.to_string().starts_with("message 2, line 2: unexpected end of input"), "{error}");
         for content in ["{% endfor %}", "{% if %}", "{{ 1 + }}", "{% for %}", "{{", "{{ a | }}"] {
-            assert!(CompiledPrompt::compile(&Prompt::Text(content.into()), &[]).is_err(), "{content}");
+            assert!(CompiledPrompt::compile(&Prompt::Text(content.into()), &[], &Map::new()).is_err(), "{content}");
         }
-        assert_eq!(CompiledPrompt::compile(&Prompt::Messages(vec![]), &[]).unwrap_err(), PromptError::Empty);
+        assert_eq!(
+            CompiledPrompt::compile(&Prompt::Messages(vec![]), &[], &Map::new()).unwrap_err(),
+            PromptError::Empty
+        );
     }
 
     #[test]
@@ -344,9 +379,10 @@ mod tests {
         let message = |role: &str, content: &str| PromptMessage { role: role.into(), content: content.into() };
         let prompt =
             Prompt::Messages(vec![message("system", "Be {{ metadata.lang }}"), message("user", "{{ input }}")]);
-        let messages = CompiledPrompt::compile(&prompt, &[]).unwrap().render(&example(json!("why?"))).unwrap();
-        let found: Vec<_> = messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
-        assert_eq!(found, [("system", "Be en"), ("user", "why?")]);
+        let messages =
+            CompiledPrompt::compile(&prompt, &[], &Map::new()).unwrap().render(&example(json!("why?"))).unwrap();
+        let found: Vec<_> = messages.iter().map(|m| (m.role.as_str(), m.content_text())).collect();
+        assert_eq!(found, [("system", "Be en".to_owned()), ("user", "why?".to_owned())]);
     }
 
     #[test]
@@ -370,7 +406,7 @@ mod tests {
 
     #[test]
     fn the_input_itself_is_sent_as_it_is() {
-        let prompt = CompiledPrompt::compile(&Prompt::Input, &[]).unwrap();
+        let prompt = CompiledPrompt::compile(&Prompt::Input, &[], &Map::new()).unwrap();
         let parts = json!([{"type": "text", "text": "one"}, "two"]);
         let chat = json!([{"role": "system", "content": "s {{ x }}"}, {"role": "user", "content": parts}]);
         let sent = vec![("system", "s {{ x }}"), ("user", "one\ntwo")];
@@ -385,20 +421,37 @@ mod tests {
         ];
         for (input, expected) in cases {
             let messages = prompt.render(&example(input)).unwrap();
-            let found: Vec<_> = messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
+            let found: Vec<_> = messages.iter().map(|m| (m.role.as_str(), m.content_text())).collect();
+            let expected: Vec<_> = expected.into_iter().map(|(role, text)| (role, text.to_owned())).collect();
             assert_eq!(found, expected);
         }
     }
 
     #[test]
+    fn a_conversation_passes_whole_with_tools_and_pictures() {
+        let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let messages = json!([
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]},
+            {"role": "assistant", "content": null, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "42"},
+        ]);
+        let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+        let example = example(json!({"messages": messages, "tools": tools, "topic": "maths"}));
+        let prompt = CompiledPrompt::compile(&Prompt::Input, &[], &Map::new()).unwrap();
+        let sent = prompt.render(&example).unwrap();
+        assert_eq!(sent.iter().map(Message::to_json).collect::<Json>(), messages);
+        assert_eq!(Json::Object(prompt.options(&example)), json!({"tools": tools}));
+    }
+
+    #[test]
     fn an_input_that_cannot_be_sent_is_refused_in_words() {
-        let prompt = CompiledPrompt::compile(&Prompt::Input, &[]).unwrap();
+        let prompt = CompiledPrompt::compile(&Prompt::Input, &[], &Map::new()).unwrap();
         for (input, part) in [
             (json!([]), "empty list"),
             (json!([{"role": "user", "content": "a"}, {"content": "b"}]), "message 2 of the input has no role"),
-            (json!([{"role": "user"}]), "message 1 of the input has no text"),
+            (json!([{"role": "user"}]), "message 1 of the input has neither text"),
+            (json!([{"role": "user", "content": []}]), "message 1 of the input has neither text"),
             (json!([{"role": 1, "content": "a"}]), "message 1 of the input has no role"),
-            (json!([{"role": "user", "content": [{"type": "image_url"}]}]), "part that is not text"),
         ] {
             let error = prompt.render(&example(input)).unwrap_err();
             assert!(error.contains(part), "{error}");
@@ -415,7 +468,7 @@ mod tests {
 
         #[test]
         fn compiling_and_rendering_never_panic(template in r"([{][{%#]|[%}#][}]| |\n|if|for|in|input|x|[.|()1]){0,20}") {
-            if let Ok(prompt) = CompiledPrompt::compile(&Prompt::Text(template), &[]) {
+            if let Ok(prompt) = CompiledPrompt::compile(&Prompt::Text(template), &[], &Map::new()) {
                 let _ = prompt.render(&example(json!({"x": [1, null]})));
             }
         }

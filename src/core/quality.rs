@@ -1,8 +1,10 @@
-//! What a run came to: means with intervals, gates, errors apart from wrong answers.
+//! What a run came to: means with intervals, gates, errors apart from wrong answers. Outcomes are taken one at a time,
+//! so that a run of a million costs a few numbers each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::core::domain::{Example, Gate, RecordedOutcome, Score, Suite};
+use crate::core::scoring::reduce;
 use crate::core::stats::{Interval, mean_t, quantile, wilson};
 use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
 use crate::core::view::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, ScoreView};
@@ -19,58 +21,188 @@ pub struct RunIdentity {
     pub dataset_version: String,
     /// Endpoint name.
     pub endpoint: String,
+    /// Name of the prompt, where the suite has several.
+    pub prompt: Option<String>,
+    /// How often each example is asked.
+    pub repeats: u32,
     /// When it began (RFC 3339).
     pub started_at: String,
     /// Whether every example has an outcome.
     pub finished: bool,
-    /// Examples of the run.
+    /// Outcomes expected: examples × repeats.
     pub total: usize,
 }
 
-/// The view of a run.
-pub fn run_view(identity: RunIdentity, suite: &Suite, examples: &[Example], outcomes: &[RecordedOutcome]) -> RunView {
-    let primary = suite.scorers.first().map(|scorer| scorer.name.clone()).unwrap_or_default();
-    let scores: BTreeMap<String, ScoreView> = suite
-        .scorers
-        .iter()
-        .map(|scorer| (scorer.name.clone(), score_view(&values(outcomes, &scorer.name), 0.95)))
-        .collect();
-    let errors = errors(outcomes);
-    let errored = errors.iter().map(|error| error.count).sum();
-    let scored = scores.get(&primary).map_or(0, |score| score.n);
-    let counts = OutcomeCounts { total: identity.total, scored, errored, skipped: outcomes.len() - errored - scored };
-    let gates: Vec<GateResult> = suite
-        .gates
-        .iter()
-        .filter(|gate| gate.endpoints.is_empty() || gate.endpoints.contains(&identity.endpoint))
-        .map(|gate| judge(gate, &values(outcomes, &gate.scorer)))
-        .collect();
-    let verdict = verdict(&identity, suite, counts, &gates);
-    RunView {
-        run_id: identity.run_id,
-        suite: suite.name.clone(),
-        suite_version: suite.version.clone(),
-        dataset: suite.dataset.clone(),
-        dataset_version: identity.dataset_version,
-        endpoint: identity.endpoint,
-        models: outcomes
+/// Sums up the outcomes of a run as they come by.
+pub struct RunTally<'a> {
+    suite: &'a Suite,
+    primary: String,
+    /// The example whose trials are being gathered.
+    current: Option<Trials>,
+    /// One score an example and scorer.
+    values: BTreeMap<&'a str, Vec<f64>>,
+    counts: OutcomeCounts,
+    errors: BTreeMap<String, ErrorView>,
+    models: BTreeSet<String>,
+    latencies: Vec<f64>,
+    ttfts: Vec<f64>,
+    rates: Vec<f64>,
+    misses: Vec<Miss>,
+    tokens: (u64, u64),
+    cost: Option<f64>,
+    cached: usize,
+}
+
+struct Trials {
+    example_id: String,
+    scores: BTreeMap<String, Vec<f64>>,
+    missed: bool,
+}
+
+struct Miss {
+    example_id: String,
+    output: String,
+    score: f64,
+    reason: Option<String>,
+}
+
+impl<'a> RunTally<'a> {
+    /// Nothing seen yet of a run of `suite`.
+    pub fn new(suite: &'a Suite) -> Self {
+        Self {
+            suite,
+            primary: suite.scorers.first().map(|scorer| scorer.name.clone()).unwrap_or_default(),
+            current: None,
+            values: suite.scorers.iter().map(|scorer| (scorer.name.as_str(), Vec::new())).collect(),
+            counts: OutcomeCounts::default(),
+            errors: BTreeMap::new(),
+            models: BTreeSet::new(),
+            latencies: Vec::new(),
+            ttfts: Vec::new(),
+            rates: Vec::new(),
+            misses: Vec::new(),
+            tokens: (0, 0),
+            cost: None,
+            cached: 0,
+        }
+    }
+
+    /// Takes one outcome. The trials of an example must come one after the other.
+    pub fn push(&mut self, outcome: RecordedOutcome) {
+        if self.current.as_ref().is_none_or(|trials| trials.example_id != outcome.example_id) {
+            self.close_example();
+            let example_id = outcome.example_id.clone();
+            self.current = Some(Trials { example_id, scores: BTreeMap::new(), missed: false });
+        }
+        self.tokens.0 += outcome.usage.prompt_tokens.unwrap_or(0);
+        self.tokens.1 += outcome.usage.completion_tokens.unwrap_or(0);
+        self.cost = outcome.cost.map(|cost| self.cost.unwrap_or(0.0) + cost).or(self.cost);
+        self.cached += usize::from(outcome.cached);
+        self.time(&outcome);
+        match outcome.error {
+            Some((kind, message)) => {
+                self.counts.errored += 1;
+                let new = || ErrorView { kind: kind.clone(), count: 0, message };
+                self.errors.entry(kind.clone()).or_insert_with(new).count += 1;
+            }
+            None => self.score(outcome),
+        }
+    }
+
+    fn time(&mut self, outcome: &RecordedOutcome) {
+        self.latencies.extend(outcome.latency_ms);
+        self.ttfts.extend(outcome.ttft_ms);
+        let tokens = outcome.usage.completion_tokens.map(|tokens| tokens as f64);
+        // The first token comes at the end of its own time: the others share what is left.
+        if let (Some(tokens), Some(latency), Some(ttft)) = (tokens, outcome.latency_ms, outcome.ttft_ms) {
+            self.rates.extend((latency > ttft && tokens > 1.0).then(|| (tokens - 1.0) * 1e3 / (latency - ttft)));
+        }
+    }
+
+    fn score(&mut self, outcome: RecordedOutcome) {
+        self.models.extend(outcome.model);
+        let Some(trials) = &mut self.current else { return };
+        for (scorer, score) in &outcome.scores {
+            if let Some(value) = score.value() {
+                trials.scores.entry(scorer.clone()).or_default().push(value);
+            }
+        }
+        match outcome.scores.get(&self.primary) {
+            Some(Score::Value(value, reason)) => {
+                self.counts.scored += 1;
+                if *value < 1.0 && !trials.missed && self.misses.len() < MISSES {
+                    trials.missed = true;
+                    let (example_id, output) = (outcome.example_id, outcome.output.unwrap_or_default());
+                    self.misses.push(Miss { example_id, output, score: *value, reason: reason.clone() });
+                }
+            }
+            _ => self.counts.skipped += 1,
+        }
+    }
+
+    fn close_example(&mut self) {
+        let Some(trials) = self.current.take() else { return };
+        for scorer in &self.suite.scorers {
+            let values = trials.scores.get(&scorer.name).map(Vec::as_slice).unwrap_or_default();
+            if let (Some(value), Some(all)) = (reduce(scorer.reduce, values), self.values.get_mut(scorer.name.as_str()))
+            {
+                all.push(value);
+            }
+        }
+    }
+
+    /// The models that the server said it used so far.
+    pub fn models(&self) -> Vec<String> {
+        self.models.iter().cloned().collect()
+    }
+
+    /// The ids of the examples whose wrong answers are listed: what [`RunTally::finish`] wants to look up.
+    pub fn missed(&self) -> Vec<&str> {
+        self.misses.iter().map(|miss| miss.example_id.as_str()).collect()
+    }
+
+    /// The view of the run. `examples` holds at least those of [`RunTally::missed`]; `notes` are what a reader should
+    /// know besides.
+    pub fn finish(mut self, identity: RunIdentity, examples: &HashMap<String, Example>, notes: Vec<String>) -> RunView {
+        self.close_example();
+        self.counts.total = identity.total;
+        let none = Vec::new();
+        let values = |scorer: &str| self.values.get(scorer).unwrap_or(&none);
+        let gates: Vec<GateResult> = self
+            .suite
+            .gates
             .iter()
-            .filter_map(|outcome| outcome.model.clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect(),
-        started_at: identity.started_at,
-        finished: identity.finished,
-        outcomes: counts,
-        errors,
-        scores,
-        misses: misses(outcomes, &primary, examples),
-        primary,
-        gates,
-        latency: latency(outcomes),
-        prompt_tokens: outcomes.iter().map(|outcome| outcome.tokens.0).sum(),
-        completion_tokens: outcomes.iter().map(|outcome| outcome.tokens.1).sum(),
-        verdict,
+            .filter(|gate| gate.endpoints.is_empty() || gate.endpoints.contains(&identity.endpoint))
+            .map(|gate| judge(gate, values(&gate.scorer)))
+            .collect();
+        let verdict = verdict(&identity, self.suite, self.counts, &gates);
+        let scores = self.values.iter().map(|(name, values)| ((*name).to_owned(), score_view(values, 0.95))).collect();
+        RunView {
+            run_id: identity.run_id,
+            suite: self.suite.name.clone(),
+            suite_version: self.suite.version.clone(),
+            dataset: self.suite.dataset.clone(),
+            dataset_version: identity.dataset_version,
+            endpoint: identity.endpoint,
+            prompt: identity.prompt,
+            repeats: identity.repeats,
+            models: self.models.into_iter().collect(),
+            started_at: identity.started_at,
+            finished: identity.finished,
+            outcomes: self.counts,
+            errors: by_frequency(self.errors),
+            scores,
+            misses: self.misses.into_iter().map(|miss| miss_view(miss, examples)).collect(),
+            primary: self.primary,
+            gates,
+            latency: latency(self.latencies, self.ttfts, self.rates),
+            prompt_tokens: self.tokens.0,
+            completion_tokens: self.tokens.1,
+            cost: self.cost,
+            cached: self.cached,
+            notes,
+            verdict,
+        }
     }
 }
 
@@ -81,10 +213,6 @@ fn verdict(identity: &RunIdentity, suite: &Suite, counts: OutcomeCounts, gates: 
         return Verdict::Incomplete.and(overall(gates));
     }
     if counts.scored == 0 { Verdict::Inconclusive } else { overall(gates) }
-}
-
-fn values(outcomes: &[RecordedOutcome], scorer: &str) -> Vec<f64> {
-    outcomes.iter().filter_map(|outcome| outcome.scores.get(scorer).and_then(Score::value)).collect()
 }
 
 fn score_view(values: &[f64], confidence: f64) -> ScoreView {
@@ -149,61 +277,53 @@ fn examples_needed(mean: f64, minimum: f64, confidence: f64) -> Option<u64> {
     Some(high)
 }
 
-fn errors(outcomes: &[RecordedOutcome]) -> Vec<ErrorView> {
-    let mut kinds: BTreeMap<&str, ErrorView> = BTreeMap::new();
-    for (kind, message) in outcomes.iter().filter_map(|outcome| outcome.error.as_ref()) {
-        let entry =
-            kinds.entry(kind).or_insert_with(|| ErrorView { kind: kind.clone(), count: 0, message: message.clone() });
-        entry.count += 1;
-    }
+fn by_frequency(kinds: BTreeMap<String, ErrorView>) -> Vec<ErrorView> {
     let mut errors: Vec<ErrorView> = kinds.into_values().collect();
     errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.cmp(&b.kind)));
     errors
 }
 
-fn latency(outcomes: &[RecordedOutcome]) -> Option<LatencyView> {
-    let mut latencies: Vec<f64> = outcomes.iter().filter_map(|outcome| outcome.latency_ms).collect();
-    latencies.sort_by(f64::total_cmp);
-    Some(LatencyView { p50_ms: quantile(&latencies, 0.5)?, p95_ms: quantile(&latencies, 0.95)? })
+fn latency(mut latencies: Vec<f64>, mut ttfts: Vec<f64>, mut rates: Vec<f64>) -> Option<LatencyView> {
+    [&mut latencies, &mut ttfts, &mut rates].into_iter().for_each(|values| values.sort_by(f64::total_cmp));
+    Some(LatencyView {
+        p50_ms: quantile(&latencies, 0.5)?,
+        p95_ms: quantile(&latencies, 0.95)?,
+        ttft_p50_ms: quantile(&ttfts, 0.5),
+        ttft_p95_ms: quantile(&ttfts, 0.95),
+        tokens_per_second: quantile(&rates, 0.5),
+    })
 }
 
-fn misses(outcomes: &[RecordedOutcome], primary: &str, examples: &[Example]) -> Vec<MissView> {
-    let by_id: HashMap<&str, &Example> = examples.iter().map(|example| (example.id.as_str(), example)).collect();
-    let missed = outcomes.iter().filter_map(|outcome| match outcome.scores.get(primary) {
-        Some(Score::Value(value, reason)) if *value < 1.0 => Some((outcome, *value, reason.clone())),
-        _ => None,
-    });
-    missed
-        .take(MISSES)
-        .map(|(outcome, score, reason)| {
-            let example = by_id.get(outcome.example_id.as_str());
-            MissView {
-                example_id: outcome.example_id.clone(),
-                input: example.map(|example| example.text()).unwrap_or_default(),
-                expected: example.map(|example| example.expected_texts()).unwrap_or_default(),
-                output: outcome.output.clone().unwrap_or_default(),
-                score,
-                reason,
-            }
-        })
-        .collect()
+fn miss_view(miss: Miss, examples: &HashMap<String, Example>) -> MissView {
+    let example = examples.get(&miss.example_id);
+    MissView {
+        input: example.map(Example::text).unwrap_or_default(),
+        expected: example.map(Example::expected_texts).unwrap_or_default(),
+        example_id: miss.example_id,
+        output: miss.output,
+        score: miss.score,
+        reason: miss.reason,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::domain::{Normalization, Prompt, Scorer, ScorerKind};
+    use crate::core::domain::{NamedPrompt, Normalization, Prompt, Reducer, Scorer, ScorerKind, Usage};
 
     fn suite(min: f64) -> Suite {
         Suite {
             name: "s".into(),
             version: "v".into(),
             dataset: "d".into(),
-            prompt: Prompt::Input,
+            prompts: vec![NamedPrompt { name: None, prompt: Prompt::Input }],
+            vars: serde_json::Map::new(),
+            repeats: 1,
             endpoints: vec![],
             scorers: vec![Scorer {
                 name: "exact".into(),
                 kind: ScorerKind::Exact { normalize: vec![Normalization::Trim] },
+                reduce: Reducer::Mean,
             }],
             gates: vec![Gate {
                 scorer: "exact".into(),
@@ -222,8 +342,12 @@ mod tests {
             trial: 0,
             output: score.map(|_| "x".into()),
             error: score.is_none().then(|| ("timeout".into(), "slow".into())),
+            attempts: 1,
             latency_ms: score.map(|_| 10.0),
-            tokens: (0, 0),
+            ttft_ms: None,
+            cached: false,
+            cost: None,
+            usage: Usage::default(),
             model: None,
             scores: score.map(|value| ("exact".to_owned(), Score::Value(value, None))).into_iter().collect(),
         }
@@ -231,16 +355,62 @@ mod tests {
 
     fn view(right: usize, wrong: usize, errored: usize, finished: bool, min: f64) -> RunView {
         let scores = [vec![Some(1.0); right], vec![Some(0.0); wrong], vec![None; errored]].concat();
-        let outcomes: Vec<_> = scores.into_iter().enumerate().map(|(id, score)| outcome(id, score)).collect();
+        let outcomes = scores.into_iter().enumerate().map(|(id, score)| outcome(id, score)).collect();
+        view_of(&suite(min), outcomes, finished)
+    }
+
+    fn view_of(suite: &Suite, outcomes: Vec<RecordedOutcome>, finished: bool) -> RunView {
         let identity = RunIdentity {
             run_id: "r".into(),
             dataset_version: "v".into(),
             endpoint: "e".into(),
+            prompt: None,
+            repeats: 1,
             started_at: String::new(),
             finished,
-            total: right + wrong + errored,
+            total: outcomes.len(),
         };
-        run_view(identity, &suite(min), &[], &outcomes)
+        let mut tally = RunTally::new(suite);
+        outcomes.into_iter().for_each(|outcome| tally.push(outcome));
+        tally.finish(identity, &HashMap::new(), Vec::new())
+    }
+
+    #[test]
+    fn repeats_of_an_example_are_one_score_and_their_errors_are_left_out() {
+        let trial = |id: usize, trial: u32, score| RecordedOutcome { trial, ..outcome(id, score) };
+        let outcomes = || {
+            vec![
+                trial(1, 0, Some(1.0)),
+                trial(1, 1, Some(0.0)),
+                trial(2, 0, Some(1.0)),
+                trial(2, 1, None),
+                trial(3, 0, None),
+                trial(3, 1, None),
+            ]
+        };
+        let mean = view_of(&suite(0.5), outcomes(), true);
+        assert_eq!((mean.scores["exact"].mean, mean.scores["exact"].n), (Some(0.75), 2));
+        assert_eq!(mean.outcomes, OutcomeCounts { total: 6, scored: 3, errored: 3, skipped: 0 });
+        let mut strict = suite(0.5);
+        strict.scorers[0].reduce = Reducer::PassAll(2);
+        let pass = view_of(&strict, outcomes(), true);
+        assert_eq!(
+            (pass.scores["exact"].mean, pass.scores["exact"].n),
+            (Some(0.0), 1),
+            "example 2 has one trial alone"
+        );
+    }
+
+    #[test]
+    fn tokens_a_second_are_those_after_the_first() {
+        let streamed = RecordedOutcome {
+            latency_ms: Some(600.0),
+            ttft_ms: Some(100.0),
+            usage: Usage { prompt_tokens: Some(5), completion_tokens: Some(11) },
+            ..outcome(1, Some(1.0))
+        };
+        let latency = view_of(&suite(0.5), vec![streamed], true).latency.unwrap();
+        assert_eq!((latency.ttft_p50_ms, latency.tokens_per_second), (Some(100.0), Some(20.0)));
     }
 
     #[test]

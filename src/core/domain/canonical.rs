@@ -51,11 +51,33 @@ fn write_string(text: &str, out: &mut String) {
 ///
 /// The label keeps hashes of different kinds of things apart, even where their bytes agree.
 pub fn content_hash(label: &str, bytes: &[u8]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(label.as_bytes());
-    hasher.update(&[0]);
+    let mut hasher = ContentHasher::new(label);
     hasher.update(bytes);
-    hasher.finalize().to_hex().to_string()
+    hasher.finish()
+}
+
+/// [`content_hash`] of bytes that come in pieces.
+#[derive(Debug, Clone)]
+pub struct ContentHasher(blake3::Hasher);
+
+impl ContentHasher {
+    /// Nothing hashed yet but the label.
+    pub fn new(label: &str) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(label.as_bytes());
+        hasher.update(&[0]);
+        Self(hasher)
+    }
+
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash as 64 lower-case hex digits.
+    pub fn finish(&self) -> String {
+        self.0.finalize().to_hex().to_string()
+    }
 }
 
 /// The first `digits` characters of a hash, for people to read.

@@ -10,6 +10,8 @@ pub enum ReasonCode {
     TrafficVanished,
     /// The same request has another answer elsewhere in the set.
     Conflicting,
+    /// The same request, asked several times, is now right and now wrong.
+    Flaky,
     /// Past `valid_until`, or not reviewed within the card's cadence.
     Expired,
     /// The same request stands in the set more than once.
@@ -20,14 +22,15 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 5] =
-        [Self::TrafficVanished, Self::Conflicting, Self::Expired, Self::Duplicate, Self::Undated];
+    pub const ALL: [Self; 6] =
+        [Self::TrafficVanished, Self::Conflicting, Self::Flaky, Self::Expired, Self::Duplicate, Self::Undated];
 
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
             Self::TrafficVanished => "traffic-vanished",
             Self::Conflicting => "conflicting",
+            Self::Flaky => "flaky",
             Self::Expired => "expired",
             Self::Duplicate => "duplicate",
             Self::Undated => "undated",

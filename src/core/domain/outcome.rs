@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{CallError, Response};
+use super::endpoint::{CallError, RequestKey, Response, Usage};
 
 /// A number in [0, 1], or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,10 @@ pub struct Outcome {
     pub example_id: String,
     /// Which repeat, from 0.
     pub trial: u32,
+    /// What its request is known by; `None` where none could be rendered.
+    pub key: Option<RequestKey>,
+    /// What it cost, where the endpoint has a price.
+    pub cost: Option<f64>,
     /// What came of it.
     pub result: OutcomeResult,
 }
@@ -67,10 +71,18 @@ pub struct RecordedOutcome {
     pub output: Option<String>,
     /// Kind and message of the error.
     pub error: Option<(String, String)>,
-    /// Duration of the successful attempt in milliseconds.
+    /// Attempts made.
+    pub attempts: u32,
+    /// Duration of the successful attempt in milliseconds; of a cached answer the original one.
     pub latency_ms: Option<f64>,
-    /// Tokens of prompt and answer.
-    pub tokens: (u64, u64),
+    /// Time to the first token in milliseconds, where the answer was streamed.
+    pub ttft_ms: Option<f64>,
+    /// Whether the answer came from the cache or a cassette.
+    pub cached: bool,
+    /// What it cost.
+    pub cost: Option<f64>,
+    /// Tokens of prompt and answer, where the server counted them.
+    pub usage: Usage,
     /// The model the server said it used.
     pub model: Option<String>,
     /// Score by scorer.

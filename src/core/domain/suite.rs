@@ -1,7 +1,7 @@
 //! What a suite asks, how answers are scored, and what must hold.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One message of a prompt, a minijinja template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,76 @@ pub enum ScorerKind {
     },
 }
 
+/// How the scores of an example's trials become one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Reducer {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The score most of them have; of several, the lowest.
+    Majority,
+    /// The best.
+    Any,
+    /// The worst.
+    All,
+    /// The chance that at least one of k passes (M. Chen et al., "Evaluating Large Language Models Trained on Code",
+    /// 2021, the unbiased estimator). A trial passes with a score of 1.
+    PassAt(u32),
+    /// The chance that all of k pass (S. Yao et al., "τ-bench", 2024).
+    PassAll(u32),
+}
+
+impl Reducer {
+    /// Whether it is [`Reducer::Mean`], which content leaves out.
+    pub fn is_mean(&self) -> bool {
+        *self == Self::Mean
+    }
+
+    /// Trials it needs.
+    pub fn trials(self) -> u32 {
+        match self {
+            Self::PassAt(k) | Self::PassAll(k) => k,
+            _ => 1,
+        }
+    }
+}
+
+impl TryFrom<String> for Reducer {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || {
+            format!("\"{text}\" is no reducer; there are mean, majority, any, all, pass@k and pass^k (such as pass@3)")
+        };
+        let k = |text: &str| text.parse().ok().filter(|k| *k >= 1).ok_or_else(wrong);
+        match text.as_str() {
+            "mean" => Ok(Self::Mean),
+            "majority" => Ok(Self::Majority),
+            "any" => Ok(Self::Any),
+            "all" => Ok(Self::All),
+            other => match (other.strip_prefix("pass@"), other.strip_prefix("pass^")) {
+                (Some(rest), _) => Ok(Self::PassAt(k(rest)?)),
+                (_, Some(rest)) => Ok(Self::PassAll(k(rest)?)),
+                _ => Err(wrong()),
+            },
+        }
+    }
+}
+
+impl From<Reducer> for String {
+    fn from(reducer: Reducer) -> Self {
+        match reducer {
+            Reducer::Mean => "mean".to_owned(),
+            Reducer::Majority => "majority".to_owned(),
+            Reducer::Any => "any".to_owned(),
+            Reducer::All => "all".to_owned(),
+            Reducer::PassAt(k) => format!("pass@{k}"),
+            Reducer::PassAll(k) => format!("pass^{k}"),
+        }
+    }
+}
+
 /// A named scorer of a suite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scorer {
@@ -81,6 +151,9 @@ pub struct Scorer {
     pub name: String,
     /// How it scores.
     pub kind: ScorerKind,
+    /// How the scores of repeats become one.
+    #[serde(default, skip_serializing_if = "Reducer::is_mean")]
+    pub reduce: Reducer,
 }
 
 /// A minimum that the mean of a scorer must reach.
@@ -98,6 +171,15 @@ pub struct Gate {
     pub require_decision: bool,
 }
 
+/// One of the prompts of a suite, all of which are run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPrompt {
+    /// Its name; `None` where the suite has only one, which then needs none.
+    pub name: Option<String>,
+    /// What is sent.
+    pub prompt: Prompt,
+}
+
 /// A suite: dataset + prompt + endpoints + scorers + gates.
 #[derive(Debug, Clone)]
 pub struct Suite {
@@ -107,8 +189,12 @@ pub struct Suite {
     pub version: String,
     /// The golden set it runs.
     pub dataset: String,
-    /// What is sent.
-    pub prompt: Prompt,
+    /// What is sent, at least one.
+    pub prompts: Vec<NamedPrompt>,
+    /// What prompts know under `vars`. References to secrets (`${NAME}`) stand here as written.
+    pub vars: Map<String, Value>,
+    /// How often each example is asked, where the command does not say.
+    pub repeats: u32,
     /// Names of the endpoints asked when the command names none.
     pub endpoints: Vec<String>,
     /// How answers are scored; the first one is the primary scorer.

@@ -66,8 +66,7 @@ pub fn finish_ids(examples: &mut [Example]) {
     let mut unnamed: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, example) in examples.iter().enumerate() {
         if example.id.is_empty() {
-            let hash = content_hash("karat-input", canonical_json(&example.input).as_bytes());
-            unnamed.entry(short(&hash, 12).to_owned()).or_default().push(index);
+            unnamed.entry(input_id(example)).or_default().push(index);
         }
     }
     for (base, mut members) in unnamed {
@@ -76,6 +75,12 @@ pub fn finish_ids(examples: &mut [Example]) {
             examples[index].id = if rank == 0 { base.clone() } else { format!("{base}-{}", rank + 1) };
         }
     }
+}
+
+/// The id of an example that has none of its own: the hash of its canonical input.
+pub fn input_id(example: &Example) -> String {
+    let hash = content_hash("karat-input", canonical_json(&example.input).as_bytes());
+    short(&hash, 12).to_owned()
 }
 
 fn is_absent(value: &Value) -> bool {

@@ -41,11 +41,15 @@ pub fn example_from_canonical(line: u64, text: &str) -> Result<Example, RowError
     example_from_row(line, row)
 }
 
+/// The label of the hash that is a dataset's version: of the canonical rows in the order of their bytes, joined by line
+/// ends.
+pub const VERSION_LABEL: &str = "karat-dataset-v1";
+
 /// Hash of a set of examples, 64 hex digits; independent of their order.
 pub fn dataset_version(examples: &[Example]) -> String {
     let mut rows: Vec<String> = examples.iter().map(canonical_example).collect();
     rows.sort_unstable();
-    content_hash("karat-dataset-v1", rows.join("\n").as_bytes())
+    content_hash(VERSION_LABEL, rows.join("\n").as_bytes())
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! What may be stored, and what may be shown.
 //!
 //! [`redact`] replaces obvious secrets and personal data before a text is stored; [`neutralise`] makes a stored text harmless where
-//! it is shown (terminal, spreadsheet, Markdown, XML). Both are pure functions of their input.
+//! it is shown (terminal, spreadsheet, Markdown, XML); a [`Mask`] hides secrets that are known. All are pure functions of
+//! their input.
 
+mod mask;
 pub mod neutralise;
 pub mod redact;
+
+pub use mask::Mask;

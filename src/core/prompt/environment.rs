@@ -10,13 +10,13 @@ use serde::Serialize;
 pub(super) const FUEL: u64 = 1_000_000;
 
 /// Longest rendered message, in bytes.
-pub(super) const MAX_BYTES: usize = 8 << 20;
+pub(crate) const MAX_BYTES: usize = 8 << 20;
 
 /// Widest indentation of `tojson`, in spaces.
 const MAX_INDENT: usize = 16;
 
 /// Nothing escaped, undefined variables refused, instructions bounded.
-pub(super) fn new_environment() -> Environment<'static> {
+pub(crate) fn new_environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -72,11 +72,11 @@ fn json_text(value: &Value, spaces: Option<usize>) -> Result<String, Error> {
 
 /// Collects what is rendered, up to [`MAX_BYTES`].
 #[derive(Default)]
-pub(super) struct Bounded(Vec<u8>);
+pub(crate) struct Bounded(Vec<u8>);
 
 impl Bounded {
     /// What was rendered.
-    pub(super) fn into_text(self) -> Result<String, Error> {
+    pub(crate) fn into_text(self) -> Result<String, Error> {
         String::from_utf8(self.0).map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
     }
 }

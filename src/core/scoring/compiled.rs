@@ -113,7 +113,7 @@ mod tests {
     use crate::core::domain::Normalization::{Lowercase, Punctuation, Trim, Unicode, Whitespace};
 
     fn scorer(name: &str, kind: ScorerKind) -> Scorer {
-        Scorer { name: name.into(), kind }
+        Scorer { name: name.into(), kind, reduce: Default::default() }
     }
 
     fn every_kind() -> Vec<Scorer> {

@@ -8,7 +8,9 @@ mod json_schema;
 mod numeric;
 mod pattern;
 mod reason;
+mod reduce;
 mod text;
 
 pub use compiled::{CompiledScorers, ScorerError};
+pub use reduce::reduce;
 pub use text::normalize;

@@ -2,11 +2,13 @@
 //! no blended number.
 
 mod dated;
+mod flaky;
 mod policy;
 mod repeated;
 mod vanished;
 
 pub use dated::dated_flags;
+pub use flaky::{Passes, flaky_flags};
 pub use policy::Policy;
 pub use repeated::repeated_flags;
 pub use vanished::{LocalMass, local_mass, vanished_flags};

@@ -17,6 +17,10 @@ pub struct Policy {
     /// Similarity from which two examples count as near-duplicates. Default 0.95: a word changed in a
     /// request of ordinary length already lies below it.
     pub duplicate_similarity: f64,
+    /// How sure it must be that an example passes between a tenth and nine tenths of the time, for it to be flagged as
+    /// flaky. Default 0.9: of steady examples (97 in 100 passes), asked five times, fewer than one in a hundred is
+    /// flagged.
+    pub flaky_score: f64,
     /// A drift gap up to this size never alarms. Default 0.01: below it nobody would act.
     pub tolerated_gap: f64,
     /// One-sided error rate of the decay alarm. Default 0.05.
@@ -41,6 +45,7 @@ impl Default for Policy {
             vanished_fdr: 0.05,
             neighbours: 10,
             duplicate_similarity: 0.95,
+            flaky_score: 0.9,
             tolerated_gap: 0.01,
             alarm_level: 0.05,
             membership: 0.05,
@@ -59,6 +64,7 @@ impl Policy {
             ("vanished_score", self.vanished_score),
             ("vanished_fdr", self.vanished_fdr),
             ("duplicate_similarity", self.duplicate_similarity),
+            ("flaky_score", self.flaky_score),
             ("tolerated_gap", self.tolerated_gap),
             ("alarm_level", self.alarm_level),
             ("membership", self.membership),

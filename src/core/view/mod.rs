@@ -2,8 +2,10 @@
 //! are only ever added.
 
 mod decay;
+mod doctor;
 mod headline;
 mod migration;
+mod plan;
 mod runs;
 mod summary;
 
@@ -11,7 +13,9 @@ pub use decay::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
     SignalCount,
 };
+pub use doctor::{Check, CheckState, DoctorView};
 pub use headline::{Report, headline};
 pub use migration::{AgreementView, MigrationView, SpaceName};
+pub use plan::{PlanCell, PlanView};
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
 pub use summary::summary;

@@ -40,6 +40,12 @@ pub struct RunView {
     pub dataset_version: String,
     /// Endpoint name.
     pub endpoint: String,
+    /// Name of the prompt, where the suite has several.
+    #[serde(default)]
+    pub prompt: Option<String>,
+    /// How often each example was asked.
+    #[serde(default = "once")]
+    pub repeats: u32,
     /// Models the server said it used.
     pub models: Vec<String>,
     /// When it began (RFC 3339).
@@ -62,16 +68,29 @@ pub struct RunView {
     pub prompt_tokens: u64,
     /// Tokens used, as counted by the endpoint.
     pub completion_tokens: u64,
-    /// Answers that scored below 1 on the primary scorer, at most 50, by example id.
+    /// What the run cost, in the currency of the endpoint's prices; null without prices.
+    #[serde(default)]
+    pub cost: Option<f64>,
+    /// Outcomes that came from the cache or a cassette.
+    #[serde(default)]
+    pub cached: usize,
+    /// What a reader should know besides, such as a change of the model behind the endpoint.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Answers that scored below 1 on the primary scorer, the first of each example, at most 50, by example id.
     pub misses: Vec<MissView>,
     /// The whole run.
     pub verdict: Verdict,
 }
 
+fn once() -> u32 {
+    1
+}
+
 /// Outcomes by kind; the three sum to the outcomes recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeCounts {
-    /// Examples of the run.
+    /// Outcomes expected: examples × repeats.
     pub total: usize,
     /// Answered, with a score from the primary scorer.
     pub scored: usize,
@@ -95,13 +114,13 @@ pub struct ErrorView {
 /// A mean with its 95 % interval (Wilson where every score is 0 or 1, Student's t otherwise).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ScoreView {
-    /// Mean of the scored outcomes; null where there are none.
+    /// Mean over the scored examples; null where there are none.
     pub mean: Option<f64>,
     /// Lower end.
     pub lo: Option<f64>,
     /// Upper end.
     pub hi: Option<f64>,
-    /// Scored outcomes.
+    /// Examples scored.
     pub n: usize,
 }
 
@@ -112,6 +131,15 @@ pub struct LatencyView {
     pub p50_ms: f64,
     /// 95th percentile.
     pub p95_ms: f64,
+    /// Median time to the first token; null where nothing was streamed.
+    #[serde(default)]
+    pub ttft_p50_ms: Option<f64>,
+    /// 95th percentile of the time to the first token.
+    #[serde(default)]
+    pub ttft_p95_ms: Option<f64>,
+    /// Median rate of the tokens after the first.
+    #[serde(default)]
+    pub tokens_per_second: Option<f64>,
 }
 
 /// An answer that was not right.
