@@ -11,13 +11,16 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::core::domain::{CallError, CallErrorKind, Embedder, Failure, FailureKind, Space};
-use crate::edge::net::{DEFAULT_MAX_BODY, RetryPolicy, post_json, with_retry};
+use crate::edge::net::{Exchange, RetryPolicy, with_retry};
 
 /// The path every such server answers at, below its base URL.
 const PATH: &str = "/embeddings";
 
 /// Most bytes of one text that are sent; the rest is cut off, as servers refuse what they cannot hold.
 const MAX_BYTES: usize = 20_000;
+
+/// Most bytes of the answer to one batch (64 MiB).
+const MAX_ANSWER: usize = 64 << 20;
 
 /// What is known of a server before its first answer.
 #[derive(Clone)]
@@ -47,9 +50,7 @@ pub struct RemoteSettings {
 /// An embedder behind `POST {base_url}/embeddings`.
 pub struct Remote {
     settings: RemoteSettings,
-    client: Client,
-    url: Url,
-    headers: HeaderMap,
+    exchange: Exchange,
     dim: OnceLock<usize>,
     space: Space,
 }
@@ -78,7 +79,8 @@ impl Remote {
         if let Some(dimensions) = settings.dimensions {
             parts.insert("dimension".to_owned(), dimensions.to_string());
         }
-        Ok(Self { space: Space::new("openai", parts), client, url, headers, dim: OnceLock::new(), settings })
+        let exchange = Exchange { max_body: MAX_ANSWER, ..Exchange::post(client, url, headers, settings.timeout) };
+        Ok(Self { space: Space::new("openai", parts), exchange, dim: OnceLock::new(), settings })
     }
 
     /// All texts, in batches, one after the other.
@@ -118,11 +120,10 @@ impl Remote {
         if let Some(dimensions) = self.settings.dimensions {
             body["dimensions"] = json!(dimensions);
         }
+        let body = body.to_string().into_bytes();
         let attempt = async |_: u32| {
-            let timeout = self.settings.timeout;
-            let (answer, _) =
-                post_json(&self.client, &self.url, &self.headers, &body, timeout, DEFAULT_MAX_BODY).await?;
-            read_answer(&answer, batch.len())
+            let answer = self.exchange.json(body.clone()).await.result?;
+            read_answer(&answer.body, batch.len())
         };
         let (vectors, _) = with_retry(&self.settings.retry, attempt).await?;
         let dim = *self.dim.get_or_init(|| vectors.first().map_or(0, Vec::len));

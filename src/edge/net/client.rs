@@ -15,6 +15,9 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Value of the `User-Agent` header; visible ASCII.
     pub user_agent: String,
+    /// Whether HTTP/2 is spoken without asking first, for plain `http` servers that know it. Over `https` it is
+    /// negotiated anyway.
+    pub http2: bool,
 }
 
 impl ClientOptions {
@@ -23,6 +26,7 @@ impl ClientOptions {
         Self {
             connect_timeout: Duration::from_secs(10).min(timeout),
             user_agent: concat!("karat/", env!("CARGO_PKG_VERSION")).to_owned(),
+            http2: false,
         }
     }
 }
@@ -59,16 +63,18 @@ fn is_loopback(url: &reqwest::Url) -> bool {
 /// The same client, whatever proxies the environment of a test names.
 #[cfg(test)]
 pub(crate) fn direct_client() -> Client {
-    let options = ClientOptions { connect_timeout: Duration::from_secs(2), user_agent: "karat-test".into() };
+    let options =
+        ClientOptions { connect_timeout: Duration::from_secs(2), user_agent: "karat-test".into(), http2: false };
     build(builder(&options).no_proxy()).unwrap()
 }
 
 fn builder(options: &ClientOptions) -> ClientBuilder {
     install_tls_provider();
-    Client::builder()
+    let builder = Client::builder()
         .connect_timeout(options.connect_timeout)
         .user_agent(options.user_agent.as_str())
-        .redirect(Policy::none())
+        .redirect(Policy::none());
+    if options.http2 { builder.http2_prior_knowledge() } else { builder }
 }
 
 fn build(builder: ClientBuilder) -> Result<Client, Failure> {
@@ -92,7 +98,7 @@ mod tests {
     use super::*;
 
     fn options(user_agent: &str) -> ClientOptions {
-        ClientOptions { connect_timeout: Duration::from_secs(1), user_agent: user_agent.into() }
+        ClientOptions { connect_timeout: Duration::from_secs(1), user_agent: user_agent.into(), http2: false }
     }
 
     #[test]

@@ -1,8 +1,12 @@
-//! HTTP for the other edges: one client, one attempt of a JSON POST, and retries around attempts.
+//! HTTP for the other edges: one client, one attempt at a request with JSON, retries around attempts, and how many of
+//! them a host gets at once.
 
 mod client;
+mod events;
 #[cfg(test)]
 pub(crate) mod fault_server;
+mod hints;
+mod limiter;
 mod post;
 mod redact;
 mod retry;
@@ -10,6 +14,9 @@ mod retry;
 #[cfg(test)]
 pub(crate) use client::direct_client;
 pub use client::{ClientOptions, client};
-pub use post::{DEFAULT_MAX_BODY, post_json};
+pub use events::{EventReader, Step};
+pub use hints::RateHints;
+pub use limiter::{HostLimiter, Limiters, Pace, Permit};
+pub use post::{DEFAULT_MAX_BODY, Exchange, Received, StatusRules, Streamed, Whole};
 pub use redact::{Redactor, is_credential_name};
 pub use retry::{RetryPolicy, with_retry};

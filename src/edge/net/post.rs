@@ -1,57 +1,23 @@
-//! One attempt of a POST of JSON that answers JSON, and what each way of failing is called.
+//! One attempt at one request with JSON, answered with JSON or with events, and what each way of failing is called.
 
 use std::error::Error;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant, SystemTime};
 
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
 
+use super::events::{EventParser, EventReader, Step};
+use super::hints::RateHints;
 use super::redact::{Redactor, host_and_port, shown};
 use super::retry::parse_retry_after;
 use crate::core::domain::{CallError, CallErrorKind};
 
-/// Most bytes of an answer that are read, where the caller has no wish of its own (10 MiB).
-pub const DEFAULT_MAX_BODY: usize = 10 * 1024 * 1024;
+/// Most bytes of an answer that are read, where the caller has no wish of its own (4 MiB).
+pub const DEFAULT_MAX_BODY: usize = 4 * 1024 * 1024;
 /// Most bytes read of the answer of a failed call, which is only wanted for its message.
 const MAX_ERROR_BODY: usize = 64 * 1024;
-
-/// Sends `body` and gives the answer with the time the attempt took, from before connecting to the last byte.
-///
-/// `timeout` bounds all of that; of the answer at most `max_body` bytes, after decompression, are read. Header values
-/// marked sensitive are credentials, and masked wherever the server repeats them.
-///
-/// # Errors
-/// No message shows a credential, nor the URL's user or query. Kinds:
-/// - `Connect`: no connection (a TLS failure included), or it broke before the answer was complete;
-/// - `Timeout`: `timeout` passed, or HTTP 408;
-/// - `RateLimited`: HTTP 429;
-/// - `Server`: HTTP 5xx (529 included), and 409 and 425, which ask for another attempt rather than another request;
-/// - `Unauthorized`: HTTP 401, 403;
-/// - `Refused`: other HTTP 4xx, a redirect (none is followed), or a request that cannot be sent at all;
-/// - `BadAnswer`: success with a body that is too large, or not JSON in UTF-8.
-///
-/// `retry_after` is filled in from the header of any failed answer.
-pub async fn post_json(
-    client: &Client,
-    url: &Url,
-    headers: &HeaderMap,
-    body: &Value,
-    timeout: Duration,
-    max_body: usize,
-) -> Result<(Value, Duration), CallError> {
-    let call = Call { url, redactor: Redactor::new(url, headers) };
-    let request = client.post(url.clone()).headers(headers.clone()).json(body);
-    let started = Instant::now();
-    match tokio::time::timeout(timeout, call.exchange(request, max_body)).await {
-        Ok(answer) => answer.map(|answer| (answer, started.elapsed())),
-        Err(_) => {
-            let message = format!("no complete answer within {timeout:?} from {}", shown(url));
-            Err(CallError::new(CallErrorKind::Timeout, message))
-        }
-    }
-}
 
 /// Why a body was not read to its end.
 enum BodyError {
@@ -59,23 +25,195 @@ enum BodyError {
     Broken(reqwest::Error),
 }
 
-struct Call<'a> {
-    url: &'a Url,
-    redactor: Redactor,
+/// Which statuses mean something else than they do in HTTP, for APIs with habits of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatusRules {
+    /// Statuses that are answers; where empty, every 2xx.
+    pub ok: Vec<u16>,
+    /// Statuses after which another attempt may help, besides those that say so by themselves.
+    pub retry: Vec<u16>,
 }
 
-impl Call<'_> {
-    async fn exchange(&self, request: reqwest::RequestBuilder, max_body: usize) -> Result<Value, CallError> {
-        let mut response = request.send().await.map_err(|error| self.unsent(&error))?;
-        if !response.status().is_success() {
-            return Err(self.failed(response).await);
-        }
+/// One server's way of being asked: everything of a request but its body.
+pub struct Exchange {
+    /// Holds the pool of connections.
+    pub client: Client,
+    /// GET, POST, PUT, …
+    pub method: Method,
+    /// Where to.
+    pub url: Url,
+    /// What besides. Values marked sensitive are credentials, and masked wherever the server repeats them.
+    pub headers: HeaderMap,
+    /// Bounds an attempt, from before connecting to the last byte.
+    pub timeout: Duration,
+    /// Most bytes of an answer that are read, after decompression.
+    pub max_body: usize,
+    /// What statuses mean.
+    pub statuses: StatusRules,
+}
+
+/// An answer, and what came with it.
+pub struct Received<T> {
+    /// The answer, or why there is none.
+    pub result: Result<T, CallError>,
+    /// What the server said of the room it has left.
+    pub hints: RateHints,
+}
+
+/// A whole answer and the time it took, from before connecting to the last byte.
+pub struct Whole {
+    /// The answer.
+    pub body: Value,
+    /// The time.
+    pub latency: Duration,
+}
+
+/// How a streamed answer came.
+pub enum Streamed {
+    /// As events, which the reader has seen.
+    Events {
+        /// From before connecting to the end.
+        latency: Duration,
+        /// From before connecting to the first event that carried output; `None` where none did.
+        ttft: Option<Duration>,
+    },
+    /// As one JSON body: the server does not stream.
+    Whole(Whole),
+}
+
+impl Exchange {
+    /// POST of JSON with HTTP's own meaning of statuses.
+    pub fn post(client: Client, url: Url, mut headers: HeaderMap, timeout: Duration) -> Self {
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        let statuses = StatusRules::default();
+        Self { client, method: Method::POST, url, headers, timeout, max_body: DEFAULT_MAX_BODY, statuses }
+    }
+
+    /// Sends `body` and reads one JSON answer.
+    ///
+    /// # Errors
+    /// No message shows a credential, nor the URL's user or query. Kinds:
+    /// - `Connect`: no connection (a TLS failure included), or it broke before the answer was complete;
+    /// - `Timeout`: `timeout` passed, or HTTP 408;
+    /// - `RateLimited`: HTTP 429;
+    /// - `Overloaded`: HTTP 503, 529;
+    /// - `Server`: other HTTP 5xx, and 409 and 425, which ask for another attempt rather than another request;
+    /// - `Unauthorized`: HTTP 401, 403;
+    /// - `Refused`: other HTTP 4xx, a redirect (none is followed), or a request that cannot be sent at all;
+    /// - `BadAnswer`: success with a body that is too large, or not JSON in UTF-8.
+    ///
+    /// `retry_after` is filled in from the header of any failed answer.
+    pub async fn json(&self, body: Vec<u8>) -> Received<Whole> {
+        let started = Instant::now();
+        let mut hints = RateHints::default();
+        let exchange = async {
+            let response = self.answered(body, &mut hints).await?;
+            self.read_json(response).await
+        };
+        let result = self.within(exchange).await.map(|body| Whole { body, latency: started.elapsed() });
+        Received { result, hints }
+    }
+
+    /// Sends `body` and hands every event of the answer to `reader` as it comes.
+    ///
+    /// # Errors
+    /// As [`Self::json`]; those of the reader; and `Connect` for a stream that ends before the reader has all of it.
+    pub async fn events(&self, body: Vec<u8>, reader: &mut dyn EventReader) -> Received<Streamed> {
+        let started = Instant::now();
+        let mut hints = RateHints::default();
+        let exchange = async {
+            let response = self.answered(body, &mut hints).await?;
+            if !is_event_stream(&response) {
+                let body = self.read_json(response).await?;
+                return Ok(Streamed::Whole(Whole { body, latency: started.elapsed() }));
+            }
+            let ttft = self.read_events(response, reader, started).await?;
+            Ok(Streamed::Events { latency: started.elapsed(), ttft })
+        };
+        let result = self.within(exchange).await;
+        Received { result, hints }
+    }
+
+    /// GET of another URL of the same server with the same headers: the status, the server's time where it tells it, and
+    /// how long the answer took.
+    ///
+    /// # Errors
+    /// `Connect` and `Timeout`, as [`Self::json`].
+    pub async fn probe(&self, url: Url) -> Result<(u16, Option<SystemTime>, Duration), CallError> {
+        let started = Instant::now();
+        let request = self.client.get(url).headers(self.headers.clone());
+        let response = self.within(async { request.send().await.map_err(|error| self.unsent(&error)) }).await?;
+        let date = header(&response, DATE).and_then(|text| httpdate::parse_http_date(&text).ok());
+        Ok((response.status().as_u16(), date, started.elapsed()))
+    }
+
+    /// What may be shown of this server's words.
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(&self.url, &self.headers)
+    }
+
+    async fn within<T>(&self, exchange: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
+            let message = format!("no complete answer within {:?} from {}", self.timeout, shown(&self.url));
+            Err(CallError::new(CallErrorKind::Timeout, message))
+        })
+    }
+
+    async fn answered(&self, body: Vec<u8>, hints: &mut RateHints) -> Result<Response, CallError> {
+        let request =
+            self.client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone()).body(body);
+        let response = request.send().await.map_err(|error| self.unsent(&error))?;
+        *hints = RateHints::read(response.headers(), SystemTime::now());
+        let status = response.status();
+        let is_answer =
+            if self.statuses.ok.is_empty() { status.is_success() } else { self.statuses.ok.contains(&status.as_u16()) };
+        if is_answer { Ok(response) } else { Err(self.failed(response).await) }
+    }
+
+    async fn read_json(&self, mut response: Response) -> Result<Value, CallError> {
         let mut bytes = Vec::new();
-        match read_body(&mut response, max_body, &mut bytes).await {
+        match read_body(&mut response, self.max_body, &mut bytes).await {
             Ok(()) => self.parse(&bytes),
-            Err(BodyError::TooLarge) => Err(self.bad_answer(&format!("is larger than {max_body} bytes"))),
+            Err(BodyError::TooLarge) => Err(self.too_large()),
             Err(BodyError::Broken(error)) => Err(self.broken(&error)),
         }
+    }
+
+    /// Reads events until the reader has enough, and gives the time of the first one with output.
+    async fn read_events(
+        &self,
+        mut response: Response,
+        reader: &mut dyn EventReader,
+        started: Instant,
+    ) -> Result<Option<Duration>, CallError> {
+        let (mut parser, mut ttft, mut read) = (EventParser::default(), None, 0_usize);
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.broken(&error))? {
+            read = read.saturating_add(chunk.len());
+            if read > self.max_body {
+                return Err(self.too_large());
+            }
+            for event in parser.push(&chunk) {
+                let data = event.map_err(|_| self.bad_answer("is not UTF-8"))?;
+                let step = reader.event(&data).map_err(|(kind, what)| {
+                    CallError::new(kind, format!("the answer of {}: {}", shown(&self.url), self.redactor().line(&what)))
+                })?;
+                if step == Step::Output && ttft.is_none() {
+                    ttft = Some(started.elapsed());
+                }
+                if step == Step::End {
+                    return Ok(ttft);
+                }
+            }
+        }
+        if reader.is_complete() {
+            return Ok(ttft);
+        }
+        let message = format!("the stream from {} ended before the answer was complete", shown(&self.url));
+        Err(CallError::new(CallErrorKind::Connect, message))
+    }
+
+    fn too_large(&self) -> CallError {
+        self.bad_answer(&format!("is larger than {} bytes", self.max_body))
     }
 
     fn parse(&self, bytes: &[u8]) -> Result<Value, CallError> {
@@ -86,14 +224,14 @@ impl Call<'_> {
     }
 
     fn bad_answer(&self, what: &str) -> CallError {
-        CallError::new(CallErrorKind::BadAnswer, format!("the answer of {} {what}", shown(self.url)))
+        CallError::new(CallErrorKind::BadAnswer, format!("the answer of {} {what}", shown(&self.url)))
     }
 
     /// The error of a request that got no status line.
     fn unsent(&self, error: &reqwest::Error) -> CallError {
-        let (place, cause) = (host_and_port(self.url), self.root_cause(error));
+        let (place, cause) = (host_and_port(&self.url), self.root_cause(error));
         let (kind, message) = if error.is_builder() {
-            (CallErrorKind::Refused, format!("the request to {} cannot be sent: {cause}", shown(self.url)))
+            (CallErrorKind::Refused, format!("the request to {} cannot be sent: {cause}", shown(&self.url)))
         } else if error.is_dns() {
             (CallErrorKind::Connect, format!("cannot find {place}: {cause}; is the host name right?"))
         } else if error.is_connect() {
@@ -114,7 +252,7 @@ impl Call<'_> {
             return self.bad_answer(&format!("cannot be decoded: {cause}"));
         }
         let message =
-            format!("the connection to {} broke in the middle of an answer: {cause}", host_and_port(self.url));
+            format!("the connection to {} broke in the middle of an answer: {cause}", host_and_port(&self.url));
         CallError::new(CallErrorKind::Connect, message)
     }
 
@@ -127,41 +265,48 @@ impl Call<'_> {
             let mut bytes = Vec::new();
             // The status is the news; what of the message arrived is enough.
             let _ = read_body(&mut response, MAX_ERROR_BODY, &mut bytes).await;
-            self.redactor.body_message(&bytes)
+            self.redactor().body_message(&bytes)
         };
         let reason = status.canonical_reason().map_or_else(String::new, |reason| format!(" {reason}"));
-        let mut message = format!("HTTP {}{reason} from {}", status.as_u16(), shown(self.url));
+        let mut message = format!("HTTP {}{reason} from {}", status.as_u16(), shown(&self.url));
         if !told.is_empty() {
             message.push_str(": ");
             message.push_str(&told);
         }
-        CallError { retry_after, ..CallError::new(kind_of(status), message) }
+        let kind = if self.statuses.retry.contains(&status.as_u16()) { CallErrorKind::Server } else { kind_of(status) };
+        CallError { retry_after, ..CallError::new(kind, message) }
     }
 
     fn redirect(&self, response: &Response) -> String {
         let target = header(response, LOCATION).and_then(|target| self.url.join(&target).ok());
         target.map_or_else(String::new, |target| {
-            self.redactor.line(&format!("it points to {}, and redirects are not followed", shown(&target)))
+            self.redactor().line(&format!("it points to {}, and redirects are not followed", shown(&target)))
         })
     }
 
     fn root_cause(&self, error: &reqwest::Error) -> String {
         // The outer errors may show the URL.
         let cause = sources(error).last().map_or_else(|| "unknown error".to_owned(), ToString::to_string);
-        self.redactor.line(&cause)
+        self.redactor().line(&cause)
     }
 }
 
-/// The kind of an HTTP status that is no success; see [`post_json`].
+/// The kind of an HTTP status that is no success; see [`Exchange::json`].
 fn kind_of(status: StatusCode) -> CallErrorKind {
     match status.as_u16() {
         401 | 403 => CallErrorKind::Unauthorized,
         408 => CallErrorKind::Timeout,
         409 | 425 => CallErrorKind::Server,
         429 => CallErrorKind::RateLimited,
+        503 | 529 => CallErrorKind::Overloaded,
         300..=499 => CallErrorKind::Refused,
         _ => CallErrorKind::Server,
     }
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    header(response, CONTENT_TYPE)
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"))
 }
 
 fn header(response: &Response, name: reqwest::header::HeaderName) -> Option<String> {

@@ -1,5 +1,7 @@
 use super::*;
-use crate::core::domain::CallErrorKind::{BadAnswer, Connect, RateLimited, Refused, Server, Timeout, Unauthorized};
+use crate::core::domain::CallErrorKind::{
+    BadAnswer, Connect, Overloaded, RateLimited, Refused, Server, Timeout, Unauthorized,
+};
 use crate::edge::net::direct_client;
 use crate::edge::net::fault_server::{FaultServer, Reply, closed_port};
 use reqwest::header::HeaderValue;
@@ -18,7 +20,8 @@ async fn post_within(timeout: Duration, base: &str, max_body: usize) -> Result<V
     let mut key = HeaderValue::from_str(&format!("Bearer {SECRET}")).unwrap();
     key.set_sensitive(true);
     headers.insert("authorization", key);
-    post_json(&direct_client(), &url, &headers, &json!({"a": 1}), timeout, max_body).await.map(|(answer, _)| answer)
+    let exchange = Exchange { max_body, ..Exchange::post(direct_client(), url, headers, timeout) };
+    exchange.json(json!({"a": 1}).to_string().into_bytes()).await.result.map(|whole| whole.body)
 }
 
 async fn post_to(reply: Reply, max_body: usize) -> Result<Value, CallError> {
@@ -56,8 +59,8 @@ async fn every_status_has_its_kind() {
         (425, Server),
         (429, RateLimited),
         (500, Server),
-        (503, Server),
-        (529, Server),
+        (503, Overloaded),
+        (529, Overloaded),
     ];
     let replies = cases.map(|(status, _)| Reply::http(status, "", br#"{"error":{"message":"said so"}}"#));
     let server = FaultServer::start(replies.to_vec());
@@ -121,4 +124,20 @@ async fn broken_connections_and_broken_bodies_are_told_apart() {
         assert!(failed.message.contains(message), "{failed}");
         assert!(!failed.message.contains("secret"), "{failed}");
     }
+}
+
+#[tokio::test]
+async fn a_probe_takes_any_status_and_the_servers_time() {
+    let then = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let date = format!("date: {}\r\n", httpdate::fmt_http_date(then));
+    let server = FaultServer::start(vec![Reply::http(404, &date, b"{}"), Reply::http(200, "", b"{}")]);
+    let url: Url = format!("{}/models", server.url).parse().unwrap();
+    let exchange = Exchange::post(direct_client(), url.clone(), HeaderMap::new(), Duration::from_secs(5));
+    let (status, date, _) = exchange.probe(url.clone()).await.unwrap();
+    assert_eq!((status, date), (404, Some(then)));
+    let (status, date, _) = exchange.probe(url).await.unwrap();
+    assert_eq!((status, date), (200, None));
+    assert!(server.requests()[0].starts_with("GET /models HTTP/1.1\r\n"));
+    let nowhere: Url = closed_port().parse().unwrap();
+    assert_eq!(exchange.probe(nowhere).await.unwrap_err().kind, Connect);
 }

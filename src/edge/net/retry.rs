@@ -72,6 +72,8 @@ where
     let result = numbered
         .retry(policy.delays())
         .when(|error: &CallError| error.kind.is_transient() && !policy.is_asked_too_long(error))
+        // Without the message: what a server says may hold secrets that only the caller knows to mask.
+        .notify(|error: &CallError, pause| tracing::debug!(kind = error.kind.name(), ?pause, "trying again"))
         .adjust(|error, pause| pause.map(|pause| pause.saturating_add(error.retry_after.unwrap_or_default())))
         .await;
     result.map(|value| (value, attempts)).map_err(|error| finished(policy, error, attempts))

@@ -1,0 +1,333 @@
+//! How many requests are under way at one host, and how fast they follow each other.
+//!
+//! The bound on requests under way is adaptive, by additive increase and multiplicative decrease (D.-M. Chiu and
+//! R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989), the decrease in proportion
+//! to the complaints (as in M. Alizadeh et al., "Data Center TCP", 2010): each second the bound loses half the share of
+//! answers that said "too much", and gains one for every bound's worth of others. A server that refuses one request in
+//! twenty at random is hardly slowed; one that refuses all is soon asked one thing at a time. The bound begins at the
+//! most the user allows, since most servers never object.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use reqwest::Url;
+use tokio::sync::Notify;
+
+use super::hints::RateHints;
+use super::redact::host_and_port;
+use crate::core::domain::CallErrorKind;
+
+/// How long complaints are counted before the bound follows them.
+const WINDOW: Duration = Duration::from_secs(1);
+/// Complaints in a row, without an answer between them, from which the host as a whole is left alone.
+const IN_A_ROW: u32 = 3;
+/// Longest pause of a whole host, whatever it asks for; a request that meets it again gives up by its own policy.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The limiters of a process, one a host and port, so that two endpoints of a host share one.
+#[derive(Default)]
+pub struct Limiters {
+    hosts: Mutex<HashMap<String, Arc<HostLimiter>>>,
+}
+
+impl Limiters {
+    /// The limiter of the host of `url`; `most` bounds the requests under way where the host is new.
+    pub fn of(&self, url: &Url, most: usize) -> Arc<HostLimiter> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let host = format!("{}://{}", url.scheme(), host_and_port(url));
+        Arc::clone(hosts.entry(host).or_insert_with(|| Arc::new(HostLimiter::new(most))))
+    }
+}
+
+/// The limiter of one host.
+pub struct HostLimiter {
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+/// A place among the requests under way; dropping it without [`Permit::finish`] only frees the place.
+pub struct Permit<'a> {
+    limiter: &'a HostLimiter,
+}
+
+impl HostLimiter {
+    /// At most `most` requests under way, and at least one.
+    pub fn new(most: usize) -> Self {
+        Self { state: Mutex::new(State::new(most)), freed: Notify::new() }
+    }
+
+    /// Waits for a place. Every wait ends: places are held for an attempt's timeout at most, and pauses are bounded.
+    pub async fn acquire(&self) -> Permit<'_> {
+        loop {
+            let freed = self.freed.notified();
+            let turn = self.state().turn(Instant::now());
+            match turn {
+                Turn::Now => return Permit { limiter: self },
+                Turn::At(time) => tokio::time::sleep_until(time.into()).await,
+                Turn::WhenFreed => freed.await,
+            }
+        }
+    }
+
+    /// The bound as it is now.
+    pub fn limit(&self) -> usize {
+        self.state().whole_limit()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Permit<'_> {
+    /// Learns from how the attempt went: `Ok` for an answer, or the kind of its error with the wait it asked for.
+    pub fn finish(self, result: Result<(), (CallErrorKind, Option<Duration>)>, hints: &RateHints) {
+        self.limiter.state().learn(result, hints, Instant::now());
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let free = {
+            let mut state = self.limiter.state();
+            state.under_way = state.under_way.saturating_sub(1);
+            state.whole_limit().saturating_sub(state.under_way)
+        };
+        // Where the bound grew, two may go on for one that came back.
+        for _ in 0..free.min(2) {
+            self.limiter.freed.notify_one();
+        }
+    }
+}
+
+/// What a request that wants a place is told.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Now,
+    At(Instant),
+    WhenFreed,
+}
+
+struct State {
+    most: f64,
+    limit: f64,
+    under_way: usize,
+    resume_at: Option<Instant>,
+    /// Since when complaints and answers are counted.
+    window: Option<Instant>,
+    complaints: f64,
+    answers: f64,
+    complaints_in_a_row: u32,
+}
+
+impl State {
+    fn new(most: usize) -> Self {
+        let most = most.max(1) as f64;
+        Self {
+            most,
+            limit: most,
+            under_way: 0,
+            resume_at: None,
+            window: None,
+            complaints: 0.0,
+            answers: 0.0,
+            complaints_in_a_row: 0,
+        }
+    }
+
+    fn whole_limit(&self) -> usize {
+        (self.limit as usize).max(1)
+    }
+
+    fn turn(&mut self, now: Instant) -> Turn {
+        if let Some(time) = self.resume_at.filter(|time| *time > now) {
+            return Turn::At(time);
+        }
+        if self.under_way >= self.whole_limit() {
+            return Turn::WhenFreed;
+        }
+        self.under_way += 1;
+        Turn::Now
+    }
+
+    fn learn(&mut self, result: Result<(), (CallErrorKind, Option<Duration>)>, hints: &RateHints, now: Instant) {
+        match result {
+            Err((CallErrorKind::RateLimited | CallErrorKind::Overloaded, wait)) => self.complaint(wait, now),
+            Ok(()) => {
+                self.complaints_in_a_row = 0;
+                self.answers += 1.0;
+                self.limit = (self.limit + 1.0 / self.limit).min(self.most);
+            }
+            // A failure of another kind says nothing of the load.
+            Err(_) => {}
+        }
+        self.close_window(now);
+        if let Some(wait) = hints.exhausted_for {
+            self.pause(wait, now);
+        }
+    }
+
+    fn close_window(&mut self, now: Instant) {
+        let since = *self.window.get_or_insert(now);
+        if now.duration_since(since) < WINDOW {
+            return;
+        }
+        let share = self.complaints / (self.complaints + self.answers).max(1.0);
+        self.limit = (self.limit * (1.0 - share / 2.0)).max(1.0);
+        (self.window, self.complaints, self.answers) = (Some(now), 0.0, 0.0);
+    }
+
+    fn complaint(&mut self, wait: Option<Duration>, now: Instant) {
+        self.complaints_in_a_row += 1;
+        self.complaints += 1.0;
+        // One refusal of many says nothing of the others; several in a row mean everybody.
+        if let Some(wait) = wait.filter(|_| self.complaints_in_a_row >= IN_A_ROW) {
+            self.pause(wait, now);
+        }
+    }
+
+    fn pause(&mut self, wait: Duration, now: Instant) {
+        let until = now + wait.min(LONGEST_PAUSE);
+        self.resume_at = Some(self.resume_at.map_or(until, |earlier| earlier.max(until)));
+    }
+}
+
+/// Spaces things out to so many a minute, with a burst of up to one second's worth: the generic cell rate algorithm
+/// (ITU-T I.371).
+pub struct Pace {
+    interval: Duration,
+    burst: Duration,
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// `per_minute` units a minute, at least one.
+    pub fn new(per_minute: u64) -> Self {
+        let interval = Duration::from_secs(60).div_f64(per_minute.max(1) as f64);
+        Self { interval, burst: Duration::from_secs(1), next: Mutex::new(None) }
+    }
+
+    /// Waits until `units` more are allowed. The wait is longer than a minute only for more units than a minute has.
+    pub async fn wait(&self, units: u64) {
+        let at = self.reserve(units, Instant::now());
+        tokio::time::sleep_until(at.into()).await;
+    }
+
+    fn reserve(&self, units: u64, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let due = next.unwrap_or(now).max(now);
+        *next = Some(due + self.interval.mul_f64(units as f64));
+        due.checked_sub(self.burst).map_or(now, |early| early.max(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLD: Err = Err((CallErrorKind::RateLimited, None));
+    type Err = Result<(), (CallErrorKind, Option<Duration>)>;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn none() -> RateHints {
+        RateHints::default()
+    }
+
+    #[test]
+    fn the_bound_follows_the_share_of_complaints_each_second_and_answers_raise_it_to_the_most() {
+        let (mut state, start) = (State::new(100), Instant::now());
+        let second = |state: &mut State, number: u64, complaints: usize, answers: usize| {
+            let time = start + seconds(number) + Duration::from_millis(500);
+            (0..complaints).for_each(|_| state.learn(TOLD, &none(), time));
+            (0..answers).for_each(|_| state.learn(Ok(()), &none(), time));
+            state.learn(Err((CallErrorKind::Server, None)), &none(), start + seconds(number + 1));
+        };
+        state.learn(Err((CallErrorKind::Server, None)), &none(), start);
+        second(&mut state, 0, 100, 0);
+        assert_eq!(state.whole_limit(), 50, "all complained: half of it");
+        second(&mut state, 1, 5, 95);
+        assert_eq!(state.whole_limit(), 50, "one in twenty: what is lost is gained by the answers");
+        (2..20).for_each(|number| second(&mut state, number, 10, 0));
+        assert_eq!(state.whole_limit(), 1, "one request is always allowed");
+        (0..10_000).for_each(|_| state.learn(Ok(()), &none(), start + seconds(60)));
+        assert_eq!(state.whole_limit(), 100);
+    }
+
+    #[test]
+    fn only_complaints_in_a_row_or_an_empty_budget_stop_the_whole_host() {
+        let (mut state, now) = (State::new(10), Instant::now());
+        let told = || Err((CallErrorKind::RateLimited, Some(seconds(600))));
+        state.learn(told(), &none(), now);
+        state.learn(told(), &none(), now);
+        state.learn(Ok(()), &none(), now);
+        state.learn(told(), &none(), now);
+        assert_eq!(state.turn(now), Turn::Now);
+        state.learn(told(), &none(), now);
+        state.learn(told(), &none(), now);
+        assert_eq!(state.turn(now), Turn::At(now + LONGEST_PAUSE), "no pause is longer than a minute");
+        assert_eq!(state.turn(now + LONGEST_PAUSE), Turn::Now);
+        state.learn(Ok(()), &RateHints { exhausted_for: Some(seconds(70)) }, now + seconds(100));
+        assert_eq!(state.turn(now + seconds(100)), Turn::At(now + seconds(160)));
+    }
+
+    #[test]
+    fn failures_of_another_kind_change_nothing() {
+        let (mut state, now) = (State::new(10), Instant::now());
+        for kind in [CallErrorKind::Server, CallErrorKind::Timeout, CallErrorKind::Connect, CallErrorKind::BadAnswer] {
+            state.learn(Err((kind, Some(seconds(5)))), &none(), now);
+        }
+        assert_eq!((state.whole_limit(), state.turn(now)), (10, Turn::Now));
+    }
+
+    #[tokio::test]
+    async fn no_more_are_under_way_than_allowed_and_everybody_gets_a_turn() {
+        let limiter = Arc::new(HostLimiter::new(3));
+        let (now, most) = (Arc::new(Mutex::new(0_usize)), Arc::new(Mutex::new(0_usize)));
+        let tasks: Vec<_> = (0..200)
+            .map(|index| {
+                let (limiter, now, most) = (limiter.clone(), now.clone(), most.clone());
+                tokio::spawn(async move {
+                    let permit = limiter.acquire().await;
+                    {
+                        let mut now = now.lock().unwrap();
+                        *now += 1;
+                        let mut most = most.lock().unwrap();
+                        *most = (*most).max(*now);
+                    }
+                    tokio::task::yield_now().await;
+                    *now.lock().unwrap() -= 1;
+                    match index % 3 {
+                        0 => permit.finish(Ok(()), &none()),
+                        1 => permit.finish(TOLD, &none()),
+                        // A task that is given up frees its place, too.
+                        _ => drop(permit),
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            tokio::time::timeout(seconds(20), task).await.unwrap().unwrap();
+        }
+        assert_eq!(*most.lock().unwrap(), 3);
+    }
+
+    #[test]
+    fn a_pace_lets_a_second_of_burst_through_and_then_keeps_its_distance() {
+        let (pace, now) = (Pace::new(120), Instant::now());
+        let waits: Vec<f64> = (0..6).map(|_| pace.reserve(1, now).duration_since(now).as_secs_f64()).collect();
+        assert_eq!(waits, [0.0, 0.0, 0.0, 0.5, 1.0, 1.5]);
+        assert_eq!(pace.reserve(1, now + seconds(60)), now + seconds(60), "what was not used is not saved up");
+    }
+
+    #[test]
+    fn two_urls_of_a_host_share_a_limiter_and_two_ports_do_not() {
+        let limiters = Limiters::default();
+        let of = |url: &str| limiters.of(&url.parse().unwrap(), 5);
+        assert!(Arc::ptr_eq(&of("https://h/v1"), &of("https://h:443/v2?x=1")));
+        assert!(!Arc::ptr_eq(&of("https://h/v1"), &of("https://h:8443/v1")));
+    }
+}
