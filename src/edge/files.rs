@@ -1,9 +1,58 @@
 //! Files written whole or not at all.
 
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::core::domain::Failure;
+
+/// A file that is written piece by piece and takes the place of what was there only once it is whole. Dropped before,
+/// it leaves nothing behind.
+pub struct AtomicFile {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+}
+
+impl AtomicFile {
+    /// Begins the file that will be at `path`, in a temporary one beside it; its folder is made where it is missing.
+    ///
+    /// # Errors
+    /// A failure naming the file.
+    pub fn create(path: &Path) -> Result<Self, Failure> {
+        let create = || -> io::Result<NamedTempFile> {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder)?;
+            NamedTempFile::new_in(folder)
+        };
+        let file = create().map_err(|error| unwritable(path, error))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
+    }
+
+    /// Adds to the file.
+    ///
+    /// # Errors
+    /// A failure naming the file.
+    pub fn write(&mut self, content: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(content).map_err(|error| unwritable(&self.path, error))
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    /// A failure naming the file, which is then as it was.
+    pub fn finish(self) -> Result<(), Failure> {
+        let Self { path, file } = self;
+        let finish = || -> io::Result<()> {
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            set_permissions(&file)?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        };
+        finish().map_err(|error| unwritable(&path, error))
+    }
+}
 
 /// Writes a file through a temporary one beside it, so that a reader never sees half of it and a failure leaves what
 /// was there.
@@ -11,32 +60,35 @@ use crate::core::domain::Failure;
 /// # Errors
 /// A failure naming the file.
 pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(content)?;
-        set_permissions(&file)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error| {
-        Failure::other(format!("cannot write {}", path.display()))
-            .hint("check the path, its permissions and the free space")
-            .caused_by(error)
-    })
+    let mut file = AtomicFile::create(path)?;
+    file.write(content)?;
+    file.finish()
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Failure {
+    Failure::other(format!("cannot write {}", path.display()))
+        .hint("check the path, its permissions and the free space")
+        .caused_by(error)
+}
+
+/// Bytes that may still be written to the file system of `path`, which must exist. What only the system's administrator
+/// may use does not count.
+///
+/// # Errors
+/// That of the system.
+pub fn free_space(path: &Path) -> io::Result<u64> {
+    fs4::available_space(path)
 }
 
 /// A temporary file is readable by its owner alone; a report is made to be read.
 #[cfg(unix)]
-fn set_permissions(file: &tempfile::NamedTempFile) -> std::io::Result<()> {
+fn set_permissions(file: &NamedTempFile) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
-fn set_permissions(_file: &tempfile::NamedTempFile) -> std::io::Result<()> {
+fn set_permissions(_file: &NamedTempFile) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -69,5 +121,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let failure = write_atomic(folder.path(), b"x").unwrap_err();
         assert!(failure.message.contains(&folder.path().display().to_string()));
+    }
+    #[test]
+    fn a_file_that_is_not_finished_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.txt");
+        std::fs::write(&path, "before").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write(&[b'x'; 100_000]).unwrap();
+        drop(file);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn free_space_is_known_of_what_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_space(folder.path()).unwrap() > 0);
+        assert!(free_space(&folder.path().join("gone")).is_err());
     }
 }

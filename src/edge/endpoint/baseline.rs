@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::core::domain::{
-    CallError, CallErrorKind, Embedder, Endpoint, EndpointFuture, Request, Response, Usage, content_hash,
+    CallError, CallErrorKind, Embedder, Endpoint, EndpointFuture, Request, Response, content_hash,
 };
 use crate::core::vector::{Vectors, top_k};
 
@@ -71,11 +71,15 @@ impl Endpoint for Baseline {
         &self.fingerprint
     }
 
+    fn is_cacheable(&self) -> bool {
+        false
+    }
+
     fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a> {
         Box::pin(async move {
             let begun = Instant::now();
             let output = self.answer(request)?;
-            Ok(Response { output, model: None, usage: Usage::default(), latency: begun.elapsed(), attempts: 1 })
+            Ok(Response::new(output, begun.elapsed()))
         })
     }
 }
@@ -128,7 +132,14 @@ mod tests {
     }
 
     fn ask(id: &str, input: &str) -> Result<String, CallError> {
-        baseline().answer(&Request { example_id: id.into(), input: input.into(), messages: vec![] })
+        baseline().answer(&Request {
+            example_id: id.into(),
+            trial: 0,
+            input: input.into(),
+            messages: vec![],
+            options: serde_json::Map::new(),
+            key: crate::core::domain::RequestKey([0; 16]),
+        })
     }
 
     #[test]

@@ -1,7 +1,27 @@
-//! Things that answer requests: an OpenAI-compatible server, and the nearest-neighbour baseline.
+//! Things that answer requests: model APIs in their dialects, programs, cassettes, and the nearest-neighbour baseline.
 
+mod anthropic;
+mod api;
 mod baseline;
-mod openai;
+mod cassette;
+mod chat_form;
+mod exec;
+mod gemini;
+mod http;
+mod openai_chat;
+mod openai_responses;
+mod replay;
+#[cfg(test)]
+mod test_support;
+mod worker;
 
+pub use anthropic::Anthropic;
+pub use api::{Answer, ApiEndpoint, ApiSettings, Dialect, StreamReader};
 pub use baseline::{Baseline, BaselineMemory};
-pub use openai::{OpenAiEndpoint, OpenAiSettings};
+pub use cassette::{CassetteEntry, CassetteError, CassetteHeader, CassetteWriter};
+pub use exec::{ExecEndpoint, ExecSettings};
+pub use gemini::Gemini;
+pub use http::{HttpApi, HttpTemplate};
+pub use openai_chat::OpenAiChat;
+pub use openai_responses::OpenAiResponses;
+pub use replay::Replay;

@@ -1,36 +1,54 @@
+use std::time::Duration;
+
 use super::*;
-use crate::core::domain::CallErrorKind::{BadAnswer, Connect, RateLimited, Server, Timeout, Unauthorized};
+use crate::core::domain::CallErrorKind::{BadAnswer, Connect, Overloaded, RateLimited, Server, Timeout, Unauthorized};
 use crate::core::domain::Message;
+use crate::core::domain::{CallError, Endpoint, RequestKey, Response};
+use crate::edge::endpoint::{ApiEndpoint, ApiSettings};
 use crate::edge::net::direct_client;
 use crate::edge::net::fault_server::{FaultServer, Reply, closed_port};
+use crate::edge::net::{DEFAULT_MAX_BODY, Limiters, RetryPolicy};
 
 const KEY: &str = "sk-0123456789abcdef";
 
-fn settings(base_url: &str) -> OpenAiSettings {
+fn settings(base_url: &str) -> ApiSettings {
     let ms = Duration::from_millis;
-    OpenAiSettings {
+    ApiSettings {
         name: "local".into(),
         base_url: base_url.into(),
         model: "m".into(),
         api_key: Some(KEY.into()),
+        api_key_header: None,
         headers: vec![("X-Team".into(), "team-secret".into())],
         params: json!({"temperature": 0}).as_object().unwrap().clone(),
         // Long, so that a busy machine does not turn one failure into another.
         timeout: ms(5000),
         retry: RetryPolicy { max_retries: 2, base: ms(1), cap: ms(2), max_retry_after: ms(2000) },
+        stream: false,
+        requests_per_minute: None,
+        tokens_per_minute: None,
     }
 }
 
-fn request() -> Request {
-    let messages = vec![
-        Message { role: "system".into(), content: "be brief".into() },
-        Message { role: "user".into(), content: "hä?".into() },
-    ];
-    Request { example_id: "e".into(), input: "input".into(), messages }
+fn endpoint(settings: ApiSettings) -> Result<ApiEndpoint, Failure> {
+    let dialect = OpenAiChat::new(&settings)?;
+    ApiEndpoint::new(settings, Box::new(dialect), direct_client(), &Limiters::default(), 8)
 }
 
-async fn call(settings: OpenAiSettings) -> Result<Response, CallError> {
-    OpenAiEndpoint::new(settings, direct_client()).unwrap().call(&request()).await
+fn request() -> Request {
+    let messages = vec![Message::text("system", "be brief"), Message::text("user", "hä?")];
+    Request {
+        example_id: "e".into(),
+        trial: 0,
+        input: "input".into(),
+        messages,
+        options: Map::new(),
+        key: RequestKey([0; 16]),
+    }
+}
+
+async fn call(settings: ApiSettings) -> Result<Response, CallError> {
+    endpoint(settings).unwrap().call(&request()).await
 }
 
 fn answer(message: Value) -> Vec<u8> {
@@ -46,8 +64,8 @@ fn ok() -> Reply {
     Reply::http(200, "content-type: application/json\r\n", &answer(json!({"role": "assistant", "content": "yes"})))
 }
 
-fn refused(settings: OpenAiSettings) -> String {
-    match OpenAiEndpoint::new(settings, direct_client()) {
+fn refused(settings: ApiSettings) -> String {
+    match endpoint(settings) {
         Ok(_) => String::new(),
         Err(failure) => failure.message,
     }
@@ -78,9 +96,8 @@ async fn a_good_answer_is_read_with_its_model_and_usage() {
 #[tokio::test]
 async fn without_a_key_no_authorization_is_sent_and_without_messages_the_input_is() {
     let server = FaultServer::start(vec![ok()]);
-    let settings = OpenAiSettings { api_key: None, headers: Vec::new(), ..settings(&server.url) };
-    let endpoint = OpenAiEndpoint::new(settings, direct_client()).unwrap();
-    endpoint.call(&Request { messages: Vec::new(), ..request() }).await.unwrap();
+    let settings = ApiSettings { api_key: None, headers: Vec::new(), ..settings(&server.url) };
+    endpoint(settings).unwrap().call(&Request { messages: Vec::new(), ..request() }).await.unwrap();
     let requests = server.requests();
     let sent = requests.first().unwrap();
     assert!(sent.starts_with("POST /chat/completions ") && !sent.to_lowercase().contains("authorization"), "{sent}");
@@ -129,12 +146,12 @@ async fn failures_that_last_end_with_their_kind_and_the_attempts_made() {
         (Reply::Stall(Reply::partial(1000, "{\"choi")), Timeout, 3, "no complete answer within 100ms"),
         (Reply::http(200, "", b"{\"choices\":[{\"mess"), BadAnswer, 1, "is not JSON: EOF"),
         (Reply::http(200, "", b"{\"choices\":\"\xc3\x28\"}"), BadAnswer, 1, "is not UTF-8"),
-        (huge, BadAnswer, 1, "larger than 10485760 bytes"),
+        (huge, BadAnswer, 1, "larger than 4194304 bytes"),
     ];
     for (reply, kind, attempts, message) in cases {
         let server = FaultServer::start(vec![reply]);
         let timeout = Duration::from_millis(if kind == Timeout { 100 } else { 5000 });
-        let failed = call(OpenAiSettings { timeout, ..settings(&server.url) }).await.unwrap_err();
+        let failed = call(ApiSettings { timeout, ..settings(&server.url) }).await.unwrap_err();
         assert_eq!((failed.kind, failed.attempts), (kind, attempts), "{failed}");
         assert_eq!(server.requests().len(), attempts as usize, "{failed}");
         assert!(failed.message.contains(message), "{failed}");
@@ -156,7 +173,7 @@ async fn with_no_retries_allowed_one_attempt_is_made() {
     let mut settings = settings(&server.url);
     settings.retry.max_retries = 0;
     let failed = call(settings).await.unwrap_err();
-    assert_eq!((failed.kind, failed.attempts, server.requests().len()), (Server, 1, 1));
+    assert_eq!((failed.kind, failed.attempts, server.requests().len()), (Overloaded, 1, 1));
 }
 
 #[tokio::test]
@@ -192,17 +209,16 @@ fn the_output_is_content_or_refusal_or_tool_calls() {
         (json!({}), None),
         (Value::Null, None),
     ];
-    let redactor = Redactor::new(&"http://host".parse().unwrap(), &HeaderMap::new());
     for (message, expected) in cases {
         let answer = json!({"choices": [{"message": message, "finish_reason": "length"}]});
-        match (read_output(&answer, &redactor), expected) {
+        match (read_output(&answer), expected) {
             (Ok(output), Some(expected)) => assert_eq!(output, expected),
             (Err(what), None) => assert!(what.ends_with("no content (finish_reason: length)"), "{what}"),
             (result, expected) => panic!("{message}: {result:?} instead of {expected:?}"),
         }
     }
     for answer in [json!({}), json!([]), json!({"choices": []}), json!({"choices": {}}), json!(null)] {
-        assert_eq!(read_output(&answer, &redactor).unwrap_err(), "the answer has no choices[0]");
+        assert_eq!(read_output(&answer).unwrap_err(), "the answer has no choices[0]");
     }
 }
 
@@ -216,25 +232,23 @@ fn the_path_is_added_whatever_form_the_base_url_has() {
         ("https://h/d/x/?api-version=2024#f", "https://h/d/x/chat/completions?api-version=2024"),
     ];
     for (base, expected) in cases {
-        assert_eq!(full_url(base).unwrap().as_str(), expected);
+        assert_eq!(super::super::api::full_url(base, PATH).unwrap().as_str(), expected);
     }
 }
 
 #[test]
 fn settings_that_cannot_be_meant_are_refused_without_showing_secrets() {
     let base = || settings("http://h/v1");
-    let header = |name: &str, value: &str| OpenAiSettings {
-        headers: vec![(name.to_owned(), value.to_owned().into())],
-        ..base()
-    };
-    let param = |name: &str| OpenAiSettings { params: Map::from_iter([(name.to_owned(), json!(true))]), ..base() };
+    let header =
+        |name: &str, value: &str| ApiSettings { headers: vec![(name.to_owned(), value.to_owned().into())], ..base() };
+    let param = |name: &str| ApiSettings { params: Map::from_iter([(name.to_owned(), json!(true))]), ..base() };
     let cases = [
         (settings("h/v1"), "base_url is not a URL"),
         (settings("ftp://h/v1"), "base_url must begin with http"),
         (settings("http://user:team-secret@h/v1"), "base_url may not hold a user or password"),
-        (OpenAiSettings { model: " ".into(), ..base() }, "model is empty"),
-        (OpenAiSettings { api_key: Some(" ".into()), ..base() }, "api_key is empty"),
-        (OpenAiSettings { api_key: Some("a\nb".into()), ..base() }, "api_key holds a character"),
+        (ApiSettings { model: " ".into(), ..base() }, "model is empty"),
+        (ApiSettings { api_key: Some(" ".into()), ..base() }, "api_key is empty"),
+        (ApiSettings { api_key: Some("a\nb".into()), ..base() }, "api_key holds a character"),
         (header("Authorization", "team-secret"), "both api_key and an Authorization header"),
         (header("a b", "team-secret"), "\"a b\" is not a header name"),
         (header("x-a", "team-secret\n2"), "header \"x-a\" holds a character"),
@@ -251,20 +265,20 @@ fn settings_that_cannot_be_meant_are_refused_without_showing_secrets() {
 
 #[test]
 fn the_fingerprint_follows_what_may_change_answers_and_no_secret() {
-    let print = |change: fn(&mut OpenAiSettings)| {
+    let print = |change: fn(&mut ApiSettings)| {
         let mut settings = settings("http://h/v1?api-version=1&key=one");
         change(&mut settings);
-        OpenAiEndpoint::new(settings, direct_client()).unwrap().fingerprint().to_owned()
+        endpoint(settings).unwrap().fingerprint().to_owned()
     };
     let first = print(|_| {});
-    let same: [fn(&mut OpenAiSettings); 5] = [
+    let same: [fn(&mut ApiSettings); 5] = [
         |s| s.api_key = None,
         |s| s.headers = vec![("x-team".into(), "another".into())],
         |s| s.base_url = "http://h/v1/?api-version=1&key=two".into(),
         |s| s.timeout = Duration::from_secs(9),
         |s| s.name = "other".into(),
     ];
-    let other: [fn(&mut OpenAiSettings); 5] = [
+    let other: [fn(&mut ApiSettings); 5] = [
         |s| s.model = "m2".into(),
         |s| s.base_url = "http://h/v2?api-version=1&key=one".into(),
         |s| s.base_url = "http://h/v1?api-version=2&key=one".into(),
@@ -273,4 +287,157 @@ fn the_fingerprint_follows_what_may_change_answers_and_no_secret() {
     ];
     assert!(same.iter().all(|change| print(*change) == first));
     assert!(other.iter().all(|change| print(*change) != first));
+}
+
+/// What an endpoint that streams makes of these connections.
+async fn stream(replies: Vec<Reply>) -> (Result<Response, CallError>, Vec<String>) {
+    let server = FaultServer::start(replies);
+    let result = call(ApiSettings { stream: true, ..settings(&server.url) }).await;
+    (result, server.requests())
+}
+
+fn events(chunks: &[Value]) -> Reply {
+    let body: String = chunks.iter().map(|chunk| format!(": keep-alive\n\ndata: {chunk}\n\n")).collect();
+    Reply::http(200, "content-type: text/event-stream\r\n", format!("{body}data: [DONE]\n\n").as_bytes())
+}
+
+fn cut_events(chunks: &[Value]) -> Reply {
+    let body: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
+    Reply::http(200, "content-type: text/event-stream\r\n", body.as_bytes())
+}
+
+fn delta(delta: Value) -> Value {
+    json!({"model": "m-0613", "choices": [{"index": 0, "delta": delta, "finish_reason": null}], "usage": null})
+}
+
+fn stop() -> Value {
+    json!({"model": "m-0613", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+}
+
+fn usage() -> Value {
+    json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})
+}
+
+#[tokio::test]
+async fn a_streamed_text_comes_with_its_usage_and_the_time_to_its_first_token() {
+    let first = delta(json!({"role": "assistant", "content": ""}));
+    let chunks = [first, delta(json!({"content": "y"})), delta(json!({"content": "es"})), stop(), usage()];
+    let (response, requests) = stream(vec![events(&chunks)]).await;
+    let response = response.unwrap();
+    assert_eq!((response.output.as_str(), response.model.as_deref(), response.attempts), ("yes", Some("m-0613"), 1));
+    assert_eq!(response.usage, Usage { prompt_tokens: Some(7), completion_tokens: Some(2) });
+    assert!(response.ttft.is_some_and(|ttft| ttft > Duration::ZERO && ttft <= response.latency));
+    let sent = body_of(requests.first().unwrap());
+    assert_eq!((&sent["stream"], &sent["stream_options"]), (&json!(true), &json!({"include_usage": true})));
+}
+
+#[tokio::test]
+async fn streamed_tool_calls_are_put_together_as_they_would_have_come_whole() {
+    let piece = |index: u64, name: Option<&str>, arguments: &str| {
+        let mut function = json!({"arguments": arguments});
+        if let Some(name) = name {
+            function["name"] = json!(name);
+        }
+        delta(json!({"tool_calls": [{"index": index, "id": name, "type": "function", "function": function}]}))
+    };
+    let chunks = [
+        delta(json!({"role": "assistant", "content": null})),
+        piece(0, Some("f"), ""),
+        piece(0, None, "{\"a\""),
+        piece(1, Some("g"), "{}"),
+        piece(0, None, ":1}"),
+        stop(),
+    ];
+    let call = |name: &str, arguments: &str| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"id": "x", "type": "function", "function": function})
+    };
+    let whole = answer(json!({"content": null, "tool_calls": [call("f", "{\"a\":1}"), call("g", "{}")]}));
+    let (streamed, _) = stream(vec![events(&chunks)]).await;
+    let (whole, _) = stream(vec![Reply::http(200, "", &whole)]).await;
+    let streamed = streamed.unwrap();
+    assert_eq!(streamed.output, whole.unwrap().output);
+    assert!(streamed.ttft.is_some());
+}
+
+#[tokio::test]
+async fn a_streamed_refusal_and_an_empty_text_are_answers() {
+    let (refused, _) =
+        stream(vec![events(&[delta(json!({"refusal": "I "})), delta(json!({"refusal": "cannot"})), stop()])]).await;
+    assert_eq!(refused.unwrap().output, "I cannot");
+    let (empty, _) = stream(vec![events(&[delta(json!({"content": ""})), stop()])]).await;
+    let empty = empty.unwrap();
+    assert_eq!((empty.output.as_str(), empty.ttft), ("", None));
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_of_a_stream_is_the_servers_and_tried_again() {
+    let error = json!({"error": {"message": format!("out of memory for {KEY}"), "type": "server_error"}});
+    let bad = [delta(json!({"content": "y"})), error];
+    let (response, _) = stream(vec![events(&bad), events(&[delta(json!({"content": "yes"})), stop()])]).await;
+    let response = response.unwrap();
+    assert_eq!((response.output.as_str(), response.attempts), ("yes", 2));
+    let (failed, requests) = stream(vec![events(&bad)]).await;
+    let failed = failed.unwrap_err();
+    assert_eq!((failed.kind, failed.attempts, requests.len()), (Server, 3, 3));
+    assert!(failed.message.ends_with("broken off by the server: out of memory for ***"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_stream_cut_before_its_end_is_a_broken_connection_and_tried_again() {
+    let cut = [delta(json!({"content": "ye"}))];
+    let (failed, requests) = stream(vec![cut_events(&cut)]).await;
+    let failed = failed.unwrap_err();
+    assert_eq!((failed.kind, failed.attempts, requests.len()), (Connect, 3, 3));
+    assert!(failed.message.ends_with("ended before the answer was complete"), "{failed}");
+    // With its reason to finish it is complete, [DONE] or not.
+    let (response, _) = stream(vec![cut_events(&cut), cut_events(&[cut[0].clone(), stop()])]).await;
+    let response = response.unwrap();
+    assert_eq!((response.output.as_str(), response.attempts), ("ye", 2));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_stream_answers_all_the_same() {
+    let (response, _) = stream(vec![ok()]).await;
+    let response = response.unwrap();
+    assert_eq!((response.output.as_str(), response.ttft), ("yes", None));
+}
+
+#[tokio::test]
+async fn events_that_cannot_be_read_are_a_bad_answer() {
+    let body = b"data: {\"choices\"\n\n";
+    let (failed, _) = stream(vec![Reply::http(200, "content-type: text/event-stream\r\n", body)]).await;
+    let failed = failed.unwrap_err();
+    assert_eq!((failed.kind, failed.attempts), (BadAnswer, 1));
+    assert!(failed.message.contains("an event is not JSON"), "{failed}");
+}
+
+const WORDS: &[&str] = &[
+    "choices",
+    "delta",
+    "message",
+    "content",
+    "refusal",
+    "tool_calls",
+    "index",
+    "function",
+    "name",
+    "arguments",
+    "finish_reason",
+    "usage",
+    "prompt_tokens",
+    "error",
+    "type",
+    "text",
+];
+
+proptest::proptest! {
+    #[test]
+    fn no_answer_makes_it_panic(
+        answers in proptest::collection::vec(crate::edge::endpoint::test_support::hostile_json(WORDS), 1..5),
+        text in proptest::prelude::any::<String>(),
+    ) {
+        let settings = ApiSettings { stream: true, ..settings("http://h") };
+        crate::edge::endpoint::test_support::survives(&OpenAiChat::new(&settings).unwrap(), &answers, &text);
+    }
 }

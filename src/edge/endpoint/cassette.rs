@@ -1,0 +1,203 @@
+//! What a run asked and was answered, as JSON lines: a header, then one line an outcome. The same entries give the same
+//! bytes.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::core::domain::{CallError, CallErrorKind, Failure, Message, Request, RequestKey, Response, Usage};
+use crate::edge::files::AtomicFile;
+
+/// The format this version writes and reads.
+pub(super) const FORMAT: &str = "karat.cassette/1";
+
+/// The first line: what was run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cassette", rename = "karat.cassette/1")]
+pub struct CassetteHeader {
+    /// Name of the endpoint.
+    pub endpoint: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+    /// Name of the suite.
+    pub suite: String,
+    /// Its hash.
+    pub suite_version: String,
+    /// Name of the dataset.
+    pub dataset: String,
+    /// Its hash.
+    pub dataset_version: String,
+    /// Name of the prompt, where the suite has several.
+    pub prompt: Option<String>,
+    /// How often every example was asked.
+    pub repeats: u32,
+}
+
+/// One outcome.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CassetteEntry {
+    /// The example.
+    pub id: String,
+    /// Which repeat, from 0.
+    pub trial: u32,
+    /// The [`RequestKey`] in hex digits.
+    pub request: String,
+    /// What was sent, for people to read: the key alone decides which request is answered.
+    #[serde(default)]
+    pub messages: Vec<Message>,
+    /// The options sent.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub options: Map<String, Value>,
+    /// The answer; `None` for an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The error; `None` for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<CassetteError>,
+    /// The model the endpoint said it used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Tokens used; `None` where nothing is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// Milliseconds of the successful attempt, to the microsecond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<f64>,
+    /// Milliseconds to the first token, to the microsecond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttft_ms: Option<f64>,
+    /// Attempts made.
+    #[serde(default = "one")]
+    pub attempts: u32,
+}
+
+/// A failed call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CassetteError {
+    /// Name of its kind.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl CassetteEntry {
+    /// What came of a request.
+    pub fn new(request: &Request, result: Result<&Response, &CallError>) -> Self {
+        let entry = Self {
+            id: request.example_id.clone(),
+            trial: request.trial,
+            request: request.key.hex(),
+            messages: request.turns(),
+            options: request.options.clone(),
+            output: None,
+            error: None,
+            model: None,
+            usage: None,
+            latency_ms: None,
+            ttft_ms: None,
+            attempts: 1,
+        };
+        match result {
+            Ok(response) => Self {
+                output: Some(response.output.clone()),
+                model: response.model.clone(),
+                usage: Some(response.usage).filter(|usage| *usage != Usage::default()),
+                latency_ms: Some(milliseconds(response.latency)),
+                ttft_ms: response.ttft.map(milliseconds),
+                attempts: response.attempts,
+                ..entry
+            },
+            Err(error) => Self {
+                error: Some(CassetteError { kind: error.kind.name().to_owned(), message: error.message.clone() }),
+                attempts: error.attempts,
+                ..entry
+            },
+        }
+    }
+
+    /// The key of its request; `None` where it is not 32 hex digits.
+    pub(super) fn key(&self) -> Option<RequestKey> {
+        let is_hex = self.request.len() == 32 && self.request.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(&self.request, 16).ok().filter(|_| is_hex)?;
+        Some(RequestKey(number.to_be_bytes()))
+    }
+
+    /// The answer or the error, as it was; a kind of error that this version does not know is internal.
+    ///
+    /// # Errors
+    /// What is wrong with the entry.
+    pub(super) fn into_result(self) -> Result<Result<Response, CallError>, String> {
+        match (self.output, self.error) {
+            (Some(output), None) => Ok(Ok(Response {
+                output,
+                model: self.model,
+                usage: self.usage.unwrap_or_default(),
+                latency: self.latency_ms.map(|ms| duration("latency_ms", ms)).transpose()?.unwrap_or_default(),
+                ttft: self.ttft_ms.map(|ms| duration("ttft_ms", ms)).transpose()?,
+                attempts: self.attempts,
+                cached: true,
+            })),
+            (None, Some(error)) => {
+                let kind = CallErrorKind::from_name(&error.kind).unwrap_or(CallErrorKind::Internal);
+                Ok(Err(CallError { attempts: self.attempts, ..CallError::new(kind, error.message) }))
+            }
+            (Some(_), Some(_)) => Err("both output and error are given".to_owned()),
+            (None, None) => Err("neither output nor error is given".to_owned()),
+        }
+    }
+}
+
+/// Divided last: the result is then the number nearest to that many thousandths, and printed with no more digits.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn duration(field: &str, ms: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(ms / 1e3).map_err(|_| format!("{field} {ms} is not a duration"))
+}
+
+/// Writes a cassette. Dropped before it is finished, it leaves nothing behind.
+pub struct CassetteWriter {
+    file: AtomicFile,
+}
+
+impl CassetteWriter {
+    /// Begins the cassette that will be at `path`.
+    ///
+    /// # Errors
+    /// A failure naming the file.
+    pub fn create(path: &Path, header: &CassetteHeader) -> Result<Self, Failure> {
+        let mut writer = Self { file: AtomicFile::create(path)? };
+        writer.line(header)?;
+        Ok(writer)
+    }
+
+    /// Adds an outcome. Entries stay in the order in which they are written.
+    ///
+    /// # Errors
+    /// A failure naming the file.
+    pub fn write(&mut self, entry: &CassetteEntry) -> Result<(), Failure> {
+        self.line(entry)
+    }
+
+    /// Puts the cassette in its place.
+    ///
+    /// # Errors
+    /// A failure naming the file.
+    pub fn finish(self) -> Result<(), Failure> {
+        self.file.finish()
+    }
+
+    fn line(&mut self, content: &impl Serialize) -> Result<(), Failure> {
+        let mut line = serde_json::to_vec(content)
+            .map_err(|error| Failure::other("an outcome cannot be written as JSON").caused_by(error))?;
+        line.push(b'\n');
+        self.file.write(&line)
+    }
+}

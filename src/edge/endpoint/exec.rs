@@ -1,0 +1,247 @@
+//! An endpoint that is a program: any script that reads a JSON line and writes one.
+//!
+//! A worker is out of the pool while it is asked, and goes back only once it has answered whole. Whatever else happens
+//! (a timeout, a crash, a call given up in the middle) ends it, so that no answer is ever given to another request.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::worker::{Fault, Program, Told, Worker};
+use crate::core::domain::{
+    CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Message, Request, Response, Usage, canonical_json,
+    content_hash,
+};
+use crate::edge::net::{DEFAULT_MAX_BODY, RetryPolicy, with_retry};
+
+/// A larger file of the command is known by its path alone: it is data or an interpreter, and would be read at every
+/// start.
+const MAX_HASHED_FILE: u64 = 16 * 1024 * 1024;
+
+/// What is known of a program before it is started.
+#[derive(Debug, Clone)]
+pub struct ExecSettings {
+    /// The name it has in the workspace.
+    pub name: String,
+    /// The program and its arguments; no shell reads them.
+    pub command: Vec<String>,
+    /// Its working directory.
+    pub folder: PathBuf,
+    /// Most of its processes at once; each is asked one request at a time.
+    pub workers: usize,
+    /// Longest time of one attempt, the start of a worker included.
+    pub timeout: Duration,
+    /// How transient failures are tried again.
+    pub retry: RetryPolicy,
+    /// Sent with every request.
+    pub params: Map<String, Value>,
+    /// Whatever the user raises where the program answers differently than before and no file of its command shows it.
+    pub revision: Option<String>,
+}
+
+/// A program that answers requests, one JSON line each.
+///
+/// It reads `{"id", "trial", "input", "messages", "options", "params"}` and writes `{"output"}`, with `model` and
+/// `usage` (`prompt_tokens`, `completion_tokens`) where it knows them, or `{"error", "retry"}`. An output that is no
+/// text is taken as canonical JSON. An answer may repeat `id` and `trial`, which are then checked. It runs in a process
+/// group of its own and should end when its stdin does.
+pub struct ExecEndpoint {
+    name: String,
+    fingerprint: String,
+    program: Program,
+    params: Map<String, Value>,
+    timeout: Duration,
+    retry: RetryPolicy,
+    slots: Semaphore,
+    idle: Mutex<Vec<Worker>>,
+}
+
+impl ExecEndpoint {
+    /// An endpoint that starts its first process at the first call.
+    ///
+    /// Its fingerprint is the content hash, under the label `endpoint`, of the canonical JSON of command, params,
+    /// revision, and the hash of every file that the command names and that holds at most 16 MiB.
+    ///
+    /// # Errors
+    /// A data failure for an empty command or no workers.
+    pub fn new(settings: ExecSettings) -> Result<Self, Failure> {
+        let fault = |what: &str| Failure::data(format!("endpoint \"{}\": {what}", settings.name));
+        if settings.command.first().is_none_or(|program| program.trim().is_empty()) {
+            return Err(fault("command is empty").hint("name the program and its arguments, such as [python3, ask.py]"));
+        }
+        if settings.workers == 0 {
+            return Err(fault("workers must be at least 1"));
+        }
+        Ok(Self {
+            fingerprint: fingerprint(&settings),
+            program: Program::new(settings.command, &settings.folder)?,
+            slots: Semaphore::new(settings.workers.min(Semaphore::MAX_PERMITS)),
+            idle: Mutex::new(Vec::new()),
+            name: settings.name,
+            params: settings.params,
+            timeout: settings.timeout,
+            retry: settings.retry,
+        })
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Response, CallError> {
+        let line = self.request_line(request);
+        let (response, attempts) = with_retry(&self.retry, async |_: u32| self.attempt(&line, request).await).await?;
+        Ok(Response { attempts, ..response })
+    }
+
+    fn request_line(&self, request: &Request) -> Vec<u8> {
+        let messages: Vec<Value> = request.turns().iter().map(Message::to_json).collect();
+        let line = json!({
+            "id": request.example_id,
+            "trial": request.trial,
+            "input": request.input,
+            "messages": messages,
+            "options": request.options,
+            "params": self.params,
+        });
+        format!("{line}\n").into_bytes()
+    }
+
+    async fn attempt(&self, line: &[u8], request: &Request) -> Result<Response, CallError> {
+        let slot = self.slots.acquire().await;
+        let _slot = slot.map_err(|_| CallError::new(CallErrorKind::Internal, "the workers were given up"))?;
+        let mut worker = self.worker().await?;
+        match timeout(self.timeout, worker.ask(line)).await {
+            Err(_) => Err(self.too_slow(&worker)),
+            Ok(Err(fault)) => Err(self.broken(worker, fault).await),
+            Ok(Ok(told)) => {
+                let answer = read_answer(&told, request).map_err(|what| self.unreadable(&told.line, what))?;
+                if told.is_in_step {
+                    self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+                }
+                answer.map_err(|error| CallError { message: self.program.line(&error.message), ..error })
+            }
+        }
+    }
+
+    /// An idle worker that can be asked, else a new one.
+    async fn worker(&self) -> Result<Worker, CallError> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        while let Some(mut worker) = idle() {
+            if worker.is_ready().await {
+                return Ok(worker);
+            }
+        }
+        self.program.start()
+    }
+
+    fn too_slow(&self, worker: &Worker) -> CallError {
+        let words = self.words(worker.last_words());
+        let message = format!(
+            "the program \"{}\" did not answer within {} s (it must flush its stdout after every line){words}",
+            self.program.shown(),
+            self.timeout.as_secs_f64(),
+        );
+        CallError::new(CallErrorKind::Timeout, message)
+    }
+
+    async fn broken(&self, worker: Worker, fault: Fault) -> CallError {
+        let shown = self.program.shown();
+        let (kind, message) = match fault {
+            Fault::TooLong => {
+                let most = DEFAULT_MAX_BODY / (1024 * 1024);
+                (CallErrorKind::BadAnswer, format!("the answer of the program \"{shown}\" is longer than {most} MiB"))
+            }
+            Fault::Unreadable(error) => {
+                (CallErrorKind::Connect, format!("the answer of the program \"{shown}\" cannot be read: {error}"))
+            }
+            Fault::Ended(in_line) => {
+                let (status, words) = worker.end().await;
+                let how = status.map_or_else(|| "closed its stdout".to_owned(), |status| format!("ended ({status})"));
+                let when =
+                    if in_line { "in the middle of an answer, which must end its line" } else { "without answering" };
+                (CallErrorKind::Connect, format!("the program \"{shown}\" {how} {when}{}", self.words(words)))
+            }
+        };
+        CallError::new(kind, message)
+    }
+
+    fn words(&self, last_line: Option<String>) -> String {
+        let line = last_line.map(|line| self.program.line(&line)).filter(|line| !line.is_empty());
+        line.map_or_else(String::new, |line| format!("; its stderr ends with: {line}"))
+    }
+
+    fn unreadable(&self, line: &[u8], what: String) -> CallError {
+        let begin = self.program.line(&String::from_utf8_lossy(line.get(..1024).unwrap_or(line)));
+        let message = format!("the program \"{}\" {what}; it wrote: {begin}", self.program.shown());
+        CallError::new(CallErrorKind::BadAnswer, message)
+    }
+}
+
+impl Endpoint for ExecEndpoint {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a> {
+        Box::pin(self.ask(request))
+    }
+}
+
+/// What a line says: an answer, or the program's own error, after either of which it can be asked again. The outer
+/// error completes "the program …" and means that it cannot.
+fn read_answer(told: &Told, request: &Request) -> Result<Result<Response, CallError>, String> {
+    let answer: Map<String, Value> =
+        serde_json::from_slice(&told.line).map_err(|error| format!("did not answer with a JSON object: {error}"))?;
+    let is_of = |key: &str, own: Value| answer.get(key).is_none_or(|value| value.is_null() || *value == own);
+    if !is_of("id", json!(request.example_id)) || !is_of("trial", json!(request.trial)) {
+        return Err(format!("answered another request than example {}, trial {}", request.example_id, request.trial));
+    }
+    if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
+        let transient = answer.get("retry").and_then(Value::as_bool).unwrap_or_default();
+        let kind = if transient { CallErrorKind::Server } else { CallErrorKind::Refused };
+        return Ok(Err(CallError::new(kind, format!("the program says: {}", as_text(error)))));
+    }
+    let output = answer.get("output").ok_or("answered with neither \"output\" nor \"error\"")?;
+    let tokens = |key: &str| answer.get("usage").and_then(|usage| usage.get(key)).and_then(Value::as_u64);
+    Ok(Ok(Response {
+        model: answer.get("model").and_then(Value::as_str).map(str::to_owned),
+        usage: Usage { prompt_tokens: tokens("prompt_tokens"), completion_tokens: tokens("completion_tokens") },
+        ..Response::new(as_text(output), told.latency)
+    }))
+}
+
+fn as_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| canonical_json(value), str::to_owned)
+}
+
+fn fingerprint(settings: &ExecSettings) -> String {
+    let hash = |argument: &String| Some((argument.clone(), file_hash(&settings.folder.join(argument))?));
+    let files: BTreeMap<String, String> = settings.command.iter().filter_map(hash).collect();
+    let basis = json!({
+        "type": "exec",
+        "command": settings.command,
+        "params": settings.params,
+        "revision": settings.revision,
+        "files": files,
+    });
+    content_hash("endpoint", canonical_json(&basis).as_bytes())
+}
+
+/// The hash of a small file, so that an edited script is another endpoint; `None` for whatever is none.
+fn file_hash(path: &Path) -> Option<String> {
+    let known = std::fs::metadata(path).ok()?;
+    if !known.is_file() || known.len() > MAX_HASHED_FILE {
+        return None;
+    }
+    Some(content_hash("file", &std::fs::read(path).ok()?))
+}
+
+#[cfg(test)]
+#[path = "exec_tests.rs"]
+mod tests;
