@@ -2,6 +2,7 @@
 
 mod card;
 mod embedder;
+mod endpoint;
 mod secrets;
 mod suite;
 mod workspace;
@@ -9,11 +10,13 @@ mod yaml;
 
 pub use card::CardFile;
 pub use embedder::{EmbedderDefinition, EmbedderType, ModelDefinition};
+pub use endpoint::{
+    ApiDefinition, ApiDialect, EndpointDefinition, EndpointFile, EndpointSettings, EndpointType, HttpDefinition,
+    OpenAiApi, definition_of_id,
+};
 pub use secrets::Secrets;
 pub use suite::{SuiteFile, load_suite, suite_content, suite_from_content};
-pub use workspace::{
-    DecaySettings, EndpointSettings, EndpointType, Workspace, WorkspaceFile, find_workspace, load_workspace,
-};
+pub use workspace::{DecaySettings, Workspace, WorkspaceFile, find_workspace, load_workspace};
 pub use yaml::read_yaml;
 
 use crate::core::domain::Failure;

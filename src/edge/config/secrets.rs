@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::core::domain::Failure;
+use crate::core::privacy::Mask;
 
-/// Resolves references. The environment wins over `.env`.
+/// Resolves references. The environment wins over `.env`. It remembers the secrets it gave out, so that they can be
+/// masked wherever they come back.
 #[derive(Default)]
 pub struct Secrets {
     dotenv: HashMap<String, SecretString>,
+    given: Mutex<Vec<SecretString>>,
 }
 
 impl Secrets {
@@ -29,15 +33,56 @@ impl Secrets {
             let (name, value) = entry.map_err(|_| fail())?;
             dotenv.insert(name, value.into());
         }
-        Ok(Self { dotenv })
+        Ok(Self { dotenv, given: Mutex::default() })
     }
 
-    /// Replaces every `${NAME}` in `text`. `key` says where the text stands, for the error.
+    /// Replaces every `${NAME}` in a text that is no secret, such as a model's name. `key` says where the text stands,
+    /// for the error.
     ///
     /// # Errors
     /// A data failure naming the key and the variable that is not set.
     pub fn expand(&self, key: &str, text: &str) -> Result<String, Failure> {
-        use secrecy::ExposeSecret;
+        self.resolve(key, text, &mut |_| ())
+    }
+
+    /// The same for a text whose variables are secrets.
+    ///
+    /// # Errors
+    /// As [`Self::expand`].
+    pub fn expand_secret(&self, key: &str, text: &str) -> Result<String, Failure> {
+        self.resolve(key, text, &mut |value| self.remember(value))
+    }
+
+    /// The same for a URL: a variable that holds a whole URL or a host is no secret, any other one is.
+    ///
+    /// # Errors
+    /// As [`Self::expand`].
+    pub fn expand_url(&self, key: &str, text: &str) -> Result<String, Failure> {
+        let is_address = |value: &str| value.contains("://") || value.contains('.') || value.starts_with("localhost");
+        self.resolve(key, text, &mut |value| {
+            if !is_address(value) {
+                self.remember(value);
+            }
+        })
+    }
+
+    /// What masks every secret given out so far.
+    pub fn mask(&self) -> Mask {
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        Mask::new(given.iter().map(|secret| secret.expose_secret()))
+    }
+
+    fn remember(&self, value: &str) {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).push(value.to_owned().into());
+    }
+
+    /// Whether the variable a reference names has a value, for every `${NAME}` in `text`.
+    pub fn references(&self, text: &str) -> Vec<(String, bool)> {
+        let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name.to_owned()));
+        names.map(|name| (name.clone(), std::env::var(&name).is_ok() || self.dotenv.contains_key(&name))).collect()
+    }
+
+    fn resolve(&self, key: &str, text: &str, given: &mut dyn FnMut(&str)) -> Result<String, Failure> {
         let mut out = String::new();
         let mut rest = text;
         while let Some(start) = rest.find("${") {
@@ -48,8 +93,14 @@ impl Secrets {
             let name = &after[..end];
             out.push_str(&rest[..start]);
             match (std::env::var(name), self.dotenv.get(name)) {
-                (Ok(value), _) => out.push_str(&value),
-                (Err(_), Some(value)) => out.push_str(value.expose_secret()),
+                (Ok(value), _) => {
+                    given(&value);
+                    out.push_str(&value);
+                }
+                (Err(_), Some(value)) => {
+                    given(value.expose_secret());
+                    out.push_str(value.expose_secret());
+                }
                 (Err(_), None) => {
                     return Err(Failure::data(format!(
                         "karat.yaml: {key} needs the variable {name}, which is not set"
@@ -99,6 +150,25 @@ mod tests {
             "karat.yaml: endpoints.m.api_key needs the variable KARAT_TEST_MISSING, which is not set"
         );
         assert!(secrets.expand("k", "${OPEN").is_err());
+    }
+
+    #[test]
+    fn secrets_given_out_are_masked_and_addresses_and_models_are_not() {
+        let mut secrets = Secrets::default();
+        for (name, value) in
+            [("KEY", "canary-key"), ("PATHPART", "canary-path"), ("HOST", "api.example.org"), ("MODEL", "gpt-x")]
+        {
+            secrets.dotenv.insert(format!("KARAT_TEST_{name}"), value.to_owned().into());
+        }
+        secrets.expand_secret("k", "Bearer ${KARAT_TEST_KEY}").unwrap();
+        secrets.expand_url("k", "https://${KARAT_TEST_HOST}/${KARAT_TEST_PATHPART}/v1").unwrap();
+        secrets.expand("k", "${KARAT_TEST_MODEL}").unwrap();
+        let said = "gpt-x at api.example.org/canary-path said canary-key";
+        assert_eq!(secrets.mask().text(said), "gpt-x at api.example.org/*** said ***");
+        assert_eq!(
+            secrets.references("${KARAT_TEST_KEY} ${KARAT_TEST_NO}"),
+            [("KARAT_TEST_KEY".to_owned(), true), ("KARAT_TEST_NO".to_owned(), false)]
+        );
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! `suites/NAME.yaml`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::yaml::read_yaml;
 use crate::core::domain::{
-    Failure, Gate, Normalization, Prompt, PromptMessage, Scorer, ScorerKind, Suite, canonical_json, content_hash,
+    Failure, Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite,
+    canonical_json, content_hash,
 };
 
 /// A suite as written.
@@ -22,6 +24,15 @@ pub struct SuiteFile {
     pub dataset: String,
     /// What is sent. Default: the input itself.
     pub prompt: Option<PromptFile>,
+    /// Several prompts by name, in place of "prompt": each is run on each endpoint.
+    #[serde(default)]
+    pub prompts: BTreeMap<String, PromptFile>,
+    /// What prompts know as vars.NAME. A reference such as ${TOKEN} is resolved from the environment or .env and goes
+    /// into requests only: it is masked wherever an answer repeats it.
+    #[serde(default)]
+    pub vars: Map<String, Value>,
+    /// How often each example is asked. Default: 1.
+    pub repeat: Option<u32>,
     /// The endpoints asked, by their names in karat.yaml.
     pub endpoints: Vec<String>,
     /// How answers are scored; the first scorer is the one the headline shows.
@@ -94,6 +105,8 @@ pub struct ScorerFile {
     pub relative: Option<f64>,
     /// json_schema: the schema.
     pub schema: Option<Value>,
+    /// How the scores of repeats become one: mean, majority, any, all, pass@k or pass^k. Default: mean.
+    pub reduce: Option<String>,
 }
 
 /// A gate as written.
@@ -137,11 +150,14 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     if !(0.0..=1.0).contains(&error_tolerance) {
         return Err(fail(format!("error_tolerance is {error_tolerance}, but must lie between 0 and 1")));
     }
+    let repeats = convert_repeat(file.repeat).map_err(fail)?;
     let mut suite = Suite {
         name,
         version: String::new(),
         dataset: file.dataset,
-        prompt: convert_prompt(file.prompt, path)?,
+        prompts: convert_prompts(file.prompt, file.prompts, path)?,
+        vars: file.vars,
+        repeats,
         endpoints: file.endpoints,
         scorers,
         gates,
@@ -151,18 +167,30 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     Ok(suite)
 }
 
-/// Canonical JSON of everything that decides what is sent and how it is judged; the endpoints asked are not part of it.
+/// Canonical JSON of everything that decides what is sent and how it is judged; the endpoints asked and the number of
+/// repeats are not part of it.
 pub fn suite_content(suite: &Suite) -> String {
-    canonical_json(&json!({
+    let mut content = json!({
         "dataset": suite.dataset,
-        "prompt": suite.prompt,
         "scorers": suite.scorers,
         "gates": suite.gates,
         "error_tolerance": suite.error_tolerance,
-    }))
+    });
+    // A suite with one prompt has the version it had before there could be several.
+    match suite.prompts.as_slice() {
+        [NamedPrompt { name: None, prompt }] => content["prompt"] = json!(prompt),
+        several => {
+            let named = |one: &NamedPrompt| (one.name.clone().unwrap_or_default(), json!(one.prompt));
+            content["prompts"] = Value::Object(several.iter().map(named).collect());
+        }
+    }
+    if !suite.vars.is_empty() {
+        content["vars"] = Value::Object(suite.vars.clone());
+    }
+    canonical_json(&content)
 }
 
-/// A suite as it was kept by [`suite_content`]; without the endpoints asked.
+/// A suite as it was kept by [`suite_content`]; without the endpoints asked, and with one repeat.
 ///
 /// # Errors
 /// A store failure where the content is none.
@@ -170,7 +198,11 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
     #[derive(Deserialize)]
     struct Content {
         dataset: String,
-        prompt: Prompt,
+        prompt: Option<Prompt>,
+        #[serde(default)]
+        prompts: BTreeMap<String, Prompt>,
+        #[serde(default)]
+        vars: Map<String, Value>,
         scorers: Vec<Scorer>,
         gates: Vec<Gate>,
         error_tolerance: f64,
@@ -178,16 +210,48 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
     let content: Content = serde_json::from_str(content).map_err(|error| {
         Failure::store(format!("the kept version of the suite {name} cannot be read")).caused_by(error)
     })?;
+    let one = content.prompt.map(|prompt| NamedPrompt { name: None, prompt });
+    let several = content.prompts.into_iter().map(|(name, prompt)| NamedPrompt { name: Some(name), prompt });
     Ok(Suite {
         name: name.to_owned(),
         version: version.to_owned(),
         dataset: content.dataset,
-        prompt: content.prompt,
+        prompts: one.into_iter().chain(several).collect(),
+        vars: content.vars,
+        repeats: 1,
         endpoints: Vec::new(),
         scorers: content.scorers,
         gates: content.gates,
         error_tolerance: content.error_tolerance,
     })
+}
+
+/// The prompts of a suite in the order of their names.
+fn convert_prompts(
+    one: Option<PromptFile>,
+    several: BTreeMap<String, PromptFile>,
+    suite: &Path,
+) -> Result<Vec<NamedPrompt>, Failure> {
+    if several.is_empty() {
+        return Ok(vec![NamedPrompt { name: None, prompt: convert_prompt(one, suite)? }]);
+    }
+    if one.is_some() {
+        return Err(Failure::data(format!("{}: there are both prompt and prompts", suite.display()))
+            .hint("give the single prompt a name under \"prompts\""));
+    }
+    let named = several
+        .into_iter()
+        .map(|(name, file)| Ok(NamedPrompt { prompt: convert_prompt(Some(file), suite)?, name: Some(name) }));
+    named.collect()
+}
+
+fn convert_repeat(repeat: Option<u32>) -> Result<u32, String> {
+    let repeat = repeat.unwrap_or(1);
+    if (1..=1000).contains(&repeat) {
+        Ok(repeat)
+    } else {
+        Err(format!("repeat is {repeat}, but must lie between 1 and 1000"))
+    }
 }
 
 fn convert_prompt(file: Option<PromptFile>, suite: &Path) -> Result<Prompt, Failure> {
@@ -257,7 +321,9 @@ fn convert_scorer(file: ScorerFile) -> Result<Scorer, String> {
         ScorerType::Numeric => numeric(&name, file.absolute.unwrap_or(0.0), file.relative.unwrap_or(1e-6))?,
         ScorerType::JsonSchema => ScorerKind::JsonSchema { schema: file.schema.ok_or_else(|| missing("schema"))? },
     };
-    Ok(Scorer { name, kind })
+    let reduce = file.reduce.map_or(Ok(Reducer::Mean), Reducer::try_from);
+    let reduce = reduce.map_err(|problem| format!("scorer \"{name}\": {problem}"))?;
+    Ok(Scorer { name, kind, reduce })
 }
 
 fn numeric(name: &str, absolute: f64, relative: f64) -> Result<ScorerKind, String> {
@@ -308,8 +374,20 @@ mod tests {
         let file = load(&format!("{rest}prompt: {{file: p.txt}}\n")).unwrap();
         let inline =
             load(&format!("description: other words\nprompt: {{text: \"Label: {{{{ input }}}}\"}}\n{rest}")).unwrap();
-        assert_eq!((file.prompt, &file.version), (inline.prompt, &inline.version));
+        assert_eq!((file.prompts, &file.version), (inline.prompts, &inline.version));
         assert_eq!(file.scorers[0].name, "exact");
+    }
+
+    #[test]
+    fn prompts_and_vars_read_back_from_the_kept_content() {
+        let text = "dataset: d\nendpoints: [m]\nscorers: [{type: exact, reduce: pass^3}]\nrepeat: 3\n\
+                    vars: {tone: kind, token: \"${T}\"}\nprompts:\n  b: {text: B}\n  a: {file: p.txt}\n";
+        let suite = load(text).unwrap();
+        let names: Vec<_> = suite.prompts.iter().map(|prompt| prompt.name.as_deref().unwrap()).collect();
+        assert_eq!((names, suite.repeats, suite.scorers[0].reduce), (vec!["a", "b"], 3, Reducer::PassAll(3)));
+        let kept = suite_from_content("s", &suite.version, &suite_content(&suite)).unwrap();
+        assert_eq!((&kept.prompts, &kept.vars, &kept.scorers), (&suite.prompts, &suite.vars, &suite.scorers));
+        assert_eq!(suite_content(&kept), suite_content(&suite));
     }
 
     #[test]
@@ -329,6 +407,12 @@ mod tests {
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{scorer: f1, min: 0.5}]\n",
                 "but the suite has exact",
+            ),
+            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact, reduce: best}]\n", "\"best\" is no reducer"),
+            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nrepeat: 0\n", "repeat is 0"),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {text: x}\nprompts: {a: {text: y}}\n",
+                "both prompt and prompts",
             ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {}\n",

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Deserialize;
 
 use super::embedder::{EmbedderDefinition, EmbedderFile, definitions};
-use super::secrets::{Secrets, is_secret_name, require_reference};
+use super::endpoint::{EndpointDefinition, EndpointFile, endpoint_definition};
+use super::secrets::Secrets;
 use super::yaml::read_yaml;
 use crate::core::domain::{Failure, nearest, parse_span};
 use crate::core::signals::Policy;
@@ -32,6 +32,9 @@ pub struct WorkspaceFile {
     /// Things that answer requests, by name.
     #[serde(default)]
     pub endpoints: BTreeMap<String, EndpointFile>,
+    /// How long answers serve again.
+    #[serde(default)]
+    pub cache: CacheFile,
     /// Sources of sampled production traffic, by name.
     #[serde(default)]
     pub traffic: BTreeMap<String, TrafficSource>,
@@ -40,42 +43,13 @@ pub struct WorkspaceFile {
     pub decay: DecayFile,
 }
 
-/// The kind of an endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EndpointType {
-    /// Any server that speaks the OpenAI chat completions API.
-    Openai,
-    /// A nearest-neighbour classifier over a labelled dataset: does the model beat the obvious?
-    Baseline,
-}
-
-/// An endpoint as written. Which keys apply depends on `type`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+/// The cache of answers as written.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct EndpointFile {
-    /// Its kind.
-    pub r#type: EndpointType,
-    /// openai: where the API lives, such as https://api.openai.com/v1 or http://localhost:11434/v1.
-    pub base_url: Option<String>,
-    /// openai: the model asked for.
-    pub model: Option<String>,
-    /// openai: a reference to the key, such as ${OPENAI_API_KEY}. Never the key itself.
-    pub api_key: Option<String>,
-    /// openai: further HTTP headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// openai: further fields of the request body, such as temperature or max_tokens.
-    #[serde(default)]
-    pub params: Map<String, Value>,
-    /// openai: how long one attempt may take, such as 30s or 2m. Default: 60s.
-    pub timeout: Option<String>,
-    /// openai: attempts after the first one, on 429, 5xx, broken connections and timeouts. Default: 4.
-    pub max_retries: Option<u32>,
-    /// baseline: the labelled dataset. Default: the suite's own, each example answered from all others.
-    pub dataset: Option<String>,
-    /// baseline: neighbours asked. Default: 5.
-    pub k: Option<usize>,
+pub struct CacheFile {
+    /// How long an answer serves again for the same request to the same endpoint, such as 90m or 7d; 0s for never.
+    /// Default: 12h, so that a nightly run always asks anew.
+    pub ttl: Option<String>,
 }
 
 /// A source of traffic as written.
@@ -116,40 +90,13 @@ pub struct Workspace {
     /// Embedders by name, the built-in ones among them.
     pub embedders: BTreeMap<String, EmbedderDefinition>,
     /// Endpoints by name.
-    pub endpoints: BTreeMap<String, EndpointSettings>,
+    pub endpoints: BTreeMap<String, EndpointDefinition>,
+    /// How long an answer serves again for the same request; zero for never.
+    pub cache_ttl: std::time::Duration,
     /// Traffic sources by name.
     pub traffic: BTreeMap<String, TrafficSource>,
     /// How decay is measured.
     pub decay: DecaySettings,
-}
-
-/// An endpoint, checked; references are not yet resolved.
-#[derive(Debug, Clone)]
-pub enum EndpointSettings {
-    /// An OpenAI-compatible server.
-    OpenAi {
-        /// Where the API lives.
-        base_url: String,
-        /// The model asked for.
-        model: String,
-        /// Reference to the key.
-        api_key: Option<String>,
-        /// Further headers.
-        headers: BTreeMap<String, String>,
-        /// Further fields of the body.
-        params: Map<String, Value>,
-        /// Longest duration of one attempt.
-        timeout: std::time::Duration,
-        /// Attempts after the first one.
-        max_retries: u32,
-    },
-    /// The nearest-neighbour baseline.
-    Baseline {
-        /// The labelled dataset; the suite's own where none is named.
-        dataset: Option<String>,
-        /// Neighbours asked.
-        k: usize,
-    },
 }
 
 /// Decay, checked.
@@ -186,7 +133,7 @@ pub fn load_workspace(root: &Path) -> Result<(Workspace, Secrets), Failure> {
     let endpoints = file
         .endpoints
         .into_iter()
-        .map(|(name, endpoint)| endpoint_settings(&path, &name, endpoint).map(|settings| (name, settings)))
+        .map(|(name, endpoint)| endpoint_definition(&path, &name, endpoint).map(|definition| (name, definition)))
         .collect::<Result<_, _>>()?;
     let embedders = definitions(&path, root, file.embedders)?;
     let embedder = known_embedder(&path, file.embedder, &embedders)?;
@@ -200,6 +147,7 @@ pub fn load_workspace(root: &Path) -> Result<(Workspace, Secrets), Failure> {
         embedder,
         embedders,
         endpoints,
+        cache_ttl: cache_ttl(&path, file.cache.ttl.as_deref())?,
         traffic: file.traffic,
         decay: DecaySettings {
             window: file.decay.window.unwrap_or_else(|| "30d".into()),
@@ -246,56 +194,15 @@ fn check_probability(path: &Path, source: &str, probability: Option<f64>) -> Res
     }
 }
 
-fn endpoint_settings(path: &Path, name: &str, file: EndpointFile) -> Result<EndpointSettings, Failure> {
-    let place = path.display();
-    let missing = |key: &str| Failure::data(format!("{place}: endpoints.{name} needs the key \"{key}\""));
-    let foreign = |key: &str, kind: &str| {
-        Failure::data(format!("{place}: endpoints.{name}.{key} does not belong to an endpoint of type {kind}"))
-            .hint("remove the key")
-    };
-    match file.r#type {
-        EndpointType::Baseline => {
-            let present = [
-                ("base_url", file.base_url.is_some()),
-                ("model", file.model.is_some()),
-                ("api_key", file.api_key.is_some()),
-                ("headers", !file.headers.is_empty()),
-                ("params", !file.params.is_empty()),
-                ("timeout", file.timeout.is_some()),
-                ("max_retries", file.max_retries.is_some()),
-            ];
-            if let Some((key, _)) = present.into_iter().find(|(_, present)| *present) {
-                return Err(foreign(key, "baseline"));
-            }
-            let k = file.k.unwrap_or(5);
-            if k == 0 {
-                return Err(Failure::data(format!("{place}: endpoints.{name}.k is 0, but must be at least 1")));
-            }
-            Ok(EndpointSettings::Baseline { dataset: file.dataset, k })
-        }
-        EndpointType::Openai => {
-            if let Some((key, _)) =
-                [("dataset", file.dataset.is_some()), ("k", file.k.is_some())].into_iter().find(|(_, p)| *p)
-            {
-                return Err(foreign(key, "openai"));
-            }
-            if let Some(key) = &file.api_key {
-                require_reference(path, &format!("endpoints.{name}.api_key"), key)?;
-            }
-            for (header, value) in file.headers.iter().filter(|(header, _)| is_secret_name(header)) {
-                require_reference(path, &format!("endpoints.{name}.headers.{header}"), value)?;
-            }
-            Ok(EndpointSettings::OpenAi {
-                base_url: file.base_url.ok_or_else(|| missing("base_url"))?,
-                model: file.model.ok_or_else(|| missing("model"))?,
-                api_key: file.api_key,
-                headers: file.headers,
-                params: file.params,
-                timeout: timeout(path, &format!("endpoints.{name}"), file.timeout.as_deref())?,
-                max_retries: file.max_retries.unwrap_or(4),
-            })
-        }
-    }
+fn cache_ttl(path: &Path, text: Option<&str>) -> Result<std::time::Duration, Failure> {
+    let text = text.unwrap_or("12h");
+    let span = parse_span(text).and_then(|span| std::time::Duration::try_from(span).ok());
+    // Zero is no span of time elsewhere, but here it says "never".
+    let never = ["0", "0s", "0m", "0h", "0d"].contains(&text.trim());
+    span.or_else(|| never.then_some(std::time::Duration::ZERO)).ok_or_else(|| {
+        Failure::data(format!("{}: cache.ttl \"{text}\" is not a duration", path.display()))
+            .hint("write 90m, 12h or 7d, or 0s to ask always anew")
+    })
 }
 
 pub(super) fn timeout(path: &Path, key: &str, text: Option<&str>) -> Result<std::time::Duration, Failure> {
