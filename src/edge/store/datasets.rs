@@ -3,17 +3,51 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, contents};
-use crate::core::domain::{Dataset, Example, Failure};
-use crate::core::golden::{canonical_example, example_from_canonical};
+use crate::core::domain::{Example, Failure};
+use crate::core::golden::example_from_canonical;
+
+/// A part of a dataset version that is being kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPart(Vec<u8>);
+
+/// The examples of a kept dataset version, a part at a time.
+pub struct KeptExamples<'a> {
+    store: &'a Store,
+    parts: std::vec::IntoIter<i64>,
+    part: std::vec::IntoIter<Example>,
+    read: u64,
+}
 
 impl Store {
-    /// Keeps a dataset version.
+    /// Keeps canonical rows of examples (one a line) as a part of a version whose hash is not known yet.
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_dataset(&self, dataset: &Dataset, now: &str) -> Result<(), Failure> {
-        let rows: Vec<String> = dataset.examples.iter().map(canonical_example).collect();
-        self.keep_version("dataset_versions", "dataset", &dataset.name, &dataset.version, rows.join("\n"), now)
+    pub fn keep_part(&self, rows: String) -> Result<KeptPart, Failure> {
+        let part = KeptPart(contents::hash(rows.as_bytes()));
+        self.writer().write(move |connection| contents::put(connection, rows.as_bytes()).map(drop))?;
+        Ok(part)
+    }
+
+    /// Keeps a dataset version made of parts that were kept before.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn keep_dataset(&self, dataset: &str, version: &str, parts: Vec<KeptPart>, now: &str) -> Result<(), Failure> {
+        let (dataset, version, now) = (dataset.to_owned(), version.to_owned(), now.to_owned());
+        self.writer().write(move |connection| {
+            let sql = "INSERT OR IGNORE INTO dataset_versions (dataset, version, first_seen) VALUES (?1, ?2, ?3)";
+            if connection.execute(sql, params![dataset, version, now])? == 0 {
+                return Ok(());
+            }
+            let sql = "INSERT INTO dataset_parts (dataset, version, part, content) \
+                       SELECT ?1, ?2, ?3, id FROM contents WHERE hash = ?4";
+            let mut insert = connection.prepare_cached(sql)?;
+            for (number, part) in (0_i64..).zip(&parts) {
+                insert.execute(params![dataset, version, number, part.0])?;
+            }
+            Ok(())
+        })
     }
 
     /// Keeps a suite version: its canonical content.
@@ -21,45 +55,72 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn keep_suite(&self, suite: &str, version: &str, content: String, now: &str) -> Result<(), Failure> {
-        self.keep_version("suite_versions", "suite", suite, version, content, now)
-    }
-
-    fn keep_version(
-        &self,
-        table: &'static str,
-        column: &'static str,
-        name: &str,
-        version: &str,
-        content: String,
-        now: &str,
-    ) -> Result<(), Failure> {
-        let (name, version, now) = (name.to_owned(), version.to_owned(), now.to_owned());
+        let (suite, version, now) = (suite.to_owned(), version.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
             let content = contents::put(connection, content.as_bytes())?;
-            let sql = format!(
-                "INSERT OR IGNORE INTO {table} ({column}, version, content, first_seen) VALUES (?1, ?2, ?3, ?4)"
-            );
-            connection.execute(&sql, params![name, version, content, now]).map(drop)
+            let sql =
+                "INSERT OR IGNORE INTO suite_versions (suite, version, content, first_seen) VALUES (?1, ?2, ?3, ?4)";
+            connection.execute(sql, params![suite, version, content, now]).map(drop)
         })
     }
 
-    /// The examples of a kept dataset version, found by name and the beginning of its hash.
+    /// The examples of a kept dataset version, found by name and the beginning of its hash, in the order of the file
+    /// that was first read.
     ///
     /// # Errors
     /// A store failure; `Ok(None)` where there is no such version.
-    pub fn dataset_examples(&self, dataset: &str, version: &str) -> Result<Option<Vec<Example>>, Failure> {
-        let sql = "SELECT c.codec, c.data FROM dataset_versions v JOIN contents c ON c.id = v.content \
-                   WHERE v.dataset = ?1 AND substr(v.version, 1, length(?2)) = ?2 ORDER BY v.first_seen DESC LIMIT 1";
+    pub fn kept_examples(&self, dataset: &str, version: &str) -> Result<Option<KeptExamples<'_>>, Failure> {
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Option<Vec<i64>>> {
+            let sql = "SELECT version FROM dataset_versions WHERE dataset = ?1 AND substr(version, 1, length(?2)) = ?2 \
+                       ORDER BY first_seen DESC LIMIT 1";
+            let found: Option<String> = connection.query_row(sql, [dataset, version], |row| row.get(0)).optional()?;
+            let Some(version) = found else { return Ok(None) };
+            let sql = "SELECT content FROM dataset_parts WHERE dataset = ?1 AND version = ?2 ORDER BY part";
+            connection
+                .prepare(sql)?
+                .query_map([dataset, &version], |row| row.get(0))?
+                .collect::<Result<_, _>>()
+                .map(Some)
+        };
+        let parts = read().map_err(|error| self.fail(error))?;
+        Ok(parts.map(|parts| KeptExamples {
+            store: self,
+            parts: parts.into_iter(),
+            part: Vec::new().into_iter(),
+            read: 0,
+        }))
+    }
+
+    fn part(&self, content: i64, first_line: u64) -> Result<Vec<Example>, Failure> {
+        let sql = "SELECT codec, data FROM contents WHERE id = ?1";
         let text = self
             .reader()
-            .query_row(sql, [dataset, version], |row| contents::unpack_text(row, 0))
-            .optional()
-            .map_err(|error| self.fail(error))?;
-        let Some(text) = text else { return Ok(None) };
-        let rows = text.lines().enumerate().map(|(index, line)| example_from_canonical(index as u64 + 1, line));
-        let examples: Result<Vec<_>, _> = rows.collect();
-        examples.map(Some).map_err(|error| {
-            Failure::store(format!("the kept version {version} of {dataset} cannot be read")).caused_by(error)
-        })
+            .prepare_cached(sql)
+            .and_then(|mut select| select.query_row([content], |row| contents::unpack_text(row, 0)));
+        let text = text.map_err(|error| self.fail(error))?;
+        let rows = text.lines().zip(first_line..).map(|(row, line)| example_from_canonical(line, row));
+        rows.collect::<Result<_, _>>()
+            .map_err(|error| Failure::store("a kept version of a dataset cannot be read").caused_by(error))
+    }
+}
+
+impl Iterator for KeptExamples<'_> {
+    type Item = Result<Example, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(example) = self.part.next() {
+                self.read += 1;
+                return Some(Ok(example));
+            }
+            match self.store.part(self.parts.next()?, self.read + 1) {
+                Ok(examples) => self.part = examples.into_iter(),
+                Err(failure) => {
+                    self.parts = Vec::new().into_iter();
+                    return Some(Err(failure));
+                }
+            }
+        }
     }
 }

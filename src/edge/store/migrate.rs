@@ -8,7 +8,11 @@ use super::failure;
 use crate::core::domain::Failure;
 
 /// Every migration; the position (from 1) is the `user_version` it leads to.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_spaces.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_spaces.sql"),
+    include_str!("migrations/0003_runner.sql"),
+];
 
 /// Marks a file as karat's (`PRAGMA application_id`): the bytes of "KARA".
 const APPLICATION_ID: i32 = 0x4b41_5241;

@@ -4,8 +4,10 @@
 //! what is waiting into one commit and answers only once it is on disk. Several karat processes may share one file.
 
 mod assays;
+mod cache;
 mod contents;
 mod datasets;
+mod health;
 mod migrate;
 mod outcomes;
 mod queue;
@@ -23,6 +25,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::core::domain::Failure;
 
 pub use assays::{AssayRow, StoredTaxonomy};
+pub use cache::CacheStats;
+pub use datasets::{KeptExamples, KeptPart};
 pub use outcomes::{RunHeader, StoredRun};
 pub use queue::{FlagRow, FlagUpdate};
 pub use spaces::SpaceRow;
@@ -89,6 +93,9 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // FULL: a commit is on disk before it is reported. Group commit keeps that affordable.
         connection.pragma_update(None, "synchronous", "FULL")?;
+        // 32 MB of log between checkpoints, and 8 MB of pages: a run writes rows all over its indexes.
+        connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
+        connection.pragma_update(None, "cache_size", -8192)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())
     };

@@ -1,11 +1,11 @@
-//! Runs and their outcomes.
+//! Runs and their outcomes. An outcome that has a request key is also what the cache answers with.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Store, Written, contents};
-use crate::core::domain::{Failure, Outcome, OutcomeResult, RecordedOutcome, Response, Score};
+use crate::core::domain::{Failure, Outcome, OutcomeResult, RecordedOutcome, Response, Score, Usage};
 
 /// What identifies a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,13 @@ pub struct RunHeader {
     pub endpoint: String,
     /// Endpoint fingerprint.
     pub endpoint_fingerprint: String,
-    /// Examples of the run.
+    /// Name of the prompt, where the suite has several.
+    pub prompt: Option<String>,
+    /// Trials of each example.
+    pub repeats: u32,
+    /// Filters and limit as one text; empty where the whole dataset is run.
+    pub selection: String,
+    /// Outcomes expected: examples × repeats.
     pub total: usize,
     /// When it began (RFC 3339).
     pub started_at: String,
@@ -42,7 +48,7 @@ pub struct StoredRun {
 }
 
 const RUN_COLUMNS: &str = "r.run_id, r.suite, r.suite_version, r.dataset, r.dataset_version, r.endpoint, \
-     r.endpoint_fingerprint, r.total, r.started_at, r.finished_at, \
+     r.endpoint_fingerprint, r.total, r.started_at, r.finished_at, r.prompt, r.repeats, r.selection, \
      (SELECT count(*) FROM outcomes o WHERE o.run_id = r.run_id)";
 
 fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
@@ -57,9 +63,12 @@ fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
             endpoint_fingerprint: row.get(6)?,
             total: row.get::<_, i64>(7)?.try_into().unwrap_or(0),
             started_at: row.get(8)?,
+            prompt: row.get(10)?,
+            repeats: row.get(11)?,
+            selection: row.get(12)?,
         },
         finished_at: row.get(9)?,
-        done: row.get::<_, i64>(10)?.try_into().unwrap_or(0),
+        done: row.get::<_, i64>(13)?.try_into().unwrap_or(0),
     })
 }
 
@@ -71,7 +80,8 @@ impl Store {
     pub fn begin_run(&self, header: RunHeader) -> Result<(), Failure> {
         self.writer().write(move |connection| {
             let sql = "INSERT INTO runs (run_id, suite, suite_version, dataset, dataset_version, endpoint, \
-                       endpoint_fingerprint, total, started_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                       endpoint_fingerprint, total, started_at, prompt, repeats, selection) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
             let h = header;
             let total = h.total as i64;
             connection
@@ -86,7 +96,10 @@ impl Store {
                         h.endpoint,
                         h.endpoint_fingerprint,
                         total,
-                        h.started_at
+                        h.started_at,
+                        h.prompt,
+                        h.repeats,
+                        h.selection
                     ],
                 )
                 .map(drop)
@@ -104,10 +117,11 @@ impl Store {
         })
     }
 
-    /// Keeps an outcome; the answer comes once it is on disk. One that is already there is left as it is.
-    pub fn record_outcome(&self, run_id: &str, outcome: Outcome) -> Written {
+    /// Keeps an outcome answered at `now` (seconds since 1970); the answer comes once it is on disk. An answer that is
+    /// already there is left as it is; an error gives way to whatever came of another try.
+    pub fn record_outcome(&self, run_id: &str, outcome: Outcome, now: i64) -> Written {
         let run_id = run_id.to_owned();
-        self.writer().submit(move |connection| insert_outcome(connection, &run_id, &outcome))
+        self.writer().submit(move |connection| insert_outcome(connection, &run_id, &outcome, now))
     }
 
     /// A run by the beginning of its id.
@@ -124,18 +138,65 @@ impl Store {
         Ok(found.pop())
     }
 
-    /// The latest unfinished run of a suite on an endpoint.
+    /// The latest run of a suite on an endpoint with a prompt, finished or not.
     ///
     /// # Errors
     /// A store failure.
-    pub fn latest_unfinished_run(&self, suite: &str, endpoint: &str) -> Result<Option<StoredRun>, Failure> {
+    pub fn latest_run(&self, suite: &str, endpoint: &str, prompt: Option<&str>) -> Result<Option<StoredRun>, Failure> {
         let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM runs r WHERE r.suite = ?1 AND r.endpoint = ?2 AND r.finished_at IS NULL ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1"
+            "SELECT {RUN_COLUMNS} FROM runs r WHERE r.suite = ?1 AND r.endpoint = ?2 AND r.prompt IS ?3 \
+             ORDER BY r.started_at DESC, r.rowid DESC LIMIT 1"
         );
-        Ok(self.query_runs(&sql, &[&suite, &endpoint])?.pop())
+        Ok(self.query_runs(&sql, &[&suite, &endpoint, &prompt])?.pop())
     }
 
-    /// The latest finished run of every endpoint on a dataset version, by endpoint.
+    /// The models that the server said it used in the latest finished run before the run `id`, of the same suite,
+    /// endpoint and prompt; with the time that run began.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn models_before(&self, id: &str) -> Result<Option<(String, Vec<String>)>, Failure> {
+        let sql = "SELECT b.run_id, b.started_at FROM runs r JOIN runs b ON b.suite = r.suite AND b.endpoint = r.endpoint \
+                   AND b.prompt IS r.prompt AND (b.started_at, b.rowid) < (r.started_at, r.rowid) \
+                   WHERE r.run_id = ?1 AND b.finished_at IS NOT NULL ORDER BY b.started_at DESC, b.rowid DESC LIMIT 1";
+        let connection = self.reader();
+        let read = || -> rusqlite::Result<Option<(String, Vec<String>)>> {
+            let before: Option<(String, String)> =
+                connection.query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            let Some((run_id, started_at)) = before else { return Ok(None) };
+            let sql = "SELECT DISTINCT model FROM outcomes WHERE run_id = ?1 AND model IS NOT NULL ORDER BY model";
+            let models = connection.prepare(sql)?.query_map([run_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            Ok(Some((started_at, models)))
+        };
+        read().map_err(|error| self.fail(error))
+    }
+
+    /// The trials of an example that a run has outcomes of, with whether each ended in an error.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn recorded_trials(&self, run_id: &str, example_id: &str) -> Result<Vec<(u32, bool)>, Failure> {
+        let sql = "SELECT trial, error_kind IS NOT NULL FROM outcomes WHERE run_id = ?1 AND example_id = ?2";
+        let connection = self.reader();
+        let read = || {
+            let mut select = connection.prepare_cached(sql)?;
+            select.query_map([run_id, example_id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()
+        };
+        read().map_err(|error| self.fail(error))
+    }
+
+    /// Outcomes of a run, how many of them ended in an error, and what all of them cost.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn run_totals(&self, run_id: &str) -> Result<(u64, u64, f64), Failure> {
+        let sql = "SELECT count(*), count(error_kind), coalesce(sum(cost), 0.0) FROM outcomes WHERE run_id = ?1";
+        let count = |row: &Row<'_>, column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0));
+        let read = self.reader().query_row(sql, [run_id], |row| Ok((count(row, 0)?, count(row, 1)?, row.get(2)?)));
+        read.map_err(|error| self.fail(error))
+    }
+
+    /// The latest finished run of every suite, endpoint and prompt on a dataset version, in that order.
     ///
     /// # Errors
     /// A store failure.
@@ -144,9 +205,10 @@ impl Store {
             "SELECT {RUN_COLUMNS} FROM runs r WHERE r.dataset = ?1 AND r.dataset_version = ?2 AND r.finished_at IS NOT NULL \
              ORDER BY r.started_at DESC, r.run_id DESC"
         );
-        let mut latest: BTreeMap<String, StoredRun> = BTreeMap::new();
+        let mut latest: BTreeMap<(String, String, Option<String>), StoredRun> = BTreeMap::new();
         for run in self.query_runs(&sql, &[&dataset, &version])? {
-            latest.entry(run.header.endpoint.clone()).or_insert(run);
+            let of = (run.header.suite.clone(), run.header.endpoint.clone(), run.header.prompt.clone());
+            latest.entry(of).or_insert(run);
         }
         Ok(latest.into_values().collect())
     }
@@ -182,54 +244,111 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn outcomes(&self, run_id: &str) -> Result<Vec<RecordedOutcome>, Failure> {
+        let mut outcomes = Vec::new();
+        self.each_outcome(run_id, &mut |outcome| outcomes.push(outcome))?;
+        Ok(outcomes)
+    }
+
+    /// Hands every outcome of a run over, by example id and trial, one at a time.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn each_outcome(&self, run_id: &str, take: &mut dyn FnMut(RecordedOutcome)) -> Result<(), Failure> {
         let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<RecordedOutcome>> {
-            let mut outcomes = read_outcomes(&connection, run_id)?;
-            attach_scores(&connection, run_id, &mut outcomes)?;
-            Ok(outcomes)
-        };
-        read().map_err(|error| self.fail(error))
+        read_outcomes(&connection, run_id, None, take).map_err(|error| self.fail(error))
+    }
+
+    /// The outcomes of one example of a run, by trial.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn outcomes_of(&self, run_id: &str, example_id: &str) -> Result<Vec<RecordedOutcome>, Failure> {
+        let mut outcomes = Vec::new();
+        let read = read_outcomes(&self.reader(), run_id, Some(example_id), &mut |outcome| outcomes.push(outcome));
+        read.map_err(|error| self.fail(error)).map(|()| outcomes)
+    }
+
+    /// The mean number of tokens of the answers of a run that were counted.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn mean_answer_tokens(&self, run_id: &str) -> Result<Option<f64>, Failure> {
+        let sql = "SELECT avg(completion_tokens) FROM outcomes WHERE run_id = ?1";
+        self.reader().query_row(sql, [run_id], |row| row.get(0)).map_err(|error| self.fail(error))
     }
 }
 
-fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome) -> rusqlite::Result<()> {
-    let insert = "INSERT OR IGNORE INTO outcomes (run_id, example_id, trial, output, error_kind, error_message, attempts, \
-                  latency_ms, prompt_tokens, completion_tokens, model) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome, now: i64) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO outcomes (run_id, example_id, trial, output, error_kind, error_message, attempts, latency_ms, \
+                  prompt_tokens, completion_tokens, model, ttft_ms, cost, cached, answered_at, request_key) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+                  ON CONFLICT (run_id, example_id, trial) DO UPDATE SET output = excluded.output, \
+                  error_kind = excluded.error_kind, error_message = excluded.error_message, attempts = excluded.attempts, \
+                  latency_ms = excluded.latency_ms, prompt_tokens = excluded.prompt_tokens, \
+                  completion_tokens = excluded.completion_tokens, model = excluded.model, ttft_ms = excluded.ttft_ms, \
+                  cost = excluded.cost, cached = excluded.cached, answered_at = excluded.answered_at, \
+                  request_key = excluded.request_key WHERE outcomes.error_kind IS NOT NULL";
     let mut insert = connection.prepare_cached(insert)?;
     let (id, trial) = (&outcome.example_id, outcome.trial);
+    let (text, number) = (None::<String>, None::<i64>);
     match &outcome.result {
         OutcomeResult::Failed(error) => {
-            let nothing = None::<i64>;
-            let (kind, message) = (error.kind.name(), &error.message);
+            let (kind, message, attempts) = (error.kind.name(), &error.message, error.attempts);
             insert.execute(params![
                 run_id,
                 id,
                 trial,
-                nothing,
+                number,
                 kind,
                 message,
-                error.attempts,
-                nothing,
-                nothing,
-                nothing,
-                nothing
+                attempts,
+                number,
+                number,
+                number,
+                text,
+                number,
+                outcome.cost,
+                false,
+                now,
+                number
             ])?;
         }
         OutcomeResult::Answered { response, scores } => {
             let output = contents::put(connection, response.output.as_bytes())?;
-            let nothing = None::<String>;
-            let Response { usage, latency, attempts, model, .. } = response;
+            let Response { usage, latency, ttft, attempts, model, cached, .. } = response;
             let count = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
-            let latency = latency.as_secs_f64() * 1e3;
+            let (latency, ttft) = (milliseconds(*latency), ttft.map(milliseconds));
             let (prompt, completion) = (count(usage.prompt_tokens), count(usage.completion_tokens));
-            let row =
-                params![run_id, id, trial, output, nothing, nothing, attempts, latency, prompt, completion, model];
+            // An answer from the cache is no source of further ones: its age is that of the original.
+            let key = outcome.key.filter(|_| !cached).map(|key| key.0);
+            let row = params![
+                run_id,
+                id,
+                trial,
+                output,
+                text,
+                text,
+                attempts,
+                latency,
+                prompt,
+                completion,
+                model,
+                ttft,
+                outcome.cost,
+                cached,
+                now,
+                key
+            ];
             if insert.execute(row)? > 0 {
                 insert_scores(connection, run_id, outcome, scores)?;
             }
         }
     }
     Ok(())
+}
+
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 fn insert_scores(
@@ -250,47 +369,74 @@ fn insert_scores(
     Ok(())
 }
 
-fn read_outcomes(connection: &Connection, run_id: &str) -> rusqlite::Result<Vec<RecordedOutcome>> {
-    let sql = "SELECT o.example_id, o.trial, o.error_kind, o.error_message, o.latency_ms, o.prompt_tokens, \
-               o.completion_tokens, o.model, c.codec, c.data FROM outcomes o LEFT JOIN contents c ON c.id = o.output \
-               WHERE o.run_id = ?1 ORDER BY o.example_id, o.trial";
-    let tokens = |row: &Row<'_>, column| {
-        row.get::<_, Option<i64>>(column).map(|n| n.and_then(|n| n.try_into().ok()).unwrap_or(0))
-    };
-    connection
-        .prepare(sql)?
-        .query_map([run_id], |row| {
-            let kind: Option<String> = row.get(2)?;
-            let message: Option<String> = row.get(3)?;
-            Ok(RecordedOutcome {
-                example_id: row.get(0)?,
-                trial: row.get(1)?,
-                output: if kind.is_none() { Some(contents::unpack_text(row, 8)?) } else { None },
-                error: kind.map(|kind| (kind, message.unwrap_or_default())),
-                latency_ms: row.get(4)?,
-                tokens: (tokens(row, 5)?, tokens(row, 6)?),
-                model: row.get(7)?,
-                scores: BTreeMap::new(),
-            })
-        })?
-        .collect()
-}
-
-fn attach_scores(connection: &Connection, run_id: &str, outcomes: &mut [RecordedOutcome]) -> rusqlite::Result<()> {
-    let sql = "SELECT example_id, trial, scorer, value, reason FROM scores WHERE run_id = ?1";
-    let mut statement = connection.prepare(sql)?;
-    let mut rows = statement.query([run_id])?;
-    while let Some(row) = rows.next()? {
-        let (id, trial): (String, u32) = (row.get(0)?, row.get(1)?);
-        let (value, reason): (Option<f64>, Option<String>) = (row.get(3)?, row.get(4)?);
-        let score = value.map_or_else(
-            || Score::Skipped(reason.clone().unwrap_or_default()),
-            |value| Score::Value(value, reason.clone()),
-        );
-        let found = outcomes.binary_search_by(|o| (o.example_id.as_str(), o.trial).cmp(&(id.as_str(), trial)));
-        if let Ok(index) = found {
-            outcomes[index].scores.insert(row.get(2)?, score);
+/// Reads outcomes of a run, or of one example of it, and their scores side by side: both tables have the same order.
+fn read_outcomes(
+    connection: &Connection,
+    run_id: &str,
+    example_id: Option<&str>,
+    take: &mut dyn FnMut(RecordedOutcome),
+) -> rusqlite::Result<()> {
+    let of = |table: &str| example_id.map_or_else(String::new, |_| format!("AND {table}.example_id = ?2"));
+    let mut outcomes = connection.prepare_cached(&format!(
+        "SELECT o.example_id, o.trial, o.error_kind, o.error_message, o.latency_ms, o.prompt_tokens, \
+         o.completion_tokens, o.model, o.attempts, o.ttft_ms, o.cached, o.cost, c.codec, c.data \
+         FROM outcomes o LEFT JOIN contents c ON c.id = o.output WHERE o.run_id = ?1 {} ORDER BY o.example_id, o.trial",
+        of("o")
+    ))?;
+    let mut scores = connection.prepare_cached(&format!(
+        "SELECT s.example_id, s.trial, s.scorer, s.value, s.reason FROM scores s \
+         WHERE s.run_id = ?1 {} ORDER BY s.example_id, s.trial, s.scorer",
+        of("s")
+    ))?;
+    let values: Vec<&str> = std::iter::once(run_id).chain(example_id).collect();
+    let mut outcomes = outcomes.query(rusqlite::params_from_iter(&values))?;
+    let mut scores = scores.query(rusqlite::params_from_iter(&values))?;
+    let mut next = scores.next()?.map(score_row).transpose()?;
+    while let Some(row) = outcomes.next()? {
+        let mut outcome = outcome_row(row)?;
+        while let Some(score) =
+            next.take_if(|score| score.example_id == outcome.example_id && score.trial == outcome.trial)
+        {
+            outcome.scores.insert(score.scorer, score.score);
+            next = scores.next()?.map(score_row).transpose()?;
         }
+        take(outcome);
     }
     Ok(())
+}
+
+fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
+    let tokens = |column| row.get::<_, Option<i64>>(column).map(|n| n.and_then(|n| u64::try_from(n).ok()));
+    let kind: Option<String> = row.get(2)?;
+    let message: Option<String> = row.get(3)?;
+    Ok(RecordedOutcome {
+        example_id: row.get(0)?,
+        trial: row.get(1)?,
+        output: if kind.is_none() { Some(contents::unpack_text(row, 12)?) } else { None },
+        error: kind.map(|kind| (kind, message.unwrap_or_default())),
+        attempts: row.get(8)?,
+        latency_ms: row.get(4)?,
+        ttft_ms: row.get(9)?,
+        cached: row.get(10)?,
+        cost: row.get(11)?,
+        usage: Usage { prompt_tokens: tokens(5)?, completion_tokens: tokens(6)? },
+        model: row.get(7)?,
+        scores: BTreeMap::new(),
+    })
+}
+
+struct ScoreRow {
+    example_id: String,
+    trial: u32,
+    scorer: String,
+    score: Score,
+}
+
+fn score_row(row: &Row<'_>) -> rusqlite::Result<ScoreRow> {
+    let (value, reason): (Option<f64>, Option<String>) = (row.get(3)?, row.get(4)?);
+    let score = match value {
+        Some(value) => Score::Value(value, reason),
+        None => Score::Skipped(reason.unwrap_or_default()),
+    };
+    Ok(ScoreRow { example_id: row.get(0)?, trial: row.get(1)?, scorer: row.get(2)?, score })
 }

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::domain::{
-    CallError, CallErrorKind, Outcome, OutcomeResult, Response, Score, TrafficRecord, Usage, Window, parse_timestamp,
+    CallError, CallErrorKind, Outcome, OutcomeResult, RequestKey, Response, Score, TrafficRecord, Usage, Window,
+    parse_timestamp,
 };
 
 fn header(run_id: &str) -> RunHeader {
@@ -14,6 +15,9 @@ fn header(run_id: &str) -> RunHeader {
         dataset_version: "dv".into(),
         endpoint: "e".into(),
         endpoint_fingerprint: "f".into(),
+        prompt: None,
+        repeats: 1,
+        selection: String::new(),
         total: 2,
         started_at: "2026-09-01T00:00:00Z".into(),
     }
@@ -21,19 +25,23 @@ fn header(run_id: &str) -> RunHeader {
 
 fn answered(id: &str, output: &str) -> Outcome {
     let response = Response {
-        output: output.into(),
         model: Some("m".into()),
         usage: Usage { prompt_tokens: Some(3), completion_tokens: None },
-        latency: Duration::from_millis(12),
-        attempts: 1,
+        ..Response::new(output.into(), Duration::from_millis(12))
     };
     let scores =
         vec![("exact".to_owned(), Score::Value(1.0, None)), ("other".to_owned(), Score::Skipped("why".into()))];
-    Outcome { example_id: id.into(), trial: 0, result: OutcomeResult::Answered { response, scores } }
+    let result = OutcomeResult::Answered { response, scores };
+    Outcome { example_id: id.into(), trial: 0, key: None, cost: None, result }
+}
+
+fn failed(id: &str) -> Outcome {
+    let result = OutcomeResult::Failed(CallError::new(CallErrorKind::Timeout, "slow"));
+    Outcome { example_id: id.into(), trial: 0, key: None, cost: None, result }
 }
 
 async fn record(store: &Store, outcome: Outcome) -> Result<(), Failure> {
-    store.record_outcome("run-1", outcome).wait().await
+    store.record_outcome("run-1", outcome, 1_000).wait().await
 }
 
 #[tokio::test]
@@ -42,8 +50,7 @@ async fn outcomes_read_back_and_an_error_has_no_output_and_no_score() {
     let store = Store::open(&folder.path().join("a/karat.db")).unwrap();
     store.begin_run(header("run-1")).unwrap();
     record(&store, answered("1", &"long ".repeat(200))).await.unwrap();
-    let error = CallError::new(CallErrorKind::Timeout, "slow");
-    record(&store, Outcome { example_id: "2".into(), trial: 0, result: OutcomeResult::Failed(error) }).await.unwrap();
+    record(&store, failed("2")).await.unwrap();
     let outcomes = store.outcomes("run-1").unwrap();
     assert_eq!(outcomes[0].output.as_deref(), Some("long ".repeat(200).as_str()));
     assert_eq!(outcomes[0].scores["other"], Score::Skipped("why".into()));
@@ -63,13 +70,67 @@ async fn an_outcome_recorded_twice_stays_as_it_first_was() {
 }
 
 #[tokio::test]
+async fn an_error_gives_way_to_another_try_and_an_answer_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("karat.db")).unwrap();
+    store.begin_run(header("run-1")).unwrap();
+    record(&store, failed("1")).await.unwrap();
+    assert_eq!(store.run_totals("run-1").unwrap(), (1, 1, 0.0));
+    record(&store, Outcome { cost: Some(0.25), ..answered("1", "second") }).await.unwrap();
+    record(&store, failed("1")).await.unwrap();
+    let outcomes = store.outcomes("run-1").unwrap();
+    assert_eq!((outcomes.len(), outcomes[0].output.as_deref(), outcomes[0].scores.len()), (1, Some("second"), 2));
+    assert_eq!(store.run_totals("run-1").unwrap(), (1, 0, 0.25));
+    assert_eq!(store.recorded_trials("run-1", "1").unwrap(), [(0, false)]);
+}
+
+#[tokio::test]
+async fn an_answer_serves_other_runs_until_it_is_too_old_and_a_served_one_serves_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("karat.db")).unwrap();
+    ["run-1", "run-2"].into_iter().for_each(|run| store.begin_run(header(run)).unwrap());
+    let (key, other) = (RequestKey([7; 16]), RequestKey([8; 16]));
+    let keyed = |key, outcome| Outcome { key: Some(key), ..outcome };
+    record(&store, keyed(key, answered("1", "x"))).await.unwrap();
+    record(&store, keyed(other, failed("2"))).await.unwrap();
+    let mut again = answered("1", "x");
+    if let OutcomeResult::Answered { response, .. } = &mut again.result {
+        response.cached = true;
+    }
+    store.record_outcome("run-2", keyed(key, again), 5_000).wait().await.unwrap();
+    let found = store.cached_answer(key, 1_000, "run-3").unwrap().unwrap();
+    assert_eq!((found.output.as_str(), found.cached, found.latency), ("x", true, Duration::from_millis(12)));
+    assert!(store.cached_answer(key, 1_001, "run-3").unwrap().is_none(), "it is too old");
+    assert!(store.cached_answer(key, 0, "run-1").unwrap().is_none(), "a run does not answer itself");
+    assert!(store.cached_answer(other, 0, "run-3").unwrap().is_none(), "an error is no answer");
+    let stats = CacheStats { answers: 1, serving: 0, oldest: Some(1_000), newest: Some(1_000) };
+    assert_eq!(store.cache_stats(1_001).unwrap(), stats);
+    assert_eq!((store.clear_cache(Some(1_000)).unwrap(), store.clear_cache(None).unwrap()), (0, 1));
+    assert_eq!(store.outcomes("run-1").unwrap().len(), 2);
+}
+
+#[test]
+fn a_dataset_version_in_parts_reads_back_in_order_and_is_kept_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("karat.db")).unwrap();
+    let row = |id: u32| format!("{{\"id\":\"{id}\",\"input\":\"x\"}}");
+    let parts = || vec![store.keep_part([row(2), row(1)].join("\n")).unwrap(), store.keep_part(row(3)).unwrap()];
+    store.keep_dataset("d", "v1", parts(), "2026-01-01T00:00:00Z").unwrap();
+    store.keep_dataset("d", "v1", parts(), "2026-01-02T00:00:00Z").unwrap();
+    let kept = store.kept_examples("d", "v").unwrap().unwrap();
+    let found: Vec<_> = kept.map(|example| example.map(|example| (example.id, example.line)).unwrap()).collect();
+    assert_eq!(found, [("2".to_owned(), 1), ("1".to_owned(), 2), ("3".to_owned(), 3)]);
+    assert!(store.kept_examples("d", "w").unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_write_that_fails_takes_nothing_else_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.begin_run(header("run-1")).unwrap();
-    let good = store.record_outcome("run-1", answered("1", "x"));
-    let orphan = store.record_outcome("no such run", answered("1", "x"));
-    let after = store.record_outcome("run-1", answered("2", "x"));
+    let good = store.record_outcome("run-1", answered("1", "x"), 0);
+    let orphan = store.record_outcome("no such run", answered("1", "x"), 0);
+    let after = store.record_outcome("run-1", answered("2", "x"), 0);
     assert!(good.wait().await.is_ok() && after.wait().await.is_ok());
     assert_eq!(orphan.wait().await.unwrap_err().kind, crate::core::domain::FailureKind::Store);
     assert_eq!(store.outcomes("run-1").unwrap().len(), 2);
@@ -84,7 +145,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat knows versions up to 2"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat knows versions up to 3"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -156,4 +217,42 @@ fn vectors_are_kept_by_text_and_space() {
     let found = store.vectors("a", &["y", "x"]).unwrap();
     assert_eq!(found.get(&1), Some(&vec![1.0, -0.5]));
     assert!(!found.contains_key(&0) && store.vectors("b", &["x"]).unwrap().is_empty());
+}
+
+/// A database as karat left it at version 2, with a run and a dataset version.
+fn version_2(path: &Path) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch(include_str!("migrations/0001_initial.sql")).unwrap();
+    connection.execute_batch(include_str!("migrations/0002_spaces.sql")).unwrap();
+    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "application_id", 0x4b41_5241).unwrap();
+    let rows = "{\"id\":\"1\",\"input\":\"a\"}\n{\"id\":\"2\",\"input\":\"b\"}";
+    let put = |text: &str| contents::put(&connection, text.as_bytes()).unwrap();
+    let (dataset, output) = (put(rows), put("x"));
+    connection.execute("INSERT INTO dataset_versions VALUES ('d', 'dv', ?1, '2026-01-01')", [dataset]).unwrap();
+    connection
+        .execute("INSERT INTO runs VALUES ('run-1', 's', 'sv', 'd', 'dv', 'e', 'f', 1, '2026-01-01', '2026-01-01')", [])
+        .unwrap();
+    connection
+        .execute("INSERT INTO outcomes VALUES ('run-1', '1', 0, ?1, NULL, NULL, 1, 12.0, 3, NULL, 'm')", [output])
+        .unwrap();
+    connection.execute("INSERT INTO scores VALUES ('run-1', '1', 0, 'exact', 1.0, NULL)", []).unwrap();
+}
+
+#[test]
+fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    version_2(&path);
+    let store = Store::open(&path).unwrap();
+    let run = store.run("run-1").unwrap().unwrap();
+    assert_eq!((run.header.repeats, run.header.prompt, run.header.selection.as_str(), run.done), (1, None, "", 1));
+    let outcome = store.outcomes("run-1").unwrap().remove(0);
+    assert_eq!((outcome.output.as_deref(), outcome.cached, outcome.cost), (Some("x"), false, None));
+    let kept = store.kept_examples("d", "dv").unwrap().unwrap();
+    assert_eq!(kept.map(|example| example.unwrap().id).collect::<Vec<_>>(), ["1", "2"]);
+    assert_eq!(store.cache_stats(0).unwrap().answers, 0, "answers without a request key serve nobody");
+    assert_eq!(store.integrity().unwrap(), Vec::<String>::new());
+    drop(store);
+    Store::open(&path).unwrap();
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -22,9 +23,14 @@ type Job = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
 type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 
+/// How long a job that nobody blocks on may wait for company: a commit costs a flush to disk, however much is in it.
+const COMPANY: Duration = Duration::from_millis(8);
+
 struct Entry {
     job: Job,
     done: Answer,
+    /// Whether somebody blocks until it is done.
+    urgent: bool,
 }
 
 /// The answer to a write, ready once it is on disk.
@@ -62,7 +68,7 @@ impl Writer {
     pub fn submit(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Written {
         let (send, answer) = oneshot::channel();
         // Whoever asked may have gone; the write is kept all the same.
-        self.send(Box::new(job), Box::new(move |result| drop(send.send(result))));
+        self.send(Box::new(job), Box::new(move |result| drop(send.send(result))), false);
         Written(answer)
     }
 
@@ -72,12 +78,12 @@ impl Writer {
     /// The store failure, where the write was not kept.
     pub fn write(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Result<(), Failure> {
         let (send, answer) = std::sync::mpsc::channel();
-        self.send(Box::new(job), Box::new(move |result| drop(send.send(result))));
+        self.send(Box::new(job), Box::new(move |result| drop(send.send(result))), true);
         answer.recv().unwrap_or_else(|_| Err(stopped()))
     }
 
-    fn send(&self, job: Job, done: Answer) {
-        if let Some(Err(refused)) = self.jobs.as_ref().map(|jobs| jobs.send(Entry { job, done })) {
+    fn send(&self, job: Job, done: Answer, urgent: bool) {
+        if let Some(Err(refused)) = self.jobs.as_ref().map(|jobs| jobs.send(Entry { job, done, urgent })) {
             (refused.0.done)(Err(stopped()));
         }
     }
@@ -95,15 +101,27 @@ impl Drop for Writer {
 
 fn run(mut connection: Connection, path: &std::path::Path, waiting: &Receiver<Entry>) {
     while let Ok(first) = waiting.recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP {
-            match waiting.try_recv() {
-                Ok(entry) => group.push(entry),
-                Err(_) => break,
-            }
-        }
+        let group = gather(first, waiting);
         commit_group(&mut connection, path, group);
     }
+}
+
+/// The first job with those that come within its time, until one is urgent.
+fn gather(first: Entry, waiting: &Receiver<Entry>) -> Vec<Entry> {
+    let until = Instant::now() + COMPANY;
+    let mut urgent = first.urgent;
+    let mut group = vec![first];
+    while group.len() < GROUP {
+        let next = match waiting.try_recv() {
+            Ok(entry) => Ok(entry),
+            Err(_) if urgent => break,
+            Err(_) => waiting.recv_timeout(until.saturating_duration_since(Instant::now())),
+        };
+        let Ok(entry) = next else { break };
+        urgent |= entry.urgent;
+        group.push(entry);
+    }
+    group
 }
 
 fn commit_group(connection: &mut Connection, path: &std::path::Path, group: Vec<Entry>) {

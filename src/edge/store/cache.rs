@@ -1,0 +1,95 @@
+//! Answers that serve again: every answer that was asked for is found by endpoint, request and trial.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{Store, contents};
+use crate::core::domain::{Failure, RequestKey, Response, Usage};
+
+/// What the cache holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Answers in it.
+    pub answers: u64,
+    /// Those of them that are young enough to serve.
+    pub serving: u64,
+    /// The oldest of them, in seconds since 1970.
+    pub oldest: Option<i64>,
+    /// The newest of them.
+    pub newest: Option<i64>,
+}
+
+impl Store {
+    /// The newest answer to the same request at the same endpoint, given at or after `since` (seconds since 1970) in
+    /// another run than `run_id`, with its original latency, as cached.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn cached_answer(&self, key: RequestKey, since: i64, run_id: &str) -> Result<Option<Response>, Failure> {
+        let sql = "SELECT o.latency_ms, o.ttft_ms, o.attempts, o.prompt_tokens, o.completion_tokens, o.model, c.codec, c.data \
+                   FROM outcomes o JOIN contents c ON c.id = o.output \
+                   WHERE o.request_key = ?1 AND o.answered_at >= ?2 AND o.run_id <> ?3 \
+                   ORDER BY o.answered_at DESC, o.run_id DESC LIMIT 1";
+        let connection = self.reader();
+        let read = || {
+            connection
+                .prepare_cached(sql)?
+                .query_row(params![key.0, since, run_id], |row| {
+                    let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
+                    let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
+                    Ok(Response {
+                        output: contents::unpack_text(row, 6)?,
+                        model: row.get(5)?,
+                        usage: Usage { prompt_tokens: count(row.get(3)?), completion_tokens: count(row.get(4)?) },
+                        latency: span(row.get::<_, Option<f64>>(0)?.unwrap_or_default()),
+                        ttft: row.get::<_, Option<f64>>(1)?.map(span),
+                        attempts: row.get(2)?,
+                        cached: true,
+                    })
+                })
+                .optional()
+        };
+        read().map_err(|error| self.fail(error))
+    }
+
+    /// Whether any other run than `run_id` was of the endpoint with this fingerprint: without one the cache cannot answer.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn was_asked_before(&self, endpoint_fingerprint: &str, run_id: &str) -> Result<bool, Failure> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE endpoint_fingerprint = ?1 AND run_id <> ?2)";
+        self.reader().query_row(sql, [endpoint_fingerprint, run_id], |row| row.get(0)).map_err(|error| self.fail(error))
+    }
+
+    /// What the cache holds, and how much of it was given at or after `since` (seconds since 1970).
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn cache_stats(&self, since: i64) -> Result<CacheStats, Failure> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE answered_at >= ?1), min(answered_at), max(answered_at) \
+                   FROM outcomes WHERE request_key IS NOT NULL";
+        let read = self.reader().query_row(sql, [since], |row| {
+            let count = |column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0));
+            Ok(CacheStats { answers: count(0)?, serving: count(1)?, oldest: row.get(2)?, newest: row.get(3)? })
+        });
+        read.map_err(|error| self.fail(error))
+    }
+
+    /// Takes answers given before `before` (seconds since 1970; `None`: all) out of the cache, and says how many. The
+    /// outcomes themselves stay.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn clear_cache(&self, before: Option<i64>) -> Result<u64, Failure> {
+        let (send, cleared) = std::sync::mpsc::channel();
+        self.writer().write(move |connection| {
+            let sql = "UPDATE outcomes SET request_key = NULL WHERE request_key IS NOT NULL AND answered_at < ?1";
+            let count = connection.execute(sql, [before.unwrap_or(i64::MAX)])?;
+            // The receiver waits below.
+            let _ = send.send(count as u64);
+            Ok(())
+        })?;
+        Ok(cleared.recv().unwrap_or(0))
+    }
+}

@@ -1,0 +1,97 @@
+//! Whether the database is sound, and how large it is.
+
+use std::path::PathBuf;
+
+use rusqlite::Row;
+
+use super::Store;
+use crate::core::domain::Failure;
+
+impl Store {
+    /// What is wrong with the database, one sentence a finding; nothing where it is sound. Every page is read.
+    ///
+    /// # Errors
+    /// A store failure where it is too damaged to be checked.
+    pub fn integrity(&self) -> Result<Vec<String>, Failure> {
+        let reader = self.reader();
+        let ask = |pragma: &str, finding: fn(&Row<'_>) -> rusqlite::Result<String>| {
+            let mut statement = reader.prepare(pragma)?;
+            let findings = statement.query_map([], finding)?;
+            findings.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let check = || -> rusqlite::Result<Vec<String>> {
+            let mut found = ask("PRAGMA quick_check", |row| row.get(0))?;
+            found.retain(|finding| finding != "ok");
+            found.extend(ask("PRAGMA foreign_key_check", orphan)?);
+            Ok(found)
+        };
+        check().map_err(|error| self.fail(error))
+    }
+
+    /// Bytes of the database and of what waits in its write-ahead log.
+    pub fn size(&self) -> u64 {
+        let mut log = self.path().as_os_str().to_owned();
+        log.push("-wal");
+        let length = |path: PathBuf| std::fs::metadata(path).map_or(0, |known| known.len());
+        length(self.path().to_owned()).saturating_add(length(log.into()))
+    }
+}
+
+/// A row that refers to one that is not there.
+fn orphan(row: &Row<'_>) -> rusqlite::Result<String> {
+    let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+    // Tables without row ids give none.
+    let which = row.get::<_, Option<i64>>(1)?.map_or_else(String::new, |id| format!(" {id}"));
+    Ok(format!("row{which} of {table} refers to a row of {parent} that is missing"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_is_sound_and_has_a_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("karat.db")).unwrap();
+        assert_eq!(store.integrity().unwrap(), Vec::<String>::new());
+        assert!(store.size() > 4096, "{}", store.size());
+    }
+
+    #[test]
+    fn rows_without_what_they_refer_to_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("karat.db");
+        let store = Store::open(&path).unwrap();
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.pragma_update(None, "foreign_keys", false).unwrap();
+        other.execute("INSERT INTO dataset_parts VALUES ('d', 'v', 0, 99)", []).unwrap();
+        other
+            .execute(
+                "INSERT INTO outcomes (run_id, example_id, trial, error_kind, attempts) VALUES ('r', 'e', 0, 'x', 1)",
+                [],
+            )
+            .unwrap();
+        let mut found = store.integrity().unwrap();
+        found.sort();
+        assert_eq!(
+            found,
+            [
+                "row of dataset_parts refers to a row of contents that is missing",
+                "row of outcomes refers to a row of runs that is missing",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_damaged_page_is_found_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("karat.db");
+        drop(Store::open(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        // All pages but the first, which holds the schema.
+        bytes.iter_mut().skip(4096 * 2).for_each(|byte| *byte = 0xA5);
+        std::fs::write(&path, bytes).unwrap();
+        let found = Store::open(&path).and_then(|store| store.integrity());
+        assert!(found.is_err() || found.is_ok_and(|found| !found.is_empty()));
+    }
+}
