@@ -1,5 +1,8 @@
 //! Golden sets on disk: `datasets/NAME/examples.jsonl` (or `.csv`), its card, and `karat.lock`.
 
+mod scan;
+mod sorted_hash;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -9,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::core::domain::{Card, Dataset, Example, Failure, nearest};
 use crate::core::golden::{Fingerprint, RowError, dataset_version, example_from_row, finish_ids};
 use crate::core::tabular::{Format, rows};
+
+pub use scan::{Scan, Scanned, scan_examples};
 
 /// The file with the examples of a dataset folder.
 ///
@@ -93,14 +98,18 @@ impl ReadDataset {
 /// # Errors
 /// A data failure where the file cannot be read at all.
 pub fn read_examples(path: &Path, name: &str, card: Card) -> Result<ReadDataset, Failure> {
-    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
-    let format = format.ok_or_else(|| Failure::data(format!("{} is neither .jsonl nor .csv", path.display())))?;
-    let file = std::fs::File::open(path).map_err(|error| {
-        Failure::data(format!("cannot read {}", path.display()))
-            .hint("check the path and its permissions")
-            .caused_by(error)
-    })?;
+    let format = format_of(path)?;
+    let file = std::fs::File::open(path).map_err(|error| cannot_read(path).caused_by(error))?;
     parse_examples(BufReader::new(file), format, path, name, card)
+}
+
+fn format_of(path: &Path) -> Result<Format, Failure> {
+    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
+    format.ok_or_else(|| Failure::data(format!("{} is neither .jsonl nor .csv", path.display())))
+}
+
+fn cannot_read(path: &Path) -> Failure {
+    Failure::data(format!("cannot read {}", path.display())).hint("check the path and its permissions")
 }
 
 /// Reads examples from bytes that were read elsewhere, such as a git revision.
@@ -116,7 +125,7 @@ pub fn parse_examples(
 ) -> Result<ReadDataset, Failure> {
     let (mut examples, mut bad_rows): (Vec<Example>, Vec<RowError>) = (Vec::new(), Vec::new());
     for row in rows(reader, format) {
-        let row = row.map_err(|error| Failure::data(format!("cannot read {}", path.display())).caused_by(error))?;
+        let row = row.map_err(|error| cannot_read(path).caused_by(error))?;
         let line = row.line;
         let fields = row.fields.map_err(|message| RowError { line, message });
         match fields.and_then(|fields| example_from_row(line, fields)) {
