@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::assay::{AssayOptions, Assayed, assay};
-use super::run::{RunOptions, run_suite};
+use super::run::{RunOptions, Stopped, run_suites};
 use super::{Events, Workbench};
 use crate::core::domain::{Failure, Suite};
 use crate::core::view::{Report, RunsView};
 
-/// Runs suites and assays their datasets, each once, and puts all of it into one report. Where `stop` turned true,
-/// nothing is assayed.
+/// Runs suites and assays their datasets, each once, and puts all of it into one report, with the reason why a run stopped
+/// before its end, where one did: then nothing is assayed.
 ///
 /// # Errors
 /// The first failure of a run or an assay.
@@ -22,21 +22,16 @@ pub async fn check(
     now: Timestamp,
     stop: watch::Receiver<bool>,
     events: Events<'_>,
-) -> Result<Report, Failure> {
-    let mut runs = Vec::new();
-    for suite in suites {
-        if !*stop.borrow() {
-            runs.extend(run_suite(bench, suite, run, now, stop.clone(), events).await?);
-        }
-    }
+) -> Result<(Report, Option<Stopped>), Failure> {
+    let (runs, stopped) = run_suites(bench, suites, run, now, stop, events).await?;
     let mut assayed: Vec<Assayed> = Vec::new();
     for suite in suites {
         let seen = assayed.iter().any(|done| done.view.dataset == suite.dataset);
-        if !seen && !*stop.borrow() {
+        if !seen && stopped.is_none() {
             assayed.push(assay(bench, &suite.dataset, decay, now, events)?);
         }
     }
     let title = suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
     let views = assayed.iter().map(|done| done.view.clone()).collect();
-    Ok(Report::new(title, now.to_string(), Some(RunsView::new(runs)), views))
+    Ok((Report::new(title, now.to_string(), Some(RunsView::new(runs)), views), stopped))
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::assay::{AssayOptions, assay};
 use super::import::{ImportOptions, import};
 use super::report::{ReportFormat, write_reports};
-use super::run::{RunOptions, run_suite};
+use super::run::{RunOptions, run_suites};
 use super::{Events, Workbench};
 use crate::core::domain::{Failure, Window, parse_timestamp};
 use crate::core::view::{DecayView, Report, RunsView};
@@ -63,8 +63,8 @@ pub async fn demo(
     let bench = Workbench::open(&options.dir)?;
     files.push((bench.workspace.store.clone(), "the database: every outcome, the traffic, the queue"));
     let suite = bench.suite("support")?;
-    let run = RunOptions { endpoints: Vec::new(), concurrency: 16, resume: None, limit: None, filters: Vec::new() };
-    let runs = run_suite(&bench, &suite, &run, as_of(MONTHS[MONTHS.len() - 1])?, stop, events).await?;
+    let (runs, _) =
+        run_suites(&bench, &[suite], &RunOptions::default(), as_of(MONTHS[MONTHS.len() - 1])?, stop, events).await?;
     serving.abort();
     let months = assay_months(&bench, options, &model, &mut files, events)?;
     let last = months.last().cloned().into_iter().collect();

@@ -1,5 +1,9 @@
 //! What a flow tells while it works. Who listens decides what to show.
 
+use std::time::Duration;
+
+use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult};
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -19,12 +23,42 @@ pub enum Event {
         /// How many of them ended in an error.
         errors: u64,
     },
+    /// One step of a run was finished: an outcome is kept.
+    Answered(Answered),
     /// The work begun last is over.
     Ended,
     /// Something a reader should know.
     Note(String),
     /// Something a reader should worry about.
     Warning(String),
+}
+
+/// What is told of an outcome.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answered {
+    /// How it failed, where it did.
+    pub error: Option<CallErrorKind>,
+    /// How long the answer took; `None` for errors and for answers that were given before.
+    pub latency: Option<Duration>,
+    /// Whether the answer was given before.
+    pub cached: bool,
+    /// What it cost, where the endpoint has a price.
+    pub cost: Option<f64>,
+}
+
+impl Answered {
+    /// What is told of this outcome.
+    pub fn of(outcome: &Outcome) -> Self {
+        match &outcome.result {
+            OutcomeResult::Failed(error) => {
+                Self { error: Some(error.kind), latency: None, cached: false, cost: outcome.cost }
+            }
+            OutcomeResult::Answered { response, .. } => {
+                let latency = (!response.cached).then_some(response.latency);
+                Self { error: None, latency, cached: response.cached, cost: outcome.cost }
+            }
+        }
+    }
 }
 
 /// Who listens. Called from any thread.

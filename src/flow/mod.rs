@@ -3,10 +3,12 @@
 pub mod assay;
 pub mod check;
 pub mod demo;
+pub mod doctor;
 mod embedders;
 pub mod event;
 pub mod import;
 pub mod init;
+pub mod kept_set;
 pub mod migrate;
 pub mod report;
 pub mod run;

@@ -68,14 +68,7 @@ pub fn kept_report(bench: &Workbench, what: &str, now: Timestamp) -> Result<Repo
         Failure::data(format!("there is neither a dataset nor a run \"{what}\""))
             .hint("`karat list` shows datasets and runs")
     })?;
-    let view = kept_run(
-        bench,
-        &run.header.run_id,
-        &run.header.suite,
-        &run.header.suite_version,
-        &run.header.dataset,
-        &run.header.dataset_version,
-    )?;
+    let view = kept_run(bench, &run.header.run_id, &run.header.suite, &run.header.suite_version)?;
     let title = format!("{} on {}", run.header.suite, run.header.endpoint);
     Ok(Report::new(title, now.to_string(), Some(RunsView::new(vec![view])), Vec::new()))
 }
@@ -91,7 +84,7 @@ fn dataset_report(bench: &Workbench, name: &str, now: Timestamp) -> Result<Repor
     let views = runs
         .iter()
         .map(|run| &run.header)
-        .map(|h| kept_run(bench, &h.run_id, &h.suite, &h.suite_version, name, &version))
+        .map(|h| kept_run(bench, &h.run_id, &h.suite, &h.suite_version))
         .collect::<Result<Vec<RunView>, _>>()?;
     if views.is_empty() && assay.is_none() {
         return Err(Failure::data(format!("nothing was measured of {name} yet"))
@@ -102,22 +95,12 @@ fn dataset_report(bench: &Workbench, name: &str, now: Timestamp) -> Result<Repor
 }
 
 /// The view of a run against the suite and dataset as they were then.
-fn kept_run(
-    bench: &Workbench,
-    run_id: &str,
-    suite: &str,
-    suite_version: &str,
-    dataset: &str,
-    dataset_version: &str,
-) -> Result<RunView, Failure> {
+fn kept_run(bench: &Workbench, run_id: &str, suite: &str, suite_version: &str) -> Result<RunView, Failure> {
     let content = bench.store.suite_content(suite, suite_version)?;
     let content =
         content.ok_or_else(|| Failure::store(format!("the suite of run {run_id} is gone from the database")))?;
     let suite = crate::edge::config::suite_from_content(suite, suite_version, &content)?;
-    let examples = bench.store.dataset_examples(dataset, dataset_version)?;
-    let examples =
-        examples.ok_or_else(|| Failure::store(format!("the dataset of run {run_id} is gone from the database")))?;
-    stored_view(&bench.store, &suite, &examples, run_id)
+    stored_view(&bench.store, &suite, run_id)
 }
 
 /// Writes a report to files, the format by their extension. A file that cannot be written does not keep the others

@@ -118,7 +118,7 @@ fn kept_version(
 ) -> Result<Option<Vec<crate::core::domain::Example>>, Failure> {
     let is_hash = which.len() >= 6 && which.chars().all(|c| c.is_ascii_hexdigit());
     match store.filter(|_| is_hash) {
-        Some(store) => store.dataset_examples(name, which),
+        Some(store) => store.kept_examples(name, which)?.map(Iterator::collect).transpose(),
         None => Ok(None),
     }
 }

@@ -156,6 +156,14 @@ impl Workbench {
         self.read_dataset(name)?.complete()
     }
 
+    /// The card of a dataset; an empty one where it has none.
+    ///
+    /// # Errors
+    /// A data failure where it cannot be read.
+    pub fn card(&self, name: &str) -> Result<Card, Failure> {
+        read_card(&self.dataset_folder(name))
+    }
+
     /// A suite by name, or by path.
     ///
     /// # Errors
@@ -310,7 +318,10 @@ fn unit_rows(vectors: &[Vec<f32>]) -> Vectors {
 pub fn read_dataset(root: &Path, name: &str) -> Result<ReadDataset, Failure> {
     let folder = root.join("datasets").join(name);
     let examples = examples_file(&folder)?;
+    read_examples(&examples, name, read_card(&folder)?)
+}
+
+fn read_card(folder: &Path) -> Result<Card, Failure> {
     let card = folder.join("dataset.yaml");
-    let card: Card = if card.exists() { read_yaml::<CardFile>(&card)?.into() } else { Card::default() };
-    read_examples(&examples, name, card)
+    if card.exists() { Ok(read_yaml::<CardFile>(&card)?.into()) } else { Ok(Card::default()) }
 }

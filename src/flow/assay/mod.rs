@@ -3,14 +3,15 @@
 mod clusters;
 mod inputs;
 mod queue;
+mod repeats;
 mod result;
 
 use jiff::Timestamp;
 
 use super::{Event, Events, Workbench};
 use crate::core::coverage::{self, CoverageAssay, GoldenPoints, Sample};
-use crate::core::domain::{Failure, Flag};
-use crate::core::signals::{dated_flags, local_mass, rank, repeated_flags, vanished_flags};
+use crate::core::domain::{Failure, Flag, ReasonCode};
+use crate::core::signals::{dated_flags, flaky_flags, local_mass, rank, repeated_flags, vanished_flags};
 use crate::core::view::DecayView;
 use crate::edge::store::AssayRow;
 use clusters::Clusters;
@@ -79,7 +80,7 @@ fn measure_all(
     let embedded = Embedded::new(bench, &inputs, events)?;
     events(Event::Began { what: format!("assay of {}", inputs.dataset.label()), total: 3, done: 0 });
     if keep == Keep::Everything {
-        bench.store.keep_dataset(&inputs.dataset, &now.to_string())?;
+        super::kept_set::keep_dataset(&bench.store, &inputs.dataset, now)?;
     }
     let golden = embedded.live.select_from(&embedded.golden);
     let topics = inputs::topics(&inputs, &embedded, options.seed);
@@ -91,8 +92,15 @@ fn measure_all(
         bench.store.keep_taxonomy(&inputs.dataset.name, bench.space(), taxonomy, &now.to_string())?;
     }
     steps(1);
-    let flags = rank(flags(bench, &inputs, &embedded, &topics, measured.as_ref(), now));
-    let (judged, updates) = queue::judge(bench, &inputs, flags, measured.is_some())?;
+    let repeats = repeats::passes(bench, &inputs.dataset)?;
+    let mut flags = flags(bench, &inputs, &embedded, &topics, measured.as_ref(), now);
+    flags.extend(flaky_flags(&inputs.dataset.examples, &repeats, bench.workspace.decay.policy.flaky_score));
+    let is_measured = |code| match code {
+        ReasonCode::TrafficVanished => measured.is_some() && inputs.reference.is_some(),
+        ReasonCode::Flaky => !repeats.is_empty(),
+        _ => true,
+    };
+    let (judged, updates) = queue::judge(bench, &inputs, rank(flags), &is_measured)?;
     if keep == Keep::Everything {
         bench.store.update_flags(&inputs.dataset.name, updates, &now.to_string())?;
     }

@@ -15,13 +15,13 @@ pub(super) struct JudgedFlag {
     pub state: QueueState,
 }
 
-/// The flags that wait for a person, in the order given, and every flag's next state. `traffic_measured`: without a
-/// measurement nothing is known about vanished traffic, so such flags stay as they are.
+/// The flags that wait for a person, in the order given, and every flag's next state. Reasons that were not `measured`
+/// stay as they are: nothing new is known about them.
 pub(super) fn judge(
     bench: &Workbench,
     inputs: &Inputs,
     flags: Vec<Flag>,
-    traffic_measured: bool,
+    measured: &dyn Fn(ReasonCode) -> bool,
 ) -> Result<(Vec<JudgedFlag>, Vec<FlagUpdate>), Failure> {
     let dataset = &inputs.dataset.name;
     let known: HashMap<(String, ReasonCode), FlagRow> = bench
@@ -58,8 +58,7 @@ pub(super) fn judge(
     let held: std::collections::HashSet<(String, ReasonCode)> =
         updates.iter().map(|update| (update.flag.example_id.clone(), update.flag.code)).collect();
     for (key, row) in known {
-        let measured = row.flag.code != ReasonCode::TrafficVanished || (traffic_measured && inputs.reference.is_some());
-        if held.contains(&key) || !measured {
+        if held.contains(&key) || !measured(row.flag.code) {
             continue;
         }
         if let Some(state) = next(Some(row.state), QueueEvent::NotFlagged).filter(|state| *state != row.state) {

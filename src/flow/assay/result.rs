@@ -9,9 +9,10 @@ use super::inputs::{Embedded, Inputs};
 use super::queue::JudgedFlag;
 use crate::core::cluster::medoids;
 use crate::core::coverage::{Coverage, CoverageAssay};
-use crate::core::domain::{Failure, RecordedOutcome, Score};
+use crate::core::domain::{Failure, RecordedOutcome, Score, Scorer};
 use crate::core::estimate::{Stratum, candidates, today};
 use crate::core::privacy::neutralise::truncate_chars;
+use crate::core::scoring::reduce;
 use crate::core::shift::{ShiftOptions, ShiftSample, ShiftTest, shift_tests, vocabulary};
 use crate::core::stats::{Interval, effective_n, wilson};
 use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
@@ -360,7 +361,7 @@ fn estimate(
     let runs = bench.store.latest_runs_of_dataset(&inputs.dataset.name, &inputs.dataset.version)?;
     let runnable =
         inputs.dataset.examples.iter().filter(|e| e.status != crate::core::domain::ExampleStatus::Retired).count();
-    let whole = runs.into_iter().filter(|run| run.header.total == runnable);
+    let whole = runs.into_iter().filter(|run| run.header.total == runnable * run.header.repeats as usize);
     let Some(run) =
         whole.max_by(|a, b| a.header.started_at.cmp(&b.header.started_at).then(b.header.run_id.cmp(&a.header.run_id)))
     else {
@@ -372,7 +373,7 @@ fn estimate(
     Ok(today(&strata, measured.now.value).map(|found| EstimateView {
         run_id: run.header.run_id,
         endpoint: run.header.endpoint,
-        scorer,
+        scorer: scorer.name,
         raw: found.raw,
         represented: found.represented,
         lo: found.interval.lo,
@@ -384,10 +385,10 @@ fn estimate(
     }))
 }
 
-fn primary_scorer(bench: &Workbench, suite: &str, version: &str) -> Result<Option<String>, Failure> {
+fn primary_scorer(bench: &Workbench, suite: &str, version: &str) -> Result<Option<Scorer>, Failure> {
     let Some(content) = bench.store.suite_content(suite, version)? else { return Ok(None) };
     let suite = suite_from_content(suite, version, &content)?;
-    Ok(suite.scorers.into_iter().next().map(|scorer| scorer.name))
+    Ok(suite.scorers.into_iter().next())
 }
 
 /// One stratum a topic: the represented mass whose nearest example is of it, and the scores of its examples.
@@ -397,7 +398,7 @@ fn strata(
     topics: &[usize],
     measured: &CoverageAssay,
     outcomes: &[RecordedOutcome],
-    scorer: &str,
+    scorer: &Scorer,
 ) -> Vec<Stratum> {
     let mut strata = vec![Stratum::default(); topics.iter().max().map_or(0, |last| last + 1)];
     for (record, weight) in measured.now.records.iter().zip(&inputs.now.weights) {
@@ -405,14 +406,13 @@ fn strata(
             strata[topics[nearest]].mass += weight * record.p_represented;
         }
     }
-    let scores: BTreeMap<&str, f64> = outcomes
-        .iter()
-        .filter_map(|outcome| Some((outcome.example_id.as_str(), outcome.scores.get(scorer).and_then(Score::value)?)))
-        .collect();
+    let mut scores: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for outcome in outcomes {
+        scores.entry(&outcome.example_id).or_default().extend(outcome.scores.get(&scorer.name).and_then(Score::value));
+    }
     for (position, row) in embedded.live.rows.iter().enumerate() {
-        if let Some(score) = scores.get(inputs.dataset.examples[*row].id.as_str()) {
-            strata[topics[position]].scores.push(*score);
-        }
+        let trials = scores.get(inputs.dataset.examples[*row].id.as_str());
+        strata[topics[position]].scores.extend(trials.and_then(|trials| reduce(scorer.reduce, trials)));
     }
     strata
 }

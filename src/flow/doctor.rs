@@ -1,0 +1,288 @@
+//! Looks at everything a run needs, without running anything: is it there, does it answer, is it sound.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+use super::run::{ApiProbe, eol_warning, probe_endpoint};
+use super::{Event, Events, Workbench};
+use crate::core::domain::{Failure, nearest};
+use crate::core::view::{Check, CheckState, DoctorView};
+use crate::edge::config::{EndpointDefinition, EndpointSettings, definition_of_id};
+use crate::edge::dataset::{dataset_names, read_lock};
+use crate::edge::endpoint::Replay;
+use crate::edge::files::free_space;
+
+/// Free bytes below which a run may soon stop, and below which it hardly begins.
+const LOW_DISK: u64 = 1 << 30;
+const NO_DISK: u64 = 50 << 20;
+
+/// How far a clock may be from a server's: dates in results, end-of-life days and the cache's age hang on it.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// Checks the workspace in `root`. Endpoints are asked one harmless question each, unless `offline`.
+///
+/// # Errors
+/// None that a check could tell instead; a failure of the runtime.
+pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'_>) -> DoctorView {
+    let bench = match Workbench::open(root) {
+        Ok(bench) => bench,
+        Err(failure) => return DoctorView::new(vec![failed("workspace", "", &failure)]),
+    };
+    let mut checks =
+        vec![check("workspace", "", CheckState::Ok, format!("{} is in order", root.join("karat.yaml").display()))];
+    checks.extend(bench.warning().map(|warning| check("workspace", "embedder", CheckState::Warning, warning)));
+    checks.extend(suites(&bench));
+    checks.extend(datasets(&bench));
+    checks.extend(secrets(&bench));
+    let endpoints = &bench.workspace.endpoints;
+    events(Event::Began { what: "asking the endpoints".into(), total: endpoints.len() as u64, done: 0 });
+    for (name, definition) in endpoints {
+        checks.extend(endpoint(&bench, name, definition, offline, now).await);
+        events(Event::Advanced { steps: 1, errors: 0 });
+    }
+    events(Event::Ended);
+    checks.push(disk(&bench));
+    checks.push(database(&bench));
+    DoctorView::new(checks)
+}
+
+fn check(area: &str, name: &str, state: CheckState, detail: impl Into<String>) -> Check {
+    Check { area: area.into(), name: name.into(), state, detail: detail.into(), hint: None }
+}
+
+fn failed(area: &str, name: &str, failure: &Failure) -> Check {
+    let more = failure.details.first().map_or_else(String::new, |detail| format!(" ({detail})"));
+    let detail = format!("{}{more}", failure.message);
+    Check { hint: failure.hint.clone(), ..check(area, name, CheckState::Failure, detail) }
+}
+
+impl Check {
+    fn hinting(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+fn suites(bench: &Workbench) -> Vec<Check> {
+    let names = bench.suite_names();
+    if names.is_empty() {
+        return vec![
+            check("suite", "", CheckState::Warning, "suites/ holds no suite").hinting("`karat init` writes an example"),
+        ];
+    }
+    names.iter().map(|name| suite(bench, name)).collect()
+}
+
+fn suite(bench: &Workbench, name: &str) -> Check {
+    let suite = match bench.suite(name) {
+        Ok(suite) => suite,
+        Err(failure) => return failed("suite", name, &failure),
+    };
+    let known: Vec<&str> = bench.workspace.endpoints.keys().map(String::as_str).collect();
+    let missing = suite
+        .endpoints
+        .iter()
+        .find(|endpoint| !known.contains(&endpoint.as_str()) && definition_of_id(endpoint).is_none());
+    match missing {
+        None => check("suite", name, CheckState::Ok, format!("{} on {}", suite.dataset, suite.endpoints.join(", "))),
+        Some(missing) => {
+            let hint = nearest(missing, &known)
+                .map_or_else(|| "define it in karat.yaml".to_owned(), |near| format!("did you mean \"{near}\"?"));
+            check("suite", name, CheckState::Failure, format!("names the endpoint \"{missing}\", which is not defined"))
+                .hinting(hint)
+        }
+    }
+}
+
+fn datasets(bench: &Workbench) -> Vec<Check> {
+    let lock = match read_lock(&bench.workspace.root) {
+        Ok(lock) => lock,
+        Err(failure) => return vec![failed("dataset", "karat.lock", &failure)],
+    };
+    let names = dataset_names(&bench.workspace.root.join("datasets"));
+    let look = |name: &String| {
+        let dataset = match bench.dataset(name) {
+            Ok(dataset) => dataset,
+            Err(failure) => return failed("dataset", name, &failure),
+        };
+        let what = format!("{} examples, {}", dataset.examples.len(), dataset.label());
+        let warn = |problem: &str, hint: String| {
+            check("dataset", name, CheckState::Warning, format!("{what}: {problem}")).hinting(hint)
+        };
+        match lock.datasets.get(name) {
+            None => {
+                warn("not in karat.lock, so that nobody sees when it changes", format!("karat dataset lock {name}"))
+            }
+            Some(locked) if locked.version != dataset.version => {
+                warn("differs from karat.lock", format!("karat dataset diff {name}, then karat dataset lock {name}"))
+            }
+            Some(_) if dataset.card.owner.is_none() => {
+                warn("nobody owns it", format!("set \"owner\" in datasets/{name}/dataset.yaml"))
+            }
+            Some(_) => check("dataset", name, CheckState::Ok, what),
+        }
+    };
+    names.iter().map(look).collect()
+}
+
+/// Every variable that endpoints and suites refer to: set or not, and never its value.
+fn secrets(bench: &Workbench) -> Vec<Check> {
+    let mut texts: Vec<String> = Vec::new();
+    for definition in bench.workspace.endpoints.values() {
+        if let EndpointSettings::Api(api) = &definition.settings {
+            texts.extend([api.base_url.clone(), api.model.clone()]);
+            texts.extend(api.api_key.clone());
+            texts.extend(api.headers.values().cloned());
+        }
+    }
+    let suites = bench.suite_names().into_iter().filter_map(|name| bench.suite(&name).ok());
+    texts.extend(
+        suites.flat_map(|suite| suite.vars.into_iter().map(|(_, value)| value.to_string()).collect::<Vec<_>>()),
+    );
+    let mut found: Vec<(String, bool)> = texts.iter().flat_map(|text| bench.secrets.references(text)).collect();
+    found.sort();
+    found.dedup();
+    let look = |(name, is_set): (String, bool)| {
+        if is_set {
+            check("secret", &name, CheckState::Ok, "is set")
+        } else {
+            check("secret", &name, CheckState::Failure, "is not set")
+                .hinting(format!("export {name}=… or write it to .env beside karat.yaml"))
+        }
+    };
+    found.into_iter().map(look).collect()
+}
+
+async fn endpoint(
+    bench: &Workbench,
+    name: &str,
+    definition: &EndpointDefinition,
+    offline: bool,
+    now: Timestamp,
+) -> Vec<Check> {
+    let ok = |detail: String| check("endpoint", name, CheckState::Ok, detail);
+    let mut checks = Vec::new();
+    if let Some(warning) = eol_warning(name, definition.eol, now) {
+        checks.push(
+            check("endpoint", name, CheckState::Warning, warning)
+                .hinting("choose its successor, and compare the two before the day"),
+        );
+    }
+    match &definition.settings {
+        EndpointSettings::Baseline { .. } => checks.push(ok("is built in".into())),
+        EndpointSettings::Replay { cassette } => {
+            let opened = Replay::open(name.to_owned(), &bench.workspace.root.join(cassette));
+            checks.push(opened.map_or_else(
+                |failure| failed("endpoint", name, &failure),
+                |replay| ok(format!("{} recorded answers", replay.entries())),
+            ));
+        }
+        EndpointSettings::Exec { command, .. } => checks.push(program(bench, name, command)),
+        EndpointSettings::Api(_) if offline => checks.push(ok("not asked (--offline)".into())),
+        EndpointSettings::Api(api) => checks.extend(probe(bench, name, api).await),
+    }
+    checks
+}
+
+fn program(bench: &Workbench, name: &str, command: &[String]) -> Check {
+    let program = command.first().map(String::as_str).unwrap_or_default();
+    let is_path = program.contains(std::path::MAIN_SEPARATOR) || program.contains('/');
+    let found = if is_path {
+        bench.workspace.root.join(program).is_file()
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .any(|folder| folder.join(program).is_file() || folder.join(format!("{program}.exe")).is_file())
+    };
+    if found {
+        check("endpoint", name, CheckState::Ok, format!("{program} is there (it was not started)"))
+    } else {
+        check("endpoint", name, CheckState::Failure, format!("the program {program} is not found"))
+            .hinting("install it, or mend \"command\" in karat.yaml")
+    }
+}
+
+async fn probe(bench: &Workbench, name: &str, api: &crate::edge::config::ApiDefinition) -> Vec<Check> {
+    let (status, date, took) = match probe_endpoint(bench, name, api).await {
+        Ok(ApiProbe { status, date, took }) => (status, date, took),
+        Err(failure) => return vec![failed("endpoint", name, &failure)],
+    };
+    let answer = format!("answered in {} ms", took.as_millis());
+    let found = match status {
+        401 | 403 => check(
+            "endpoint",
+            name,
+            CheckState::Failure,
+            format!("{answer}, but does not accept the credentials (HTTP {status})"),
+        )
+        .hinting("check the key, and that it is for this server"),
+        500.. => check("endpoint", name, CheckState::Failure, format!("{answer} with HTTP {status}")),
+        429 => check("endpoint", name, CheckState::Warning, format!("{answer}, and says it is asked too often")),
+        200..=299 => check("endpoint", name, CheckState::Ok, answer),
+        // Not every server lists its models; that it answers is what counts.
+        _ => check("endpoint", name, CheckState::Ok, format!("{answer} (HTTP {status} for the list of models)")),
+    };
+    let skew = date.map(|theirs| {
+        let ours = SystemTime::now();
+        ours.duration_since(theirs).unwrap_or_else(|early| early.duration())
+    });
+    let clock = skew.map(|skew| {
+        if skew > SKEW {
+            check(
+                "clock",
+                name,
+                CheckState::Warning,
+                format!("this machine's clock differs from the server's by {} s", skew.as_secs()),
+            )
+            .hinting("set the clock: dates in results and end-of-life days hang on it")
+        } else {
+            check("clock", name, CheckState::Ok, format!("within {} s of the server's", skew.as_secs()))
+        }
+    });
+    std::iter::once(found).chain(clock).collect()
+}
+
+fn disk(bench: &Workbench) -> Check {
+    let folder = bench.store.path().parent().unwrap_or(Path::new("."));
+    let free = match free_space(folder) {
+        Ok(free) => free,
+        Err(error) => {
+            return check(
+                "disk",
+                "",
+                CheckState::Warning,
+                format!("the free space of {} is not known: {error}", folder.display()),
+            );
+        }
+    };
+    let detail = format!("{} MB free for {}", free >> 20, folder.display());
+    match free {
+        ..NO_DISK => {
+            check("disk", "", CheckState::Failure, detail).hinting("free some space; every outcome is kept on disk")
+        }
+        NO_DISK..LOW_DISK => check("disk", "", CheckState::Warning, detail),
+        _ => check("disk", "", CheckState::Ok, detail),
+    }
+}
+
+fn database(bench: &Workbench) -> Check {
+    let name = bench.store.path().display().to_string();
+    match bench.store.integrity() {
+        Err(failure) => failed("database", &name, &failure),
+        Ok(findings) => match findings.first() {
+            None => {
+                check("database", &name, CheckState::Ok, format!("sound, {} MB", bench.store.size().div_ceil(1 << 20)))
+            }
+            Some(first) => check(
+                "database",
+                &name,
+                CheckState::Failure,
+                format!("{} findings, the first: {first}", findings.len()),
+            )
+            .hinting(
+                "restore a backup, or move the file away to begin anew; `sqlite3 FILE .recover` may save what is left",
+            ),
+        },
+    }
+}

@@ -1,0 +1,182 @@
+//! A golden set, read once and kept in the database, from where it is then read a part at a time: what is run is what is
+//! kept, even where the file changes meanwhile.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Workbench;
+use crate::core::domain::{Card, Dataset, Example, ExampleStatus, Failure, short};
+use crate::core::golden::canonical_example;
+use crate::edge::dataset::{Scan, examples_file, scan_examples};
+use crate::edge::store::{KeptPart, RunHeader, Store};
+
+/// Bytes of rows in one part.
+const PART: usize = 256 << 10;
+
+/// A golden set that is kept.
+#[derive(Debug, Clone)]
+pub struct KeptSet {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its card.
+    pub card: Card,
+    /// Examples of the selection it was kept for.
+    pub selected: usize,
+}
+
+impl KeptSet {
+    /// `name@3f9a1c`.
+    pub fn label(&self) -> String {
+        format!("{}@{}", self.name, short(&self.version, 6))
+    }
+
+    /// The examples of a selection, in the order of the file.
+    ///
+    /// # Errors
+    /// A store failure; items, too.
+    pub fn selected<'a>(
+        &self,
+        store: &'a Store,
+        selection: &'a Selection,
+    ) -> Result<impl Iterator<Item = Result<Example, Failure>> + 'a, Failure> {
+        selected(store, &self.name, &self.version, selection)
+    }
+}
+
+/// The examples of a selection of a kept version, in the order of the file.
+///
+/// # Errors
+/// A store failure; items, too.
+pub fn selected<'a>(
+    store: &'a Store,
+    name: &str,
+    version: &str,
+    selection: &'a Selection,
+) -> Result<impl Iterator<Item = Result<Example, Failure>> + 'a, Failure> {
+    let kept = store.kept_examples(name, version)?;
+    let kept =
+        kept.ok_or_else(|| Failure::store(format!("the version {version} of {name} is gone from the database")))?;
+    let wanted = kept.filter(|example| example.as_ref().map_or(true, |example| selection.takes(example)));
+    Ok(wanted.take(selection.limit.unwrap_or(usize::MAX)))
+}
+
+/// Reads a dataset and keeps it, and counts the examples of a selection.
+///
+/// # Errors
+/// A data failure that lists every bad row; a store failure.
+pub fn keep_set(bench: &Workbench, name: &str, selection: &Selection, now: Timestamp) -> Result<KeptSet, Failure> {
+    let path = examples_file(&bench.dataset_folder(name))?;
+    let (mut parts, mut taken) = (Parts::new(&bench.store), 0);
+    let scanned = scan_examples(&path, &mut |step| match step {
+        Scan::Restarted => {
+            parts.restart();
+            taken = 0;
+            Ok(())
+        }
+        Scan::Example { row, example } => {
+            taken += usize::from(selection.takes(example));
+            parts.push(row)
+        }
+    })?;
+    let Some(scanned) = scanned else {
+        let dataset = bench.dataset(name)?;
+        return Err(
+            Failure::data(format!("{} changed while it was read", dataset.label())).hint("run the command again")
+        );
+    };
+    let parts = parts.finish()?;
+    bench.store.keep_dataset(name, &scanned.version, parts, &now.to_string())?;
+    let selected = taken.min(selection.limit.unwrap_or(usize::MAX));
+    Ok(KeptSet { name: name.to_owned(), version: scanned.version, card: bench.card(name)?, selected })
+}
+
+/// Keeps a dataset that is in memory anyway.
+///
+/// # Errors
+/// A store failure.
+pub fn keep_dataset(store: &Store, dataset: &Dataset, now: Timestamp) -> Result<(), Failure> {
+    let mut parts = Parts::new(store);
+    dataset.examples.iter().try_for_each(|example| parts.push(&canonical_example(example)))?;
+    store.keep_dataset(&dataset.name, &dataset.version, parts.finish()?, &now.to_string())
+}
+
+/// Rows gathered into parts.
+struct Parts<'a> {
+    store: &'a Store,
+    rows: String,
+    kept: Vec<KeptPart>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(store: &'a Store) -> Self {
+        Self { store, rows: String::new(), kept: Vec::new() }
+    }
+
+    fn restart(&mut self) {
+        self.rows.clear();
+        self.kept.clear();
+    }
+
+    fn push(&mut self, row: &str) -> Result<(), Failure> {
+        if !self.rows.is_empty() {
+            self.rows.push('\n');
+        }
+        self.rows.push_str(row);
+        if self.rows.len() >= PART { self.keep() } else { Ok(()) }
+    }
+
+    fn keep(&mut self) -> Result<(), Failure> {
+        self.kept.push(self.store.keep_part(std::mem::take(&mut self.rows))?);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Vec<KeptPart>, Failure> {
+        if !self.rows.is_empty() {
+            self.keep()?;
+        }
+        Ok(self.kept)
+    }
+}
+
+/// Which examples of a set are run: all but retired ones, within filters and limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Only examples with this tag, id or metadata value.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<(String, String)>,
+    /// Only the first so many of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+}
+
+impl Selection {
+    /// As it is kept with a run; empty where it takes everything.
+    pub fn to_text(&self) -> String {
+        if *self == Self::default() { String::new() } else { serde_json::to_string(self).unwrap_or_default() }
+    }
+
+    /// That of a kept run.
+    ///
+    /// # Errors
+    /// A store failure where it cannot be read.
+    pub fn of_run(header: &RunHeader) -> Result<Self, Failure> {
+        if header.selection.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_str(&header.selection).map_err(|error| {
+            Failure::store(format!("the selection of run {} cannot be read", header.run_id)).caused_by(error)
+        })
+    }
+
+    /// Whether it takes an example, the limit aside.
+    pub fn takes(&self, example: &Example) -> bool {
+        let matches = |key: &str, value: &str| match key {
+            "tag" => example.tags.iter().any(|tag| tag == value),
+            "id" => example.id == value,
+            _ => example.metadata.get(key).and_then(serde_json::Value::as_str) == Some(value),
+        };
+        example.status != ExampleStatus::Retired && self.filters.iter().all(|(key, value)| matches(key, value))
+    }
+}

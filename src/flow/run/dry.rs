@@ -1,0 +1,103 @@
+//! A run without asking: everything is rendered and priced, nothing is sent or kept but the dataset.
+
+use jiff::Timestamp;
+
+use super::endpoints::Asked;
+use super::render::Renderer;
+use super::{Ready, RunOptions, cache_since};
+use crate::core::domain::{Example, Failure, NamedPrompt, Suite};
+use crate::core::pricing::estimated_tokens;
+use crate::core::view::PlanCell;
+use crate::edge::store::Store;
+use crate::flow::kept_set::Selection;
+use crate::flow::{Events, Workbench};
+
+/// What a run of the suite would ask, and about what it would cost. Credentials must be there, as for the run itself.
+///
+/// # Errors
+/// As those of a run before its first request.
+pub fn dry_run(
+    bench: &Workbench,
+    suite: &Suite,
+    options: &RunOptions,
+    now: Timestamp,
+    events: Events<'_>,
+) -> Result<Vec<PlanCell>, Failure> {
+    let ready = Ready::new(bench, suite, options, now, events)?;
+    let selection = Selection { filters: options.filters.clone(), limit: options.limit };
+    let cells = ready.cells().map(|(asked, prompt)| {
+        let renderer = Renderer::new(suite, prompt, &ready.set, &bench.secrets)?;
+        let mut count = Count::default();
+        let since = cache_since(bench, options, asked, "")?;
+        for example in ready.set.selected(&bench.store, &selection)? {
+            let example = example?;
+            for trial in 0..ready.repeats {
+                count.take(&bench.store, &renderer, &example, trial, asked, since)?;
+            }
+        }
+        let last = bench.store.latest_run(&suite.name, asked.endpoint.name(), prompt.name.as_deref())?;
+        let mean = last.map(|run| bench.store.mean_answer_tokens(&run.header.run_id)).transpose()?.flatten();
+        Ok(count.cell(suite, prompt, asked, mean))
+    });
+    cells.collect()
+}
+
+/// What was counted of one prompt on one endpoint.
+#[derive(Default)]
+struct Count {
+    requests: u64,
+    cached: u64,
+    prompt_tokens: u64,
+    errors: u64,
+    first_error: Option<String>,
+}
+
+impl Count {
+    fn take(
+        &mut self,
+        store: &Store,
+        renderer: &Renderer,
+        example: &Example,
+        trial: u32,
+        asked: &Asked,
+        since: Option<i64>,
+    ) -> Result<(), Failure> {
+        let request = match renderer.request(example, trial) {
+            Ok(request) => request,
+            Err(error) => {
+                self.errors += 1;
+                self.first_error.get_or_insert_with(|| format!("{}: {}", example.id, error.message));
+                return Ok(());
+            }
+        };
+        let key = request.key.at(asked.endpoint.fingerprint());
+        if since.map(|since| store.cached_answer(key, since, "")).transpose()?.flatten().is_some() {
+            self.cached += 1;
+            return Ok(());
+        }
+        self.requests += 1;
+        let bytes: usize = request.turns().iter().map(|message| message.content_text().len()).sum();
+        self.prompt_tokens += estimated_tokens(bytes);
+        Ok(())
+    }
+
+    /// `mean` is that of the tokens of an answer in the last run.
+    fn cell(self, suite: &Suite, prompt: &NamedPrompt, asked: &Asked, mean: Option<f64>) -> PlanCell {
+        let each = mean.or(asked.answer_limit.map(|limit| limit as f64));
+        let answer_tokens = each.map(|each| (each * self.requests as f64).round() as u64);
+        let cost =
+            asked.price.map(|price| price.of_calls(self.requests, self.prompt_tokens, answer_tokens.unwrap_or(0)));
+        PlanCell {
+            suite: suite.name.clone(),
+            prompt: prompt.name.clone(),
+            endpoint: asked.endpoint.name().to_owned(),
+            requests: self.requests,
+            cached: self.cached,
+            prompt_tokens: self.prompt_tokens,
+            answer_tokens,
+            cost,
+            errors: self.errors,
+            first_error: self.first_error,
+        }
+    }
+}

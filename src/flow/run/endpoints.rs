@@ -1,0 +1,250 @@
+//! Endpoints by name, ready to be asked.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::identity::run_by_id;
+use super::{Resume, RunOptions};
+use crate::core::domain::{Dataset, Endpoint, ExampleStatus, Failure, FailureKind, Suite, nearest};
+use crate::core::pricing::{Price, answer_limit};
+use crate::edge::config::{ApiDefinition, ApiDialect, EndpointDefinition, EndpointSettings, Secrets, definition_of_id};
+use crate::edge::endpoint::{
+    Anthropic, ApiEndpoint, ApiSettings, Baseline, BaselineMemory, Dialect, ExecEndpoint, ExecSettings, Gemini,
+    HttpApi, HttpTemplate, OpenAiChat, OpenAiResponses, Replay,
+};
+use crate::edge::net::{ClientOptions, Limiters, RetryPolicy, client};
+use crate::edge::store::Store;
+use crate::flow::Workbench;
+
+/// Days before its end from which a model's end is warned about.
+const EOL_AHEAD: i64 = 60;
+
+/// An endpoint with what is known of its costs.
+#[derive(Clone)]
+pub(super) struct Asked {
+    pub endpoint: Arc<dyn Endpoint>,
+    pub price: Option<Price>,
+    pub eol: Option<Date>,
+    /// Whether asking it costs money, as far as karat knows.
+    pub costs: bool,
+    /// The most tokens an answer may have, where its params say so.
+    pub answer_limit: Option<u64>,
+}
+
+/// The endpoints of a run by name: those of the options, of the run that goes on, or of the suite.
+pub(super) fn endpoint_names(store: &Store, suite: &Suite, options: &RunOptions) -> Result<Vec<String>, Failure> {
+    if let (Some(Resume::Run(id)), true) = (&options.resume, options.endpoints.is_empty()) {
+        return Ok(vec![run_by_id(store, id)?.header.endpoint]);
+    }
+    let names = if options.endpoints.is_empty() { &suite.endpoints } else { &options.endpoints };
+    if names.is_empty() {
+        return Err(Failure::data(format!("the suite {} names no endpoint", suite.name))
+            .hint("add \"endpoints: [NAME]\" or pass -e NAME"));
+    }
+    Ok(names.clone())
+}
+
+/// An endpoint's definition: that of karat.yaml, or else that of an id such as `openai:chat:gpt-x`.
+///
+/// # Errors
+/// A data failure with the nearest name.
+pub(super) fn definition(bench: &Workbench, name: &str, suite: &Suite) -> Result<EndpointDefinition, Failure> {
+    if let Some(known) = bench.workspace.endpoints.get(name) {
+        return Ok(known.clone());
+    }
+    definition_of_id(name).ok_or_else(|| {
+        let known: Vec<_> = bench.workspace.endpoints.keys().map(String::as_str).collect();
+        let hint = match nearest(name, &known) {
+            Some(nearest) => format!("did you mean \"{nearest}\"? Defined are {}", known.join(", ")),
+            None if known.is_empty() => "none is defined".to_owned(),
+            None => format!("defined are {}", known.join(", ")),
+        };
+        Failure::data(format!("there is no endpoint \"{name}\" in karat.yaml (asked for by the suite {})", suite.name))
+            .hint(format!("{hint}; an id such as openai:chat:MODEL or anthropic/MODEL needs no definition"))
+    })
+}
+
+/// Makes an endpoint ready; nothing is sent.
+pub(super) fn prepare(
+    bench: &Workbench,
+    name: &str,
+    suite: &Suite,
+    limiters: &Limiters,
+    most: usize,
+) -> Result<Asked, Failure> {
+    let EndpointDefinition { settings, price, eol, .. } = definition(bench, name, suite)?;
+    let mut limit = None;
+    let costs = matches!(settings, EndpointSettings::Api(_));
+    let endpoint: Arc<dyn Endpoint> = match settings {
+        EndpointSettings::Baseline { dataset, k } => Arc::new(baseline(bench, name, suite, dataset.as_deref(), k)?),
+        EndpointSettings::Replay { cassette } => {
+            Arc::new(Replay::open(name.to_owned(), &bench.workspace.root.join(cassette))?)
+        }
+        EndpointSettings::Exec { command, workers, params, revision, timeout, max_retries } => {
+            limit = answer_limit(&params);
+            let retry = RetryPolicy { max_retries, ..RetryPolicy::default() };
+            let folder = bench.workspace.root.clone();
+            let name = name.to_owned();
+            Arc::new(ExecEndpoint::new(ExecSettings {
+                name,
+                command,
+                folder,
+                workers,
+                timeout,
+                retry,
+                params,
+                revision,
+            })?)
+        }
+        EndpointSettings::Api(api) => {
+            limit = answer_limit(&api.params);
+            Arc::new(api_endpoint(&bench.secrets, name, &api, limiters, most)?)
+        }
+    };
+    Ok(Asked { endpoint, price, eol, costs, answer_limit: limit })
+}
+
+fn api_endpoint(
+    secrets: &Secrets,
+    name: &str,
+    api: &ApiDefinition,
+    limiters: &Limiters,
+    most: usize,
+) -> Result<ApiEndpoint, Failure> {
+    let key = |part: &str| format!("endpoints.{name}.{part}");
+    let headers = api.headers.iter().map(|(header, value)| {
+        Ok((header.clone(), secrets.expand_secret(&key(&format!("headers.{header}")), value)?.into()))
+    });
+    let api_key = api.api_key.as_ref().map(|text| secrets.expand_secret(&key("api_key"), text).map(Into::into));
+    let settings = ApiSettings {
+        name: name.to_owned(),
+        base_url: secrets.expand_url(&key("base_url"), &api.base_url)?,
+        model: secrets.expand(&key("model"), &api.model)?,
+        api_key: api_key.transpose()?,
+        api_key_header: api.api_key_header.clone(),
+        headers: headers.collect::<Result<_, Failure>>()?,
+        params: api.params.clone(),
+        timeout: api.timeout,
+        retry: RetryPolicy { max_retries: api.max_retries, ..RetryPolicy::default() },
+        stream: api.stream,
+        requests_per_minute: api.requests_per_minute,
+        tokens_per_minute: api.tokens_per_minute,
+    };
+    let http =
+        client(&ClientOptions { http2: api.http2, ..ClientOptions::for_attempts_of(api.timeout) }, &settings.base_url)?;
+    let dialect: Box<dyn Dialect> = match &api.dialect {
+        ApiDialect::OpenAiChat => Box::new(OpenAiChat::new(&settings)?),
+        ApiDialect::OpenAiResponses => Box::new(OpenAiResponses::new(&settings)?),
+        ApiDialect::Anthropic => Box::new(Anthropic::new(&settings)?),
+        ApiDialect::Gemini => Box::new(Gemini::new(&settings)?),
+        ApiDialect::Http(http) => {
+            let template = HttpTemplate {
+                method: http.method.clone(),
+                body: http.body.clone(),
+                output: http.output.clone(),
+                model_path: http.model_path.clone(),
+                prompt_tokens_path: http.prompt_tokens_path.clone(),
+                completion_tokens_path: http.completion_tokens_path.clone(),
+                ok_statuses: http.ok_statuses.clone(),
+                retry_statuses: http.retry_statuses.clone(),
+            };
+            Box::new(HttpApi::new(&settings, template)?)
+        }
+    };
+    ApiEndpoint::new(settings, dialect, http, limiters, most)
+}
+
+/// What a server said to a harmless question.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiProbe {
+    /// The HTTP status.
+    pub status: u16,
+    /// The server's time, where it tells it.
+    pub date: Option<SystemTime>,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
+/// Asks an API for its list of models, which costs nothing, once.
+///
+/// # Errors
+/// A data failure for settings that cannot be used; an incomplete one where nobody answers.
+pub async fn probe_endpoint(bench: &Workbench, name: &str, api: &ApiDefinition) -> Result<ApiProbe, Failure> {
+    let endpoint = api_endpoint(&bench.secrets, name, api, &Limiters::default(), 1)?;
+    match endpoint.probe().await {
+        Ok((status, date, took)) => Ok(ApiProbe { status, date, took }),
+        Err(error) => {
+            let message = bench.secrets.mask().text(&error.message).into_owned();
+            Err(Failure::new(FailureKind::Incomplete, message))
+        }
+    }
+}
+
+fn baseline(
+    bench: &Workbench,
+    name: &str,
+    suite: &Suite,
+    labelled: Option<&str>,
+    k: usize,
+) -> Result<Baseline, Failure> {
+    let memory = memory(bench, &bench.dataset(labelled.unwrap_or(&suite.dataset))?)?;
+    bench.check_server()?;
+    Ok(Baseline::new(name.to_owned(), k, memory, bench.embedder.clone()))
+}
+
+fn memory(bench: &Workbench, dataset: &Dataset) -> Result<BaselineMemory, Failure> {
+    let labelled: Vec<_> = dataset
+        .examples
+        .iter()
+        .filter(|example| example.status != ExampleStatus::Retired)
+        .filter_map(|example| example.label().map(|label| (example.id.clone(), example.text(), label)))
+        .collect();
+    if labelled.is_empty() {
+        return Err(Failure::data(format!(
+            "the baseline has nothing to learn from: no example of {} has an expected answer",
+            dataset.name
+        )));
+    }
+    let texts: Vec<String> = labelled.iter().map(|(_, text, _)| text.clone()).collect();
+    let vectors = bench.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &|_| ())?;
+    Ok(BaselineMemory {
+        version: dataset.version.clone(),
+        ids: labelled.iter().map(|(id, ..)| id.clone()).collect(),
+        labels: labelled.into_iter().map(|(.., label)| label).collect(),
+        texts,
+        vectors,
+    })
+}
+
+/// What is to be said of the day a model is switched off, where it is near or past.
+pub fn eol_warning(name: &str, eol: Option<Date>, now: Timestamp) -> Option<String> {
+    let eol = eol?;
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let days = today.until(eol).ok().map(|span| i64::from(span.get_days()))?;
+    match days {
+        ..0 => Some(format!("the model of {name} was to be switched off on {eol} (eol in karat.yaml)")),
+        0..=EOL_AHEAD => {
+            Some(format!("the model of {name} will be switched off on {eol}, in {days} days (eol in karat.yaml)"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::parse_timestamp;
+
+    #[test]
+    fn the_end_of_a_model_is_told_sixty_days_ahead_and_afterwards() {
+        let now = parse_timestamp("2026-11-01T12:00:00Z").unwrap();
+        let told = |day: &str| eol_warning("m", Some(day.parse().unwrap()), now).unwrap_or_default();
+        assert_eq!(told("2027-01-01"), "");
+        assert!(told("2026-12-31").contains("in 60 days") && told("2026-11-01").contains("in 0 days"));
+        assert!(told("2025-10-31").contains("was to be switched off on 2025-10-31"));
+        assert_eq!(eol_warning("m", None, now), None);
+    }
+}

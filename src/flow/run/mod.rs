@@ -1,0 +1,362 @@
+//! Runs a suite: every prompt on every endpoint, every example as often as asked for. Outcomes are kept as they come, an
+//! error is never a wrong answer, and whatever breaks a run off, the rest can be asked for later.
+
+mod cassette;
+mod dry;
+mod endpoints;
+mod identity;
+mod render;
+mod work;
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use self::cassette::write_cassette;
+pub use self::dry::dry_run;
+pub use self::endpoints::{ApiProbe, eol_warning, probe_endpoint};
+use self::endpoints::{Asked, endpoint_names, prepare};
+use self::identity::{Begun, Cell, begin, resumed_since};
+use self::render::Renderer;
+use self::work::{Limits, Purse, Work, ask_all};
+use super::kept_set::{KeptSet, Selection, keep_set};
+use super::{Event, Events, Workbench};
+use crate::core::domain::{Example, Failure, NamedPrompt, Suite, nearest};
+use crate::core::quality::{RunIdentity, RunTally};
+use crate::core::view::RunView;
+use crate::edge::config::suite_content;
+use crate::edge::files::AtomicFile;
+use crate::edge::net::Limiters;
+use crate::edge::store::Store;
+
+/// How a run is done.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Endpoints asked; the suite's where empty.
+    pub endpoints: Vec<String>,
+    /// Prompts run, by name; all where empty.
+    pub prompts: Vec<String>,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Continue runs instead of beginning anew: the one with this id, or the latest of each endpoint and prompt.
+    pub resume: Option<Resume>,
+    /// Ask again for what ended in an error.
+    pub retry_errors: bool,
+    /// Only the first so many examples.
+    pub limit: Option<usize>,
+    /// Only examples with this tag, or with this metadata value.
+    pub filters: Vec<(String, String)>,
+    /// How often each example is asked; the suite's number where `None`.
+    pub repeats: Option<u32>,
+    /// Whether answers of earlier runs may serve.
+    pub cache: bool,
+    /// The most all of it may cost, in the currency of the endpoints' prices.
+    pub max_cost: Option<f64>,
+    /// The most all of it may take.
+    pub max_time: Option<Duration>,
+    /// Where to write a cassette of the run.
+    pub record: Option<PathBuf>,
+    /// Whether the run's id follows from what is run and when, so that the same run anew gives the same bytes.
+    pub fixed_id: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            prompts: Vec::new(),
+            concurrency: 16,
+            resume: None,
+            retry_errors: false,
+            limit: None,
+            filters: Vec::new(),
+            repeats: None,
+            cache: true,
+            max_cost: None,
+            max_time: None,
+            record: None,
+            fixed_id: false,
+        }
+    }
+}
+
+/// Which run to continue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resume {
+    /// The latest one of each endpoint and prompt.
+    Latest,
+    /// The one whose id begins so.
+    Run(String),
+}
+
+/// Why a run ended before everything was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stopped {
+    /// Somebody asked for it.
+    Interrupted,
+    /// Another request might have cost more than allowed.
+    Cost {
+        /// What was spent.
+        spent: f64,
+        /// What was allowed.
+        most: f64,
+    },
+    /// The time allowed was over.
+    Time(Duration),
+}
+
+impl Stopped {
+    /// A sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Interrupted => "interrupted".to_owned(),
+            Self::Cost { spent, most } => {
+                format!("stopped at the budget: {spent:.4} spent, and another request could pass {most}")
+            }
+            Self::Time(most) => format!("stopped after {} s, the most allowed", most.as_secs_f64()),
+        }
+    }
+}
+
+/// Runs suites: each of its prompts on each of its endpoints, one after the other.
+///
+/// When `stop` turns true, no further request is sent, what was answered is kept, and the views say that the runs are
+/// unfinished. At a budget the requests under way are waited for, since they are paid.
+///
+/// # Errors
+/// A data failure for a suite, dataset or endpoint that cannot be used, before anything of the suite is sent; a store
+/// failure when outcomes can no longer be kept.
+pub async fn run_suites(
+    bench: &Workbench,
+    suites: &[Suite],
+    options: &RunOptions,
+    now: Timestamp,
+    stop: watch::Receiver<bool>,
+    events: Events<'_>,
+) -> Result<(Vec<RunView>, Option<Stopped>), Failure> {
+    if options.record.is_some() && suites.len() > 1 {
+        return Err(Failure::usage("--record holds one run, but several suites would be run").hint("name one suite"));
+    }
+    let limits = Limits {
+        interrupted: stop,
+        deadline: options.max_time.map(|most| (tokio::time::Instant::now() + most, most)),
+        purse: Arc::new(Purse::new(options.max_cost)),
+    };
+    let mut views = Vec::new();
+    for suite in suites {
+        if let Some(stopped) = run_suite(bench, suite, options, now, &limits, &mut views, events).await? {
+            return Ok((views, Some(stopped)));
+        }
+    }
+    Ok((views, None))
+}
+
+/// Runs one suite, adds a view for each prompt and endpoint that was begun, and says why it stopped where it did.
+async fn run_suite(
+    bench: &Workbench,
+    suite: &Suite,
+    options: &RunOptions,
+    now: Timestamp,
+    limits: &Limits,
+    views: &mut Vec<RunView>,
+    events: Events<'_>,
+) -> Result<Option<Stopped>, Failure> {
+    let ready = Ready::new(bench, suite, options, now, events)?;
+    let goes_on = options.retry_errors || options.resume == Some(Resume::Latest);
+    let cells = ready.cells().map(|(asked, prompt)| (asked.endpoint.name().to_owned(), prompt.name.clone()));
+    let resumed = if goes_on { resumed_since(&bench.store, &suite.name, cells)? } else { None };
+    for (asked, prompt) in ready.cells() {
+        let cell = Cell { suite, set: &ready.set, prompt, asked, options, repeats: ready.repeats, now, resumed };
+        let begun = begin(&bench.store, &cell, events)?;
+        let renderer = Arc::new(Renderer::new(suite, prompt, &ready.set, &bench.secrets)?);
+        let stopped = match &begun {
+            Begun::Whole(_) => None,
+            Begun::Open(header) => {
+                let work = Work {
+                    renderer: Arc::clone(&renderer),
+                    asked: asked.clone(),
+                    header,
+                    selection: Selection::of_run(header)?,
+                    retry_errors: options.retry_errors,
+                    concurrency: options.concurrency,
+                    cache_since: cache_since(bench, options, asked, &header.run_id)?,
+                    limits: limits.clone(),
+                };
+                ask_all(&bench.store, work, events).await?
+            }
+        };
+        views.push(stored_view(&bench.store, suite, begun.run_id())?);
+        if stopped.is_some() {
+            return Ok(stopped);
+        }
+        if let Some(path) = &options.record {
+            write_cassette(&bench.store, begun.run_id(), &renderer, path)?;
+            events(Event::Note(format!("recorded {}", path.display())));
+        }
+    }
+    Ok(None)
+}
+
+/// Everything that is found out before anything is sent.
+struct Ready<'a> {
+    set: KeptSet,
+    endpoints: Vec<Asked>,
+    prompts: Vec<&'a NamedPrompt>,
+    repeats: u32,
+}
+
+impl<'a> Ready<'a> {
+    fn new(
+        bench: &Workbench,
+        suite: &'a Suite,
+        options: &RunOptions,
+        now: Timestamp,
+        events: Events<'_>,
+    ) -> Result<Self, Failure> {
+        let selection = Selection { filters: options.filters.clone(), limit: options.limit };
+        let set = keep_set(bench, &suite.dataset, &selection, now)?;
+        let prompts = chosen_prompts(suite, options)?;
+        let repeats = options.repeats.unwrap_or(suite.repeats);
+        let needed = suite.scorers.iter().map(|scorer| scorer.reduce.trials()).max().unwrap_or(1);
+        if needed > repeats && options.resume.is_none() {
+            return Err(Failure::data(format!(
+                "a scorer of the suite {} needs {needed} repeats, but each example is asked {repeats} times",
+                suite.name
+            ))
+            .hint(format!("set \"repeat: {needed}\" in the suite or pass --repeat {needed}")));
+        }
+        for prompt in &prompts {
+            Renderer::new(suite, prompt, &set, &bench.secrets)?;
+        }
+        let limiters = Limiters::default();
+        let mut endpoints = Vec::new();
+        for name in endpoint_names(&bench.store, suite, options)? {
+            let asked = prepare(bench, &name, suite, &limiters, options.concurrency)?;
+            if let Some(warning) = eol_warning(&name, asked.eol, now) {
+                events(Event::Warning(warning));
+            }
+            endpoints.push(asked);
+        }
+        refuse_options(options, &endpoints, prompts.len())?;
+        bench.store.keep_suite(&suite.name, &suite.version, suite_content(suite), &now.to_string())?;
+        Ok(Self { set, endpoints, prompts, repeats })
+    }
+
+    /// Every endpoint with every prompt.
+    fn cells(&self) -> impl Iterator<Item = (&Asked, &'a NamedPrompt)> {
+        self.endpoints.iter().flat_map(|asked| self.prompts.iter().map(move |prompt| (asked, *prompt)))
+    }
+}
+
+/// Refuses options that these endpoints cannot keep.
+fn refuse_options(options: &RunOptions, endpoints: &[Asked], prompts: usize) -> Result<(), Failure> {
+    if let Some(path) = &options.record {
+        if endpoints.len() * prompts > 1 {
+            return Err(Failure::usage("--record holds one run, but several endpoints or prompts would be run")
+                .hint("choose one with -e and --prompt"));
+        }
+        // Found out now, or the whole run would be paid for before.
+        AtomicFile::create(path)?;
+    }
+    let unpriced = endpoints.iter().find(|asked| asked.costs && asked.price.is_none());
+    match unpriced.filter(|_| options.max_cost.is_some()) {
+        None => Ok(()),
+        Some(asked) => {
+            let name = asked.endpoint.name();
+            let example = "{input: 0.15, output: 0.6} for a million tokens";
+            Err(Failure::data(format!("--max-cost cannot be kept: the endpoint {name} has no price"))
+                .hint(format!("set endpoints.{name}.price in karat.yaml, such as {example}")))
+        }
+    }
+}
+
+fn chosen_prompts<'a>(suite: &'a Suite, options: &RunOptions) -> Result<Vec<&'a NamedPrompt>, Failure> {
+    if options.prompts.is_empty() {
+        return Ok(suite.prompts.iter().collect());
+    }
+    let names: Vec<&str> = suite.prompts.iter().filter_map(|prompt| prompt.name.as_deref()).collect();
+    let find = |name: &String| {
+        let found = suite.prompts.iter().find(|prompt| prompt.name.as_ref() == Some(name));
+        found.ok_or_else(|| {
+            let hint = match nearest(name, &names) {
+                Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
+                None if names.is_empty() => "the suite has a single prompt without a name".to_owned(),
+                None => format!("there are {}", names.join(", ")),
+            };
+            Failure::usage(format!("the suite {} has no prompt \"{name}\"", suite.name)).hint(hint)
+        })
+    };
+    options.prompts.iter().map(find).collect()
+}
+
+/// Since when an answer may serve again, in seconds since 1970; `None` where none may. By the clock, whatever time the
+/// run is given: the ages of answers are.
+fn cache_since(bench: &Workbench, options: &RunOptions, asked: &Asked, run_id: &str) -> Result<Option<i64>, Failure> {
+    let ttl = bench.workspace.cache_ttl;
+    let may_serve = options.cache
+        && asked.endpoint.is_cacheable()
+        && !ttl.is_zero()
+        && bench.store.was_asked_before(asked.endpoint.fingerprint(), run_id)?;
+    let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
+    Ok(may_serve.then_some(since))
+}
+
+/// The view of a run as it is kept. The suite must be that of the run.
+///
+/// # Errors
+/// A store failure.
+pub fn stored_view(store: &Store, suite: &Suite, run_id: &str) -> Result<RunView, Failure> {
+    let gone = |what: &str| Failure::store(format!("the {what} of run {run_id} is gone from the database"));
+    let run = store.run(run_id)?.ok_or_else(|| gone("header"))?;
+    let mut tally = RunTally::new(suite);
+    store.each_outcome(&run.header.run_id, &mut |outcome| tally.push(outcome))?;
+    let missed: HashSet<&str> = tally.missed().into_iter().collect();
+    let mut examples: HashMap<String, Example> = HashMap::new();
+    if !missed.is_empty() {
+        let kept = store.kept_examples(&run.header.dataset, &run.header.dataset_version)?;
+        for example in kept.ok_or_else(|| gone("dataset"))? {
+            let example = example?;
+            if missed.contains(example.id.as_str()) {
+                examples.insert(example.id.clone(), example);
+            }
+            if examples.len() == missed.len() {
+                break;
+            }
+        }
+    }
+    let notes = model_notes(store, &run.header.run_id, tally.models())?;
+    let header = run.header;
+    let identity = RunIdentity {
+        run_id: header.run_id,
+        dataset_version: header.dataset_version,
+        endpoint: header.endpoint,
+        prompt: header.prompt,
+        repeats: header.repeats,
+        started_at: header.started_at,
+        finished: run.finished_at.is_some(),
+        total: header.total,
+    };
+    Ok(tally.finish(identity, &examples, notes))
+}
+
+/// What changed of the model behind an endpoint, within the run and since the last one.
+fn model_notes(store: &Store, run_id: &str, models: Vec<String>) -> Result<Vec<String>, Failure> {
+    let mut notes = Vec::new();
+    if models.len() > 1 {
+        notes.push(format!("the server changed the model within the run: it says it used {}", models.join(", ")));
+    }
+    if let Some((started_at, before)) = store.models_before(run_id)?
+        && !models.is_empty()
+        && !before.is_empty()
+        && models != before
+    {
+        let day = started_at.get(..10).unwrap_or(&started_at);
+        let (now, then) = (models.join(", "), before.join(", "));
+        notes.push(format!("the server says it used {now}, and in the last run ({day}) {then}"));
+    }
+    Ok(notes)
+}
