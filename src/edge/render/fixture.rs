@@ -113,6 +113,8 @@ fn large() -> RunView {
         dataset: "support".into(),
         dataset_version: "a1b2c3d4".repeat(8),
         endpoint: "chat-large".into(),
+        prompt: None,
+        repeats: 1,
         models: vec!["chat-large-2026-08".into()],
         started_at: "2026-10-01T05:41:00Z".into(),
         finished: true,
@@ -132,9 +134,18 @@ fn large() -> RunView {
                 "0.873 (0.839–0.901) holds 0.88; about 2,100 more examples would decide",
             ),
         ],
-        latency: Some(LatencyView { p50_ms: 412.0, p95_ms: 1_260.0 }),
+        latency: Some(LatencyView {
+            p50_ms: 412.0,
+            p95_ms: 1_260.0,
+            ttft_p50_ms: None,
+            ttft_p95_ms: None,
+            tokens_per_second: None,
+        }),
         prompt_tokens: 184_220,
         completion_tokens: 21_904,
+        cost: None,
+        cached: 0,
+        notes: Vec::new(),
         misses: vec![
             miss(
                 "s-0017",

@@ -46,6 +46,7 @@ fn decay(out: &mut String, view: &DecayView) {
 
 fn quality(out: &mut String, report: &Report) {
     if let Some(runs) = &report.quality {
+        push(out, &tables::matrix(runs));
         push(out, &tables::scores(runs));
     }
     push(out, &tables::estimates(&report.decay));

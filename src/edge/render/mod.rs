@@ -22,4 +22,4 @@ pub use json::{json, to_json};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use summary::step_summary;
-pub use terminal::{plain_table, terminal_decay, terminal_headline, terminal_runs};
+pub use terminal::{plain_table, terminal_decay, terminal_headline, terminal_plan, terminal_runs};

@@ -63,6 +63,7 @@ struct Dataset {
 /// The quality half.
 struct Quality {
     runs: Vec<Run>,
+    matrix: HtmlTable,
     gates: HtmlTable,
     outcomes: HtmlTable,
     errors: HtmlTable,
@@ -203,6 +204,7 @@ impl Quality {
         });
         Self {
             runs: runs.collect(),
+            matrix: tables::matrix(view).into(),
             gates: tables::run_gates(view).into(),
             outcomes: tables::outcomes(view).into(),
             errors: tables::errors(view).into(),

@@ -127,7 +127,7 @@ pub(super) struct Cell {
 pub(super) struct HtmlTable {
     pub(super) title: String,
     pub(super) note: Option<String>,
-    pub(super) heads: Vec<(&'static str, &'static str)>,
+    pub(super) heads: Vec<(String, &'static str)>,
     pub(super) rows: Vec<Vec<Cell>>,
     pub(super) more: Option<String>,
 }
@@ -142,8 +142,8 @@ impl HtmlTable {
 impl From<Table> for HtmlTable {
     fn from(table: Table) -> Self {
         let more = table.more();
-        let heads: Vec<_> = table.columns.iter().map(|(name, kind)| (*name, class(*kind))).collect();
-        let cell = |(text, (_, kind)): (String, &(&str, Kind))| {
+        let heads: Vec<_> = table.columns.iter().map(|(name, kind)| (name.clone(), class(*kind))).collect();
+        let cell = |(text, (_, kind)): (String, &(String, Kind))| {
             let badge = if *kind == Kind::Verdict { badge_named(&text) } else { None };
             Cell { text, class: class(*kind), badge }
         };

@@ -25,7 +25,7 @@ pub(in crate::edge::render) struct Table {
     /// A sentence under the title.
     pub(in crate::edge::render) note: Option<String>,
     /// Heading and kind of each column.
-    pub(in crate::edge::render) columns: Vec<(&'static str, Kind)>,
+    pub(in crate::edge::render) columns: Vec<(String, Kind)>,
     /// One cell a column in every row.
     pub(in crate::edge::render) rows: Vec<Vec<String>>,
     /// Rows there was no room for.
@@ -35,7 +35,12 @@ pub(in crate::edge::render) struct Table {
 impl Table {
     /// An empty table.
     pub(in crate::edge::render) fn new(title: impl Into<String>, columns: &[(&'static str, Kind)]) -> Self {
-        Self { title: title.into(), note: None, columns: columns.to_vec(), rows: Vec::new(), left_out: 0 }
+        Self::with_columns(title, columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect())
+    }
+
+    /// An empty table with columns that the data name.
+    pub(super) fn with_columns(title: impl Into<String>, columns: Vec<(String, Kind)>) -> Self {
+        Self { title: title.into(), note: None, columns, rows: Vec::new(), left_out: 0 }
     }
 
     /// Adds a sentence under the title.
@@ -70,7 +75,7 @@ impl Table {
     pub(in crate::edge::render) fn only(&self, names: &[&str]) -> Self {
         let places: Vec<_> =
             names.iter().filter_map(|name| self.columns.iter().position(|(column, _)| column == name)).collect();
-        let columns = places.iter().filter_map(|place| self.columns.get(*place).copied()).collect();
+        let columns = places.iter().filter_map(|place| self.columns.get(*place).cloned()).collect();
         let pick = |row: &Vec<String>| places.iter().filter_map(|place| row.get(*place).cloned()).collect();
         Self { columns, rows: self.rows.iter().map(pick).collect(), ..self.clone() }
     }
@@ -78,8 +83,13 @@ impl Table {
     /// The same table without the columns that say nothing in any row.
     pub(in crate::edge::render) fn without_empty_columns(&self) -> Self {
         let says = |place: usize| self.rows.iter().any(|row| row.get(place).is_some_and(|cell| !cell.is_empty()));
-        let names: Vec<_> =
-            self.columns.iter().enumerate().filter(|(place, _)| says(*place)).map(|(_, (name, _))| *name).collect();
+        let names: Vec<_> = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| says(*place))
+            .map(|(_, (name, _))| name.as_str())
+            .collect();
         self.only(&names)
     }
 }

@@ -6,7 +6,7 @@ mod wrap;
 
 use super::tables::{self, Table};
 use super::words::{count, count_of, line};
-use crate::core::view::{DecayView, RunsView, summary};
+use crate::core::view::{DecayView, PlanView, RunsView, summary};
 use layout::table_text;
 pub use plain::plain_table;
 use wrap::{coloured, wrapped};
@@ -16,10 +16,29 @@ const ROWS: usize = 10;
 
 /// The quality half as tables no wider than `width` columns (at least 40), without escape sequences unless `colour`.
 pub fn terminal_runs(view: &RunsView, width: usize, colour: bool) -> String {
-    let outcomes =
-        tables::outcomes(view).only(&["Endpoint", "Verdict", "Examples", "Scored", "Errors", "Skipped", "p50", "p95"]);
+    let columns = [
+        "Endpoint",
+        "Verdict",
+        "Examples",
+        "Scored",
+        "Errors",
+        "Skipped",
+        "p50",
+        "p95",
+        "First token",
+        "Cost",
+        "Cached",
+    ];
+    let outcomes = tables::outcomes(view).only(&columns);
     let misses = tables::misses(view, 5).only(&["Endpoint", "Example", "Asked", "Expected", "Answered"]);
-    blocks(&[tables::scores(view), tables::run_gates(view), outcomes, tables::errors(view), misses], width, colour)
+    let first = [tables::matrix(view), tables::scores(view), tables::run_gates(view)];
+    let second = [outcomes, tables::errors(view), misses];
+    blocks(&[first.as_slice(), second.as_slice()].concat(), width, colour)
+}
+
+/// What a run would ask, as a table no wider than `width` columns (at least 40).
+pub fn terminal_plan(view: &PlanView, width: usize) -> String {
+    blocks(&[tables::plan(view)], width, false)
 }
 
 /// The decay half as tables no wider than `width` columns (at least 40), without escape sequences unless `colour`.
