@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -23,17 +24,30 @@ pub(super) enum Format {
 /// How suites are run.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Ask this endpoint instead of the suite's (repeatable).
+    /// Ask this endpoint instead of the suite's (repeatable): a name in karat.yaml, or an id such as
+    /// openai:chat:MODEL or anthropic/MODEL.
     #[arg(short, long = "endpoint", value_name = "NAME")]
     pub endpoints: Vec<String>,
 
-    /// Requests under way at once, up to 512.
+    /// Run only this prompt of a suite that has several (repeatable).
+    #[arg(long = "prompt", value_name = "NAME")]
+    pub prompts: Vec<String>,
+
+    /// Requests under way at once at one host, up to 512; fewer where a server says it is too much.
     #[arg(short = 'j', long = "jobs", value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: u16,
+
+    /// Ask each example so many times. Default: the suite's number, or else once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub repeat: Option<u32>,
 
     /// Finish an unfinished run, the latest or the one with this id, instead of beginning anew.
     #[arg(long, value_name = "RUN", num_args = 0..=1)]
     pub resume: Option<Option<String>>,
+
+    /// Ask again for what ended in an error in the latest run (or the one of --resume), and for what is unfinished.
+    #[arg(long)]
+    pub retry_errors: bool,
 
     /// Only the first N examples.
     #[arg(long, value_name = "N")]
@@ -42,18 +56,48 @@ pub(super) struct RunArgs {
     /// Only examples with this tag (tag=…), id (id=…) or metadata value (KEY=VALUE); repeatable.
     #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = key_value)]
     pub filters: Vec<(String, String)>,
+
+    /// Ask for everything anew, also for what was answered within the cache's time.
+    #[arg(long)]
+    pub no_cache: bool,
+
+    /// Stop before a run costs more, in the currency of the endpoints' prices. --resume goes on.
+    #[arg(long, value_name = "AMOUNT", value_parser = amount)]
+    pub max_cost: Option<f64>,
+
+    /// Stop after so many seconds. --resume goes on.
+    #[arg(long, value_name = "SECONDS", value_parser = amount)]
+    pub max_seconds: Option<f64>,
+
+    /// Write requests and answers to a cassette, which an endpoint of type replay answers from.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 impl RunArgs {
     pub fn options(&self) -> RunOptions {
         RunOptions {
             endpoints: self.endpoints.clone(),
+            prompts: self.prompts.clone(),
             concurrency: usize::from(self.jobs),
             resume: self.resume.clone().map(|id| id.map_or(Resume::Latest, Resume::Run)),
+            retry_errors: self.retry_errors,
             limit: self.limit,
             filters: self.filters.clone(),
+            repeats: self.repeat,
+            cache: !self.no_cache,
+            max_cost: self.max_cost,
+            max_time: self.max_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            record: self.record.clone(),
+            fixed_id: false,
         }
     }
+}
+
+/// Reads an amount above zero.
+fn amount(text: &str) -> Result<f64, String> {
+    let amount: f64 = text.parse().map_err(|_| "write a number".to_owned())?;
+    if amount > 0.0 && amount.is_finite() { Ok(amount) } else { Err("must be above 0".to_owned()) }
 }
 
 /// How decay is measured.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::arguments::{DecayArgs, Format, RunArgs, report_path};
 use super::progress::Progress;
-use super::run::{load, say, step_summary};
+use super::run::{load, say, say_unfinished, step_summary};
 use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
 use crate::edge::render;
@@ -43,10 +43,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let progress = Progress::new(&context.output);
     let (run, decay) = (args.run.options(), args.decay.options());
     let talkative = context.output.talkative();
-    let (report, interrupted) = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        let report = check(&bench, &suites, &run, &decay, now, stop.clone(), &|event| progress.show(event)).await?;
-        let interrupted = *stop.borrow();
-        Ok((report, interrupted))
+    let (report, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
+        check(&bench, &suites, &run, &decay, now, stop, &|event| progress.show(event)).await
     })?;
     match args.format {
         Format::Json => context.output.data(&render::json(&report)?)?,
@@ -63,6 +61,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     }
     write_reports(&report, &args.output)?;
     step_summary(&report)?;
+    say_unfinished(context, stopped.as_ref(), &format!("karat check {}", args.suites.join(" ")));
     let (quality, decay) = verdicts(&report);
-    Ok(if interrupted { Exit::Incomplete } else { Exit::of_verdicts(quality, decay) })
+    Ok(if stopped.is_some() { Exit::Incomplete } else { Exit::of_verdicts(quality, decay) })
 }

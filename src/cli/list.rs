@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::{Failure, short};
-use crate::edge::config::EndpointSettings;
 use crate::edge::dataset::dataset_names;
 use crate::edge::render::{plain_table, to_json};
 
@@ -45,6 +44,8 @@ struct RunRow {
     run_id: String,
     suite: String,
     endpoint: String,
+    prompt: Option<String>,
+    repeats: u32,
     dataset: String,
     dataset_version: String,
     started_at: String,
@@ -55,17 +56,15 @@ struct RunRow {
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let bench = context.bench()?;
-    let endpoints = bench.workspace.endpoints.iter().map(|(name, settings)| EndpointView {
-        name: name.clone(),
-        r#type: match settings {
-            EndpointSettings::OpenAi { .. } => "openai",
-            EndpointSettings::Baseline { .. } => "baseline",
-        },
-    });
+    let endpoints = bench.workspace.endpoints.iter();
+    let endpoints =
+        endpoints.map(|(name, endpoint)| EndpointView { name: name.clone(), r#type: endpoint.r#type.name() });
     let runs = bench.store.recent_runs(args.runs)?.into_iter().map(|run| RunRow {
         run_id: run.header.run_id,
         suite: run.header.suite,
         endpoint: run.header.endpoint,
+        prompt: run.header.prompt,
+        repeats: run.header.repeats,
         dataset: run.header.dataset,
         dataset_version: run.header.dataset_version,
         started_at: run.header.started_at,
@@ -104,7 +103,9 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
             vec![
                 short(&run.run_id, RUN_ID).to_owned(),
                 run.suite.clone(),
-                run.endpoint.clone(),
+                run.prompt
+                    .as_ref()
+                    .map_or_else(|| run.endpoint.clone(), |prompt| format!("{} · {prompt}", run.endpoint)),
                 version,
                 started,
                 state,

@@ -1,17 +1,20 @@
 //! The command line: one file a command, errors and hints, exit codes. The only writer of stdout and stderr.
 
 mod arguments;
+mod cache;
 mod check;
 mod completions;
 mod dataset;
 mod decay;
 mod demo;
+mod doctor;
 mod embedder;
 mod exit;
 mod failure;
 mod init;
 mod interrupt;
 mod list;
+mod logging;
 mod output;
 mod progress;
 mod queue;
@@ -46,6 +49,10 @@ struct Cli {
     #[arg(short, long, global = true)]
     quiet: bool,
 
+    /// Say on stderr what is done, line by line.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -63,6 +70,8 @@ enum Command {
     Init(init::Args),
     /// See it all at work on data written for it, without network or keys
     Demo(demo::Args),
+    /// Check that everything a run needs is there, answers, and is sound
+    Doctor(doctor::Args),
     /// Run suites, measure decay, and report: the nightly command
     Check(check::Args),
     /// Run suites on endpoints
@@ -75,6 +84,8 @@ enum Command {
     Traffic(traffic::Args),
     /// The examples that wait for a person
     Queue(queue::Args),
+    /// Answers that serve again for the same request: how many there are, and how to be rid of them
+    Cache(cache::Args),
     /// The space texts are compared in: show it, move to another one, retire an old one
     Embedder(embedder::Args),
     /// Write a report of a run or a dataset
@@ -129,6 +140,9 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
+    if cli.verbose {
+        logging::show();
+    }
     let mut context = Context { workspace: cli.workspace, output: Output::new(cli.quiet) };
     let result = dispatch(&mut context, cli.command);
     match result {
@@ -144,12 +158,14 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(context, args),
         Command::Demo(args) => demo::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args),
         Command::Check(args) => check::run(context, args),
         Command::Run(args) => run::run(context, args),
         Command::Decay(args) => decay::run(context, args),
         Command::Dataset(args) => dataset::run(context, args),
         Command::Traffic(args) => traffic::run(context, args),
         Command::Queue(args) => queue::run(context, args),
+        Command::Cache(args) => cache::run(context, args),
         Command::Embedder(args) => embedder::run(context, args),
         Command::Report(args) => report::run(context, args),
         Command::List(args) => list::run(context, args),

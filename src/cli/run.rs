@@ -2,19 +2,19 @@
 
 use jiff::Timestamp;
 
-use super::arguments::{Format, RunArgs};
+use super::arguments::{Format, RunArgs, time};
 use super::progress::Progress;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, Suite};
-use crate::core::view::{Report, RunsView};
+use crate::core::view::{PlanView, Report, RunsView};
 use crate::edge::render;
 use crate::flow::Workbench;
-use crate::flow::run::run_suite;
+use crate::flow::run::{RunOptions, Stopped, dry_run, run_suites};
 
 /// Run suites on endpoints. Outcomes are kept as they come; an error is never a wrong answer.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  karat run support                      every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support --resume             finish what was interrupted\n  karat run support --format json | jq .verdict"
+    after_help = "Examples:\n  karat run support                      every prompt on every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support -e openai:chat:gpt-x --repeat 5\n  karat run support --dry-run            what would be asked, and about what it would cost\n  karat run support --max-cost 2.50      stop before it costs more\n  karat run support --resume             finish what was interrupted\n  karat run support --retry-errors       ask again for what failed\n  karat run support --record support.cassette.jsonl\n  karat run support --format json | jq .verdict"
 )]
 pub(super) struct Args {
     /// Suites by name (suites/NAME.yaml) or path.
@@ -24,42 +24,79 @@ pub(super) struct Args {
     #[command(flatten)]
     run: RunArgs,
 
+    /// Render and price every request, and send none.
+    #[arg(long, conflicts_with_all = ["resume", "retry_errors", "record", "max_cost", "max_seconds"])]
+    dry_run: bool,
+
+    /// Take this for the time of the run, and derive its id from it: the same run then gives the same bytes.
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+
     /// How to print the result.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
+impl Args {
+    fn now(&self) -> Result<Timestamp, Failure> {
+        let given =
+            self.now.as_deref().map(|text| time(text).map_err(|message| Failure::usage(format!("--now: {message}"))));
+        Ok(given.transpose()?.unwrap_or_else(Timestamp::now))
+    }
+}
+
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let bench = context.bench()?;
     let suites = load(&bench, &args.suites)?;
-    let options = args.run.options();
+    let now = args.now()?;
+    let options = RunOptions { fixed_id: args.now.is_some(), ..args.run.options() };
+    if args.dry_run {
+        return plan(context, &bench, &suites, &options, now, args.format);
+    }
     let progress = Progress::new(&context.output);
     let talkative = context.output.talkative();
-    let (runs, interrupted) = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        let mut runs = Vec::new();
-        for suite in &suites {
-            if !*stop.borrow() {
-                runs.extend(
-                    run_suite(&bench, suite, &options, Timestamp::now(), stop.clone(), &|event| progress.show(event))
-                        .await?,
-                );
-            }
-        }
-        let interrupted = *stop.borrow();
-        Ok((RunsView::new(runs), interrupted))
+    let (views, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
+        run_suites(&bench, &suites, &options, now, stop, &|event| progress.show(event)).await
     })?;
+    let runs = RunsView::new(views);
     match args.format {
         Format::Json => context.output.data(&render::to_json(&runs)?)?,
         Format::Table => {
             context.output.data(&render::terminal_runs(&runs, context.output.width(), context.output.colour()))?;
         }
     }
-    if interrupted {
-        context.output.say(&format!("unfinished: continue with `karat run {} --resume`", args.suites.join(" ")));
-    }
-    let report = Report::new(args.suites.join(", "), Timestamp::now().to_string(), Some(runs), Vec::new());
+    say_unfinished(context, stopped.as_ref(), &format!("karat run {}", args.suites.join(" ")));
+    let report = Report::new(args.suites.join(", "), now.to_string(), Some(runs), Vec::new());
     step_summary(&report)?;
-    Ok(if interrupted { Exit::Incomplete } else { Exit::of_verdicts(Some(report.verdict), None) })
+    Ok(if stopped.is_some() { Exit::Incomplete } else { Exit::of_verdicts(Some(report.verdict), None) })
+}
+
+/// Says why a run ended early, and how it goes on.
+pub(super) fn say_unfinished(context: &Context, stopped: Option<&Stopped>, command: &str) {
+    if let Some(stopped) = stopped {
+        context.output.say(&format!("unfinished ({}): continue with `{command} --resume`", stopped.sentence()));
+    }
+}
+
+fn plan(
+    context: &Context,
+    bench: &Workbench,
+    suites: &[Suite],
+    options: &RunOptions,
+    now: Timestamp,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let progress = Progress::new(&context.output);
+    let mut cells = Vec::new();
+    for suite in suites {
+        cells.extend(dry_run(bench, suite, options, now, &|event| progress.show(event))?);
+    }
+    let plan = PlanView::new(cells);
+    match format {
+        Format::Json => context.output.data(&render::to_json(&plan)?)?,
+        Format::Table => context.output.data(&render::terminal_plan(&plan, context.output.width()))?,
+    }
+    Ok(Exit::Success)
 }
 
 /// Appends to the summary that GitHub shows, where there is one.

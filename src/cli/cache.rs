@@ -1,0 +1,95 @@
+//! `karat cache stats|clear`
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::arguments::Format;
+use super::{Context, Exit};
+use crate::core::domain::{Failure, parse_span};
+use crate::edge::render::to_json;
+
+/// Answers that serve again: an answer is found by endpoint, request and repeat, and serves for the time that
+/// cache.ttl in karat.yaml gives.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  karat cache stats\n  karat cache clear --older-than 7d\n  karat run support --no-cache      ask anew once, and leave the cache alone"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// How many answers it holds, and of when
+    Stats {
+        /// How to print the result.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Take answers out of it; the runs they belong to stay whole
+    Clear {
+        /// Only answers older than this, such as 12h or 7d.
+        #[arg(long, value_name = "SPAN")]
+        older_than: Option<String>,
+    },
+}
+
+#[derive(Serialize)]
+struct StatsView {
+    schema: &'static str,
+    answers: u64,
+    serving: u64,
+    ttl_seconds: u64,
+    oldest: Option<String>,
+    newest: Option<String>,
+}
+
+pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
+    match args.command {
+        Command::Stats { format } => stats(context, format),
+        Command::Clear { older_than } => clear(context, older_than.as_deref()),
+    }
+}
+
+fn stats(context: &Context, format: Format) -> Result<Exit, Failure> {
+    let bench = context.bench()?;
+    let ttl = bench.workspace.cache_ttl.as_secs();
+    let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl).unwrap_or(i64::MAX));
+    let found = bench.store.cache_stats(since)?;
+    let time = |seconds: Option<i64>| seconds.and_then(|s| Timestamp::from_second(s).ok()).map(|time| time.to_string());
+    let view = StatsView {
+        schema: "karat.cache/1",
+        answers: found.answers,
+        serving: if ttl == 0 { 0 } else { found.serving },
+        ttl_seconds: ttl,
+        oldest: time(found.oldest),
+        newest: time(found.newest),
+    };
+    if format == Format::Json {
+        context.output.data(&to_json(&view)?)?;
+        return Ok(Exit::Success);
+    }
+    let span = match (&view.oldest, &view.newest) {
+        (Some(oldest), Some(newest)) => format!(", given from {oldest} to {newest}"),
+        _ => String::new(),
+    };
+    let text = format!(
+        "{} answers{span}; {} of them are young enough to serve (cache.ttl is {ttl} s)\n",
+        view.answers, view.serving
+    );
+    context.output.data(&text)?;
+    Ok(Exit::Success)
+}
+
+fn clear(context: &Context, older_than: Option<&str>) -> Result<Exit, Failure> {
+    let before = older_than.map(|text| {
+        let span = parse_span(text).ok_or_else(|| {
+            Failure::usage(format!("--older-than \"{text}\" is not a span of time")).hint("write 90m, 12h or 7d")
+        })?;
+        Ok::<i64, Failure>(Timestamp::now().as_second().saturating_sub(span.as_secs()))
+    });
+    let cleared = context.bench()?.store.clear_cache(before.transpose()?)?;
+    context.output.data(&format!("{cleared} answers will not serve again\n"))?;
+    Ok(Exit::Success)
+}
