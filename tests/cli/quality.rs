@@ -148,8 +148,10 @@ fn a_key_reaches_the_server_and_nothing_else() {
         let bytes = std::fs::read(&path).unwrap();
         assert!(!bytes.windows(key.len()).any(|window| window == key.as_bytes()), "{}", path.display());
     }
-    let other =
-        folder.karat_with(&[("QUIZ_KEY", "another-key-from-the-environment")], &["run", "quiz", "--limit", "1"]);
+    let other = folder.karat_with(
+        &[("QUIZ_KEY", "another-key-from-the-environment")],
+        &["run", "quiz", "--limit", "1", "--no-cache"],
+    );
     other.expect(0);
     assert_eq!(
         server.authorizations().last().unwrap(),

@@ -1,7 +1,7 @@
 //! Killed, stopped, or side by side: what was recorded stays, and a resumed run asks only for the rest.
 #![cfg(unix)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ const EXAMPLES: usize = 2000;
 
 /// Requests under way at once.
 const JOBS: usize = 16;
+
+/// What a kill can cost: requests under way, and answers that were not yet on disk.
+const IN_HAND: usize = 4 * JOBS;
 
 /// A server that takes a moment, so that a run lasts long enough to be broken off.
 fn slow_server() -> Server {
@@ -59,12 +62,12 @@ fn assert_whole(folder: &Folder) {
     assert_eq!(intact, "ok");
 }
 
-/// Nothing that was `kept` was asked again, and of the rest no more than what was under way.
+/// Nothing that was `kept` was asked again, and of the rest no more than what was in hand.
 fn assert_frugal(server: &Server, kept: &BTreeSet<String>) {
     let counts = server.counts();
     assert_eq!(counts.len(), EXAMPLES);
     let again: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).map(|(input, _)| input).collect();
-    assert!(again.len() <= JOBS, "{} examples were asked again", again.len());
+    assert!(again.len() <= IN_HAND, "{} examples were asked again", again.len());
     assert!(again.iter().all(|input| !kept.contains(*input)), "a recorded example was asked again");
     assert!(counts.values().all(|count| *count <= 2));
 }
@@ -79,7 +82,7 @@ fn a_run_killed_in_the_middle_is_finished_by_resume_without_asking_twice() {
     let asked = server.total();
     let kept = recorded(&folder);
     assert!(kept.len() >= 300 && kept.len() < EXAMPLES, "{} outcomes were kept", kept.len());
-    assert!(kept.len() + JOBS >= asked, "of {asked} answers only {} were kept", kept.len());
+    assert!(kept.len() + IN_HAND >= asked, "of {asked} answers only {} were kept", kept.len());
     assert_eq!(folder.count("SELECT count(*) FROM runs WHERE finished_at IS NULL"), 1);
 
     let listed = folder.karat(&["list"]).expect(0);
@@ -119,10 +122,18 @@ fn a_run_is_not_resumed_over_a_changed_dataset_suite_or_selection() {
     let asked = server.total();
 
     folder.write("datasets/quiz/examples.jsonl", &questions(EXAMPLES).replace("answer 0007", "answer 0008"));
-    folder.karat(&["run", "quiz", "--resume"]).expect(3).tells(&["cannot be resumed", "dataset", "hint: "]);
+    let refused = |texts: &[&str]| folder.karat(&["run", "quiz", "--resume"]).expect(3).tells(texts);
+    refused(&["cannot be resumed", "dataset: q0007 relabelled", "hint: "]);
+    let rows = questions(EXAMPLES);
+    let without_first = rows.split_once('\n').unwrap().1;
+    let added = "{\"id\": \"new\", \"input\": \"new\", \"expected\": \"new\"}\n";
+    folder.write("datasets/quiz/examples.jsonl", &format!("{without_first}{added}"));
+    refused(&["dataset: q0001 removed", "dataset: new added"]);
     folder.write("datasets/quiz/examples.jsonl", &questions(EXAMPLES));
     folder.write("suites/quiz.yaml", "dataset: quiz\nendpoints: [model]\nscorers: [{type: contains}]\n");
-    folder.karat(&["run", "quiz", "--resume"]).expect(3).tells(&["cannot be resumed", "suite", "hint: "]);
+    refused(&["cannot be resumed", "suite scorers: - ", "suite scorers: + ", "contains", "hint: "]);
+    folder.write("suites/quiz.yaml", &crate::workspace::suite("quiz", "prompt: {text: \"Say: {{ input }}\"}\n"));
+    refused(&["suite prompt: - ", "suite prompt: + ", "Say: {{ input }}"]);
     folder.write("suites/quiz.yaml", &crate::workspace::suite("quiz", ""));
     folder.karat(&["run", "quiz", "--resume", "--limit", "60"]).expect(3).tells(&["cannot be resumed", "--limit"]);
     folder.write("karat.yaml", &crate::workspace::workspace(&server.url, "").replace("test-model", "other-model"));
@@ -131,15 +142,199 @@ fn a_run_is_not_resumed_over_a_changed_dataset_suite_or_selection() {
 }
 
 #[test]
-fn several_processes_share_one_new_database() {
+fn eight_processes_share_one_new_database() {
     let server = slow_server();
     let folder = quiz(&server.url, 60, "gates:\n  - min: 0.9\n");
-    let start = || folder.command(&["run", "quiz"]).spawn().unwrap();
-    let children: Vec<Child> = (0..4).map(|_| start()).collect();
+    let start = || folder.command(&["run", "quiz", "--no-cache"]).spawn().unwrap();
+    let children: Vec<Child> = (0..8).map(|_| start()).collect();
     for child in children {
-        wait(child, "karat run quiz, one of four").expect(0);
+        let done = wait(child, "karat run quiz, one of eight").expect(0);
+        assert!(!done.stderr.contains("locked") && !done.stderr.contains("another process"), "{done}");
     }
-    assert_eq!(folder.count("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"), 4);
-    assert_eq!(folder.count("SELECT count(*) FROM outcomes"), 240);
-    assert!(server.counts().values().all(|count| *count == 4));
+    assert_eq!(folder.count("SELECT count(*) FROM runs WHERE finished_at IS NOT NULL"), 8);
+    assert_eq!(folder.count("SELECT count(*) FROM outcomes"), 480);
+    assert!(server.counts().values().all(|count| *count == 8));
+    let intact: String = folder.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(intact, "ok");
+}
+
+/// How often the run of [`a_run_killed_again_and_again_ends_as_if_nothing_had_happened`] is killed.
+/// `KARAT_KILLS=100 cargo test --test cli killed_again` is the long form.
+fn kills() -> usize {
+    std::env::var("KARAT_KILLS").map_or(3, |text| text.parse().expect("KARAT_KILLS is a number"))
+}
+
+/// A number below `bound`, another one at every call and at every run of the tests.
+fn random(bound: usize) -> usize {
+    use std::hash::{BuildHasher, Hasher};
+    let drawn = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    usize::try_from(drawn % bound.max(1) as u64).unwrap()
+}
+
+/// Every outcome as it is kept: none where the database was not made yet.
+fn kept(folder: &Folder) -> BTreeMap<String, (Option<String>, i64, Option<f64>)> {
+    let path = folder.path(".karat/karat.db");
+    let Ok(connection) = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
+    else {
+        return BTreeMap::new();
+    };
+    let sql = "SELECT example_id || '/' || trial, error_kind, answered_at, latency_ms FROM outcomes";
+    let Ok(mut statement) = connection.prepare(sql) else { return BTreeMap::new() };
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_run_killed_again_and_again_ends_as_if_nothing_had_happened() {
+    const COUNT: usize = 400;
+    // Right, wrong, and in error, each always for the same questions.
+    let server = || {
+        Server::start(|ask| {
+            let answer = match ask.input.as_bytes() {
+                [.., b'7'] => "no idea".to_owned(),
+                [.., b'1', b'9'] => return Reply::Json(400, serde_json::json!({"error": {"message": "too hard"}})),
+                _ => right(ask.input),
+            };
+            Reply::Later(Duration::from_millis(5), answer)
+        })
+    };
+    let gates = "gates:\n  - min: 0.8\nerror_tolerance: 0.1\n";
+    let (killed, whole) = (server(), server());
+    let folder = quiz(&killed.url, COUNT, gates);
+    let (mut done, mut before) = (0, BTreeMap::new());
+    let all = kills();
+    while done < all {
+        let mut child = folder.command(&["run", "quiz", "--resume", "-j", "4"]).spawn().unwrap();
+        let left = COUNT - before.len();
+        let (start, more) = (killed.total(), random(2 * left / (all - done + 2) + 1));
+        let started = Instant::now();
+        while killed.total() < start + more && child.try_wait().unwrap().is_none() {
+            assert!(started.elapsed() < Duration::from_secs(60), "the run stands still");
+            std::thread::sleep(Duration::from_micros(300));
+        }
+        // Also before its first request, and between two.
+        std::thread::sleep(Duration::from_micros(random(if more == 0 { 60_000 } else { 6_000 }) as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        done += 1;
+        let after = kept(&folder);
+        for (id, outcome) in &before {
+            assert_eq!(after.get(id), Some(outcome), "kill {done} changed what was kept of {id}");
+        }
+        before = after;
+    }
+    let resumed = folder.karat(&["run", "quiz", "--resume", "-j", "4", "--format", "json"]).expect(0);
+    let after = kept(&folder);
+    assert!(before.iter().all(|(id, outcome)| after.get(id) == Some(outcome)));
+    assert_eq!((after.len(), folder.count("SELECT count(*) FROM runs")), (COUNT, 1));
+    assert_eq!(folder.count("SELECT count(*) FROM scores"), COUNT as i64 * 99 / 100);
+    let intact: String = folder.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(intact, "ok");
+    // What a kill can cost is what was under way or not yet on disk.
+    assert!(killed.total() <= COUNT + all * 16, "{} requests and {all} kills", killed.total());
+
+    let other = quiz(&whole.url, COUNT, gates);
+    let uninterrupted = other.karat(&["run", "quiz", "--format", "json"]).expect(0);
+    let comparable = |done: &crate::runner::Done| {
+        let mut view = done.json();
+        for key in ["run_id", "started_at", "latency"] {
+            view["runs"][0].as_object_mut().unwrap().remove(key);
+        }
+        // The message of an error names the server's port.
+        folder.stable(&view.to_string())
+    };
+    assert_eq!(comparable(&resumed), comparable(&uninterrupted));
+    assert!(resumed.stdout.contains("no idea") && resumed.stdout.contains("too hard"));
+}
+
+/// Text that no compression makes much smaller.
+fn noise(input: &str, length: usize) -> String {
+    let mut state = input.bytes().fold(7_u64, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'!' + ((state >> 40) % 90) as u8)
+    };
+    (0..length).map(|_| draw()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_loses_nothing_that_was_kept_and_the_run_goes_on_elsewhere() {
+    let may_mount = Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
+    if !may_mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: a full disk cannot be tested here, since `unshare -rm` may not mount a tmpfs");
+        return;
+    }
+    const COUNT: usize = 200;
+    let server = Server::start(|ask| Reply::Text(format!("{} {}", right(ask.input), noise(ask.input, 40_000))));
+    let folder = quiz(&server.url, COUNT, "gates:\n  - min: 0.9\n");
+    folder.write("suites/quiz.yaml", &folder.read("suites/quiz.yaml").replace("exact", "contains"));
+    std::fs::create_dir(folder.path("small")).unwrap();
+    std::fs::create_dir(folder.path("large")).unwrap();
+    let config = |store: &str| {
+        folder.write("karat.yaml", &crate::workspace::workspace(&server.url, &format!("store: {store}/karat.db\n")))
+    };
+    config("small");
+    let script = "mount -t tmpfs -o size=3m none small || exit 99; \"$@\"; code=$?; cp small/* large/; exit $code";
+    let inner = folder.command(&["run", "quiz", "-j", "4"]);
+    let mut command = Command::new("unshare");
+    command
+        .args(["-rm", "sh", "-c", script, "sh"])
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .current_dir(folder.root());
+    command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let full = folder.finish(command).expect(5);
+    assert!(!full.stderr.contains("damaged"), "{full}");
+    let full = full.tells(&[
+        "no space is left for the database",
+        "small/karat.db",
+        "hint: ",
+        "free some space",
+        "karat run --resume",
+    ]);
+    assert_eq!(full.stdout, "");
+
+    config("large");
+    let rows = || {
+        let connection = rusqlite::Connection::open(folder.path("large/karat.db")).unwrap();
+        let sql = "SELECT example_id, answered_at, latency_ms FROM outcomes ORDER BY example_id";
+        let mut statement = connection.prepare(sql).unwrap();
+        let rows =
+            statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, f64>(2)?)));
+        rows.unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let before = rows();
+    assert!((10..COUNT).contains(&before.len()), "{} outcomes fitted", before.len());
+    let asked = server.total();
+    assert!(before.len() + 16 >= asked, "of {asked} answers only {} were kept", before.len());
+    let view = folder.run(&["quiz", "--resume"], 0);
+    assert_eq!(view["runs"][0]["outcomes"]["scored"], COUNT);
+    let after = rows();
+    assert!(before.iter().all(|row| after.contains(row)), "an outcome that was kept is another one now");
+    assert_eq!((after.len(), server.total()), (COUNT, asked + COUNT - before.len()));
+}
+
+#[test]
+fn resume_finishes_what_one_command_began_and_takes_no_older_run_for_part_of_it() {
+    let server = Server::start(|ask| Reply::Later(Duration::from_millis(60), right(ask.input)));
+    let folder = quiz(&server.url, 20, "");
+    let second = format!("  second:\n    type: openai\n    base_url: {}\n    model: other-model\n", server.url);
+    folder.write("karat.yaml", &crate::workspace::workspace(&server.url, &second));
+    let both = |more: &[&'static str]| [&["run", "quiz", "-e", "model", "-e", "second", "--no-cache"], more].concat();
+    folder.karat(&both(&["--now", "2026-01-01T00:00:00Z"])).expect(0);
+    let today = ["--now", "2026-01-02T00:00:00Z", "-j", "1", "--max-seconds", "0.5"];
+    folder.karat(&both(&today)).expect(4);
+    assert_eq!(folder.count("SELECT count(*) FROM runs"), 3, "the second endpoint's turn never came");
+    for time in 1..=2 {
+        let view = folder.karat(&both(&["--resume", "--format", "json"])).expect(0).json();
+        for run in [&view["runs"][0], &view["runs"][1]] {
+            assert_eq!((&run["started_at"], &run["outcomes"]["scored"]), (&"2026-01-02T00:00:00Z".into(), &20.into()));
+        }
+        assert_eq!(folder.count("SELECT count(*) FROM runs"), 4, "time {time}");
+        assert_eq!(folder.count("SELECT count(*) FROM outcomes"), 80, "time {time}");
+    }
 }

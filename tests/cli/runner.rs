@@ -64,6 +64,13 @@ impl Folder {
         self.finish(command)
     }
 
+    /// Runs `karat run ARGUMENTS --format json`, expects this exit code, and gives what it printed.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str], code: i32) -> Value {
+        let arguments: Vec<&str> = [&["run"], arguments, &["--format", "json"]].concat();
+        self.karat(&arguments).expect(code).json()
+    }
+
     pub fn finish(&self, mut command: Command) -> Done {
         let shown = format!("{command:?}");
         wait(command.spawn().unwrap(), &shown)

@@ -1,47 +1,75 @@
-//! A chat completions server on loopback that answers as it is told to, well or badly, and counts what it is asked.
+//! A model server on loopback that answers as it is told to, well or badly, and remembers what it is asked. It speaks
+//! plain HTTP/1.1 over TCP, so that it can also break off, stall, and never come to an end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 /// One request as the server sees it.
 pub struct Ask<'a> {
-    /// Text of the last message.
+    /// Text of the last message, or else the body's field `question`.
     pub input: &'a str,
     /// How often this input was asked, this time included.
     pub time: usize,
+    /// All of it.
+    pub seen: &'a Seen,
 }
 
 /// What becomes of a request.
 pub enum Reply {
-    /// An answer.
+    /// An answer; a stream of its words where a stream was asked for.
     Text(String),
     /// An answer after a while.
     Later(Duration, String),
+    /// An answer (the second text) of a model of this name (the first).
+    Model(String, String),
     /// 429, with the seconds to wait.
     TooMany(u32),
     /// 500.
     Broken,
+    /// A status with this body.
+    Json(u16, Value),
+    /// 200 with these bytes as a JSON body.
+    Bytes(Vec<u8>),
+    /// Half an answer, then the end of the connection.
+    Cut(String),
+    /// Half a stream, then its orderly end, without a reason.
+    Ended(String),
+    /// No answer, and a reset connection.
+    Reset,
+    /// No answer, and a connection that stays open.
+    Stall,
+    /// A body that never ends, as fast as it is read.
+    EndlessBody,
+    /// A stream of words that never ends, one every 20 ms.
+    EndlessStream,
 }
 
 type Answer = Box<dyn Fn(Ask<'_>) -> Reply + Send + Sync>;
 
+/// A request as it came.
+#[derive(Clone, Default)]
+pub struct Seen {
+    /// Path and query.
+    pub target: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
+}
+
 #[derive(Default)]
-struct Seen {
+struct Memory {
     counts: BTreeMap<String, usize>,
-    authorizations: Vec<String>,
+    requests: Vec<Seen>,
 }
 
 struct Shared {
     answer: Answer,
-    seen: Mutex<Seen>,
+    memory: Mutex<Memory>,
 }
 
 /// A running server; it ends when it is dropped.
@@ -55,18 +83,27 @@ pub struct Server {
 
 impl Server {
     pub fn start(answer: impl Fn(Ask<'_>) -> Reply + Send + Sync + 'static) -> Self {
-        let shared = Arc::new(Shared { answer: Box::new(answer), seen: Mutex::default() });
-        let app = Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&shared));
+        let shared = Arc::new(Shared { answer: Box::new(answer), memory: Mutex::default() });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = Arc::clone(&shared);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                let accept = async {
+                    loop {
+                        let (stream, _) = listener.accept().await.unwrap();
+                        stream.set_nodelay(true).unwrap();
+                        // A client that hangs up ends its connection, and nothing else.
+                        let serving = Arc::clone(&serving);
+                        tokio::spawn(async move { drop(serve(stream, &serving).await) });
+                    }
+                };
                 tokio::select! {
-                    served = axum::serve(listener, app) => served.unwrap(),
+                    () = accept => {}
                     _ = stopped => {}
                 }
             });
@@ -81,17 +118,22 @@ impl Server {
 
     /// How often each input was asked.
     pub fn counts(&self) -> BTreeMap<String, usize> {
-        self.shared.seen.lock().unwrap().counts.clone()
+        self.shared.memory.lock().unwrap().counts.clone()
     }
 
     /// Requests seen in all.
     pub fn total(&self) -> usize {
-        self.shared.seen.lock().unwrap().counts.values().sum()
+        self.shared.memory.lock().unwrap().counts.values().sum()
+    }
+
+    /// Every request in its order.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.memory.lock().unwrap().requests.clone()
     }
 
     /// Every `Authorization` header seen.
     pub fn authorizations(&self) -> Vec<String> {
-        self.shared.seen.lock().unwrap().authorizations.clone()
+        self.requests().into_iter().filter_map(|seen| seen.headers.get("authorization").cloned()).collect()
     }
 }
 
@@ -101,40 +143,172 @@ pub fn nowhere() -> String {
     format!("http://{}/v1", listener.local_addr().unwrap())
 }
 
-async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(request): Json<Value>) -> Response {
-    let last = request["messages"].as_array().and_then(|messages| messages.last());
-    let input = last.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned();
+/// The requests of one connection, one after the other.
+async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(seen) = read(&mut stream).await? {
+        let reply = reply(shared, &seen);
+        if !write(&mut stream, reply, seen.body["stream"] == true).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The next request; none where the client hung up.
+async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Seen>> {
+    let mut line = String::new();
+    if stream.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    let mut seen = Seen { target: line.split(' ').nth(1).unwrap_or_default().to_owned(), ..Seen::default() };
+    loop {
+        line.clear();
+        stream.read_line(&mut line).await?;
+        let Some((name, value)) = line.trim_end().split_once(": ") else { break };
+        seen.headers.insert(name.to_ascii_lowercase(), value.to_owned());
+    }
+    let length = seen.headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    seen.body = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(Some(seen))
+}
+
+/// What the test wants of a request, which is remembered.
+fn reply(shared: &Shared, seen: &Seen) -> Reply {
+    let path = seen.target.split('?').next().unwrap_or_default();
+    if path != "/v1/chat/completions" && path != "/v1/ask" {
+        return Reply::Json(404, json!({"error": {"message": format!("nothing is served at {path}")}}));
+    }
+    let last = seen.body["messages"].as_array().and_then(|messages| messages.last());
+    let input = last.map_or(&seen.body["question"], |message| &message["content"]).as_str().unwrap_or_default();
     let time = {
-        let mut seen = shared.seen.lock().unwrap();
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        seen.authorizations.extend(authorization.map(str::to_owned));
-        let count = seen.counts.entry(input.clone()).or_default();
+        let mut memory = shared.memory.lock().unwrap();
+        memory.requests.push(seen.clone());
+        let count = memory.counts.entry(input.to_owned()).or_default();
         *count += 1;
         *count
     };
-    match (shared.answer)(Ask { input: &input, time }) {
-        Reply::Text(text) => completion(&text),
-        Reply::Later(pause, text) => {
-            tokio::time::sleep(pause).await;
-            completion(&text)
-        }
-        Reply::TooMany(seconds) => {
-            let body = Json(json!({"error": {"message": "slow down"}}));
-            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, seconds.to_string())], body).into_response()
-        }
-        Reply::Broken => {
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": {"message": "out of order"}}))).into_response()
-        }
-    }
+    (shared.answer)(Ask { input, time, seen })
 }
 
-fn completion(text: &str) -> Response {
-    Json(json!({
+/// Writes a reply, and says whether the connection goes on.
+async fn write(stream: &mut BufReader<TcpStream>, reply: Reply, streamed: bool) -> std::io::Result<bool> {
+    let own = "test-model-1".to_owned();
+    match reply {
+        Reply::Text(text) => whole(stream, &own, &text, streamed).await?,
+        Reply::Model(model, text) => whole(stream, &model, &text, streamed).await?,
+        Reply::Later(pause, text) => {
+            tokio::time::sleep(pause).await;
+            whole(stream, &own, &text, streamed).await?;
+        }
+        Reply::TooMany(seconds) => {
+            let body = json!({"error": {"message": "slow down"}}).to_string();
+            send(stream, 429, &format!("retry-after: {seconds}\r\n"), body.as_bytes()).await?;
+        }
+        Reply::Broken => send(stream, 500, "", br#"{"error": {"message": "out of order"}}"#).await?,
+        Reply::Json(status, body) => send(stream, status, "", body.to_string().as_bytes()).await?,
+        Reply::Bytes(bytes) => send(stream, 200, "", &bytes).await?,
+        Reply::Cut(text) => {
+            if streamed {
+                stream.write_all(STREAM.as_bytes()).await?;
+                let words: Vec<String> = words(&own, &text);
+                for event in &words[..words.len() / 2] {
+                    chunk(stream, event).await?;
+                }
+            } else {
+                let body = completion(&own, &text);
+                let head = format!("HTTP/1.1 200 OK\r\n{JSON}content-length: {}\r\n\r\n", body.len());
+                stream.write_all(head.as_bytes()).await?;
+                stream.write_all(&body.as_bytes()[..body.len() / 2]).await?;
+                stream.flush().await?;
+            }
+            return Ok(false);
+        }
+        Reply::Ended(text) => {
+            stream.write_all(STREAM.as_bytes()).await?;
+            chunk(stream, &words(&own, &text)[0]).await?;
+            stream.write_all(b"0\r\n\r\n").await?;
+        }
+        Reply::Reset => {
+            stream.get_ref().set_zero_linger()?;
+            return Ok(false);
+        }
+        Reply::Stall => {
+            // Until the client hangs up.
+            stream.read_u8().await?;
+            return Ok(false);
+        }
+        Reply::EndlessBody => {
+            stream.write_all(format!("HTTP/1.1 200 OK\r\n{JSON}{CHUNKED}\r\n").as_bytes()).await?;
+            loop {
+                chunk(stream, &" ".repeat(1 << 16)).await?;
+            }
+        }
+        Reply::EndlessStream => {
+            stream.write_all(STREAM.as_bytes()).await?;
+            loop {
+                chunk(stream, &event(&own, &json!({"content": "more "}), None)).await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+    stream.flush().await?;
+    Ok(true)
+}
+
+const JSON: &str = "content-type: application/json\r\n";
+const CHUNKED: &str = "transfer-encoding: chunked\r\n";
+const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+
+async fn send(stream: &mut BufReader<TcpStream>, status: u16, headers: &str, body: &[u8]) -> std::io::Result<()> {
+    let head = format!("HTTP/1.1 {status} Status\r\n{JSON}{headers}content-length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), body].concat()).await
+}
+
+async fn chunk(stream: &mut BufReader<TcpStream>, text: &str) -> std::io::Result<()> {
+    stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await?;
+    stream.flush().await
+}
+
+/// An answer, as one body or as a stream of words with a moment between them.
+async fn whole(stream: &mut BufReader<TcpStream>, model: &str, text: &str, streamed: bool) -> std::io::Result<()> {
+    if !streamed {
+        return send(stream, 200, "", completion(model, text).as_bytes()).await;
+    }
+    stream.write_all(STREAM.as_bytes()).await?;
+    for event in words(model, text) {
+        chunk(stream, &event).await?;
+        tokio::time::sleep(Duration::from_millis(4)).await;
+    }
+    chunk(stream, "data: [DONE]\n\n").await?;
+    stream.write_all(b"0\r\n\r\n").await
+}
+
+/// The events of a streamed answer: its words, the reason for its end, its tokens (one a word).
+fn words(model: &str, text: &str) -> Vec<String> {
+    let words: Vec<&str> = text.split_inclusive(' ').collect();
+    let usage = json!({"prompt_tokens": 7, "completion_tokens": words.len()});
+    let mut events: Vec<String> = words.iter().map(|word| event(model, &json!({"content": word}), None)).collect();
+    events.push(event(model, &json!({}), Some("stop")));
+    events.push(format!("data: {}\n\n", json!({"model": model, "choices": [], "usage": usage})));
+    events
+}
+
+fn event(model: &str, delta: &Value, finish_reason: Option<&str>) -> String {
+    let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
+    format!("data: {}\n\n", json!({"object": "chat.completion.chunk", "model": model, "choices": [choice]}))
+}
+
+/// A chat completion.
+pub fn completion(model: &str, text: &str) -> String {
+    json!({
         "id": "chatcmpl-test",
         "object": "chat.completion",
-        "model": "test-model-1",
+        "model": model,
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
-    }))
-    .into_response()
+    })
+    .to_string()
 }
