@@ -5,7 +5,7 @@
 
 Installs LiteLLM's proxy and CopilotKit's aimock into DIR, at fixed versions, starts each on loopback with answers of its
 own making, and has karat run five examples over every API it knows, plain and streamed. Both want a key, so that how
-karat sends it is checked as well. What this karat has no endpoint for is skipped. Exit code 1 if anything failed.
+karat sends it is checked as well. What a server itself cannot do is skipped. Exit code 1 if anything failed.
 
 Wants Python 3.11, npm with Node 20.15 or newer, and network for the installation; the servers themselves need none.
 """
@@ -35,6 +35,8 @@ class LiteLlm:
     alive = "/health/liveliness"
     scorer = "contains"
     folder = "litellm"
+    # Its mocked responses come whole even where a stream is asked for, and its proxy answers 500.
+    cannot = {("responses", True)}
 
     def install(self, folder):
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
@@ -61,6 +63,7 @@ class AiMock:
     alive = "/v1/models"
     scorer = "exact"
     folder = "aimock"
+    cannot = set()
 
     def install(self, folder):
         folder.mkdir(parents=True)
@@ -139,15 +142,6 @@ def failure(server, karat, folder, endpoint):
     return None
 
 
-def known(karat):
-    """The endpoint types and the endpoint keys that this karat has."""
-    schema = json.loads(subprocess.run([karat, "schema", "workspace"], check=True, capture_output=True).stdout)["$defs"]
-    kinds = schema["EndpointType"]
-    types = set(kinds.get("enum", [])) | {kind["const"] for kind in kinds.get("oneOf", []) if "const" in kind}
-    types |= {value for kind in kinds.get("oneOf", []) for value in kind.get("enum", [])}
-    return types, set(schema["EndpointFile"]["properties"])
-
-
 def check(server, karat, directory, work):
     """Prints a line for each API; returns how many failed."""
     installed = directory / server.folder
@@ -162,7 +156,6 @@ def check(server, karat, directory, work):
     port = free_port()
     argv, env = server.start(installed, folder, port)
     env |= {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8"}
-    types, keys = known(karat)
     failed = 0
     with open(folder / "log", "w+b") as log:
         process = subprocess.Popen(argv, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
@@ -172,8 +165,8 @@ def check(server, karat, directory, work):
                 for stream in (False, True):
                     name = f"{server.name:16} {api + (', streamed' if stream else ''):20}"
                     extra = {"stream": True} if stream else {}
-                    if endpoint["type"] not in types or not (endpoint | extra).keys() <= keys:
-                        print(f"SKIP  {name} this karat has no such endpoint")
+                    if (api, stream) in server.cannot:
+                        print(f"SKIP  {name} the server cannot")
                         continue
                     url = f"http://127.0.0.1:{port}{path}"
                     endpoint = endpoint | {"base_url": url, "model": MODEL, "api_key": "${CHECK_KEY}"}

@@ -113,8 +113,8 @@ pub struct EndpointFile {
     pub r#type: EndpointType,
     /// openai: chat (the default) or responses.
     pub api: Option<OpenAiApi>,
-    /// openai, anthropic, gemini, http: where the API lives, such as https://api.openai.com/v1 or
-    /// http://localhost:11434/v1; for http the whole URL. Anthropic and Gemini have a default.
+    /// openai, anthropic, gemini, http: where the API lives, such as `https://api.openai.com/v1` or
+    /// `http://localhost:11434/v1`; for http the whole URL. Anthropic and Gemini have a default.
     pub base_url: Option<String>,
     /// openai, anthropic, gemini, http: the model asked for.
     pub model: Option<String>,
