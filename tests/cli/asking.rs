@@ -253,6 +253,9 @@ fn every_prompt_runs_on_every_endpoint_and_they_stand_side_by_side() {
     assert_eq!(server.total(), 24);
 
     folder.karat(&["run", "quiz"]).expect(0).prints(&["Side by side", "short", "long", "other"]);
+    folder.karat(&["report", "quiz", "-o", "r.md"]).expect(0);
+    let report = folder.read("r.md");
+    assert!(report.contains("quality   other · short 0.000 raw") && report.contains("### Side by side"), "{report}");
     let one = folder.karat(&["run", "quiz", "--prompt", "short", "-e", "model"]).expect(0);
     assert!(!one.stdout.contains("Side by side"), "{one}");
     let short = folder.run(&["quiz", "--prompt", "short"], 0);

@@ -78,9 +78,9 @@ fn coverage_line(view: &DecayView) -> String {
 fn quality_line(run: &super::RunView, decay: &[DecayView]) -> String {
     let score = run.scores.get(&run.primary);
     let Some((mean, lo, hi)) = score.and_then(|s| Some((s.mean?, s.lo?, s.hi?))) else {
-        return format!("quality   {}: nothing was scored", run.endpoint);
+        return format!("quality   {}: nothing was scored", run.name());
     };
-    let raw = format!("quality   {} {mean:.3} raw ({lo:.2}–{hi:.2})", run.endpoint);
+    let raw = format!("quality   {} {mean:.3} raw ({lo:.2}–{hi:.2})", run.name());
     let estimate =
         decay.iter().filter_map(|view| view.estimate.as_ref().zip(view.coverage)).find(|(e, _)| e.run_id == run.run_id);
     match estimate {

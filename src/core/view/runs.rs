@@ -83,6 +83,16 @@ pub struct RunView {
     pub verdict: Verdict,
 }
 
+impl RunView {
+    /// What it is called beside the other runs of its suite: its endpoint, with its prompt where that has a name.
+    pub fn name(&self) -> String {
+        match &self.prompt {
+            Some(prompt) => format!("{} · {prompt}", self.endpoint),
+            None => self.endpoint.clone(),
+        }
+    }
+}
+
 fn once() -> u32 {
     1
 }

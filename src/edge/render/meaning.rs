@@ -73,7 +73,7 @@ fn outcomes(runs: &[RunView]) -> String {
 }
 
 fn run_meaning(run: &RunView) -> String {
-    let name = line(&run.endpoint, 60);
+    let name = line(&run.name(), 60);
     let score = run.scores.get(&run.primary).and_then(|s| Some((s.mean?, s.lo?, s.hi?)));
     let mut text = match score {
         None => format!("Nothing that {name} answered was scored"),

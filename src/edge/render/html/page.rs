@@ -139,7 +139,7 @@ fn run_tile(run: &RunView) -> Tile {
         }
     };
     let detail = format!("{scored} scored, {errors}");
-    Tile { label: line(&run.endpoint, 40), value, unit: line(&run.primary, 40), detail, interval }
+    Tile { label: line(&run.name(), 40), value, unit: line(&run.primary, 40), detail, interval }
 }
 
 fn shift(view: &DecayView) -> HtmlTable {

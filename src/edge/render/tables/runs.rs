@@ -11,8 +11,7 @@ use crate::edge::render::words::{NOTHING, count, figure, interval, line, millise
 pub(in crate::edge::render) fn run_names(view: &RunsView) -> Vec<String> {
     let suites: BTreeSet<_> = view.runs.iter().map(|run| run.suite.as_str()).collect();
     let name = |run: &RunView| {
-        let of = if suites.len() > 1 { format!("{} / {}", run.suite, run.endpoint) } else { run.endpoint.clone() };
-        run.prompt.as_ref().map_or(of.clone(), |prompt| format!("{of} · {prompt}"))
+        if suites.len() > 1 { format!("{} / {}", run.suite, run.name()) } else { run.name() }
     };
     view.runs.iter().map(|run| line(&name(run), 60)).collect()
 }
