@@ -18,7 +18,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -99,7 +99,15 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())
     };
-    set_up().map_err(|error| failure(path, error))?;
+    let begun = Instant::now();
+    // Who makes a file a WAL database, and who closes it last, locks it whole; SQLite does not wait for that itself.
+    while let Err(error) = set_up() {
+        let is_busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        if !is_busy || begun.elapsed() > BUSY_TIMEOUT {
+            return Err(failure(path, error));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
     Ok(connection)
 }
 
