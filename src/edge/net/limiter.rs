@@ -20,7 +20,8 @@ use crate::core::domain::CallErrorKind;
 
 /// How long complaints are counted before the bound follows them.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Complaints in a row, without an answer between them, from which the host as a whole is left alone.
+/// Complaints in a row, without an answer between them, from which the host as a whole is left alone; a quarter of the
+/// bound where that is more, since refusals come back sooner than answers.
 const IN_A_ROW: u32 = 3;
 /// Longest pause of a whole host, whatever it asks for; a request that meets it again gives up by its own policy.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -182,7 +183,8 @@ impl State {
         self.complaints_in_a_row += 1;
         self.complaints += 1.0;
         // One refusal of many says nothing of the others; several in a row mean everybody.
-        if let Some(wait) = wait.filter(|_| self.complaints_in_a_row >= IN_A_ROW) {
+        let many = f64::from(IN_A_ROW).max(self.limit / 4.0);
+        if let Some(wait) = wait.filter(|_| f64::from(self.complaints_in_a_row) >= many) {
             self.pause(wait, now);
         }
     }
@@ -272,6 +274,15 @@ mod tests {
         assert_eq!(state.turn(now + LONGEST_PAUSE), Turn::Now);
         state.learn(Ok(()), &RateHints { exhausted_for: Some(seconds(70)) }, now + seconds(100));
         assert_eq!(state.turn(now + seconds(100)), Turn::At(now + seconds(160)));
+    }
+
+    #[test]
+    fn refusals_that_come_back_before_the_answers_do_not_stop_a_host_that_answers_most() {
+        let (mut state, now) = (State::new(200), Instant::now());
+        (0..49).for_each(|_| state.learn(Err((CallErrorKind::RateLimited, Some(seconds(1)))), &none(), now));
+        assert_eq!(state.turn(now), Turn::Now);
+        state.learn(Err((CallErrorKind::RateLimited, Some(seconds(1)))), &none(), now);
+        assert_eq!(state.turn(now), Turn::At(now + seconds(1)));
     }
 
     #[test]
