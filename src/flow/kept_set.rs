@@ -153,8 +153,15 @@ pub struct Selection {
 
 impl Selection {
     /// As it is kept with a run; empty where it takes everything.
-    pub fn to_text(&self) -> String {
-        if *self == Self::default() { String::new() } else { serde_json::to_string(self).unwrap_or_default() }
+    ///
+    /// # Errors
+    /// Where it cannot be written: kept as empty, it would take everything on `--resume`.
+    pub fn to_text(&self) -> Result<String, Failure> {
+        if *self == Self::default() {
+            return Ok(String::new());
+        }
+        let text = serde_json::to_string(self);
+        text.map_err(|error| Failure::other("the filters of a run cannot be kept").caused_by(error))
     }
 
     /// That of a kept run.

@@ -144,7 +144,7 @@ fn header(store: &Store, cell: &Cell<'_>, repeats: u32, selection: &Selection) -
         endpoint_fingerprint: cell.asked.endpoint.fingerprint().to_owned(),
         prompt: cell.prompt.name.clone(),
         repeats,
-        selection: selection.to_text(),
+        selection: selection.to_text()?,
         total: examples * repeats as usize,
         // What one command began has one time, also where it goes on later.
         started_at: cell.resumed.unwrap_or(cell.now).to_string(),
