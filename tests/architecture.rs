@@ -253,7 +253,7 @@ fn tokens(text: &str) -> Vec<Token> {
 /// The tokens without the items that `#[cfg(test)]` stands before.
 fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
         let starts = tokens[at..].len() >= attribute.len()
@@ -261,11 +261,11 @@ fn without_tests(tokens: &[Token]) -> Vec<Token> {
         if starts {
             at = end_of_item(tokens, at + attribute.len());
         } else {
-            kept.push(tokens[at].clone());
+            stored.push(tokens[at].clone());
             at += 1;
         }
     }
-    kept
+    stored
 }
 
 /// The place after the item that begins at `at`: after its semicolon, or after its closing brace.
@@ -380,8 +380,8 @@ fn a_core_file_that_imports_an_edge_is_wrong_in_every_spelling() {
         "use crate::core::domain::{Example};\nfn f() { let s = crate::edge::store::Store::open(); }",
         "use super::super::edge::files;",
         "mod inner {\n    use super::super::super::edge::files;\n}",
-        "pub use crate::flow::Workbench;",
-        "fn f(bench: &crate::flow::Workbench) {}",
+        "pub use crate::flow::Workspace;",
+        "fn f(bench: &crate::flow::Workspace) {}",
         "use crate::cli as other;",
     ];
     for text in spellings {
@@ -413,7 +413,7 @@ fn an_edge_that_imports_another_edge_or_a_higher_floor_is_wrong() {
         ("edge/render/html/page.rs", "use crate::edge::render::tables;\nuse super::super::tables::Table;"),
         ("edge/store/mod.rs", "use crate::core::domain::Failure;\nmod writer;\npub use writer::Writer;"),
         ("flow/run.rs", "use crate::edge::{store, net};\nuse super::Event;"),
-        ("cli/run.rs", "use crate::flow::Workbench;\nfn f() { println!(); }"),
+        ("cli/run.rs", "use crate::flow::Workspace;\nfn f() { println!(); }"),
     ];
     for (path, text) in right {
         assert_eq!(violations(path, text), Vec::<String>::new(), "{path}: {text}");

@@ -37,7 +37,7 @@ pub fn read(path: &Path, without: &[String]) -> Result<Vec<(usize, Row)>, Box<dy
 }
 
 /// Vectors of the texts as they are, and as [`styled`] changes them, in the order of the rows.
-pub struct Space {
+pub struct EmbeddingSpace {
     /// Its name.
     pub name: String,
     /// As they are.
@@ -46,7 +46,7 @@ pub struct Space {
     pub styled: Option<Vectors>,
 }
 
-impl Space {
+impl EmbeddingSpace {
     /// `builtin`, `hashed-ngrams`, or `file:VECTORS.npy` with one row of 32-bit floats a row of the file.
     pub fn open(name: &str, rows: &[(usize, Row)], styled_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let Some(path) = name.strip_prefix("file:") else {

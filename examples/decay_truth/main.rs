@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     if intents.len() < 6 {
         return Err(format!("{} holds {} intents; 6 are needed", arguments.file.display(), intents.len()).into());
     }
-    let space = data::Space::open(&arguments.space, &rows, arguments.styled.as_deref())?;
+    let space = data::EmbeddingSpace::open(&arguments.space, &rows, arguments.styled.as_deref())?;
     let wanted =
         |cell: &Cell| arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|s| s == cell.kind.name());
     let cells: Vec<Cell> = cells().into_iter().filter(wanted).collect();
@@ -139,7 +139,7 @@ fn cells() -> Vec<Cell> {
     let mut cells: Vec<Cell> = sizes.map(cell(Kind::Null, true)).into();
     let close = [(10, 500), (5, 1_000), (10, 1_000), (20, 1_000)];
     cells.iter_mut().for_each(|cell| cell.close = close.contains(&(cell.golden, cell.records)));
-    [0.05, 0.1, 0.2, 0.4].iter().for_each(|mass| cells.extend(sizes.map(cell(Kind::New(*mass), true))));
+    [0.05, 0.1, 0.2, 0.4].iter().for_each(|share| cells.extend(sizes.map(cell(Kind::New(*share), true))));
     for kind in [Kind::Vanish, Kind::Mix, Kind::Style, Kind::Dup, Kind::Bots] {
         cells.extend(few.map(cell(kind, true)));
     }

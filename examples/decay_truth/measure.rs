@@ -1,12 +1,12 @@
 //! Runs the cells and sums up what was found.
 
-use karat::core::coverage::{self, CoverageAssay, GoldenPoints, Options, Sample};
+use karat::core::coverage::{self, CoverageMeasurement, GoldenPoints, Options, Sample};
 use karat::core::stats::{clopper_pearson, mann_whitney_auc};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::baselines::{Baseline, BaselineResult, Trial};
-use crate::data::Space;
+use crate::data::EmbeddingSpace;
 use crate::scenario::{Cell, Draw, Window, draw};
 
 /// What one method said in one trial, against the truth.
@@ -35,7 +35,8 @@ pub struct Figures {
     /// Whether there was a reference window.
     pub reference: bool,
     /// Share of the current window that is about hidden intents.
-    pub new_mass: f64,
+    #[serde(rename = "new_mass")]
+    pub new_share: f64,
     pub trials: usize,
     /// Trials in which the method gave no figure.
     pub unmeasured: usize,
@@ -76,7 +77,7 @@ pub struct Effort {
 pub fn measure(
     cell: &Cell,
     intents: &[Vec<usize>],
-    space: &Space,
+    space: &EmbeddingSpace,
     baselines: &[Baseline],
     effort: Effort,
     done: impl Fn() + Sync,
@@ -108,7 +109,7 @@ fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
 }
 
 fn karat(drawn: &Draw, seed: u64) -> Finding {
-    let Some(found) = assay(drawn, seed) else { return Finding::default() };
+    let Some(found) = measure_coverage(drawn, seed) else { return Finding::default() };
     let truth = share(&drawn.now);
     let interval = found.now.interval;
     let novelty: Vec<f64> = found.now.records.iter().map(|record| 1.0 - record.p_represented).collect();
@@ -121,10 +122,10 @@ fn karat(drawn: &Draw, seed: u64) -> Finding {
 }
 
 /// As `karat decay` measures, with the settings it has unless told otherwise.
-fn assay(drawn: &Draw, seed: u64) -> Option<CoverageAssay> {
+fn measure_coverage(drawn: &Draw, seed: u64) -> Option<CoverageMeasurement> {
     let most = drawn.now.known.len().max(drawn.reference.as_ref().map_or(0, |window| window.known.len()));
     let (weights, groups): (Vec<f64>, Vec<usize>) = (0..most).map(|row| (1.0, row)).unzip();
-    coverage::assay(
+    coverage::measure(
         GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics },
         sample(&drawn.now, &weights, &groups),
         drawn.reference.as_ref().map(|window| sample(window, &weights, &groups)),
@@ -179,7 +180,7 @@ fn figures(cell: &Cell, drawn: f64, findings: &[&Finding]) -> Figures {
         records_drawn: drawn,
         zipf: cell.zipf(),
         reference: cell.reference,
-        new_mass: cell.kind.new_mass(),
+        new_share: cell.kind.new_share(),
         trials: findings.len(),
         unmeasured: findings.iter().filter(|f| f.error.is_none() && f.alarm.is_none()).count(),
         alarm_rate: mean(alarms.iter().map(|alarm| flag(*alarm)).collect()),

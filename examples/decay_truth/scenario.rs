@@ -7,7 +7,7 @@ use karat::core::vector::Vectors;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use crate::data::{Row, Space};
+use crate::data::{EmbeddingSpace, Row};
 
 /// What sets the current window apart from the reference window.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,8 +43,8 @@ impl Kind {
     }
 
     /// Share of the current window that is about hidden intents.
-    pub fn new_mass(self) -> f64 {
-        if let Self::New(mass) = self { mass } else { 0.0 }
+    pub fn new_share(self) -> f64 {
+        if let Self::New(share) = self { share } else { 0.0 }
     }
 }
 
@@ -102,7 +102,7 @@ struct Intents {
 
 /// Draws a cell. Two thirds of the intents are known. Both windows are drawn without replacement; neither takes more than half of
 /// what an intent has left, so that a window is never what another left over.
-pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &Space, seed: u64) -> Option<Draw> {
+pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &EmbeddingSpace, seed: u64) -> Option<Draw> {
     let mut random = rng(seed, 0);
     let mut pools: Vec<Vec<usize>> = intents.iter().filter(|rows| rows.len() >= MIN_ROWS).cloned().collect();
     pools.shuffle(&mut random);
@@ -126,7 +126,7 @@ pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &Space, seed: u64) -> Op
         Kind::Vanish => usual.iter().enumerate().map(|(at, share)| if at % 3 == 0 { 0.0 } else { *share }).collect(),
         _ => usual,
     };
-    let mut now = intents.window(cell, &today, cell.kind.new_mass(), &mut random);
+    let mut now = intents.window(cell, &today, cell.kind.new_share(), &mut random);
     if cell.kind == Kind::Bots
         && let Some(one) = now.first().copied()
     {
@@ -144,8 +144,8 @@ pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &Space, seed: u64) -> Op
 
 impl Intents {
     /// Rows of one window, known ones first, and whether each is known.
-    fn window(&mut self, cell: &Cell, mix: &[f64], new_mass: f64, random: &mut impl RngExt) -> Vec<(usize, bool)> {
-        let new = (cell.records as f64 * new_mass).round() as usize;
+    fn window(&mut self, cell: &Cell, mix: &[f64], new_share: f64, random: &mut impl RngExt) -> Vec<(usize, bool)> {
+        let new = (cell.records as f64 * new_share).round() as usize;
         let mut rows = take(&mut self.known, mix, cell.records - new, random);
         let known = rows.len();
         let mix = zipf(self.hidden.len(), cell.zipf(), random);

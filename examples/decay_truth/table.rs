@@ -44,8 +44,8 @@ fn new_table(header: &[&str]) -> Table {
 }
 
 fn row(cell: &Figures) -> Vec<String> {
-    let scenario = match cell.new_mass > 0.0 {
-        true => format!("{} {:.0} %", cell.scenario, cell.new_mass * 100.0),
+    let scenario = match cell.new_share > 0.0 {
+        true => format!("{} {:.0} %", cell.scenario, cell.new_share * 100.0),
         false => cell.scenario.to_owned(),
     };
     let alarm = match (cell.alarm_rate, cell.alarm_lo, cell.alarm_hi) {
@@ -122,7 +122,7 @@ fn method(name: &str, cells: &[&Figures], karat: &[&Figures]) -> Vec<String> {
         .zip(karat)
         .filter(|(cell, karat)| cell.coverage_mae.zip(karat.coverage_mae).is_some_and(|(theirs, ours)| theirs < ours));
     let nulls = || all().filter(|cell| cell.scenario == "null");
-    let power = || all().filter(|cell| (cell.new_mass - 0.1).abs() < 1e-9);
+    let power = || all().filter(|cell| (cell.new_share - 0.1).abs() < 1e-9);
     vec![
         name.to_owned(),
         figure(mean(all(), |cell| cell.coverage_mae)),

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use crate::core::domain::{Failure, parse_timestamp};
-use crate::flow::assay::AssayOptions;
+use crate::flow::decay::DecayOptions;
 use crate::flow::report::ReportFormat;
 use crate::flow::run::{Resume, RunOptions};
 
@@ -125,8 +125,8 @@ pub(super) struct DecayArgs {
 }
 
 impl DecayArgs {
-    pub fn options(&self) -> AssayOptions {
-        AssayOptions {
+    pub fn options(&self) -> DecayOptions {
+        DecayOptions {
             window: self.window.clone(),
             reference: self.reference.clone(),
             source: self.source.clone(),

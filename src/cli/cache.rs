@@ -53,10 +53,10 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 }
 
 fn stats(context: &Context, format: Format) -> Result<Exit, Failure> {
-    let bench = context.bench()?;
-    let ttl = bench.workspace.cache_ttl.as_secs();
+    let workspace = context.workspace()?;
+    let ttl = workspace.config.cache_ttl.as_secs();
     let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl).unwrap_or(i64::MAX));
-    let found = bench.store.cache_stats(since)?;
+    let found = workspace.store.cache_stats(since)?;
     let time = |seconds: Option<i64>| seconds.and_then(|s| Timestamp::from_second(s).ok()).map(|time| time.to_string());
     let view = StatsView {
         schema: "karat.cache/1",
@@ -89,7 +89,7 @@ fn clear(context: &Context, older_than: Option<&str>) -> Result<Exit, Failure> {
         })?;
         Ok::<i64, Failure>(Timestamp::now().as_second().saturating_sub(span.as_secs()))
     });
-    let cleared = context.bench()?.store.clear_cache(before.transpose()?)?;
+    let cleared = context.workspace()?.store.clear_cache(before.transpose()?)?;
     context.output.data(&format!("{cleared} answers will not serve again\n"))?;
     Ok(Exit::Success)
 }

@@ -37,14 +37,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let bench = context.bench()?;
-    let suites = load(&bench, &args.suites)?;
+    let workspace = context.workspace()?;
+    let suites = load(&workspace, &args.suites)?;
     let now = args.decay.now()?;
     let progress = Progress::new(&context.output);
     let (run, decay) = (args.run.options(), args.decay.options());
     let talkative = context.output.talkative();
     let (report, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        check(&bench, &suites, &run, &decay, now, stop, &|event| progress.show(event)).await
+        check(&workspace, &suites, &run, &decay, now, stop, &|event| progress.show(event)).await
     })?;
     match args.format {
         Format::Json => context.output.data(&render::json(&report)?)?,

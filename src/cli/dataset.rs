@@ -7,11 +7,11 @@ use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::golden::{ChangeKind, DatasetDiff, Finding, FindingKind, lint};
-use crate::core::privacy::neutralise::for_terminal;
+use crate::core::privacy::sanitize::for_terminal;
 use crate::edge::render::to_json;
 use crate::edge::store::Store;
 use crate::flow::sets::{compare, lock, named_or_all};
-use crate::flow::workbench::read_dataset;
+use crate::flow::workspace::read_dataset;
 
 /// Look after golden sets.
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,7 @@ use crate::core::domain::Failure;
 use crate::core::view::Report;
 use crate::edge::files::write_atomic;
 use crate::edge::render;
-use crate::flow::assay::{RecordRow, assay};
+use crate::flow::decay::{RecordRow, measure_decay};
 use crate::flow::report::{ReportFormat, write_reports};
 
 /// Measure how much of today's traffic a golden set represents, and flag the examples that decayed.
@@ -39,10 +39,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let bench = context.bench()?;
+    let workspace = context.workspace()?;
     let now = args.decay.now()?;
     let progress = Progress::new(&context.output);
-    let done = assay(&bench, &args.dataset, &args.decay.options(), now, &|event| progress.show(event))?;
+    let done = measure_decay(&workspace, &args.dataset, &args.decay.options(), now, &|event| progress.show(event))?;
     if let Some(path) = &args.records {
         write_atomic(path, record_lines(&done.records)?.as_bytes())?;
     }

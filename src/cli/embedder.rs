@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::arguments::{Format, time};
 use super::progress::Progress;
 use super::{Context, Exit};
-use crate::core::domain::{Failure, Space};
-use crate::core::privacy::neutralise::for_terminal;
+use crate::core::domain::{EmbeddingSpace, Failure};
+use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::{AgreementView, CoverageView, MigrationView};
 use crate::edge::render::{plain_table, to_json};
 use crate::flow::migrate::{MigrateOptions, Spaces, migrate, retire, spaces};
@@ -77,7 +77,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         }
         Command::Retire { space } => {
             let progress = Progress::new(&context.output);
-            let (space, vectors) = retire(&context.bench()?, &space, &|event| progress.show(event))?;
+            let (space, vectors) = retire(&context.workspace()?, &space, &|event| progress.show(event))?;
             context.output.data(&format!("retired {space}: {vectors} vectors removed\n"))?;
         }
     }
@@ -88,41 +88,44 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 struct SpacesView<'a> {
     schema: &'static str,
     embedder: &'a str,
-    space: &'a Space,
+    space: &'a EmbeddingSpace,
     pinned: bool,
-    kept: Vec<KeptView<'a>>,
+    #[serde(rename = "kept")]
+    stored: Vec<StoredSpaceView<'a>>,
 }
 
 #[derive(Serialize)]
-struct KeptView<'a> {
+struct StoredSpaceView<'a> {
     embedder: &'a str,
-    space: &'a Space,
+    space: &'a EmbeddingSpace,
     serving: bool,
     first_used: &'a str,
     vectors: usize,
-    assays: usize,
-    last_assay: Option<&'a str>,
+    #[serde(rename = "assays")]
+    measurements: usize,
+    #[serde(rename = "last_assay")]
+    last_measurement: Option<&'a str>,
 }
 
 fn show(context: &Context, format: Format) -> Result<(), Failure> {
-    let bench = context.bench()?;
-    let found = spaces(&bench)?;
+    let workspace = context.workspace()?;
+    let found = spaces(&workspace)?;
     let view = SpacesView {
         schema: "karat.embedder/1",
         embedder: &found.name,
         space: &found.serving,
         pinned: found.pinned,
-        kept: found
-            .kept
+        stored: found
+            .stored
             .iter()
-            .map(|row| KeptView {
+            .map(|row| StoredSpaceView {
                 embedder: &row.name,
                 space: &row.space,
                 serving: row.space.id == found.serving.id,
                 first_used: &row.first_used,
                 vectors: row.vectors,
-                assays: row.assays,
-                last_assay: row.last_assay.as_deref(),
+                measurements: row.measurements,
+                last_measurement: row.last_measurement.as_deref(),
             })
             .collect(),
     };
@@ -139,18 +142,18 @@ fn spaces_text(found: &Spaces, view: &SpacesView<'_>, width: usize) -> String {
     for (part, value) in &found.serving.parts {
         text.push_str(&format!("           {}: {}\n", for_terminal(part), for_terminal(value)));
     }
-    if view.kept.is_empty() {
+    if view.stored.is_empty() {
         text.push_str("kept       nothing yet\n");
         return text;
     }
     let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
-    let rows = view.kept.iter().map(|row| {
+    let rows = view.stored.iter().map(|row| {
         vec![
             if row.serving { format!("{} (serves)", row.space.id) } else { row.space.id.clone() },
             row.embedder.to_owned(),
             row.vectors.to_string(),
-            row.assays.to_string(),
-            row.last_assay.map(day).unwrap_or_default(),
+            row.measurements.to_string(),
+            row.last_measurement.map(day).unwrap_or_default(),
         ]
     });
     text.push('\n');

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::Write;
 
 use crate::core::domain::Failure;
-use crate::core::privacy::neutralise::for_terminal;
+use crate::core::privacy::sanitize::for_terminal;
 
 /// Prints to stderr. Text of files and servers cannot steer the terminal.
 pub(super) fn print(failure: &Failure, colour: bool) {

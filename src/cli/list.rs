@@ -55,11 +55,11 @@ struct RunRow {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let bench = context.bench()?;
-    let endpoints = bench.workspace.endpoints.iter();
+    let workspace = context.workspace()?;
+    let endpoints = workspace.config.endpoints.iter();
     let endpoints =
         endpoints.map(|(name, endpoint)| EndpointView { name: name.clone(), r#type: endpoint.r#type.name() });
-    let runs = bench.store.recent_runs(args.runs)?.into_iter().map(|run| RunRow {
+    let runs = workspace.store.recent_runs(args.runs)?.into_iter().map(|run| RunRow {
         run_id: run.header.run_id,
         suite: run.header.suite,
         endpoint: run.header.endpoint,
@@ -74,8 +74,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     });
     let view = ListView {
         schema: "karat.list/1",
-        datasets: dataset_names(&bench.workspace.root.join("datasets")),
-        suites: bench.suite_names(),
+        datasets: dataset_names(&workspace.config.root.join("datasets")),
+        suites: workspace.suite_names(),
         endpoints: endpoints.collect(),
         runs: runs.collect(),
     };

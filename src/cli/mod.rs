@@ -30,8 +30,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::core::domain::Failure;
-use crate::core::privacy::neutralise::for_terminal;
-use crate::flow::Workbench;
+use crate::core::privacy::sanitize::for_terminal;
+use crate::flow::Workspace;
 use exit::Exit;
 use output::Output;
 
@@ -121,12 +121,12 @@ impl Context {
         }
     }
 
-    fn bench(&self) -> Result<Workbench, Failure> {
-        let bench = Workbench::open(&self.root()?)?;
-        if let Some(warning) = bench.warning() {
+    fn workspace(&self) -> Result<Workspace, Failure> {
+        let workspace = Workspace::open(&self.root()?)?;
+        if let Some(warning) = workspace.warning() {
             self.output.say(&format!("warning: {}", for_terminal(&warning)));
         }
-        Ok(bench)
+        Ok(workspace)
     }
 }
 

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::Output;
-use crate::core::privacy::neutralise::for_terminal;
+use crate::core::privacy::sanitize::for_terminal;
 use crate::flow::Event;
 use crate::flow::event::Answered;
 

@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::core::privacy::neutralise::{for_spreadsheet, for_terminal};
+use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
 use crate::core::queue::QueueState;
 use crate::edge::files::write_atomic;
 use crate::edge::render::{plain_table, to_json};
 use crate::edge::store::FlagRow;
-use crate::flow::Workbench;
+use crate::flow::Workspace;
 
 /// The examples that wait for a person.
 #[derive(Debug, clap::Args)]
@@ -89,19 +89,19 @@ struct QueueView {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let bench = context.bench()?;
+    let workspace = context.workspace()?;
     match args.command {
-        Command::List { datasets, state, format } => list(context, &bench, datasets, &state, format),
-        Command::Show { dataset, example, format } => show(context, &bench, &dataset, &example, format),
-        Command::Export { dataset, output, format } => export(context, &bench, &dataset, output, format),
+        Command::List { datasets, state, format } => list(context, &workspace, datasets, &state, format),
+        Command::Show { dataset, example, format } => show(context, &workspace, &dataset, &example, format),
+        Command::Export { dataset, output, format } => export(context, &workspace, &dataset, output, format),
     }
 }
 
-fn rows(bench: &Workbench, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -> Result<Vec<QueueRow>, Failure> {
-    let flags = bench.store.flags(dataset)?;
+fn rows(workspace: &Workspace, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -> Result<Vec<QueueRow>, Failure> {
+    let flags = workspace.store.flags(dataset)?;
     // A set that was moved away still has its flags.
-    let there = bench.dataset_folder(dataset).is_dir();
-    let examples = if there { bench.read_dataset(dataset)?.dataset.examples } else { Vec::new() };
+    let there = workspace.dataset_folder(dataset).is_dir();
+    let examples = if there { workspace.read_dataset(dataset)?.dataset.examples } else { Vec::new() };
     let row = |row: FlagRow| {
         let example = examples.iter().find(|example| example.id == row.flag.example_id);
         QueueRow {
@@ -133,21 +133,21 @@ fn wanted(state: &str) -> Result<Option<QueueState>, Failure> {
 
 fn list(
     context: &Context,
-    bench: &Workbench,
+    workspace: &Workspace,
     datasets: Vec<String>,
     state: &str,
     format: Format,
 ) -> Result<Exit, Failure> {
     let state = wanted(state)?;
-    let flagged = bench.store.flagged_datasets()?;
+    let flagged = workspace.store.flagged_datasets()?;
     // A name that has neither flags nor a folder is a slip of the hand, not an empty queue.
     for unflagged in datasets.iter().filter(|name| !flagged.contains(name)) {
-        bench.read_dataset(unflagged)?;
+        workspace.read_dataset(unflagged)?;
     }
     let datasets = if datasets.is_empty() { flagged } else { datasets };
     let mut flags = Vec::new();
     for dataset in datasets {
-        flags.extend(rows(bench, &dataset, |row| state.is_none_or(|state| row.state == state))?);
+        flags.extend(rows(workspace, &dataset, |row| state.is_none_or(|state| row.state == state))?);
     }
     match format {
         Format::Json => context.output.data(&to_json(&QueueView { schema: "karat.queue/1", flags })?)?,
@@ -180,8 +180,14 @@ fn list(
     Ok(Exit::Success)
 }
 
-fn show(context: &Context, bench: &Workbench, dataset: &str, example: &str, format: Format) -> Result<Exit, Failure> {
-    let flags = rows(bench, dataset, |row| row.flag.example_id == example)?;
+fn show(
+    context: &Context,
+    workspace: &Workspace,
+    dataset: &str,
+    example: &str,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let flags = rows(workspace, dataset, |row| row.flag.example_id == example)?;
     let Some(first) = flags.first() else {
         return Err(Failure::data(format!("no flag of {dataset} is about the example \"{example}\""))
             .hint("`karat queue list` shows the flags"));
@@ -213,15 +219,15 @@ fn show(context: &Context, bench: &Workbench, dataset: &str, example: &str, form
 
 fn export(
     context: &Context,
-    bench: &Workbench,
+    workspace: &Workspace,
     dataset: &str,
     path: Option<PathBuf>,
     format: Option<ExportFormat>,
 ) -> Result<Exit, Failure> {
-    if !bench.dataset_folder(dataset).is_dir() {
-        bench.read_dataset(dataset)?;
+    if !workspace.dataset_folder(dataset).is_dir() {
+        workspace.read_dataset(dataset)?;
     }
-    let flags = rows(bench, dataset, |row| row.state == QueueState::Queued)?;
+    let flags = rows(workspace, dataset, |row| row.state == QueueState::Queued)?;
     let extension =
         path.as_ref().and_then(|path| path.extension()).map(|extension| extension.to_string_lossy().to_lowercase());
     let format = match (format, extension.as_deref()) {

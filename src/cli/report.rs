@@ -9,7 +9,7 @@ use super::arguments::report_path;
 use super::run::step_summary;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::flow::report::{ReportFormat, kept_report, write_reports};
+use crate::flow::report::{ReportFormat, stored_report, write_reports};
 
 /// Write a report of a run, or of a dataset: its latest assay and runs.
 #[derive(Debug, clap::Args)]
@@ -52,7 +52,7 @@ impl From<Format> for ReportFormat {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let report = kept_report(&context.bench()?, &args.what, Timestamp::now())?;
+    let report = stored_report(&context.workspace()?, &args.what, Timestamp::now())?;
     let format = args.format.map(ReportFormat::from).or_else(|| args.output.is_empty().then_some(ReportFormat::Md));
     if let Some(format) = format {
         context.output.data(&format.render(&report)?)?;

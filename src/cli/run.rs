@@ -8,7 +8,7 @@ use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, Suite};
 use crate::core::view::{PlanView, Report, RunsView};
 use crate::edge::render;
-use crate::flow::Workbench;
+use crate::flow::Workspace;
 use crate::flow::run::{RunOptions, Stopped, dry_run, run_suites};
 
 /// Run suites on endpoints. Outcomes are kept as they come; an error is never a wrong answer.
@@ -46,17 +46,17 @@ impl Args {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let bench = context.bench()?;
-    let suites = load(&bench, &args.suites)?;
+    let workspace = context.workspace()?;
+    let suites = load(&workspace, &args.suites)?;
     let now = args.now()?;
     let options = RunOptions { fixed_id: args.now.is_some(), ..args.run.options() };
     if args.dry_run {
-        return plan(context, &bench, &suites, &options, now, args.format);
+        return plan(context, &workspace, &suites, &options, now, args.format);
     }
     let progress = Progress::new(&context.output);
     let talkative = context.output.talkative();
     let (views, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        run_suites(&bench, &suites, &options, now, stop, &|event| progress.show(event)).await
+        run_suites(&workspace, &suites, &options, now, stop, &|event| progress.show(event)).await
     })?;
     let runs = RunsView::new(views);
     match args.format {
@@ -80,7 +80,7 @@ pub(super) fn say_unfinished(context: &Context, stopped: Option<&Stopped>, comma
 
 fn plan(
     context: &Context,
-    bench: &Workbench,
+    workspace: &Workspace,
     suites: &[Suite],
     options: &RunOptions,
     now: Timestamp,
@@ -89,7 +89,7 @@ fn plan(
     let progress = Progress::new(&context.output);
     let mut cells = Vec::new();
     for suite in suites {
-        cells.extend(dry_run(bench, suite, options, now, &|event| progress.show(event))?);
+        cells.extend(dry_run(workspace, suite, options, now, &|event| progress.show(event))?);
     }
     let plan = PlanView::new(cells);
     match format {
@@ -106,8 +106,8 @@ pub(super) fn step_summary(report: &Report) -> Result<(), Failure> {
 }
 
 /// Every suite named, read before anything is sent.
-pub(super) fn load(bench: &Workbench, names: &[String]) -> Result<Vec<Suite>, Failure> {
-    names.iter().map(|name| bench.suite(name)).collect()
+pub(super) fn load(workspace: &Workspace, names: &[String]) -> Result<Vec<Suite>, Failure> {
+    names.iter().map(|name| workspace.suite(name)).collect()
 }
 
 /// Says something on stderr from another thread.

@@ -17,14 +17,14 @@ pub(super) struct Args {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
-    Workspace,
+    WorkspaceConfig,
     Suite,
     Dataset,
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let kind = match args.kind {
-        Kind::Workspace => SchemaKind::Workspace,
+        Kind::WorkspaceConfig => SchemaKind::WorkspaceConfig,
         Kind::Suite => SchemaKind::Suite,
         Kind::Dataset => SchemaKind::Dataset,
     };

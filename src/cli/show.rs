@@ -6,7 +6,7 @@ use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::edge::render;
-use crate::flow::report::kept_report;
+use crate::flow::report::stored_report;
 
 /// Show a run, or what was last measured of a dataset.
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let report = kept_report(&context.bench()?, &args.what, Timestamp::now())?;
+    let report = stored_report(&context.workspace()?, &args.what, Timestamp::now())?;
     if args.format == Format::Json {
         context.output.data(&render::json(&report)?)?;
         return Ok(Exit::Success);

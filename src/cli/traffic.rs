@@ -24,7 +24,7 @@ pub(super) struct Args {
 enum Command {
     /// Import JSONL or CSV files; secrets and personal data are redacted before anything is kept
     #[command(
-        after_help = "Fields are found by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by\n--map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --inclusion-probability 0.05"
+        after_help = "Fields are found by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by\n--map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --sample-rate 0.05"
     )]
     Import(ImportArgs),
     /// What every source holds
@@ -53,9 +53,9 @@ struct ImportArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
 
-    /// Probability with which each request was sampled, for records that do not say.
-    #[arg(long, value_name = "P", value_parser = probability)]
-    inclusion_probability: Option<f64>,
+    /// Share of requests that were sampled, for records without a rate.
+    #[arg(long, alias = "inclusion-probability", value_name = "RATE", value_parser = probability)]
+    sample_rate: Option<f64>,
 
     /// Largest share of rows that may be unreadable; above it nothing of the file is imported.
     #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = share)]
@@ -145,18 +145,18 @@ impl ImportedView {
 }
 
 fn run_import(context: &Context, args: &ImportArgs) -> Result<Exit, Failure> {
-    let bench = context.bench()?;
+    let workspace = context.workspace()?;
     let options = ImportOptions {
         source: args.source.clone(),
         map: args.map.clone(),
         at: args.at,
-        inclusion_probability: args.inclusion_probability,
+        sample_rate: args.sample_rate,
         max_bad: args.max_bad,
     };
     let progress = Progress::new(&context.output);
     let mut files = Vec::new();
     for file in &args.files {
-        let view = ImportedView::new(file, import(&bench, file, &options, &|event| progress.show(event))?);
+        let view = ImportedView::new(file, import(&workspace, file, &options, &|event| progress.show(event))?);
         if args.format == Format::Table {
             context.output.data(&view.text())?;
         }
@@ -188,7 +188,7 @@ struct SourceView {
 }
 
 fn run_stats(context: &Context, format: Format) -> Result<Exit, Failure> {
-    let stats = context.bench()?.store.traffic_stats()?;
+    let stats = context.workspace()?.store.traffic_stats()?;
     let sources: Vec<SourceView> = stats
         .into_iter()
         .map(|s| SourceView {

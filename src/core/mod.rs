@@ -1,12 +1,12 @@
 //! The pure floor: no file, socket, clock, environment, database or unseeded randomness in here.
 
 pub mod agreement;
-pub mod births;
 pub mod cluster;
 pub mod coverage;
 pub mod domain;
 pub mod estimate;
 pub mod golden;
+pub mod new_clusters;
 pub mod pricing;
 pub mod privacy;
 pub mod prompt;

@@ -92,8 +92,8 @@ impl CompiledPrompt {
     pub fn options(&self, example: &Example) -> Map<String, Json> {
         let fields =
             example.input.as_object().filter(|fields| self.templates.is_none() && fields.contains_key("messages"));
-        let kept = fields.into_iter().flatten().filter(|(name, _)| OPTIONS.contains(&name.as_str()));
-        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+        let stored = fields.into_iter().flatten().filter(|(name, _)| OPTIONS.contains(&name.as_str()));
+        stored.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// The messages to send for an example, in order.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::core::domain::{Example, Gate, RecordedOutcome, Score, Suite};
 use crate::core::scoring::reduce;
 use crate::core::stats::{Interval, mean_t, quantile, wilson};
-use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
+use crate::core::verdict::{GateResult, Verdict, evaluate_minimum, overall};
 use crate::core::view::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, ScoreView};
 
 /// Misses listed at most.
@@ -173,7 +173,7 @@ impl<'a> RunTally<'a> {
             .gates
             .iter()
             .filter(|gate| gate.endpoints.is_empty() || gate.endpoints.contains(&identity.endpoint))
-            .map(|gate| judge(gate, values(&gate.scorer)))
+            .map(|gate| evaluate(gate, values(&gate.scorer)))
             .collect();
         let verdict = verdict(&identity, self.suite, self.counts, &gates);
         let scores = self.values.iter().map(|(name, values)| ((*name).to_owned(), score_view(values, 0.95))).collect();
@@ -232,7 +232,7 @@ fn interval(values: &[f64], confidence: f64) -> Interval {
     mean_t(values, confidence).map_or(Interval { lo: 0.0, hi: 1.0 }, Interval::clamp_unit)
 }
 
-fn judge(gate: &Gate, values: &[f64]) -> GateResult {
+fn evaluate(gate: &Gate, values: &[f64]) -> GateResult {
     let name = format!("{} >= {}", gate.scorer, gate.min);
     let result =
         |verdict, detail| GateResult { name: name.clone(), verdict, detail, require_decision: gate.require_decision };
@@ -242,7 +242,7 @@ fn judge(gate: &Gate, values: &[f64]) -> GateResult {
     let n = values.len();
     let mean = values.iter().sum::<f64>() / n as f64;
     let interval = interval(values, gate.confidence);
-    let verdict = judge_minimum(interval, gate.min);
+    let verdict = evaluate_minimum(interval, gate.min);
     let percent = gate.confidence * 100.0;
     let mut detail = format!("mean {mean:.3}, {percent:.0} % interval {:.3}–{:.3}, n = {n}", interval.lo, interval.hi);
     if verdict == Verdict::Inconclusive {
@@ -260,7 +260,7 @@ fn judge(gate: &Gate, values: &[f64]) -> GateResult {
 fn examples_needed(mean: f64, minimum: f64, confidence: f64) -> Option<u64> {
     let decides = |n: u64| {
         let interval = wilson(mean * n as f64, n as f64, confidence);
-        judge_minimum(interval, minimum) != Verdict::Inconclusive
+        evaluate_minimum(interval, minimum) != Verdict::Inconclusive
     };
     let mut high = 1_u64;
     while !decides(high) {

@@ -66,7 +66,7 @@ impl GateResult {
 }
 
 /// Judges `minimum` on an interval: above it fails, below it passes, inside it is inconclusive.
-pub fn judge_minimum(interval: Interval, minimum: f64) -> Verdict {
+pub fn evaluate_minimum(interval: Interval, minimum: f64) -> Verdict {
     if interval.lo >= minimum {
         Verdict::Pass
     } else if interval.hi < minimum {
@@ -95,7 +95,7 @@ mod tests {
             (0.9, Verdict::Inconclusive),
             (0.91, Verdict::Fail),
         ] {
-            assert_eq!(judge_minimum(interval, minimum), verdict, "{minimum}");
+            assert_eq!(evaluate_minimum(interval, minimum), verdict, "{minimum}");
         }
     }
 

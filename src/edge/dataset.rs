@@ -160,14 +160,14 @@ pub struct Lock {
     pub schema: String,
     /// The space that serves; absent as long as none was pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub embedder: Option<LockedSpace>,
+    pub embedder: Option<LockedEmbedder>,
     /// Locked datasets by name.
     pub datasets: BTreeMap<String, LockedDataset>,
 }
 
 /// The space of a lock: every number of the workspace is measured in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LockedSpace {
+pub struct LockedEmbedder {
     /// Name of the embedder in karat.yaml.
     pub name: String,
     /// Fingerprint of its space.

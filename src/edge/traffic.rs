@@ -19,7 +19,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("output", &["output", "response", "completion", "answer"]),
     ("ts", &["ts", "timestamp", "time", "created_at", "at", "date"]),
     ("user", &["user", "user_id", "session", "session_id", "conversation_id"]),
-    ("p", &["p", "inclusion_probability", "sample_rate"]),
+    ("p", &["p", "sample_rate", "inclusion_probability"]),
 ];
 
 /// Where a record's fields stand in a row.
@@ -85,7 +85,7 @@ pub struct RowDefaults {
     /// Time of records without one.
     pub at: Option<Timestamp>,
     /// Inclusion probability of records without one.
-    pub inclusion_probability: f64,
+    pub sample_rate: f64,
 }
 
 /// One row of a traffic file.
@@ -164,7 +164,7 @@ impl TrafficReader {
         let input = input_text(input);
         let output = self.map.find(row, "output").map(plain_text);
         let at = self.time(row)?;
-        let inclusion_probability = self.probability(row)?;
+        let sample_rate = self.probability(row)?;
         // People are told apart by a hash: who they are is nobody's business here.
         let group = self
             .map
@@ -177,7 +177,7 @@ impl TrafficReader {
         let input = self.redact(&input);
         let structure = structure.map(|value| canonical_json(&self.redact_value(value)));
         let output = output.map(|output| self.redact(&output));
-        Ok(TrafficRecord { record_id, at, input, structure, output, group, inclusion_probability })
+        Ok(TrafficRecord { record_id, at, input, structure, output, group, sample_rate })
     }
 
     fn time(&self, row: &Map<String, Value>) -> Result<Timestamp, String> {
@@ -194,11 +194,11 @@ impl TrafficReader {
     }
 
     fn probability(&self, row: &Map<String, Value>) -> Result<f64, String> {
-        let Some(value) = self.map.find(row, "p") else { return Ok(self.defaults.inclusion_probability) };
+        let Some(value) = self.map.find(row, "p") else { return Ok(self.defaults.sample_rate) };
         let number: Option<f64> = plain_text(value).parse().ok();
         number
             .filter(|p| *p > 0.0 && *p <= 1.0)
-            .ok_or_else(|| "the inclusion probability must lie above 0 and up to 1".to_owned())
+            .ok_or_else(|| "the sample rate must lie above 0 and up to 1".to_owned())
     }
 
     /// An id that holds personal data is replaced by its hash, which still tells records apart.
@@ -259,7 +259,7 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         let map = FieldMap::new(pairs.iter().copied()).unwrap();
-        let mut reader = TrafficReader::new(map, RowDefaults { at: None, inclusion_probability: 1.0 }).unwrap();
+        let mut reader = TrafficReader::new(map, RowDefaults { at: None, sample_rate: 1.0 }).unwrap();
         let (mut records, mut bad) = (Vec::new(), Vec::new());
         let each = |row| {
             match row {

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::assay::{AssayOptions, Assayed, assay};
+use super::decay::{DecayMeasurement, DecayOptions, measure_decay};
 use super::run::{RunOptions, Stopped, run_suites};
-use super::{Events, Workbench};
+use super::{Events, Workspace};
 use crate::core::domain::{Failure, Suite};
 use crate::core::view::{Report, RunsView};
 
@@ -15,23 +15,23 @@ use crate::core::view::{Report, RunsView};
 /// # Errors
 /// The first failure of a run or an assay.
 pub async fn check(
-    bench: &Workbench,
+    workspace: &Workspace,
     suites: &[Suite],
     run: &RunOptions,
-    decay: &AssayOptions,
+    decay: &DecayOptions,
     now: Timestamp,
     stop: watch::Receiver<bool>,
     events: Events<'_>,
 ) -> Result<(Report, Option<Stopped>), Failure> {
-    let (runs, stopped) = run_suites(bench, suites, run, now, stop, events).await?;
-    let mut assayed: Vec<Assayed> = Vec::new();
+    let (runs, stopped) = run_suites(workspace, suites, run, now, stop, events).await?;
+    let mut measured: Vec<DecayMeasurement> = Vec::new();
     for suite in suites {
-        let seen = assayed.iter().any(|done| done.view.dataset == suite.dataset);
+        let seen = measured.iter().any(|done| done.view.dataset == suite.dataset);
         if !seen && stopped.is_none() {
-            assayed.push(assay(bench, &suite.dataset, decay, now, events)?);
+            measured.push(measure_decay(workspace, &suite.dataset, decay, now, events)?);
         }
     }
     let title = suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
-    let views = assayed.iter().map(|done| done.view.clone()).collect();
+    let views = measured.iter().map(|done| done.view.clone()).collect();
     Ok((Report::new(title, now.to_string(), Some(RunsView::new(runs)), views), stopped))
 }

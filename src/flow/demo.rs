@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::assay::{AssayOptions, assay};
+use super::decay::{DecayOptions, measure_decay};
 use super::import::{ImportOptions, import};
 use super::report::{ReportFormat, write_reports};
 use super::run::{RunOptions, run_suites};
-use super::{Events, Workbench};
+use super::{Events, Workspace};
 use crate::core::domain::{Failure, Window, parse_timestamp};
 use crate::core::view::{DecayView, Report, RunsView};
 use crate::edge::demo::{DemoServer, MONTHS, NaiveBayes, demo_files, month_of_traffic, training_texts};
@@ -60,13 +60,14 @@ pub async fn demo(
     let base_url = format!("http://{}/v1", server.address()?);
     let serving = tokio::spawn(server.serve());
     let mut files = write_workspace(&options.dir, &base_url)?;
-    let bench = Workbench::open(&options.dir)?;
-    files.push((bench.workspace.store.clone(), "the database: every outcome, the traffic, the queue"));
-    let suite = bench.suite("support")?;
+    let workspace = Workspace::open(&options.dir)?;
+    files.push((workspace.config.store.clone(), "the database: every outcome, the traffic, the queue"));
+    let suite = workspace.suite("support")?;
     let (runs, _) =
-        run_suites(&bench, &[suite], &RunOptions::default(), as_of(MONTHS[MONTHS.len() - 1])?, stop, events).await?;
+        run_suites(&workspace, &[suite], &RunOptions::default(), as_of(MONTHS[MONTHS.len() - 1])?, stop, events)
+            .await?;
     serving.abort();
-    let months = assay_months(&bench, options, &model, &mut files, events)?;
+    let months = measure_months(&workspace, options, &model, &mut files, events)?;
     let last = months.last().cloned().into_iter().collect();
     let report =
         Report::new(DATASET.to_owned(), as_of(MONTHS[MONTHS.len() - 1])?.to_string(), Some(RunsView::new(runs)), last);
@@ -115,8 +116,8 @@ fn as_of(month: &str) -> Result<Timestamp, Failure> {
     parse_timestamp(&window.to.to_string()).ok_or_else(|| Failure::other("a month has no end"))
 }
 
-fn assay_months(
-    bench: &Workbench,
+fn measure_months(
+    workspace: &Workspace,
     options: &DemoOptions,
     model: &NaiveBayes,
     files: &mut Vec<(PathBuf, &'static str)>,
@@ -129,10 +130,10 @@ fn assay_months(
         let path = options.dir.join("traffic").join(format!("{month}.jsonl"));
         write_atomic(&path, lines.as_bytes())?;
         let settings = ImportOptions { source: SOURCE.to_owned(), max_bad: 0.01, ..ImportOptions::default() };
-        import(bench, &path, &settings, events)?;
+        import(workspace, &path, &settings, events)?;
         files.push((path, "a month of traffic, drawn with a seed"));
-        let window = AssayOptions { window: Some((*month).to_owned()), seed: options.seed, ..AssayOptions::default() };
-        months.push(assay(bench, DATASET, &window, as_of(month)?, events)?.view);
+        let window = DecayOptions { window: Some((*month).to_owned()), seed: options.seed, ..DecayOptions::default() };
+        months.push(measure_decay(workspace, DATASET, &window, as_of(month)?, events)?.view);
     }
     Ok(months)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 
 use super::run::{ApiProbe, eol_warning, probe_endpoint};
-use super::{Event, Events, Workbench};
+use super::{Event, Events, Workspace};
 use crate::core::domain::{Failure, nearest};
 use crate::core::view::{Check, CheckState, DoctorView};
 use crate::edge::config::{EndpointDefinition, EndpointSettings, definition_of_id};
@@ -26,25 +26,25 @@ const SKEW: Duration = Duration::from_secs(60);
 /// # Errors
 /// None that a check could tell instead; a failure of the runtime.
 pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'_>) -> DoctorView {
-    let bench = match Workbench::open(root) {
-        Ok(bench) => bench,
+    let workspace = match Workspace::open(root) {
+        Ok(workspace) => workspace,
         Err(failure) => return DoctorView::new(vec![failed("workspace", "", &failure)]),
     };
     let mut checks =
         vec![check("workspace", "", CheckState::Ok, format!("{} is in order", root.join("karat.yaml").display()))];
-    checks.extend(bench.warning().map(|warning| check("workspace", "embedder", CheckState::Warning, warning)));
-    checks.extend(suites(&bench));
-    checks.extend(datasets(&bench));
-    checks.extend(secrets(&bench));
-    let endpoints = &bench.workspace.endpoints;
+    checks.extend(workspace.warning().map(|warning| check("workspace", "embedder", CheckState::Warning, warning)));
+    checks.extend(suites(&workspace));
+    checks.extend(datasets(&workspace));
+    checks.extend(secrets(&workspace));
+    let endpoints = &workspace.config.endpoints;
     events(Event::Began { what: "asking the endpoints".into(), total: endpoints.len() as u64, done: 0 });
     for (name, definition) in endpoints {
-        checks.extend(endpoint(&bench, name, definition, offline, now).await);
+        checks.extend(endpoint(&workspace, name, definition, offline, now).await);
         events(Event::Advanced { steps: 1, errors: 0 });
     }
     events(Event::Ended);
-    checks.push(disk(&bench));
-    checks.push(database(&bench));
+    checks.push(disk(&workspace));
+    checks.push(database(&workspace));
     DoctorView::new(checks)
 }
 
@@ -64,22 +64,22 @@ impl Check {
     }
 }
 
-fn suites(bench: &Workbench) -> Vec<Check> {
-    let names = bench.suite_names();
+fn suites(workspace: &Workspace) -> Vec<Check> {
+    let names = workspace.suite_names();
     if names.is_empty() {
         return vec![
             check("suite", "", CheckState::Warning, "suites/ holds no suite").hinting("`karat init` writes an example"),
         ];
     }
-    names.iter().map(|name| suite(bench, name)).collect()
+    names.iter().map(|name| suite(workspace, name)).collect()
 }
 
-fn suite(bench: &Workbench, name: &str) -> Check {
-    let suite = match bench.suite(name) {
+fn suite(workspace: &Workspace, name: &str) -> Check {
+    let suite = match workspace.suite(name) {
         Ok(suite) => suite,
         Err(failure) => return failed("suite", name, &failure),
     };
-    let known: Vec<&str> = bench.workspace.endpoints.keys().map(String::as_str).collect();
+    let known: Vec<&str> = workspace.config.endpoints.keys().map(String::as_str).collect();
     let missing = suite
         .endpoints
         .iter()
@@ -95,14 +95,14 @@ fn suite(bench: &Workbench, name: &str) -> Check {
     }
 }
 
-fn datasets(bench: &Workbench) -> Vec<Check> {
-    let lock = match read_lock(&bench.workspace.root) {
+fn datasets(workspace: &Workspace) -> Vec<Check> {
+    let lock = match read_lock(&workspace.config.root) {
         Ok(lock) => lock,
         Err(failure) => return vec![failed("dataset", "karat.lock", &failure)],
     };
-    let names = dataset_names(&bench.workspace.root.join("datasets"));
+    let names = dataset_names(&workspace.config.root.join("datasets"));
     let look = |name: &String| {
-        let dataset = match bench.dataset(name) {
+        let dataset = match workspace.dataset(name) {
             Ok(dataset) => dataset,
             Err(failure) => return failed("dataset", name, &failure),
         };
@@ -127,20 +127,20 @@ fn datasets(bench: &Workbench) -> Vec<Check> {
 }
 
 /// Every variable that endpoints and suites refer to: set or not, and never its value.
-fn secrets(bench: &Workbench) -> Vec<Check> {
+fn secrets(workspace: &Workspace) -> Vec<Check> {
     let mut texts: Vec<String> = Vec::new();
-    for definition in bench.workspace.endpoints.values() {
+    for definition in workspace.config.endpoints.values() {
         if let EndpointSettings::Api(api) = &definition.settings {
             texts.extend([api.base_url.clone(), api.model.clone()]);
             texts.extend(api.api_key.clone());
             texts.extend(api.headers.values().cloned());
         }
     }
-    let suites = bench.suite_names().into_iter().filter_map(|name| bench.suite(&name).ok());
+    let suites = workspace.suite_names().into_iter().filter_map(|name| workspace.suite(&name).ok());
     texts.extend(
         suites.flat_map(|suite| suite.vars.into_iter().map(|(_, value)| value.to_string()).collect::<Vec<_>>()),
     );
-    let mut found: Vec<(String, bool)> = texts.iter().flat_map(|text| bench.secrets.references(text)).collect();
+    let mut found: Vec<(String, bool)> = texts.iter().flat_map(|text| workspace.secrets.references(text)).collect();
     found.sort();
     found.dedup();
     let look = |(name, is_set): (String, bool)| {
@@ -155,7 +155,7 @@ fn secrets(bench: &Workbench) -> Vec<Check> {
 }
 
 async fn endpoint(
-    bench: &Workbench,
+    workspace: &Workspace,
     name: &str,
     definition: &EndpointDefinition,
     offline: bool,
@@ -172,24 +172,24 @@ async fn endpoint(
     match &definition.settings {
         EndpointSettings::Baseline { .. } => checks.push(ok("is built in".into())),
         EndpointSettings::Replay { cassette } => {
-            let opened = Replay::open(name.to_owned(), &bench.workspace.root.join(cassette));
+            let opened = Replay::open(name.to_owned(), &workspace.config.root.join(cassette));
             checks.push(opened.map_or_else(
                 |failure| failed("endpoint", name, &failure),
                 |replay| ok(format!("{} recorded answers", replay.entries())),
             ));
         }
-        EndpointSettings::Exec { command, .. } => checks.push(program(bench, name, command)),
+        EndpointSettings::Exec { command, .. } => checks.push(program(workspace, name, command)),
         EndpointSettings::Api(_) if offline => checks.push(ok("not asked (--offline)".into())),
-        EndpointSettings::Api(api) => checks.extend(probe(bench, name, api).await),
+        EndpointSettings::Api(api) => checks.extend(probe(workspace, name, api).await),
     }
     checks
 }
 
-fn program(bench: &Workbench, name: &str, command: &[String]) -> Check {
+fn program(workspace: &Workspace, name: &str, command: &[String]) -> Check {
     let program = command.first().map(String::as_str).unwrap_or_default();
     let is_path = program.contains(std::path::MAIN_SEPARATOR) || program.contains('/');
     let found = if is_path {
-        bench.workspace.root.join(program).is_file()
+        workspace.config.root.join(program).is_file()
     } else {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
@@ -203,8 +203,8 @@ fn program(bench: &Workbench, name: &str, command: &[String]) -> Check {
     }
 }
 
-async fn probe(bench: &Workbench, name: &str, api: &crate::edge::config::ApiDefinition) -> Vec<Check> {
-    let (status, date, took) = match probe_endpoint(bench, name, api).await {
+async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::ApiDefinition) -> Vec<Check> {
+    let (status, date, took) = match probe_endpoint(workspace, name, api).await {
         Ok(ApiProbe { status, date, took }) => (status, date, took),
         Err(failure) => return vec![failed("endpoint", name, &failure)],
     };
@@ -243,8 +243,8 @@ async fn probe(bench: &Workbench, name: &str, api: &crate::edge::config::ApiDefi
     std::iter::once(found).chain(clock).collect()
 }
 
-fn disk(bench: &Workbench) -> Check {
-    let folder = bench.store.path().parent().unwrap_or(Path::new("."));
+fn disk(workspace: &Workspace) -> Check {
+    let folder = workspace.store.path().parent().unwrap_or(Path::new("."));
     let free = match free_space(folder) {
         Ok(free) => free,
         Err(error) => {
@@ -266,14 +266,17 @@ fn disk(bench: &Workbench) -> Check {
     }
 }
 
-fn database(bench: &Workbench) -> Check {
-    let name = bench.store.path().display().to_string();
-    match bench.store.integrity() {
+fn database(workspace: &Workspace) -> Check {
+    let name = workspace.store.path().display().to_string();
+    match workspace.store.integrity() {
         Err(failure) => failed("database", &name, &failure),
         Ok(findings) => match findings.first() {
-            None => {
-                check("database", &name, CheckState::Ok, format!("sound, {} MB", bench.store.size().div_ceil(1 << 20)))
-            }
+            None => check(
+                "database",
+                &name,
+                CheckState::Ok,
+                format!("sound, {} MB", workspace.store.size().div_ceil(1 << 20)),
+            ),
             Some(first) => check(
                 "database",
                 &name,

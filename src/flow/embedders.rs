@@ -1,7 +1,7 @@
 //! Builds the embedder that a workspace defines.
 
 use crate::core::domain::Failure;
-use crate::edge::config::{ModelDefinition, Secrets, Workspace};
+use crate::edge::config::{ModelDefinition, Secrets, WorkspaceConfig};
 use crate::edge::embed::{EmbedderSettings, ModelSettings, Prepared, RemoteSettings, open};
 use crate::edge::net::{ClientOptions, RetryPolicy, client};
 
@@ -9,7 +9,7 @@ use crate::edge::net::{ClientOptions, RetryPolicy, client};
 ///
 /// # Errors
 /// A data failure for one that is not defined, or whose model or secrets are missing.
-pub(super) fn build(workspace: &Workspace, secrets: &Secrets, name: &str) -> Result<Prepared, Failure> {
+pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Secrets, name: &str) -> Result<Prepared, Failure> {
     let Some(definition) = workspace.embedders.get(name) else {
         let known: Vec<&str> = workspace.embedders.keys().map(String::as_str).collect();
         return Err(Failure::data(format!("there is no embedder \"{name}\" in karat.yaml"))

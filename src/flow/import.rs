@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Event, Events, Workbench};
+use super::{Event, Events, Workspace};
 use crate::core::domain::{Failure, TrafficRecord};
 use crate::core::privacy::redact::RedactionCounts;
 use crate::edge::store::Reject;
@@ -20,7 +20,7 @@ pub struct ImportOptions {
     /// Time of records without one.
     pub at: Option<Timestamp>,
     /// Inclusion probability of records without one.
-    pub inclusion_probability: Option<f64>,
+    pub sample_rate: Option<f64>,
     /// Largest share of bad rows; above it nothing is imported. 0.01 unless told otherwise.
     pub max_bad: f64,
 }
@@ -53,16 +53,14 @@ const LISTED: usize = 20;
 /// # Errors
 /// A data failure for a file that cannot be read, or with more bad rows than are tolerated; a store failure.
 pub fn import(
-    bench: &Workbench,
+    workspace: &Workspace,
     path: &Path,
     options: &ImportOptions,
     events: Events<'_>,
 ) -> Result<Imported, Failure> {
-    let configured = bench.workspace.traffic.get(&options.source).cloned().unwrap_or_default();
-    let defaults = RowDefaults {
-        at: options.at,
-        inclusion_probability: options.inclusion_probability.or(configured.inclusion_probability).unwrap_or(1.0),
-    };
+    let configured = workspace.config.traffic.get(&options.source).cloned().unwrap_or_default();
+    let defaults =
+        RowDefaults { at: options.at, sample_rate: options.sample_rate.or(configured.sample_rate).unwrap_or(1.0) };
     let configured_pairs = configured.map.iter().map(|(field, path)| (field.as_str(), path.as_str()));
     let map =
         FieldMap::new(configured_pairs.chain(options.map.iter().map(|(field, path)| (field.as_str(), path.as_str()))))?;
@@ -73,9 +71,9 @@ pub fn import(
     let (mut new, mut records) = (0, 0);
     let keep = |batch: &mut Vec<TrafficRecord>| -> Result<usize, Failure> {
         let steps = batch.len() as u64;
-        let kept = bench.store.keep_traffic(&options.source, std::mem::take(batch))?;
+        let stored = workspace.store.save_traffic(&options.source, std::mem::take(batch))?;
         events(Event::Advanced { steps, errors: 0 });
-        Ok(kept)
+        Ok(stored)
     };
     reader.read(path, |row| {
         if let TrafficRow::Record(record) = row {
@@ -89,7 +87,7 @@ pub fn import(
     })?;
     new += keep(&mut batch)?;
     let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    bench.store.keep_rejects(&options.source, &file, rejects.clone())?;
+    workspace.store.save_rejects(&options.source, &file, rejects.clone())?;
     events(Event::Ended);
     let redactions = reader.redactions;
     Ok(Imported { source: options.source.clone(), rows, new, known: records - new, rejects, redactions })

@@ -9,15 +9,15 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::assay::{AssayOptions, Assayed, rehearse, texts_of};
+use super::decay::{DecayMeasurement, DecayOptions, measure_unsaved, texts_of};
 use super::sets::named_or_all;
-use super::{Event, Events, Workbench};
+use super::{Event, Events, Workspace};
 use crate::core::agreement::{Overlap, neighbour_overlap};
 use crate::core::cluster::adjusted_rand_index;
-use crate::core::domain::{Embedder, Failure, FailureKind, Space};
+use crate::core::domain::{Embedder, EmbeddingSpace, Failure, FailureKind};
 use crate::core::view::{AgreementView, MigrationView, SpaceName};
 use crate::edge::dataset::{read_lock, write_lock};
-use crate::edge::store::SpaceRow;
+use crate::edge::store::EmbeddingSpaceRow;
 
 /// Neighbours compared of every text.
 const NEIGHBOURS: usize = 10;
@@ -49,7 +49,7 @@ pub fn migrate(
     now: Timestamp,
     events: Events<'_>,
 ) -> Result<MigrationView, Failure> {
-    let serving = Workbench::open_unpinned(root)?;
+    let serving = Workspace::open_unpinned(root)?;
     let next = serving.with_embedder(&options.to)?;
     let from = serving.pinned.as_ref().map_or_else(
         || name_of(&serving),
@@ -58,8 +58,8 @@ pub fn migrate(
     let to = name_of(&next);
     let mut notes = Vec::new();
     let names = named_or_all(root, &options.datasets)?;
-    let assay = AssayOptions { seed: options.seed, ..AssayOptions::default() };
-    let (texts, embedded) = embed_all(&next, &names, &assay, events)?;
+    let decay = DecayOptions { seed: options.seed, ..DecayOptions::default() };
+    let (texts, embedded) = embed_all(&next, &names, &decay, events)?;
     let mut datasets = Vec::new();
     if serving.embedder.space() != from.space {
         notes.push(format!(
@@ -70,7 +70,7 @@ pub fn migrate(
         notes.push("that space serves already".to_owned());
     } else {
         for name in &names {
-            match agreement(&serving, &next, name, &assay, now, events) {
+            match agreement(&serving, &next, name, &decay, now, events) {
                 Ok(view) => datasets.push(view),
                 Err(failure) if failure.kind == FailureKind::Data => {
                     notes.push(format!("{name} was not compared: {failure}"));
@@ -81,10 +81,10 @@ pub fn migrate(
     }
     if options.cut_over {
         cut_over(&next)?;
-        if serving.workspace.embedder != options.to {
+        if serving.config.embedder != options.to {
             notes.push(format!(
                 "write \"embedder: {}\" into karat.yaml, which still names \"{}\"",
-                options.to, serving.workspace.embedder
+                options.to, serving.config.embedder
             ));
         }
     }
@@ -92,39 +92,39 @@ pub fn migrate(
     Ok(MigrationView { schema, from, to, texts, embedded, datasets, cut_over: options.cut_over, notes })
 }
 
-fn name_of(bench: &Workbench) -> SpaceName {
-    SpaceName { embedder: bench.embedder_name.clone(), space: bench.embedder.space().to_owned() }
+fn name_of(workspace: &Workspace) -> SpaceName {
+    SpaceName { embedder: workspace.embedder_name.clone(), space: workspace.embedder.space().to_owned() }
 }
 
 /// How many texts there are, and how many of them had no vector before.
 fn embed_all(
-    bench: &Workbench,
+    workspace: &Workspace,
     names: &[String],
-    options: &AssayOptions,
+    options: &DecayOptions,
     events: Events<'_>,
 ) -> Result<(usize, usize), Failure> {
     let mut texts = Vec::new();
     for name in names {
-        texts.extend(texts_of(bench, name, options)?);
+        texts.extend(texts_of(workspace, name, options)?);
     }
     texts.sort();
     texts.dedup();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let before = bench.store.count_vectors(bench.embedder.space(), &texts)?;
-    bench.embed(&texts, events)?;
+    let before = workspace.store.count_vectors(workspace.embedder.space(), &texts)?;
+    workspace.embed(&texts, events)?;
     Ok((texts.len(), texts.len() - before))
 }
 
 fn agreement(
-    serving: &Workbench,
-    next: &Workbench,
+    serving: &Workspace,
+    next: &Workspace,
     dataset: &str,
-    options: &AssayOptions,
+    options: &DecayOptions,
     now: Timestamp,
     events: Events<'_>,
 ) -> Result<AgreementView, Failure> {
-    let before = rehearse(serving, dataset, options, now, events)?;
-    let after = rehearse(next, dataset, options, now, events)?;
+    let before = measure_unsaved(serving, dataset, options, now, events)?;
+    let after = measure_unsaved(next, dataset, options, now, events)?;
     let texts = texts_of(serving, dataset, options)?;
     let step = texts.len().div_ceil(COMPARED).max(1);
     let texts: Vec<&str> = texts.iter().map(String::as_str).step_by(step).collect();
@@ -143,9 +143,9 @@ fn agreement(
 }
 
 /// The cluster of every record of the window, numbered from 1; 0 for none.
-fn labels(assayed: &Assayed) -> Vec<usize> {
+fn labels(measured: &DecayMeasurement) -> Vec<usize> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-    let clusters = assayed.records.iter().map(|record| record.cluster.as_deref());
+    let clusters = measured.records.iter().map(|record| record.cluster.as_deref());
     clusters
         .map(|cluster| {
             let next = numbers.len() + 1;
@@ -154,16 +154,16 @@ fn labels(assayed: &Assayed) -> Vec<usize> {
         .collect()
 }
 
-fn flags(assayed: &Assayed) -> HashSet<(String, String)> {
-    let examples = assayed.view.examples.iter();
+fn flags(measured: &DecayMeasurement) -> HashSet<(String, String)> {
+    let examples = measured.view.examples.iter();
     examples
         .flat_map(|example| example.reasons.iter().map(|reason| (example.id.clone(), reason.code.clone())))
         .collect()
 }
 
 /// Pins a space in karat.lock. The file is replaced as a whole: before, the old space serves; after, the new one.
-fn cut_over(next: &Workbench) -> Result<(), Failure> {
-    let root = &next.workspace.root;
+fn cut_over(next: &Workspace) -> Result<(), Failure> {
+    let root = &next.config.root;
     let mut lock = read_lock(root)?;
     lock.embedder = Some(next.to_pin()?);
     write_lock(root, &lock)
@@ -175,23 +175,23 @@ pub struct Spaces {
     /// Name of the embedder that serves.
     pub name: String,
     /// What its space is made of.
-    pub serving: Space,
+    pub serving: EmbeddingSpace,
     /// Whether karat.lock pins it.
     pub pinned: bool,
     /// What is kept, the oldest first.
-    pub kept: Vec<SpaceRow>,
+    pub stored: Vec<EmbeddingSpaceRow>,
 }
 
 /// The spaces of a workspace.
 ///
 /// # Errors
 /// A store failure.
-pub fn spaces(bench: &Workbench) -> Result<Spaces, Failure> {
+pub fn spaces(workspace: &Workspace) -> Result<Spaces, Failure> {
     Ok(Spaces {
-        name: bench.embedder_name.clone(),
-        serving: bench.embedder.description().clone(),
-        pinned: bench.pinned.is_some(),
-        kept: bench.store.spaces()?,
+        name: workspace.embedder_name.clone(),
+        serving: workspace.embedder.description().clone(),
+        pinned: workspace.pinned.is_some(),
+        stored: workspace.store.spaces()?,
     })
 }
 
@@ -200,14 +200,15 @@ pub fn spaces(bench: &Workbench) -> Result<Spaces, Failure> {
 ///
 /// # Errors
 /// A data failure for the space that serves, or one that nothing is kept in; a store failure.
-pub fn retire(bench: &Workbench, which: &str, events: Events<'_>) -> Result<(String, usize), Failure> {
-    let kept = bench.store.spaces()?;
-    let serving = bench.embedder.space();
-    let others: Vec<&SpaceRow> = kept.iter().filter(|row| row.space.id != serving).collect();
-    let named: Vec<&&SpaceRow> = others.iter().filter(|row| row.space.id == which || row.name == which).collect();
+pub fn retire(workspace: &Workspace, which: &str, events: Events<'_>) -> Result<(String, usize), Failure> {
+    let stored = workspace.store.spaces()?;
+    let serving = workspace.embedder.space();
+    let others: Vec<&EmbeddingSpaceRow> = stored.iter().filter(|row| row.space.id != serving).collect();
+    let named: Vec<&&EmbeddingSpaceRow> =
+        others.iter().filter(|row| row.space.id == which || row.name == which).collect();
     let row = match named.as_slice() {
         [row] => **row,
-        [] if which == serving || which == bench.embedder_name => {
+        [] if which == serving || which == workspace.embedder_name => {
             return Err(Failure::data(format!("the space \"{which}\" serves and cannot be retired"))
                 .hint("cut over to another one first: `karat embedder migrate NAME --cut-over`"));
         }
@@ -222,7 +223,7 @@ pub fn retire(bench: &Workbench, which: &str, events: Events<'_>) -> Result<(Str
             return Err(Failure::data(format!("{what} \"{which}\"")).hint(hint));
         }
     };
-    let removed = bench.store.retire_space(&row.space.id)?;
+    let removed = workspace.store.retire_space(&row.space.id)?;
     events(Event::Note(format!("taxonomies and results of {} stay as history", row.space.id)));
     Ok((row.space.id.clone(), removed))
 }

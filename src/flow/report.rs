@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::Workbench;
+use super::Workspace;
 use super::run::stored_view;
 use crate::core::domain::Failure;
 use crate::core::verdict::Verdict;
@@ -60,47 +60,47 @@ impl ReportFormat {
 ///
 /// # Errors
 /// A data failure where there is neither; a store failure.
-pub fn kept_report(bench: &Workbench, what: &str, now: Timestamp) -> Result<Report, Failure> {
-    if bench.dataset_folder(what).is_dir() {
-        return dataset_report(bench, what, now);
+pub fn stored_report(workspace: &Workspace, what: &str, now: Timestamp) -> Result<Report, Failure> {
+    if workspace.dataset_folder(what).is_dir() {
+        return dataset_report(workspace, what, now);
     }
-    let run = bench.store.run(what)?.ok_or_else(|| {
+    let run = workspace.store.run(what)?.ok_or_else(|| {
         Failure::data(format!("there is neither a dataset nor a run \"{what}\""))
             .hint("`karat list` shows datasets and runs")
     })?;
-    let view = kept_run(bench, &run.header.run_id, &run.header.suite, &run.header.suite_version)?;
+    let view = stored_run_view(workspace, &run.header.run_id, &run.header.suite, &run.header.suite_version)?;
     let title = format!("{} on {}", run.header.suite, run.header.endpoint);
     Ok(Report::new(title, now.to_string(), Some(RunsView::new(vec![view])), Vec::new()))
 }
 
-fn dataset_report(bench: &Workbench, name: &str, now: Timestamp) -> Result<Report, Failure> {
-    let assay = bench.store.assays(name, bench.space(), 1)?.pop();
-    let version = match &assay {
+fn dataset_report(workspace: &Workspace, name: &str, now: Timestamp) -> Result<Report, Failure> {
+    let measurement = workspace.store.measurements(name, workspace.space(), 1)?.pop();
+    let version = match &measurement {
         Some(row) => row.view.dataset_version.clone(),
-        None => bench.dataset(name)?.version,
+        None => workspace.dataset(name)?.version,
     };
-    let mut runs = bench.store.latest_runs_of_dataset(name, &version)?;
+    let mut runs = workspace.store.latest_runs_of_dataset(name, &version)?;
     runs.sort_by(|a, b| a.header.run_id.cmp(&b.header.run_id));
     let views = runs
         .iter()
         .map(|run| &run.header)
-        .map(|h| kept_run(bench, &h.run_id, &h.suite, &h.suite_version))
+        .map(|h| stored_run_view(workspace, &h.run_id, &h.suite, &h.suite_version))
         .collect::<Result<Vec<RunView>, _>>()?;
-    if views.is_empty() && assay.is_none() {
+    if views.is_empty() && measurement.is_none() {
         return Err(Failure::data(format!("nothing was measured of {name} yet"))
             .hint(format!("`karat run` a suite, or `karat decay {name}`")));
     }
     let runs = (!views.is_empty()).then(|| RunsView::new(views));
-    Ok(Report::new(name.to_owned(), now.to_string(), runs, assay.into_iter().map(|row| row.view).collect()))
+    Ok(Report::new(name.to_owned(), now.to_string(), runs, measurement.into_iter().map(|row| row.view).collect()))
 }
 
 /// The view of a run against the suite and dataset as they were then.
-fn kept_run(bench: &Workbench, run_id: &str, suite: &str, suite_version: &str) -> Result<RunView, Failure> {
-    let content = bench.store.suite_content(suite, suite_version)?;
+fn stored_run_view(workspace: &Workspace, run_id: &str, suite: &str, suite_version: &str) -> Result<RunView, Failure> {
+    let content = workspace.store.suite_content(suite, suite_version)?;
     let content =
         content.ok_or_else(|| Failure::store(format!("the suite of run {run_id} is gone from the database")))?;
     let suite = crate::edge::config::suite_from_content(suite, suite_version, &content)?;
-    stored_view(&bench.store, &suite, run_id)
+    stored_view(&workspace.store, &suite, run_id)
 }
 
 /// Writes a report to files, the format by their extension. A file that cannot be written does not keep the others

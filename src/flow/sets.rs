@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::workbench::{Workbench, read_dataset};
+use super::workspace::{Workspace, read_dataset};
 use crate::core::domain::{Card, Dataset, Failure};
 use crate::core::golden::{DatasetDiff, Fingerprint, diff, fingerprints};
 use crate::core::tabular::Format;
@@ -53,7 +53,7 @@ pub fn lock(root: &Path, names: &[String]) -> Result<Vec<Locked>, Failure> {
         locked.push(Locked { dataset, changes: before.map(|before| diff(&before.examples, &examples)) });
     }
     if lock.embedder.is_none() {
-        lock.embedder = Some(Workbench::open(root)?.to_pin()?);
+        lock.embedder = Some(Workspace::open(root)?.to_pin()?);
     }
     write_lock(root, &lock)?;
     Ok(locked)
@@ -104,21 +104,21 @@ fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Resul
         let dataset = read_examples(path, name, Card::default())?.complete()?;
         return Ok((which.to_owned(), fingerprints(&dataset.examples)));
     }
-    if let Some(examples) = kept_version(store, name, which)? {
+    if let Some(examples) = stored_version(store, name, which)? {
         return Ok((format!("{name}@{which}"), fingerprints(&examples)));
     }
     git_version(root, name, which)
 }
 
 /// A version that was run, by the beginning of its hash (at least 6 digits, so that a short word stays a revision).
-fn kept_version(
+fn stored_version(
     store: Option<&Store>,
     name: &str,
     which: &str,
 ) -> Result<Option<Vec<crate::core::domain::Example>>, Failure> {
     let is_hash = which.len() >= 6 && which.chars().all(|c| c.is_ascii_hexdigit());
     match store.filter(|_| is_hash) {
-        Some(store) => store.kept_examples(name, which)?.map(Iterator::collect).transpose(),
+        Some(store) => store.stored_examples(name, which)?.map(Iterator::collect).transpose(),
         None => Ok(None),
     }
 }

@@ -32,7 +32,7 @@ fn shape(value: &Value) -> Value {
 }
 
 #[test]
-fn the_json_form_of_an_assay_keeps_its_fields() {
+fn the_json_form_of_a_decay_measurement_keeps_its_fields() {
     let view = august(&measured(&nowhere(), "  min_karats: 6\n"), &[], 0);
     insta::assert_snapshot!(serde_json::to_string_pretty(&shape(&view)).unwrap());
 }

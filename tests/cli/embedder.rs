@@ -66,12 +66,12 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
     let folder = measured(&nowhere(), "");
     let old = space(&folder);
     let before = august(&folder);
-    let assays = "SELECT count(*) FROM assays";
-    let kept = folder.count(assays);
+    let measurements = "SELECT count(*) FROM decay_measurements";
+    let stored = folder.count(measurements);
 
     let compared = folder.karat(&["embedder", "migrate", "builtin", "--now", "2026-09-01"]).expect(0);
     compared.prints(&["hashed-ngrams-", "builtin-", "adjusted Rand", "neighbours", "hashed-ngrams serves"]);
-    assert_eq!(folder.count(assays), kept, "a comparison keeps no result");
+    assert_eq!(folder.count(measurements), stored, "a comparison keeps no result");
     assert_eq!(space(&folder), old);
     assert!(!folder.path("karat.lock").exists());
 
@@ -94,7 +94,7 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
     let retired = folder.karat(&["embedder", "retire", "builtin"]).expect(0);
     assert!(retired.stdout.starts_with(&format!("retired {new}: ")), "{retired}");
     assert_eq!(folder.count("SELECT count(*) FROM vectors WHERE space LIKE 'builtin-%'"), 0);
-    assert!(folder.count("SELECT count(*) FROM assays WHERE space LIKE 'builtin-%'") > 0, "results stay");
+    assert!(folder.count("SELECT count(*) FROM decay_measurements WHERE space LIKE 'builtin-%'") > 0, "results stay");
     folder.karat(&["embedder", "retire", "builtin"]).expect(3).tells(&["nothing is kept in \"builtin\"", "hint: "]);
 }
 

@@ -63,12 +63,12 @@ fn assert_whole(folder: &Folder) {
 }
 
 /// Nothing that was `kept` was asked again, and of the rest no more than what was in hand.
-fn assert_frugal(server: &Server, kept: &BTreeSet<String>) {
+fn assert_frugal(server: &Server, stored: &BTreeSet<String>) {
     let counts = server.counts();
     assert_eq!(counts.len(), EXAMPLES);
     let again: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).map(|(input, _)| input).collect();
     assert!(again.len() <= IN_HAND, "{} examples were asked again", again.len());
-    assert!(again.iter().all(|input| !kept.contains(*input)), "a recorded example was asked again");
+    assert!(again.iter().all(|input| !stored.contains(*input)), "a recorded example was asked again");
     assert!(counts.values().all(|count| *count <= 2));
 }
 
@@ -80,17 +80,17 @@ fn a_run_killed_in_the_middle_is_finished_by_resume_without_asking_twice() {
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().code(), None, "killed by a signal");
     let asked = server.total();
-    let kept = recorded(&folder);
-    assert!(kept.len() >= 300 && kept.len() < EXAMPLES, "{} outcomes were kept", kept.len());
-    assert!(kept.len() + IN_HAND >= asked, "of {asked} answers only {} were kept", kept.len());
+    let stored = recorded(&folder);
+    assert!(stored.len() >= 300 && stored.len() < EXAMPLES, "{} outcomes were kept", stored.len());
+    assert!(stored.len() + IN_HAND >= asked, "of {asked} answers only {} were kept", stored.len());
     assert_eq!(folder.count("SELECT count(*) FROM runs WHERE finished_at IS NULL"), 1);
 
     let listed = folder.karat(&["list"]).expect(0);
-    assert!(listed.stdout.contains(&format!("{}/{EXAMPLES} unfinished", kept.len())), "{listed}");
+    assert!(listed.stdout.contains(&format!("{}/{EXAMPLES} unfinished", stored.len())), "{listed}");
     let done = folder.karat(&["run", "quiz", "--resume", "--format", "json"]).expect(0);
     assert_eq!(done.json()["runs"][0]["outcomes"]["scored"], EXAMPLES);
     assert_whole(&folder);
-    assert_frugal(&server, &kept);
+    assert_frugal(&server, &stored);
 }
 
 #[test]
@@ -103,13 +103,13 @@ fn a_run_stopped_by_ctrl_c_says_how_to_go_on_and_resume_finishes_it() {
         .expect(4)
         .tells(&["what was answered is kept", "`karat run quiz --resume`"]);
     assert!(stopped.stdout.contains("INCOMPLETE"), "{stopped}");
-    let kept = recorded(&folder);
-    assert!(kept.len() >= 200 && kept.len() < EXAMPLES, "{} outcomes were kept", kept.len());
+    let stored = recorded(&folder);
+    assert!(stored.len() >= 200 && stored.len() < EXAMPLES, "{} outcomes were kept", stored.len());
 
     let run: String = folder.database().query_row("SELECT run_id FROM runs", [], |row| row.get(0)).unwrap();
     folder.karat(&["run", "quiz", "--resume", &run]).expect(0);
     assert_whole(&folder);
-    assert_frugal(&server, &kept);
+    assert_frugal(&server, &stored);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn random(bound: usize) -> usize {
 }
 
 /// Every outcome as it is kept: none where the database was not made yet.
-fn kept(folder: &Folder) -> BTreeMap<String, (Option<String>, i64, Option<f64>)> {
+fn stored(folder: &Folder) -> BTreeMap<String, (Option<String>, i64, Option<f64>)> {
     let path = folder.path(".karat/karat.db");
     let Ok(connection) = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
     else {
@@ -217,14 +217,14 @@ fn a_run_killed_again_and_again_ends_as_if_nothing_had_happened() {
         child.kill().unwrap();
         child.wait().unwrap();
         done += 1;
-        let after = kept(&folder);
+        let after = stored(&folder);
         for (id, outcome) in &before {
             assert_eq!(after.get(id), Some(outcome), "kill {done} changed what was kept of {id}");
         }
         before = after;
     }
     let resumed = folder.karat(&["run", "quiz", "--resume", "-j", "4", "--format", "json"]).expect(0);
-    let after = kept(&folder);
+    let after = stored(&folder);
     assert!(before.iter().all(|(id, outcome)| after.get(id) == Some(outcome)));
     assert_eq!((after.len(), folder.count("SELECT count(*) FROM runs")), (COUNT, 1));
     assert_eq!(folder.count("SELECT count(*) FROM scores"), COUNT as i64 * 99 / 100);

@@ -113,8 +113,8 @@ fn personal_data_and_keys_never_reach_the_database() {
     }
     assert_unseen(done.stdout.as_bytes(), "stdout");
     assert_unseen(done.stderr.as_bytes(), "stderr");
-    let kept = contents(&folder).join("\n");
-    assert!(kept.contains("write to [redacted:") && kept.contains("words so that the text"), "{kept}");
+    let stored = contents(&folder).join("\n");
+    assert!(stored.contains("write to [redacted:") && stored.contains("words so that the text"), "{stored}");
 }
 
 /// Every text that is kept, uncompressed.

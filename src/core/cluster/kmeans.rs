@@ -182,14 +182,14 @@ impl KMeans {
         for &cluster in self.assignment.iter().flatten() {
             number[cluster] = Some(0);
         }
-        let kept: Vec<usize> = (0..number.len()).filter(|&c| number[c].is_some()).collect();
-        for (new, &old) in kept.iter().enumerate() {
+        let stored: Vec<usize> = (0..number.len()).filter(|&c| number[c].is_some()).collect();
+        for (new, &old) in stored.iter().enumerate() {
             number[old] = Some(new);
         }
         for cluster in &mut self.assignment {
             *cluster = cluster.and_then(|c| number[c]);
         }
-        self.centroids = self.centroids.select(&kept);
+        self.centroids = self.centroids.select(&stored);
         self
     }
 }

@@ -6,20 +6,20 @@
 mod agreement;
 mod assign;
 mod choose;
+mod clustering;
 mod kmeans;
 mod medoids;
 mod names;
 mod sample;
 mod seeding;
-mod taxonomy;
 mod terms;
 mod words;
 
 pub use agreement::{adjusted_rand_index, normalized_mutual_information};
 pub use assign::{Assignment, assign};
 pub use choose::{ChooseK, KChoice, KStability, choose_k};
+pub use clustering::{Clustering, ClusteringOptions, fit_clustering};
 pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 pub use medoids::medoids;
 pub use names::{cluster_name, cluster_names};
-pub use taxonomy::{Taxonomy, TaxonomyOptions, fit_taxonomy};
 pub use terms::class_terms;

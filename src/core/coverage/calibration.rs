@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::evidence::{DEPTH, Features, Lesson, Posterior};
+use super::evidence::{DEPTH, Features, Posterior, TrainingPair};
 use crate::core::stats::rng;
 use crate::core::vector::{Neighbour, Vectors, dot, near_duplicate_groups, top_k};
 
@@ -68,20 +68,21 @@ impl Calibration {
         let folds = deal_folds(golden.topics, &groups, fold_count, seed);
         let tightness = Tightness::new(golden, &groups, topics);
         let parts = deal_parts(topics, seed);
-        let lessons = lessons(golden, &groups, &folds, &tightness, &parts);
-        let several_topics = lessons.iter().any(|(row, _)| golden.topics[*row] != golden.topics[lessons[0].0]);
-        if lessons.len() < MIN_EXAMPLES || !several_topics {
+        let training_pairs = training_pairs(golden, &groups, &folds, &tightness, &parts);
+        let several_topics =
+            training_pairs.iter().any(|(row, _)| golden.topics[*row] != golden.topics[training_pairs[0].0]);
+        if training_pairs.len() < MIN_EXAMPLES || !several_topics {
             return None;
         }
-        let (rows, lessons): (Vec<usize>, Vec<Lesson>) = lessons.into_iter().unzip();
-        let posterior = Posterior::fit(&lessons, PARTS)?;
-        let points = rows.iter().zip(&lessons).map(|(row, lesson)| Point {
+        let (rows, training_pairs): (Vec<usize>, Vec<TrainingPair>) = training_pairs.into_iter().unzip();
+        let posterior = Posterior::fit(&training_pairs, PARTS)?;
+        let points = rows.iter().zip(&training_pairs).map(|(row, pair)| Point {
             topic: golden.topics[*row],
-            known: posterior.without(lesson.part, &lesson.known),
-            known_as: lesson.known.topic,
-            novel: posterior.without(lesson.part, &lesson.novel),
-            novel_as: lesson.novel.topic,
-            weight: lesson.weight,
+            known: posterior.without(pair.part, &pair.known),
+            known_as: pair.known.topic,
+            novel: posterior.without(pair.part, &pair.novel),
+            novel_as: pair.novel.topic,
+            weight: pair.weight,
         });
         Some(Self { folds, fold_count, topics, points: points.collect(), tightness, posterior })
     }
@@ -180,13 +181,13 @@ impl Tightness {
 }
 
 /// Every embeddable example's row, and what it teaches.
-fn lessons(
+fn training_pairs(
     golden: GoldenPoints<'_>,
     groups: &[usize],
     folds: &[usize],
     tightness: &Tightness,
     parts: &[usize],
-) -> Vec<(usize, Lesson)> {
+) -> Vec<(usize, TrainingPair)> {
     let apart = |a: usize, b: usize| folds[a] == folds[b] || groups[a] == groups[b];
     let known = top_k(golden.vectors, golden.vectors, DEPTH, apart);
     let novel =
@@ -199,7 +200,10 @@ fn lessons(
     (0..golden.vectors.len())
         .filter_map(|row| {
             let (known, novel) = features(row, &known[row]).zip(features(row, &novel[row]))?;
-            Some((row, Lesson { part: parts[golden.topics[row]], known, novel, weight: 1.0 / sizes[&groups[row]] }))
+            Some((
+                row,
+                TrainingPair { part: parts[golden.topics[row]], known, novel, weight: 1.0 / sizes[&groups[row]] },
+            ))
         })
         .collect()
 }

@@ -46,7 +46,7 @@ pub struct DriftGap {
 
 /// Both windows against one calibration.
 #[derive(Debug, Clone)]
-pub struct CoverageAssay {
+pub struct CoverageMeasurement {
     /// The window measured.
     pub now: Coverage,
     /// The window it is compared with.
@@ -63,12 +63,12 @@ pub struct CoverageAssay {
 /// Records with nothing to embed are represented by nothing, and stay in the denominator; near-duplicates of an example are
 /// represented without doubt, and only the others make up the mixture. A text that makes up more than 1 % of
 /// a window counts as 1 % where the share is estimated; the rest of its mass follows its own `p_represented`.
-pub fn assay(
+pub fn measure(
     golden: GoldenPoints<'_>,
     now: Sample<'_>,
     reference: Option<Sample<'_>>,
     options: Options,
-) -> Option<CoverageAssay> {
+) -> Option<CoverageMeasurement> {
     let calibration = Calibration::fit(golden, options.duplicate_similarity, options.seed)?;
     let sums = TopicSums::new(&calibration);
     let now = Measured::new(golden, now, &calibration, &sums, options)?;
@@ -76,7 +76,7 @@ pub fn assay(
     let draws = bootstrap(&sums, &now, reference.as_ref(), options);
     let gap = reference.as_ref().map(|reference| gap(&now, reference, &draws, options));
     let (of_now, of_reference): (Vec<f64>, Vec<f64>) = draws.into_iter().unzip();
-    Some(CoverageAssay {
+    Some(CoverageMeasurement {
         now: now.coverage(&of_now),
         reference: reference.map(|reference| reference.coverage(&of_reference)),
         gap,
@@ -141,8 +141,8 @@ impl Measured {
             return None;
         }
         let records = records(&scored, if share.is_nan() { 0.5 } else { share.clamp(LEAST, 1.0 - LEAST) });
-        let mass = |(record, weight): (&RecordCoverage, &f64)| weight * record.p_represented;
-        let value = records.iter().zip(sample.weights).map(mass).sum::<f64>() / scored.total;
+        let weight = |(record, weight): (&RecordCoverage, &f64)| weight * record.p_represented;
+        let value = records.iter().zip(sample.weights).map(weight).sum::<f64>() / scored.total;
         let (mut units, mut excess) = (vec![Unit::default(); scored.units], vec![(0.0, 0.0); scored.units]);
         for (at, (row, record)) in scored.rows.iter().zip(&records).enumerate() {
             let all = sample.weights[at] / scored.total;
@@ -157,7 +157,7 @@ impl Measured {
             unit.all += all - row.excess / scored.total;
             excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
         }
-        let heavy = excess.into_iter().filter(|(mass, _)| *mass > 0.0).collect();
+        let heavy = excess.into_iter().filter(|(weight, _)| *weight > 0.0).collect();
         Some(Self { value: value.clamp(0.0, 1.0), records, mix, units, heavy })
     }
 
@@ -183,9 +183,9 @@ impl Measured {
             true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, sums.novel_mean(Some(&drawn.novel))),
             false => 0.0,
         };
-        let excess: f64 = self.heavy.iter().map(|(mass, _)| mass).sum();
+        let excess: f64 = self.heavy.iter().map(|(weight, _)| weight).sum();
         let heavy = self.heavy.iter().filter(|(_, p)| random.random_bool(p.clamp(0.0, 1.0)));
-        let heavy: f64 = heavy.map(|(mass, _)| mass).sum();
+        let heavy: f64 = heavy.map(|(weight, _)| weight).sum();
         (represented + sum.certain) / sum.all * (1.0 - excess) + heavy
     }
 }
@@ -272,13 +272,13 @@ mod tests {
         topics: &[usize],
         now: &Vectors,
         reference: Option<&Vectors>,
-    ) -> Option<CoverageAssay> {
+    ) -> Option<CoverageMeasurement> {
         let weights = vec![1.0; now.len().max(reference.map_or(0, Vectors::len))];
         let groups: Vec<usize> = (0..weights.len()).collect();
         let sample = |vectors| -> Sample<'_> {
             Sample { vectors, weights: &weights[..vectors.len()], groups: &groups[..vectors.len()] }
         };
-        assay(GoldenPoints { vectors: golden, topics }, sample(now), reference.map(sample), options())
+        super::measure(GoldenPoints { vectors: golden, topics }, sample(now), reference.map(sample), options())
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) struct Posterior {
 }
 
 /// Features of an example in both lights.
-pub(super) struct Lesson {
+pub(super) struct TrainingPair {
     /// Part of its topic.
     pub part: usize,
     /// As a request that the other examples of its topic represent.
@@ -76,13 +76,13 @@ pub(super) struct Lesson {
 
 impl Posterior {
     /// One logistic regression a part, on the lessons of the other parts. `None` where one cannot be fitted.
-    pub fn fit(lessons: &[Lesson], parts: usize) -> Option<Self> {
+    pub fn fit(training_pairs: &[TrainingPair], parts: usize) -> Option<Self> {
         let mut posterior = Self { mean: [0.0; COLUMNS / 2], deviation: [1.0; COLUMNS / 2], fits: Vec::new() };
-        let total: f64 = lessons.iter().map(|lesson| 2.0 * lesson.weight).sum();
-        let both = |lesson: &Lesson| [(lesson.known, lesson.weight), (lesson.novel, lesson.weight)];
+        let total: f64 = training_pairs.iter().map(|pair| 2.0 * pair.weight).sum();
+        let both = |pair: &TrainingPair| [(pair.known, pair.weight), (pair.novel, pair.weight)];
         for column in 0..COLUMNS / 2 {
             let average = |value: &dyn Fn(f64) -> f64| {
-                lessons.iter().flat_map(both).map(|(f, w)| w * value(f.values[column])).sum::<f64>() / total
+                training_pairs.iter().flat_map(both).map(|(f, w)| w * value(f.values[column])).sum::<f64>() / total
             };
             let mean = average(&|x| x);
             let deviation = average(&|x| (x - mean).powi(2)).sqrt();
@@ -90,7 +90,7 @@ impl Posterior {
             posterior.deviation[column] = if deviation > 1e-9 { deviation } else { 1.0 };
         }
         for part in 0..parts {
-            let others: Vec<&Lesson> = lessons.iter().filter(|lesson| lesson.part != part).collect();
+            let others: Vec<&TrainingPair> = training_pairs.iter().filter(|pair| pair.part != part).collect();
             let rows: Vec<_> = others.iter().flat_map(|l| [posterior.row(&l.known), posterior.row(&l.novel)]).collect();
             let targets: Vec<f64> = others.iter().flat_map(|_| [1.0, 0.0]).collect();
             let weights: Vec<f64> = others.iter().flat_map(|l| [l.weight, l.weight]).collect();

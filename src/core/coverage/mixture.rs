@@ -62,9 +62,10 @@ pub(super) fn adjusted_share(observed: f64, known: f64, novel: f64) -> f64 {
 
 /// Weighted mean posterior of a window.
 pub(super) fn observed_mean(scored: &Scored) -> f64 {
-    let (sum, mass) =
-        scored.embeddable().fold((0.0, 0.0), |(sum, mass), row| (sum + row.weight * row.posterior, mass + row.weight));
-    if mass > 0.0 { sum / mass } else { f64::NAN }
+    let (sum, total) = scored
+        .embeddable()
+        .fold((0.0, 0.0), |(sum, total), row| (sum + row.weight * row.posterior, total + row.weight));
+    if total > 0.0 { sum / total } else { f64::NAN }
 }
 
 /// Topics of the represented traffic, as shares.
@@ -103,9 +104,9 @@ pub(super) fn topic_mix(scored: &Scored, calibration: &Calibration, sums: &Topic
         .zip(&taken_as)
         .map(|(own, row)| own * row.iter().zip(&ratio).map(|(cell, ratio)| cell * ratio).sum::<f64>())
         .collect();
-    let mass: f64 = step.iter().sum();
-    if mass <= 0.0 {
+    let total: f64 = step.iter().sum();
+    if total <= 0.0 {
         return own;
     }
-    step.iter().zip(&own).map(|(step, own)| (1.0 - OWN_MIX) * step / mass + OWN_MIX * own).collect()
+    step.iter().zip(&own).map(|(step, own)| (1.0 - OWN_MIX) * step / total + OWN_MIX * own).collect()
 }

@@ -15,6 +15,6 @@ mod records;
 mod window;
 
 pub use calibration::GoldenPoints;
-pub use estimate::{Coverage, CoverageAssay, DriftGap, Options, assay};
+pub use estimate::{Coverage, CoverageMeasurement, DriftGap, Options, measure};
 pub use records::RecordCoverage;
 pub use window::Sample;

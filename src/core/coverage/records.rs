@@ -16,13 +16,13 @@ pub struct RecordCoverage {
 /// Every record's posterior where `share` of the mixture is represented: moved in its odds so that the weighted mean in the
 /// mixture *is* the share.
 pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
-    let mass: f64 = scored.embeddable().map(|row| row.weight).sum();
+    let total: f64 = scored.embeddable().map(|row| row.weight).sum();
     let probability = |posterior: f64, shift: f64| {
         let odds = (posterior / (1.0 - posterior)).ln() + shift;
         1.0 / (1.0 + (-odds).exp())
     };
     let mean =
-        |shift: f64| scored.embeddable().map(|row| row.weight * probability(row.posterior, shift)).sum::<f64>() / mass;
+        |shift: f64| scored.embeddable().map(|row| row.weight * probability(row.posterior, shift)).sum::<f64>() / total;
     let shift = solve_increasing(mean, share);
     let record = |row: &Option<super::window::Row>| match row {
         None => RecordCoverage { nearest: None, similarity: 0.0, p_represented: 0.0 },

@@ -90,13 +90,13 @@ impl Scored {
             })
             .collect();
         for repeated in repeated_rows(sample.vectors) {
-            let mass: f64 = repeated.iter().map(|row| sample.weights[*row]).sum();
-            let kept = (HEAVY * total).max(mass / repeated.len() as f64);
-            if mass > kept {
+            let heavy_weight: f64 = repeated.iter().map(|row| sample.weights[*row]).sum();
+            let capped = (HEAVY * total).max(heavy_weight / repeated.len() as f64);
+            if heavy_weight > capped {
                 for row in repeated {
                     if let Some(row) = rows[row].as_mut().filter(|row| !row.certain) {
-                        row.excess = row.weight * (1.0 - kept / mass);
-                        row.weight *= kept / mass;
+                        row.excess = row.weight * (1.0 - capped / heavy_weight);
+                        row.weight *= capped / heavy_weight;
                         row.unit = units;
                     }
                 }
@@ -115,9 +115,9 @@ impl Scored {
     pub fn topic_shares(&self, topics: usize) -> Vec<f64> {
         let mut shares = vec![0.0; topics];
         self.embeddable().for_each(|row| shares[row.topic] += row.weight);
-        let mass: f64 = shares.iter().sum();
-        if mass > 0.0 {
-            shares.iter_mut().for_each(|share| *share /= mass);
+        let heavy_weight: f64 = shares.iter().sum();
+        if heavy_weight > 0.0 {
+            shares.iter_mut().for_each(|share| *share /= heavy_weight);
         }
         shares
     }

@@ -1,7 +1,7 @@
 //! What turns text into vectors.
 
+use super::embedding_space::EmbeddingSpace;
 use super::failure::Failure;
-use super::space::Space;
 
 /// Turns text into vectors of one fixed dimension.
 ///
@@ -9,7 +9,7 @@ use super::space::Space;
 /// [`Embedder::description`]; numbers of two spaces are never compared.
 pub trait Embedder: Send + Sync {
     /// What the space is made of.
-    fn description(&self) -> &Space;
+    fn description(&self) -> &EmbeddingSpace;
 
     /// The name of the space, which vectors are keyed by.
     fn space(&self) -> &str {

@@ -2,13 +2,13 @@
 
 mod canonical;
 mod embedder;
+mod embedding_space;
 mod endpoint;
 mod example;
 mod failure;
 mod flag;
 mod nearest;
 mod outcome;
-mod space;
 mod suite;
 mod text_rule;
 mod time;
@@ -16,13 +16,13 @@ mod traffic;
 
 pub use canonical::{ContentHasher, canonical_json, content_hash, short};
 pub use embedder::Embedder;
+pub use embedding_space::EmbeddingSpace;
 pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, Request, RequestKey, Response, Usage};
 pub use example::{Card, Dataset, Example, ExampleStatus};
 pub use failure::{Failure, FailureKind, Outcome as FlowResult};
 pub use flag::{Flag, ReasonCode};
 pub use nearest::nearest;
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, Score};
-pub use space::Space;
 pub use suite::{Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite};
 pub use text_rule::{TextRule, Turns, input_text};
 pub use time::{Window, parse_span, parse_timestamp};

@@ -21,13 +21,13 @@ pub struct TrafficRecord {
     /// The user, session or conversation it belongs to: the unit that is resampled.
     pub group: Option<String>,
     /// Probability, in (0, 1], with which it was sampled into the file.
-    pub inclusion_probability: f64,
+    pub sample_rate: f64,
 }
 
 impl TrafficRecord {
     /// How many requests of production it stands for.
     pub fn weight(&self) -> f64 {
-        1.0 / self.inclusion_probability
+        1.0 / self.sample_rate
     }
 }
 

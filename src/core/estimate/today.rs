@@ -7,8 +7,8 @@ use crate::core::stats::Interval;
 /// One cluster: its share of today's represented traffic, and the scores of the examples in it.
 #[derive(Debug, Clone, Default)]
 pub struct Stratum {
-    /// Represented traffic mass, in any unit.
-    pub mass: f64,
+    /// Represented traffic weight, in any unit.
+    pub weight: f64,
     /// Scores, each in [0, 1].
     pub scores: Vec<f64>,
 }
@@ -35,15 +35,15 @@ const PRIOR_EXAMPLES: f64 = 2.0;
 /// The estimate; `None` where no example was scored or no traffic is represented. `coverage` is the represented share.
 pub fn today(strata: &[Stratum], coverage: f64) -> Option<TodayEstimate> {
     let all: Vec<f64> = strata.iter().flat_map(|stratum| stratum.scores.iter().copied()).collect();
-    let mass: f64 = strata.iter().map(|stratum| stratum.mass).sum();
-    if all.is_empty() || mass <= 0.0 {
+    let weight: f64 = strata.iter().map(|stratum| stratum.weight).sum();
+    if all.is_empty() || weight <= 0.0 {
         return None;
     }
     let raw = all.iter().sum::<f64>() / all.len() as f64;
     let spread = raw * (1.0 - raw);
     let (mut represented, mut variance, mut concentration) = (0.0, 0.0, 0.0);
     for stratum in strata {
-        let share = stratum.mass / mass;
+        let share = stratum.weight / weight;
         let n = stratum.scores.len() as f64 + PRIOR_EXAMPLES;
         let mean = (stratum.scores.iter().sum::<f64>() + PRIOR_EXAMPLES * raw) / n;
         represented += share * mean;
@@ -82,8 +82,8 @@ fn imbens_manski(width: f64, error: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn stratum(mass: f64, right: usize, wrong: usize) -> Stratum {
-        Stratum { mass, scores: [vec![1.0; right], vec![0.0; wrong]].concat() }
+    fn stratum(weight: f64, right: usize, wrong: usize) -> Stratum {
+        Stratum { weight, scores: [vec![1.0; right], vec![0.0; wrong]].concat() }
     }
 
     #[test]

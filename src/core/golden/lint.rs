@@ -57,9 +57,9 @@ pub fn normalised_input(text: &str) -> String {
 
 /// Findings about the examples that are not retired, the most serious kind first, then by line.
 pub fn lint(examples: &[Example], labels: &[String]) -> Vec<Finding> {
-    let kept: Vec<&Example> = examples.iter().filter(|example| example.status != ExampleStatus::Retired).collect();
-    let mut findings = shared_requests(&kept);
-    for example in kept {
+    let stored: Vec<&Example> = examples.iter().filter(|example| example.status != ExampleStatus::Retired).collect();
+    let mut findings = shared_requests(&stored);
+    for example in stored {
         if example.expected.is_empty() {
             findings.push(single(
                 FindingKind::NoAnswer,

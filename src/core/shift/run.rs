@@ -90,13 +90,13 @@ pub fn shift_tests(
     let windows = Windows { reference, now, options };
     let mut found = windows.vector_tests();
     found.extend(windows.text_tests(known_words));
-    let mut tests = judged(found, options.alpha);
-    tests.extend(judged(windows.output_tests(), options.alpha));
+    let mut tests = queued(found, options.alpha);
+    tests.extend(queued(windows.output_tests(), options.alpha));
     tests
 }
 
 /// Adjusts the p-values over all findings and decides on the alerts.
-fn judged(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
+fn queued(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
     let adjusted = holm(&found.iter().map(|(_, finding)| finding.p_value).collect::<Vec<_>>());
     let tests = found.into_iter().zip(adjusted);
     tests

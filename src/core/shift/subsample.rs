@@ -33,17 +33,17 @@ pub(super) fn subsample(
     }
     let means: Vec<f64> = groups.values().map(|group| mean_weight(group)).collect();
     let cut = trimmed_maximum(&means);
-    let mut kept = Vec::new();
+    let mut stored = Vec::new();
     for (group, mean) in groups.values().zip(&means) {
         let stays = rng.random::<f64>() * cut < *mean;
         let row = by_weight(group, rng.random());
         if stays {
-            kept.extend(row);
+            stored.extend(row);
         }
     }
-    shuffle(&mut kept, rng);
-    kept.truncate(size);
-    kept
+    shuffle(&mut stored, rng);
+    stored.truncate(size);
+    stored
 }
 
 /// Mean weight, scaled first so that no sum overflows.

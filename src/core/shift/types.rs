@@ -13,7 +13,7 @@ pub struct ShiftSample<'a> {
     pub texts: &'a [&'a str],
     /// Output of every request, where one is known.
     pub outputs: &'a [Option<&'a str>],
-    /// 1 / inclusion probability of every record. A missing weight counts as 1; a record whose weight is not positive and
+    /// 1 / sample rate of every record. A missing weight counts as 1; a record whose weight is not positive and
     /// finite is left out.
     pub weights: &'a [f64],
     /// Number of the user or session of every record, on its own for each window. Groups are independent of each other,

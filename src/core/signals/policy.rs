@@ -29,7 +29,8 @@ pub struct Policy {
     /// Default 0.05.
     pub membership: f64,
     /// False discovery rate of the clusters born. Default 0.05.
-    pub birth_fdr: f64,
+    #[serde(alias = "birth_fdr")]
+    pub new_cluster_fdr: f64,
     /// Records a cluster must have to be born. Default 20, as for every cluster.
     pub min_cluster: f64,
     /// Users or sessions a born cluster needs, where they are known. Default 3: one client is not a topic.
@@ -49,7 +50,7 @@ impl Default for Policy {
             tolerated_gap: 0.01,
             alarm_level: 0.05,
             membership: 0.05,
-            birth_fdr: 0.05,
+            new_cluster_fdr: 0.05,
             min_cluster: 20.0,
             min_groups: 3,
             review_every_days: None,
@@ -68,7 +69,7 @@ impl Policy {
             ("tolerated_gap", self.tolerated_gap),
             ("alarm_level", self.alarm_level),
             ("membership", self.membership),
-            ("birth_fdr", self.birth_fdr),
+            ("new_cluster_fdr", self.new_cluster_fdr),
         ];
         let outside = unit.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value));
         if let Some((key, value)) = outside {

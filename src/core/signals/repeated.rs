@@ -14,8 +14,8 @@ use crate::core::vector::{Vectors, near_duplicate_groups};
 pub fn repeated_flags(examples: &[Example], vectors: &Vectors, similarity: f64) -> Vec<Flag> {
     let mut flags = BTreeMap::new();
     let active: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].status == ExampleStatus::Active).collect();
-    let kept: Vec<Example> = active.iter().map(|i| examples[*i].clone()).collect();
-    for finding in lint(&kept, &[]) {
+    let stored: Vec<Example> = active.iter().map(|i| examples[*i].clone()).collect();
+    for finding in lint(&stored, &[]) {
         match finding.kind {
             FindingKind::Conflicting => conflict(&finding.ids, &finding.message, &mut flags),
             FindingKind::Duplicate => duplicate(&finding.ids, 1.0, "in the same words", &mut flags),
@@ -23,7 +23,7 @@ pub fn repeated_flags(examples: &[Example], vectors: &Vectors, similarity: f64) 
         }
     }
     let groups = near_duplicate_groups(&vectors.select(&active), similarity as f32);
-    for ids in near_groups(&kept, &groups) {
+    for ids in near_groups(&stored, &groups) {
         duplicate(&ids, similarity, "in nearly the same words", &mut flags);
     }
     flags.into_values().collect()

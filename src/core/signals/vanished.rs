@@ -7,7 +7,7 @@ use crate::core::vector::{Neighbour, Vectors, top_k};
 
 /// Records around every example in one window.
 #[derive(Debug, Clone)]
-pub struct LocalMass {
+pub struct LocalShare {
     /// Effective number of records that have the example among their nearest, one entry an example.
     pub counts: Vec<f64>,
     /// Effective number of records of the window.
@@ -21,14 +21,14 @@ pub struct LocalMass {
 /// scaled to the effective sample size, so that unequal sampling never looks like more evidence than there is.
 /// `represented` is each record's probability of being represented at all: a record that no example stands for is
 /// nobody's traffic.
-pub fn local_mass(
+pub fn local_share(
     examples: &Vectors,
     topics: &[usize],
     records: &Vectors,
     weights: &[f64],
     represented: &[f64],
     neighbours: usize,
-) -> LocalMass {
+) -> LocalShare {
     let total_weight: f64 = weights.iter().sum();
     let total = crate::core::stats::effective_n(weights);
     let scale = if total_weight > 0.0 { total / total_weight } else { 0.0 };
@@ -39,7 +39,7 @@ pub fn local_mass(
             counts[neighbour.index] += weights[record] * scale * represented[record];
         }
     }
-    LocalMass { counts, total }
+    LocalShare { counts, total }
 }
 
 /// The topic with the most squared similarity among the nearest examples; of equal ones the first.
@@ -56,7 +56,7 @@ fn nearest_topic(nearest: &[Neighbour], topics: &[usize]) -> Option<usize> {
 /// Score = 1 − min(1, upper bound of the rate now / lower bound of the rate at the reference), with exact Poisson
 /// bounds; flagged from [`Policy::vanished_score`] on, where the fall is also significant (exact conditional test,
 /// Benjamini–Hochberg over all examples).
-pub fn vanished_flags(examples: &[Example], reference: &LocalMass, now: &LocalMass, policy: &Policy) -> Vec<Flag> {
+pub fn vanished_flags(examples: &[Example], reference: &LocalShare, now: &LocalShare, policy: &Policy) -> Vec<Flag> {
     if reference.total <= 0.0 || now.total <= 0.0 {
         return Vec::new();
     }
@@ -92,7 +92,7 @@ fn rate_fell(before: f64, total_before: f64, after: f64, total_after: f64) -> f6
     binomial_rate_less(before.floor() as u64, total_before, after.ceil() as u64, total_after)
 }
 
-fn vanished_score(rate_before: f64, reference: &LocalMass, index: usize, now: &LocalMass) -> f64 {
+fn vanished_score(rate_before: f64, reference: &LocalShare, index: usize, now: &LocalShare) -> f64 {
     if rate_before <= 0.0 {
         return 0.0;
     }
@@ -115,14 +115,14 @@ mod tests {
             .to_vec()
     }
 
-    fn mass(counts: [f64; 3]) -> LocalMass {
-        LocalMass { counts: counts.to_vec(), total: 1000.0 }
+    fn local(counts: [f64; 3]) -> LocalShare {
+        LocalShare { counts: counts.to_vec(), total: 1000.0 }
     }
 
     #[test]
     fn only_what_really_vanished_is_flagged() {
         let flags =
-            vanished_flags(&examples(false), &mass([60.0, 60.0, 60.0]), &mass([1.0, 35.0, 55.0]), &Policy::default());
+            vanished_flags(&examples(false), &local([60.0, 60.0, 60.0]), &local([1.0, 35.0, 55.0]), &Policy::default());
         let ids: Vec<_> = flags.iter().map(|flag| flag.example_id.as_str()).collect();
         assert_eq!(ids, ["gone"]);
         assert!(flags[0].score > 0.8, "{}", flags[0].score);
@@ -131,17 +131,18 @@ mod tests {
     #[test]
     fn few_records_are_no_evidence_and_critical_examples_are_never_flagged() {
         assert!(
-            vanished_flags(&examples(false), &mass([3.0, 2.0, 1.0]), &mass([0.0, 0.0, 0.0]), &Policy::default())
+            vanished_flags(&examples(false), &local([3.0, 2.0, 1.0]), &local([0.0, 0.0, 0.0]), &Policy::default())
                 .is_empty()
         );
         assert!(
-            vanished_flags(&examples(true), &mass([60.0, 60.0, 60.0]), &mass([0.0; 3]), &Policy::default()).is_empty()
+            vanished_flags(&examples(true), &local([60.0, 60.0, 60.0]), &local([0.0; 3]), &Policy::default())
+                .is_empty()
         );
     }
 
     #[test]
     fn an_empty_window_flags_nothing() {
-        let nothing = LocalMass { counts: vec![0.0; 3], total: 0.0 };
-        assert!(vanished_flags(&examples(false), &mass([60.0; 3]), &nothing, &Policy::default()).is_empty());
+        let nothing = LocalShare { counts: vec![0.0; 3], total: 0.0 };
+        assert!(vanished_flags(&examples(false), &local([60.0; 3]), &nothing, &Policy::default()).is_empty());
     }
 }

@@ -45,20 +45,21 @@ pub fn g_test(a: &[f64], b: &[f64]) -> Option<TestResult> {
 /// Sums the columns whose smaller expected count is below the bound; see [`g_test`].
 fn pool_sparse(columns: Vec<[f64; 2]>, smaller_share: f64) -> Vec<[f64; 2]> {
     let enough = |c: &[f64; 2]| (c[0] + c[1]) * smaller_share >= MIN_EXPECTED;
-    let (mut kept, sparse): (Vec<_>, Vec<_>) = columns.into_iter().partition(enough);
+    let (mut stored, sparse): (Vec<_>, Vec<_>) = columns.into_iter().partition(enough);
     if sparse.is_empty() {
-        return kept;
+        return stored;
     }
     let mut pool = sparse.iter().fold([0.0, 0.0], |p, c| [p[0] + c[0], p[1] + c[1]]);
     if !enough(&pool) {
-        let least = (0..kept.len()).min_by(|&i, &j| (kept[i][0] + kept[i][1]).total_cmp(&(kept[j][0] + kept[j][1])));
+        let least =
+            (0..stored.len()).min_by(|&i, &j| (stored[i][0] + stored[i][1]).total_cmp(&(stored[j][0] + stored[j][1])));
         if let Some(i) = least {
-            let column = kept.remove(i);
+            let column = stored.remove(i);
             pool = [pool[0] + column[0], pool[1] + column[1]];
         }
     }
-    kept.push(pool);
-    kept
+    stored.push(pool);
+    stored
 }
 
 fn homogeneity(columns: &[[f64; 2]], rows: [f64; 2], total: f64) -> TestResult {

@@ -80,12 +80,12 @@ fn block_top_k(
 ) -> Vec<Vec<Neighbour>> {
     let block = start..(start + QUERY_BLOCK).min(queries.len());
     // The worst of the kept neighbours is on top of each heap.
-    let mut kept: Vec<BinaryHeap<Reverse<Fit>>> = vec![BinaryHeap::new(); block.len()];
+    let mut stored: Vec<BinaryHeap<Reverse<Fit>>> = vec![BinaryHeap::new(); block.len()];
     let mut similarities = Vec::new();
     for b0 in (0..base.len()).step_by(BASE_BLOCK) {
         let b1 = (b0 + BASE_BLOCK).min(base.len());
         tile(queries, block.clone(), base, b0..b1, &mut similarities);
-        for ((query, heap), row) in block.clone().zip(&mut kept).zip(similarities.chunks_exact(b1 - b0)) {
+        for ((query, heap), row) in block.clone().zip(&mut stored).zip(similarities.chunks_exact(b1 - b0)) {
             if !queries.is_embeddable(query) {
                 continue;
             }
@@ -102,7 +102,7 @@ fn block_top_k(
         }
     }
     // Ascending order of reversed fits is best first.
-    kept.into_iter().map(|heap| heap.into_sorted_vec().into_iter().map(|fit| fit.0.0).collect()).collect()
+    stored.into_iter().map(|heap| heap.into_sorted_vec().into_iter().map(|fit| fit.0.0).collect()).collect()
 }
 
 #[cfg(test)]

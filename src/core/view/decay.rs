@@ -18,7 +18,8 @@ pub struct DecayView {
     /// Hash of the dataset, 64 hex digits.
     pub dataset_version: String,
     /// Version of the clusters, null where there were too few records to form any.
-    pub taxonomy: Option<String>,
+    #[serde(rename = "taxonomy")]
+    pub clustering_version: Option<String>,
     /// Fingerprint of the space.
     pub space: String,
     /// The window measured.
@@ -27,7 +28,7 @@ pub struct DecayView {
     pub reference: Option<WindowSummary>,
     /// 24 × coverage.
     pub karats: Option<f64>,
-    /// Share of traffic mass the live examples represent.
+    /// Share of traffic the live examples represent.
     pub coverage: Option<CoverageView>,
     /// The same at the reference window.
     pub reference_coverage: Option<CoverageView>,
@@ -39,10 +40,12 @@ pub struct DecayView {
     pub shift: Vec<ShiftView>,
     /// Every cluster with mass now or at the reference, the largest unrepresented mass first.
     pub clusters: Vec<ClusterView>,
-    /// Share of traffic mass in no cluster.
-    pub unassigned_mass: f64,
-    /// Share of traffic mass with nothing to embed.
-    pub not_embeddable_mass: f64,
+    /// Share of traffic in no cluster.
+    #[serde(rename = "unassigned_mass")]
+    pub unassigned_share: f64,
+    /// Share of traffic with nothing to embed.
+    #[serde(rename = "not_embeddable_mass")]
+    pub not_embeddable_share: f64,
     /// Examples of the set.
     pub golden: usize,
     /// Live examples of the set.
@@ -134,14 +137,16 @@ pub struct ClusterView {
     pub name: String,
     /// Terms that set it apart.
     pub terms: Vec<String>,
-    /// Share of the window's traffic mass.
-    pub mass: f64,
+    /// Share of the window's traffic.
+    #[serde(rename = "mass")]
+    pub traffic_share: f64,
     /// Lower end of its 95 % interval.
     pub lo: f64,
     /// Upper end of its 95 % interval.
     pub hi: f64,
     /// Share of the reference window's mass.
-    pub reference_mass: Option<f64>,
+    #[serde(rename = "reference_mass")]
+    pub reference_share: Option<f64>,
     /// Examples of the set in it.
     pub golden: usize,
     /// Live ones among them.
@@ -167,8 +172,8 @@ impl ClusterView {
     }
 
     /// Share of the window's mass that lies here and is not represented.
-    pub fn unrepresented_mass(&self) -> f64 {
-        self.mass * (1.0 - self.p_represented.unwrap_or(1.0))
+    pub fn unrepresented_share(&self) -> f64 {
+        self.traffic_share * (1.0 - self.p_represented.unwrap_or(1.0))
     }
 }
 
@@ -218,7 +223,7 @@ pub struct CandidateView {
     pub input: String,
     /// Its cluster.
     pub cluster: Option<String>,
-    /// Share of traffic mass that an example like it would newly represent.
+    /// Share of traffic that an example like it would newly represent.
     pub gain: f64,
 }
 

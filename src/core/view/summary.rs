@@ -1,10 +1,10 @@
 //! Decay in one sentence that needs no glossary.
 
 use super::{ClusterView, DecayView};
-use crate::core::privacy::neutralise::truncate_chars;
+use crate::core::privacy::sanitize::truncate_chars;
 
 /// What a lead needs to know: since when, how much of traffic the set has no example of, what that is about, and the example that
-/// comes nearest to it. Text of users may be in it: whoever shows it has to neutralise it.
+/// comes nearest to it. Text of users may be in it: whoever shows it has to sanitize it.
 pub fn summary(view: &DecayView) -> String {
     let name = shown(&view.dataset);
     let Some(coverage) = view.coverage else {
@@ -22,9 +22,9 @@ pub fn summary(view: &DecayView) -> String {
         None => format!("{} of traffic is about things {name} has no live example of", about(1.0 - coverage.value)),
     };
     // A cluster is unrepresented as a whole, or only holds more of what is missing than any other.
-    let by_mass = |a: &&ClusterView, b: &&ClusterView| a.unrepresented_mass().total_cmp(&b.unrepresented_mass());
-    let whole = view.unrepresented().max_by(by_mass);
-    let partly = view.clusters.iter().max_by(by_mass).filter(|_| drifted.is_some());
+    let by_share = |a: &&ClusterView, b: &&ClusterView| a.unrepresented_share().total_cmp(&b.unrepresented_share());
+    let whole = view.unrepresented().max_by(by_share);
+    let partly = view.clusters.iter().max_by(by_share).filter(|_| drifted.is_some());
     match (whole, partly) {
         (Some(cluster), _) => format!("{missing}; the largest: {}.", described(cluster)),
         (None, Some(cluster)) => format!("{missing}; more of it in {} than in any other group.", described(cluster)),
@@ -41,7 +41,7 @@ pub fn summary(view: &DecayView) -> String {
 fn described(cluster: &ClusterView) -> String {
     let nearest = cluster.nearest_input.as_ref();
     let nearest = nearest.map_or_else(String::new, |input| format!(", nearest example: “{}”", shown(input)));
-    format!("“{}” ({} of traffic{nearest})", shown(&cluster.name), about(cluster.mass))
+    format!("“{}” ({} of traffic{nearest})", shown(&cluster.name), about(cluster.traffic_share))
 }
 
 /// A share for a sentence: `9 %`, or `less than 1 %` for one that would round to nothing.

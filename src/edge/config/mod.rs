@@ -16,7 +16,7 @@ pub use endpoint::{
 };
 pub use secrets::Secrets;
 pub use suite::{SuiteFile, load_suite, suite_content, suite_from_content};
-pub use workspace::{DecaySettings, Workspace, WorkspaceFile, find_workspace, load_workspace};
+pub use workspace::{DecaySettings, WorkspaceConfig, WorkspaceFile, find_workspace, load_workspace};
 pub use yaml::read_yaml;
 
 use crate::core::domain::Failure;
@@ -27,7 +27,7 @@ use crate::core::domain::Failure;
 /// A failure where the schema cannot be written as text.
 pub fn json_schema(kind: SchemaKind) -> Result<String, Failure> {
     let schema = match kind {
-        SchemaKind::Workspace => schemars::schema_for!(WorkspaceFile),
+        SchemaKind::WorkspaceConfig => schemars::schema_for!(WorkspaceFile),
         SchemaKind::Suite => schemars::schema_for!(SuiteFile),
         SchemaKind::Dataset => schemars::schema_for!(CardFile),
     };
@@ -39,7 +39,7 @@ pub fn json_schema(kind: SchemaKind) -> Result<String, Failure> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaKind {
     /// `karat.yaml`.
-    Workspace,
+    WorkspaceConfig,
     /// `suites/NAME.yaml`.
     Suite,
     /// `datasets/NAME/dataset.yaml`.

@@ -385,9 +385,9 @@ mod tests {
         let suite = load(text).unwrap();
         let names: Vec<_> = suite.prompts.iter().map(|prompt| prompt.name.as_deref().unwrap()).collect();
         assert_eq!((names, suite.repeats, suite.scorers[0].reduce), (vec!["a", "b"], 3, Reducer::PassAll(3)));
-        let kept = suite_from_content("s", &suite.version, &suite_content(&suite)).unwrap();
-        assert_eq!((&kept.prompts, &kept.vars, &kept.scorers), (&suite.prompts, &suite.vars, &suite.scorers));
-        assert_eq!(suite_content(&kept), suite_content(&suite));
+        let stored = suite_from_content("s", &suite.version, &suite_content(&suite)).unwrap();
+        assert_eq!((&stored.prompts, &stored.vars, &stored.scorers), (&suite.prompts, &suite.vars, &suite.scorers));
+        assert_eq!(suite_content(&stored), suite_content(&suite));
     }
 
     #[test]

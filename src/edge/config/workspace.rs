@@ -60,7 +60,8 @@ pub struct TrafficSource {
     #[serde(default)]
     pub map: BTreeMap<String, String>,
     /// Probability with which a request was sampled, where rows do not say. Default: 1.
-    pub inclusion_probability: Option<f64>,
+    #[serde(alias = "inclusion_probability")]
+    pub sample_rate: Option<f64>,
 }
 
 /// Decay as written.
@@ -80,7 +81,7 @@ pub struct DecayFile {
 
 /// A workspace, checked.
 #[derive(Debug, Clone)]
-pub struct Workspace {
+pub struct WorkspaceConfig {
     /// The folder of `karat.yaml`.
     pub root: PathBuf,
     /// Path of the database.
@@ -127,7 +128,7 @@ pub fn find_workspace(start: &Path) -> Result<PathBuf, Failure> {
 ///
 /// # Errors
 /// A data failure naming file and key.
-pub fn load_workspace(root: &Path) -> Result<(Workspace, Secrets), Failure> {
+pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure> {
     let path = root.join(FILE_NAME);
     let file: WorkspaceFile = read_yaml(&path)?;
     let endpoints = file
@@ -139,9 +140,9 @@ pub fn load_workspace(root: &Path) -> Result<(Workspace, Secrets), Failure> {
     let embedder = known_embedder(&path, file.embedder, &embedders)?;
     check_decay(&path, &file.decay)?;
     for (name, source) in &file.traffic {
-        check_probability(&path, name, source.inclusion_probability)?;
+        check_probability(&path, name, source.sample_rate)?;
     }
-    let workspace = Workspace {
+    let workspace = WorkspaceConfig {
         root: root.to_owned(),
         store: root.join(file.store.unwrap_or_else(|| PathBuf::from(".karat/karat.db"))),
         embedder,
@@ -188,7 +189,7 @@ fn check_probability(path: &Path, source: &str, probability: Option<f64>) -> Res
     match probability.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
         None => Ok(()),
         Some(p) => Err(Failure::data(format!(
-            "{}: traffic.{source}.inclusion_probability is {p}, but must lie above 0 and up to 1",
+            "{}: traffic.{source}.sample_rate is {p}, but must lie above 0 and up to 1",
             path.display()
         ))),
     }

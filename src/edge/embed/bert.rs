@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::files::{Folder, broken};
-use crate::core::domain::{Embedder, Failure, Space};
+use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
 /// Tokens in one pass through the layers, all texts of it together: enough to keep the processor busy, small enough
 /// for its cache.
@@ -31,7 +31,7 @@ pub struct Bert {
     special: Vec<u32>,
     pooling: Pooling,
     dim: usize,
-    space: Space,
+    space: EmbeddingSpace,
 }
 
 impl Bert {
@@ -67,7 +67,7 @@ impl Bert {
             tokenizer,
             pooling,
             dim: config.hidden_size,
-            space: Space::new("bert", parts),
+            space: EmbeddingSpace::new("bert", parts),
         })
     }
 
@@ -91,7 +91,7 @@ impl Bert {
 }
 
 impl Embedder for Bert {
-    fn description(&self) -> &Space {
+    fn description(&self) -> &EmbeddingSpace {
         &self.space
     }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::words::{WordPieces, Worker};
-use crate::core::domain::{Embedder, Failure, Space};
+use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
 /// The table; `tools/space/fit.py` writes it and says what its bytes mean.
 static TABLE: &[u8] = include_bytes!("../../../assets/space.bin");
@@ -37,7 +37,7 @@ struct Table {
 /// The built-in embedder.
 pub struct Builtin {
     table: &'static Table,
-    space: Space,
+    space: EmbeddingSpace,
 }
 
 impl Builtin {
@@ -59,12 +59,12 @@ impl Builtin {
             ("dimension", table.width().to_string()),
         ];
         let parts: BTreeMap<_, _> = parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Self { table, space: Space::new("builtin", parts) })
+        Ok(Self { table, space: EmbeddingSpace::new("builtin", parts) })
     }
 }
 
 impl Embedder for Builtin {
-    fn description(&self) -> &Space {
+    fn description(&self) -> &EmbeddingSpace {
         &self.space
     }
 

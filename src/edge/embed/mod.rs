@@ -19,7 +19,7 @@ pub use remote::{Remote, RemoteSettings};
 #[cfg(feature = "bert")]
 pub use bert::Bert;
 
-use crate::core::domain::{Embedder, Failure, Space, TextRule};
+use crate::core::domain::{Embedder, EmbeddingSpace, Failure, TextRule};
 use crate::core::vector::Vectors;
 
 /// What kind of model an embedder has.
@@ -90,7 +90,7 @@ pub struct Prepared {
     may_change: bool,
     prefix: String,
     rule: TextRule,
-    space: Space,
+    space: EmbeddingSpace,
 }
 
 impl Prepared {
@@ -112,7 +112,7 @@ fn says_something(text: &str) -> bool {
 }
 
 impl Embedder for Prepared {
-    fn description(&self) -> &Space {
+    fn description(&self) -> &EmbeddingSpace {
         &self.space
     }
 

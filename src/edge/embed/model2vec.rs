@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokenizers::{Tokenizer, TruncationParams};
 
 use super::files::{Folder, broken};
-use crate::core::domain::{Embedder, Failure, Space};
+use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
 /// Tokens of a text that count, as in the Python library.
 const MAX_TOKENS: usize = 512;
@@ -27,7 +27,7 @@ pub struct Model2Vec {
     weights: Option<Vec<f32>>,
     mapping: Option<Vec<usize>>,
     normalize: bool,
-    space: Space,
+    space: EmbeddingSpace,
 }
 
 impl Model2Vec {
@@ -79,7 +79,7 @@ impl Model2Vec {
         let mut parts = files.parts;
         parts.extend(described(dim, normalize));
         let unknown = unknown_token(&tokenizer);
-        let space = Space::new("model2vec", parts);
+        let space = EmbeddingSpace::new("model2vec", parts);
         Ok(Self { tokenizer, unknown, dim, table, weights, mapping, normalize, space })
     }
 
@@ -103,7 +103,7 @@ impl Model2Vec {
 }
 
 impl Embedder for Model2Vec {
-    fn description(&self) -> &Space {
+    fn description(&self) -> &EmbeddingSpace {
         &self.space
     }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::core::domain::{Embedder, Failure, Space};
+use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
 const DIM: usize = 1024;
 
@@ -15,13 +15,13 @@ const DIM: usize = 1024;
 pub struct HashedNgrams;
 
 impl Embedder for HashedNgrams {
-    fn description(&self) -> &Space {
-        static SPACE: LazyLock<Space> = LazyLock::new(|| {
+    fn description(&self) -> &EmbeddingSpace {
+        static SPACE: LazyLock<EmbeddingSpace> = LazyLock::new(|| {
             // Any change of the code below that changes a vector needs a new number here.
             let parts = [("version", "1"), ("dimension", "1024"), ("normalisation", "unit")];
             let parts: BTreeMap<_, _> =
                 parts.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            Space::new("hashed-ngrams", parts)
+            EmbeddingSpace::new("hashed-ngrams", parts)
         });
         &SPACE
     }

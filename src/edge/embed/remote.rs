@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::core::domain::{CallError, CallErrorKind, Embedder, Failure, FailureKind, Space};
+use crate::core::domain::{CallError, CallErrorKind, Embedder, EmbeddingSpace, Failure, FailureKind};
 use crate::edge::net::{Exchange, RetryPolicy, with_retry};
 
 /// The path every such server answers at, below its base URL.
@@ -52,7 +52,7 @@ pub struct Remote {
     settings: RemoteSettings,
     exchange: Exchange,
     dim: OnceLock<usize>,
-    space: Space,
+    space: EmbeddingSpace,
 }
 
 impl Remote {
@@ -80,7 +80,7 @@ impl Remote {
             parts.insert("dimension".to_owned(), dimensions.to_string());
         }
         let exchange = Exchange { max_body: MAX_ANSWER, ..Exchange::post(client, url, headers, settings.timeout) };
-        Ok(Self { space: Space::new("openai", parts), exchange, dim: OnceLock::new(), settings })
+        Ok(Self { space: EmbeddingSpace::new("openai", parts), exchange, dim: OnceLock::new(), settings })
     }
 
     /// All texts, in batches, one after the other.
@@ -136,7 +136,7 @@ impl Remote {
 }
 
 impl Embedder for Remote {
-    fn description(&self) -> &Space {
+    fn description(&self) -> &EmbeddingSpace {
         &self.space
     }
 

@@ -13,8 +13,8 @@ use crate::core::domain::{
     CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Request, Response, Usage, canonical_json, content_hash,
 };
 use crate::edge::net::{
-    EventReader, Exchange, HostLimiter, Limiters, Pace, RetryPolicy, StatusRules, Streamed, Whole, is_credential_name,
-    with_retry,
+    Complete, EventReader, Exchange, HostLimiter, Limiters, Pace, RetryPolicy, StatusRules, Streamed,
+    is_credential_name, with_retry,
 };
 
 /// What is known of an API endpoint before its first call, whatever its dialect.
@@ -200,13 +200,13 @@ impl ApiEndpoint {
         let (result, hints) = match &mut reader {
             None => {
                 let received = self.exchange.json(body).await;
-                (received.result.map(|Whole { body, latency }| (body, latency, None)), received.hints)
+                (received.result.map(|Complete { body, latency }| (body, latency, None)), received.hints)
             }
             Some(reader) => {
                 let received = self.exchange.events(body, reader.as_mut()).await;
                 let read = received.result.map(|streamed| match streamed {
                     Streamed::Events { latency, ttft } => (reader.whole(), latency, ttft),
-                    Streamed::Whole(Whole { body, latency }) => (body, latency, None),
+                    Streamed::Complete(Complete { body, latency }) => (body, latency, None),
                 });
                 (read, received.hints)
             }

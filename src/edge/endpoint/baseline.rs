@@ -89,11 +89,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::core::domain::Space;
+    use crate::core::domain::EmbeddingSpace;
 
-    struct Letters(Space);
+    struct Letters(EmbeddingSpace);
     impl Embedder for Letters {
-        fn description(&self) -> &Space {
+        fn description(&self) -> &EmbeddingSpace {
             &self.0
         }
         fn dim(&self) -> usize {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     fn letters() -> Letters {
-        Letters(Space::new("letters", BTreeMap::new()))
+        Letters(EmbeddingSpace::new("letters", BTreeMap::new()))
     }
 
     fn baseline() -> Baseline {

@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::core::domain::{CallError, CallErrorKind, Failure};
-use crate::core::privacy::neutralise::truncate_chars;
 use crate::core::privacy::redact::Redactor;
+use crate::core::privacy::sanitize::truncate_chars;
 use crate::edge::net::DEFAULT_MAX_BODY;
 
 /// Most characters of a program's own words in an error.

@@ -17,6 +17,6 @@ pub use client::{ClientOptions, client};
 pub use events::{EventReader, Step};
 pub use hints::RateHints;
 pub use limiter::{HostLimiter, Limiters, Pace, Permit};
-pub use post::{DEFAULT_MAX_BODY, Exchange, Received, StatusRules, Streamed, Whole};
+pub use post::{Complete, DEFAULT_MAX_BODY, Exchange, Received, StatusRules, Streamed};
 pub use redact::{Redactor, is_credential_name};
 pub use retry::{RetryPolicy, with_retry};

@@ -61,7 +61,7 @@ pub struct Received<T> {
 }
 
 /// A whole answer and the time it took, from before connecting to the last byte.
-pub struct Whole {
+pub struct Complete {
     /// The answer.
     pub body: Value,
     /// The time.
@@ -78,7 +78,7 @@ pub enum Streamed {
         ttft: Option<Duration>,
     },
     /// As one JSON body: the server does not stream.
-    Whole(Whole),
+    Complete(Complete),
 }
 
 impl Exchange {
@@ -103,14 +103,14 @@ impl Exchange {
     /// - `BadAnswer`: success with a body that is too large, or not JSON in UTF-8.
     ///
     /// `retry_after` is filled in from the header of any failed answer.
-    pub async fn json(&self, body: Vec<u8>) -> Received<Whole> {
+    pub async fn json(&self, body: Vec<u8>) -> Received<Complete> {
         let started = Instant::now();
         let mut hints = RateHints::default();
         let exchange = async {
             let response = self.answered(body, &mut hints).await?;
             self.read_json(response).await
         };
-        let result = self.within(exchange).await.map(|body| Whole { body, latency: started.elapsed() });
+        let result = self.within(exchange).await.map(|body| Complete { body, latency: started.elapsed() });
         Received { result, hints }
     }
 
@@ -125,7 +125,7 @@ impl Exchange {
             let response = self.answered(body, &mut hints).await?;
             if !is_event_stream(&response) {
                 let body = self.read_json(response).await?;
-                return Ok(Streamed::Whole(Whole { body, latency: started.elapsed() }));
+                return Ok(Streamed::Complete(Complete { body, latency: started.elapsed() }));
             }
             let ttft = self.read_events(response, reader, started).await?;
             Ok(Streamed::Events { latency: started.elapsed(), ttft })

@@ -2,7 +2,7 @@
 
 use super::words::line;
 use crate::core::domain::{Failure, FlowResult};
-use crate::core::privacy::neutralise::{for_spreadsheet, for_terminal};
+use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
 use crate::core::view::{DecayView, ExampleView, Report};
 
 const HEADER: [&str; 9] = ["dataset", "id", "status", "cluster", "code", "score", "threshold", "evidence", "input"];

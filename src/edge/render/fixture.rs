@@ -54,7 +54,7 @@ pub(super) fn rich() -> Report {
 /// A report of a dataset for whose window there is no traffic.
 pub(super) fn empty() -> Report {
     let view = DecayView {
-        taxonomy: None,
+        clustering_version: None,
         window: window("2026-09", 0, 0.0),
         reference: None,
         karats: None,
@@ -64,8 +64,8 @@ pub(super) fn empty() -> Report {
         alarm: None,
         shift: Vec::new(),
         clusters: Vec::new(),
-        unassigned_mass: 0.0,
-        not_embeddable_mass: 0.0,
+        unassigned_share: 0.0,
+        not_embeddable_share: 0.0,
         golden: 0,
         live: 0,
         examples: Vec::new(),
@@ -186,12 +186,12 @@ fn small() -> RunView {
     }
 }
 
-struct Mass(f64, f64, f64);
+struct Traffic(f64, f64, f64);
 
 fn cluster(
     id: &str,
     name: &str,
-    mass: Mass,
+    mass: Traffic,
     reference: Option<f64>,
     golden: (usize, usize),
     p: Option<f64>,
@@ -200,10 +200,10 @@ fn cluster(
         id: id.into(),
         name: name.into(),
         terms: name.split(' ').map(str::to_owned).collect(),
-        mass: mass.0,
+        traffic_share: mass.0,
         lo: mass.1,
         hi: mass.2,
-        reference_mass: reference,
+        reference_share: reference,
         golden: golden.0,
         live: golden.1,
         p_represented: p,
@@ -215,7 +215,7 @@ fn cluster(
 }
 
 fn clusters() -> Vec<ClusterView> {
-    let mut locker = cluster("c-07", "locker code", Mass(0.0512, 0.0408, 0.0633), None, (0, 0), Some(0.04));
+    let mut locker = cluster("c-07", "locker code", Traffic(0.0512, 0.0408, 0.0633), None, (0, 0), Some(0.04));
     locker.exemplars = vec![
         "My locker code does not work".into(),
         "I never got the code for the parcel locker at the station".into(),
@@ -224,11 +224,12 @@ fn clusters() -> Vec<ClusterView> {
     locker.nearest_example = Some("s-0007".into());
     locker.nearest_input = Some("Where is the parcel shop?".into());
     let mut pipes =
-        cluster("c-05", "refund | <script>", Mass(0.0284, 0.0211, 0.0371), Some(0.0261), (3, 1), Some(0.31));
+        cluster("c-05", "refund | <script>", Traffic(0.0284, 0.0211, 0.0371), Some(0.0261), (3, 1), Some(0.31));
     pipes.nearest_input = Some(FORMULA.into());
     pipes.exemplars = vec![SCRIPT.into(), ESCAPE.into(), LINK.into()];
-    let delivery = cluster("c-01", "delivery date", Mass(0.5430, 0.5190, 0.5660), Some(0.5770), (64, 61), Some(0.972));
-    let hours = cluster("c-02", "opening hours", Mass(0.3410, 0.3170, 0.3650), Some(0.3720), (53, 50), Some(0.991));
+    let delivery =
+        cluster("c-01", "delivery date", Traffic(0.5430, 0.5190, 0.5660), Some(0.5770), (64, 61), Some(0.972));
+    let hours = cluster("c-02", "opening hours", Traffic(0.3410, 0.3170, 0.3650), Some(0.3720), (53, 50), Some(0.991));
     vec![locker, pipes, delivery, hours]
 }
 
@@ -297,7 +298,7 @@ fn support() -> DecayView {
         summary: String::new(),
         dataset: "support".into(),
         dataset_version: "a1b2c3d4".repeat(8),
-        taxonomy: Some("tx-9f2c".into()),
+        clustering_version: Some("tx-9f2c".into()),
         space: "hashed-ngrams/1 dim=512".into(),
         window: window("2026-09", 4_812, 48_120.0),
         reference: Some(window("2026-06", 5_120, 51_200.0)),
@@ -311,8 +312,8 @@ fn support() -> DecayView {
             shift("length", 0.021, 0.214, 0.021, "median 41 → 42 characters"),
         ],
         clusters: clusters(),
-        unassigned_mass: 0.0344,
-        not_embeddable_mass: 0.002,
+        unassigned_share: 0.0344,
+        not_embeddable_share: 0.002,
         golden: 120,
         live: 112,
         examples: examples(),
@@ -353,7 +354,7 @@ fn support() -> DecayView {
 }
 
 fn billing() -> DecayView {
-    let mut invoices = cluster("b-01", "invoice copy", Mass(1.0, 0.99, 1.0), Some(1.0), (40, 40), Some(0.983));
+    let mut invoices = cluster("b-01", "invoice copy", Traffic(1.0, 0.99, 1.0), Some(1.0), (40, 40), Some(0.983));
     invoices.emerging = false;
     DecayView {
         dataset: "billing".into(),
@@ -367,8 +368,8 @@ fn billing() -> DecayView {
         alarm: None,
         shift: Vec::new(),
         clusters: vec![invoices],
-        unassigned_mass: 0.0,
-        not_embeddable_mass: 0.0,
+        unassigned_share: 0.0,
+        not_embeddable_share: 0.0,
         golden: 40,
         live: 40,
         examples: Vec::new(),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::core::domain::{Failure, FlowResult};
-use crate::core::privacy::neutralise::for_terminal;
+use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::Report;
 
 /// The report in its documented JSON form.

@@ -22,7 +22,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 use super::tables::{run_names, unrepresented};
 use super::words::{count, count_of, figure, line, or_nothing, share};
 use crate::core::domain::{Failure, FlowResult};
-use crate::core::privacy::neutralise::{for_terminal, xml_safe};
+use crate::core::privacy::sanitize::{for_terminal, xml_safe};
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::{ClusterView, DecayView, Report, RunView};
 
@@ -111,7 +111,7 @@ fn decay_suite(view: &DecayView) -> TestSuite {
             ("dataset", &view.dataset),
             ("dataset_version", &view.dataset_version),
             ("space", &view.space),
-            ("taxonomy", view.taxonomy.as_deref().unwrap_or("none")),
+            ("taxonomy", view.clustering_version.as_deref().unwrap_or("none")),
             ("window", &view.window.window().label()),
             ("karats", &view.karats.map_or_else(String::new, |karats| figure(karats, 2))),
             ("verdict", view.verdict.name()),
@@ -140,7 +140,7 @@ fn cluster_status(cluster: &ClusterView, exemplars: &str) -> TestCaseStatus {
     let represented = share(cluster.p_represented.unwrap_or(0.0));
     let message = format!(
         "{} of traffic, {represented} of it represented; {} in it: {exemplars}",
-        share(cluster.mass),
+        share(cluster.traffic_share),
         count_of(cluster.live, "live example")
     );
     skipped("unrepresented", &message)

@@ -3,7 +3,7 @@
 use super::meaning::meaning;
 use super::tables::{self, Kind, METHOD, Table};
 use super::words::line;
-use crate::core::privacy::neutralise::{for_markdown, for_terminal};
+use crate::core::privacy::sanitize::{for_markdown, for_terminal};
 use crate::core::view::{DecayView, Report};
 
 /// Rows shown of a long table.

@@ -1,7 +1,7 @@
 //! Turns a view model into text: Markdown, HTML, JSON, JUnit XML, CSV and terminal tables.
 //!
 //! Nothing is computed here that the view model does not already say; every format puts the same `tables` into its
-//! own syntax. Text that came from outside (inputs, names, messages) is neutralised by the format that prints it.
+//! own syntax. Text that came from outside (inputs, names, messages) is sanitized by the format that prints it.
 
 mod csv;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::markdown::{code_block, table_text};
 use super::tables;
 use super::words::line;
-use crate::core::privacy::neutralise::{for_markdown, truncate_chars};
+use crate::core::privacy::sanitize::{for_markdown, truncate_chars};
 use crate::core::view::{DecayView, Report};
 
 /// Rows shown of each table.
@@ -38,14 +38,14 @@ pub fn step_summary(report: &Report) -> String {
 
 /// The first lines and the last, which holds the verdicts; spaces stay, since they align the labels.
 fn headline(lines: &[String]) -> Vec<String> {
-    let kept = |text: &String| truncate_chars(text, 300).into_owned();
+    let stored = |text: &String| truncate_chars(text, 300).into_owned();
     match lines {
         [first @ .., last] if lines.len() > HEADLINE => {
-            let shown = first.iter().take(HEADLINE - 2).map(kept);
+            let shown = first.iter().take(HEADLINE - 2).map(stored);
             let skipped = format!("… {} more lines", lines.len() - HEADLINE + 1);
-            shown.chain([skipped, kept(last)]).collect()
+            shown.chain([skipped, stored(last)]).collect()
         }
-        _ => lines.iter().map(kept).collect(),
+        _ => lines.iter().map(stored).collect(),
     }
 }
 

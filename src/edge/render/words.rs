@@ -1,6 +1,6 @@
 //! How figures and text are worded, the same in every format.
 
-use crate::core::privacy::neutralise::truncate_chars;
+use crate::core::privacy::sanitize::truncate_chars;
 
 /// What stands where nothing was measured.
 pub(super) const NOTHING: &str = "–";

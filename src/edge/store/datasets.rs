@@ -8,10 +8,10 @@ use crate::core::golden::example_from_canonical;
 
 /// A part of a dataset version that is being kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptPart(Vec<u8>);
+pub struct StoredPart(Vec<u8>);
 
 /// The examples of a kept dataset version, a part at a time.
-pub struct KeptExamples<'a> {
+pub struct StoredExamples<'a> {
     store: &'a Store,
     parts: std::vec::IntoIter<i64>,
     part: std::vec::IntoIter<Example>,
@@ -23,8 +23,8 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_part(&self, rows: String) -> Result<KeptPart, Failure> {
-        let part = KeptPart(contents::hash(rows.as_bytes()));
+    pub fn save_part(&self, rows: String) -> Result<StoredPart, Failure> {
+        let part = StoredPart(contents::hash(rows.as_bytes()));
         self.writer().write(move |connection| contents::put(connection, rows.as_bytes()).map(drop))?;
         Ok(part)
     }
@@ -33,7 +33,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_dataset(&self, dataset: &str, version: &str, parts: Vec<KeptPart>, now: &str) -> Result<(), Failure> {
+    pub fn save_dataset(&self, dataset: &str, version: &str, parts: Vec<StoredPart>, now: &str) -> Result<(), Failure> {
         let (dataset, version, now) = (dataset.to_owned(), version.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
             let sql = "INSERT OR IGNORE INTO dataset_versions (dataset, version, first_seen) VALUES (?1, ?2, ?3)";
@@ -54,7 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_suite(&self, suite: &str, version: &str, content: String, now: &str) -> Result<(), Failure> {
+    pub fn save_suite(&self, suite: &str, version: &str, content: String, now: &str) -> Result<(), Failure> {
         let (suite, version, now) = (suite.to_owned(), version.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
             let content = contents::put(connection, content.as_bytes())?;
@@ -69,7 +69,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure; `Ok(None)` where there is no such version.
-    pub fn kept_examples(&self, dataset: &str, version: &str) -> Result<Option<KeptExamples<'_>>, Failure> {
+    pub fn stored_examples(&self, dataset: &str, version: &str) -> Result<Option<StoredExamples<'_>>, Failure> {
         let connection = self.reader();
         let read = || -> rusqlite::Result<Option<Vec<i64>>> {
             let sql = "SELECT version FROM dataset_versions WHERE dataset = ?1 AND substr(version, 1, length(?2)) = ?2 \
@@ -84,7 +84,7 @@ impl Store {
                 .map(Some)
         };
         let parts = read().map_err(|error| self.fail(error))?;
-        Ok(parts.map(|parts| KeptExamples {
+        Ok(parts.map(|parts| StoredExamples {
             store: self,
             parts: parts.into_iter(),
             part: Vec::new().into_iter(),
@@ -101,11 +101,11 @@ impl Store {
         let text = text.map_err(|error| self.fail(error))?;
         let rows = text.lines().zip(first_line..).map(|(row, line)| example_from_canonical(line, row));
         rows.collect::<Result<_, _>>()
-            .map_err(|error| Failure::store("a kept version of a dataset cannot be read").caused_by(error))
+            .map_err(|error| Failure::store("a stored version of a dataset cannot be read").caused_by(error))
     }
 }
 
-impl Iterator for KeptExamples<'_> {
+impl Iterator for StoredExamples<'_> {
     type Item = Result<Example, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {

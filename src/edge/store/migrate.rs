@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_spaces.sql"),
     include_str!("migrations/0003_runner.sql"),
+    include_str!("migrations/0004_names.sql"),
 ];
 
 /// Marks a file as karat's (`PRAGMA application_id`): the bytes of "KARA".

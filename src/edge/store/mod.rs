@@ -3,15 +3,15 @@
 //! Reads go through the connection of the [`Store`]; writes go through one writer thread (`writer`), which groups
 //! what is waiting into one commit and answers only once it is on disk. Several karat processes may share one file.
 
-mod assays;
 mod cache;
 mod contents;
 mod datasets;
+mod embedding_spaces;
 mod health;
+mod measurements;
 mod migrate;
 mod outcomes;
 mod queue;
-mod spaces;
 mod traffic;
 mod vectors;
 mod writer;
@@ -24,12 +24,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::core::domain::Failure;
 
-pub use assays::{AssayRow, StoredTaxonomy};
 pub use cache::CacheStats;
-pub use datasets::{KeptExamples, KeptPart};
+pub use datasets::{StoredExamples, StoredPart};
+pub use embedding_spaces::EmbeddingSpaceRow;
+pub use measurements::{MeasurementRow, StoredClustering};
 pub use outcomes::{RunHeader, StoredRun};
 pub use queue::{FlagRow, FlagUpdate};
-pub use spaces::SpaceRow;
 pub use traffic::{Reject, SourceStats, StoredRecord};
 pub use writer::{Writer, Written};
 

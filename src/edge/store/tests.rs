@@ -114,13 +114,13 @@ fn a_dataset_version_in_parts_reads_back_in_order_and_is_kept_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     let row = |id: u32| format!("{{\"id\":\"{id}\",\"input\":\"x\"}}");
-    let parts = || vec![store.keep_part([row(2), row(1)].join("\n")).unwrap(), store.keep_part(row(3)).unwrap()];
-    store.keep_dataset("d", "v1", parts(), "2026-01-01T00:00:00Z").unwrap();
-    store.keep_dataset("d", "v1", parts(), "2026-01-02T00:00:00Z").unwrap();
-    let kept = store.kept_examples("d", "v").unwrap().unwrap();
-    let found: Vec<_> = kept.map(|example| example.map(|example| (example.id, example.line)).unwrap()).collect();
+    let parts = || vec![store.save_part([row(2), row(1)].join("\n")).unwrap(), store.save_part(row(3)).unwrap()];
+    store.save_dataset("d", "v1", parts(), "2026-01-01T00:00:00Z").unwrap();
+    store.save_dataset("d", "v1", parts(), "2026-01-02T00:00:00Z").unwrap();
+    let stored = store.stored_examples("d", "v").unwrap().unwrap();
+    let found: Vec<_> = stored.map(|example| example.map(|example| (example.id, example.line)).unwrap()).collect();
     assert_eq!(found, [("2".to_owned(), 1), ("1".to_owned(), 2), ("3".to_owned(), 3)]);
-    assert!(store.kept_examples("d", "w").unwrap().is_none());
+    assert!(store.stored_examples("d", "w").unwrap().is_none());
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ fn traffic(id: &str, at: &str) -> TrafficRecord {
         input: format!("text of {id}"),
         output: None,
         group: Some("g".into()),
-        inclusion_probability: 0.5,
+        sample_rate: 0.5,
     }
 }
 
@@ -197,8 +197,8 @@ fn traffic_is_kept_once_and_found_by_its_window() {
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     let records =
         vec![traffic("a", "2026-08-31T23:59:59Z"), traffic("b", "2026-09-01"), traffic("c", "2026-09-30T23:59:59Z")];
-    assert_eq!(store.keep_traffic("s", records.clone()).unwrap(), 3);
-    assert_eq!(store.keep_traffic("s", records).unwrap(), 0);
+    assert_eq!(store.save_traffic("s", records.clone()).unwrap(), 3);
+    assert_eq!(store.save_traffic("s", records).unwrap(), 0);
     let month = Window::parse("2026-09", parse_timestamp("2026-09-01").unwrap()).unwrap();
     let found: Vec<_> = store.traffic("s", month).unwrap().into_iter().map(|stored| stored.record.record_id).collect();
     assert_eq!(found, ["b", "c"]);
@@ -213,7 +213,7 @@ fn traffic_is_kept_once_and_found_by_its_window() {
 fn vectors_are_kept_by_text_and_space() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
-    store.keep_vectors("a", vec![("x".into(), vec![1.0, -0.5])]).unwrap();
+    store.save_vectors("a", vec![("x".into(), vec![1.0, -0.5])]).unwrap();
     let found = store.vectors("a", &["y", "x"]).unwrap();
     assert_eq!(found.get(&1), Some(&vec![1.0, -0.5]));
     assert!(!found.contains_key(&0) && store.vectors("b", &["x"]).unwrap().is_empty());
@@ -249,8 +249,8 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     assert_eq!((run.header.repeats, run.header.prompt, run.header.selection.as_str(), run.done), (1, None, "", 1));
     let outcome = store.outcomes("run-1").unwrap().remove(0);
     assert_eq!((outcome.output.as_deref(), outcome.cached, outcome.cost), (Some("x"), false, None));
-    let kept = store.kept_examples("d", "dv").unwrap().unwrap();
-    assert_eq!(kept.map(|example| example.unwrap().id).collect::<Vec<_>>(), ["1", "2"]);
+    let stored = store.stored_examples("d", "dv").unwrap().unwrap();
+    assert_eq!(stored.map(|example| example.unwrap().id).collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!(store.cache_stats(0).unwrap().answers, 0, "answers without a request key serve nobody");
     assert_eq!(store.integrity().unwrap(), Vec::<String>::new());
     drop(store);

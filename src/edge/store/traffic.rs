@@ -61,7 +61,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<usize, Failure> {
+    pub fn save_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<usize, Failure> {
         let source = source.to_owned();
         let (send, receive) = std::sync::mpsc::channel();
         self.writer().write(move |connection| {
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_rejects(&self, source: &str, file: &str, rejects: Vec<Reject>) -> Result<(), Failure> {
+    pub fn save_rejects(&self, source: &str, file: &str, rejects: Vec<Reject>) -> Result<(), Failure> {
         let (source, file) = (source.to_owned(), file.to_owned());
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM traffic_rejects WHERE source = ?1 AND file = ?2", [&source, &file])?;
@@ -98,7 +98,7 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn traffic(&self, source: &str, window: Window) -> Result<Vec<StoredRecord>, Failure> {
-        let sql = "SELECT t.record_id, t.at, t.grp, t.inclusion, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data \
+        let sql = "SELECT t.record_id, t.at, t.grp, t.sample_rate, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data \
                    FROM traffic t JOIN contents i ON i.id = t.input LEFT JOIN contents o ON o.id = t.output \
                    LEFT JOIN contents s ON s.id = t.structure WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id";
         let connection = self.reader();
@@ -112,7 +112,7 @@ impl Store {
                             record_id: row.get(0)?,
                             at: timestamp(row.get(1)?),
                             group: row.get(2)?,
-                            inclusion_probability: row.get(3)?,
+                            sample_rate: row.get(3)?,
                             input: contents::unpack_text(row, 5)?,
                             structure: if present(9)? { Some(contents::unpack_text(row, 9)?) } else { None },
                             output: if present(7)? { Some(contents::unpack_text(row, 7)?) } else { None },
@@ -143,7 +143,7 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn traffic_stats(&self) -> Result<Vec<SourceStats>, Failure> {
-        let sql = "SELECT source, count(*), sum(1.0 / inclusion), count(DISTINCT input), count(DISTINCT grp), \
+        let sql = "SELECT source, count(*), sum(1.0 / sample_rate), count(DISTINCT input), count(DISTINCT grp), \
                    count(output), min(at), max(at), \
                    (SELECT count(*) FROM traffic_rejects r WHERE r.source = t.source) \
                    FROM traffic t GROUP BY source ORDER BY source";
@@ -182,7 +182,7 @@ fn insert_record(connection: &Connection, source: &str, record: &TrafficRecord) 
     let input = contents::put(connection, record.input.as_bytes())?;
     let output = record.output.as_ref().map(|output| contents::put(connection, output.as_bytes())).transpose()?;
     let structure = record.structure.as_ref().map(|json| contents::put(connection, json.as_bytes())).transpose()?;
-    let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, inclusion, structure) \
+    let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, sample_rate, structure) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(sql)?.execute(params![
         source,
@@ -191,7 +191,7 @@ fn insert_record(connection: &Connection, source: &str, record: &TrafficRecord) 
         input,
         output,
         record.group,
-        record.inclusion_probability,
+        record.sample_rate,
         structure
     ])
 }

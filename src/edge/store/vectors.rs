@@ -36,7 +36,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_vectors(&self, space: &str, vectors: Vec<(String, Vec<f32>)>) -> Result<(), Failure> {
+    pub fn save_vectors(&self, space: &str, vectors: Vec<(String, Vec<f32>)>) -> Result<(), Failure> {
         let mut rest = vectors;
         while !rest.is_empty() {
             let batch: Vec<_> = rest.drain(..rest.len().min(BATCH)).collect();

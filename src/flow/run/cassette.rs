@@ -8,7 +8,7 @@ use super::render::Renderer;
 use crate::core::domain::{CallError, CallErrorKind, Failure, RecordedOutcome, Request, Response};
 use crate::edge::endpoint::{CassetteEntry, CassetteHeader, CassetteWriter};
 use crate::edge::store::{RunHeader, Store};
-use crate::flow::kept_set::{Selection, selected};
+use crate::flow::stored_dataset::{Selection, selected};
 
 /// Writes the cassette of a finished run, an entry an outcome, in the order of the dataset.
 ///

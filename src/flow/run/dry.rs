@@ -2,44 +2,44 @@
 
 use jiff::Timestamp;
 
-use super::endpoints::Asked;
+use super::endpoints::ReadyEndpoint;
 use super::render::Renderer;
-use super::{Ready, RunOptions, cache_since};
+use super::{PreparedSuite, RunOptions, cache_since};
 use crate::core::domain::{Example, Failure, NamedPrompt, Suite};
 use crate::core::pricing::estimated_tokens;
 use crate::core::view::PlanCell;
 use crate::edge::store::Store;
-use crate::flow::kept_set::Selection;
-use crate::flow::{Events, Workbench};
+use crate::flow::stored_dataset::Selection;
+use crate::flow::{Events, Workspace};
 
 /// What a run of the suite would ask, and about what it would cost. Credentials must be there, as for the run itself.
 ///
 /// # Errors
 /// As those of a run before its first request.
 pub fn dry_run(
-    bench: &Workbench,
+    workspace: &Workspace,
     suite: &Suite,
     options: &RunOptions,
     now: Timestamp,
     events: Events<'_>,
 ) -> Result<Vec<PlanCell>, Failure> {
-    let ready = Ready::new(bench, suite, options, now, events)?;
+    let ready = PreparedSuite::new(workspace, suite, options, now, events)?;
     let selection = Selection { filters: options.filters.clone(), limit: options.limit };
-    let cells = ready.cells().map(|(asked, prompt)| {
-        let renderer = Renderer::new(suite, prompt, &ready.set, &bench.secrets)?;
+    let targets = ready.targets().map(|(asked, prompt)| {
+        let renderer = Renderer::new(suite, prompt, &ready.set, &workspace.secrets)?;
         let mut count = Count::default();
-        let since = cache_since(bench, options, asked, "")?;
-        for example in ready.set.selected(&bench.store, &selection)? {
+        let since = cache_since(workspace, options, asked, "")?;
+        for example in ready.set.selected(&workspace.store, &selection)? {
             let example = example?;
             for trial in 0..ready.repeats {
-                count.take(&bench.store, &renderer, &example, trial, asked, since)?;
+                count.take(&workspace.store, &renderer, &example, trial, asked, since)?;
             }
         }
-        let last = bench.store.latest_run(&suite.name, asked.endpoint.name(), prompt.name.as_deref())?;
-        let mean = last.map(|run| bench.store.mean_answer_tokens(&run.header.run_id)).transpose()?.flatten();
-        Ok(count.cell(suite, prompt, asked, mean))
+        let last = workspace.store.latest_run(&suite.name, asked.endpoint.name(), prompt.name.as_deref())?;
+        let mean = last.map(|run| workspace.store.mean_answer_tokens(&run.header.run_id)).transpose()?.flatten();
+        Ok(count.target(suite, prompt, asked, mean))
     });
-    cells.collect()
+    targets.collect()
 }
 
 /// What was counted of one prompt on one endpoint.
@@ -59,7 +59,7 @@ impl Count {
         renderer: &Renderer,
         example: &Example,
         trial: u32,
-        asked: &Asked,
+        asked: &ReadyEndpoint,
         since: Option<i64>,
     ) -> Result<(), Failure> {
         let request = match renderer.request(example, trial) {
@@ -82,7 +82,7 @@ impl Count {
     }
 
     /// `mean` is that of the tokens of an answer in the last run.
-    fn cell(self, suite: &Suite, prompt: &NamedPrompt, asked: &Asked, mean: Option<f64>) -> PlanCell {
+    fn target(self, suite: &Suite, prompt: &NamedPrompt, asked: &ReadyEndpoint, mean: Option<f64>) -> PlanCell {
         let each = mean.or(asked.answer_limit.map(|limit| limit as f64));
         let answer_tokens = each.map(|each| (each * self.requests as f64).round() as u64);
         let cost =

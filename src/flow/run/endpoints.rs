@@ -17,14 +17,14 @@ use crate::edge::endpoint::{
 };
 use crate::edge::net::{ClientOptions, Limiters, RetryPolicy, client};
 use crate::edge::store::Store;
-use crate::flow::Workbench;
+use crate::flow::Workspace;
 
 /// Days before its end from which a model's end is warned about.
 const EOL_AHEAD: i64 = 60;
 
 /// An endpoint with what is known of its costs.
 #[derive(Clone)]
-pub(super) struct Asked {
+pub(super) struct ReadyEndpoint {
     pub endpoint: Arc<dyn Endpoint>,
     pub price: Option<Price>,
     pub eol: Option<Date>,
@@ -51,12 +51,12 @@ pub(super) fn endpoint_names(store: &Store, suite: &Suite, options: &RunOptions)
 ///
 /// # Errors
 /// A data failure with the nearest name.
-pub(super) fn definition(bench: &Workbench, name: &str, suite: &Suite) -> Result<EndpointDefinition, Failure> {
-    if let Some(known) = bench.workspace.endpoints.get(name) {
+pub(super) fn definition(workspace: &Workspace, name: &str, suite: &Suite) -> Result<EndpointDefinition, Failure> {
+    if let Some(known) = workspace.config.endpoints.get(name) {
         return Ok(known.clone());
     }
     definition_of_id(name).ok_or_else(|| {
-        let known: Vec<_> = bench.workspace.endpoints.keys().map(String::as_str).collect();
+        let known: Vec<_> = workspace.config.endpoints.keys().map(String::as_str).collect();
         let hint = match nearest(name, &known) {
             Some(nearest) => format!("did you mean \"{nearest}\"? Defined are {}", known.join(", ")),
             None if known.is_empty() => "none is defined".to_owned(),
@@ -69,24 +69,24 @@ pub(super) fn definition(bench: &Workbench, name: &str, suite: &Suite) -> Result
 
 /// Makes an endpoint ready; nothing is sent.
 pub(super) fn prepare(
-    bench: &Workbench,
+    workspace: &Workspace,
     name: &str,
     suite: &Suite,
     limiters: &Limiters,
     most: usize,
-) -> Result<Asked, Failure> {
-    let EndpointDefinition { settings, price, eol, .. } = definition(bench, name, suite)?;
+) -> Result<ReadyEndpoint, Failure> {
+    let EndpointDefinition { settings, price, eol, .. } = definition(workspace, name, suite)?;
     let mut limit = None;
     let costs = matches!(settings, EndpointSettings::Api(_));
     let endpoint: Arc<dyn Endpoint> = match settings {
-        EndpointSettings::Baseline { dataset, k } => Arc::new(baseline(bench, name, suite, dataset.as_deref(), k)?),
+        EndpointSettings::Baseline { dataset, k } => Arc::new(baseline(workspace, name, suite, dataset.as_deref(), k)?),
         EndpointSettings::Replay { cassette } => {
-            Arc::new(Replay::open(name.to_owned(), &bench.workspace.root.join(cassette))?)
+            Arc::new(Replay::open(name.to_owned(), &workspace.config.root.join(cassette))?)
         }
         EndpointSettings::Exec { command, workers, params, revision, timeout, max_retries } => {
             limit = answer_limit(&params);
             let retry = RetryPolicy { max_retries, ..RetryPolicy::default() };
-            let folder = bench.workspace.root.clone();
+            let folder = workspace.config.root.clone();
             let name = name.to_owned();
             Arc::new(ExecEndpoint::new(ExecSettings {
                 name,
@@ -101,10 +101,10 @@ pub(super) fn prepare(
         }
         EndpointSettings::Api(api) => {
             limit = answer_limit(&api.params);
-            Arc::new(api_endpoint(&bench.secrets, name, &api, limiters, most)?)
+            Arc::new(api_endpoint(&workspace.secrets, name, &api, limiters, most)?)
         }
     };
-    Ok(Asked { endpoint, price, eol, costs, answer_limit: limit })
+    Ok(ReadyEndpoint { endpoint, price, eol, costs, answer_limit: limit })
 }
 
 fn api_endpoint(
@@ -172,30 +172,30 @@ pub struct ApiProbe {
 ///
 /// # Errors
 /// A data failure for settings that cannot be used; an incomplete one where nobody answers.
-pub async fn probe_endpoint(bench: &Workbench, name: &str, api: &ApiDefinition) -> Result<ApiProbe, Failure> {
-    let endpoint = api_endpoint(&bench.secrets, name, api, &Limiters::default(), 1)?;
+pub async fn probe_endpoint(workspace: &Workspace, name: &str, api: &ApiDefinition) -> Result<ApiProbe, Failure> {
+    let endpoint = api_endpoint(&workspace.secrets, name, api, &Limiters::default(), 1)?;
     match endpoint.probe().await {
         Ok((status, date, took)) => Ok(ApiProbe { status, date, took }),
         Err(error) => {
-            let message = bench.secrets.mask().text(&error.message).into_owned();
+            let message = workspace.secrets.mask().text(&error.message).into_owned();
             Err(Failure::new(FailureKind::Incomplete, message))
         }
     }
 }
 
 fn baseline(
-    bench: &Workbench,
+    workspace: &Workspace,
     name: &str,
     suite: &Suite,
     labelled: Option<&str>,
     k: usize,
 ) -> Result<Baseline, Failure> {
-    let memory = memory(bench, &bench.dataset(labelled.unwrap_or(&suite.dataset))?)?;
-    bench.check_server()?;
-    Ok(Baseline::new(name.to_owned(), k, memory, bench.embedder.clone()))
+    let memory = memory(workspace, &workspace.dataset(labelled.unwrap_or(&suite.dataset))?)?;
+    workspace.check_server()?;
+    Ok(Baseline::new(name.to_owned(), k, memory, workspace.embedder.clone()))
 }
 
-fn memory(bench: &Workbench, dataset: &Dataset) -> Result<BaselineMemory, Failure> {
+fn memory(workspace: &Workspace, dataset: &Dataset) -> Result<BaselineMemory, Failure> {
     let labelled: Vec<_> = dataset
         .examples
         .iter()
@@ -209,7 +209,7 @@ fn memory(bench: &Workbench, dataset: &Dataset) -> Result<BaselineMemory, Failur
         )));
     }
     let texts: Vec<String> = labelled.iter().map(|(_, text, _)| text.clone()).collect();
-    let vectors = bench.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &|_| ())?;
+    let vectors = workspace.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &|_| ())?;
     Ok(BaselineMemory {
         version: dataset.version.clone(),
         ids: labelled.iter().map(|(id, ..)| id.clone()).collect(),

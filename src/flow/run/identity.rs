@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::endpoints::Asked;
+use super::endpoints::ReadyEndpoint;
 use super::{Resume, RunOptions};
 use crate::core::domain::{Failure, NamedPrompt, Suite, short};
 use crate::core::golden::{diff, fingerprints};
 use crate::edge::config::suite_content;
 use crate::edge::store::{RunHeader, Store, StoredRun};
-use crate::flow::kept_set::{KeptSet, Selection};
+use crate::flow::stored_dataset::{Selection, StoredDataset};
 use crate::flow::{Event, Events};
 
 /// Changed examples named at most, and characters shown of each side of a changed part.
@@ -16,11 +16,11 @@ const SHOWN: usize = 10;
 const WIDTH: usize = 200;
 
 /// One prompt on one endpoint, about to be run.
-pub(super) struct Cell<'a> {
+pub(super) struct RunTarget<'a> {
     pub suite: &'a Suite,
-    pub set: &'a KeptSet,
+    pub set: &'a StoredDataset,
     pub prompt: &'a NamedPrompt,
-    pub asked: &'a Asked,
+    pub asked: &'a ReadyEndpoint,
     pub options: &'a RunOptions,
     pub repeats: u32,
     pub now: Timestamp,
@@ -29,16 +29,16 @@ pub(super) struct Cell<'a> {
 }
 
 /// A run with its header kept.
-pub(super) enum Begun {
+pub(super) enum StartedRun {
     /// Something is left to ask.
     Open(RunHeader),
     /// Nothing is.
-    Whole(RunHeader),
+    Complete(RunHeader),
 }
 
-impl Begun {
+impl StartedRun {
     pub fn run_id(&self) -> &str {
-        let (Self::Open(header) | Self::Whole(header)) = self;
+        let (Self::Open(header) | Self::Complete(header)) = self;
         &header.run_id
     }
 }
@@ -48,10 +48,10 @@ impl Begun {
 pub(super) fn resumed_since(
     store: &Store,
     suite: &str,
-    cells: impl Iterator<Item = (String, Option<String>)>,
+    targets: impl Iterator<Item = (String, Option<String>)>,
 ) -> Result<Option<Timestamp>, Failure> {
     let (mut unfinished, mut finished): (Vec<Timestamp>, Vec<Timestamp>) = (Vec::new(), Vec::new());
-    for (endpoint, prompt) in cells {
+    for (endpoint, prompt) in targets {
         let Some(run) = store.latest_run(suite, &endpoint, prompt.as_deref())? else { continue };
         let of = if run.finished_at.is_none() { &mut unfinished } else { &mut finished };
         of.extend(begun_at(&run));
@@ -64,25 +64,25 @@ fn begun_at(run: &StoredRun) -> Option<Timestamp> {
 }
 
 /// Begins a run, or takes up an earlier one where the options say so.
-pub(super) fn begin(store: &Store, cell: &Cell<'_>, events: Events<'_>) -> Result<Begun, Failure> {
-    let earlier = earlier(store, cell)?;
-    let name = cell.prompt.name.as_deref();
+pub(super) fn begin(store: &Store, target: &RunTarget<'_>, events: Events<'_>) -> Result<StartedRun, Failure> {
+    let earlier = earlier(store, target)?;
+    let name = target.prompt.name.as_deref();
     let Some(run) = earlier else {
-        if cell.options.resume.is_some() || cell.options.retry_errors {
-            let on = cell.asked.endpoint.name();
-            events(Event::Note(format!("no run of {} on {on} to go on with: beginning one", cell.suite.name)));
+        if target.options.resume.is_some() || target.options.retry_errors {
+            let on = target.asked.endpoint.name();
+            events(Event::Note(format!("no run of {} on {on} to go on with: beginning one", target.suite.name)));
         }
-        let selection = Selection { filters: cell.options.filters.clone(), limit: cell.options.limit };
-        let header = header(store, cell, cell.repeats, &selection)?;
+        let selection = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
+        let header = header(store, target, target.repeats, &selection)?;
         store.begin_run(header.clone())?;
-        return Ok(Begun::Open(header));
+        return Ok(StartedRun::Open(header));
     };
     debug_assert_eq!(run.header.prompt.as_deref(), name);
-    refuse_changed(store, cell, &run)?;
+    refuse_changed(store, target, &run)?;
     let (done, errors, _) = store.run_totals(&run.header.run_id)?;
-    let open = done < run.header.total as u64 || (cell.options.retry_errors && errors > 0);
+    let open = done < run.header.total as u64 || (target.options.retry_errors && errors > 0);
     if open {
-        return Ok(Begun::Open(run.header));
+        return Ok(StartedRun::Open(run.header));
     }
     if run.finished_at.is_none() {
         // It was broken off between its last outcome and its end.
@@ -94,17 +94,17 @@ pub(super) fn begin(store: &Store, cell: &Cell<'_>, events: Events<'_>) -> Resul
         run.header.suite,
         run.header.endpoint
     )));
-    Ok(Begun::Whole(run.header))
+    Ok(StartedRun::Complete(run.header))
 }
 
 /// The run that goes on, where there is one.
-fn earlier(store: &Store, cell: &Cell<'_>) -> Result<Option<StoredRun>, Failure> {
-    let (suite, endpoint, prompt) = (&cell.suite.name, cell.asked.endpoint.name(), cell.prompt.name.as_deref());
-    match &cell.options.resume {
-        None if !cell.options.retry_errors => Ok(None),
+fn earlier(store: &Store, target: &RunTarget<'_>) -> Result<Option<StoredRun>, Failure> {
+    let (suite, endpoint, prompt) = (&target.suite.name, target.asked.endpoint.name(), target.prompt.name.as_deref());
+    match &target.options.resume {
+        None if !target.options.retry_errors => Ok(None),
         None | Some(Resume::Latest) => {
             let latest = store.latest_run(suite, endpoint, prompt)?;
-            Ok(latest.filter(|run| run.finished_at.is_none() || begun_at(run) >= cell.resumed))
+            Ok(latest.filter(|run| run.finished_at.is_none() || begun_at(run) >= target.resumed))
         }
         Some(Resume::Run(id)) => {
             let run = run_by_id(store, id)?;
@@ -128,29 +128,29 @@ pub(super) fn run_by_id(store: &Store, id: &str) -> Result<StoredRun, Failure> {
     store.run(id)?.ok_or_else(missing)
 }
 
-fn header(store: &Store, cell: &Cell<'_>, repeats: u32, selection: &Selection) -> Result<RunHeader, Failure> {
-    let examples = cell.set.selected;
+fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selection) -> Result<RunHeader, Failure> {
+    let examples = target.set.selected;
     if examples == 0 {
-        return Err(Failure::data(format!("no example of {} is left to run", cell.set.label()))
+        return Err(Failure::data(format!("no example of {} is left to run", target.set.label()))
             .hint("loosen --filter or --limit; retired examples are never run"));
     }
     let mut header = RunHeader {
         run_id: uuid::Uuid::now_v7().to_string(),
-        suite: cell.suite.name.clone(),
-        suite_version: cell.suite.version.clone(),
-        dataset: cell.set.name.clone(),
-        dataset_version: cell.set.version.clone(),
-        endpoint: cell.asked.endpoint.name().to_owned(),
-        endpoint_fingerprint: cell.asked.endpoint.fingerprint().to_owned(),
-        prompt: cell.prompt.name.clone(),
+        suite: target.suite.name.clone(),
+        suite_version: target.suite.version.clone(),
+        dataset: target.set.name.clone(),
+        dataset_version: target.set.version.clone(),
+        endpoint: target.asked.endpoint.name().to_owned(),
+        endpoint_fingerprint: target.asked.endpoint.fingerprint().to_owned(),
+        prompt: target.prompt.name.clone(),
         repeats,
         selection: selection.to_text()?,
         total: examples * repeats as usize,
         // What one command began has one time, also where it goes on later.
-        started_at: cell.resumed.unwrap_or(cell.now).to_string(),
+        started_at: target.resumed.unwrap_or(target.now).to_string(),
     };
-    if cell.options.fixed_id {
-        header.run_id = fixed_id(store, &header, cell.now)?;
+    if target.options.fixed_id {
+        header.run_id = fixed_id(store, &header, target.now)?;
     }
     Ok(header)
 }
@@ -172,16 +172,16 @@ fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<String,
 }
 
 /// Refuses to go on where anything that decides the outcomes changed, and says what.
-fn refuse_changed(store: &Store, cell: &Cell<'_>, run: &StoredRun) -> Result<(), Failure> {
+fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Result<(), Failure> {
     let old = &run.header;
-    let asked_for = Selection { filters: cell.options.filters.clone(), limit: cell.options.limit };
+    let asked_for = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
     let other_selection = asked_for != Selection::default() && asked_for != Selection::of_run(old)?;
     let changed = [
-        ("suite", old.suite_version != cell.suite.version),
-        ("dataset", old.dataset_version != cell.set.version),
-        ("endpoint", old.endpoint_fingerprint != cell.asked.endpoint.fingerprint()),
+        ("suite", old.suite_version != target.suite.version),
+        ("dataset", old.dataset_version != target.set.version),
+        ("endpoint", old.endpoint_fingerprint != target.asked.endpoint.fingerprint()),
         ("--limit or --filter", other_selection),
-        ("--repeat", cell.options.repeats.is_some_and(|repeats| repeats != old.repeats)),
+        ("--repeat", target.options.repeats.is_some_and(|repeats| repeats != old.repeats)),
     ];
     let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(what, _)| *what).collect();
     if names.is_empty() {
@@ -189,10 +189,10 @@ fn refuse_changed(store: &Store, cell: &Cell<'_>, run: &StoredRun) -> Result<(),
     }
     let mut details = Vec::new();
     if names.contains(&"suite") {
-        details.extend(suite_changes(store, cell.suite, &old.suite_version)?);
+        details.extend(suite_changes(store, target.suite, &old.suite_version)?);
     }
     if names.contains(&"dataset") {
-        details.extend(dataset_changes(store, cell.set, &old.dataset_version)?);
+        details.extend(dataset_changes(store, target.set, &old.dataset_version)?);
     }
     if names.contains(&"endpoint") {
         details.push(format!("endpoint {}: its URL, model, params or headers are not those of the run", old.endpoint));
@@ -234,10 +234,10 @@ fn suite_changes(store: &Store, suite: &Suite, version: &str) -> Result<Vec<Stri
 }
 
 /// The examples that differ, by id.
-fn dataset_changes(store: &Store, set: &KeptSet, version: &str) -> Result<Vec<String>, Failure> {
+fn dataset_changes(store: &Store, set: &StoredDataset, version: &str) -> Result<Vec<String>, Failure> {
     let read = |version: &str| -> Result<_, Failure> {
-        let Some(kept) = store.kept_examples(&set.name, version)? else { return Ok(None) };
-        Ok(Some(fingerprints(&kept.collect::<Result<Vec<_>, _>>()?)))
+        let Some(stored) = store.stored_examples(&set.name, version)? else { return Ok(None) };
+        Ok(Some(fingerprints(&stored.collect::<Result<Vec<_>, _>>()?)))
     };
     let (Some(before), Some(after)) = (read(version)?, read(&set.version)?) else { return Ok(Vec::new()) };
     let changes = diff(&before, &after).changes;

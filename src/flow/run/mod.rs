@@ -19,12 +19,12 @@ use tokio::sync::watch;
 use self::cassette::write_cassette;
 pub use self::dry::dry_run;
 pub use self::endpoints::{ApiProbe, eol_warning, probe_endpoint};
-use self::endpoints::{Asked, endpoint_names, prepare};
-use self::identity::{Begun, Cell, begin, resumed_since};
+use self::endpoints::{ReadyEndpoint, endpoint_names, prepare};
+use self::identity::{RunTarget, StartedRun, begin, resumed_since};
 use self::render::Renderer;
-use self::work::{Limits, Purse, Work, ask_all};
-use super::kept_set::{KeptSet, Selection, keep_set};
-use super::{Event, Events, Workbench};
+use self::work::{Budget, Limits, RunPlan, ask_all};
+use super::stored_dataset::{Selection, StoredDataset, save_set};
+use super::{Event, Events, Workspace};
 use crate::core::domain::{Example, Failure, NamedPrompt, Suite, nearest};
 use crate::core::quality::{RunIdentity, RunTally};
 use crate::core::view::RunView;
@@ -131,7 +131,7 @@ impl Stopped {
 /// A data failure for a suite, dataset or endpoint that cannot be used, before anything of the suite is sent; a store
 /// failure when outcomes can no longer be kept.
 pub async fn run_suites(
-    bench: &Workbench,
+    workspace: &Workspace,
     suites: &[Suite],
     options: &RunOptions,
     now: Timestamp,
@@ -144,11 +144,11 @@ pub async fn run_suites(
     let limits = Limits {
         interrupted: stop,
         deadline: options.max_time.map(|most| (tokio::time::Instant::now() + most, most)),
-        purse: Arc::new(Purse::new(options.max_cost)),
+        budget: Arc::new(Budget::new(options.max_cost)),
     };
     let mut views = Vec::new();
     for suite in suites {
-        if let Some(stopped) = run_suite(bench, suite, options, now, &limits, &mut views, events).await? {
+        if let Some(stopped) = run_suite(workspace, suite, options, now, &limits, &mut views, events).await? {
             return Ok((views, Some(stopped)));
         }
     }
@@ -157,7 +157,7 @@ pub async fn run_suites(
 
 /// Runs one suite, adds a view for each prompt and endpoint that was begun, and says why it stopped where it did.
 async fn run_suite(
-    bench: &Workbench,
+    workspace: &Workspace,
     suite: &Suite,
     options: &RunOptions,
     now: Timestamp,
@@ -165,36 +165,36 @@ async fn run_suite(
     views: &mut Vec<RunView>,
     events: Events<'_>,
 ) -> Result<Option<Stopped>, Failure> {
-    let ready = Ready::new(bench, suite, options, now, events)?;
+    let ready = PreparedSuite::new(workspace, suite, options, now, events)?;
     let goes_on = options.retry_errors || options.resume == Some(Resume::Latest);
-    let cells = ready.cells().map(|(asked, prompt)| (asked.endpoint.name().to_owned(), prompt.name.clone()));
-    let resumed = if goes_on { resumed_since(&bench.store, &suite.name, cells)? } else { None };
-    for (asked, prompt) in ready.cells() {
-        let cell = Cell { suite, set: &ready.set, prompt, asked, options, repeats: ready.repeats, now, resumed };
-        let begun = begin(&bench.store, &cell, events)?;
-        let renderer = Arc::new(Renderer::new(suite, prompt, &ready.set, &bench.secrets)?);
-        let stopped = match &begun {
-            Begun::Whole(_) => None,
-            Begun::Open(header) => {
-                let work = Work {
+    let targets = ready.targets().map(|(asked, prompt)| (asked.endpoint.name().to_owned(), prompt.name.clone()));
+    let resumed = if goes_on { resumed_since(&workspace.store, &suite.name, targets)? } else { None };
+    for (asked, prompt) in ready.targets() {
+        let target = RunTarget { suite, set: &ready.set, prompt, asked, options, repeats: ready.repeats, now, resumed };
+        let started = begin(&workspace.store, &target, events)?;
+        let renderer = Arc::new(Renderer::new(suite, prompt, &ready.set, &workspace.secrets)?);
+        let stopped = match &started {
+            StartedRun::Complete(_) => None,
+            StartedRun::Open(header) => {
+                let plan = RunPlan {
                     renderer: Arc::clone(&renderer),
                     asked: asked.clone(),
                     header,
                     selection: Selection::of_run(header)?,
                     retry_errors: options.retry_errors,
                     concurrency: options.concurrency,
-                    cache_since: cache_since(bench, options, asked, &header.run_id)?,
+                    cache_since: cache_since(workspace, options, asked, &header.run_id)?,
                     limits: limits.clone(),
                 };
-                ask_all(&bench.store, work, events).await?
+                ask_all(&workspace.store, plan, events).await?
             }
         };
-        views.push(stored_view(&bench.store, suite, begun.run_id())?);
+        views.push(stored_view(&workspace.store, suite, started.run_id())?);
         if stopped.is_some() {
             return Ok(stopped);
         }
         if let Some(path) = &options.record {
-            write_cassette(&bench.store, begun.run_id(), &renderer, path)?;
+            write_cassette(&workspace.store, started.run_id(), &renderer, path)?;
             events(Event::Note(format!("recorded {}", path.display())));
         }
     }
@@ -202,23 +202,23 @@ async fn run_suite(
 }
 
 /// Everything that is found out before anything is sent.
-struct Ready<'a> {
-    set: KeptSet,
-    endpoints: Vec<Asked>,
+struct PreparedSuite<'a> {
+    set: StoredDataset,
+    endpoints: Vec<ReadyEndpoint>,
     prompts: Vec<&'a NamedPrompt>,
     repeats: u32,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedSuite<'a> {
     fn new(
-        bench: &Workbench,
+        workspace: &Workspace,
         suite: &'a Suite,
         options: &RunOptions,
         now: Timestamp,
         events: Events<'_>,
     ) -> Result<Self, Failure> {
         let selection = Selection { filters: options.filters.clone(), limit: options.limit };
-        let set = keep_set(bench, &suite.dataset, &selection, now)?;
+        let set = save_set(workspace, &suite.dataset, &selection, now)?;
         let prompts = chosen_prompts(suite, options)?;
         let repeats = options.repeats.unwrap_or(suite.repeats);
         let needed = suite.scorers.iter().map(|scorer| scorer.reduce.trials()).max().unwrap_or(1);
@@ -230,30 +230,30 @@ impl<'a> Ready<'a> {
             .hint(format!("set \"repeat: {needed}\" in the suite or pass --repeat {needed}")));
         }
         for prompt in &prompts {
-            Renderer::new(suite, prompt, &set, &bench.secrets)?;
+            Renderer::new(suite, prompt, &set, &workspace.secrets)?;
         }
         let limiters = Limiters::default();
         let mut endpoints = Vec::new();
-        for name in endpoint_names(&bench.store, suite, options)? {
-            let asked = prepare(bench, &name, suite, &limiters, options.concurrency)?;
+        for name in endpoint_names(&workspace.store, suite, options)? {
+            let asked = prepare(workspace, &name, suite, &limiters, options.concurrency)?;
             if let Some(warning) = eol_warning(&name, asked.eol, now) {
                 events(Event::Warning(warning));
             }
             endpoints.push(asked);
         }
         refuse_options(options, &endpoints, prompts.len())?;
-        bench.store.keep_suite(&suite.name, &suite.version, suite_content(suite), &now.to_string())?;
+        workspace.store.save_suite(&suite.name, &suite.version, suite_content(suite), &now.to_string())?;
         Ok(Self { set, endpoints, prompts, repeats })
     }
 
     /// Every endpoint with every prompt.
-    fn cells(&self) -> impl Iterator<Item = (&Asked, &'a NamedPrompt)> {
+    fn targets(&self) -> impl Iterator<Item = (&ReadyEndpoint, &'a NamedPrompt)> {
         self.endpoints.iter().flat_map(|asked| self.prompts.iter().map(move |prompt| (asked, *prompt)))
     }
 }
 
 /// Refuses options that these endpoints cannot keep.
-fn refuse_options(options: &RunOptions, endpoints: &[Asked], prompts: usize) -> Result<(), Failure> {
+fn refuse_options(options: &RunOptions, endpoints: &[ReadyEndpoint], prompts: usize) -> Result<(), Failure> {
     if let Some(path) = &options.record {
         if endpoints.len() * prompts > 1 {
             return Err(Failure::usage("--record holds one run, but several endpoints or prompts would be run")
@@ -295,12 +295,17 @@ fn chosen_prompts<'a>(suite: &'a Suite, options: &RunOptions) -> Result<Vec<&'a 
 
 /// Since when an answer may serve again, in seconds since 1970; `None` where none may. By the clock, whatever time the
 /// run is given: the ages of answers are.
-fn cache_since(bench: &Workbench, options: &RunOptions, asked: &Asked, run_id: &str) -> Result<Option<i64>, Failure> {
-    let ttl = bench.workspace.cache_ttl;
+fn cache_since(
+    workspace: &Workspace,
+    options: &RunOptions,
+    asked: &ReadyEndpoint,
+    run_id: &str,
+) -> Result<Option<i64>, Failure> {
+    let ttl = workspace.config.cache_ttl;
     let may_serve = options.cache
         && asked.endpoint.is_cacheable()
         && !ttl.is_zero()
-        && bench.store.was_asked_before(asked.endpoint.fingerprint(), run_id)?;
+        && workspace.store.was_asked_before(asked.endpoint.fingerprint(), run_id)?;
     let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
     Ok(may_serve.then_some(since))
 }
@@ -317,8 +322,8 @@ pub fn stored_view(store: &Store, suite: &Suite, run_id: &str) -> Result<RunView
     let missed: HashSet<&str> = tally.missed().into_iter().collect();
     let mut examples: HashMap<String, Example> = HashMap::new();
     if !missed.is_empty() {
-        let kept = store.kept_examples(&run.header.dataset, &run.header.dataset_version)?;
-        for example in kept.ok_or_else(|| gone("dataset"))? {
+        let stored = store.stored_examples(&run.header.dataset, &run.header.dataset_version)?;
+        for example in stored.ok_or_else(|| gone("dataset"))? {
             let example = example?;
             if missed.contains(example.id.as_str()) {
                 examples.insert(example.id.clone(), example);

@@ -9,7 +9,7 @@ use crate::core::privacy::Mask;
 use crate::core::prompt::CompiledPrompt;
 use crate::core::scoring::CompiledScorers;
 use crate::edge::config::Secrets;
-use crate::flow::kept_set::KeptSet;
+use crate::flow::stored_dataset::StoredDataset;
 
 /// Renders the requests of one prompt of a suite, and scores their answers.
 pub(super) struct Renderer {
@@ -26,7 +26,7 @@ impl Renderer {
     ///
     /// # Errors
     /// A data failure naming the suite, for a template, a scorer or a reference that cannot be used.
-    pub fn new(suite: &Suite, prompt: &NamedPrompt, set: &KeptSet, secrets: &Secrets) -> Result<Self, Failure> {
+    pub fn new(suite: &Suite, prompt: &NamedPrompt, set: &StoredDataset, secrets: &Secrets) -> Result<Self, Failure> {
         let place = |error: &dyn std::fmt::Display| {
             let of = prompt.name.as_ref().map_or_else(String::new, |name| format!("prompts.{name}: "));
             Failure::data(format!("suites/{}.yaml: {of}{error}", suite.name))

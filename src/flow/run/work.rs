@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::Stopped;
-use super::endpoints::Asked;
+use super::endpoints::ReadyEndpoint;
 use super::render::Renderer;
 use crate::core::domain::{
     CallError, CallErrorKind, Example, Failure, FailureKind, Outcome, OutcomeResult, Request, Response,
@@ -21,10 +21,10 @@ use crate::core::domain::{
 use crate::core::pricing::estimated_tokens;
 use crate::edge::store::{RunHeader, Store};
 use crate::flow::event::Answered;
-use crate::flow::kept_set::{Selection, selected};
+use crate::flow::stored_dataset::{Selection, selected};
 use crate::flow::{Event, Events};
 
-/// Trials handed over at a time, so that reader and asker rarely wait for each other; one such batch is read ahead.
+/// Trials handed over at a time, so that reader and runner rarely wait for each other; one such batch is read ahead.
 const BATCH: usize = 128;
 
 /// Examples in hand for each request under way: besides it one that waits out a pause, and ones that are being written.
@@ -38,13 +38,13 @@ pub(super) struct Limits {
     /// When the time allowed is over, and how much it was.
     pub deadline: Option<(Instant, Duration)>,
     /// What may be spent.
-    pub purse: Arc<Purse>,
+    pub budget: Arc<Budget>,
 }
 
 /// What is to be asked, and how.
-pub(super) struct Work<'a> {
+pub(super) struct RunPlan<'a> {
     pub renderer: Arc<Renderer>,
-    pub asked: Asked,
+    pub asked: ReadyEndpoint,
     pub header: &'a RunHeader,
     pub selection: Selection,
     pub retry_errors: bool,
@@ -60,26 +60,26 @@ pub(super) struct Work<'a> {
 /// A store failure, where outcomes can no longer be kept.
 pub(super) async fn ask_all(
     store: &Arc<Store>,
-    work: Work<'_>,
+    plan: RunPlan<'_>,
     events: Events<'_>,
 ) -> Result<Option<Stopped>, Failure> {
-    let Work { renderer, asked, header, selection, retry_errors, concurrency, cache_since, limits } = work;
+    let RunPlan { renderer, asked, header, selection, retry_errors, concurrency, cache_since, limits } = plan;
     let (recorded, errors, spent) = store.run_totals(&header.run_id)?;
     let done = if retry_errors { recorded - errors } else { recorded };
     let prompt = header.prompt.as_ref().map_or_else(String::new, |prompt| format!(" with {prompt}"));
     let what = format!("{} on {}{prompt}", header.suite, header.endpoint);
     events(Event::Began { what, total: header.total as u64, done });
-    let purse = Arc::clone(&limits.purse);
-    purse.open(spent);
+    let budget = Arc::clone(&limits.budget);
+    budget.open(spent);
     let (store, run_id) = (Arc::clone(store), header.run_id.clone());
     let open = open_work(&store, header, selection, retry_errors);
-    let asker = Arc::new(Asker { store: Arc::clone(&store), renderer, asked, run_id, cache_since, purse });
+    let runner = Arc::new(TrialRunner { store: Arc::clone(&store), renderer, asked, run_id, cache_since, budget });
     let most = concurrency.max(1) * IN_HAND;
-    let mut crew = Crew { tasks: JoinSet::new(), about: HashMap::new(), asker, most };
-    let stopped = crew.work(open, limits, events).await;
+    let mut in_flight = InFlight { tasks: JoinSet::new(), about: HashMap::new(), runner, most };
+    let stopped = in_flight.work(open, limits, events).await;
     // What is under way was not answered yet: it is asked again on --resume.
-    crew.tasks.abort_all();
-    while crew.tasks.join_next().await.is_some() {}
+    in_flight.tasks.abort_all();
+    while in_flight.tasks.join_next().await.is_some() {}
     events(Event::Ended);
     let stopped = stopped?;
     if stopped.is_none() {
@@ -150,15 +150,15 @@ fn hand_over(
 type Trial = (Arc<Example>, u32);
 
 /// The requests in hand.
-struct Crew {
+struct InFlight {
     tasks: JoinSet<Result<Option<Answered>, Failure>>,
     /// What each task is about, for one that panics.
     about: HashMap<Id, (Arc<Example>, u32)>,
-    asker: Arc<Asker>,
+    runner: Arc<TrialRunner>,
     most: usize,
 }
 
-impl Crew {
+impl InFlight {
     /// Begins what is open and settles what is finished, until nothing is left or something stops it.
     async fn work(
         &mut self,
@@ -166,15 +166,15 @@ impl Crew {
         mut limits: Limits,
         events: Events<'_>,
     ) -> Result<Option<Stopped>, Failure> {
-        let purse = Arc::clone(&self.asker.purse);
+        let budget = Arc::clone(&self.runner.budget);
         let (mut ready, mut all_read) = (VecDeque::new(), false);
         loop {
-            while self.tasks.len() < self.most && !purse.is_empty() {
+            while self.tasks.len() < self.most && !budget.is_empty() {
                 let Some((example, trial)) = ready.pop_front() else { break };
                 self.begin(example, trial);
             }
-            if self.tasks.is_empty() && ((all_read && ready.is_empty()) || purse.is_empty()) {
-                return Ok(purse.exhausted());
+            if self.tasks.is_empty() && ((all_read && ready.is_empty()) || budget.is_empty()) {
+                return Ok(budget.exhausted());
             }
             tokio::select! {
                 biased;
@@ -192,8 +192,8 @@ impl Crew {
     }
 
     fn begin(&mut self, example: Arc<Example>, trial: u32) {
-        let (asker, about) = (Arc::clone(&self.asker), Arc::clone(&example));
-        let handle = self.tasks.spawn(async move { asker.ask(&example, trial).await });
+        let (runner, about) = (Arc::clone(&self.runner), Arc::clone(&example));
+        let handle = self.tasks.spawn(async move { runner.ask(&example, trial).await });
         self.about.insert(handle.id(), (about, trial));
     }
 
@@ -218,7 +218,7 @@ impl Crew {
                     CallError::new(CallErrorKind::Internal, "this example met a bug of karat; please report it");
                 let result = OutcomeResult::Failed(error);
                 let outcome = Outcome { example_id: example.id.clone(), trial, key: None, cost: None, result };
-                events(Event::Answered(self.asker.keep(outcome).await?));
+                events(Event::Answered(self.runner.keep(outcome).await?));
             }
         }
         Ok(())
@@ -226,17 +226,17 @@ impl Crew {
 }
 
 /// Asks for one example at a time.
-struct Asker {
+struct TrialRunner {
     store: Arc<Store>,
     renderer: Arc<Renderer>,
-    asked: Asked,
+    asked: ReadyEndpoint,
     run_id: String,
     cache_since: Option<i64>,
-    purse: Arc<Purse>,
+    budget: Arc<Budget>,
 }
 
-impl Asker {
-    /// Asks, scores and keeps; `None` where the purse does not reach for it.
+impl TrialRunner {
+    /// Asks, scores and keeps; `None` where the budget does not reach for it.
     async fn ask(&self, example: &Example, trial: u32) -> Result<Option<Answered>, Failure> {
         let request = match self.renderer.request(example, trial) {
             Ok(request) => request,
@@ -255,7 +255,7 @@ impl Asker {
         }
         let estimate = self.asked.estimate(&request);
         let is_bounded = self.asked.answer_limit.is_some();
-        let Some(reserved) = self.purse.reserve(estimate, is_bounded).await else { return Ok(None) };
+        let Some(reserved) = self.budget.reserve(estimate, is_bounded).await else { return Ok(None) };
         debug!(example = %example.id, trial, endpoint = self.asked.endpoint.name(), "asking");
         let answer = self.asked.endpoint.call(&request).await;
         let outcome = self.outcome(example, &request, answer);
@@ -292,7 +292,7 @@ impl Asker {
     }
 }
 
-impl Asked {
+impl ReadyEndpoint {
     /// About what a request will cost; nothing without a price.
     fn estimate(&self, request: &Request) -> f64 {
         let Some(price) = self.price else { return 0.0 };
@@ -312,7 +312,7 @@ impl Asked {
 }
 
 /// What was spent, what requests under way may cost, and the most allowed.
-pub(super) struct Purse {
+pub(super) struct Budget {
     most: Option<f64>,
     money: Mutex<Money>,
     settled: Notify,
@@ -328,7 +328,7 @@ struct Money {
     dearest: f64,
 }
 
-impl Purse {
+impl Budget {
     /// With nothing spent yet; `most: None` for no bound.
     pub fn new(most: Option<f64>) -> Self {
         Self { most, money: Mutex::default(), settled: Notify::new(), empty: AtomicBool::new(false) }
@@ -343,11 +343,11 @@ impl Purse {
 
     /// Sets money aside for a request, waiting for those under way where there is not enough: most cost less than their
     /// estimate. Where nothing bounds the answer, it is taken to cost as much as the dearest so far, and the first one
-    /// has all the money. `None` where there will not be enough: the purse then counts as empty.
+    /// has all the money. `None` where there will not be enough: the budget then counts as empty.
     async fn reserve(&self, estimate: f64, is_bounded: bool) -> Option<Reserved<'_>> {
         let Some(most) = self.most else {
             self.money().under_way += 1;
-            return Some(Reserved { purse: self, estimate: 0.0, cost: None });
+            return Some(Reserved { budget: self, estimate: 0.0, cost: None });
         };
         loop {
             let settled = self.settled.notified();
@@ -369,7 +369,7 @@ impl Purse {
                 if estimate <= left && (is_bounded || money.dearest > 0.0 || is_alone) {
                     money.reserved += estimate;
                     money.under_way += 1;
-                    return Some(Reserved { purse: self, estimate, cost: None });
+                    return Some(Reserved { budget: self, estimate, cost: None });
                 }
                 if is_alone {
                     self.empty.store(true, Ordering::Relaxed);
@@ -397,7 +397,7 @@ impl Purse {
 
 /// Money set aside for a request. Dropped, it is given back: no other request waits for one that was given up.
 struct Reserved<'a> {
-    purse: &'a Purse,
+    budget: &'a Budget,
     estimate: f64,
     cost: Option<f64>,
 }
@@ -411,14 +411,14 @@ impl Reserved<'_> {
 
 impl Drop for Reserved<'_> {
     fn drop(&mut self) {
-        let mut money = self.purse.money();
+        let mut money = self.budget.money();
         let cost = self.cost.unwrap_or(0.0);
         money.spent += cost;
         money.dearest = money.dearest.max(cost);
         money.reserved -= self.estimate;
         money.under_way -= 1;
         drop(money);
-        self.purse.settled.notify_waiters();
+        self.budget.settled.notify_waiters();
     }
 }
 
@@ -427,35 +427,35 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_purse_waits_for_what_is_under_way_before_it_counts_as_empty() {
-        let purse = Arc::new(Purse::new(Some(1.0)));
-        purse.open(0.4);
-        let first = purse.reserve(0.25, true).await.unwrap();
-        let second = purse.reserve(0.25, true).await.unwrap();
+    async fn a_budget_waits_for_what_is_under_way_before_it_counts_as_empty() {
+        let budget = Arc::new(Budget::new(Some(1.0)));
+        budget.open(0.4);
+        let first = budget.reserve(0.25, true).await.unwrap();
+        let second = budget.reserve(0.25, true).await.unwrap();
         let third = tokio::spawn({
-            let purse = Arc::clone(&purse);
-            async move { purse.reserve(0.25, true).await.map(|third| third.settle(Some(0.3))).is_some() }
+            let budget = Arc::clone(&budget);
+            async move { budget.reserve(0.25, true).await.map(|third| third.settle(Some(0.3))).is_some() }
         });
         tokio::task::yield_now().await;
-        assert!(!purse.is_empty() && !third.is_finished());
+        assert!(!budget.is_empty() && !third.is_finished());
         first.settle(Some(0.1));
         assert!(third.await.unwrap(), "the first cost less than was set aside");
         drop(second);
-        assert!(purse.reserve(0.25, true).await.is_none());
-        assert!(matches!(purse.exhausted(), Some(Stopped::Cost { spent, .. }) if (spent - 0.8).abs() < 1e-9));
-        assert!(Purse::new(None).reserve(1e9, false).await.is_some());
+        assert!(budget.reserve(0.25, true).await.is_none());
+        assert!(matches!(budget.exhausted(), Some(Stopped::Cost { spent, .. }) if (spent - 0.8).abs() < 1e-9));
+        assert!(Budget::new(None).reserve(1e9, false).await.is_some());
     }
 
     #[tokio::test]
     async fn the_first_answer_of_unknown_length_goes_alone_and_the_others_are_taken_to_cost_as_much() {
-        let purse = Purse::new(Some(1.0));
-        let first = purse.reserve(0.01, false).await.unwrap();
+        let budget = Budget::new(Some(1.0));
+        let first = budget.reserve(0.01, false).await.unwrap();
         assert!((first.estimate - 1.0).abs() < 1e-9);
         first.settle(Some(0.3));
-        let (second, third) = (purse.reserve(0.01, false).await.unwrap(), purse.reserve(0.01, false).await.unwrap());
+        let (second, third) = (budget.reserve(0.01, false).await.unwrap(), budget.reserve(0.01, false).await.unwrap());
         assert!((second.estimate - 0.3).abs() < 1e-9 && (third.estimate - 0.3).abs() < 1e-9);
         second.settle(Some(0.3));
         third.settle(Some(0.3));
-        assert!(purse.reserve(0.01, false).await.is_none(), "0.1 is left, and an answer cost 0.3");
+        assert!(budget.reserve(0.01, false).await.is_none(), "0.1 is left, and an answer cost 0.3");
     }
 }

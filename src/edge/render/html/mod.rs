@@ -6,7 +6,7 @@ mod parts;
 use askama::Template;
 
 use crate::core::domain::{Failure, FlowResult};
-use crate::core::privacy::neutralise::for_terminal;
+use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::Report;
 use page::Page;
 

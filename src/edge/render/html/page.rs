@@ -156,7 +156,7 @@ fn fine_print(report: &Report) -> Vec<HtmlTable> {
 
 impl Dataset {
     fn new(place: usize, view: &DecayView) -> Self {
-        let largest = view.unrepresented().map(|cluster| cluster.mass).fold(0.0, f64::max);
+        let largest = view.unrepresented().map(|cluster| cluster.traffic_share).fold(0.0, f64::max);
         let hidden = view.unrepresented().count().saturating_sub(CARDS);
         let groups = tables::first_reasons(view).into_iter().map(|code| group(view, code));
         Self {

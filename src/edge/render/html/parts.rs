@@ -100,15 +100,15 @@ impl Card {
     /// `largest` is the mass whose bar fills the width.
     pub(super) fn new(cluster: &ClusterView, largest: f64) -> Self {
         let scale = if largest > 0.0 { largest } else { 1.0 };
-        let unrepresented = cluster.unrepresented_mass();
+        let unrepresented = cluster.unrepresented_share();
         let represented = cluster.p_represented.map_or_else(|| NOTHING.into(), share);
         Self {
             name: line(&cluster.name, 80),
             emerging: cluster.emerging,
-            share: share(cluster.mass),
+            share: share(cluster.traffic_share),
             interval: share_interval(cluster.lo, cluster.hi),
             unrepresented_width: percent(unrepresented / scale),
-            represented_width: percent((cluster.mass - unrepresented) / scale),
+            represented_width: percent((cluster.traffic_share - unrepresented) / scale),
             standing: format!("{represented} of it represented; {} here", count_of(cluster.live, "live example")),
             exemplars: cluster.exemplars.iter().take(4).map(|text| line(text, 200)).collect(),
             terms: line(&cluster.terms.join(", "), 160),

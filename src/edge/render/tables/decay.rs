@@ -77,7 +77,7 @@ pub(in crate::edge::render) fn unrepresented(view: &DecayView, limit: usize) -> 
         let exemplars: Vec<_> = cluster.exemplars.iter().take(3).map(|text| line(text, 100)).collect();
         vec![
             cluster_name(cluster),
-            share(cluster.mass),
+            share(cluster.traffic_share),
             share_interval(cluster.lo, cluster.hi),
             represented(cluster),
             count(cluster.live),
@@ -112,9 +112,9 @@ pub(in crate::edge::render) fn clusters(view: &DecayView, limit: usize) -> Table
         vec![
             cluster_name(cluster),
             line(&cluster.id, 60),
-            share(cluster.mass),
+            share(cluster.traffic_share),
             share_interval(cluster.lo, cluster.hi),
-            cluster.reference_mass.map_or_else(|| NOTHING.into(), share),
+            cluster.reference_share.map_or_else(|| NOTHING.into(), share),
             represented(cluster),
             count(cluster.golden),
             count(cluster.live),

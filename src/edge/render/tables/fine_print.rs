@@ -23,9 +23,12 @@ pub(in crate::edge::render) fn fine_print(view: &DecayView) -> Table {
         ("Window", window(&view.window)),
         ("Reference window", view.reference.as_ref().map_or_else(|| "none".into(), window)),
         ("Space", view.space.clone()),
-        ("Taxonomy", view.taxonomy.clone().unwrap_or_else(|| "none: too few records to form clusters".into())),
-        ("Traffic in no cluster", share(view.unassigned_mass)),
-        ("Traffic with nothing to embed", share(view.not_embeddable_mass)),
+        (
+            "Taxonomy",
+            view.clustering_version.clone().unwrap_or_else(|| "none: too few records to form clusters".into()),
+        ),
+        ("Traffic in no cluster", share(view.unassigned_share)),
+        ("Traffic with nothing to embed", share(view.not_embeddable_share)),
     ];
     if let Some(estimate) = &view.estimate {
         rows.push(("Estimate taken from run", estimate.run_id.clone()));

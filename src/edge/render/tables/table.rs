@@ -17,7 +17,7 @@ pub(in crate::edge::render) enum Kind {
     Verdict,
 }
 
-/// Rows of raw text: whoever prints it neutralises it.
+/// Rows of raw text: whoever prints it sanitizes it.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::edge::render) struct Table {
     /// What the rows are.

@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle, Width};
 
 use super::wrap::{NARROWEST, columns, wrapped};
-use crate::core::privacy::neutralise::{for_terminal, truncate_chars};
+use crate::core::privacy::sanitize::{for_terminal, truncate_chars};
 use crate::edge::render::tables::{Kind, Table};
 
 /// Lines a row may take before it ends in `…`.

@@ -2,7 +2,7 @@
 
 use unicode_normalization::char::is_combining_mark;
 
-use crate::core::privacy::neutralise::for_terminal;
+use crate::core::privacy::sanitize::for_terminal;
 use crate::core::verdict::Verdict;
 
 /// Where the text of a headline starts, after its label.

@@ -7,24 +7,24 @@ use crate::core::domain::{Failure, Flag, ReasonCode, content_hash, short};
 use crate::core::golden::canonical_example;
 use crate::core::queue::{QueueEvent, QueueState, next};
 use crate::edge::store::{FlagRow, FlagUpdate};
-use crate::flow::Workbench;
+use crate::flow::Workspace;
 
 /// A flag, and where it stands.
-pub(super) struct JudgedFlag {
+pub(super) struct QueuedFlag {
     pub flag: Flag,
     pub state: QueueState,
 }
 
 /// The flags that wait for a person, in the order given, and every flag's next state. Reasons that were not `measured`
 /// stay as they are: nothing new is known about them.
-pub(super) fn judge(
-    bench: &Workbench,
+pub(super) fn evaluate(
+    workspace: &Workspace,
     inputs: &Inputs,
     flags: Vec<Flag>,
     measured: &dyn Fn(ReasonCode) -> bool,
-) -> Result<(Vec<JudgedFlag>, Vec<FlagUpdate>), Failure> {
+) -> Result<(Vec<QueuedFlag>, Vec<FlagUpdate>), Failure> {
     let dataset = &inputs.dataset.name;
-    let known: HashMap<(String, ReasonCode), FlagRow> = bench
+    let known: HashMap<(String, ReasonCode), FlagRow> = workspace
         .store
         .flags(dataset)?
         .into_iter()
@@ -41,14 +41,14 @@ pub(super) fn judge(
             )
         })
         .collect();
-    let (mut updates, mut judged) = (Vec::new(), Vec::new());
+    let (mut updates, mut queued) = (Vec::new(), Vec::new());
     for flag in flags {
         let hash = hashes.get(flag.example_id.as_str()).cloned().unwrap_or_default();
         let row = known.get(&(flag.example_id.clone(), flag.code));
         let example_changed = row.is_some_and(|row| row.example_hash != hash);
         let Some(state) = next(row.map(|row| row.state), QueueEvent::Flagged { example_changed }) else { continue };
         if state == QueueState::Queued {
-            judged.push(JudgedFlag { flag: flag.clone(), state });
+            queued.push(QueuedFlag { flag: flag.clone(), state });
         }
         // A decision is about the example as it was then: its hash stays until the decision falls.
         let example_hash =
@@ -65,5 +65,5 @@ pub(super) fn judge(
             updates.push(FlagUpdate { flag: row.flag, state, example_hash: row.example_hash });
         }
     }
-    Ok((judged, updates))
+    Ok((queued, updates))
 }

@@ -8,7 +8,7 @@ use crate::core::view::DecayView;
 
 /// A taxonomy as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredTaxonomy {
+pub struct StoredClustering {
     /// Hash of its content.
     pub version: String,
     /// Label of the window its first clusters were fitted on.
@@ -21,9 +21,9 @@ pub struct StoredTaxonomy {
 
 /// An assay as kept.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AssayRow {
+pub struct MeasurementRow {
     /// Globally unique id (UUID v7).
-    pub assay_id: String,
+    pub measurement_id: String,
     /// When it was made (RFC 3339).
     pub measured_at: String,
     /// Its result.
@@ -35,19 +35,19 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_taxonomy(
+    pub fn save_clustering(
         &self,
         dataset: &str,
         space: &str,
-        taxonomy: StoredTaxonomy,
+        clustering: StoredClustering,
         now: &str,
     ) -> Result<(), Failure> {
         let (dataset, space, now) = (dataset.to_owned(), space.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
-            let content = contents::put(connection, taxonomy.content.as_bytes())?;
-            let sql = "INSERT INTO taxonomies (version, dataset, space, reference, parent, content, created_at) \
+            let content = contents::put(connection, clustering.content.as_bytes())?;
+            let sql = "INSERT INTO clusterings (version, dataset, space, reference, parent, content, created_at) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (version) DO UPDATE SET content = excluded.content";
-            let StoredTaxonomy { version, reference, parent, .. } = taxonomy;
+            let StoredClustering { version, reference, parent, .. } = clustering;
             connection.execute(sql, params![version, dataset, space, reference, parent, content, now]).map(drop)
         })
     }
@@ -56,14 +56,14 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn taxonomies(&self, dataset: &str, space: &str) -> Result<Vec<StoredTaxonomy>, Failure> {
-        let sql = "SELECT t.version, t.reference, t.parent, c.codec, c.data FROM taxonomies t \
+    pub fn clusterings(&self, dataset: &str, space: &str) -> Result<Vec<StoredClustering>, Failure> {
+        let sql = "SELECT t.version, t.reference, t.parent, c.codec, c.data FROM clusterings t \
                    JOIN contents c ON c.id = t.content WHERE t.dataset = ?1 AND t.space = ?2 ORDER BY t.rowid DESC";
         let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<StoredTaxonomy>> {
+        let read = || -> rusqlite::Result<Vec<StoredClustering>> {
             let mut statement = connection.prepare(sql)?;
             let rows = statement.query_map([dataset, space], |row| {
-                Ok(StoredTaxonomy {
+                Ok(StoredClustering {
                     version: row.get(0)?,
                     reference: row.get(1)?,
                     parent: row.get(2)?,
@@ -75,19 +75,19 @@ impl Store {
         read().map_err(|error| self.fail(error))
     }
 
-    /// Keeps the result of an assay.
+    /// Keeps the result of a decay measurement.
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_assay(&self, row: &AssayRow) -> Result<(), Failure> {
+    pub fn save_measurement(&self, row: &MeasurementRow) -> Result<(), Failure> {
         let view = serde_json::to_string(&row.view)
-            .map_err(|error| Failure::other("an assay cannot be written").caused_by(error))?;
-        let (id, at) = (row.assay_id.clone(), row.measured_at.clone());
+            .map_err(|error| Failure::other("a decay measurement cannot be written").caused_by(error))?;
+        let (id, at) = (row.measurement_id.clone(), row.measured_at.clone());
         let (dataset, version, space) =
             (row.view.dataset.clone(), row.view.dataset_version.clone(), row.view.space.clone());
         self.writer().write(move |connection| {
             let view = contents::put(connection, view.as_bytes())?;
-            let sql = "INSERT INTO assays (assay_id, dataset, dataset_version, space, measured_at, view) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let sql = "INSERT INTO decay_measurements (measurement_id, dataset, dataset_version, space, measured_at, view) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             connection.execute(sql, params![id, dataset, version, space, at, view]).map(drop)
         })
     }
@@ -96,9 +96,9 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn assays(&self, dataset: &str, space: &str, limit: usize) -> Result<Vec<AssayRow>, Failure> {
-        let sql = "SELECT a.assay_id, a.measured_at, c.codec, c.data FROM assays a JOIN contents c ON c.id = a.view \
-                   WHERE a.dataset = ?1 AND a.space = ?2 ORDER BY a.measured_at DESC, a.assay_id DESC LIMIT ?3";
+    pub fn measurements(&self, dataset: &str, space: &str, limit: usize) -> Result<Vec<MeasurementRow>, Failure> {
+        let sql = "SELECT a.measurement_id, a.measured_at, c.codec, c.data FROM decay_measurements a JOIN contents c ON c.id = a.view \
+                   WHERE a.dataset = ?1 AND a.space = ?2 ORDER BY a.measured_at DESC, a.measurement_id DESC LIMIT ?3";
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<(String, String, String)>> {
             let mut statement = connection.prepare(sql)?;
@@ -109,11 +109,12 @@ impl Store {
         };
         let rows = read().map_err(|error| self.fail(error))?;
         rows.into_iter()
-            .map(|(assay_id, measured_at, text)| {
+            .map(|(measurement_id, measured_at, text)| {
                 let view = serde_json::from_str(&text).map_err(|error| {
-                    Failure::store(format!("the kept assay {assay_id} cannot be read")).caused_by(error)
+                    Failure::store(format!("the stored decay measurement {measurement_id} cannot be read"))
+                        .caused_by(error)
                 })?;
-                Ok(AssayRow { assay_id, measured_at, view })
+                Ok(MeasurementRow { measurement_id, measured_at, view })
             })
             .collect()
     }

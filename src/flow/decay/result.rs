@@ -6,22 +6,22 @@ use serde::Serialize;
 
 use super::clusters::Clusters;
 use super::inputs::{Embedded, Inputs};
-use super::queue::JudgedFlag;
+use super::queue::QueuedFlag;
 use crate::core::cluster::medoids;
-use crate::core::coverage::{Coverage, CoverageAssay};
+use crate::core::coverage::{Coverage, CoverageMeasurement};
 use crate::core::domain::{Failure, RecordedOutcome, Score, Scorer};
 use crate::core::estimate::{Stratum, candidates, today};
-use crate::core::privacy::neutralise::truncate_chars;
+use crate::core::privacy::sanitize::truncate_chars;
 use crate::core::scoring::reduce;
 use crate::core::shift::{ShiftOptions, ShiftSample, ShiftTest, shift_tests, vocabulary};
 use crate::core::stats::{Interval, effective_n, wilson};
-use crate::core::verdict::{GateResult, Verdict, judge_minimum, overall};
+use crate::core::verdict::{GateResult, Verdict, evaluate_minimum, overall};
 use crate::core::view::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
     SignalCount, summary,
 };
 use crate::edge::config::suite_from_content;
-use crate::flow::Workbench;
+use crate::flow::Workspace;
 
 /// One record of the window, as `karat decay --records` writes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,13 +53,13 @@ const SHOWN: usize = 200;
 const CANDIDATE_FLOOR: f32 = 0.2;
 
 pub(super) fn assemble(
-    bench: &Workbench,
+    workspace: &Workspace,
     inputs: &Inputs,
     embedded: &Embedded,
     topics: &[usize],
-    measured: Option<&CoverageAssay>,
+    measured: Option<&CoverageMeasurement>,
     clusters: &Clusters,
-    judged: &[JudgedFlag],
+    queued: &[QueuedFlag],
 ) -> Result<(DecayView, Vec<RecordRow>), Failure> {
     let mut notes = inputs.notes.clone();
     let live = embedded.live.rows.len();
@@ -68,7 +68,7 @@ pub(super) fn assemble(
             "coverage cannot be calibrated on {live} live examples: at least 20 of two topics are needed, which this space can tell apart"
         ));
     }
-    let gates = gates(bench, measured);
+    let gates = gates(workspace, measured);
     let verdict = match measured {
         None => Verdict::Inconclusive,
         Some(_) => overall(&gates),
@@ -83,8 +83,8 @@ pub(super) fn assemble(
         summary: String::new(),
         dataset: inputs.dataset.name.clone(),
         dataset_version: inputs.dataset.version.clone(),
-        taxonomy: clusters.version.clone(),
-        space: bench.space().to_owned(),
+        clustering_version: clusters.version.clone(),
+        space: workspace.space().to_owned(),
         window: inputs.now.summary(),
         reference: inputs.reference.as_ref().map(super::WindowRecords::summary),
         karats: measured.map(|m| 24.0 * m.now.value),
@@ -96,19 +96,19 @@ pub(super) fn assemble(
             hi: gap.interval.hi,
             p_value: gap.p_value,
         }),
-        alarm: measured.and_then(|m| m.gap).map(|gap| gap.p_value < bench.workspace.decay.policy.alarm_level),
+        alarm: measured.and_then(|m| m.gap).map(|gap| gap.p_value < workspace.config.decay.policy.alarm_level),
         shift: shift(inputs, embedded),
         clusters: cluster_views(inputs, embedded, clusters, measured),
-        unassigned_mass: share(
+        unassigned_share: share(
             &mut rows.clone().filter(|row| clusters.now[*row].is_none() && embedded.now.is_embeddable(*row)),
         ),
-        not_embeddable_mass: share(&mut rows.filter(|row| !embedded.now.is_embeddable(*row))),
+        not_embeddable_share: share(&mut rows.filter(|row| !embedded.now.is_embeddable(*row))),
         golden: inputs.dataset.examples.len(),
         live,
-        examples: example_views(inputs, clusters, judged),
-        signals: signal_counts(judged),
+        examples: example_views(inputs, clusters, queued),
+        signals: signal_counts(queued),
         candidates: candidate_views(inputs, embedded, clusters, measured),
-        estimate: estimate(bench, inputs, embedded, topics, measured)?,
+        estimate: estimate(workspace, inputs, embedded, topics, measured)?,
         gates,
         verdict,
         notes,
@@ -121,8 +121,8 @@ fn coverage_view(coverage: &Coverage) -> CoverageView {
     CoverageView { value: coverage.value, lo: coverage.interval.lo, hi: coverage.interval.hi }
 }
 
-fn gates(bench: &Workbench, measured: Option<&CoverageAssay>) -> Vec<GateResult> {
-    let settings = &bench.workspace.decay;
+fn gates(workspace: &Workspace, measured: Option<&CoverageMeasurement>) -> Vec<GateResult> {
+    let settings = &workspace.config.decay;
     let gate = settings.min_karats.map(|minimum| {
         let name = format!("needs {minimum} karats");
         let require_decision = settings.require_decision;
@@ -134,7 +134,7 @@ fn gates(bench: &Workbench, measured: Option<&CoverageAssay>) -> Vec<GateResult>
         let interval = Interval { lo: karats(measured.now.interval.lo), hi: karats(measured.now.interval.hi) };
         let detail =
             format!("{:.1} karats, 95 % interval {:.1}–{:.1}", karats(measured.now.value), interval.lo, interval.hi);
-        GateResult { name, verdict: judge_minimum(interval, minimum), detail, require_decision }
+        GateResult { name, verdict: evaluate_minimum(interval, minimum), detail, require_decision }
     });
     gate.into_iter().collect()
 }
@@ -183,21 +183,21 @@ fn cluster_views(
     inputs: &Inputs,
     embedded: &Embedded,
     clusters: &Clusters,
-    measured: Option<&CoverageAssay>,
+    measured: Option<&CoverageMeasurement>,
 ) -> Vec<ClusterView> {
     let Some(book) = &clusters.book else { return Vec::new() };
     let count = book.ids.len();
-    let now = masses(&clusters.now, &inputs.now.weights, count);
+    let now = weights_by_cluster(&clusters.now, &inputs.now.weights, count);
     let then = inputs
         .reference
         .as_ref()
         .zip(clusters.reference.as_ref())
-        .map(|(records, placed)| masses(placed, &records.weights, count));
+        .map(|(records, placed)| weights_by_cluster(placed, &records.weights, count));
     let exemplars = medoids(&embedded.now, &inputs.now.weights, &clusters.now, count, EXEMPLARS);
     let represented: Option<Vec<f64>> = measured.map(|m| {
         let weighted =
             m.now.records.iter().zip(&inputs.now.weights).map(|(record, weight)| record.p_represented * weight);
-        masses(&clusters.now, &weighted.collect::<Vec<_>>(), count)
+        weights_by_cluster(&clusters.now, &weighted.collect::<Vec<_>>(), count)
     });
     let nearest = nearest_examples(inputs, clusters, measured, count);
     let total: f64 = inputs.now.weights.iter().sum();
@@ -206,34 +206,34 @@ fn cluster_views(
     let live: std::collections::HashSet<usize> = embedded.live.rows.iter().copied().collect();
     let mut views: Vec<ClusterView> = (0..count)
         .map(|cluster| {
-            let mass = if total > 0.0 { now[cluster] / total } else { 0.0 };
-            let interval = wilson(mass * sampled, sampled, 0.95);
+            let share = if total > 0.0 { now[cluster] / total } else { 0.0 };
+            let interval = wilson(share * sampled, sampled, 0.95);
             let golden: Vec<usize> =
                 (0..clusters.golden.len()).filter(|row| clusters.golden[*row] == Some(cluster)).collect();
             let reference_total: f64 = inputs.reference.as_ref().map_or(0.0, |records| records.weights.iter().sum());
             ClusterView {
                 id: book.ids[cluster].clone(),
-                name: book.taxonomy.names[cluster].clone(),
-                terms: book.taxonomy.terms[cluster].clone(),
-                mass,
+                name: book.clustering.names[cluster].clone(),
+                terms: book.clustering.terms[cluster].clone(),
+                traffic_share: share,
                 lo: interval.lo,
                 hi: interval.hi,
-                reference_mass: then.as_ref().map(|then| then[cluster] / reference_total),
+                reference_share: then.as_ref().map(|then| then[cluster] / reference_total),
                 golden: golden.len(),
                 live: golden.iter().filter(|row| live.contains(row)).count(),
                 p_represented: represented.as_ref().filter(|_| now[cluster] > 0.0).map(|r| r[cluster] / now[cluster]),
                 exemplars: exemplars[cluster].iter().map(|row| shown(&inputs.now.records[*row].record.input)).collect(),
                 nearest_example: nearest[cluster].map(|row| example(row).id.clone()),
                 nearest_input: nearest[cluster].map(|row| shown(&inputs.texts[embedded.live.rows[row]])),
-                emerging: book.born[cluster].is_some(),
+                emerging: book.new_since[cluster].is_some(),
             }
         })
-        .filter(|view| view.mass > 0.0 || view.reference_mass.is_some_and(|mass| mass > 0.0))
+        .filter(|view| view.traffic_share > 0.0 || view.reference_share.is_some_and(|share| share > 0.0))
         .collect();
     views.sort_by(|a, b| {
-        b.unrepresented_mass()
-            .total_cmp(&a.unrepresented_mass())
-            .then(b.mass.total_cmp(&a.mass))
+        b.unrepresented_share()
+            .total_cmp(&a.unrepresented_share())
+            .then(b.traffic_share.total_cmp(&a.traffic_share))
             .then_with(|| a.id.cmp(&b.id))
     });
     views
@@ -243,42 +243,45 @@ fn cluster_views(
 fn nearest_examples(
     inputs: &Inputs,
     clusters: &Clusters,
-    measured: Option<&CoverageAssay>,
+    measured: Option<&CoverageMeasurement>,
     count: usize,
 ) -> Vec<Option<usize>> {
-    let mut masses = vec![BTreeMap::new(); count];
+    let mut weights_by_cluster = vec![BTreeMap::new(); count];
     let records = measured.map(|m| m.now.records.as_slice()).unwrap_or_default();
     for ((record, weight), cluster) in records.iter().zip(&inputs.now.weights).zip(&clusters.now) {
         if let Some((nearest, cluster)) = record.nearest.zip(*cluster) {
-            *masses[cluster].entry(nearest).or_insert(0.0) += weight * (1.0 - record.p_represented);
+            *weights_by_cluster[cluster].entry(nearest).or_insert(0.0) += weight * (1.0 - record.p_represented);
         }
     }
-    let largest = |masses: BTreeMap<usize, f64>| {
-        masses.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(nearest, _)| nearest)
+    let largest = |weights_by_cluster: BTreeMap<usize, f64>| {
+        weights_by_cluster
+            .into_iter()
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+            .map(|(nearest, _)| nearest)
     };
-    masses.into_iter().map(largest).collect()
+    weights_by_cluster.into_iter().map(largest).collect()
 }
 
-fn masses(placed: &[Option<usize>], weights: &[f64], clusters: usize) -> Vec<f64> {
-    let mut masses = vec![0.0; clusters];
+fn weights_by_cluster(placed: &[Option<usize>], weights: &[f64], clusters: usize) -> Vec<f64> {
+    let mut weights_by_cluster = vec![0.0; clusters];
     for (cluster, weight) in placed.iter().zip(weights) {
         if let Some(cluster) = cluster {
-            masses[*cluster] += weight;
+            weights_by_cluster[*cluster] += weight;
         }
     }
-    masses
+    weights_by_cluster
 }
 
 fn shown(text: &str) -> String {
     truncate_chars(text, SHOWN).into_owned()
 }
 
-fn example_views(inputs: &Inputs, clusters: &Clusters, judged: &[JudgedFlag]) -> Vec<ExampleView> {
+fn example_views(inputs: &Inputs, clusters: &Clusters, queued: &[QueuedFlag]) -> Vec<ExampleView> {
     let rows: BTreeMap<&str, usize> =
         inputs.dataset.examples.iter().enumerate().map(|(row, example)| (example.id.as_str(), row)).collect();
     let mut views: Vec<ExampleView> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    for JudgedFlag { flag, state } in judged {
+    for QueuedFlag { flag, state } in queued {
         let reason = ReasonView {
             code: flag.code.name().to_owned(),
             score: flag.score,
@@ -304,10 +307,10 @@ fn example_views(inputs: &Inputs, clusters: &Clusters, judged: &[JudgedFlag]) ->
 }
 
 /// Flagged examples by their first reason, the most frequent first. Flags come ranked, so the first seen is first.
-fn signal_counts(judged: &[JudgedFlag]) -> Vec<SignalCount> {
+fn signal_counts(queued: &[QueuedFlag]) -> Vec<SignalCount> {
     let mut seen = std::collections::HashSet::new();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for JudgedFlag { flag, .. } in judged {
+    for QueuedFlag { flag, .. } in queued {
         if seen.insert(&flag.example_id) {
             *counts.entry(flag.code.name()).or_default() += 1;
         }
@@ -322,7 +325,7 @@ fn candidate_views(
     inputs: &Inputs,
     embedded: &Embedded,
     clusters: &Clusters,
-    measured: Option<&CoverageAssay>,
+    measured: Option<&CoverageMeasurement>,
 ) -> Vec<CandidateView> {
     let Some(measured) = measured else { return Vec::new() };
     let total: f64 = inputs.now.weights.iter().sum();
@@ -351,14 +354,14 @@ fn candidate_views(
 
 /// The estimate from the latest whole run of this version; of endpoints run together, the one the suite names first.
 fn estimate(
-    bench: &Workbench,
+    workspace: &Workspace,
     inputs: &Inputs,
     embedded: &Embedded,
     topics: &[usize],
-    measured: Option<&CoverageAssay>,
+    measured: Option<&CoverageMeasurement>,
 ) -> Result<Option<EstimateView>, Failure> {
     let Some(measured) = measured else { return Ok(None) };
-    let runs = bench.store.latest_runs_of_dataset(&inputs.dataset.name, &inputs.dataset.version)?;
+    let runs = workspace.store.latest_runs_of_dataset(&inputs.dataset.name, &inputs.dataset.version)?;
     let runnable =
         inputs.dataset.examples.iter().filter(|e| e.status != crate::core::domain::ExampleStatus::Retired).count();
     let whole = runs.into_iter().filter(|run| run.header.total == runnable * run.header.repeats as usize);
@@ -367,8 +370,10 @@ fn estimate(
     else {
         return Ok(None);
     };
-    let Some(scorer) = primary_scorer(bench, &run.header.suite, &run.header.suite_version)? else { return Ok(None) };
-    let outcomes = bench.store.outcomes(&run.header.run_id)?;
+    let Some(scorer) = primary_scorer(workspace, &run.header.suite, &run.header.suite_version)? else {
+        return Ok(None);
+    };
+    let outcomes = workspace.store.outcomes(&run.header.run_id)?;
     let strata = strata(inputs, embedded, topics, measured, &outcomes, &scorer);
     Ok(today(&strata, measured.now.value).map(|found| EstimateView {
         run_id: run.header.run_id,
@@ -385,8 +390,8 @@ fn estimate(
     }))
 }
 
-fn primary_scorer(bench: &Workbench, suite: &str, version: &str) -> Result<Option<Scorer>, Failure> {
-    let Some(content) = bench.store.suite_content(suite, version)? else { return Ok(None) };
+fn primary_scorer(workspace: &Workspace, suite: &str, version: &str) -> Result<Option<Scorer>, Failure> {
+    let Some(content) = workspace.store.suite_content(suite, version)? else { return Ok(None) };
     let suite = suite_from_content(suite, version, &content)?;
     Ok(suite.scorers.into_iter().next())
 }
@@ -396,14 +401,14 @@ fn strata(
     inputs: &Inputs,
     embedded: &Embedded,
     topics: &[usize],
-    measured: &CoverageAssay,
+    measured: &CoverageMeasurement,
     outcomes: &[RecordedOutcome],
     scorer: &Scorer,
 ) -> Vec<Stratum> {
     let mut strata = vec![Stratum::default(); topics.iter().max().map_or(0, |last| last + 1)];
     for (record, weight) in measured.now.records.iter().zip(&inputs.now.weights) {
         if let Some(nearest) = record.nearest {
-            strata[topics[nearest]].mass += weight * record.p_represented;
+            strata[topics[nearest]].weight += weight * record.p_represented;
         }
     }
     let mut scores: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
@@ -421,7 +426,7 @@ fn record_rows(
     inputs: &Inputs,
     embedded: &Embedded,
     clusters: &Clusters,
-    measured: Option<&CoverageAssay>,
+    measured: Option<&CoverageMeasurement>,
 ) -> Vec<RecordRow> {
     let rows = inputs.now.records.iter().enumerate();
     rows.map(|(row, stored)| {

@@ -14,17 +14,17 @@ const LINE_BREAK: char = '⏎';
 /// twice changes nothing.
 #[must_use]
 pub fn for_terminal(text: &str) -> Cow<'_, str> {
-    neutralise(text, false)
+    sanitize(text, false)
 }
 
 /// As [`for_terminal`], but for a text of several lines: `\n` stays, and `\r\n` becomes `\n`. A lone carriage return is escaped, for it
 /// would let the rest of the line overwrite its beginning.
 #[must_use]
 pub fn for_terminal_keeping_newlines(text: &str) -> Cow<'_, str> {
-    neutralise(text, true)
+    sanitize(text, true)
 }
 
-fn neutralise(text: &str, keep_newlines: bool) -> Cow<'_, str> {
+fn sanitize(text: &str, keep_newlines: bool) -> Cow<'_, str> {
     let safe = |c: char| !(c == '\t' || is_unsafe(c)) || (c == '\n' && keep_newlines);
     let Some(first) = text.find(|c| !safe(c)) else {
         return Cow::Borrowed(text);

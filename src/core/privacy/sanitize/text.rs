@@ -10,10 +10,10 @@ pub fn truncate_chars(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max || text.char_indices().nth(max).is_none() {
         return Cow::Borrowed(text);
     }
-    let Some(kept) = max.checked_sub(1) else {
+    let Some(stored) = max.checked_sub(1) else {
         return Cow::Borrowed("");
     };
-    let end = text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at);
+    let end = text.char_indices().nth(stored).map_or(text.len(), |(at, _)| at);
     let mut short = String::with_capacity(end + '…'.len_utf8());
     short.push_str(text.get(..end).unwrap_or_default());
     short.push('…');

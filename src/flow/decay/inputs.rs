@@ -4,15 +4,15 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::core::births::topics_of;
 use crate::core::domain::{Dataset, Failure, TextRule, Window, WindowSummary};
+use crate::core::new_clusters::topics_of;
 use crate::core::vector::Vectors;
 use crate::edge::store::StoredRecord;
-use crate::flow::{Events, Workbench};
+use crate::flow::{Events, Workspace};
 
 /// How an assay is done.
 #[derive(Debug, Clone, Default)]
-pub struct AssayOptions {
+pub struct DecayOptions {
     /// The window measured; the workspace's where none is given.
     pub window: Option<String>,
     /// The window it is compared with; the card's, or else the earliest of the same length, where none is given.
@@ -100,12 +100,12 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    pub fn load(bench: &Workbench, dataset: &str, options: &AssayOptions, at: Timestamp) -> Result<Self, Failure> {
-        let dataset = bench.dataset(dataset)?;
+    pub fn load(workspace: &Workspace, dataset: &str, options: &DecayOptions, at: Timestamp) -> Result<Self, Failure> {
+        let dataset = workspace.dataset(dataset)?;
         let source = source_of(&dataset, options);
-        let span = bench.store.traffic_span(&source)?;
+        let span = workspace.store.traffic_span(&source)?;
         let Some((first, last)) = span else {
-            let sources: Vec<String> = bench.store.traffic_stats()?.into_iter().map(|stats| stats.source).collect();
+            let sources: Vec<String> = workspace.store.traffic_stats()?.into_iter().map(|stats| stats.source).collect();
             let hint = if sources.is_empty() {
                 format!("import some with `karat traffic import FILE --source {source}`")
             } else {
@@ -117,12 +117,12 @@ impl Inputs {
             return Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint));
         };
         let mut notes = Vec::new();
-        let rule = bench.embedder.rule();
+        let rule = workspace.embedder.rule();
         let texts = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
-        let text = options.window.as_deref().unwrap_or(&bench.workspace.decay.window);
+        let text = options.window.as_deref().unwrap_or(&workspace.config.decay.window);
         let window = Window::parse(text, last).map_err(|problem| Failure::usage(format!("--window: {problem}")))?;
         let records = |window: Window| {
-            bench.store.traffic(&source, window).map(|records| WindowRecords::new(window, records, rule))
+            workspace.store.traffic(&source, window).map(|records| WindowRecords::new(window, records, rule))
         };
         let now = records(window)?;
         if now.is_empty() {
@@ -141,7 +141,7 @@ impl Inputs {
     }
 }
 
-fn source_of(dataset: &Dataset, options: &AssayOptions) -> String {
+fn source_of(dataset: &Dataset, options: &DecayOptions) -> String {
     options.source.clone().or_else(|| dataset.card.traffic.clone()).unwrap_or_else(|| "default".into())
 }
 
@@ -150,16 +150,16 @@ fn source_of(dataset: &Dataset, options: &AssayOptions) -> String {
 ///
 /// # Errors
 /// A data failure for a dataset that cannot be read; a store failure.
-pub fn texts_of(bench: &Workbench, dataset: &str, options: &AssayOptions) -> Result<Vec<String>, Failure> {
-    let dataset = bench.dataset(dataset)?;
-    let rule = bench.embedder.rule();
+pub fn texts_of(workspace: &Workspace, dataset: &str, options: &DecayOptions) -> Result<Vec<String>, Failure> {
+    let dataset = workspace.dataset(dataset)?;
+    let rule = workspace.embedder.rule();
     let mut texts: Vec<String> = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
     let source = source_of(&dataset, options);
-    if let Some((first, last)) = bench.store.traffic_span(&source)? {
+    if let Some((first, last)) = workspace.store.traffic_span(&source)? {
         let after = last.checked_add(SignedDuration::from_millis(1)).unwrap_or(last);
         let records = WindowRecords::new(
             Window { from: first, to: after },
-            bench.store.traffic(&source, Window { from: first, to: after })?,
+            workspace.store.traffic(&source, Window { from: first, to: after })?,
             rule,
         );
         texts.extend(records.records.into_iter().map(|stored| stored.record.input));
@@ -172,7 +172,7 @@ pub fn texts_of(bench: &Workbench, dataset: &str, options: &AssayOptions) -> Res
 /// The window named, or else the earliest of the same length that does not overlap.
 fn reference_window(
     dataset: &Dataset,
-    options: &AssayOptions,
+    options: &DecayOptions,
     window: Window,
     first: Timestamp,
 ) -> Result<Option<Window>, Failure> {
@@ -209,8 +209,8 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    pub fn new(bench: &Workbench, inputs: &Inputs, events: Events<'_>) -> Result<Self, Failure> {
-        let embed = |texts: &[&str]| bench.embed(texts, events);
+    pub fn new(workspace: &Workspace, inputs: &Inputs, events: Events<'_>) -> Result<Self, Failure> {
+        let embed = |texts: &[&str]| workspace.embed(texts, events);
         let golden = embed(&inputs.texts.iter().map(String::as_str).collect::<Vec<_>>())?;
         let rows = inputs.dataset.examples.iter().enumerate().filter(|(_, example)| example.is_live(inputs.at));
         Ok(Self {

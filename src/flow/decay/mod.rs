@@ -8,21 +8,21 @@ mod result;
 
 use jiff::Timestamp;
 
-use super::{Event, Events, Workbench};
-use crate::core::coverage::{self, CoverageAssay, GoldenPoints, Sample};
+use super::{Event, Events, Workspace};
+use crate::core::coverage::{self, CoverageMeasurement, GoldenPoints, Sample};
 use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::signals::{dated_flags, flaky_flags, local_mass, rank, repeated_flags, vanished_flags};
+use crate::core::signals::{dated_flags, flaky_flags, local_share, rank, repeated_flags, vanished_flags};
 use crate::core::view::DecayView;
-use crate::edge::store::AssayRow;
+use crate::edge::store::MeasurementRow;
 use clusters::Clusters;
 use inputs::{Embedded, Inputs, WindowRecords};
 
-pub use inputs::{AssayOptions, texts_of};
+pub use inputs::{DecayOptions, texts_of};
 pub use result::RecordRow;
 
 /// An assay: its view, and a row for every record of the window.
 #[derive(Debug, Clone)]
-pub struct Assayed {
+pub struct DecayMeasurement {
     /// What is printed, kept and gated.
     pub view: DecayView,
     /// One row a record of the window, by time.
@@ -36,28 +36,28 @@ const REPLICATES: usize = 1000;
 ///
 /// # Errors
 /// A data failure for a dataset or window that cannot be used; a store failure.
-pub fn assay(
-    bench: &Workbench,
+pub fn measure_decay(
+    workspace: &Workspace,
     dataset: &str,
-    options: &AssayOptions,
+    options: &DecayOptions,
     now: Timestamp,
     events: Events<'_>,
-) -> Result<Assayed, Failure> {
-    measure_all(bench, dataset, options, now, Keep::Everything, events)
+) -> Result<DecayMeasurement, Failure> {
+    measure_all(workspace, dataset, options, now, Keep::Everything, events)
 }
 
 /// Measures as [`assay`] does, but keeps only vectors: no result, no clusters, no flag.
 ///
 /// # Errors
 /// As [`assay`].
-pub(super) fn rehearse(
-    bench: &Workbench,
+pub(super) fn measure_unsaved(
+    workspace: &Workspace,
     dataset: &str,
-    options: &AssayOptions,
+    options: &DecayOptions,
     now: Timestamp,
     events: Events<'_>,
-) -> Result<Assayed, Failure> {
-    measure_all(bench, dataset, options, now, Keep::Vectors, events)
+) -> Result<DecayMeasurement, Failure> {
+    measure_all(workspace, dataset, options, now, Keep::Vectors, events)
 }
 
 /// What of an assay is kept.
@@ -68,65 +68,65 @@ enum Keep {
 }
 
 fn measure_all(
-    bench: &Workbench,
+    workspace: &Workspace,
     dataset: &str,
-    options: &AssayOptions,
+    options: &DecayOptions,
     now: Timestamp,
     keep: Keep,
     events: Events<'_>,
-) -> Result<Assayed, Failure> {
+) -> Result<DecayMeasurement, Failure> {
     let steps = |done| events(Event::Advanced { steps: done, errors: 0 });
-    let inputs = Inputs::load(bench, dataset, options, now)?;
-    let embedded = Embedded::new(bench, &inputs, events)?;
+    let inputs = Inputs::load(workspace, dataset, options, now)?;
+    let embedded = Embedded::new(workspace, &inputs, events)?;
     events(Event::Began { what: format!("assay of {}", inputs.dataset.label()), total: 3, done: 0 });
     if keep == Keep::Everything {
-        super::kept_set::keep_dataset(&bench.store, &inputs.dataset, now)?;
+        super::stored_dataset::save_dataset(&workspace.store, &inputs.dataset, now)?;
     }
     let golden = embedded.live.select_from(&embedded.golden);
     let topics = inputs::topics(&inputs, &embedded, options.seed);
     let points = GoldenPoints { vectors: &golden, topics: &topics };
-    let measured = measure(bench, &inputs, &embedded, points, options.seed);
+    let measured = measure(workspace, &inputs, &embedded, points, options.seed);
     steps(1);
-    let (clusters, taxonomy) = Clusters::build(bench, &inputs, &embedded, measured.as_ref(), options.seed)?;
-    if let Some(taxonomy) = taxonomy.filter(|_| keep == Keep::Everything) {
-        bench.store.keep_taxonomy(&inputs.dataset.name, bench.space(), taxonomy, &now.to_string())?;
+    let (clusters, clustering) = Clusters::build(workspace, &inputs, &embedded, measured.as_ref(), options.seed)?;
+    if let Some(clustering) = clustering.filter(|_| keep == Keep::Everything) {
+        workspace.store.save_clustering(&inputs.dataset.name, workspace.space(), clustering, &now.to_string())?;
     }
     steps(1);
-    let repeats = repeats::passes(bench, &inputs.dataset)?;
-    let mut flags = flags(bench, &inputs, &embedded, &topics, measured.as_ref(), now);
-    flags.extend(flaky_flags(&inputs.dataset.examples, &repeats, bench.workspace.decay.policy.flaky_score));
+    let repeats = repeats::passes(workspace, &inputs.dataset)?;
+    let mut flags = flags(workspace, &inputs, &embedded, &topics, measured.as_ref(), now);
+    flags.extend(flaky_flags(&inputs.dataset.examples, &repeats, workspace.config.decay.policy.flaky_score));
     let is_measured = |code| match code {
         ReasonCode::TrafficVanished => measured.is_some() && inputs.reference.is_some(),
         ReasonCode::Flaky => !repeats.is_empty(),
         _ => true,
     };
-    let (judged, updates) = queue::judge(bench, &inputs, rank(flags), &is_measured)?;
+    let (queued, updates) = queue::evaluate(workspace, &inputs, rank(flags), &is_measured)?;
     if keep == Keep::Everything {
-        bench.store.update_flags(&inputs.dataset.name, updates, &now.to_string())?;
+        workspace.store.update_flags(&inputs.dataset.name, updates, &now.to_string())?;
     }
     let measured = measured.as_ref();
-    let (view, records) = result::assemble(bench, &inputs, &embedded, &topics, measured, &clusters, &judged)?;
+    let (view, records) = result::assemble(workspace, &inputs, &embedded, &topics, measured, &clusters, &queued)?;
     if keep == Keep::Everything {
-        bench.store.keep_assay(&AssayRow {
-            assay_id: uuid::Uuid::now_v7().to_string(),
+        workspace.store.save_measurement(&MeasurementRow {
+            measurement_id: uuid::Uuid::now_v7().to_string(),
             measured_at: now.to_string(),
             view: view.clone(),
         })?;
     }
     steps(1);
     events(Event::Ended);
-    Ok(Assayed { view, records })
+    Ok(DecayMeasurement { view, records })
 }
 
 fn flags(
-    bench: &Workbench,
+    workspace: &Workspace,
     inputs: &Inputs,
     embedded: &Embedded,
     topics: &[usize],
-    measured: Option<&CoverageAssay>,
+    measured: Option<&CoverageMeasurement>,
     now: Timestamp,
 ) -> Vec<Flag> {
-    let policy = &bench.workspace.decay.policy;
+    let policy = &workspace.config.decay.policy;
     let examples = &inputs.dataset.examples;
     let cadence = inputs.dataset.card.review_every_days.or(policy.review_every_days);
     let mut flags = dated_flags(examples, cadence, now);
@@ -138,8 +138,8 @@ fn flags(
         let represented =
             |coverage: &coverage::Coverage| coverage.records.iter().map(|r| r.p_represented).collect::<Vec<_>>();
         let live = embedded.live.select_from(&embedded.golden);
-        let before = local_mass(&live, topics, vectors, &records.weights, &represented(then), policy.neighbours);
-        let after = local_mass(
+        let before = local_share(&live, topics, vectors, &records.weights, &represented(then), policy.neighbours);
+        let after = local_share(
             &live,
             topics,
             &embedded.now,
@@ -154,15 +154,15 @@ fn flags(
 }
 
 fn measure(
-    bench: &Workbench,
+    workspace: &Workspace,
     inputs: &Inputs,
     embedded: &Embedded,
     golden: GoldenPoints<'_>,
     seed: u64,
-) -> Option<CoverageAssay> {
-    let policy = &bench.workspace.decay.policy;
+) -> Option<CoverageMeasurement> {
+    let policy = &workspace.config.decay.policy;
     let reference = inputs.reference.as_ref().zip(embedded.reference.as_ref());
-    coverage::assay(
+    coverage::measure(
         golden,
         Sample { vectors: &embedded.now, weights: &inputs.now.weights, groups: &inputs.now.groups },
         reference.map(|(records, vectors)| Sample { vectors, weights: &records.weights, groups: &records.groups }),

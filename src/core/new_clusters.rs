@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::cluster::{
-    Assignment, ChooseK, KMeansOptions, Taxonomy, TaxonomyOptions, assign, choose_k, cluster_names, fit_taxonomy,
+    Assignment, ChooseK, Clustering, ClusteringOptions, KMeansOptions, assign, choose_k, cluster_names, fit_clustering,
     spherical_kmeans,
 };
 use crate::core::domain::{content_hash, short};
@@ -21,11 +21,13 @@ pub struct ClusterBook {
     /// Label of the window the first clusters were fitted on.
     pub reference: String,
     /// Centroids, held-out similarities, terms and names, in the order of `ids`.
-    pub taxonomy: Taxonomy,
+    #[serde(alias = "taxonomy")]
+    pub clustering: Clustering,
     /// Ids, which never change meaning.
     pub ids: Vec<String>,
     /// Label of the window each cluster was born in; `None` for the first ones.
-    pub born: Vec<Option<String>>,
+    #[serde(alias = "born")]
+    pub new_since: Vec<Option<String>>,
     /// Labels of the windows already searched for births, so that measuring one twice changes nothing.
     pub searched: Vec<String>,
 }
@@ -64,11 +66,17 @@ impl ClusterBook {
             return None;
         }
         let k = number_of_clusters(window.vectors, window.weights, policy.min_cluster, seed);
-        let options = taxonomy_options(seed);
-        let taxonomy = fit_taxonomy(window.vectors, window.weights, window.texts, k, &options);
-        let ids = (first..first + taxonomy.len()).map(|number| format!("c{number:02}")).collect();
-        let born = vec![None; taxonomy.len()];
-        Some(Self { reference: window.label.to_owned(), taxonomy, ids, born, searched: vec![window.label.to_owned()] })
+        let options = clustering_options(seed);
+        let clustering = fit_clustering(window.vectors, window.weights, window.texts, k, &options);
+        let ids = (first..first + clustering.len()).map(|number| format!("c{number:02}")).collect();
+        let new_since = vec![None; clustering.len()];
+        Some(Self {
+            reference: window.label.to_owned(),
+            clustering,
+            ids,
+            new_since,
+            searched: vec![window.label.to_owned()],
+        })
     }
 
     /// Hash of the clusters, 12 hex digits. Which windows were searched is not part of it.
@@ -76,7 +84,7 @@ impl ClusterBook {
     /// # Errors
     /// Where the clusters cannot be written as text.
     pub fn version(&self) -> Result<String, serde_json::Error> {
-        let text = serde_json::to_string(&(&self.reference, &self.taxonomy, &self.ids, &self.born))?;
+        let text = serde_json::to_string(&(&self.reference, &self.clustering, &self.ids, &self.new_since))?;
         Ok(short(&content_hash("karat-taxonomy", text.as_bytes()), 12).to_owned())
     }
 
@@ -89,8 +97,8 @@ impl ClusterBook {
     /// The cluster of every row, `None` where it belongs to none: nothing to embed, or less similar to its nearest
     /// cluster than all but a share `membership` of that cluster's held-out members.
     pub fn place(&self, vectors: &Vectors, membership: f64) -> Vec<Option<usize>> {
-        let belongs = |found: Assignment| self.taxonomy.conformal_p(found.cluster, found.similarity) >= membership;
-        self.taxonomy
+        let belongs = |found: Assignment| self.clustering.conformal_p(found.cluster, found.similarity) >= membership;
+        self.clustering
             .assign(vectors)
             .into_iter()
             .map(|found| found.filter(|f| belongs(*f)).map(|f| f.cluster))
@@ -113,8 +121,8 @@ impl ClusterBook {
         self.searched.push(now.label.to_owned());
         let placed = self.place(now.vectors, policy.membership);
         let is_candidate = |row: usize| {
-            let known_birth = placed[row].is_some_and(|cluster| self.born[cluster].is_some());
-            !known_birth && now.vectors.is_embeddable(row) && (placed[row].is_none() || unrepresented[row])
+            let known_new = placed[row].is_some_and(|cluster| self.new_since[cluster].is_some());
+            !known_new && now.vectors.is_embeddable(row) && (placed[row].is_none() || unrepresented[row])
         };
         // Candidates are formed of every other record and proven on the rest: a ball drawn around records always holds
         // many of just these.
@@ -126,7 +134,7 @@ impl ClusterBook {
         proven.len()
     }
 
-    fn fit_candidates(&self, now: Window<'_>, buffer: &[usize], policy: &Policy, seed: u64) -> Option<Taxonomy> {
+    fn fit_candidates(&self, now: Window<'_>, buffer: &[usize], policy: &Policy, seed: u64) -> Option<Clustering> {
         let weights: Vec<f64> = buffer.iter().map(|row| now.weights[*row]).collect();
         if effective_n(&weights) < policy.min_cluster / 2.0 {
             return None;
@@ -135,14 +143,14 @@ impl ClusterBook {
         let texts: Vec<&str> = buffer.iter().map(|row| now.texts[*row]).collect();
         // A topic of its own that is born small would be lost in a coarse cut: about one candidate per twenty records.
         let k = (buffer.len() / 20).clamp(1, 48);
-        let options = taxonomy_options(seed);
-        Some(fit_taxonomy(&vectors, &weights, &texts, k, &options))
+        let options = clustering_options(seed);
+        Some(fit_clustering(&vectors, &weights, &texts, k, &options))
     }
 
     /// Candidates with an excess over the reference window in the same ball, enough records and enough users.
-    fn proven(&self, fit: &Taxonomy, now: Window<'_>, reference: Window<'_>, policy: &Policy) -> Vec<usize> {
+    fn proven(&self, fit: &Clustering, now: Window<'_>, reference: Window<'_>, policy: &Policy) -> Vec<usize> {
         let first = self.ids.len();
-        let mut all = self.taxonomy.centroids.clone();
+        let mut all = self.clustering.centroids.clone();
         fit.centroids.rows().for_each(|row| all.push(row));
         let inside = |window: Window<'_>| -> Vec<Option<usize>> {
             let placed = assign(window.vectors, &all).into_iter();
@@ -168,23 +176,23 @@ impl ClusterBook {
             .collect();
         let adjusted = benjamini_hochberg(&p_values);
         (0..fit.len())
-            .filter(|ball| adjusted[*ball] <= policy.birth_fdr && counts[*ball].0 >= policy.min_cluster / 2.0)
+            .filter(|ball| adjusted[*ball] <= policy.new_cluster_fdr && counts[*ball].0 >= policy.min_cluster / 2.0)
             .filter(|ball| groups_inside(&balls_now, now.groups, *ball) >= policy.min_groups)
             .collect()
     }
 
-    fn adopt(&mut self, fit: &Taxonomy, proven: &[usize], label: &str) {
+    fn adopt(&mut self, fit: &Clustering, proven: &[usize], label: &str) {
         for ball in proven {
             self.ids.push(format!("c{:02}", self.next_number()));
-            self.born.push(Some(label.to_owned()));
-            self.taxonomy.centroids.push(fit.centroids.row(*ball));
-            self.taxonomy.calibration.push(fit.calibration[*ball].clone());
-            self.taxonomy.terms.push(fit.terms[*ball].clone());
+            self.new_since.push(Some(label.to_owned()));
+            self.clustering.centroids.push(fit.centroids.row(*ball));
+            self.clustering.calibration.push(fit.calibration[*ball].clone());
+            self.clustering.terms.push(fit.terms[*ball].clone());
         }
         // Names are unique over the whole book; a born cluster never renames an old one.
-        let names = cluster_names(&self.taxonomy.terms);
-        let known = self.taxonomy.names.len();
-        self.taxonomy.names.extend(names.into_iter().skip(known));
+        let names = cluster_names(&self.clustering.terms);
+        let known = self.clustering.names.len();
+        self.clustering.names.extend(names.into_iter().skip(known));
     }
 }
 
@@ -195,9 +203,9 @@ fn groups_inside(balls: &[Option<usize>], groups: &[usize], ball: usize) -> usiz
 
 /// How clusters are fitted. Two restarts and three folds cost a third of the defaults; centroids that lie a little off
 /// the best place move no record that matters.
-fn taxonomy_options(seed: u64) -> TaxonomyOptions {
+fn clustering_options(seed: u64) -> ClusteringOptions {
     let kmeans = KMeansOptions { restarts: 2, max_iterations: 25, seed, ..KMeansOptions::default() };
-    TaxonomyOptions { kmeans, folds: 3, terms: TERMS }
+    ClusteringOptions { kmeans, folds: 3, terms: TERMS }
 }
 
 fn number_of_clusters(vectors: &Vectors, weights: &[f64], min_cluster: f64, seed: u64) -> usize {
@@ -268,14 +276,15 @@ mod tests {
     fn a_new_topic_is_born_once_and_old_ids_keep_their_meaning() {
         let reference = records(&[100, 100, 100, 100], 1);
         let mut book = book(&reference);
-        let before = (book.ids.clone(), book.taxonomy.names.clone(), book.place(&reference, 0.05));
+        let before = (book.ids.clone(), book.clustering.names.clone(), book.place(&reference, 0.05));
         let now = records(&[100, 100, 100, 100, 80], 2);
         assert!(search(&mut book, &now, &reference, None) >= 1);
         let known = before.0.len();
-        assert_eq!((&book.ids[..known], &book.taxonomy.names[..known]), (&before.0[..], &before.1[..]));
+        assert_eq!((&book.ids[..known], &book.clustering.names[..known]), (&before.0[..], &before.1[..]));
         let placed = book.place(&now, 0.05);
-        let newborn = placed[400..].iter().filter(|cluster| cluster.is_some_and(|c| book.born[c].is_some())).count();
-        assert!(newborn > 60, "{newborn}");
+        let new_clusters =
+            placed[400..].iter().filter(|cluster| cluster.is_some_and(|c| book.new_since[c].is_some())).count();
+        assert!(new_clusters > 60, "{new_clusters}");
         let version = book.version().unwrap();
         assert_eq!(search(&mut book, &now, &reference, None), 0, "a window is searched once");
         assert_eq!(book.version().unwrap(), version);

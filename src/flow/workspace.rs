@@ -9,15 +9,15 @@ use jiff::Timestamp;
 use super::{Event, Events};
 use crate::core::domain::{Card, Dataset, Embedder, Failure, Suite, nearest};
 use crate::core::vector::{Vectors, dot};
-use crate::edge::config::{CardFile, Secrets, Workspace, load_suite, load_workspace, read_yaml};
-use crate::edge::dataset::{LockedSpace, ReadDataset, examples_file, read_examples, read_lock};
+use crate::edge::config::{CardFile, Secrets, WorkspaceConfig, load_suite, load_workspace, read_yaml};
+use crate::edge::dataset::{LockedEmbedder, ReadDataset, examples_file, read_examples, read_lock};
 use crate::edge::embed::Prepared;
 use crate::edge::store::Store;
 
 /// An opened workspace.
-pub struct Workbench {
+pub struct Workspace {
     /// Its settings.
-    pub workspace: Workspace,
+    pub config: WorkspaceConfig,
     /// Its secrets.
     pub secrets: Arc<Secrets>,
     /// Its database.
@@ -27,7 +27,7 @@ pub struct Workbench {
     /// Name of the embedder.
     pub embedder_name: String,
     /// What karat.lock says of its space.
-    pub pinned: Option<LockedSpace>,
+    pub pinned: Option<LockedEmbedder>,
     /// Whether a server that makes the vectors was found to be the one it was, in this process.
     checked: OnceLock<()>,
 }
@@ -52,7 +52,7 @@ const SKETCHED: usize = 16;
 /// How far a component of a sketch may be from the one in karat.lock.
 const SKETCH_TOLERANCE: f32 = 0.01;
 
-impl Workbench {
+impl Workspace {
     /// Opens the workspace in `root`, with its database, in the space that karat.lock pins, or else in that of the
     /// embedder karat.yaml names.
     ///
@@ -60,14 +60,14 @@ impl Workbench {
     /// A data failure for its files, or for an embedder that no longer makes the space pinned; a store failure for its
     /// database.
     pub fn open(root: &Path) -> Result<Self, Failure> {
-        let bench = Self::open_unpinned(root)?;
-        let Some(pinned) = &bench.pinned else { return Ok(bench) };
-        let found = bench.embedder.description();
+        let workspace = Self::open_unpinned(root)?;
+        let Some(pinned) = &workspace.pinned else { return Ok(workspace) };
+        let found = workspace.embedder.description();
         if pinned.space == found.id {
-            return Ok(bench);
+            return Ok(workspace);
         }
-        let kept = bench.store.spaces()?.into_iter().find(|row| row.space.id == pinned.space);
-        let details = kept.map(|row| row.space.differences(found)).unwrap_or_default();
+        let stored = workspace.store.spaces()?.into_iter().find(|row| row.space.id == pinned.space);
+        let details = stored.map(|row| row.space.differences(found)).unwrap_or_default();
         let details = details.into_iter().map(|(part, then, now)| format!("{part}: {then} then, {now} now")).collect();
         let name = &pinned.name;
         Err(Failure::data(format!(
@@ -85,13 +85,13 @@ impl Workbench {
     /// # Errors
     /// As [`Self::open`], otherwise.
     pub fn open_unpinned(root: &Path) -> Result<Self, Failure> {
-        let (workspace, secrets) = load_workspace(root)?;
+        let (config, secrets) = load_workspace(root)?;
         let pinned = read_lock(root)?.embedder;
-        let name = pinned.as_ref().map_or(&workspace.embedder, |pinned| &pinned.name).clone();
-        let embedder = super::embedders::build(&workspace, &secrets, &name)?;
-        let store = Arc::new(Store::open(&workspace.store)?);
+        let name = pinned.as_ref().map_or(&config.embedder, |pinned| &pinned.name).clone();
+        let embedder = super::embedders::build(&config, &secrets, &name)?;
+        let store = Arc::new(Store::open(&config.store)?);
         Ok(Self {
-            workspace,
+            config,
             secrets: Arc::new(secrets),
             store,
             embedder: Arc::new(embedder),
@@ -112,10 +112,10 @@ impl Workbench {
     /// A data failure for an embedder that is not defined or cannot be used.
     pub fn with_embedder(&self, name: &str) -> Result<Self, Failure> {
         Ok(Self {
-            workspace: self.workspace.clone(),
+            config: self.config.clone(),
             secrets: Arc::clone(&self.secrets),
             store: Arc::clone(&self.store),
-            embedder: Arc::new(super::embedders::build(&self.workspace, &self.secrets, name)?),
+            embedder: Arc::new(super::embedders::build(&self.config, &self.secrets, name)?),
             embedder_name: name.to_owned(),
             pinned: self.pinned.clone(),
             checked: OnceLock::new(),
@@ -125,7 +125,7 @@ impl Workbench {
     /// What a person should know before reading figures of this workspace.
     pub fn warning(&self) -> Option<String> {
         let pinned = self.pinned.as_ref()?;
-        let wanted = &self.workspace.embedder;
+        let wanted = &self.config.embedder;
         (*wanted != pinned.name).then(|| {
             format!(
                 "karat.yaml names the embedder \"{wanted}\", but karat.lock pins \"{}\", which still serves; \
@@ -137,7 +137,7 @@ impl Workbench {
 
     /// The folder of a dataset.
     pub fn dataset_folder(&self, name: &str) -> PathBuf {
-        self.workspace.root.join("datasets").join(name)
+        self.config.root.join("datasets").join(name)
     }
 
     /// Reads a dataset with its card; bad rows are listed in the result.
@@ -145,7 +145,7 @@ impl Workbench {
     /// # Errors
     /// A data failure where it cannot be read at all.
     pub fn read_dataset(&self, name: &str) -> Result<ReadDataset, Failure> {
-        read_dataset(&self.workspace.root, name)
+        read_dataset(&self.config.root, name)
     }
 
     /// A dataset in which every row could be read.
@@ -169,7 +169,7 @@ impl Workbench {
     /// # Errors
     /// A data failure; for a name without a suite, with the nearest one.
     pub fn suite(&self, name: &str) -> Result<Suite, Failure> {
-        let named = self.workspace.root.join("suites").join(format!("{name}.yaml"));
+        let named = self.config.root.join("suites").join(format!("{name}.yaml"));
         let given = Path::new(name);
         if named.is_file() {
             return load_suite(&named);
@@ -188,7 +188,7 @@ impl Workbench {
 
     /// The suites of the workspace, by name.
     pub fn suite_names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.workspace.root.join("suites")).into_iter().flatten().flatten();
+        let entries = std::fs::read_dir(self.config.root.join("suites")).into_iter().flatten().flatten();
         let stems = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"));
         let mut names: Vec<String> = stems
             .filter_map(|entry| entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()))
@@ -236,7 +236,7 @@ impl Workbench {
             }
             known.insert(*position, vector);
         }
-        self.store.keep_vectors(self.embedder.space(), rows)
+        self.store.save_vectors(self.embedder.space(), rows)
     }
 
     /// Notes the space, and makes sure that a server behind it still gives the vectors it gave.
@@ -248,12 +248,12 @@ impl Workbench {
             return Ok(());
         }
         let space = self.embedder.description();
-        self.store.keep_space(space, &self.embedder_name, &Timestamp::now().to_string())?;
+        self.store.save_space(space, &self.embedder_name, &Timestamp::now().to_string())?;
         if self.embedder.may_change() {
             let now = unit_rows(&self.embedder.embed(&PROBES)?);
             match self.store.probes(&space.id, now.dim())? {
                 Some(then) => self.compare_probes(&unit_rows(&then), &now)?,
-                None => self.store.keep_probes(&space.id, &now.rows().map(<[f32]>::to_vec).collect::<Vec<_>>())?,
+                None => self.store.save_probes(&space.id, &now.rows().map(<[f32]>::to_vec).collect::<Vec<_>>())?,
             }
             let pinned = self.pinned.as_ref().filter(|pinned| pinned.space == space.id);
             let sketch = pinned.map(|pinned| pinned.probe.as_slice()).unwrap_or_default();
@@ -293,7 +293,7 @@ impl Workbench {
     ///
     /// # Errors
     /// A failure of a server that is asked for its probes.
-    pub fn to_pin(&self) -> Result<LockedSpace, Failure> {
+    pub fn to_pin(&self) -> Result<LockedEmbedder, Failure> {
         self.check_server()?;
         let probe = if self.embedder.may_change() {
             let probes = unit_rows(&self.embedder.embed(&PROBES[..1])?);
@@ -301,7 +301,7 @@ impl Workbench {
         } else {
             Vec::new()
         };
-        Ok(LockedSpace { name: self.embedder_name.clone(), space: self.embedder.space().to_owned(), probe })
+        Ok(LockedEmbedder { name: self.embedder_name.clone(), space: self.embedder.space().to_owned(), probe })
     }
 }
 

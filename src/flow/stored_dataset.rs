@@ -4,18 +4,18 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Workbench;
+use super::Workspace;
 use crate::core::domain::{Card, Dataset, Example, ExampleStatus, Failure, short};
 use crate::core::golden::canonical_example;
 use crate::edge::dataset::{Scan, examples_file, scan_examples};
-use crate::edge::store::{KeptPart, RunHeader, Store};
+use crate::edge::store::{RunHeader, Store, StoredPart};
 
 /// Bytes of rows in one part.
 const PART: usize = 256 << 10;
 
 /// A golden set that is kept.
 #[derive(Debug, Clone)]
-pub struct KeptSet {
+pub struct StoredDataset {
     /// Its name.
     pub name: String,
     /// Its version.
@@ -26,7 +26,7 @@ pub struct KeptSet {
     pub selected: usize,
 }
 
-impl KeptSet {
+impl StoredDataset {
     /// `name@3f9a1c`.
     pub fn label(&self) -> String {
         format!("{}@{}", self.name, short(&self.version, 6))
@@ -55,10 +55,10 @@ pub fn selected<'a>(
     version: &str,
     selection: &'a Selection,
 ) -> Result<impl Iterator<Item = Result<Example, Failure>> + 'a, Failure> {
-    let kept = store.kept_examples(name, version)?;
-    let kept =
-        kept.ok_or_else(|| Failure::store(format!("the version {version} of {name} is gone from the database")))?;
-    let wanted = kept.filter(|example| example.as_ref().map_or(true, |example| selection.takes(example)));
+    let stored = store.stored_examples(name, version)?;
+    let stored =
+        stored.ok_or_else(|| Failure::store(format!("the version {version} of {name} is gone from the database")))?;
+    let wanted = stored.filter(|example| example.as_ref().map_or(true, |example| selection.takes(example)));
     Ok(wanted.take(selection.limit.unwrap_or(usize::MAX)))
 }
 
@@ -66,9 +66,14 @@ pub fn selected<'a>(
 ///
 /// # Errors
 /// A data failure that lists every bad row; a store failure.
-pub fn keep_set(bench: &Workbench, name: &str, selection: &Selection, now: Timestamp) -> Result<KeptSet, Failure> {
-    let path = examples_file(&bench.dataset_folder(name))?;
-    let (mut parts, mut taken) = (Parts::new(&bench.store), 0);
+pub fn save_set(
+    workspace: &Workspace,
+    name: &str,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<StoredDataset, Failure> {
+    let path = examples_file(&workspace.dataset_folder(name))?;
+    let (mut parts, mut taken) = (Parts::new(&workspace.store), 0);
     let scanned = scan_examples(&path, &mut |step| match step {
         Scan::Restarted => {
             parts.restart();
@@ -81,42 +86,42 @@ pub fn keep_set(bench: &Workbench, name: &str, selection: &Selection, now: Times
         }
     })?;
     let Some(scanned) = scanned else {
-        let dataset = bench.dataset(name)?;
+        let dataset = workspace.dataset(name)?;
         return Err(
             Failure::data(format!("{} changed while it was read", dataset.label())).hint("run the command again")
         );
     };
     let parts = parts.finish()?;
-    bench.store.keep_dataset(name, &scanned.version, parts, &now.to_string())?;
+    workspace.store.save_dataset(name, &scanned.version, parts, &now.to_string())?;
     let selected = taken.min(selection.limit.unwrap_or(usize::MAX));
-    Ok(KeptSet { name: name.to_owned(), version: scanned.version, card: bench.card(name)?, selected })
+    Ok(StoredDataset { name: name.to_owned(), version: scanned.version, card: workspace.card(name)?, selected })
 }
 
 /// Keeps a dataset that is in memory anyway.
 ///
 /// # Errors
 /// A store failure.
-pub fn keep_dataset(store: &Store, dataset: &Dataset, now: Timestamp) -> Result<(), Failure> {
+pub fn save_dataset(store: &Store, dataset: &Dataset, now: Timestamp) -> Result<(), Failure> {
     let mut parts = Parts::new(store);
     dataset.examples.iter().try_for_each(|example| parts.push(&canonical_example(example)))?;
-    store.keep_dataset(&dataset.name, &dataset.version, parts.finish()?, &now.to_string())
+    store.save_dataset(&dataset.name, &dataset.version, parts.finish()?, &now.to_string())
 }
 
 /// Rows gathered into parts.
 struct Parts<'a> {
     store: &'a Store,
     rows: String,
-    kept: Vec<KeptPart>,
+    stored: Vec<StoredPart>,
 }
 
 impl<'a> Parts<'a> {
     fn new(store: &'a Store) -> Self {
-        Self { store, rows: String::new(), kept: Vec::new() }
+        Self { store, rows: String::new(), stored: Vec::new() }
     }
 
     fn restart(&mut self) {
         self.rows.clear();
-        self.kept.clear();
+        self.stored.clear();
     }
 
     fn push(&mut self, row: &str) -> Result<(), Failure> {
@@ -128,15 +133,15 @@ impl<'a> Parts<'a> {
     }
 
     fn keep(&mut self) -> Result<(), Failure> {
-        self.kept.push(self.store.keep_part(std::mem::take(&mut self.rows))?);
+        self.stored.push(self.store.save_part(std::mem::take(&mut self.rows))?);
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<KeptPart>, Failure> {
+    fn finish(mut self) -> Result<Vec<StoredPart>, Failure> {
         if !self.rows.is_empty() {
             self.keep()?;
         }
-        Ok(self.kept)
+        Ok(self.stored)
     }
 }
 

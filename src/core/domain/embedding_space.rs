@@ -9,7 +9,7 @@ use super::canonical::{canonical_json, content_hash, short};
 /// Everything that changes a vector, spelt out: model bytes, tokenizer, pooling, normalisation, prefix, truncation,
 /// dimension, and how an input becomes a text. Two embedders with the same parts give the same vectors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Space {
+pub struct EmbeddingSpace {
     /// `KIND-` and 12 hex digits of the hash of `parts`, such as `builtin-7d0a51c2e94f`: what vectors, taxonomies and
     /// results are keyed by.
     pub id: String,
@@ -19,7 +19,7 @@ pub struct Space {
     pub parts: BTreeMap<String, String>,
 }
 
-impl Space {
+impl EmbeddingSpace {
     /// The space of these parts.
     pub fn new(kind: &str, parts: BTreeMap<String, String>) -> Self {
         let spelt = canonical_json(&serde_json::json!({"kind": kind, "parts": parts}));
@@ -55,18 +55,18 @@ mod tests {
 
     #[test]
     fn every_part_changes_the_name_and_equal_parts_give_the_same() {
-        let one = Space::new("bert", parts(&[("model", "a"), ("pooling", "mean")]));
-        assert_eq!(one.id, Space::new("bert", parts(&[("pooling", "mean"), ("model", "a")])).id);
-        assert_ne!(one.id, Space::new("bert", parts(&[("model", "a"), ("pooling", "cls")])).id);
-        assert_ne!(one.id, Space::new("model2vec", one.parts.clone()).id);
+        let one = EmbeddingSpace::new("bert", parts(&[("model", "a"), ("pooling", "mean")]));
+        assert_eq!(one.id, EmbeddingSpace::new("bert", parts(&[("pooling", "mean"), ("model", "a")])).id);
+        assert_ne!(one.id, EmbeddingSpace::new("bert", parts(&[("model", "a"), ("pooling", "cls")])).id);
+        assert_ne!(one.id, EmbeddingSpace::new("model2vec", one.parts.clone()).id);
         assert_ne!(one.id, one.clone().with([("prefix".to_owned(), "query: ".to_owned())]).id);
         assert!(one.id.starts_with("bert-") && one.id.len() == 17, "{}", one.id);
     }
 
     #[test]
     fn differences_name_the_part_and_both_values() {
-        let one = Space::new("bert", parts(&[("model", "a"), ("pooling", "mean")]));
-        let two = Space::new("bert", parts(&[("model", "b"), ("pooling", "mean"), ("prefix", "q")]));
+        let one = EmbeddingSpace::new("bert", parts(&[("model", "a"), ("pooling", "mean")]));
+        let two = EmbeddingSpace::new("bert", parts(&[("model", "b"), ("pooling", "mean"), ("prefix", "q")]));
         let found = one.differences(&two);
         let expected = [("model", "a", "b"), ("prefix", "", "q")];
         assert_eq!(found, expected.map(|(n, a, b)| (n.to_owned(), a.to_owned(), b.to_owned())));

@@ -14,9 +14,9 @@ use crate::core::vector::{Vectors, from_hex, to_hex};
 /// Stream of random numbers for the folds, apart from those of the restarts.
 const FOLD_STREAM: u64 = u64::MAX;
 
-/// How [`fit_taxonomy`] works.
+/// How [`fit_clustering`] works.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaxonomyOptions {
+pub struct ClusteringOptions {
     /// How the clusters are searched.
     pub kmeans: KMeansOptions,
     /// Folds of the cross-fit that gives the held-out similarities, from 2 to 5; a value outside is
@@ -26,7 +26,7 @@ pub struct TaxonomyOptions {
     pub terms: usize,
 }
 
-impl Default for TaxonomyOptions {
+impl Default for ClusteringOptions {
     /// The default k-means, 5 folds, 10 terms.
     fn default() -> Self {
         Self { kmeans: KMeansOptions::default(), folds: 5, terms: 10 }
@@ -36,7 +36,7 @@ impl Default for TaxonomyOptions {
 /// Clusters of items with names, terms and what is needed to judge new items. The four lists have
 /// one entry per cluster. Serialisation restores every bit.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Taxonomy {
+pub struct Clustering {
     /// One unit row per cluster.
     pub centroids: Vectors,
     /// Per cluster, ascending: cosine similarities to the centroid of items that were held out when
@@ -50,7 +50,7 @@ pub struct Taxonomy {
     pub names: Vec<String>,
 }
 
-impl Taxonomy {
+impl Clustering {
     /// Number of clusters.
     pub fn len(&self) -> usize {
         self.centroids.len()
@@ -88,15 +88,21 @@ impl Taxonomy {
 /// the refitted centroids as new items would be: their similarities are the held-out ones of the
 /// clusters they fall into. A cluster that has no rows outside a fold takes no part in it, so one
 /// of a single row has no held-out similarity of its own.
-pub fn fit_taxonomy(v: &Vectors, weights: &[f64], texts: &[&str], k: usize, options: &TaxonomyOptions) -> Taxonomy {
+pub fn fit_clustering(
+    v: &Vectors,
+    weights: &[f64],
+    texts: &[&str],
+    k: usize,
+    options: &ClusteringOptions,
+) -> Clustering {
     let weights = row_weights(v, weights);
     let fit = spherical_kmeans(v, &weights, k, &options.kmeans);
     let calibration = held_out_similarities(v, &weights, &fit, options);
     let terms = class_terms(texts, &weights, &fit.assignment, fit.centroids.len(), options.terms);
-    Taxonomy { calibration, names: cluster_names(&terms), terms, centroids: fit.centroids }
+    Clustering { calibration, names: cluster_names(&terms), terms, centroids: fit.centroids }
 }
 
-fn held_out_similarities(v: &Vectors, weights: &[f64], fit: &KMeans, options: &TaxonomyOptions) -> Vec<Vec<f32>> {
+fn held_out_similarities(v: &Vectors, weights: &[f64], fit: &KMeans, options: &ClusteringOptions) -> Vec<Vec<f32>> {
     let mut calibration = vec![Vec::new(); fit.centroids.len()];
     for fold in folds(weights, fit, options) {
         let mut training = weights.to_vec();
@@ -114,7 +120,7 @@ fn held_out_similarities(v: &Vectors, weights: &[f64], fit: &KMeans, options: &T
 
 /// Row numbers of each fold: the rows with weight in random order, cluster after cluster, dealt in
 /// turn.
-fn folds(weights: &[f64], fit: &KMeans, options: &TaxonomyOptions) -> Vec<Vec<usize>> {
+fn folds(weights: &[f64], fit: &KMeans, options: &ClusteringOptions) -> Vec<Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(options.kmeans.seed);
     rng.set_stream(FOLD_STREAM);
     let rows: Vec<usize> = (0..weights.len()).filter(|&i| weights[i] > 0.0).collect();
@@ -164,36 +170,36 @@ mod tests {
         // Few rows per cluster in many dimensions: members sit far closer to their centroid than
         // new items do.
         let v = planted(6, 120, 64, 1.0, 1);
-        let taxonomy = fit_taxonomy(&v, &[], &[], 6, &TaxonomyOptions::default());
+        let clustering = fit_clustering(&v, &[], &[], 6, &ClusteringOptions::default());
         let fresh = planted(6, 3000, 64, 1.0, 2);
-        let p: Vec<f64> = taxonomy
+        let p: Vec<f64> = clustering
             .assign(&fresh)
             .iter()
-            .map(|a| a.map_or(f64::NAN, |a| taxonomy.conformal_p(a.cluster, a.similarity)))
+            .map(|a| a.map_or(f64::NAN, |a| clustering.conformal_p(a.cluster, a.similarity)))
             .collect();
         let below = p.iter().filter(|&&p| p <= 0.1).count() as f64 / p.len() as f64;
         assert!((0.42..0.64).contains(&mean(p.iter().copied())), "mean {}", mean(p.iter().copied()));
         assert!((0.02..0.16).contains(&below), "share at most 0.1: {below}");
-        let own = taxonomy.assign(&v);
+        let own = clustering.assign(&v);
         let training = mean(own.iter().flatten().map(|a| f64::from(a.similarity)));
-        let held_out = mean(taxonomy.calibration.iter().flatten().map(|&s| f64::from(s)));
+        let held_out = mean(clustering.calibration.iter().flatten().map(|&s| f64::from(s)));
         assert!(training > held_out + 0.015, "{training} against {held_out}");
-        assert_eq!(taxonomy.calibration.iter().map(Vec::len).sum::<usize>(), 120);
+        assert_eq!(clustering.calibration.iter().map(Vec::len).sum::<usize>(), 120);
     }
 
     #[test]
     fn an_item_unlike_the_members_has_a_small_p_value() {
         let v = planted(3, 300, 32, 0.4, 1);
-        let taxonomy = fit_taxonomy(&v, &[], &[], 3, &TaxonomyOptions::default());
+        let clustering = fit_clustering(&v, &[], &[], 3, &ClusteringOptions::default());
         let strange = planted(50, 50, 32, 0.4, 9).select(&(3..50).collect::<Vec<_>>());
-        for a in taxonomy.assign(&strange).into_iter().flatten() {
-            assert!(taxonomy.conformal_p(a.cluster, a.similarity) < 0.02);
+        for a in clustering.assign(&strange).into_iter().flatten() {
+            assert!(clustering.conformal_p(a.cluster, a.similarity) < 0.02);
         }
     }
 
     #[test]
     fn a_p_value_counts_held_out_similarities_at_most_as_high() {
-        let taxonomy = Taxonomy { calibration: vec![vec![0.2, 0.5, 0.5, 0.9], vec![]], ..Default::default() };
+        let clustering = Clustering { calibration: vec![vec![0.2, 0.5, 0.5, 0.9], vec![]], ..Default::default() };
         let cases = [
             (0, 0.1, 0.2),
             (0, 0.2, 0.4),
@@ -204,7 +210,7 @@ mod tests {
             (2, 0.0, 1.0),
         ];
         for (cluster, similarity, p) in cases {
-            assert_eq!(taxonomy.conformal_p(cluster, similarity), p, "{cluster} {similarity}");
+            assert_eq!(clustering.conformal_p(cluster, similarity), p, "{cluster} {similarity}");
         }
     }
 
@@ -213,39 +219,39 @@ mod tests {
         let v = planted(2, 40, 8, 0.1, 3);
         let texts: Vec<&str> =
             (0..40).map(|i| if i % 2 == 0 { "cancel my subscription" } else { "where is the parcel" }).collect();
-        let taxonomy = fit_taxonomy(&v, &[], &texts, 2, &TaxonomyOptions { folds: 0, ..Default::default() });
-        let of_row_0 = taxonomy.assign(&v)[0].unwrap().cluster;
-        assert_eq!(taxonomy.names[of_row_0], "cancel subscription");
-        assert_eq!(taxonomy.names[1 - of_row_0], "parcel");
-        assert_eq!((taxonomy.len(), taxonomy.calibration.len(), taxonomy.terms.len()), (2, 2, 2));
+        let clustering = fit_clustering(&v, &[], &texts, 2, &ClusteringOptions { folds: 0, ..Default::default() });
+        let of_row_0 = clustering.assign(&v)[0].unwrap().cluster;
+        assert_eq!(clustering.names[of_row_0], "cancel subscription");
+        assert_eq!(clustering.names[1 - of_row_0], "parcel");
+        assert_eq!((clustering.len(), clustering.calibration.len(), clustering.terms.len()), (2, 2, 2));
     }
 
     #[test]
-    fn a_taxonomy_survives_serialisation_bit_by_bit_whatever_the_thread_count() {
+    fn a_clustering_survives_serialisation_bit_by_bit_whatever_the_thread_count() {
         let v = planted(4, 90, 9, 0.8, 4);
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| fit_taxonomy(&v, &[], &["a b", "order refund"], 4, &TaxonomyOptions::default()))
+            pool.install(|| fit_clustering(&v, &[], &["a b", "order refund"], 4, &ClusteringOptions::default()))
         };
-        let taxonomy = run(1);
-        let text = serde_json::to_string(&taxonomy).unwrap();
+        let clustering = run(1);
+        let text = serde_json::to_string(&clustering).unwrap();
         assert_eq!(text, serde_json::to_string(&run(4)).unwrap());
-        let back: Taxonomy = serde_json::from_str(&text).unwrap();
-        assert_eq!(back, taxonomy);
+        let back: Clustering = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, clustering);
         assert_eq!(serde_json::to_string(&back).unwrap(), text);
         let unsorted =
             r#"{"centroids":{"dim":1,"len":0,"bits":""},"calibration":["3f80000000000000"],"terms":[],"names":[]}"#;
-        assert!(serde_json::from_str::<Taxonomy>(unsorted).is_err());
+        assert!(serde_json::from_str::<Clustering>(unsorted).is_err());
     }
 
     #[test]
-    fn degenerate_inputs_give_a_taxonomy_without_clusters_or_calibration() {
-        let empty = fit_taxonomy(&Vectors::new(3), &[], &[], 5, &TaxonomyOptions::default());
+    fn degenerate_inputs_give_a_clustering_without_clusters_or_calibration() {
+        let empty = fit_clustering(&Vectors::new(3), &[], &[], 5, &ClusteringOptions::default());
         assert!(empty.is_empty() && empty.names.is_empty());
         let mut one = Vectors::new(2);
         one.push(&[1.0, 0.0]);
         one.push(&[0.0, 0.0]);
-        let single = fit_taxonomy(&one, &[], &["hello there", "x"], 5, &TaxonomyOptions::default());
+        let single = fit_clustering(&one, &[], &["hello there", "x"], 5, &ClusteringOptions::default());
         assert_eq!((single.len(), single.calibration, single.names), (1, vec![vec![]], vec!["unnamed".to_owned()]));
     }
 }

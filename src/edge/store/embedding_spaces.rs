@@ -4,13 +4,13 @@ use rusqlite::{OptionalExtension, params};
 
 use super::vectors::{from_bytes, to_bytes};
 use super::{Store, contents};
-use crate::core::domain::{Failure, Space};
+use crate::core::domain::{EmbeddingSpace, Failure};
 
 /// A space as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpaceRow {
+pub struct EmbeddingSpaceRow {
     /// What it is made of.
-    pub space: Space,
+    pub space: EmbeddingSpace,
     /// Name of the embedder in karat.yaml when it was first used.
     pub name: String,
     /// When it was first used (RFC 3339).
@@ -18,9 +18,9 @@ pub struct SpaceRow {
     /// Texts with a vector in it.
     pub vectors: usize,
     /// Assays made in it.
-    pub assays: usize,
+    pub measurements: usize,
     /// The last of them (RFC 3339).
-    pub last_assay: Option<String>,
+    pub last_measurement: Option<String>,
 }
 
 impl Store {
@@ -28,9 +28,11 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_space(&self, space: &Space, name: &str, now: &str) -> Result<(), Failure> {
-        let known =
-            self.reader().query_row("SELECT 1 FROM spaces WHERE space = ?1", [&space.id], |_| Ok(())).optional();
+    pub fn save_space(&self, space: &EmbeddingSpace, name: &str, now: &str) -> Result<(), Failure> {
+        let known = self
+            .reader()
+            .query_row("SELECT 1 FROM embedding_spaces WHERE space = ?1", [&space.id], |_| Ok(()))
+            .optional();
         if known.map_err(|error| self.fail(error))?.is_some() {
             return Ok(());
         }
@@ -38,7 +40,8 @@ impl Store {
             .map_err(|error| Failure::other("a space cannot be written").caused_by(error))?;
         let (id, name, now) = (space.id.clone(), name.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
-            let sql = "INSERT OR IGNORE INTO spaces (space, name, description, first_used) VALUES (?1, ?2, ?3, ?4)";
+            let sql =
+                "INSERT OR IGNORE INTO embedding_spaces (space, name, description, first_used) VALUES (?1, ?2, ?3, ?4)";
             connection.execute(sql, params![id, name, description, now]).map(drop)
         })
     }
@@ -47,12 +50,12 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn spaces(&self) -> Result<Vec<SpaceRow>, Failure> {
+    pub fn spaces(&self) -> Result<Vec<EmbeddingSpaceRow>, Failure> {
         let sql = "SELECT s.description, s.name, s.first_used, \
                    (SELECT count(*) FROM vectors v WHERE v.space = s.space), \
-                   (SELECT count(*) FROM assays a WHERE a.space = s.space), \
-                   (SELECT max(measured_at) FROM assays a WHERE a.space = s.space) \
-                   FROM spaces s ORDER BY s.first_used, s.space";
+                   (SELECT count(*) FROM decay_measurements a WHERE a.space = s.space), \
+                   (SELECT max(measured_at) FROM decay_measurements a WHERE a.space = s.space) \
+                   FROM embedding_spaces s ORDER BY s.first_used, s.space";
         type Row = (String, String, String, i64, i64, Option<String>);
         let connection = self.reader();
         let read = || -> rusqlite::Result<Vec<Row>> {
@@ -65,11 +68,18 @@ impl Store {
         let rows = read().map_err(|error| self.fail(error))?;
         let count = |n: i64| usize::try_from(n).unwrap_or(0);
         rows.into_iter()
-            .map(|(description, name, first_used, vectors, assays, last_assay)| {
+            .map(|(description, name, first_used, vectors, measurements, last_measurement)| {
                 let space = serde_json::from_str(&description).map_err(|error| {
                     Failure::store(format!("the space of \"{name}\" cannot be read")).caused_by(error)
                 })?;
-                Ok(SpaceRow { space, name, first_used, vectors: count(vectors), assays: count(assays), last_assay })
+                Ok(EmbeddingSpaceRow {
+                    space,
+                    name,
+                    first_used,
+                    vectors: count(vectors),
+                    measurements: count(measurements),
+                    last_measurement,
+                })
             })
             .collect()
     }
@@ -79,7 +89,7 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn probes(&self, space: &str, dim: usize) -> Result<Option<Vec<Vec<f32>>>, Failure> {
-        let sql = "SELECT probes FROM spaces WHERE space = ?1";
+        let sql = "SELECT probes FROM embedding_spaces WHERE space = ?1";
         let found = self.reader().query_row(sql, [space], |row| row.get::<_, Option<Vec<u8>>>(0)).optional();
         let bytes = found.map_err(|error| self.fail(error))?.flatten();
         Ok(bytes.map(|bytes| from_bytes(&bytes).chunks(dim.max(1)).map(<[f32]>::to_vec).collect()))
@@ -89,10 +99,12 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn keep_probes(&self, space: &str, probes: &[Vec<f32>]) -> Result<(), Failure> {
+    pub fn save_probes(&self, space: &str, probes: &[Vec<f32>]) -> Result<(), Failure> {
         let (space, bytes) = (space.to_owned(), to_bytes(&probes.concat()));
         self.writer().write(move |connection| {
-            connection.execute("UPDATE spaces SET probes = ?2 WHERE space = ?1", params![space, bytes]).map(drop)
+            connection
+                .execute("UPDATE embedding_spaces SET probes = ?2 WHERE space = ?1", params![space, bytes])
+                .map(drop)
         })
     }
 
@@ -107,7 +119,7 @@ impl Store {
         let space = space.to_owned();
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM vectors WHERE space = ?1", [&space])?;
-            connection.execute("DELETE FROM spaces WHERE space = ?1", [&space]).map(drop)
+            connection.execute("DELETE FROM embedding_spaces WHERE space = ?1", [&space]).map(drop)
         })?;
         Ok(usize::try_from(count).unwrap_or(0))
     }

@@ -1,12 +1,12 @@
 //! The clusters of an assay: those kept from earlier, fitted or joined by new ones where needed.
 
 use super::inputs::{Embedded, Inputs, WindowRecords};
-use crate::core::births::{ClusterBook, Window};
-use crate::core::coverage::CoverageAssay;
+use crate::core::coverage::CoverageMeasurement;
 use crate::core::domain::Failure;
+use crate::core::new_clusters::{ClusterBook, Window};
 use crate::core::vector::Vectors;
-use crate::edge::store::StoredTaxonomy;
-use crate::flow::Workbench;
+use crate::edge::store::StoredClustering;
+use crate::flow::Workspace;
 
 /// Clusters, and who is in them.
 pub(super) struct Clusters {
@@ -24,14 +24,14 @@ pub(super) struct Clusters {
 impl Clusters {
     /// The clusters, and the version of them to keep.
     pub fn build(
-        bench: &Workbench,
+        workspace: &Workspace,
         inputs: &Inputs,
         embedded: &Embedded,
-        measured: Option<&CoverageAssay>,
+        measured: Option<&CoverageMeasurement>,
         seed: u64,
-    ) -> Result<(Self, Option<StoredTaxonomy>), Failure> {
-        let policy = &bench.workspace.decay.policy;
-        let Some((mut book, kept)) = Self::book(bench, inputs, embedded, seed)? else {
+    ) -> Result<(Self, Option<StoredClustering>), Failure> {
+        let policy = &workspace.config.decay.policy;
+        let Some((mut book, stored)) = Self::book(workspace, inputs, embedded, seed)? else {
             let nothing = |rows: usize| vec![None; rows];
             let none = Self {
                 book: None,
@@ -52,11 +52,11 @@ impl Clusters {
             let now = window(&inputs.now, &embedded.now, &texts_now, &label_now);
             book.search(now, window(then, vectors, &texts_then, &label_then), &unrepresented, policy, seed);
         }
-        let unkept = |error| Failure::other("the clusters cannot be kept").caused_by(error);
-        let version = book.version().map_err(unkept)?;
-        let taxonomy = StoredTaxonomy {
-            parent: kept.filter(|kept| *kept != version),
-            content: serde_json::to_string(&book).map_err(unkept)?,
+        let unsaved = |error| Failure::other("the clusters cannot be kept").caused_by(error);
+        let version = book.version().map_err(unsaved)?;
+        let clustering = StoredClustering {
+            parent: stored.filter(|stored| *stored != version),
+            content: serde_json::to_string(&book).map_err(unsaved)?,
             reference: book.reference.clone(),
             version: version.clone(),
         };
@@ -68,12 +68,12 @@ impl Clusters {
             book: Some(book),
             version: Some(version),
         };
-        Ok((clusters, Some(taxonomy)))
+        Ok((clusters, Some(clustering)))
     }
 
     /// The kept clusters, where they were formed on the same reference window; else new ones. With the version kept.
     fn book(
-        bench: &Workbench,
+        workspace: &Workspace,
         inputs: &Inputs,
         embedded: &Embedded,
         seed: u64,
@@ -83,23 +83,23 @@ impl Clusters {
             None => (&inputs.now, &embedded.now),
         };
         let label = records.window.label();
-        let read = |stored: &StoredTaxonomy| -> Result<ClusterBook, Failure> {
+        let read = |stored: &StoredClustering| -> Result<ClusterBook, Failure> {
             serde_json::from_str(&stored.content).map_err(|error| {
                 Failure::store(format!("the kept clusters {} cannot be read", stored.version)).caused_by(error)
             })
         };
-        let kept = bench.store.taxonomies(&inputs.dataset.name, bench.space())?;
-        if let Some(stored) = kept.iter().find(|stored| stored.reference == label) {
+        let stored = workspace.store.clusterings(&inputs.dataset.name, workspace.space())?;
+        if let Some(stored) = stored.iter().find(|stored| stored.reference == label) {
             return Ok(Some((read(stored)?, Some(stored.version.clone()))));
         }
         // Clusters of another reference window keep their ids: new ones are numbered after them.
         let mut first = 1;
-        for stored in &kept {
+        for stored in &stored {
             first = first.max(read(stored)?.next_number());
         }
         let texts = records.texts();
         let fitted =
-            ClusterBook::fit(window(records, vectors, &texts, &label), first, &bench.workspace.decay.policy, seed);
+            ClusterBook::fit(window(records, vectors, &texts, &label), first, &workspace.config.decay.policy, seed);
         Ok(fitted.map(|book| (book, None)))
     }
 }
