@@ -207,7 +207,7 @@ pub(in crate::edge::render) fn misses(view: &RunsView, limit: usize) -> Table {
         ("Endpoint", Kind::Name),
         ("Example", Kind::Name),
         ("Score", Kind::Number),
-        ("ReadyEndpoint", Kind::Prose),
+        ("Input", Kind::Prose),
         ("Expected", Kind::Prose),
         ("Answered", Kind::Prose),
         ("Why", Kind::Prose),

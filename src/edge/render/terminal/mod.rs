@@ -30,7 +30,7 @@ pub fn terminal_runs(view: &RunsView, width: usize, colour: bool) -> String {
         "Cached",
     ];
     let outcomes = tables::outcomes(view).only(&columns);
-    let misses = tables::misses(view, 5).only(&["Endpoint", "Example", "ReadyEndpoint", "Expected", "Answered"]);
+    let misses = tables::misses(view, 5).only(&["Endpoint", "Example", "Input", "Expected", "Answered"]);
     let first = [tables::matrix(view), tables::scores(view), tables::run_gates(view)];
     let second = [outcomes, tables::errors(view), misses];
     blocks(&[first.as_slice(), second.as_slice()].concat(), width, colour)
