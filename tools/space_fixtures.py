@@ -7,8 +7,8 @@
     pip install numpy==2.4.6 torch==2.15.0 tokenizers==0.23.3 model2vec==0.10.0 sentence-transformers==6.2.0
     python tools/space_fixtures.py
 
-`builtin.npy` is assets/space.bin read anew in NumPy, with the teacher's own tokenizer pipeline over the table's vocabulary. Vectors
-are kept as steps of 1/30000 in 16 bits.
+`builtin.npy` is assets/space.bin read again in NumPy, with the teacher's own tokenizer pipeline over the table's vocabulary. Vectors
+are stored as steps of 1/30000 in 16 bits.
 """
 
 import json

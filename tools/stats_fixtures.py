@@ -297,7 +297,7 @@ def samples():
 
 
 def logistic():
-    """Draws from a generator of its own, so that the other fixtures stay as they are."""
+    """Draws from its own generator, so that the other fixtures stay as they are."""
     rng, cases = np.random.default_rng(7), []
     for n, penalty in [(8, 0.1), (40, 0.1), (200, 1.0), (200, 25.0)]:
         x, w = rng.normal(0, 1, (n, 3)), rng.uniform(0.2, 2, n)

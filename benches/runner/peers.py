@@ -1,6 +1,6 @@
 """The runners: how each is told to ask the same questions, and where it says what came of it.
 
-All of them keep their outcomes, as they do by default: karat and promptfoo in SQLite, Inspect in its log, lm-eval in its
+All of them store their outcomes, as they do by default: karat and promptfoo in SQLite, Inspect in its log, lm-eval in its
 sample files. All caches are off or empty, all answers are compared whole, and 100 requests are allowed at once.
 """
 
@@ -40,7 +40,7 @@ class Peer:
         self.timeout = None
 
     def env(self, folder):
-        # A home of its own, so that neither caches nor settings of the user's take part.
+        # Its own home, so that neither caches nor settings of the user's take part.
         return {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "OPENAI_API_KEY": "none", "NO_COLOR": "1"}
 
 

@@ -87,7 +87,7 @@ def wrong(peer, row, folder, cases, faults):
         try:
             row["scored"], row["right"] = peer.outcome(folder)
         except Exception as error:  # Whatever it is, it is a finding about that runner, and the others are still to come.
-            found.append(f"no count of its own: {error!r}")
+            found.append(f"no count: {error!r}")
         else:
             if row["scored"] != cases or row["right"] != cases:
                 found.append(f"{row['scored']} scored, {row['right']} right")
@@ -136,7 +136,7 @@ def starts(peers, options):
 
 
 def fault_run(karat, options):
-    """Every fault is one that a second attempt survives: nothing may be lost, and nothing asked or kept twice."""
+    """Every fault is one that a second attempt survives: nothing may be lost, and nothing sent or stored twice."""
 
     def look(row, folder):
         with sqlite3.connect(folder / ".karat/karat.db") as database:

@@ -47,7 +47,7 @@ pub struct EmbeddingSpace {
 }
 
 impl EmbeddingSpace {
-    /// `builtin`, `hashed-ngrams`, or `file:VECTORS.npy` with one row of 32-bit floats a row of the file.
+    /// `builtin`, `hashed-ngrams`, or `file:VECTORS.npy` with one row of 32-bit floats per row of the file.
     pub fn open(name: &str, rows: &[(usize, Row)], styled_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let Some(path) = name.strip_prefix("file:") else {
             let embedder: Box<dyn Embedder> = match name {

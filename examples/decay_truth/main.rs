@@ -36,7 +36,7 @@ struct Arguments {
     /// Trials of a cell; the four cells that measure false alarms closely get twenty times as many.
     #[arg(long, default_value_t = 5)]
     seeds: usize,
-    /// `builtin`, or `file:VECTORS.npy`: 32-bit floats, one row a row of FILE.
+    /// `builtin`, or `file:VECTORS.npy`: 32-bit floats, one row per row of FILE.
     #[arg(long, default_value = "builtin")]
     space: String,
     /// With `file:`, the vectors of the texts that --write-styled wrote; without them the style cells are left out.

@@ -102,7 +102,7 @@ pub fn measure(
     Some((figures(cell, drawn, &of_karat), lines.collect()))
 }
 
-/// Every trial of every cell has draws of its own. Whether there is a reference window changes nothing that is drawn.
+/// Every trial of every cell has its own draws. Whether there is a reference window changes nothing that is drawn.
 fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
     let name = format!("{seed} {:?} {} {} {trial}", cell.kind, cell.golden, cell.records);
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

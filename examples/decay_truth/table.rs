@@ -8,7 +8,7 @@ use crate::measure::{BaselineFigures, Figures};
 /// A rule under the head and no other line.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
-/// A line a cell, then what the baselines come to over all cells.
+/// One line per cell, then the baselines over all cells.
 pub fn render(results: &Results) -> String {
     let mut table = new_table(&[
         "scenario",

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "torch==2.15.0", "tokenizers==0.23.3"]
 # ///
-"""Fits the table of the built-in space: one vector a word piece, one a hashed pair of neighbouring pieces, whose sum over a text
+"""Fits the table of the built-in embedding space: one vector per word piece, one per hashed pair of neighbouring pieces, whose sum over a text
 points where the teacher's vector of that text does.
 
     python tools/space/fit.py texts.txt teacher.npy assets/space.bin
@@ -12,7 +12,7 @@ projected onto its first DIM principal components, plus what the order of a text
 the finger moves a text less; pieces and pairs are left out at random, so that no vector relies on its company.
 
 The file: `karatsp1`; six little-endian 32-bit words: DIM, pieces, pairs, n-gram components, n-gram weight (float), bytes of the
-vocabulary; the vocabulary, one piece a line, its line number being its row; a float32 scale a row; DIM int8 a row, first the
+vocabulary; the vocabulary, one piece per line, its line number being its row; a float32 scale per row; DIM int8 per row, first the
 pieces, then the pairs. The table that is shipped was fitted to what texts.py gives, but for one text of 892,913. On another machine sums are added in
 another order, so its bytes differ; by how much was not measured.
 """

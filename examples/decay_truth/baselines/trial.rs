@@ -30,7 +30,7 @@ pub struct Trial<'a> {
     /// Topic of each golden example.
     #[allow(dead_code, reason = "part of the trial; none of the published methods looks at labels")]
     pub topics: &'a [usize],
-    /// The window of traffic that is judged.
+    /// The window of traffic under test.
     pub now: &'a Vectors,
     /// An earlier window of which the golden set was representative.
     pub reference: Option<&'a Vectors>,

@@ -10,7 +10,7 @@ use super::canonical::{canonical_json, content_hash, short};
 /// dimension, and how an input becomes a text. Two embedders with the same parts give the same vectors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddingSpace {
-    /// `KIND-` and 12 hex digits of the hash of `parts`, such as `builtin-7d0a51c2e94f`: what vectors, taxonomies and
+    /// `KIND-` and 12 hex digits of the hash of `parts`, such as `builtin-7d0a51c2e94f`: what vectors, clusterings and
     /// results are keyed by.
     pub id: String,
     /// What kind of embedder it is, such as `builtin` or `bert`.

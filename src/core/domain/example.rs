@@ -12,9 +12,9 @@ pub enum ExampleStatus {
     /// Counts for quality and for coverage.
     #[default]
     Active,
-    /// Is run, but no longer stands for today's traffic.
+    /// Is run, but no longer represents today's traffic.
     RegressionOnly,
-    /// Is neither run nor counted; kept with its reason.
+    /// Is neither run nor counted; stored with its reason.
     Retired,
 }
 

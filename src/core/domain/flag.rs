@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonCode {
-    /// The traffic it stood for is gone.
+    /// The traffic it represented is gone.
     TrafficVanished,
     /// The same request has another answer elsewhere in the set.
     Conflicting,

@@ -57,7 +57,7 @@ pub enum ScorerKind {
     },
     /// 1 when the pattern matches somewhere in the answer.
     Regex {
-        /// The pattern, in the syntax of the `regex` crate; `{expected}` stands for the escaped accepted answer.
+        /// The pattern, in the syntax of the `regex` crate; `{expected}` is replaced by the escaped accepted answer.
         pattern: String,
     },
     /// 1 when the last number in the answer is near an accepted one.
@@ -159,11 +159,11 @@ pub struct Scorer {
 /// A minimum that the mean of a scorer must reach.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
-    /// The scorer it judges.
+    /// The scorer it evaluates.
     pub scorer: String,
     /// The minimum mean, in [0, 1].
     pub min: f64,
-    /// Confidence of the interval it is judged on.
+    /// Confidence of the interval it is evaluated on.
     pub confidence: f64,
     /// Endpoints it applies to; empty means all.
     pub endpoints: Vec<String>,
@@ -185,7 +185,7 @@ pub struct NamedPrompt {
 pub struct Suite {
     /// The name of its file.
     pub name: String,
-    /// Hash of everything that decides what is sent and how it is judged.
+    /// Hash of everything that decides what is sent and how it is scored.
     pub version: String,
     /// The golden set it runs.
     pub dataset: String,

@@ -25,7 +25,7 @@ pub struct TrafficRecord {
 }
 
 impl TrafficRecord {
-    /// How many requests of production it stands for.
+    /// How many production requests it represents.
     pub fn weight(&self) -> f64 {
         1.0 / self.sample_rate
     }
@@ -40,7 +40,7 @@ pub struct WindowSummary {
     pub to: Timestamp,
     /// Records sampled.
     pub records: usize,
-    /// Requests of production they stand for.
+    /// Production requests they represent.
     pub weight: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Known secrets, made unreadable wherever they turn up.
+//! Known secrets, made unreadable wherever they appear.
 
 use std::borrow::Cow;
 

@@ -6,7 +6,7 @@ const MAX_STEPS: usize = 50;
 /// A fitted logistic regression: P(target = 1 | row) = 1 / (1 + exp(−(bias + Σ coefficient × value))).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logistic {
-    /// One a column.
+    /// One per column.
     coefficients: Vec<f64>,
     bias: f64,
 }

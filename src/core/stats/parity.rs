@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// The array of numbers under `key`; null stands for NaN.
+/// The array of numbers under `key`; null means NaN.
 pub(super) fn numbers(case: &Value, key: &str) -> Vec<f64> {
     case[key]
         .as_array()

@@ -19,7 +19,7 @@ const BATCH: usize = 32;
 /// group (connected components, that is single linkage). Groups are numbered from 0 in the order of
 /// their first member. Rows with equal bits count as similarity 1.
 ///
-/// A row that is not embeddable is a group of its own; so is every row when `threshold` is NaN or
+/// A row that is not embeddable is its own group; so is every row when `threshold` is NaN or
 /// above 1. Every pair of distinct rows is compared, time rows^2 x dimension / 2; memory is linear
 /// in the rows, whatever the number of matching pairs.
 pub fn near_duplicate_groups(v: &Vectors, threshold: f32) -> Vec<usize> {

@@ -8,7 +8,7 @@ use super::{from_hex, to_hex};
 const UNIT_TOLERANCE: f64 = 1e-3;
 
 /// Embedding vectors as a row-major `f32` matrix of shape (rows, dimension). Each row has unit
-/// length or is all zeros; an all-zero row stands for an item that is not embeddable, keeps its
+/// length or is all zeros; an all-zero row represents an item that is not embeddable, keeps its
 /// place so that row numbers match the items, and is left out by every search and fit.
 ///
 /// The serialised form is `{"dim", "len", "bits"}`, `bits` being the hexadecimal IEEE 754 patterns

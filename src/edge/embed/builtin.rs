@@ -29,7 +29,7 @@ struct Table {
     words: WordPieces,
     pairs: u32,
     first_pair: usize,
-    /// One scale a row, little-endian `f32`.
+    /// One scale per row, little-endian `f32`.
     scales: &'static [[u8; 4]],
     rows: &'static [u8],
 }
@@ -84,7 +84,7 @@ impl Embedder for Builtin {
 
 impl Table {
     fn read(bytes: &'static [u8]) -> Result<Self, Failure> {
-        let damaged = || Failure::other("the table of the built-in space is damaged; install karat anew");
+        let damaged = || Failure::other("the table of the built-in embedding space is damaged; install karat again");
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
         let (head, rest) = rest.split_at_checked(24).ok_or_else(damaged)?;
         let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);

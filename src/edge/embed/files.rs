@@ -45,5 +45,5 @@ impl Folder {
 
 /// A file of a model that cannot be used.
 pub(super) fn broken(path: &Path, what: &str) -> Failure {
-    Failure::data(format!("{} {what}", path.display())).hint("save or download the model anew")
+    Failure::data(format!("{} {what}", path.display())).hint("save or download the model again")
 }

@@ -27,7 +27,7 @@ const MAX_ANSWER: usize = 64 << 20;
 pub struct RemoteSettings {
     /// The name the embedder has in the workspace.
     pub name: String,
-    /// Everything before `/embeddings`. A query (`?api-version=…`) is kept.
+    /// Everything before `/embeddings`. A query (`?api-version=…`) is preserved.
     pub base_url: String,
     /// The model asked for.
     pub model: String,
@@ -39,7 +39,7 @@ pub struct RemoteSettings {
     pub dimensions: Option<usize>,
     /// Texts in one request.
     pub batch: usize,
-    /// Most requests begun in a minute.
+    /// Most requests started per minute.
     pub requests_per_minute: Option<u32>,
     /// Longest time of one attempt.
     pub timeout: Duration,
@@ -148,7 +148,7 @@ impl Embedder for Remote {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        // A thread of its own, as the caller may itself be a task of a runtime, which must not be blocked on.
+        // A separate thread, as the caller may itself be a task of a runtime, which must not be blocked on.
         let answer = std::thread::scope(|scope| scope.spawn(|| block_on(self.ask_all(texts))).join());
         let stopped = || Failure::other("embedding stopped unexpectedly");
         let vectors = answer.map_err(|_| stopped())??;
@@ -162,7 +162,7 @@ fn block_on<T>(work: impl Future<Output = Result<T, CallError>>) -> Result<T, Fa
     let runtime = runtime.map_err(|error| Failure::other("cannot start the network").caused_by(error))?;
     runtime.block_on(work).map_err(|error| {
         Failure::new(FailureKind::Incomplete, format!("texts cannot be embedded: {}", error.message))
-            .hint("what was embedded before is kept; run the command again")
+            .hint("what was embedded so far is stored; run the command again")
     })
 }
 

@@ -13,7 +13,7 @@ use tokenizers::{OffsetReferential, OffsetType};
 use super::ngrams::{WordNgrams, fold_ngrams};
 use crate::core::domain::Failure;
 
-/// Words remembered by one thread before it begins anew: a few megabytes.
+/// Words remembered by one thread before it starts over: a few megabytes.
 const REMEMBERED: usize = 50_000;
 
 /// Words seen before.
@@ -44,7 +44,7 @@ impl WordPieces {
     pub fn new<'v>(vocabulary: impl Iterator<Item = &'v str>, slots: usize) -> Result<Self, Failure> {
         let vocabulary: AHashMap<String, u32> =
             vocabulary.enumerate().map(|(id, piece)| (piece.to_owned(), id as u32)).collect();
-        let unusable = || Failure::other("the vocabulary of the built-in space cannot be used");
+        let unusable = || Failure::other("the vocabulary of the built-in embedding space cannot be used");
         let unknown = *vocabulary.get("[UNK]").ok_or_else(unusable)?;
         let model = WordPiece::builder().vocab(vocabulary).build().map_err(|error| unusable().caused_by(error))?;
         let normalizer = BertNormalizer::new(true, true, None, true);
@@ -59,7 +59,7 @@ impl WordPieces {
     }
 
     fn cut(&self, word: &str) -> Box<[u32]> {
-        // WordPiece itself never fails; a piece it does not know is [UNK], which stands for nothing.
+        // WordPiece itself never fails; a piece it does not know is [UNK], which has no vector.
         let tokens = self.model.tokenize(word).unwrap_or_default();
         tokens.into_iter().map(|token| token.id).filter(|id| *id != self.unknown).collect()
     }
@@ -84,8 +84,8 @@ impl Worker<'_> {
         }
     }
 
-    /// What the normaliser and the pre-tokenizer come to on ASCII without control characters: white space and
-    /// punctuation end a word, punctuation is a word of its own, letters are lower-cased. Its words are those that
+    /// What the normaliser and the pre-tokenizer do on ASCII without control characters: white space and
+    /// punctuation end a word, punctuation is a separate word, letters are lower-cased. Its words are those that
     /// n-grams are taken of.
     fn plain(&mut self, text: &str, ids: &mut Vec<u32>, slots: &mut [f32]) {
         let mut word = std::mem::take(&mut self.word);

@@ -68,7 +68,7 @@ fn main() -> Result<()> {
 
 async fn serve(options: Arc<Options>) -> Result<()> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
-    // Through a handle that is flushed: whoever started this reads the port from a pipe.
+    // Through a handle that is flushed: the parent process reads the port from a pipe.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     std::io::stdout().flush()?;
     let state = Arc::new(State::default());
@@ -198,7 +198,7 @@ impl Question {
     fn reply(&self) -> Script {
         let word = self.text.split_whitespace().next_back().unwrap_or_default();
         let answer = format!("answer {word}");
-        // Words stand for tokens: nothing here depends on how many there are.
+        // Words count as tokens: nothing here depends on how many there are.
         let (asked, told) = (self.text.split_whitespace().count(), 2);
         let usage = json!({"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told});
         if !self.stream {

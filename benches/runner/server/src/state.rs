@@ -24,7 +24,7 @@ struct Counts {
     faults: [u64; Fault::ALL.len()],
 }
 
-/// A request under way; it is over when this is dropped, be it that its client hung up.
+/// A request in progress; it is over when this is dropped, also when its client hung up.
 pub struct InFlight<'a>(&'a State);
 
 impl Drop for InFlight<'_> {

@@ -167,7 +167,7 @@ mod tests {
     }
 
     /// The fixture holds what cmark-gfm, the parser of GitHub, shows of each escaped text: see `fixtures/make_markdown.py`, which also
-    /// fails where a text yields any element of its own.
+    /// fails where a text yields any element.
     #[test]
     fn the_parser_of_github_shows_the_text_and_nothing_else() {
         let fixture: serde_json::Value = serde_json::from_str(include_str!("../fixtures/markdown.json")).unwrap();

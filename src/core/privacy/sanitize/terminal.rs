@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The sign that stands for a line break.
+/// The sign for a line break.
 const LINE_BREAK: char = '⏎';
 
 /// Makes a text safe to print on one line of a terminal.
