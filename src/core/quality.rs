@@ -5,12 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::core::domain::{Example, Gate, RecordedOutcome, Score, Suite};
 use crate::core::scoring::reduce;
-use crate::core::stats::{Interval, mean_t, quantile, wilson};
+use crate::core::stats::{Interval, mean_t, quantile, sample_variance, t_interval, wilson};
 use crate::core::verdict::{GateResult, Verdict, evaluate_minimum, overall};
 use crate::core::view::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, ScoreView};
 
 /// Misses listed at most.
 const MISSES: usize = 50;
+
+/// Beyond this, the number of examples that would decide a gate is not worth telling.
+const MOST_NEEDED: u64 = 100_000;
 
 /// What identifies a run, for its view.
 #[derive(Debug, Clone)]
@@ -210,7 +213,7 @@ impl<'a> RunTally<'a> {
 fn verdict(identity: &RunIdentity, suite: &Suite, counts: OutcomeCounts, gates: &[GateResult]) -> Verdict {
     let tolerated = suite.error_tolerance * identity.total as f64;
     if !identity.finished || counts.errored as f64 > tolerated {
-        return Verdict::Incomplete.and(overall(gates));
+        return Verdict::Incomplete;
     }
     if counts.scored == 0 { Verdict::Inconclusive } else { overall(gates) }
 }
@@ -226,10 +229,14 @@ fn score_view(values: &[f64], confidence: f64) -> ScoreView {
 
 /// Wilson's interval where every score is right or wrong, Student's t where there are values between.
 fn interval(values: &[f64], confidence: f64) -> Interval {
-    if values.iter().all(|value| *value == 0.0 || *value == 1.0) {
+    if is_binary(values) {
         return wilson(values.iter().sum(), values.len() as f64, confidence);
     }
     mean_t(values, confidence).map_or(Interval { lo: 0.0, hi: 1.0 }, Interval::clamp_unit)
+}
+
+fn is_binary(values: &[f64]) -> bool {
+    values.iter().all(|value| *value == 0.0 || *value == 1.0)
 }
 
 fn evaluate(gate: &Gate, values: &[f64]) -> GateResult {
@@ -246,35 +253,64 @@ fn evaluate(gate: &Gate, values: &[f64]) -> GateResult {
     let percent = gate.confidence * 100.0;
     let mut detail = format!("mean {mean:.3}, {percent:.0} % interval {:.3}–{:.3}, n = {n}", interval.lo, interval.hi);
     if verdict == Verdict::Inconclusive {
-        detail.push_str(&match examples_needed(mean, gate.min, gate.confidence) {
-            Some(needed) => {
-                format!("; the interval holds the minimum: at this mean about {needed} examples would decide")
-            }
-            None => "; the mean lies on the minimum: no number of examples would decide".to_owned(),
-        });
+        let needed = examples_needed(values, gate.min, gate.confidence);
+        detail.push_str(&format!("; {}", needed.sentence()));
     }
     result(verdict, detail)
 }
 
-/// Examples at which an interval around `mean` no longer holds `minimum`.
-fn examples_needed(mean: f64, minimum: f64, confidence: f64) -> Option<u64> {
-    let decides = |n: u64| {
-        let interval = wilson(mean * n as f64, n as f64, confidence);
-        evaluate_minimum(interval, minimum) != Verdict::Inconclusive
-    };
-    let mut high = 1_u64;
-    while !decides(high) {
-        high *= 2;
-        if high > 100_000 {
-            return None;
+/// How many examples would decide an inconclusive gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    /// About so many, if mean and spread stay as they are.
+    About(u64),
+    /// More than [`MOST_NEEDED`].
+    TooMany,
+    /// No number decides: the mean equals the minimum.
+    Never,
+    /// A single score between 0 and 1 says nothing about the spread.
+    Unknown,
+}
+
+impl Needed {
+    fn sentence(self) -> String {
+        match self {
+            Self::About(count) => {
+                format!("the interval contains the minimum: at this mean about {count} examples would decide")
+            }
+            Self::TooMany => format!("the mean is close to the minimum: not even {MOST_NEEDED} examples would decide"),
+            Self::Never => "the mean equals the minimum: no number of examples would decide".to_owned(),
+            Self::Unknown => "a single score does not show how much scores vary: add examples".to_owned(),
         }
     }
-    let mut low = high / 2;
+}
+
+/// Examples at which the interval that was evaluated ([`interval`]) would no longer contain `minimum`.
+fn examples_needed(values: &[f64], minimum: f64, confidence: f64) -> Needed {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    if mean == minimum {
+        return Needed::Never;
+    }
+    let Some(interval_at) = interval_by_size(values, mean, confidence) else { return Needed::Unknown };
+    let decides = |n: u64| evaluate_minimum(interval_at(n as f64), minimum) != Verdict::Inconclusive;
+    let (mut low, mut high) = (0, MOST_NEEDED);
+    if !decides(high) {
+        return Needed::TooMany;
+    }
     while low + 1 < high {
         let middle = u64::midpoint(low, high);
         if decides(middle) { high = middle } else { low = middle }
     }
-    Some(high)
+    Needed::About(high)
+}
+
+/// The interval that [`interval`] would give for another number of scores with the same mean and spread.
+fn interval_by_size(values: &[f64], mean: f64, confidence: f64) -> Option<Box<dyn Fn(f64) -> Interval>> {
+    if is_binary(values) {
+        return Some(Box::new(move |n| wilson(mean * n, n, confidence)));
+    }
+    let variance = sample_variance(values)?;
+    Some(Box::new(move |n| t_interval(mean, variance, n, confidence).clamp_unit()))
 }
 
 fn by_frequency(kinds: BTreeMap<String, ErrorView>) -> Vec<ErrorView> {
@@ -309,6 +345,8 @@ fn miss_view(miss: Miss, examples: &HashMap<String, Example>) -> MissView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
     use crate::core::domain::{NamedPrompt, Normalization, Prompt, Reducer, Scorer, ScorerKind, Usage};
 
     fn suite(min: f64) -> Suite {
@@ -437,10 +475,45 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_that_would_decide_are_counted() {
-        assert_eq!(examples_needed(0.5, 0.5, 0.95), None);
-        let needed = examples_needed(0.88, 0.9, 0.95).unwrap();
-        let interval = wilson(0.88 * needed as f64, needed as f64, 0.95);
-        assert!(interval.hi < 0.9 && needed > 500, "{needed}");
+    fn the_examples_that_would_decide_are_those_of_the_interval_that_was_evaluated() {
+        let scores = |counts: &[(f64, usize)]| -> Vec<f64> {
+            counts.iter().flat_map(|(value, count)| vec![*value; *count]).collect()
+        };
+        let repeated = [(0.5, 11), (0.75, 1)];
+        let cases: [(&str, &[(f64, usize)], f64, Needed); 9] = [
+            ("four repeats: mean 0.521, 0.475–0.567 by Student's t", &repeated, 0.5, Needed::About(49)),
+            ("the same from below", &[(0.5, 11), (0.25, 1)], 0.5, Needed::About(49)),
+            ("right and wrong: Wilson", &[(1.0, 88), (0.0, 12)], 0.9, Needed::About(865)),
+            ("the mean on the minimum", &[(0.5, 2), (0.25, 1), (0.75, 1)], 0.5, Needed::Never),
+            ("the mean on the minimum, right and wrong", &[(1.0, 5), (0.0, 5)], 0.5, Needed::Never),
+            ("all right, all required", &[(1.0, 20)], 1.0, Needed::Never),
+            ("a single score between", &[(0.6, 1)], 0.5, Needed::Unknown),
+            ("no spread at all", &[(0.6, 5)], 0.5, Needed::About(2)),
+            ("a mean next to the minimum", &repeated, 0.521, Needed::TooMany),
+        ];
+        for (name, counts, minimum, expected) in cases {
+            let values = scores(counts);
+            assert_eq!(examples_needed(&values, minimum, 0.95), expected, "{name}");
+        }
+        let seen = interval(&scores(&repeated), 0.95);
+        assert_eq!((format!("{:.3}", seen.lo), format!("{:.3}", seen.hi)), ("0.475".into(), "0.567".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_number_of_examples_decides_and_one_fewer_does_not(
+            values in prop::collection::vec((0u8..=4).prop_map(|quarters| f64::from(quarters) / 4.0), 2..40),
+            minimum in 0.0..=1.0_f64,
+        ) {
+            let mean = values.iter().sum::<f64>() / values.len() as f64;
+            if let Needed::About(needed) = examples_needed(&values, minimum, 0.95) {
+                let at = interval_by_size(&values, mean, 0.95).unwrap();
+                let verdict = |n: u64| evaluate_minimum(at(n as f64), minimum);
+                prop_assert_ne!(verdict(needed), Verdict::Inconclusive);
+                prop_assert!(needed == 1 || verdict(needed - 1) == Verdict::Inconclusive);
+                let decided = evaluate_minimum(interval(&values, 0.95), minimum) != Verdict::Inconclusive;
+                prop_assert_eq!(decided, values.len() as u64 >= needed);
+            }
+        }
     }
 }

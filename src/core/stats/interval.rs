@@ -116,13 +116,26 @@ pub fn mean_t(values: &[f64], confidence: f64) -> Option<Interval> {
     }
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0);
+    Some(t_interval(mean, sample_variance(values)?, n, confidence))
+}
+
+/// Student's t interval around the mean of `n` values with this sample variance.
+///
+/// The whole line for fewer than two values.
+pub fn t_interval(mean: f64, variance: f64, n: f64, confidence: f64) -> Interval {
     let alpha = alpha(confidence);
-    if alpha == 0.0 {
-        return Some(Interval { lo: f64::NEG_INFINITY, hi: f64::INFINITY });
+    if alpha == 0.0 || n < 2.0 {
+        return Interval { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
     }
     let half = student_two_sided_quantile(alpha, n - 1.0) * (variance / n).sqrt();
-    Some(Interval { lo: mean - half, hi: mean + half })
+    Interval { lo: mean - half, hi: mean + half }
+}
+
+/// The unbiased variance of a sample; None for fewer than two values.
+pub fn sample_variance(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    (values.len() > 1).then(|| values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0))
 }
 
 /// Newcombe's hybrid score interval for `p1 - p2` (Newcombe 1998, method 10).

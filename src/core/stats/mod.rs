@@ -17,7 +17,9 @@ mod special;
 
 pub use bootstrap::{cluster_bootstrap, percentile_interval, permutation_p_value, poisson_bootstrap_weights, rng};
 pub use contingency::{MIN_EXPECTED, fisher_exact_greater, g_test, mcnemar_mid_p};
-pub use interval::{Interval, clopper_pearson, difference_newcombe, mean_t, poisson_exact, wilson};
+pub use interval::{
+    Interval, clopper_pearson, difference_newcombe, mean_t, poisson_exact, sample_variance, t_interval, wilson,
+};
 pub use logistic::Logistic;
 pub use multiple::{benjamini_hochberg, holm};
 pub use rank::{ks_two_sample, mann_whitney_auc};

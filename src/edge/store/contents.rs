@@ -44,15 +44,18 @@ pub(super) fn unpack(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<
     if codec == PLAIN {
         return Ok(data);
     }
-    zstd::stream::decode_all(data.as_slice()).map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(first + 1, rusqlite::types::Type::Blob, error.into())
-    })
+    zstd::stream::decode_all(data.as_slice()).map_err(|error| damaged(first + 1, error))
 }
 
-/// [`unpack`] as text; bytes that are no UTF-8 are replaced.
+/// [`unpack`] as text; bytes that are no UTF-8 are an error, since karat stores text only.
 pub(super) fn unpack_text(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<String> {
-    Ok(match String::from_utf8(unpack(row, first)?) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    })
+    String::from_utf8(unpack(row, first)?).map_err(|error| damaged(first + 1, error))
+}
+
+/// The error of a column whose value karat cannot have written: the store says that the database is damaged.
+pub(super) fn damaged(
+    column: usize,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, error.into())
 }

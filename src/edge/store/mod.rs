@@ -114,7 +114,9 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
 /// The failure of a database error, with a hint at the usual fix.
 fn failure(path: &Path, error: rusqlite::Error) -> Failure {
     let place = path.display();
-    let (message, hint) = match error.sqlite_error_code() {
+    let is_unreadable = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
+    let code = if is_unreadable { Some(ErrorCode::DatabaseCorrupt) } else { error.sqlite_error_code() };
+    let (message, hint) = match code {
         Some(ErrorCode::NotADatabase) => (
             format!("{place} is not a karat database"),
             "move the file away, or set \"store\" in karat.yaml to another path".to_owned(),

@@ -59,6 +59,25 @@ async fn outcomes_read_back_and_an_error_has_no_output_and_no_score() {
 }
 
 #[tokio::test]
+async fn damaged_contents_are_an_error_that_names_the_database() {
+    let damages: [(&str, &str); 3] = [
+        ("plain bytes that are no text", "UPDATE contents SET codec = 0, data = x'61ff62'"),
+        ("compressed bytes that do not unpack", "UPDATE contents SET codec = 1, data = x'28b52ffd00ff'"),
+        ("compressed bytes cut short", "UPDATE contents SET data = substr(data, 1, length(data) - 3)"),
+    ];
+    for (name, damage) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("karat.db")).unwrap();
+        store.begin_run(header("run-1")).unwrap();
+        record(&store, answered("1", &"long ".repeat(200))).await.unwrap();
+        Connection::open(store.path()).unwrap().execute(damage, []).unwrap();
+        let failure = store.outcomes("run-1").unwrap_err();
+        assert_eq!(failure.kind, crate::core::domain::FailureKind::Store, "{name}");
+        assert_eq!(failure.message, format!("the database {} is damaged", store.path().display()), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_outcome_recorded_twice_stays_as_it_first_was() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
