@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::arguments::{DecayArgs, Format, RunArgs, report_path};
-use super::progress::Progress;
+use super::listen::listener;
 use super::run::{load, say, say_unfinished, step_summary};
 use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
@@ -40,11 +40,11 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     let suites = load(&workspace, &args.suites)?;
     let now = args.decay.now()?;
-    let progress = Progress::new(&context.output);
+    let events = listener(&context.output);
     let (run, decay) = (args.run.options(), args.decay.options());
     let talkative = context.output.talkative();
     let (report, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        check(&workspace, &suites, &run, &decay, now, stop, &|event| progress.show(event)).await
+        check(&workspace, &suites, &run, &decay, now, stop, &events).await
     })?;
     match args.format {
         Format::Json => context.output.data(&render::json(&report)?)?,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::arguments::{DecayArgs, Format, report_path};
-use super::progress::Progress;
+use super::listen::listener;
 use super::run::step_summary;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
@@ -41,8 +41,8 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     let now = args.decay.now()?;
-    let progress = Progress::new(&context.output);
-    let done = measure_decay(&workspace, &args.dataset, &args.decay.options(), now, &|event| progress.show(event))?;
+    let events = listener(&context.output);
+    let done = measure_decay(&workspace, &args.dataset, &args.decay.options(), now, &events)?;
     if let Some(path) = &args.records {
         write_atomic(path, record_lines(&done.records)?.as_bytes())?;
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::progress::Progress;
+use super::listen::listener;
 use super::run::say;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, FailureKind};
@@ -52,9 +52,9 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         });
     }
     let options = DemoOptions { dir: args.dir, records: args.records as usize, seed: args.seed, port: args.port };
-    let progress = Progress::new(&context.output);
+    let events = listener(&context.output);
     let result = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        let result = demo(&options, stop.clone(), &|event| progress.show(event)).await?;
+        let result = demo(&options, stop.clone(), &events).await?;
         if *stop.borrow() { Err(Failure::new(FailureKind::Incomplete, "the demo was stopped")) } else { Ok(result) }
     })?;
     context.output.data(&text(&result, &options.dir, context.output.width(), context.output.colour()))?;

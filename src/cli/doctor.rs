@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::arguments::Format;
-use super::progress::Progress;
+use super::listen::listener;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
 use crate::core::view::{CheckState, DoctorView};
@@ -27,10 +27,10 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let root = context.root()?;
-    let progress = Progress::new(&context.output);
+    let events = listener(&context.output);
     let view = interrupt::run_until_interrupted(
         |_| (),
-        async |_stop| Ok(doctor(&root, args.offline, Timestamp::now(), &|event| progress.show(event)).await),
+        async |_stop| Ok(doctor(&root, args.offline, Timestamp::now(), &events).await),
     )?;
     match args.format {
         Format::Json => context.output.data(&to_json(&view)?)?,

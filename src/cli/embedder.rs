@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::arguments::{Format, time};
-use super::progress::Progress;
+use super::listen::listener;
 use super::{Context, Exit};
 use crate::core::domain::{EmbeddingSpace, Failure};
 use crate::core::privacy::sanitize::for_terminal;
@@ -66,9 +66,9 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
                 None => jiff::Timestamp::now(),
                 Some(text) => time(&text).map_err(|message| Failure::usage(format!("--now: {message}")))?,
             };
-            let progress = Progress::new(&context.output);
+            let events = listener(&context.output);
             let options = MigrateOptions { to, datasets, cut_over, seed };
-            let view = migrate(&context.root()?, &options, now, &|event| progress.show(event))?;
+            let view = migrate(&context.root()?, &options, now, &events)?;
             let text = match format {
                 Format::Json => to_json(&view)?,
                 Format::Table => migration_text(&view, context.output.width()),
@@ -76,8 +76,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
             context.output.data(&text)?;
         }
         Command::Retire { space } => {
-            let progress = Progress::new(&context.output);
-            let (space, vectors) = retire(&context.workspace()?, &space, &|event| progress.show(event))?;
+            let events = listener(&context.output);
+            let (space, vectors) = retire(&context.workspace()?, &space, &events)?;
             context.output.data(&format!("retired {space}: {vectors} vectors removed\n"))?;
         }
     }

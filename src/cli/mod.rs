@@ -14,6 +14,7 @@ mod failure;
 mod init;
 mod interrupt;
 mod list;
+mod listen;
 mod logging;
 mod output;
 mod progress;

@@ -1,22 +1,29 @@
-//! Shows the events of a flow: a bar at a terminal, plain lines now and then elsewhere.
+//! Shows the events of a flow: bars at a terminal, plain lines now and then elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::output::Output;
 use crate::core::privacy::sanitize::for_terminal;
 use crate::flow::Event;
-use crate::flow::event::Answered;
+use crate::flow::event::{FinishedTrial, RunCounts, RunInfo};
 
-/// How often a line is printed where no bar is drawn.
+/// How often a line is printed if no bar is drawn.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How often the figures beside a bar are written anew.
+/// How often the figures beside a bar are updated.
 const REDRAW: Duration = Duration::from_millis(200);
+
+/// The bar of all work together. The figures have a line for themselves: beside them there would be no room for a bar on
+/// 80 columns.
+const BAR: &str = "{msg} {wide_bar} {pos}/{len} eta {eta}\n{prefix}";
+
+/// The bar of one run of several.
+const RUN_BAR: &str = "  {msg} {wide_bar} {pos}/{len}{prefix}";
 
 /// Shows events.
 pub(super) struct Progress {
@@ -27,13 +34,18 @@ pub(super) struct Progress {
 
 #[derive(Default)]
 struct State {
+    /// The terminal's lines, while bars are drawn.
+    lines: MultiProgress,
     bar: Option<ProgressBar>,
+    /// A bar for each run in progress, if there are several.
+    run_bars: BTreeMap<String, ProgressBar>,
     what: String,
+    runs: usize,
     total: u64,
     /// Steps finished in all, and in this process.
     done: u64,
     fresh: u64,
-    begun: Option<Instant>,
+    started: Option<Instant>,
     said: Option<Instant>,
     figures: Figures,
 }
@@ -48,13 +60,13 @@ struct Figures {
 }
 
 impl Figures {
-    fn take(&mut self, answered: Answered) {
-        if let Some(kind) = answered.error {
+    fn take(&mut self, trial: &FinishedTrial) {
+        if let Some((kind, _)) = &trial.error {
             *self.errors.entry(kind.name()).or_default() += 1;
         }
-        self.cached += u64::from(answered.cached);
-        self.cost = answered.cost.map(|cost| self.cost.unwrap_or(0.0) + cost).or(self.cost);
-        if let Some(latency) = answered.latency {
+        self.cached += u64::from(trial.cached);
+        self.cost = trial.cost.map(|cost| self.cost.unwrap_or(0.0) + cost).or(self.cost);
+        if let Some(latency) = trial.latency {
             if self.latencies.is_none() {
                 // Microseconds up to an hour in two significant digits: a progress line needs no more.
                 self.latencies = Histogram::new_with_bounds(1, 3_600_000_000, 2).ok();
@@ -96,46 +108,68 @@ fn milliseconds(ms: f64) -> String {
 
 impl Progress {
     pub fn new(output: &Output) -> Self {
-        Self { bars: output.progress(), talkative: output.talkative(), state: Mutex::default() }
+        // The lines of --verbose would tear a bar apart.
+        let bars = output.progress() && !tracing::enabled!(tracing::Level::DEBUG);
+        Self { bars, talkative: output.talkative(), state: Mutex::default() }
     }
 
     /// Shows one event.
-    pub fn show(&self, event: Event) {
+    pub fn show(&self, event: &Event) {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match event {
-            Event::Began { what, total, done } => self.begin(&mut state, for_terminal(&what).into_owned(), total, done),
+            Event::Began { what, total, done } => {
+                self.start(&mut state, for_terminal(what).into_owned(), *total, *done)
+            }
             Event::Advanced { steps, errors } => {
-                if errors > 0 {
+                if *errors > 0 {
                     *state.figures.errors.entry("failed").or_default() += errors;
                 }
-                self.advance(&mut state, steps);
+                self.advance(&mut state, *steps);
             }
-            Event::Answered(answered) => {
-                state.figures.take(answered);
+            Event::SuiteStarted { runs, counts } => {
+                self.start(&mut state, title(runs), counts.total, counts.done);
+                state.runs = runs.len();
+            }
+            Event::RunStarted { run, counts } => self.start_run(&mut state, run, *counts),
+            Event::RequestSent { .. } => {}
+            Event::TrialFinished { run, trial, counts } => {
+                state.figures.take(trial);
+                if let Some(bar) = state.run_bars.get(&run.run_id) {
+                    bar.set_position(counts.done);
+                    if counts.errors > 0 {
+                        bar.set_prefix(format!(" · {} errors", counts.errors));
+                    }
+                }
                 self.advance(&mut state, 1);
             }
-            Event::Ended => {
-                if let Some(bar) = state.bar.take() {
+            Event::RunFinished { run, .. } => {
+                if let Some(bar) = state.run_bars.remove(&run.run_id) {
                     bar.finish_and_clear();
                 }
             }
-            Event::Note(text) => self.say(&state, &for_terminal(&text)),
-            Event::Warning(text) => self.say(&state, &format!("warning: {}", for_terminal(&text))),
+            Event::Ended | Event::SuiteFinished => state.clear(),
+            Event::Note(text) => self.say(&state, &for_terminal(text)),
+            Event::Warning(text) => self.say(&state, &format!("warning: {}", for_terminal(text))),
         }
     }
 
-    fn begin(&self, state: &mut State, what: String, total: u64, done: u64) {
+    fn start(&self, state: &mut State, what: String, total: u64, done: u64) {
         let now = Some(Instant::now());
-        *state = State { what, total, done, begun: now, said: now, ..State::default() };
+        state.clear();
+        *state = State { what, total, done, started: now, said: now, ..State::default() };
         if self.bars {
-            let bar = ProgressBar::new(total).with_position(done).with_message(state.what.clone());
-            // The figures have a line of their own: beside them there would be no room for a bar on 80 columns.
-            let template = "{msg} {wide_bar} {pos}/{len} eta {eta}\n{prefix}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
-            }
+            let bar = state.draw(BAR, total, done).with_message(state.what.clone());
             bar.reset_eta();
             state.bar = Some(bar);
+        }
+    }
+
+    /// A bar for a run, if it is not the only one.
+    fn start_run(&self, state: &mut State, run: &RunInfo, counts: RunCounts) {
+        if self.bars && state.runs > 1 {
+            let target = for_terminal(&run.target()).into_owned();
+            let bar = state.draw(RUN_BAR, counts.total, counts.done).with_message(target);
+            state.run_bars.insert(run.run_id.clone(), bar);
         }
     }
 
@@ -163,16 +197,43 @@ impl Progress {
         if let Some(bar) = &state.bar {
             bar.println(text);
         } else if self.talkative {
-            // Where stderr is closed there is nobody left to tell.
+            // If stderr is closed there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
 }
 
+/// `support on model with long`, or `support: 4 runs`.
+fn title(runs: &[std::sync::Arc<RunInfo>]) -> String {
+    let title = match runs {
+        [run] => format!("{} on {}", run.suite, run.target()),
+        runs => {
+            let suite = runs.first().map_or("", |run| run.suite.as_str());
+            format!("{suite}: {} runs", runs.len())
+        }
+    };
+    for_terminal(&title).into_owned()
+}
+
 impl State {
+    /// One more bar below the others.
+    fn draw(&self, template: &str, total: u64, done: u64) -> ProgressBar {
+        let bar = self.lines.add(ProgressBar::new(total).with_position(done));
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    fn clear(&mut self) {
+        for bar in std::mem::take(&mut self.run_bars).into_values().chain(self.bar.take()) {
+            bar.finish_and_clear();
+        }
+    }
+
     /// Steps a second, of those of this process.
     fn rate(&self) -> f64 {
-        let seconds = self.begun.map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+        let seconds = self.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
         if seconds > 0.0 { self.fresh as f64 / seconds } else { 0.0 }
     }
 
@@ -190,19 +251,50 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::core::domain::CallErrorKind;
+
+    fn finished(number: u32) -> FinishedTrial {
+        FinishedTrial {
+            example_id: number.to_string(),
+            trial: 0,
+            error: None,
+            attempts: 1,
+            latency: Some(Duration::from_millis(200)),
+            cached: false,
+            cost: Some(0.01),
+        }
+    }
 
     #[test]
     fn the_figures_tell_latency_errors_by_kind_cache_and_spend() {
         let mut figures = Figures::default();
         assert_eq!(figures.text(), "");
-        let answered =
-            Answered { error: None, latency: Some(Duration::from_millis(200)), cached: false, cost: Some(0.01) };
-        (0..9).for_each(|_| figures.take(answered));
-        figures.take(Answered { latency: Some(Duration::from_secs(20)), ..answered });
-        figures.take(Answered { error: Some(CallErrorKind::Timeout), latency: None, cost: None, ..answered });
-        figures.take(Answered { latency: None, cached: true, cost: Some(0.0), ..answered });
+        (0..9).for_each(|number| figures.take(&finished(number)));
+        figures.take(&FinishedTrial { latency: Some(Duration::from_secs(20)), ..finished(9) });
+        let error = Some((CallErrorKind::Timeout, "slow".to_owned()));
+        figures.take(&FinishedTrial { error, latency: None, cost: None, ..finished(10) });
+        figures.take(&FinishedTrial { latency: None, cached: true, cost: Some(0.0), ..finished(11) });
         assert_eq!(figures.text(), " · p50 201 ms, p95 20.1 s · 1 errors (timeout 1) · 1 cached · 0.1000 spent");
+    }
+
+    #[test]
+    fn the_line_of_several_runs_shows_their_sum() {
+        let run = |endpoint: &str| {
+            let (suite, endpoint) = ("quiz".to_owned(), endpoint.to_owned());
+            Arc::new(RunInfo { run_id: endpoint.clone(), suite, endpoint, prompt: None })
+        };
+        let (one, other) = (run("one"), run("other"));
+        let progress = Progress { bars: false, talkative: false, state: Mutex::default() };
+        let counts = RunCounts { total: 10, done: 2, ..RunCounts::default() };
+        progress.show(&Event::SuiteStarted { runs: vec![one.clone(), other.clone()], counts: counts.and(counts) });
+        for (number, run) in [(0, &one), (1, &other), (2, &other)] {
+            progress.show(&Event::TrialFinished { run: run.clone(), trial: finished(number), counts });
+        }
+        let line = progress.state.lock().unwrap().line();
+        assert!(line.starts_with("quiz: 2 runs: 7/20, "), "{line}");
+        assert_eq!(title(&[one]), "quiz on one");
     }
 }

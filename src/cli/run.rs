@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::arguments::{Format, RunArgs, time};
-use super::progress::Progress;
+use super::listen::listener;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, Suite};
 use crate::core::view::{PlanView, Report, RunsView};
@@ -53,10 +53,10 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     if args.dry_run {
         return plan(context, &workspace, &suites, &options, now, args.format);
     }
-    let progress = Progress::new(&context.output);
+    let events = listener(&context.output);
     let talkative = context.output.talkative();
     let (views, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
-        run_suites(&workspace, &suites, &options, now, stop, &|event| progress.show(event)).await
+        run_suites(&workspace, &suites, &options, now, stop, &events).await
     })?;
     let runs = RunsView::new(views);
     match args.format {
@@ -86,10 +86,10 @@ fn plan(
     now: Timestamp,
     format: Format,
 ) -> Result<Exit, Failure> {
-    let progress = Progress::new(&context.output);
+    let events = listener(&context.output);
     let mut cells = Vec::new();
     for suite in suites {
-        cells.extend(dry_run(workspace, suite, options, now, &|event| progress.show(event))?);
+        cells.extend(dry_run(workspace, suite, options, now, &events)?);
     }
     let plan = PlanView::new(cells);
     match format {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::arguments::{Format, key_value, time};
-use super::progress::Progress;
+use super::listen::listener;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::edge::render::{plain_table, to_json};
@@ -153,10 +153,10 @@ fn run_import(context: &Context, args: &ImportArgs) -> Result<Exit, Failure> {
         sample_rate: args.sample_rate,
         max_bad: args.max_bad,
     };
-    let progress = Progress::new(&context.output);
+    let events = listener(&context.output);
     let mut files = Vec::new();
     for file in &args.files {
-        let view = ImportedView::new(file, import(&workspace, file, &options, &|event| progress.show(event))?);
+        let view = ImportedView::new(file, import(&workspace, file, &options, &events)?);
         if args.format == Format::Table {
             context.output.data(&view.text())?;
         }

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod embedder;
 mod faults;
+mod matrix;
 mod mistakes;
 mod quality;
 mod repeats;

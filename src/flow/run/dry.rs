@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::endpoints::ReadyEndpoint;
 use super::render::Renderer;
-use super::{PreparedSuite, RunOptions, cache_since};
+use super::{PreparedSuite, RunOptions, cache_since, cache_ttl};
 use crate::core::domain::{Example, Failure, NamedPrompt, Suite};
 use crate::core::pricing::estimated_tokens;
 use crate::core::view::PlanCell;
@@ -28,7 +28,7 @@ pub fn dry_run(
     let targets = ready.targets().map(|(asked, prompt)| {
         let renderer = Renderer::new(suite, prompt, &ready.set, &workspace.secrets)?;
         let mut count = Count::default();
-        let since = cache_since(workspace, options, asked, "")?;
+        let since = cache_since(&workspace.store, cache_ttl(workspace, options), asked, "")?;
         for example in ready.set.selected(&workspace.store, &selection)? {
             let example = example?;
             for trial in 0..ready.repeats {

@@ -34,7 +34,7 @@ pub(super) struct ReadyEndpoint {
     pub answer_limit: Option<u64>,
 }
 
-/// The endpoints of a run by name: those of the options, of the run that goes on, or of the suite.
+/// The endpoints of a run by name, each once: those of the options, of the run that is resumed, or of the suite.
 pub(super) fn endpoint_names(store: &Store, suite: &Suite, options: &RunOptions) -> Result<Vec<String>, Failure> {
     if let (Some(Resume::Run(id)), true) = (&options.resume, options.endpoints.is_empty()) {
         return Ok(vec![run_by_id(store, id)?.header.endpoint]);
@@ -44,7 +44,19 @@ pub(super) fn endpoint_names(store: &Store, suite: &Suite, options: &RunOptions)
         return Err(Failure::data(format!("the suite {} names no endpoint", suite.name))
             .hint("add \"endpoints: [NAME]\" or pass -e NAME"));
     }
-    Ok(names.clone())
+    Ok(each_once(names.iter()).cloned().collect())
+}
+
+/// The items without those that were there before.
+pub(super) fn each_once<'a, T: PartialEq + 'a>(items: impl Iterator<Item = &'a T>) -> impl Iterator<Item = &'a T> {
+    let mut seen: Vec<&T> = Vec::new();
+    items.filter(move |item| {
+        let is_new = !seen.contains(item);
+        if is_new {
+            seen.push(item);
+        }
+        is_new
+    })
 }
 
 /// An endpoint's definition: that of karat.yaml, or else that of an id such as `openai:chat:gpt-x`.

@@ -1,4 +1,4 @@
-//! What a run is of, and whether an earlier one goes on: outcomes of two versions never stand in one run.
+//! What identifies a run, and whether an earlier one is resumed: a run never mixes outcomes of two versions.
 
 use jiff::Timestamp;
 
@@ -20,31 +20,33 @@ pub(super) struct RunTarget<'a> {
     pub suite: &'a Suite,
     pub set: &'a StoredDataset,
     pub prompt: &'a NamedPrompt,
-    pub asked: &'a ReadyEndpoint,
+    pub endpoint: &'a ReadyEndpoint,
     pub options: &'a RunOptions,
     pub repeats: u32,
     pub now: Timestamp,
-    /// Where runs go on: when the ones that do were begun.
+    /// If runs are resumed: when those were started.
     pub resumed: Option<Timestamp>,
 }
 
-/// A run with its header kept.
-pub(super) enum StartedRun {
-    /// Something is left to ask.
-    Open(RunHeader),
-    /// Nothing is.
-    Complete(RunHeader),
+/// A run before it starts.
+pub(super) struct PlannedRun {
+    pub header: RunHeader,
+    pub state: RunState,
 }
 
-impl StartedRun {
-    pub fn run_id(&self) -> &str {
-        let (Self::Open(header) | Self::Complete(header)) = self;
-        &header.run_id
-    }
+/// What there is of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunState {
+    /// Nothing is stored of it.
+    New,
+    /// Something is left to do.
+    Open,
+    /// Nothing is left to do.
+    Complete,
 }
 
-/// When the runs were begun that `--resume` goes on with: the earliest unfinished one of the prompts and endpoints, or
-/// else the latest of all. A finished run from before then belongs to another time: it is run anew.
+/// When the runs were started that `--resume` continues: the earliest unfinished one of the prompts and endpoints, or
+/// else the latest of all. A finished run from before then belongs to another time: a new one is started.
 pub(super) fn resumed_since(
     store: &Store,
     suite: &str,
@@ -54,57 +56,53 @@ pub(super) fn resumed_since(
     for (endpoint, prompt) in targets {
         let Some(run) = store.latest_run(suite, &endpoint, prompt.as_deref())? else { continue };
         let of = if run.finished_at.is_none() { &mut unfinished } else { &mut finished };
-        of.extend(begun_at(&run));
+        of.extend(started_at(&run));
     }
     Ok(unfinished.into_iter().min().or(finished.into_iter().max()))
 }
 
-fn begun_at(run: &StoredRun) -> Option<Timestamp> {
+fn started_at(run: &StoredRun) -> Option<Timestamp> {
     run.header.started_at.parse().ok()
 }
 
-/// Begins a run, or takes up an earlier one where the options say so.
-pub(super) fn begin(store: &Store, target: &RunTarget<'_>, events: Events<'_>) -> Result<StartedRun, Failure> {
-    let earlier = earlier(store, target)?;
-    let name = target.prompt.name.as_deref();
-    let Some(run) = earlier else {
+/// Finds the run to resume, or plans a new one. Nothing is stored of a new one yet.
+pub(super) fn plan(store: &Store, target: &RunTarget<'_>, events: Events<'_>) -> Result<PlannedRun, Failure> {
+    let Some(run) = earlier(store, target)? else {
         if target.options.resume.is_some() || target.options.retry_errors {
-            let on = target.asked.endpoint.name();
-            events(Event::Note(format!("no run of {} on {on} to go on with: beginning one", target.suite.name)));
+            let on = target.endpoint.endpoint.name();
+            events(Event::Note(format!("no run of {} on {on} to resume; starting a new one", target.suite.name)));
         }
         let selection = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
         let header = header(store, target, target.repeats, &selection)?;
-        store.begin_run(header.clone())?;
-        return Ok(StartedRun::Open(header));
+        return Ok(PlannedRun { header, state: RunState::New });
     };
-    debug_assert_eq!(run.header.prompt.as_deref(), name);
     refuse_changed(store, target, &run)?;
     let (done, errors, _) = store.run_totals(&run.header.run_id)?;
-    let open = done < run.header.total as u64 || (target.options.retry_errors && errors > 0);
-    if open {
-        return Ok(StartedRun::Open(run.header));
+    if done < run.header.total as u64 || (target.options.retry_errors && errors > 0) {
+        return Ok(PlannedRun { header: run.header, state: RunState::Open });
     }
     if run.finished_at.is_none() {
-        // It was broken off between its last outcome and its end.
+        // It was interrupted between its last outcome and its end.
         store.finish_run(&run.header.run_id, &Timestamp::now().to_string())?;
     }
     events(Event::Note(format!(
-        "nothing is left to ask of the run {} ({} on {})",
+        "nothing is left to do in the run {} ({} on {})",
         short(&run.header.run_id, 18),
         run.header.suite,
         run.header.endpoint
     )));
-    Ok(StartedRun::Complete(run.header))
+    Ok(PlannedRun { header: run.header, state: RunState::Complete })
 }
 
-/// The run that goes on, where there is one.
+/// The run to resume, if there is one.
 fn earlier(store: &Store, target: &RunTarget<'_>) -> Result<Option<StoredRun>, Failure> {
-    let (suite, endpoint, prompt) = (&target.suite.name, target.asked.endpoint.name(), target.prompt.name.as_deref());
+    let (suite, endpoint, prompt) =
+        (&target.suite.name, target.endpoint.endpoint.name(), target.prompt.name.as_deref());
     match &target.options.resume {
         None if !target.options.retry_errors => Ok(None),
         None | Some(Resume::Latest) => {
             let latest = store.latest_run(suite, endpoint, prompt)?;
-            Ok(latest.filter(|run| run.finished_at.is_none() || begun_at(run) >= target.resumed))
+            Ok(latest.filter(|run| run.finished_at.is_none() || started_at(run) >= target.resumed))
         }
         Some(Resume::Run(id)) => {
             let run = run_by_id(store, id)?;
@@ -140,13 +138,13 @@ fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selec
         suite_version: target.suite.version.clone(),
         dataset: target.set.name.clone(),
         dataset_version: target.set.version.clone(),
-        endpoint: target.asked.endpoint.name().to_owned(),
-        endpoint_fingerprint: target.asked.endpoint.fingerprint().to_owned(),
+        endpoint: target.endpoint.endpoint.name().to_owned(),
+        endpoint_fingerprint: target.endpoint.endpoint.fingerprint().to_owned(),
         prompt: target.prompt.name.clone(),
         repeats,
         selection: selection.to_text()?,
         total: examples * repeats as usize,
-        // What one command began has one time, also where it goes on later.
+        // The runs that one command starts have one time, also if some of them start on a later --resume.
         started_at: target.resumed.unwrap_or(target.now).to_string(),
     };
     if target.options.fixed_id {
@@ -171,7 +169,7 @@ fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<String,
     Ok(header.run_id.clone())
 }
 
-/// Refuses to go on where anything that decides the outcomes changed, and says what.
+/// Refuses to resume if anything that decides the outcomes changed, and says what.
 fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Result<(), Failure> {
     let old = &run.header;
     let asked_for = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
@@ -179,7 +177,7 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
     let changed = [
         ("suite", old.suite_version != target.suite.version),
         ("dataset", old.dataset_version != target.set.version),
-        ("endpoint", old.endpoint_fingerprint != target.asked.endpoint.fingerprint()),
+        ("endpoint", old.endpoint_fingerprint != target.endpoint.endpoint.fingerprint()),
         ("--limit or --filter", other_selection),
         ("--repeat", target.options.repeats.is_some_and(|repeats| repeats != old.repeats)),
     ];
@@ -208,7 +206,7 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
     }
     Err(Failure::data(format!("the run {} cannot be resumed: changed since then: {}", old.run_id, names.join(", ")))
         .details(details)
-        .hint("run without --resume to begin anew, or put back what changed"))
+        .hint("run without --resume to start a new run, or undo the change"))
 }
 
 /// The parts of the suite that differ, before and after.

@@ -1,12 +1,15 @@
 //! Runs a suite: every prompt on every endpoint, every example as often as asked for. Outcomes are kept as they come, an
 //! error is never a wrong answer, and whatever breaks a run off, the rest can be asked for later.
 
+mod budget;
 mod cassette;
 mod dry;
 mod endpoints;
+mod execute;
 mod identity;
+mod matrix;
 mod render;
-mod work;
+mod trial;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -16,13 +19,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use self::budget::Budget;
 use self::cassette::write_cassette;
 pub use self::dry::dry_run;
 pub use self::endpoints::{ApiProbe, eol_warning, probe_endpoint};
-use self::endpoints::{ReadyEndpoint, endpoint_names, prepare};
-use self::identity::{RunTarget, StartedRun, begin, resumed_since};
+use self::endpoints::{ReadyEndpoint, each_once, endpoint_names, prepare};
+use self::execute::Limits;
+use self::matrix::{plan_matrix, run_matrix};
 use self::render::Renderer;
-use self::work::{Budget, Limits, RunPlan, ask_all};
 use super::stored_dataset::{Selection, StoredDataset, save_set};
 use super::{Event, Events, Workspace};
 use crate::core::domain::{Example, Failure, NamedPrompt, Suite, nearest};
@@ -122,10 +126,10 @@ impl Stopped {
     }
 }
 
-/// Runs suites: each of its prompts on each of its endpoints, one after the other.
+/// Runs suites one after the other: each of its prompts on each of its endpoints, the endpoints at once.
 ///
-/// When `stop` turns true, no further request is sent, what was answered is kept, and the views say that the runs are
-/// unfinished. At a budget the requests under way are waited for, since they are paid.
+/// When `stop` turns true, no further request is sent, finished trials stay stored, and the views say that the runs are
+/// unfinished. At a budget the requests in flight are waited for, since they are paid.
 ///
 /// # Errors
 /// A data failure for a suite, dataset or endpoint that cannot be used, before anything of the suite is sent; a store
@@ -155,7 +159,7 @@ pub async fn run_suites(
     Ok((views, None))
 }
 
-/// Runs one suite, adds a view for each prompt and endpoint that was begun, and says why it stopped where it did.
+/// Runs one suite, adds a view for each prompt and endpoint that was started, and says why it stopped if it did.
 async fn run_suite(
     workspace: &Workspace,
     suite: &Suite,
@@ -165,40 +169,18 @@ async fn run_suite(
     views: &mut Vec<RunView>,
     events: Events<'_>,
 ) -> Result<Option<Stopped>, Failure> {
-    let ready = PreparedSuite::new(workspace, suite, options, now, events)?;
-    let goes_on = options.retry_errors || options.resume == Some(Resume::Latest);
-    let targets = ready.targets().map(|(asked, prompt)| (asked.endpoint.name().to_owned(), prompt.name.clone()));
-    let resumed = if goes_on { resumed_since(&workspace.store, &suite.name, targets)? } else { None };
-    for (asked, prompt) in ready.targets() {
-        let target = RunTarget { suite, set: &ready.set, prompt, asked, options, repeats: ready.repeats, now, resumed };
-        let started = begin(&workspace.store, &target, events)?;
-        let renderer = Arc::new(Renderer::new(suite, prompt, &ready.set, &workspace.secrets)?);
-        let stopped = match &started {
-            StartedRun::Complete(_) => None,
-            StartedRun::Open(header) => {
-                let plan = RunPlan {
-                    renderer: Arc::clone(&renderer),
-                    asked: asked.clone(),
-                    header,
-                    selection: Selection::of_run(header)?,
-                    retry_errors: options.retry_errors,
-                    concurrency: options.concurrency,
-                    cache_since: cache_since(workspace, options, asked, &header.run_id)?,
-                    limits: limits.clone(),
-                };
-                ask_all(&workspace.store, plan, events).await?
-            }
-        };
-        views.push(stored_view(&workspace.store, suite, started.run_id())?);
-        if stopped.is_some() {
-            return Ok(stopped);
-        }
-        if let Some(path) = &options.record {
-            write_cassette(&workspace.store, started.run_id(), &renderer, path)?;
+    let prepared = PreparedSuite::new(workspace, suite, options, now, events)?;
+    let runs = plan_matrix(workspace, suite, &prepared, options, now, events)?;
+    let done = run_matrix(workspace, runs, options, limits, events).await?;
+    for run in &done.runs {
+        let run_id = &run.planned.header.run_id;
+        views.push(stored_view(&workspace.store, suite, run_id)?);
+        if let Some(path) = options.record.as_ref().filter(|_| done.stopped.is_none()) {
+            write_cassette(&workspace.store, run_id, &run.renderer, path)?;
             events(Event::Note(format!("recorded {}", path.display())));
         }
     }
-    Ok(None)
+    Ok(done.stopped)
 }
 
 /// Everything that is found out before anything is sent.
@@ -248,7 +230,7 @@ impl<'a> PreparedSuite<'a> {
 
     /// Every endpoint with every prompt.
     fn targets(&self) -> impl Iterator<Item = (&ReadyEndpoint, &'a NamedPrompt)> {
-        self.endpoints.iter().flat_map(|asked| self.prompts.iter().map(move |prompt| (asked, *prompt)))
+        self.endpoints.iter().flat_map(|endpoint| self.prompts.iter().map(move |prompt| (endpoint, *prompt)))
     }
 }
 
@@ -290,24 +272,25 @@ fn chosen_prompts<'a>(suite: &'a Suite, options: &RunOptions) -> Result<Vec<&'a 
             Failure::usage(format!("the suite {} has no prompt \"{name}\"", suite.name)).hint(hint)
         })
     };
-    options.prompts.iter().map(find).collect()
+    each_once(options.prompts.iter()).map(find).collect()
 }
 
-/// Since when an answer may serve again, in seconds since 1970; `None` where none may. By the clock, whatever time the
+/// How old a cached answer may be; `None` if the cache is not used.
+fn cache_ttl(workspace: &Workspace, options: &RunOptions) -> Option<Duration> {
+    Some(workspace.config.cache_ttl).filter(|ttl| options.cache && !ttl.is_zero())
+}
+
+/// Since when a cached answer may be used, in seconds since 1970; `None` if none may. By the clock, whatever time the
 /// run is given: the ages of answers are.
 fn cache_since(
-    workspace: &Workspace,
-    options: &RunOptions,
-    asked: &ReadyEndpoint,
+    store: &Store,
+    ttl: Option<Duration>,
+    endpoint: &ReadyEndpoint,
     run_id: &str,
 ) -> Result<Option<i64>, Failure> {
-    let ttl = workspace.config.cache_ttl;
-    let may_serve = options.cache
-        && asked.endpoint.is_cacheable()
-        && !ttl.is_zero()
-        && workspace.store.was_asked_before(asked.endpoint.fingerprint(), run_id)?;
+    let Some(ttl) = ttl.filter(|_| endpoint.endpoint.is_cacheable()) else { return Ok(None) };
     let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
-    Ok(may_serve.then_some(since))
+    Ok(store.was_asked_before(endpoint.endpoint.fingerprint(), run_id)?.then_some(since))
 }
 
 /// The view of a run as it is kept. The suite must be that of the run.

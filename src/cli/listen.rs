@@ -1,0 +1,15 @@
+//! Who listens to the events of a flow.
+
+use super::logging;
+use super::output::Output;
+use super::progress::Progress;
+use crate::flow::Event;
+
+/// Shows events as progress, and as the lines of `--verbose`.
+pub(super) fn listener(output: &Output) -> impl Fn(Event) + Send + Sync + use<> {
+    let progress = Progress::new(output);
+    move |event| {
+        logging::log(&event);
+        progress.show(&event);
+    }
+}

@@ -1,0 +1,238 @@
+//! One run: examples come from the database a part at a time, a bounded number of trials is in flight, and an outcome is
+//! on disk before it counts as done.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::Stopped;
+use super::budget::{Budget, RunBudget};
+use super::endpoints::ReadyEndpoint;
+use super::render::Renderer;
+use super::trial::{Trial, TrialRunner};
+use crate::core::domain::{Example, Failure, FailureKind};
+use crate::edge::store::{RunHeader, Store};
+use crate::flow::Event;
+use crate::flow::event::{FinishedTrial, RunCounts, RunInfo};
+use crate::flow::stored_dataset::{Selection, selected};
+
+/// Trials handed over at a time, so that reader and runner rarely wait for each other; one such batch is read ahead.
+const BATCH: usize = 128;
+
+/// Trials in flight for each request that may be: besides it one that waits out a pause, and ones that are being
+/// written.
+const IN_FLIGHT: usize = 4;
+
+/// When to stop before everything is done.
+#[derive(Clone)]
+pub(super) struct Limits {
+    /// Turns true when the user wants it to end.
+    pub interrupted: watch::Receiver<bool>,
+    /// When the time allowed is over, and how much it was.
+    pub deadline: Option<(Instant, Duration)>,
+    /// What all runs may spend together.
+    pub budget: Arc<Budget>,
+}
+
+impl Limits {
+    /// Why no further run should start, if one should not.
+    pub fn reached(&self) -> Option<Stopped> {
+        if *self.interrupted.borrow() {
+            return Some(Stopped::Interrupted);
+        }
+        let passed = self.deadline.filter(|(time, _)| *time <= Instant::now());
+        passed.map(|(_, most)| Stopped::Time(most)).or_else(|| self.budget.stopped())
+    }
+}
+
+/// What a run is to do, and how.
+pub(super) struct RunPlan {
+    pub run: Arc<RunInfo>,
+    pub header: RunHeader,
+    pub renderer: Arc<Renderer>,
+    pub endpoint: ReadyEndpoint,
+    pub retry_errors: bool,
+    pub concurrency: usize,
+    /// Since when a cached answer may be used, in seconds since 1970.
+    pub cache_since: Option<i64>,
+    pub counts: RunCounts,
+    pub limits: Limits,
+    pub events: mpsc::Sender<Event>,
+}
+
+/// Runs every open trial, and says why it stopped if some still are.
+///
+/// # Errors
+/// A store failure, if outcomes can no longer be stored.
+pub(super) async fn execute(store: &Arc<Store>, plan: RunPlan) -> Result<Option<Stopped>, Failure> {
+    let RunPlan { run, header, renderer, endpoint, retry_errors, concurrency, cache_since, counts, limits, events } =
+        plan;
+    tell(&events, Event::RunStarted { run: Arc::clone(&run), counts }).await;
+    let open = open_trials(store, &header, Selection::of_run(&header)?, retry_errors);
+    let budget = RunBudget::new(Arc::clone(&limits.budget));
+    let runner =
+        TrialRunner { run, store: Arc::clone(store), renderer, endpoint, cache_since, budget, events: events.clone() };
+    let mut in_flight = InFlight {
+        tasks: JoinSet::new(),
+        about: HashMap::new(),
+        runner: Arc::new(runner),
+        most: concurrency.max(1) * IN_FLIGHT,
+        counts,
+        refused: false,
+    };
+    let stopped = in_flight.work(open, limits).await;
+    // Trials in flight have no outcome yet: --resume runs them again.
+    in_flight.tasks.abort_all();
+    while in_flight.tasks.join_next().await.is_some() {}
+    let stopped = stopped?;
+    if stopped.is_none() {
+        store.finish_run(&header.run_id, &Timestamp::now().to_string())?;
+    }
+    let (run, counts) = (Arc::clone(&in_flight.runner.run), in_flight.counts);
+    tell(&events, Event::RunFinished { run, counts, stopped: stopped.clone() }).await;
+    Ok(stopped)
+}
+
+/// If nobody listens, the command is over.
+async fn tell(events: &mpsc::Sender<Event>, event: Event) {
+    let _ = events.send(event).await;
+}
+
+async fn interrupted(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone will never want a stop.
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn passed(deadline: Option<(Instant, Duration)>) {
+    match deadline {
+        Some((time, _)) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+type Batches = mpsc::Receiver<Result<Vec<Trial>, Failure>>;
+
+/// Reads the examples of a run, in a thread for it alone, and hands over those trials that have no outcome yet.
+fn open_trials(store: &Arc<Store>, header: &RunHeader, selection: Selection, retry_errors: bool) -> Batches {
+    let (send, open) = mpsc::channel(1);
+    let (store, header) = (Arc::clone(store), header.clone());
+    tokio::task::spawn_blocking(move || {
+        // If nobody listens the run is over.
+        if let Err(failure) = hand_over(&store, &header, &selection, retry_errors, &send) {
+            let _ = send.blocking_send(Err(failure));
+        }
+    });
+    open
+}
+
+fn hand_over(
+    store: &Store,
+    header: &RunHeader,
+    selection: &Selection,
+    retry_errors: bool,
+    send: &mpsc::Sender<Result<Vec<Trial>, Failure>>,
+) -> Result<(), Failure> {
+    let has_outcomes = store.run_totals(&header.run_id)?.0 > 0;
+    let mut batch = Vec::with_capacity(BATCH);
+    for example in selected(store, &header.dataset, &header.dataset_version, selection)? {
+        let example = Arc::new(example?);
+        let recorded = if has_outcomes { store.recorded_trials(&header.run_id, &example.id)? } else { Vec::new() };
+        let is_open = |trial: &u32| {
+            recorded.iter().find(|(known, _)| known == trial).is_none_or(|(_, error)| retry_errors && *error)
+        };
+        for trial in (0..header.repeats).filter(is_open) {
+            batch.push((Arc::clone(&example), trial));
+            if batch.len() >= BATCH && send.blocking_send(Ok(std::mem::take(&mut batch))).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    let _ = send.blocking_send(Ok(batch));
+    Ok(())
+}
+
+/// What a task gives: `None` if the budget refused the trial.
+type TaskResult = Result<Option<FinishedTrial>, Failure>;
+
+/// The trials of a run in flight.
+struct InFlight {
+    tasks: JoinSet<TaskResult>,
+    /// What each task is about, for one that panics.
+    about: HashMap<Id, Trial>,
+    runner: Arc<TrialRunner>,
+    most: usize,
+    counts: RunCounts,
+    /// Whether the budget refused a trial.
+    refused: bool,
+}
+
+impl InFlight {
+    /// Starts what is open and settles what is finished, until nothing is left or something stops it.
+    async fn work(&mut self, mut open: Batches, mut limits: Limits) -> Result<Option<Stopped>, Failure> {
+        let (mut ready, mut all_read) = (VecDeque::new(), false);
+        loop {
+            while self.tasks.len() < self.most && !limits.budget.is_exhausted() {
+                let Some((example, trial)) = ready.pop_front() else { break };
+                self.start(example, trial);
+            }
+            if self.tasks.is_empty() {
+                // Another run may have exhausted the budget after this one's last trial.
+                if all_read && ready.is_empty() && !self.refused {
+                    return Ok(None);
+                }
+                if limits.budget.is_exhausted() && (self.refused || !ready.is_empty()) {
+                    return Ok(limits.budget.stopped());
+                }
+            }
+            tokio::select! {
+                biased;
+                () = interrupted(&mut limits.interrupted) => return Ok(Some(Stopped::Interrupted)),
+                () = passed(limits.deadline) => return Ok(limits.deadline.map(|(_, most)| Stopped::Time(most))),
+                Some(finished) = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => {
+                    self.settle(finished).await?;
+                }
+                batch = open.recv(), if !all_read && ready.is_empty() => match batch {
+                    Some(batch) => ready.extend(batch?),
+                    None => all_read = true,
+                },
+            }
+        }
+    }
+
+    fn start(&mut self, example: Arc<Example>, trial: u32) {
+        let (runner, about) = (Arc::clone(&self.runner), Arc::clone(&example));
+        let handle = self.tasks.spawn(async move { runner.run(&example, trial).await });
+        self.about.insert(handle.id(), (about, trial));
+    }
+
+    /// Tells of a task that ended. One that panicked is an outcome with an error.
+    async fn settle(&mut self, finished: Result<(Id, TaskResult), JoinError>) -> Result<(), Failure> {
+        let trial = match finished {
+            Ok((id, result)) => {
+                self.about.remove(&id);
+                result?
+            }
+            Err(broken) => {
+                let Some((example, trial)) = self.about.remove(&broken.id()) else {
+                    return Err(Failure::new(FailureKind::Other, "a call ended in a bug of karat").caused_by(broken));
+                };
+                Some(self.runner.fail_by_bug(&example, trial).await?)
+            }
+        };
+        let Some(trial) = trial else {
+            self.refused = true;
+            return Ok(());
+        };
+        self.counts = self.counts.with(&trial);
+        let (run, counts) = (Arc::clone(&self.runner.run), self.counts);
+        tell(&self.runner.events, Event::TrialFinished { run, trial, counts }).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Every prompt of a suite on every endpoint. Endpoints run at once, each under its host's limits; the prompts of an
+//! endpoint follow each other, and so do endpoints that are the same model under two names, so that whether an answer
+//! comes from the cache never depends on which run was faster.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::endpoints::ReadyEndpoint;
+use super::execute::{Limits, RunPlan, execute};
+use super::identity::{PlannedRun, RunState, RunTarget, plan, resumed_since};
+use super::render::Renderer;
+use super::{PreparedSuite, Resume, RunOptions, Stopped, cache_since, cache_ttl};
+use crate::core::domain::{Failure, FailureKind, Suite};
+use crate::edge::store::Store;
+use crate::flow::event::{RunCounts, RunInfo};
+use crate::flow::{Event, Events, Workspace};
+
+/// Events on their way at most; beyond that runs wait for the listeners.
+const EVENTS: usize = 1024;
+
+/// One prompt on one endpoint, planned.
+pub(super) struct MatrixRun {
+    pub planned: PlannedRun,
+    pub renderer: Arc<Renderer>,
+    endpoint: ReadyEndpoint,
+    info: Arc<RunInfo>,
+    counts: RunCounts,
+}
+
+/// What became of the runs of a matrix.
+pub(super) struct MatrixResult {
+    /// Those that were started, or had nothing left to do, in the order of the suite.
+    pub runs: Vec<MatrixRun>,
+    /// Why they stopped early, if they did.
+    pub stopped: Option<Stopped>,
+}
+
+/// Plans every run before anything is sent: those to resume are found, and refused if something changed since.
+///
+/// # Errors
+/// A data failure for a run that cannot be resumed or has no examples; a store failure.
+pub(super) fn plan_matrix(
+    workspace: &Workspace,
+    suite: &Suite,
+    prepared: &PreparedSuite<'_>,
+    options: &RunOptions,
+    now: jiff::Timestamp,
+    events: Events<'_>,
+) -> Result<Vec<MatrixRun>, Failure> {
+    let store = &workspace.store;
+    let resumes = options.retry_errors || options.resume == Some(Resume::Latest);
+    let names = prepared.targets().map(|(endpoint, prompt)| (endpoint.endpoint.name().to_owned(), prompt.name.clone()));
+    let resumed = if resumes { resumed_since(store, &suite.name, names)? } else { None };
+    let runs = prepared.targets().map(|(endpoint, prompt)| {
+        let (set, repeats) = (&prepared.set, prepared.repeats);
+        let target = RunTarget { suite, set, prompt, endpoint, options, repeats, now, resumed };
+        let planned = plan(store, &target, events)?;
+        let renderer = Arc::new(Renderer::new(suite, prompt, set, &workspace.secrets)?);
+        let header = &planned.header;
+        let info = Arc::new(RunInfo {
+            run_id: header.run_id.clone(),
+            suite: header.suite.clone(),
+            endpoint: header.endpoint.clone(),
+            prompt: header.prompt.clone(),
+        });
+        let counts = counts_before(store, &planned, options.retry_errors)?;
+        Ok(MatrixRun { planned, renderer, endpoint: endpoint.clone(), info, counts })
+    });
+    runs.collect()
+}
+
+/// What a run has before it starts or resumes.
+fn counts_before(store: &Store, planned: &PlannedRun, retry_errors: bool) -> Result<RunCounts, Failure> {
+    let total = planned.header.total as u64;
+    if planned.state == RunState::New {
+        return Ok(RunCounts { total, ..RunCounts::default() });
+    }
+    let (recorded, errors, spent) = store.run_totals(&planned.header.run_id)?;
+    let (done, errors) = if retry_errors { (recorded - errors, 0) } else { (recorded, errors) };
+    Ok(RunCounts { total, done, errors, cached: 0, cost: Some(spent).filter(|spent| *spent > 0.0) })
+}
+
+/// Runs what was planned.
+///
+/// # Errors
+/// A store failure, if outcomes can no longer be stored: then every run stops.
+pub(super) async fn run_matrix(
+    workspace: &Workspace,
+    runs: Vec<MatrixRun>,
+    options: &RunOptions,
+    limits: &Limits,
+    events: Events<'_>,
+) -> Result<MatrixResult, Failure> {
+    let open: Vec<&MatrixRun> = runs.iter().filter(|run| run.planned.state != RunState::Complete).collect();
+    let tells = !open.is_empty();
+    if tells {
+        let counts = open.iter().fold(RunCounts::default(), |all, run| all.and(run.counts));
+        events(Event::SuiteStarted { runs: open.iter().map(|run| Arc::clone(&run.info)).collect(), counts });
+        for run in open {
+            limits.budget.add_spent(run.counts.cost.unwrap_or(0.0));
+        }
+    }
+    let (send, mut received) = mpsc::channel(EVENTS);
+    let mut results: Vec<Option<MatrixRun>> = runs.iter().map(|_| None).collect();
+    let mut stops: Vec<(usize, Stopped)> = Vec::new();
+    let mut lanes = JoinSet::new();
+    for runs in lanes_of(runs) {
+        let (store, limits, events) = (Arc::clone(&workspace.store), limits.clone(), send.clone());
+        let lane = Lane { store, cache: cache_ttl(workspace, options), options: options.clone(), limits, events };
+        lanes.spawn(lane.run(runs));
+    }
+    drop(send);
+    loop {
+        let ended = tokio::select! {
+            biased;
+            Some(event) = received.recv() => {
+                events(event);
+                continue;
+            }
+            Some(ended) = lanes.join_next() => ended,
+            else => break,
+        };
+        let ended = ended
+            .map_err(|error| Failure::new(FailureKind::Other, "a run ended in a bug of karat").caused_by(error))
+            .and_then(|result| result);
+        // Dropped, the other lanes stop.
+        let LaneResult { runs, stopped } = ended.inspect_err(|_| events(Event::SuiteFinished))?;
+        stops.extend(runs.first().map(|(index, _)| *index).zip(stopped));
+        runs.into_iter().for_each(|(index, run)| results[index] = Some(run));
+    }
+    if tells {
+        events(Event::SuiteFinished);
+    }
+    stops.sort_by_key(|(index, _)| *index);
+    let stopped = stops.into_iter().next().map(|(_, stopped)| stopped);
+    // What was spent is known only now.
+    let stopped = stopped.map(|stopped| match stopped {
+        Stopped::Cost { .. } => limits.budget.stopped().unwrap_or(stopped),
+        other => other,
+    });
+    Ok(MatrixResult { runs: results.into_iter().flatten().collect(), stopped })
+}
+
+/// The runs that follow each other, with their places in the suite: those of one endpoint.
+fn lanes_of(runs: Vec<MatrixRun>) -> Vec<Vec<(usize, MatrixRun)>> {
+    let mut lanes: Vec<Vec<(usize, MatrixRun)>> = Vec::new();
+    for (index, run) in runs.into_iter().enumerate() {
+        let same = |(_, other): &(usize, MatrixRun)| {
+            other.planned.header.endpoint_fingerprint == run.planned.header.endpoint_fingerprint
+        };
+        match lanes.iter_mut().find(|lane| lane.iter().any(same)) {
+            Some(lane) => lane.push((index, run)),
+            None => lanes.push(vec![(index, run)]),
+        }
+    }
+    lanes
+}
+
+/// Runs that follow each other.
+struct Lane {
+    store: Arc<Store>,
+    cache: Option<Duration>,
+    options: RunOptions,
+    limits: Limits,
+    events: mpsc::Sender<Event>,
+}
+
+/// Those of them that were started, and why they stopped early, if they did.
+struct LaneResult {
+    runs: Vec<(usize, MatrixRun)>,
+    stopped: Option<Stopped>,
+}
+
+impl Lane {
+    async fn run(self, runs: Vec<(usize, MatrixRun)>) -> Result<LaneResult, Failure> {
+        let mut result = LaneResult { runs: Vec::new(), stopped: None };
+        for (index, run) in runs {
+            // The first one is always started, so that there is something to resume.
+            result.stopped = self.limits.reached().filter(|_| !result.runs.is_empty());
+            if result.stopped.is_some() {
+                break;
+            }
+            if run.planned.state != RunState::Complete {
+                result.stopped = self.execute(&run).await?;
+            }
+            result.runs.push((index, run));
+            if result.stopped.is_some() {
+                break;
+            }
+        }
+        Ok(result)
+    }
+
+    async fn execute(&self, run: &MatrixRun) -> Result<Option<Stopped>, Failure> {
+        let header = &run.planned.header;
+        if run.planned.state == RunState::New {
+            self.store.begin_run(header.clone())?;
+        }
+        let plan = RunPlan {
+            run: Arc::clone(&run.info),
+            header: header.clone(),
+            renderer: Arc::clone(&run.renderer),
+            endpoint: run.endpoint.clone(),
+            retry_errors: self.options.retry_errors,
+            concurrency: self.options.concurrency,
+            cache_since: cache_since(&self.store, self.cache, &run.endpoint, &header.run_id)?,
+            counts: run.counts,
+            limits: self.limits.clone(),
+            events: self.events.clone(),
+        };
+        execute(&self.store, plan).await
+    }
+}

@@ -1,0 +1,118 @@
+//! One trial: a request is rendered, answered (by the cache or the endpoint), scored and stored.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::budget::RunBudget;
+use super::endpoints::ReadyEndpoint;
+use super::render::Renderer;
+use crate::core::domain::{CallError, CallErrorKind, Example, Failure, Outcome, OutcomeResult, Request, Response};
+use crate::core::pricing::estimated_tokens;
+use crate::edge::store::Store;
+use crate::flow::Event;
+use crate::flow::event::{FinishedTrial, RunInfo};
+
+/// One example, for the n-th time.
+pub(super) type Trial = (Arc<Example>, u32);
+
+/// Runs the trials of a run, one at a time.
+pub(super) struct TrialRunner {
+    pub run: Arc<RunInfo>,
+    pub store: Arc<Store>,
+    pub renderer: Arc<Renderer>,
+    pub endpoint: ReadyEndpoint,
+    /// Since when a cached answer may be used, in seconds since 1970; `None` if none may.
+    pub cache_since: Option<i64>,
+    pub budget: RunBudget,
+    pub events: mpsc::Sender<Event>,
+}
+
+impl TrialRunner {
+    /// Renders, sends, scores and stores; `None` if the budget does not reach for it.
+    pub async fn run(&self, example: &Example, trial: u32) -> Result<Option<FinishedTrial>, Failure> {
+        let request = match self.renderer.request(example, trial) {
+            Ok(request) => request,
+            Err(error) => return self.fail(example, trial, error).await.map(Some),
+        };
+        let key = request.key.at(self.endpoint.endpoint.fingerprint());
+        if let Some(since) = self.cache_since
+            && let Some(response) = self.store.cached_answer(key, since, &self.run.run_id)?
+        {
+            return self.store(self.outcome(example, &request, Ok(response))).await.map(Some);
+        }
+        let reserved = self.budget.reserve(self.endpoint.estimate(&request), self.endpoint.is_bounded()).await;
+        let Some(reserved) = reserved else { return Ok(None) };
+        let (run, example_id) = (Arc::clone(&self.run), example.id.clone());
+        // If nobody listens the run is over.
+        let _ = self.events.send(Event::RequestSent { run, example_id, trial }).await;
+        let answer = self.endpoint.endpoint.call(&request).await;
+        let outcome = self.outcome(example, &request, answer);
+        reserved.settle(outcome.cost);
+        self.store(outcome).await.map(Some)
+    }
+
+    /// Stores the outcome of a trial that sent nothing.
+    pub async fn fail(&self, example: &Example, trial: u32, error: CallError) -> Result<FinishedTrial, Failure> {
+        let result = OutcomeResult::Failed(error);
+        self.store(Outcome { example_id: example.id.clone(), trial, key: None, cost: None, result }).await
+    }
+
+    /// Stores the outcome of a trial that met a bug of karat.
+    pub async fn fail_by_bug(&self, example: &Example, trial: u32) -> Result<FinishedTrial, Failure> {
+        let message = "a bug in karat affected this example; please report it";
+        self.fail(example, trial, CallError::new(CallErrorKind::Internal, message)).await
+    }
+
+    fn outcome(&self, example: &Example, request: &Request, answer: Result<Response, CallError>) -> Outcome {
+        let mask = &self.renderer.mask;
+        let (cost, result) = match answer {
+            Err(error) => {
+                let message = mask.text(&error.message).into_owned();
+                (None, OutcomeResult::Failed(CallError { message, ..error }))
+            }
+            Ok(response) => {
+                let cost = self.endpoint.cost(request, &response);
+                let output = mask.text(&response.output).into_owned();
+                let model = response.model.as_deref().map(|model| mask.text(model).into_owned());
+                let scores = self.renderer.scorers.score(&output, example);
+                (cost, OutcomeResult::Answered { response: Response { output, model, ..response }, scores })
+            }
+        };
+        let key = Some(request.key.at(self.endpoint.endpoint.fingerprint()));
+        let key = key.filter(|_| self.endpoint.endpoint.is_cacheable());
+        Outcome { example_id: example.id.clone(), trial: request.trial, key, cost, result }
+    }
+
+    /// Stores an outcome; only what is on disk counts as done.
+    async fn store(&self, outcome: Outcome) -> Result<FinishedTrial, Failure> {
+        let finished = FinishedTrial::of(&outcome);
+        self.store.record_outcome(&self.run.run_id, outcome, Timestamp::now().as_second()).wait().await?;
+        Ok(finished)
+    }
+}
+
+impl ReadyEndpoint {
+    /// About what a request will cost; nothing without a price.
+    fn estimate(&self, request: &Request) -> f64 {
+        let Some(price) = self.price else { return 0.0 };
+        let bytes: usize = request.messages.iter().map(|message| message.to_json().to_string().len()).sum();
+        price.of_calls(1, estimated_tokens(bytes), self.answer_limit.unwrap_or(0))
+    }
+
+    /// Whether the estimate is an upper bound, because answers are limited or free.
+    fn is_bounded(&self) -> bool {
+        self.answer_limit.is_some() || self.price.is_none_or(|price| price.output == 0.0)
+    }
+
+    /// What an answer cost; one from the cache or a cassette costs nothing.
+    fn cost(&self, request: &Request, response: &Response) -> Option<f64> {
+        let price = self.price?;
+        if response.cached {
+            return Some(0.0);
+        }
+        let prompt: usize = request.messages.iter().map(|message| message.content_text().len()).sum();
+        Some(price.of(response.usage, prompt, response.output.len()))
+    }
+}
