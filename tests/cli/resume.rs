@@ -132,7 +132,13 @@ fn a_run_is_not_resumed_over_a_changed_dataset_suite_or_selection() {
     folder.write("datasets/quiz/examples.jsonl", &questions(EXAMPLES));
     folder.write("suites/quiz.yaml", "dataset: quiz\nendpoints: [model]\nscorers: [{type: contains}]\n");
     refused(&["cannot be resumed", "suite scorers: - ", "suite scorers: + ", "contains", "hint: "]);
-    folder.write("suites/quiz.yaml", &crate::workspace::suite("quiz", "prompt: {text: \"Say: {{ input }}\"}\n"));
+    folder.write(
+        "suites/quiz.yaml",
+        &crate::workspace::suite(
+            "quiz",
+            "prompt: {messages: [{role: system, content: Answer.}, {role: user, content: \"{{ input }}\"}]}\n",
+        ),
+    );
     refused(&["suite prompt: - ", "suite prompt: + ", "Say: {{ input }}"]);
     folder.write("suites/quiz.yaml", &crate::workspace::suite("quiz", ""));
     folder.karat(&["run", "quiz", "--resume", "--limit", "60"]).expect(3).tells(&["cannot be resumed", "--limit"]);
@@ -322,13 +328,15 @@ fn a_full_disk_loses_nothing_that_was_kept_and_the_run_goes_on_elsewhere() {
 fn resume_finishes_what_one_command_began_and_takes_no_older_run_for_part_of_it() {
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(60), right(ask.input)));
     let folder = quiz(&server.url, 20, "");
-    let second = format!("  second:\n    type: openai\n    base_url: {}\n    model: other-model\n", server.url);
-    folder.write("karat.yaml", &crate::workspace::workspace(&server.url, &second));
-    let both = |more: &[&'static str]| [&["run", "quiz", "-e", "model", "-e", "second", "--no-cache"], more].concat();
+    folder.write(
+        "suites/quiz.yaml",
+        "dataset: quiz\nendpoints: [model]\nscorers: [{type: exact}]\nprompts:\n  first: {text: \"{{ input }}\"}\n  second: {messages: [{role: system, content: Answer.}, {role: user, content: \"{{ input }}\"}]}\n",
+    );
+    let both = |more: &[&'static str]| [&["run", "quiz", "--no-cache"], more].concat();
     folder.karat(&both(&["--now", "2026-01-01T00:00:00Z"])).expect(0);
     let today = ["--now", "2026-01-02T00:00:00Z", "-j", "1", "--max-seconds", "0.5"];
     folder.karat(&both(&today)).expect(4);
-    assert_eq!(folder.count("SELECT count(*) FROM runs"), 3, "the second endpoint's turn never came");
+    assert_eq!(folder.count("SELECT count(*) FROM runs"), 3, "the second prompt's turn never came");
     for time in 1..=2 {
         let view = folder.karat(&both(&["--resume", "--format", "json"])).expect(0).json();
         for run in [&view["runs"][0], &view["runs"][1]] {
