@@ -398,8 +398,8 @@ fn an_edge_that_imports_another_edge_or_a_higher_floor_is_wrong() {
     let wrong = [
         ("edge/dataset.rs", "use crate::edge::store::Store;"),
         ("edge/dataset.rs", "use super::store::Store;"),
-        ("edge/render/html/page.rs", "fn f() { crate::edge::traffic::open(path); }"),
-        ("edge/render/html/page.rs", "use super::super::super::traffic;"),
+        ("edge/embed/remote/page.rs", "fn f() { crate::edge::traffic::open(path); }"),
+        ("edge/embed/remote/page.rs", "use super::super::super::traffic;"),
         ("edge/net/mod.rs", "use crate::flow::Event;"),
         ("edge/git.rs", "use crate::cli;"),
         ("edge/git.rs", "use crate::edge::*;"),
@@ -410,7 +410,7 @@ fn an_edge_that_imports_another_edge_or_a_higher_floor_is_wrong() {
     }
     let right = [
         ("edge/dataset.rs", "use crate::edge::{files, net::client};\nuse super::files::write_atomic;"),
-        ("edge/render/html/page.rs", "use crate::edge::render::tables;\nuse super::super::tables::Table;"),
+        ("edge/embed/remote/page.rs", "use crate::edge::embed::tables;\nuse super::super::tables::Table;"),
         ("edge/store/mod.rs", "use crate::core::domain::Failure;\nmod writer;\npub use writer::Writer;"),
         ("flow/run.rs", "use crate::edge::{store, net};\nuse super::Event;"),
         ("cli/run.rs", "use crate::flow::Workspace;\nfn f() { println!(); }"),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::{Failure, parse_span};
-use crate::edge::render::to_json;
+use crate::core::report::to_json;
 
 /// Answers that serve again: an answer is found by endpoint, request and repeat, and serves for the time that
 /// cache.ttl in karat.yaml gives.

@@ -7,7 +7,7 @@ use super::listen::listener;
 use super::run::{load, say, say_unfinished, step_summary};
 use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
-use crate::edge::render;
+use crate::core::report as render;
 use crate::flow::check::check;
 use crate::flow::report::{ReportFormat, verdicts, write_reports};
 

@@ -8,7 +8,7 @@ use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::golden::{ChangeKind, DatasetDiff, Finding, FindingKind, lint};
 use crate::core::privacy::sanitize::for_terminal;
-use crate::edge::render::to_json;
+use crate::core::report::to_json;
 use crate::edge::store::Store;
 use crate::flow::sets::{compare, lock, named_or_all};
 use crate::flow::workspace::read_dataset;

@@ -7,9 +7,9 @@ use super::listen::listener;
 use super::run::step_summary;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
+use crate::core::report as render;
 use crate::core::view::Report;
 use crate::edge::files::write_atomic;
-use crate::edge::render;
 use crate::flow::decay::{RecordRow, measure_decay};
 use crate::flow::report::{ReportFormat, write_reports};
 

@@ -6,8 +6,8 @@ use super::listen::listener;
 use super::run::say;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, FailureKind};
+use crate::core::report::{plain_table, terminal_headline};
 use crate::core::view::DecayView;
-use crate::edge::render::{plain_table, terminal_headline};
 use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};
 
 /// See it all at work on data written for it, without network or keys.

@@ -6,8 +6,8 @@ use super::arguments::Format;
 use super::listen::listener;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
+use crate::core::report::{plain_table, to_json};
 use crate::core::view::{CheckState, DoctorView};
-use crate::edge::render::{plain_table, to_json};
 use crate::flow::doctor::doctor;
 
 /// Check that everything a run needs is there, answers, and is sound. Nothing is run, and no secret is shown.
@@ -42,7 +42,11 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 fn table(view: &DoctorView, width: usize) -> String {
     let rows = view.checks.iter().map(|check| {
         let hint = check.hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
-        let what = if check.name.is_empty() { check.area.clone() } else { format!("{} {}", check.area, check.name) };
+        let what = if check.name.is_empty() {
+            check.area.name().to_owned()
+        } else {
+            format!("{} {}", check.area.name(), check.name)
+        };
         vec![check.state.name().to_owned(), what, format!("{}{hint}", check.detail)]
     });
     let count = |state: CheckState| view.checks.iter().filter(|check| check.state == state).count();

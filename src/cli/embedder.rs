@@ -8,8 +8,8 @@ use super::listen::listener;
 use super::{Context, Exit};
 use crate::core::domain::{EmbeddingSpace, Failure};
 use crate::core::privacy::sanitize::for_terminal;
+use crate::core::report::{plain_table, to_json};
 use crate::core::view::{AgreementView, CoverageView, MigrationView};
-use crate::edge::render::{plain_table, to_json};
 use crate::flow::migrate::{MigrateOptions, Spaces, migrate, retire, spaces};
 
 /// The space texts are compared in.
@@ -90,7 +90,6 @@ struct SpacesView<'a> {
     embedder: &'a str,
     space: &'a EmbeddingSpace,
     pinned: bool,
-    #[serde(rename = "kept")]
     stored: Vec<StoredSpaceView<'a>>,
 }
 
@@ -101,9 +100,7 @@ struct StoredSpaceView<'a> {
     serving: bool,
     first_used: &'a str,
     vectors: usize,
-    #[serde(rename = "assays")]
     measurements: usize,
-    #[serde(rename = "last_assay")]
     last_measurement: Option<&'a str>,
 }
 

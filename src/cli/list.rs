@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::{Failure, short};
+use crate::core::report::{plain_table, to_json};
 use crate::edge::dataset::dataset_names;
-use crate::edge::render::{plain_table, to_json};
 
 /// List datasets, suites, endpoints and runs.
 #[derive(Debug, clap::Args)]

@@ -10,8 +10,8 @@ use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
 use crate::core::queue::QueueState;
+use crate::core::report::{plain_table, to_json};
 use crate::edge::files::write_atomic;
-use crate::edge::render::{plain_table, to_json};
 use crate::edge::store::FlagRow;
 use crate::flow::Workspace;
 

@@ -6,8 +6,8 @@ use super::arguments::{Format, RunArgs, time};
 use super::listen::listener;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, Suite};
+use crate::core::report as render;
 use crate::core::view::{PlanView, Report, RunsView};
-use crate::edge::render;
 use crate::flow::Workspace;
 use crate::flow::run::{RunOptions, Stopped, dry_run, run_suites};
 

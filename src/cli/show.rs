@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::edge::render;
+use crate::core::report as render;
 use crate::flow::report::stored_report;
 
 /// Show a run, or what was last measured of a dataset.

@@ -10,7 +10,7 @@ use super::arguments::{Format, key_value, time};
 use super::listen::listener;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::edge::render::{plain_table, to_json};
+use crate::core::report::{plain_table, to_json};
 use crate::flow::import::{ImportOptions, Imported, import};
 
 /// Bring in sampled production traffic.
@@ -209,7 +209,7 @@ fn run_stats(context: &Context, format: Format) -> Result<Exit, Failure> {
             context.output.say("no traffic yet; import some with `karat traffic import FILE`")
         }
         Format::Table => {
-            let header = ["source", "records", "stand for", "distinct", "users", "first", "last", "rejected"];
+            let header = ["source", "records", "requests", "distinct", "users", "first", "last", "rejected"];
             let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
             let rows = sources.iter().map(|s| {
                 let counts =

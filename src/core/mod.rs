@@ -12,6 +12,7 @@ pub mod privacy;
 pub mod prompt;
 pub mod quality;
 pub mod queue;
+pub mod report;
 pub mod scoring;
 pub mod shift;
 pub mod signals;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::core::domain::{Example, Gate, RecordedOutcome, Score, Suite};
+use crate::core::domain::{CallErrorKind, Example, Gate, RecordedOutcome, Score, Suite};
 use crate::core::scoring::reduce;
 use crate::core::stats::{Interval, mean_t, quantile, sample_variance, t_interval, wilson};
 use crate::core::verdict::{GateResult, Verdict, evaluate_minimum, overall};
@@ -45,7 +45,7 @@ pub struct RunTally<'a> {
     /// One score an example and scorer.
     values: BTreeMap<&'a str, Vec<f64>>,
     counts: OutcomeCounts,
-    errors: BTreeMap<String, ErrorView>,
+    errors: BTreeMap<CallErrorKind, ErrorView>,
     models: BTreeSet<String>,
     latencies: Vec<f64>,
     ttfts: Vec<f64>,
@@ -105,8 +105,9 @@ impl<'a> RunTally<'a> {
         match outcome.error {
             Some((kind, message)) => {
                 self.counts.errored += 1;
-                let new = || ErrorView { kind: kind.clone(), count: 0, message };
-                self.errors.entry(kind.clone()).or_insert_with(new).count += 1;
+                // A kind that only a later version knows is still an error.
+                let kind = CallErrorKind::from_name(&kind).unwrap_or(CallErrorKind::Internal);
+                self.errors.entry(kind).or_insert_with(|| ErrorView { kind, count: 0, message }).count += 1;
             }
             None => self.score(outcome),
         }
@@ -313,9 +314,9 @@ fn interval_by_size(values: &[f64], mean: f64, confidence: f64) -> Option<Box<dy
     Some(Box::new(move |n| t_interval(mean, variance, n, confidence).clamp_unit()))
 }
 
-fn by_frequency(kinds: BTreeMap<String, ErrorView>) -> Vec<ErrorView> {
+fn by_frequency(kinds: BTreeMap<CallErrorKind, ErrorView>) -> Vec<ErrorView> {
     let mut errors: Vec<ErrorView> = kinds.into_values().collect();
-    errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.cmp(&b.kind)));
+    errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.name().cmp(b.kind.name())));
     errors
 }
 

@@ -9,6 +9,5 @@ pub mod endpoint;
 pub mod files;
 pub mod git;
 pub mod net;
-pub mod render;
 pub mod store;
 pub mod traffic;

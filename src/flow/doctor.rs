@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::run::{ApiProbe, eol_warning, probe_endpoint};
 use super::{Event, Events, Workspace};
 use crate::core::domain::{Failure, nearest};
-use crate::core::view::{Check, CheckState, DoctorView};
+use crate::core::view::{Check, CheckArea, CheckState, DoctorView};
 use crate::edge::config::{EndpointDefinition, EndpointSettings, definition_of_id};
 use crate::edge::dataset::{dataset_names, read_lock};
 use crate::edge::endpoint::Replay;
@@ -28,11 +28,17 @@ const SKEW: Duration = Duration::from_secs(60);
 pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'_>) -> DoctorView {
     let workspace = match Workspace::open(root) {
         Ok(workspace) => workspace,
-        Err(failure) => return DoctorView::new(vec![failed("workspace", "", &failure)]),
+        Err(failure) => return DoctorView::new(vec![failed(CheckArea::Workspace, "", &failure)]),
     };
-    let mut checks =
-        vec![check("workspace", "", CheckState::Ok, format!("{} is in order", root.join("karat.yaml").display()))];
-    checks.extend(workspace.warning().map(|warning| check("workspace", "embedder", CheckState::Warning, warning)));
+    let mut checks = vec![check(
+        CheckArea::Workspace,
+        "",
+        CheckState::Ok,
+        format!("{} is in order", root.join("karat.yaml").display()),
+    )];
+    checks.extend(
+        workspace.warning().map(|warning| check(CheckArea::Workspace, "embedder", CheckState::Warning, warning)),
+    );
     checks.extend(suites(&workspace));
     checks.extend(datasets(&workspace));
     checks.extend(secrets(&workspace));
@@ -48,11 +54,11 @@ pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'
     DoctorView::new(checks)
 }
 
-fn check(area: &str, name: &str, state: CheckState, detail: impl Into<String>) -> Check {
-    Check { area: area.into(), name: name.into(), state, detail: detail.into(), hint: None }
+fn check(area: CheckArea, name: &str, state: CheckState, detail: impl Into<String>) -> Check {
+    Check { area, name: name.into(), state, detail: detail.into(), hint: None }
 }
 
-fn failed(area: &str, name: &str, failure: &Failure) -> Check {
+fn failed(area: CheckArea, name: &str, failure: &Failure) -> Check {
     let more = failure.details.first().map_or_else(String::new, |detail| format!(" ({detail})"));
     let detail = format!("{}{more}", failure.message);
     Check { hint: failure.hint.clone(), ..check(area, name, CheckState::Failure, detail) }
@@ -68,7 +74,8 @@ fn suites(workspace: &Workspace) -> Vec<Check> {
     let names = workspace.suite_names();
     if names.is_empty() {
         return vec![
-            check("suite", "", CheckState::Warning, "suites/ holds no suite").hinting("`karat init` writes an example"),
+            check(CheckArea::Suite, "", CheckState::Warning, "suites/ holds no suite")
+                .hinting("`karat init` writes an example"),
         ];
     }
     names.iter().map(|name| suite(workspace, name)).collect()
@@ -77,7 +84,7 @@ fn suites(workspace: &Workspace) -> Vec<Check> {
 fn suite(workspace: &Workspace, name: &str) -> Check {
     let suite = match workspace.suite(name) {
         Ok(suite) => suite,
-        Err(failure) => return failed("suite", name, &failure),
+        Err(failure) => return failed(CheckArea::Suite, name, &failure),
     };
     let known: Vec<&str> = workspace.config.endpoints.keys().map(String::as_str).collect();
     let missing = suite
@@ -85,12 +92,22 @@ fn suite(workspace: &Workspace, name: &str) -> Check {
         .iter()
         .find(|endpoint| !known.contains(&endpoint.as_str()) && definition_of_id(endpoint).is_none());
     match missing {
-        None => check("suite", name, CheckState::Ok, format!("{} on {}", suite.dataset, suite.endpoints.join(", "))),
+        None => check(
+            CheckArea::Suite,
+            name,
+            CheckState::Ok,
+            format!("{} on {}", suite.dataset, suite.endpoints.join(", ")),
+        ),
         Some(missing) => {
             let hint = nearest(missing, &known)
                 .map_or_else(|| "define it in karat.yaml".to_owned(), |near| format!("did you mean \"{near}\"?"));
-            check("suite", name, CheckState::Failure, format!("names the endpoint \"{missing}\", which is not defined"))
-                .hinting(hint)
+            check(
+                CheckArea::Suite,
+                name,
+                CheckState::Failure,
+                format!("names the endpoint \"{missing}\", which is not defined"),
+            )
+            .hinting(hint)
         }
     }
 }
@@ -98,17 +115,17 @@ fn suite(workspace: &Workspace, name: &str) -> Check {
 fn datasets(workspace: &Workspace) -> Vec<Check> {
     let lock = match read_lock(&workspace.config.root) {
         Ok(lock) => lock,
-        Err(failure) => return vec![failed("dataset", "karat.lock", &failure)],
+        Err(failure) => return vec![failed(CheckArea::Dataset, "karat.lock", &failure)],
     };
     let names = dataset_names(&workspace.config.root.join("datasets"));
     let look = |name: &String| {
         let dataset = match workspace.dataset(name) {
             Ok(dataset) => dataset,
-            Err(failure) => return failed("dataset", name, &failure),
+            Err(failure) => return failed(CheckArea::Dataset, name, &failure),
         };
         let what = format!("{} examples, {}", dataset.examples.len(), dataset.label());
         let warn = |problem: &str, hint: String| {
-            check("dataset", name, CheckState::Warning, format!("{what}: {problem}")).hinting(hint)
+            check(CheckArea::Dataset, name, CheckState::Warning, format!("{what}: {problem}")).hinting(hint)
         };
         match lock.datasets.get(name) {
             None => {
@@ -120,7 +137,7 @@ fn datasets(workspace: &Workspace) -> Vec<Check> {
             Some(_) if dataset.card.owner.is_none() => {
                 warn("nobody owns it", format!("set \"owner\" in datasets/{name}/dataset.yaml"))
             }
-            Some(_) => check("dataset", name, CheckState::Ok, what),
+            Some(_) => check(CheckArea::Dataset, name, CheckState::Ok, what),
         }
     };
     names.iter().map(look).collect()
@@ -145,9 +162,9 @@ fn secrets(workspace: &Workspace) -> Vec<Check> {
     found.dedup();
     let look = |(name, is_set): (String, bool)| {
         if is_set {
-            check("secret", &name, CheckState::Ok, "is set")
+            check(CheckArea::Secret, &name, CheckState::Ok, "is set")
         } else {
-            check("secret", &name, CheckState::Failure, "is not set")
+            check(CheckArea::Secret, &name, CheckState::Failure, "is not set")
                 .hinting(format!("export {name}=… or write it to .env beside karat.yaml"))
         }
     };
@@ -161,11 +178,11 @@ async fn endpoint(
     offline: bool,
     now: Timestamp,
 ) -> Vec<Check> {
-    let ok = |detail: String| check("endpoint", name, CheckState::Ok, detail);
+    let ok = |detail: String| check(CheckArea::Endpoint, name, CheckState::Ok, detail);
     let mut checks = Vec::new();
     if let Some(warning) = eol_warning(name, definition.eol, now) {
         checks.push(
-            check("endpoint", name, CheckState::Warning, warning)
+            check(CheckArea::Endpoint, name, CheckState::Warning, warning)
                 .hinting("choose its successor, and compare the two before the day"),
         );
     }
@@ -174,7 +191,7 @@ async fn endpoint(
         EndpointSettings::Replay { cassette } => {
             let opened = Replay::open(name.to_owned(), &workspace.config.root.join(cassette));
             checks.push(opened.map_or_else(
-                |failure| failed("endpoint", name, &failure),
+                |failure| failed(CheckArea::Endpoint, name, &failure),
                 |replay| ok(format!("{} recorded answers", replay.entries())),
             ));
         }
@@ -196,9 +213,9 @@ fn program(workspace: &Workspace, name: &str, command: &[String]) -> Check {
             .any(|folder| folder.join(program).is_file() || folder.join(format!("{program}.exe")).is_file())
     };
     if found {
-        check("endpoint", name, CheckState::Ok, format!("{program} is there (it was not started)"))
+        check(CheckArea::Endpoint, name, CheckState::Ok, format!("{program} is there (it was not started)"))
     } else {
-        check("endpoint", name, CheckState::Failure, format!("the program {program} is not found"))
+        check(CheckArea::Endpoint, name, CheckState::Failure, format!("the program {program} is not found"))
             .hinting("install it, or mend \"command\" in karat.yaml")
     }
 }
@@ -206,22 +223,26 @@ fn program(workspace: &Workspace, name: &str, command: &[String]) -> Check {
 async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::ApiDefinition) -> Vec<Check> {
     let (status, date, took) = match probe_endpoint(workspace, name, api).await {
         Ok(ApiProbe { status, date, took }) => (status, date, took),
-        Err(failure) => return vec![failed("endpoint", name, &failure)],
+        Err(failure) => return vec![failed(CheckArea::Endpoint, name, &failure)],
     };
     let answer = format!("answered in {} ms", took.as_millis());
     let found = match status {
         401 | 403 => check(
-            "endpoint",
+            CheckArea::Endpoint,
             name,
             CheckState::Failure,
             format!("{answer}, but does not accept the credentials (HTTP {status})"),
         )
         .hinting("check the key, and that it is for this server"),
-        500.. => check("endpoint", name, CheckState::Failure, format!("{answer} with HTTP {status}")),
-        429 => check("endpoint", name, CheckState::Warning, format!("{answer}, and says it is asked too often")),
-        200..=299 => check("endpoint", name, CheckState::Ok, answer),
+        500.. => check(CheckArea::Endpoint, name, CheckState::Failure, format!("{answer} with HTTP {status}")),
+        429 => {
+            check(CheckArea::Endpoint, name, CheckState::Warning, format!("{answer}, and says it is asked too often"))
+        }
+        200..=299 => check(CheckArea::Endpoint, name, CheckState::Ok, answer),
         // Not every server lists its models; that it answers is what counts.
-        _ => check("endpoint", name, CheckState::Ok, format!("{answer} (HTTP {status} for the list of models)")),
+        _ => {
+            check(CheckArea::Endpoint, name, CheckState::Ok, format!("{answer} (HTTP {status} for the list of models)"))
+        }
     };
     let skew = date.map(|theirs| {
         let ours = SystemTime::now();
@@ -230,14 +251,14 @@ async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::Api
     let clock = skew.map(|skew| {
         if skew > SKEW {
             check(
-                "clock",
+                CheckArea::Clock,
                 name,
                 CheckState::Warning,
                 format!("this machine's clock differs from the server's by {} s", skew.as_secs()),
             )
             .hinting("set the clock: dates in results and end-of-life days hang on it")
         } else {
-            check("clock", name, CheckState::Ok, format!("within {} s of the server's", skew.as_secs()))
+            check(CheckArea::Clock, name, CheckState::Ok, format!("within {} s of the server's", skew.as_secs()))
         }
     });
     std::iter::once(found).chain(clock).collect()
@@ -249,7 +270,7 @@ fn disk(workspace: &Workspace) -> Check {
         Ok(free) => free,
         Err(error) => {
             return check(
-                "disk",
+                CheckArea::Disk,
                 "",
                 CheckState::Warning,
                 format!("the free space of {} is not known: {error}", folder.display()),
@@ -258,27 +279,26 @@ fn disk(workspace: &Workspace) -> Check {
     };
     let detail = format!("{} MB free for {}", free >> 20, folder.display());
     match free {
-        ..NO_DISK => {
-            check("disk", "", CheckState::Failure, detail).hinting("free some space; every outcome is kept on disk")
-        }
-        NO_DISK..LOW_DISK => check("disk", "", CheckState::Warning, detail),
-        _ => check("disk", "", CheckState::Ok, detail),
+        ..NO_DISK => check(CheckArea::Disk, "", CheckState::Failure, detail)
+            .hinting("free some space; every outcome is kept on disk"),
+        NO_DISK..LOW_DISK => check(CheckArea::Disk, "", CheckState::Warning, detail),
+        _ => check(CheckArea::Disk, "", CheckState::Ok, detail),
     }
 }
 
 fn database(workspace: &Workspace) -> Check {
     let name = workspace.store.path().display().to_string();
     match workspace.store.integrity() {
-        Err(failure) => failed("database", &name, &failure),
+        Err(failure) => failed(CheckArea::Database, &name, &failure),
         Ok(findings) => match findings.first() {
             None => check(
-                "database",
+                CheckArea::Database,
                 &name,
                 CheckState::Ok,
                 format!("sound, {} MB", workspace.store.size().div_ceil(1 << 20)),
             ),
             Some(first) => check(
-                "database",
+                CheckArea::Database,
                 &name,
                 CheckState::Failure,
                 format!("{} findings, the first: {first}", findings.len()),

@@ -14,7 +14,7 @@ use super::sets::named_or_all;
 use super::{Event, Events, Workspace};
 use crate::core::agreement::{Overlap, neighbour_overlap};
 use crate::core::cluster::adjusted_rand_index;
-use crate::core::domain::{Embedder, EmbeddingSpace, Failure, FailureKind};
+use crate::core::domain::{Embedder, EmbeddingSpace, Failure, FailureKind, ReasonCode};
 use crate::core::view::{AgreementView, MigrationView, SpaceName};
 use crate::edge::dataset::{read_lock, write_lock};
 use crate::edge::store::EmbeddingSpaceRow;
@@ -154,11 +154,9 @@ fn labels(measured: &DecayMeasurement) -> Vec<usize> {
         .collect()
 }
 
-fn flags(measured: &DecayMeasurement) -> HashSet<(String, String)> {
+fn flags(measured: &DecayMeasurement) -> HashSet<(String, ReasonCode)> {
     let examples = measured.view.examples.iter();
-    examples
-        .flat_map(|example| example.reasons.iter().map(|reason| (example.id.clone(), reason.code.clone())))
-        .collect()
+    examples.flat_map(|example| example.reasons.iter().map(|reason| (example.id.clone(), reason.code))).collect()
 }
 
 /// Pins a space in karat.lock. The file is replaced as a whole: before, the old space serves; after, the new one.

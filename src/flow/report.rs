@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::Workspace;
 use super::run::stored_view;
 use crate::core::domain::Failure;
+use crate::core::report as render;
 use crate::core::verdict::Verdict;
 use crate::core::view::{Report, RunView, RunsView};
 use crate::edge::files::{append, write_atomic};
-use crate::edge::render;
 
 /// A format a report is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

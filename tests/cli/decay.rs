@@ -52,13 +52,13 @@ fn what_came_is_listed_and_what_went_is_flagged() {
     let begins = &EMERGED[..2];
     let of_new_topic = |cluster: &Value| cluster["exemplars"][0].as_str().is_some_and(|text| text.starts_with(begins));
     let (new, old): (Vec<&Value>, Vec<&Value>) = clusters.iter().partition(|cluster| of_new_topic(cluster));
-    let mass: f64 = new.iter().map(|cluster| cluster["mass"].as_f64().unwrap()).sum();
-    assert!((mass - 0.25).abs() < 0.05, "{mass} of the traffic lies in clusters of the new topic");
+    let share: f64 = new.iter().map(|cluster| cluster["traffic_share"].as_f64().unwrap()).sum();
+    assert!((share - 0.25).abs() < 0.05, "{share} of the traffic lies in clusters of the new topic");
     for cluster in &new {
         assert!(cluster["p_represented"].as_f64().unwrap() < 0.5, "{cluster}");
         assert_eq!((&cluster["live"], &cluster["emerging"]), (&json!(0), &json!(true)), "{cluster}");
     }
-    assert!(of_new_topic(&clusters[0]), "the largest unrepresented mass stands first: {}", clusters[0]);
+    assert!(of_new_topic(&clusters[0]), "the largest unrepresented share is first: {}", clusters[0]);
     assert!(old.iter().all(|cluster| cluster["emerging"] == false), "{old:?}");
 
     let vanished: Vec<&str> = view["examples"]

@@ -1,6 +1,6 @@
 //! What goes into the tests of shift, and what comes out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::core::vector::Vectors;
 
@@ -41,10 +41,11 @@ impl Default for ShiftOptions {
 }
 
 /// The side of the application that a test looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShiftKind {
     /// The requests.
+    #[default]
     Input,
     /// The outputs.
     Output,

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::domain::WindowSummary;
+use crate::core::domain::{ReasonCode, WindowSummary};
+use crate::core::queue::QueueState;
+use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
 
 /// The JSON form of `karat decay --format json`. What could not be measured is null, never invented.
@@ -12,15 +14,15 @@ pub struct DecayView {
     pub schema: String,
     /// Dataset name.
     pub dataset: String,
-    /// Decay in one sentence; empty in what older versions kept.
+    /// Decay in one sentence; empty in what older versions stored.
     #[serde(default)]
     pub summary: String,
     /// Hash of the dataset, 64 hex digits.
     pub dataset_version: String,
     /// Version of the clusters, null where there were too few records to form any.
-    #[serde(rename = "taxonomy")]
+    #[serde(alias = "taxonomy")]
     pub clustering_version: Option<String>,
-    /// Fingerprint of the space.
+    /// Fingerprint of the embedding space.
     pub space: String,
     /// The window measured.
     pub window: WindowSummary,
@@ -38,13 +40,13 @@ pub struct DecayView {
     pub alarm: Option<bool>,
     /// Tests of the window against the reference.
     pub shift: Vec<ShiftView>,
-    /// Every cluster with mass now or at the reference, the largest unrepresented mass first.
+    /// Every cluster with traffic now or at the reference, the largest unrepresented share first.
     pub clusters: Vec<ClusterView>,
     /// Share of traffic in no cluster.
-    #[serde(rename = "unassigned_mass")]
+    #[serde(alias = "unassigned_mass")]
     pub unassigned_share: f64,
     /// Share of traffic with nothing to embed.
-    #[serde(rename = "not_embeddable_mass")]
+    #[serde(alias = "not_embeddable_mass")]
     pub not_embeddable_share: f64,
     /// Examples of the set.
     pub golden: usize,
@@ -60,14 +62,14 @@ pub struct DecayView {
     pub estimate: Option<EstimateView>,
     /// Every gate.
     pub gates: Vec<GateResult>,
-    /// The whole assay.
+    /// The whole measurement.
     pub verdict: Verdict,
     /// Remarks a reader needs, such as "latest record is 40 days old".
     pub notes: Vec<String>,
 }
 
 impl DecayView {
-    /// Clusters with mass of which less than half is represented.
+    /// Clusters with traffic of which less than half is represented.
     pub fn unrepresented(&self) -> impl Iterator<Item = &ClusterView> {
         self.clusters.iter().filter(|cluster| cluster.is_unrepresented())
     }
@@ -102,9 +104,9 @@ pub struct DriftView {
 pub struct ShiftView {
     /// Name of the test.
     pub test: String,
-    /// `input` or `output`.
+    /// What it looks at; results stored before there were tests of outputs do not say.
     #[serde(default)]
-    pub side: String,
+    pub side: ShiftKind,
     /// Its statistic.
     pub statistic: f64,
     /// Its p-value, adjusted by Holm's method over the tests of the same side.
@@ -138,14 +140,14 @@ pub struct ClusterView {
     /// Terms that set it apart.
     pub terms: Vec<String>,
     /// Share of the window's traffic.
-    #[serde(rename = "mass")]
+    #[serde(alias = "mass")]
     pub traffic_share: f64,
     /// Lower end of its 95 % interval.
     pub lo: f64,
     /// Upper end of its 95 % interval.
     pub hi: f64,
-    /// Share of the reference window's mass.
-    #[serde(rename = "reference_mass")]
+    /// Share of the reference window's traffic.
+    #[serde(alias = "reference_mass")]
     pub reference_share: Option<f64>,
     /// Examples of the set in it.
     pub golden: usize,
@@ -161,7 +163,7 @@ pub struct ClusterView {
     /// Its input.
     #[serde(default)]
     pub nearest_input: Option<String>,
-    /// Whether it was born after the reference window.
+    /// Whether it is new since the reference window.
     pub emerging: bool,
 }
 
@@ -171,7 +173,7 @@ impl ClusterView {
         self.p_represented.is_some_and(|p| p < 0.5)
     }
 
-    /// Share of the window's mass that lies here and is not represented.
+    /// Share of the window's traffic that lies here and is not represented.
     pub fn unrepresented_share(&self) -> f64 {
         self.traffic_share * (1.0 - self.p_represented.unwrap_or(1.0))
     }
@@ -182,8 +184,8 @@ impl ClusterView {
 pub struct ExampleView {
     /// Its id.
     pub id: String,
-    /// Where it stands in the queue, such as `queued`.
-    pub status: String,
+    /// Where it stands in the queue.
+    pub status: QueueState,
     /// Its cluster.
     pub cluster: Option<String>,
     /// Its input, shortened.
@@ -195,8 +197,8 @@ pub struct ExampleView {
 /// One reason to look at an example.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReasonView {
-    /// Reason code, such as `traffic-vanished`.
-    pub code: String,
+    /// The reason.
+    pub code: ReasonCode,
     /// Strength, in [0, 1].
     pub score: f64,
     /// The score from which it is flagged.
@@ -208,8 +210,8 @@ pub struct ReasonView {
 /// Flagged examples of one reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalCount {
-    /// Reason code.
-    pub code: String,
+    /// The reason.
+    pub code: ReasonCode,
     /// Examples with it as their first reason.
     pub count: usize,
 }

@@ -24,8 +24,8 @@ impl DoctorView {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// `workspace`, `suite`, `dataset`, `secret`, `endpoint`, `clock`, `disk` or `database`.
-    pub area: String,
+    /// What it belongs to.
+    pub area: CheckArea,
     /// Which one of its area; empty where there is one alone.
     pub name: String,
     /// How it is.
@@ -34,6 +34,44 @@ pub struct Check {
     pub detail: String,
     /// What to do about it.
     pub hint: Option<String>,
+}
+
+/// What a check belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckArea {
+    /// `karat.yaml`.
+    Workspace,
+    /// A suite.
+    Suite,
+    /// A golden set, or `karat.lock`.
+    Dataset,
+    /// A secret that a setting refers to.
+    Secret,
+    /// An endpoint.
+    Endpoint,
+    /// This machine's clock.
+    Clock,
+    /// The disk of the database.
+    Disk,
+    /// The database.
+    Database,
+}
+
+impl CheckArea {
+    /// The name printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Suite => "suite",
+            Self::Dataset => "dataset",
+            Self::Secret => "secret",
+            Self::Endpoint => "endpoint",
+            Self::Clock => "clock",
+            Self::Disk => "disk",
+            Self::Database => "database",
+        }
+    }
 }
 
 /// How a thing is; the worse, the greater.

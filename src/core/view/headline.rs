@@ -35,7 +35,7 @@ impl Report {
     }
 }
 
-/// The headline: what the set stands for, what the model scores, what decayed, and the verdicts.
+/// The headline: what the set represents, what the model scores, what decayed, and the verdicts.
 pub fn headline(quality: Option<&RunsView>, decay: &[DecayView]) -> Vec<String> {
     let mut lines = Vec::new();
     for view in decay {
@@ -68,7 +68,7 @@ fn coverage_line(view: &DecayView) -> String {
         |c| format!("{} % at the reference window", percent(c.value)),
     );
     format!(
-        "{name}  {karats:.1} karats  ({} % of traffic mass represented, 95 % CI {}–{}; {reference})",
+        "{name}  {karats:.1} karats  ({} % of traffic represented, 95 % CI {}–{}; {reference})",
         percent(coverage.value),
         percent(coverage.lo),
         percent(coverage.hi),
@@ -101,7 +101,8 @@ fn decay_line(view: &DecayView, several: bool) -> String {
     let unrepresented = view.unrepresented().count();
     let clusters = format!("{unrepresented} cluster{} unrepresented", if unrepresented == 1 { "" } else { "s" });
     let flagged = view.examples.len();
-    let signals: Vec<_> = view.signals.iter().map(|signal| format!("{} {}", signal.count, signal.code)).collect();
+    let signals: Vec<_> =
+        view.signals.iter().map(|signal| format!("{} {}", signal.count, signal.code.name())).collect();
     let signals = if signals.is_empty() { String::new() } else { format!(" ({})", signals.join(", ")) };
     // Of several sets each line has to say which it is about.
     let name = if several { format!("{}: ", view.dataset) } else { String::new() };

@@ -13,7 +13,7 @@ pub use decay::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
     SignalCount,
 };
-pub use doctor::{Check, CheckState, DoctorView};
+pub use doctor::{Check, CheckArea, CheckState, DoctorView};
 pub use headline::{Report, headline};
 pub use migration::{AgreementView, MigrationView, SpaceName};
 pub use plan::{PlanCell, PlanView};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::domain::CallErrorKind;
 use crate::core::verdict::{GateResult, Verdict};
 
 /// The JSON form of `karat run --format json`.
@@ -113,8 +114,8 @@ pub struct OutcomeCounts {
 /// Errors of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorView {
-    /// The kind's stable name.
-    pub kind: String,
+    /// The kind.
+    pub kind: CallErrorKind,
     /// How many outcomes ended in it.
     pub count: usize,
     /// The first message of the kind.

@@ -9,7 +9,7 @@ use super::inputs::{Embedded, Inputs};
 use super::queue::QueuedFlag;
 use crate::core::cluster::medoids;
 use crate::core::coverage::{Coverage, CoverageMeasurement};
-use crate::core::domain::{Failure, RecordedOutcome, Score, Scorer};
+use crate::core::domain::{Failure, ReasonCode, RecordedOutcome, Score, Scorer};
 use crate::core::estimate::{Stratum, candidates, today};
 use crate::core::privacy::sanitize::truncate_chars;
 use crate::core::scoring::reduce;
@@ -166,7 +166,7 @@ fn shift(inputs: &Inputs, embedded: &Embedded) -> Vec<ShiftView> {
     );
     let view = |test: ShiftTest| ShiftView {
         test: test.name.to_owned(),
-        side: test.kind.name().to_owned(),
+        side: test.kind,
         statistic: test.statistic,
         p_value: test.adjusted,
         effect: test.effect,
@@ -283,7 +283,7 @@ fn example_views(inputs: &Inputs, clusters: &Clusters, queued: &[QueuedFlag]) ->
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for QueuedFlag { flag, state } in queued {
         let reason = ReasonView {
-            code: flag.code.name().to_owned(),
+            code: flag.code,
             score: flag.score,
             threshold: flag.threshold,
             evidence: flag.evidence.clone(),
@@ -297,7 +297,7 @@ fn example_views(inputs: &Inputs, clusters: &Clusters, queued: &[QueuedFlag]) ->
         places.insert(&flag.example_id, views.len());
         views.push(ExampleView {
             id: flag.example_id.clone(),
-            status: state.name().to_owned(),
+            status: *state,
             cluster: cluster.map(|(cluster, book)| book.ids[cluster].clone()),
             input: row.map(|row| shown(&inputs.texts[row])).unwrap_or_default(),
             reasons: vec![reason],
@@ -309,15 +309,14 @@ fn example_views(inputs: &Inputs, clusters: &Clusters, queued: &[QueuedFlag]) ->
 /// Flagged examples by their first reason, the most frequent first. Flags come ranked, so the first seen is first.
 fn signal_counts(queued: &[QueuedFlag]) -> Vec<SignalCount> {
     let mut seen = std::collections::HashSet::new();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<ReasonCode, usize> = BTreeMap::new();
     for QueuedFlag { flag, .. } in queued {
         if seen.insert(&flag.example_id) {
-            *counts.entry(flag.code.name()).or_default() += 1;
+            *counts.entry(flag.code).or_default() += 1;
         }
     }
-    let mut counts: Vec<SignalCount> =
-        counts.into_iter().map(|(code, count)| SignalCount { code: code.to_owned(), count }).collect();
-    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.cmp(&b.code)));
+    let mut counts: Vec<SignalCount> = counts.into_iter().map(|(code, count)| SignalCount { code, count }).collect();
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.name().cmp(b.code.name())));
     counts
 }
 

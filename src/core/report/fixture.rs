@@ -1,0 +1,394 @@
+//! Reports for the tests of every format: a rich one with hostile text in it, and one with nothing measured.
+
+use std::collections::BTreeMap;
+
+use crate::core::domain::{CallErrorKind, ReasonCode, Window, WindowSummary};
+use crate::core::queue::QueueState;
+use crate::core::shift::ShiftKind;
+use crate::core::verdict::{GateResult, Verdict};
+use crate::core::view::{
+    CandidateView, ClusterView, CoverageView, DecayView, DriftView, ErrorView, EstimateView, ExampleView, LatencyView,
+    MissView, OutcomeCounts, ReasonView, Report, RunView, RunsView, ScoreView, ShiftView, SignalCount,
+};
+
+const SCRIPT: &str = "Where is <script>alert(1)</script> | my parcel?";
+const ESCAPE: &str = "\u{1b}[31mred\u{1b}[0m \u{9b}2J and a \u{202e}reversed\u{202c} word";
+const FORMULA: &str = "=cmd(\"/c calc\")!A1";
+const LINK: &str = "[click](https://example.invalid/x) ]]> <img src=x onerror=alert(1)> `code`";
+
+/// Fails where `text` holds a tag that a browser would act on.
+pub(super) fn assert_no_markup(text: &str) {
+    let lower = text.to_lowercase();
+    for bad in ["<script", "<img", "javascript:"] {
+        assert!(!lower.contains(bad), "{bad} survives: {}", near(&lower, bad));
+    }
+}
+
+/// Fails where `text` holds a link or an image of Markdown; a bracket behind a backslash is text.
+pub(super) fn assert_no_link(text: &str) {
+    let text = &text.replace("\\]", "");
+    assert!(!text.contains("](http"), "a link survives: {}", near(text, "](http"));
+}
+
+/// Fails where `text` holds a character that steers a terminal or reorders text.
+pub(super) fn assert_no_control(text: &str) {
+    let steers =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    assert!(!text.contains(steers), "a control character survives");
+}
+
+fn near(text: &str, what: &str) -> String {
+    let start = text.find(what).unwrap_or(0);
+    text.get(start..).unwrap_or_default().chars().take(80).collect()
+}
+
+/// A report with both halves, two datasets, two runs, and text that means harm.
+pub(super) fn rich() -> Report {
+    let quality = RunsView::new(vec![large(), small()]);
+    Report::new(
+        "Nightly: support and billing".into(),
+        "2026-10-01T06:00:00Z".into(),
+        Some(quality),
+        vec![support(), billing()],
+    )
+}
+
+/// A report of a dataset for whose window there is no traffic.
+pub(super) fn empty() -> Report {
+    let view = DecayView {
+        clustering_version: None,
+        window: window("2026-09", 0, 0.0),
+        reference: None,
+        karats: None,
+        coverage: None,
+        reference_coverage: None,
+        drift_gap: None,
+        alarm: None,
+        shift: Vec::new(),
+        clusters: Vec::new(),
+        unassigned_share: 0.0,
+        not_embeddable_share: 0.0,
+        golden: 0,
+        live: 0,
+        examples: Vec::new(),
+        signals: Vec::new(),
+        candidates: Vec::new(),
+        estimate: None,
+        gates: Vec::new(),
+        verdict: Verdict::Pass,
+        notes: vec!["no traffic in the window 2026-09".into()],
+        ..support()
+    };
+    Report::new("Nothing yet".into(), "2026-10-01T06:00:00Z".into(), None, vec![view])
+}
+
+fn window(text: &str, records: usize, weight: f64) -> WindowSummary {
+    let Window { from, to } = Window::parse(text, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    WindowSummary { from, to, records, weight }
+}
+
+fn gate(name: &str, verdict: Verdict, detail: &str) -> GateResult {
+    GateResult { name: name.into(), verdict, detail: detail.into(), require_decision: false }
+}
+
+fn score(mean: f64, lo: f64, hi: f64, n: usize) -> ScoreView {
+    ScoreView { mean: Some(mean), lo: Some(lo), hi: Some(hi), n }
+}
+
+fn miss(id: &str, input: &str, expected: &[&str], output: &str, reason: Option<&str>) -> MissView {
+    MissView {
+        example_id: id.into(),
+        input: input.into(),
+        expected: expected.iter().map(|text| (*text).into()).collect(),
+        output: output.into(),
+        score: 0.0,
+        reason: reason.map(str::to_owned),
+    }
+}
+
+fn large() -> RunView {
+    let scores = [("exact", score(0.8725, 0.8391, 0.9006, 392)), ("similarity", score(0.913, 0.894, 0.932, 392))];
+    RunView {
+        run_id: "0199a2f4-7c11-7b2e-9a55-3f1c5d0e8b21".into(),
+        suite: "support".into(),
+        suite_version: "5e".repeat(32),
+        dataset: "support".into(),
+        dataset_version: "a1b2c3d4".repeat(8),
+        endpoint: "chat-large".into(),
+        prompt: None,
+        repeats: 1,
+        models: vec!["chat-large-2026-08".into()],
+        started_at: "2026-10-01T05:41:00Z".into(),
+        finished: true,
+        outcomes: OutcomeCounts { total: 400, scored: 392, errored: 5, skipped: 3 },
+        errors: vec![
+            ErrorView { kind: CallErrorKind::Timeout, count: 4, message: "no answer within 30 s".into() },
+            ErrorView { kind: CallErrorKind::BadAnswer, count: 1, message: format!("not JSON: {ESCAPE} {LINK}") },
+        ],
+        scores: scores.into_iter().map(|(name, score)| (name.to_owned(), score)).collect(),
+        primary: "exact".into(),
+        gates: vec![
+            gate("exact >= 0.92", Verdict::Fail, "0.873 (0.839–0.901): the whole interval lies below 0.92"),
+            gate("similarity >= 0.85", Verdict::Pass, "0.913 (0.894–0.932)"),
+            gate(
+                "exact >= 0.88",
+                Verdict::Inconclusive,
+                "0.873 (0.839–0.901) holds 0.88; about 2,100 more examples would decide",
+            ),
+        ],
+        latency: Some(LatencyView {
+            p50_ms: 412.0,
+            p95_ms: 1_260.0,
+            ttft_p50_ms: None,
+            ttft_p95_ms: None,
+            tokens_per_second: None,
+        }),
+        prompt_tokens: 184_220,
+        completion_tokens: 21_904,
+        cost: None,
+        cached: 0,
+        notes: Vec::new(),
+        misses: vec![
+            miss(
+                "s-0017",
+                "Until when are you open on Sundays?",
+                &["closed", "we are closed on Sundays"],
+                "18:00",
+                Some("no accepted answer"),
+            ),
+            miss("s-0101", SCRIPT, &[FORMULA], LINK, None),
+            miss(
+                "s-0204",
+                ESCAPE,
+                &["a | b"],
+                "The parcel is at the depot.\nIt leaves tomorrow.",
+                Some("differs at character 4"),
+            ),
+        ],
+        verdict: Verdict::Fail,
+    }
+}
+
+fn small() -> RunView {
+    RunView {
+        run_id: "0199a2f9-1d02-7e90-8c3b-aa0b7e4416f0".into(),
+        endpoint: "chat-small".into(),
+        models: Vec::new(),
+        finished: false,
+        outcomes: OutcomeCounts { total: 400, scored: 0, errored: 61, skipped: 0 },
+        errors: vec![ErrorView { kind: CallErrorKind::RateLimited, count: 61, message: "429: slow down".into() }],
+        scores: BTreeMap::from([("exact".to_owned(), ScoreView { mean: None, lo: None, hi: None, n: 0 })]),
+        gates: vec![gate("exact >= 0.92", Verdict::Incomplete, "61 of 61 calls failed, more than 5 % of them")],
+        latency: None,
+        prompt_tokens: 0,
+        completion_tokens: 0,
+        misses: vec![miss("s-0001", "Hello?", &["Hello!"], "", None)],
+        verdict: Verdict::Incomplete,
+        ..large()
+    }
+}
+
+struct Traffic(f64, f64, f64);
+
+fn cluster(
+    id: &str,
+    name: &str,
+    mass: Traffic,
+    reference: Option<f64>,
+    golden: (usize, usize),
+    p: Option<f64>,
+) -> ClusterView {
+    ClusterView {
+        id: id.into(),
+        name: name.into(),
+        terms: name.split(' ').map(str::to_owned).collect(),
+        traffic_share: mass.0,
+        lo: mass.1,
+        hi: mass.2,
+        reference_share: reference,
+        golden: golden.0,
+        live: golden.1,
+        p_represented: p,
+        exemplars: Vec::new(),
+        nearest_example: None,
+        nearest_input: None,
+        emerging: reference.is_none(),
+    }
+}
+
+fn clusters() -> Vec<ClusterView> {
+    let mut locker = cluster("c-07", "locker code", Traffic(0.0512, 0.0408, 0.0633), None, (0, 0), Some(0.04));
+    locker.exemplars = vec![
+        "My locker code does not work".into(),
+        "I never got the code for the parcel locker at the station".into(),
+        "locker says code expired, parcel still inside!!".into(),
+    ];
+    locker.nearest_example = Some("s-0007".into());
+    locker.nearest_input = Some("Where is the parcel shop?".into());
+    let mut pipes =
+        cluster("c-05", "refund | <script>", Traffic(0.0284, 0.0211, 0.0371), Some(0.0261), (3, 1), Some(0.31));
+    pipes.nearest_input = Some(FORMULA.into());
+    pipes.exemplars = vec![SCRIPT.into(), ESCAPE.into(), LINK.into()];
+    let delivery =
+        cluster("c-01", "delivery date", Traffic(0.5430, 0.5190, 0.5660), Some(0.5770), (64, 61), Some(0.972));
+    let hours = cluster("c-02", "opening hours", Traffic(0.3410, 0.3170, 0.3650), Some(0.3720), (53, 50), Some(0.991));
+    vec![locker, pipes, delivery, hours]
+}
+
+fn reason(code: ReasonCode, score: f64, evidence: &str) -> ReasonView {
+    ReasonView { code, score, threshold: 0.5, evidence: evidence.into() }
+}
+
+fn example(id: &str, cluster: Option<&str>, input: &str, reasons: Vec<ReasonView>) -> ExampleView {
+    ExampleView {
+        id: id.into(),
+        status: QueueState::Queued,
+        cluster: cluster.map(str::to_owned),
+        input: input.into(),
+        reasons,
+    }
+}
+
+fn examples() -> Vec<ExampleView> {
+    let vanished = "no request like it in 2026-09 (12 in 2026-06); clears when one is seen again";
+    vec![
+        example(
+            "s-0042",
+            Some("c-01"),
+            "Can I pay the courier by cheque?",
+            vec![
+                reason(ReasonCode::TrafficVanished, 0.97, vanished),
+                reason(ReasonCode::Expired, 0.6, "reviewed 400 days ago"),
+            ],
+        ),
+        example(
+            "s-0043",
+            Some("c-01"),
+            "Do you deliver by telegram?",
+            vec![reason(ReasonCode::TrafficVanished, 0.91, vanished)],
+        ),
+        example(
+            "s-0101",
+            Some("c-05"),
+            SCRIPT,
+            vec![reason(ReasonCode::Conflicting, 0.88, "production answers otherwise in 7 of 8 close requests")],
+        ),
+        example("s-0102", None, FORMULA, vec![reason(ReasonCode::Conflicting, 0.71, ESCAPE)]),
+        example(
+            "-s-0103",
+            None,
+            LINK,
+            vec![reason(ReasonCode::Duplicate, 0.55, "nearest neighbour s-0101 at cosine 0.99")],
+        ),
+    ]
+}
+
+fn candidate(id: &str, cluster: &str, input: &str, gain: f64) -> CandidateView {
+    CandidateView { record_id: id.into(), input: input.into(), cluster: Some(cluster.into()), gain }
+}
+
+fn shift(test: &str, statistic: f64, p_value: f64, effect: f64, detail: &str) -> ShiftView {
+    ShiftView {
+        test: test.into(),
+        side: ShiftKind::Input,
+        statistic,
+        p_value,
+        effect,
+        threshold: 0.1,
+        changed: p_value < 0.05 && effect >= 0.1,
+        reference: None,
+        now: None,
+        detail: detail.into(),
+    }
+}
+
+fn support() -> DecayView {
+    DecayView {
+        schema: "karat.decay/1".into(),
+        summary: String::new(),
+        dataset: "support".into(),
+        dataset_version: "a1b2c3d4".repeat(8),
+        clustering_version: Some("tx-9f2c".into()),
+        space: "hashed-ngrams/1 dim=512".into(),
+        window: window("2026-09", 4_812, 48_120.0),
+        reference: Some(window("2026-06", 5_120, 51_200.0)),
+        karats: Some(21.888),
+        coverage: Some(CoverageView { value: 0.912, lo: 0.881, hi: 0.935 }),
+        reference_coverage: Some(CoverageView { value: 0.974, lo: 0.961, hi: 0.985 }),
+        drift_gap: Some(DriftView { value: 0.062, lo: 0.034, hi: 0.091, p_value: 0.0004 }),
+        alarm: Some(true),
+        shift: vec![
+            shift("clusters", 288.41, 0.00002, 0.124, "delivery date 0.58 → 0.54"),
+            shift("length", 0.021, 0.214, 0.021, "median 41 → 42 characters"),
+        ],
+        clusters: clusters(),
+        unassigned_share: 0.0344,
+        not_embeddable_share: 0.002,
+        golden: 120,
+        live: 112,
+        examples: examples(),
+        signals: vec![
+            SignalCount { code: ReasonCode::TrafficVanished, count: 2 },
+            SignalCount { code: ReasonCode::Conflicting, count: 2 },
+            SignalCount { code: ReasonCode::Duplicate, count: 1 },
+        ],
+        candidates: vec![
+            candidate("r-88121", "c-07", "My locker code does not work", 0.041),
+            candidate("r-90233", "c-05", SCRIPT, 0.012),
+            candidate("r-90871", "c-05", FORMULA, 0.006),
+        ],
+        estimate: Some(EstimateView {
+            run_id: "0199a2f4-7c11-7b2e-9a55-3f1c5d0e8b21".into(),
+            endpoint: "chat-large".into(),
+            scorer: "exact".into(),
+            raw: 0.8725,
+            represented: 0.861,
+            lo: 0.823,
+            hi: 0.896,
+            bound_lo: 0.747,
+            bound_hi: 0.902,
+            n_eff: 301.6,
+            assumption: "within a cluster, the examples are answered as well as the traffic is".into(),
+        }),
+        gates: vec![
+            gate(
+                "coverage >= 0.9",
+                Verdict::Inconclusive,
+                "0.912 (0.881–0.935) holds 0.9; about 2,600 more records would decide",
+            ),
+            gate("drift <= 0.05", Verdict::Fail, "gap 0.062, p < 0.001"),
+        ],
+        verdict: Verdict::Fail,
+        notes: vec!["latest record is 3 days old".into(), format!("2 records were dropped: {LINK}")],
+    }
+}
+
+fn billing() -> DecayView {
+    let mut invoices = cluster("b-01", "invoice copy", Traffic(1.0, 0.99, 1.0), Some(1.0), (40, 40), Some(0.983));
+    invoices.emerging = false;
+    DecayView {
+        dataset: "billing".into(),
+        dataset_version: "0f9e8d7c".repeat(8),
+        window: window("2026-09", 902, 902.0),
+        reference: None,
+        karats: Some(23.592),
+        coverage: Some(CoverageView { value: 0.983, lo: 0.968, hi: 0.992 }),
+        reference_coverage: None,
+        drift_gap: None,
+        alarm: None,
+        shift: Vec::new(),
+        clusters: vec![invoices],
+        unassigned_share: 0.0,
+        not_embeddable_share: 0.0,
+        golden: 40,
+        live: 40,
+        examples: Vec::new(),
+        signals: Vec::new(),
+        candidates: Vec::new(),
+        estimate: None,
+        gates: vec![gate("coverage >= 0.9", Verdict::Pass, "0.983 (0.968–0.992)")],
+        verdict: Verdict::Pass,
+        notes: Vec::new(),
+        ..support()
+    }
+}

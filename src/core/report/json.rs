@@ -1,0 +1,139 @@
+//! The documented JSON form.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::core::domain::{Failure, FlowResult};
+use crate::core::privacy::sanitize::for_terminal;
+use crate::core::view::Report;
+
+/// Older names of members, emitted again beside the present ones: what holds the member, its name, its older name.
+///
+/// At the top of a document its form holds the members: `decay` in `karat.decay/1`.
+const OLDER_NAMES: [(&str, &str, &str); 8] = [
+    ("decay", "clustering_version", "taxonomy"),
+    ("decay", "unassigned_share", "unassigned_mass"),
+    ("decay", "not_embeddable_share", "not_embeddable_mass"),
+    ("clusters", "traffic_share", "mass"),
+    ("clusters", "reference_share", "reference_mass"),
+    ("embedder", "stored", "kept"),
+    ("stored", "measurements", "assays"),
+    ("stored", "last_measurement", "last_assay"),
+];
+
+/// The report in its documented JSON form.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn json(report: &Report) -> FlowResult<String> {
+    to_json(report)
+}
+
+/// Any value as indented JSON with a newline at the end, members that were renamed under both names.
+///
+/// Characters that steer a terminal or reorder text are written as `\uXXXX`, which every reader turns back into the
+/// same string.
+///
+/// # Errors
+/// A failure of the encoder, such as a map whose keys are not text, is passed on.
+pub fn to_json<T: Serialize + ?Sized>(value: &T) -> FlowResult<String> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::other("this cannot be written as JSON").caused_by(error))?;
+    let lines: Vec<&str> = text.lines().collect();
+    let mut both = String::with_capacity(text.len());
+    with_older_names(&lines, form(&lines), &mut both);
+    let mut out = String::with_capacity(both.len() + 1);
+    for c in both.chars() {
+        // Outside strings JSON is ASCII, and its only control character is the newline.
+        if c != '\n' && steers(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    Ok(out)
+}
+
+/// `decay`, where the schema is `karat.decay/1`.
+fn form<'a>(lines: &[&'a str]) -> &'a str {
+    let schema = lines.iter().find_map(|line| line.strip_prefix("  \"schema\": \"karat."));
+    schema.and_then(|rest| rest.split('/').next()).unwrap_or_default()
+}
+
+/// Copies lines of indented JSON, in which every member begins a line, and repeats those that have an older name.
+fn with_older_names(mut lines: &[&str], holder: &str, out: &mut String) {
+    while let [first, rest @ ..] = lines {
+        let text = first.trim_start_matches(' ');
+        let indent = first.len() - text.len();
+        let end = |line: &&str| !line.get(indent..).is_some_and(|rest| rest.starts_with(' '));
+        let inner = if text.ends_with(['{', '[']) { rest.iter().position(end).map_or(0, |at| at + 1) } else { 0 };
+        let (inner, after) = rest.split_at(inner);
+        let name = text.strip_prefix('"').and_then(|text| text.split_once("\": ")).map(|(name, _)| name);
+        let mut value = String::new();
+        with_older_names(inner, name.unwrap_or(holder), &mut value);
+        let older = OLDER_NAMES.iter().find(|(of, now, _)| *of == holder && Some(*now) == name);
+        if let Some((_, name, older)) = older {
+            let member = format!("{first}\n{value}");
+            let comma = if member.ends_with(",\n") { "" } else { "," };
+            out.push_str(&format!("{}{comma}\n", member.trim_end()));
+            out.push_str(&member.replacen(name, older, 1));
+        } else {
+            out.push_str(&format!("{first}\n{value}"));
+        }
+        lines = after;
+    }
+}
+
+/// Whether a terminal may not be shown this character as it is.
+fn steers(c: char) -> bool {
+    matches!(for_terminal(c.encode_utf8(&mut [0; 4])), Cow::Owned(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{empty, rich};
+    use super::*;
+
+    #[test]
+    fn the_json_form_of_a_rich_report() {
+        insta::assert_snapshot!(json(&rich()).unwrap());
+    }
+
+    #[test]
+    fn the_json_form_of_an_empty_report() {
+        insta::assert_snapshot!(json(&empty()).unwrap());
+    }
+
+    #[test]
+    fn renamed_members_are_there_under_both_names_and_others_only_once() {
+        #[derive(Serialize)]
+        struct Form {
+            schema: &'static str,
+            stored: Vec<std::collections::BTreeMap<&'static str, Option<u8>>>,
+        }
+        let row = [("measurements", Some(3)), ("last_measurement", None)].into_iter().collect();
+        let text = to_json(&Form { schema: "karat.embedder/1", stored: vec![row] }).unwrap();
+        let expected = serde_json::json!({
+            "schema": "karat.embedder/1",
+            "stored": [{ "measurements": 3, "assays": 3, "last_measurement": null, "last_assay": null }],
+            "kept": [{ "measurements": 3, "assays": 3, "last_measurement": null, "last_assay": null }],
+        });
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected, "{text}");
+        let scorer = std::collections::BTreeMap::from([("scores", [("traffic_share", 1), ("stored", 2)])]);
+        assert!(!to_json(&scorer).unwrap().contains("mass"));
+    }
+
+    #[test]
+    fn it_reads_back_as_the_same_report_and_holds_nothing_that_steers_a_terminal() {
+        let report = rich();
+        let text = json(&report).unwrap();
+        let older = |line: &&str| {
+            OLDER_NAMES.iter().any(|(_, _, older)| line.trim_start().starts_with(&format!("\"{older}\": ")))
+        };
+        let once: String = text.lines().filter(|line| !older(line)).collect();
+        assert_eq!(serde_json::from_str::<Report>(&once).unwrap(), report);
+        assert!(text.ends_with("}\n"));
+        assert!(!text.contains(|c: char| c != '\n' && steers(c)));
+    }
+}

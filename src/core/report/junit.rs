@@ -1,0 +1,226 @@
+//! The report as JUnit XML, the form continuous-integration systems read.
+//!
+//! One test suite a run and one a dataset. Each gate is a test case:
+//!
+//! | karat | JUnit |
+//! |---|---|
+//! | gate passed | success |
+//! | gate failed | `<failure type="gate">` |
+//! | gate inconclusive, decision demanded | `<failure type="inconclusive">` |
+//! | gate inconclusive otherwise | `<skipped type="inconclusive">` |
+//! | gate incomplete | `<error type="incomplete">` |
+//! | run not finished | `<error type="incomplete">` in the case `finished` |
+//! | calls of one error kind | `<error type="KIND">` in the case `endpoint errors: KIND` |
+//! | coverage not measured | `<skipped type="not-measured">` in the case `coverage` |
+//! | unrepresented cluster | `<skipped type="unrepresented">` in the case `cluster: NAME` |
+//!
+//! An unrepresented cluster is a remark and not a verdict (gates give those), hence skipped. Wrong answers stand in
+//! `system-out`, since a gate judges their rate and no single one of them breaks the run.
+
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
+
+use super::tables::{run_names, unrepresented};
+use super::words::{count, count_of, figure, line, or_nothing, share};
+use crate::core::domain::{Failure, FlowResult};
+use crate::core::privacy::sanitize::{for_terminal, xml_safe};
+use crate::core::verdict::{GateResult, Verdict};
+use crate::core::view::{ClusterView, DecayView, Report, RunView};
+
+/// Wrong answers listed in `system-out`.
+const MISSES: usize = 20;
+
+/// The report as JUnit XML.
+///
+/// # Errors
+/// A failure of the encoder, which writes to memory, is passed on.
+pub fn junit(report: &Report) -> FlowResult<String> {
+    let mut out = quick_junit::Report::new(safe(&report.title));
+    // A time in another form than RFC 3339 is left out.
+    out.timestamp = report.generated_at.parse().ok();
+    if let Some(quality) = &report.quality {
+        for (name, run) in run_names(quality).iter().zip(&quality.runs) {
+            out.add_test_suite(run_suite(name, run));
+        }
+    }
+    for view in &report.decay {
+        out.add_test_suite(decay_suite(view));
+    }
+    out.to_string().map_err(|e| Failure::other("the report could not be written as JUnit XML").caused_by(e))
+}
+
+fn run_suite(name: &str, run: &RunView) -> TestSuite {
+    let mut suite = TestSuite::new(safe(&format!("quality: {name}")));
+    suite.timestamp = run.started_at.parse().ok();
+    properties(
+        &mut suite,
+        &[
+            ("run_id", &run.run_id),
+            ("suite", &run.suite),
+            ("suite_version", &run.suite_version),
+            ("dataset", &run.dataset),
+            ("dataset_version", &run.dataset_version),
+            ("models", &run.models.join(", ")),
+            ("verdict", run.verdict.name()),
+        ],
+    );
+    let class = format!("karat.quality.{name}");
+    suite.add_test_case(case("finished", &class, finished(run)));
+    for gate in &run.gates {
+        suite.add_test_case(case(&gate.name, &class, gate_status(gate)));
+    }
+    for error in &run.errors {
+        let message = format!("{}: {}", count_of(error.count, "call"), line(&error.message, 500));
+        let status = status(NonSuccessKind::Error, error.kind.name(), &message);
+        suite.add_test_case(case(&format!("endpoint errors: {}", error.kind.name()), &class, status));
+    }
+    if !run.misses.is_empty() {
+        suite.set_system_out(safe_lines(&misses(run)));
+    }
+    suite
+}
+
+fn finished(run: &RunView) -> TestCaseStatus {
+    if run.finished {
+        return TestCaseStatus::success();
+    }
+    let recorded = run.outcomes.scored + run.outcomes.errored + run.outcomes.skipped;
+    let message = format!("{} of {} have an outcome", count(recorded), count_of(run.outcomes.total, "example"));
+    status(NonSuccessKind::Error, "incomplete", &message)
+}
+
+fn misses(run: &RunView) -> String {
+    let mut text = String::from("First wrong answers:\n");
+    for miss in run.misses.iter().take(MISSES) {
+        text.push_str(&format!(
+            "{} ({}): {} | expected: {} | answered: {}\n",
+            line(&miss.example_id, 60),
+            figure(miss.score, 2),
+            line(&miss.input, 160),
+            line(&miss.expected.join(" / "), 160),
+            or_nothing(Some(&line(&miss.output, 160)))
+        ));
+    }
+    text
+}
+
+fn decay_suite(view: &DecayView) -> TestSuite {
+    let mut suite = TestSuite::new(safe(&format!("decay: {}", line(&view.dataset, 60))));
+    properties(
+        &mut suite,
+        &[
+            ("dataset", &view.dataset),
+            ("dataset_version", &view.dataset_version),
+            ("space", &view.space),
+            ("clustering_version", view.clustering_version.as_deref().unwrap_or("none")),
+            ("window", &view.window.window().label()),
+            ("karats", &view.karats.map_or_else(String::new, |karats| figure(karats, 2))),
+            ("verdict", view.verdict.name()),
+        ],
+    );
+    let class = format!("karat.decay.{}", line(&view.dataset, 60));
+    suite.add_test_case(case("coverage", &class, measured(view)));
+    for gate in &view.gates {
+        suite.add_test_case(case(&gate.name, &class, gate_status(gate)));
+    }
+    for (cluster, row) in view.unrepresented().zip(unrepresented(view, usize::MAX).rows) {
+        let name = format!("cluster: {}", line(&cluster.name, 80));
+        suite.add_test_case(case(&name, &class, cluster_status(cluster, row.last().map_or("", String::as_str))));
+    }
+    suite
+}
+
+fn measured(view: &DecayView) -> TestCaseStatus {
+    if view.coverage.is_some() {
+        return TestCaseStatus::success();
+    }
+    skipped("not-measured", view.notes.first().map_or("no traffic in the window", String::as_str))
+}
+
+fn cluster_status(cluster: &ClusterView, exemplars: &str) -> TestCaseStatus {
+    let represented = share(cluster.p_represented.unwrap_or(0.0));
+    let message = format!(
+        "{} of traffic, {represented} of it represented; {} in it: {exemplars}",
+        share(cluster.traffic_share),
+        count_of(cluster.live, "live example")
+    );
+    skipped("unrepresented", &message)
+}
+
+fn gate_status(gate: &GateResult) -> TestCaseStatus {
+    match gate.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => status(NonSuccessKind::Failure, "gate", &gate.detail),
+        Verdict::Inconclusive if gate.require_decision => status(NonSuccessKind::Failure, "inconclusive", &gate.detail),
+        Verdict::Inconclusive => skipped("inconclusive", &gate.detail),
+        Verdict::Incomplete => status(NonSuccessKind::Error, "incomplete", &gate.detail),
+    }
+}
+
+fn status(kind: NonSuccessKind, ty: &str, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(safe(ty)).set_message(safe(message));
+    status
+}
+
+fn skipped(ty: &str, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_type(safe(ty)).set_message(safe(message));
+    status
+}
+
+fn case(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(safe(name), status);
+    case.set_classname(safe(class));
+    case
+}
+
+fn properties(suite: &mut TestSuite, pairs: &[(&str, &str)]) {
+    for (name, value) in pairs {
+        suite.add_property(Property::new(*name, safe(value)));
+    }
+}
+
+/// One line that XML can hold, with control and direction characters made visible.
+fn safe(text: &str) -> String {
+    xml_safe(&for_terminal(&line(text, 1_000))).into_owned()
+}
+
+/// The same, line by line.
+fn safe_lines(text: &str) -> String {
+    text.lines().map(safe).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{assert_no_control, assert_no_markup, empty, rich};
+    use super::*;
+
+    #[test]
+    fn the_junit_form_of_a_rich_report() {
+        insta::assert_snapshot!(junit(&rich()).unwrap());
+    }
+
+    #[test]
+    fn the_junit_form_of_an_empty_report() {
+        insta::assert_snapshot!(junit(&empty()).unwrap());
+    }
+
+    #[test]
+    fn hostile_text_stays_text_and_the_xml_reads_back() {
+        let text = junit(&rich()).unwrap();
+        assert!(!text.contains("]]>"));
+        let read = quick_junit::Report::deserialize_from_str(&text).unwrap();
+        assert_eq!(read.test_suites.len(), 4);
+        assert_no_control(&text);
+        assert_no_markup(&text);
+    }
+
+    #[test]
+    fn an_inconclusive_gate_fails_only_where_a_decision_is_demanded() {
+        let mut gate =
+            GateResult { name: "g".into(), verdict: Verdict::Inconclusive, detail: "d".into(), require_decision: true };
+        assert!(matches!(gate_status(&gate), TestCaseStatus::NonSuccess { kind: NonSuccessKind::Failure, .. }));
+        gate.require_decision = false;
+        assert!(matches!(gate_status(&gate), TestCaseStatus::Skipped { .. }));
+    }
+}
