@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use crate::core::domain::{Failure, parse_timestamp};
+use crate::core::report::{FORMATS, Format as ReportFormat};
 use crate::flow::decay::DecayOptions;
-use crate::flow::report::ReportFormat;
 use crate::flow::run::{Resume, RunOptions};
 
 /// How a command prints its result.
@@ -158,8 +158,11 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// A file to write a report to, its format told by the extension.
-pub(super) fn report_path(text: &str) -> Result<(PathBuf, ReportFormat), String> {
+pub(super) fn report_path(text: &str) -> Result<(PathBuf, &'static ReportFormat), String> {
     let path = PathBuf::from(text);
     let format = ReportFormat::of_path(&path);
-    format.map(|format| (path, format)).ok_or_else(|| "end the name in .md, .html, .json, .xml or .csv".to_owned())
+    format.map(|format| (path, format)).ok_or_else(|| {
+        let known = FORMATS.iter().filter_map(|format| format.extensions.first());
+        format!("the name must end in one of .{}", known.copied().collect::<Vec<_>>().join(", ."))
+    })
 }

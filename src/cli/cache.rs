@@ -1,18 +1,18 @@
 //! `karat cache stats|clear`
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::{Failure, parse_span};
-use crate::core::report::to_json;
+use crate::core::report::cache_text;
+use crate::core::view::CacheView;
 
-/// Answers that serve again: an answer is found by endpoint, request and repeat, and serves for the time that
+/// Show or clear the response cache: an answer is found by endpoint, request and trial, and is used for the time that
 /// cache.ttl in karat.yaml gives.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  karat cache stats\n  karat cache clear --older-than 7d\n  karat run support --no-cache      ask anew once, and leave the cache alone"
+    after_help = "Examples:\n  karat cache stats\n  karat cache clear --older-than 7d\n  karat run support --no-cache      ignore cached responses, once"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -21,28 +21,18 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// How many answers it holds, and of when
+    /// Show how many answers it holds, and how old they are
     Stats {
         /// How to print the result.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Take answers out of it; the runs they belong to stay whole
+    /// Remove answers from it; the runs they belong to stay whole
     Clear {
         /// Only answers older than this, such as 12h or 7d.
         #[arg(long, value_name = "SPAN")]
         older_than: Option<String>,
     },
-}
-
-#[derive(Serialize)]
-struct StatsView {
-    schema: &'static str,
-    answers: u64,
-    serving: u64,
-    ttl_seconds: u64,
-    oldest: Option<String>,
-    newest: Option<String>,
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
@@ -58,27 +48,8 @@ fn stats(context: &Context, format: Format) -> Result<Exit, Failure> {
     let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl).unwrap_or(i64::MAX));
     let found = workspace.store.cache_stats(since)?;
     let time = |seconds: Option<i64>| seconds.and_then(|s| Timestamp::from_second(s).ok()).map(|time| time.to_string());
-    let view = StatsView {
-        schema: "karat.cache/1",
-        answers: found.answers,
-        serving: if ttl == 0 { 0 } else { found.serving },
-        ttl_seconds: ttl,
-        oldest: time(found.oldest),
-        newest: time(found.newest),
-    };
-    if format == Format::Json {
-        context.output.data(&to_json(&view)?)?;
-        return Ok(Exit::Success);
-    }
-    let span = match (&view.oldest, &view.newest) {
-        (Some(oldest), Some(newest)) => format!(", given from {oldest} to {newest}"),
-        _ => String::new(),
-    };
-    let text = format!(
-        "{} answers{span}; {} of them are young enough to serve (cache.ttl is {ttl} s)\n",
-        view.answers, view.serving
-    );
-    context.output.data(&text)?;
+    let view = CacheView::new(found.answers, found.serving, ttl, time(found.oldest), time(found.newest));
+    context.output.show(format, &view, |view, _| cache_text(view))?;
     Ok(Exit::Success)
 }
 
@@ -90,6 +61,6 @@ fn clear(context: &Context, older_than: Option<&str>) -> Result<Exit, Failure> {
         Ok::<i64, Failure>(Timestamp::now().as_second().saturating_sub(span.as_secs()))
     });
     let cleared = context.workspace()?.store.clear_cache(before.transpose()?)?;
-    context.output.data(&format!("{cleared} answers will not serve again\n"))?;
+    context.output.data(&format!("{cleared} answers removed from the cache\n"))?;
     Ok(Exit::Success)
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use super::arguments::{DecayArgs, Format, RunArgs, report_path};
 use super::listen::listener;
 use super::run::{load, say, say_unfinished, step_summary};
+use super::show::whole_report;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
-use crate::core::report as render;
+use crate::core::report::Format as ReportFormat;
 use crate::flow::check::check;
-use crate::flow::report::{ReportFormat, verdicts, write_reports};
+use crate::flow::report::{verdicts, write_reports};
 
 /// Run suites, measure the decay of their datasets, and report: the nightly command.
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub(super) struct Args {
 
     /// Write a report; the extension tells the format: .html .md .json .xml .csv (repeatable).
     #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
-    output: Vec<(PathBuf, ReportFormat)>,
+    output: Vec<(PathBuf, &'static ReportFormat)>,
 
     /// How to print the result.
     #[arg(long, value_enum, default_value_t)]
@@ -46,19 +47,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let (report, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
         check(&workspace, &suites, &run, &decay, now, stop, &events).await
     })?;
-    match args.format {
-        Format::Json => context.output.data(&render::json(&report)?)?,
-        Format::Table => {
-            let (width, colour) = (context.output.width(), context.output.colour());
-            if let Some(runs) = &report.quality {
-                context.output.data(&render::terminal_runs(runs, width, colour))?;
-            }
-            for view in &report.decay {
-                context.output.data(&render::terminal_decay(view, width, colour))?;
-            }
-            context.output.data(&format!("\n{}", render::terminal_headline(&report.headline, width, colour)))?;
-        }
-    }
+    context.output.show(args.format, &report, whole_report)?;
     write_reports(&report, &args.output)?;
     step_summary(&report)?;
     say_unfinished(context, stopped.as_ref(), &format!("karat check {}", args.suites.join(" ")));

@@ -7,11 +7,11 @@ use super::listen::listener;
 use super::run::step_summary;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::core::report as render;
+use crate::core::report::{Format as ReportFormat, terminal_decay};
 use crate::core::view::Report;
 use crate::edge::files::write_atomic;
 use crate::flow::decay::{RecordRow, measure_decay};
-use crate::flow::report::{ReportFormat, write_reports};
+use crate::flow::report::write_reports;
 
 /// Measure how much of today's traffic a golden set represents, and flag the examples that decayed.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(super) struct Args {
 
     /// Write a report; the extension tells the format: .html .md .json .xml .csv (repeatable).
     #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
-    output: Vec<(PathBuf, ReportFormat)>,
+    output: Vec<(PathBuf, &'static ReportFormat)>,
 
     /// How to print the result.
     #[arg(long, value_enum, default_value_t)]
@@ -47,13 +47,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         write_atomic(path, record_lines(&done.records)?.as_bytes())?;
     }
     let view = done.view.clone();
-    match args.format {
-        Format::Json => context.output.data(&render::to_json(&view)?)?,
-        Format::Table => {
-            let (width, colour) = (context.output.width(), context.output.colour());
-            context.output.data(&render::terminal_decay(&view, width, colour))?;
-        }
-    }
+    context.output.show(args.format, &view, terminal_decay)?;
     let report = Report::new(args.dataset, now.to_string(), None, vec![view]);
     write_reports(&report, &args.output)?;
     step_summary(&report)?;

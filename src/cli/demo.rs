@@ -6,8 +6,7 @@ use super::listen::listener;
 use super::run::say;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, FailureKind};
-use crate::core::report::{plain_table, terminal_headline};
-use crate::core::view::DecayView;
+use crate::core::report::{Screen, months_text, terminal_headline};
 use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};
 
 /// See it all at work on data written for it, without network or keys.
@@ -57,20 +56,15 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         let result = demo(&options, stop.clone(), &events).await?;
         if *stop.borrow() { Err(Failure::new(FailureKind::Incomplete, "the demo was stopped")) } else { Ok(result) }
     })?;
-    context.output.data(&text(&result, &options.dir, context.output.width(), context.output.colour()))?;
+    context.output.data(&text(&result, &options.dir, context.output.screen()))?;
     Ok(Exit::Success)
 }
 
-fn text(result: &DemoResult, dir: &Path, width: usize, colour: bool) -> String {
+fn text(result: &DemoResult, dir: &Path, screen: Screen) -> String {
     let mut text = String::from("Four months of traffic against a golden set that was right in June:\n");
-    let rows = result.months.iter().map(month_row).collect();
-    text.push_str(&plain_table(
-        &["month", "karats", "represented", "gap to June", "alarm", "flagged", "unrepresented"],
-        rows,
-        width,
-    ));
+    text.push_str(&months_text(&result.months, screen));
     text.push('\n');
-    text.push_str(&terminal_headline(&result.report.headline, width, colour));
+    text.push_str(&terminal_headline(&result.report.headline, screen));
     text.push_str("\nMade:\n");
     for (path, what) in &result.files {
         text.push_str(&format!("  {:<52} {what}\n", path.display().to_string()));
@@ -80,22 +74,4 @@ fn text(result: &DemoResult, dir: &Path, width: usize, colour: bool) -> String {
         "\nTry next:\n  open {place}/reports/support-intents.html\n  karat -C {place} queue list\n  karat -C {place} decay support-intents --window 2026-09 --format json\n  karat -C {place} report support-intents --format junit\n  karat demo --serve & karat -C {place} check support --window 2026-09\n"
     ));
     text
-}
-
-fn month_row(view: &DecayView) -> Vec<String> {
-    let percent = |share: f64| format!("{:.0}", share * 100.0);
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-    let month = view.window.window().label();
-    let coverage = view.coverage.map(|c| format!("{} % ({}–{})", percent(c.value), percent(c.lo), percent(c.hi)));
-    let gap = view.drift_gap.map(|gap| format!("{:+.0} points", -gap.value * 100.0));
-    let alarm = view.alarm.map(|alarm| if alarm { "yes" } else { "no" }.to_owned());
-    vec![
-        month,
-        or_dash(view.karats.map(|karats| format!("{karats:.1}"))),
-        or_dash(coverage),
-        or_dash(gap),
-        or_dash(alarm),
-        view.examples.len().to_string(),
-        format!("{} clusters", view.unrepresented().count()),
-    ]
 }

@@ -6,8 +6,8 @@ use super::arguments::Format;
 use super::listen::listener;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
-use crate::core::report::{plain_table, to_json};
-use crate::core::view::{CheckState, DoctorView};
+use crate::core::report::doctor_text;
+use crate::core::view::CheckState;
 use crate::flow::doctor::doctor;
 
 /// Check that everything a run needs is there, answers, and is sound. Nothing is run, and no secret is shown.
@@ -32,25 +32,6 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         |_| (),
         async |_stop| Ok(doctor(&root, args.offline, Timestamp::now(), &events).await),
     )?;
-    match args.format {
-        Format::Json => context.output.data(&to_json(&view)?)?,
-        Format::Table => context.output.data(&table(&view, context.output.width()))?,
-    }
+    context.output.show(args.format, &view, doctor_text)?;
     Ok(if view.state == CheckState::Failure { Exit::Data } else { Exit::Success })
-}
-
-fn table(view: &DoctorView, width: usize) -> String {
-    let rows = view.checks.iter().map(|check| {
-        let hint = check.hint.as_ref().map_or_else(String::new, |hint| format!("; hint: {hint}"));
-        let what = if check.name.is_empty() {
-            check.area.name().to_owned()
-        } else {
-            format!("{} {}", check.area.name(), check.name)
-        };
-        vec![check.state.name().to_owned(), what, format!("{}{hint}", check.detail)]
-    });
-    let count = |state: CheckState| view.checks.iter().filter(|check| check.state == state).count();
-    let (warnings, failures) = (count(CheckState::Warning), count(CheckState::Failure));
-    let table = plain_table(&["state", "what", "seen"], rows.collect(), width);
-    format!("{table}\n{} checks, {warnings} warnings, {failures} failures\n", view.checks.len())
 }

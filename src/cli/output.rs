@@ -2,7 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 
+use serde::Serialize;
+
+use super::arguments::Format;
 use crate::core::domain::Failure;
+use crate::core::report::{Screen, to_json};
 
 /// Where a command writes.
 pub(super) struct Output {
@@ -21,11 +25,6 @@ impl Output {
         !self.plain && std::io::stderr().is_terminal()
     }
 
-    /// Whether stdout takes colour.
-    pub fn colour(&self) -> bool {
-        !self.plain && std::io::stdout().is_terminal()
-    }
-
     /// Whether a progress bar may be drawn: at a terminal that is not CI's.
     pub fn progress(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal() && std::env::var_os("CI").is_none()
@@ -36,14 +35,35 @@ impl Output {
         !self.quiet
     }
 
+    /// What stdout can show.
+    pub fn screen(&self) -> Screen {
+        Screen { width: Self::width(), colour: !self.plain && std::io::stdout().is_terminal() }
+    }
+
     /// Columns of the terminal; 100 where stdout is none.
-    pub fn width(&self) -> usize {
+    fn width() -> usize {
         use terminal_size::{Width, terminal_size_of};
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         columns
             .or_else(|| terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| usize::from(columns)))
             .unwrap_or(100)
             .clamp(60, 200)
+    }
+
+    /// Prints a result for people or for programs.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub fn show<V: Serialize>(
+        &self,
+        format: Format,
+        view: &V,
+        text: impl FnOnce(&V, Screen) -> String,
+    ) -> Result<(), Failure> {
+        match format {
+            Format::Json => self.data(&to_json(view)?),
+            Format::Table => self.data(&text(view, self.screen())),
+        }
     }
 
     /// Writes data to stdout. A reader that went away is no error: files and gates still count.

@@ -3,19 +3,18 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
-use serde::Serialize;
 
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
 use crate::core::queue::QueueState;
-use crate::core::report::{plain_table, to_json};
+use crate::core::report::{queue_csv, queue_example_text, queue_text};
+use crate::core::view::{QueueRow, QueueView};
 use crate::edge::files::write_atomic;
 use crate::edge::store::FlagRow;
 use crate::flow::Workspace;
 
-/// The examples that wait for a person.
+/// List flagged examples for review.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -46,7 +45,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Write the waiting examples to a file to work through (.csv or .jsonl)
+    /// Write the queued examples to a file for review (.csv or .jsonl)
     #[command(after_help = "Example:\n  karat queue export support-intents -o relabel.csv")]
     Export {
         /// The dataset.
@@ -64,28 +63,6 @@ enum Command {
 enum ExportFormat {
     Csv,
     Jsonl,
-}
-
-/// One flag as printed and exported.
-#[derive(Debug, Serialize)]
-struct QueueRow {
-    dataset: String,
-    example_id: String,
-    state: String,
-    code: String,
-    score: f64,
-    threshold: f64,
-    evidence: String,
-    first_seen: String,
-    last_seen: String,
-    input: String,
-    expected: String,
-}
-
-#[derive(Serialize)]
-struct QueueView {
-    schema: &'static str,
-    flags: Vec<QueueRow>,
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
@@ -106,8 +83,8 @@ fn rows(workspace: &Workspace, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -
         let example = examples.iter().find(|example| example.id == row.flag.example_id);
         QueueRow {
             dataset: dataset.to_owned(),
-            state: row.state.name().to_owned(),
-            code: row.flag.code.name().to_owned(),
+            state: row.state,
+            code: row.flag.code,
             score: row.flag.score,
             threshold: row.flag.threshold,
             evidence: row.flag.evidence,
@@ -149,33 +126,15 @@ fn list(
     for dataset in datasets {
         flags.extend(rows(workspace, &dataset, |row| state.is_none_or(|state| row.state == state))?);
     }
-    match format {
-        Format::Json => context.output.data(&to_json(&QueueView { schema: "karat.queue/1", flags })?)?,
-        Format::Table if flags.is_empty() => {
-            context.output.say("nothing waits; `karat decay DATASET` measures and flags")
-        }
-        Format::Table => {
-            let table: Vec<Vec<String>> = flags
-                .iter()
-                .map(|row| {
-                    vec![
-                        row.dataset.clone(),
-                        row.example_id.clone(),
-                        row.code.clone(),
-                        format!("{:.2}", row.score),
-                        row.input.clone(),
-                    ]
-                })
-                .collect();
-            context.output.data(&plain_table(
-                &["dataset", "example", "reason", "score", "input"],
-                table,
-                context.output.width(),
-            ))?;
-            context
-                .output
-                .say(&format!("{} flags; `karat queue show DATASET EXAMPLE` gives the evidence", flags.len()));
-        }
+    let (view, table) = (QueueView::new(flags), format == Format::Table);
+    if table && view.flags.is_empty() {
+        context.output.say("the review queue is empty; `karat decay DATASET` measures and flags");
+        return Ok(Exit::Success);
+    }
+    context.output.show(format, &view, queue_text)?;
+    if table {
+        let count = view.flags.len();
+        context.output.say(&format!("{count} flags; `karat queue show DATASET EXAMPLE` gives the evidence"));
     }
     Ok(Exit::Success)
 }
@@ -188,32 +147,11 @@ fn show(
     format: Format,
 ) -> Result<Exit, Failure> {
     let flags = rows(workspace, dataset, |row| row.flag.example_id == example)?;
-    let Some(first) = flags.first() else {
+    if flags.is_empty() {
         return Err(Failure::data(format!("no flag of {dataset} is about the example \"{example}\""))
             .hint("`karat queue list` shows the flags"));
-    };
-    if format == Format::Json {
-        context.output.data(&to_json(&QueueView { schema: "karat.queue/1", flags })?)?;
-        return Ok(Exit::Success);
     }
-    let mut text = format!("{dataset} / {}\n", for_terminal(&first.example_id));
-    text.push_str(&format!(
-        "  input     {}\n  expected  {}\n",
-        for_terminal(&first.input),
-        for_terminal(&first.expected)
-    ));
-    for row in &flags {
-        text.push_str(&format!(
-            "  {} ({}, score {:.2}, flagged from {:.2}, since {})\n    {}\n",
-            row.code,
-            row.state,
-            row.score,
-            row.threshold,
-            row.first_seen.get(..10).unwrap_or_default(),
-            for_terminal(&row.evidence)
-        ));
-    }
-    context.output.data(&text)?;
+    context.output.show(format, &QueueView::new(flags), |view, _| queue_example_text(view))?;
     Ok(Exit::Success)
 }
 
@@ -227,7 +165,7 @@ fn export(
     if !workspace.dataset_folder(dataset).is_dir() {
         workspace.read_dataset(dataset)?;
     }
-    let flags = rows(workspace, dataset, |row| row.state == QueueState::Queued)?;
+    let view = QueueView::new(rows(workspace, dataset, |row| row.state == QueueState::Queued)?);
     let extension =
         path.as_ref().and_then(|path| path.extension()).map(|extension| extension.to_string_lossy().to_lowercase());
     let format = match (format, extension.as_deref()) {
@@ -240,14 +178,14 @@ fn export(
         }
     };
     let text = match format {
-        ExportFormat::Jsonl => jsonl(&flags)?,
-        ExportFormat::Csv => csv_text(&flags)?,
+        ExportFormat::Jsonl => jsonl(&view.flags)?,
+        ExportFormat::Csv => queue_csv(&view)?,
     };
     match path {
         None => context.output.data(&text)?,
         Some(path) => {
             write_atomic(&path, text.as_bytes())?;
-            context.output.say(&format!("{} flags written to {}", flags.len(), path.display()));
+            context.output.say(&format!("{} flags written to {}", view.flags.len(), path.display()));
         }
     }
     Ok(Exit::Success)
@@ -260,44 +198,4 @@ fn jsonl(flags: &[QueueRow]) -> Result<String, Failure> {
         text.push('\n');
     }
     Ok(text)
-}
-
-fn csv_text(flags: &[QueueRow]) -> Result<String, Failure> {
-    let fail = |error: csv::Error| Failure::other("the queue cannot be written").caused_by(error);
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = [
-        "dataset",
-        "example_id",
-        "state",
-        "code",
-        "score",
-        "threshold",
-        "evidence",
-        "first_seen",
-        "last_seen",
-        "input",
-        "expected",
-    ];
-    writer.write_record(header).map_err(fail)?;
-    for row in flags {
-        let (score, threshold) = (row.score.to_string(), row.threshold.to_string());
-        let cells = [
-            &row.dataset,
-            &row.example_id,
-            &row.state,
-            &row.code,
-            &score,
-            &threshold,
-            &row.evidence,
-            &row.first_seen,
-            &row.last_seen,
-            &row.input,
-            &row.expected,
-        ];
-        writer.write_record(cells.map(|cell| for_spreadsheet(&for_terminal(cell)).into_owned())).map_err(fail)?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| Failure::other("the queue cannot be written").caused_by(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

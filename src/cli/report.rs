@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
-use super::arguments::report_path;
+use super::arguments::{report_path, time};
 use super::run::step_summary;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::flow::report::{ReportFormat, stored_report, write_reports};
+use crate::core::report::{FORMATS, Format};
+use crate::flow::report::{stored_report, write_reports};
 
-/// Write a report of a run, or of a dataset: its latest assay and runs.
+/// Write a report of a run, or of a dataset: its latest decay measurement and runs.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  karat report support-intents -o reports/support.html -o reports/support.md\n  karat report 0199a2 --format junit > junit.xml"
@@ -22,38 +23,26 @@ pub(super) struct Args {
     what: String,
 
     /// Print to stdout in this format.
-    #[arg(long, value_enum)]
-    format: Option<Format>,
+    #[arg(long, value_parser = format_name())]
+    format: Option<&'static Format>,
 
     /// Write to a file; the extension tells the format: .html .md .json .xml .csv (repeatable).
     #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
-    output: Vec<(PathBuf, ReportFormat)>,
+    output: Vec<(PathBuf, &'static Format)>,
+
+    /// Take this for the time of the report: the same database then gives the same bytes.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    now: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Md,
-    Html,
-    Json,
-    Junit,
-    Csv,
-}
-
-impl From<Format> for ReportFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Md => Self::Md,
-            Format::Html => Self::Html,
-            Format::Json => Self::Json,
-            Format::Junit => Self::Junit,
-            Format::Csv => Self::Csv,
-        }
-    }
+fn format_name() -> impl TypedValueParser<Value = &'static Format> {
+    PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
+        .try_map(|name| Format::named(&name).ok_or("no such format"))
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let report = stored_report(&context.workspace()?, &args.what, Timestamp::now())?;
-    let format = args.format.map(ReportFormat::from).or_else(|| args.output.is_empty().then_some(ReportFormat::Md));
+    let report = stored_report(&context.workspace()?, &args.what, args.now.unwrap_or_else(Timestamp::now))?;
+    let format = args.format.or_else(|| FORMATS.first().filter(|_| args.output.is_empty()));
     if let Some(format) = format {
         context.output.data(&format.render(&report)?)?;
     }

@@ -6,7 +6,7 @@ use super::arguments::{Format, RunArgs, time};
 use super::listen::listener;
 use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, Suite};
-use crate::core::report as render;
+use crate::core::report::{terminal_plan, terminal_runs};
 use crate::core::view::{PlanView, Report, RunsView};
 use crate::flow::Workspace;
 use crate::flow::run::{RunOptions, Stopped, dry_run, run_suites};
@@ -59,12 +59,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         run_suites(&workspace, &suites, &options, now, stop, &events).await
     })?;
     let runs = RunsView::new(views);
-    match args.format {
-        Format::Json => context.output.data(&render::to_json(&runs)?)?,
-        Format::Table => {
-            context.output.data(&render::terminal_runs(&runs, context.output.width(), context.output.colour()))?;
-        }
-    }
+    context.output.show(args.format, &runs, terminal_runs)?;
     say_unfinished(context, stopped.as_ref(), &format!("karat run {}", args.suites.join(" ")));
     let report = Report::new(args.suites.join(", "), now.to_string(), Some(runs), Vec::new());
     step_summary(&report)?;
@@ -92,10 +87,7 @@ fn plan(
         cells.extend(dry_run(workspace, suite, options, now, &events)?);
     }
     let plan = PlanView::new(cells);
-    match format {
-        Format::Json => context.output.data(&render::to_json(&plan)?)?,
-        Format::Table => context.output.data(&render::terminal_plan(&plan, context.output.width()))?,
-    }
+    context.output.show(format, &plan, terminal_plan)?;
     Ok(Exit::Success)
 }
 

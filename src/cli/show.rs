@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::core::report as render;
+use crate::core::report::{Screen, terminal_decay, terminal_headline, terminal_runs};
+use crate::core::view::Report;
 use crate::flow::report::stored_report;
 
 /// Show a run, or what was last measured of a dataset.
@@ -23,17 +24,14 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let report = stored_report(&context.workspace()?, &args.what, Timestamp::now())?;
-    if args.format == Format::Json {
-        context.output.data(&render::json(&report)?)?;
-        return Ok(Exit::Success);
-    }
-    let (width, colour) = (context.output.width(), context.output.colour());
-    if let Some(runs) = &report.quality {
-        context.output.data(&render::terminal_runs(runs, width, colour))?;
-    }
-    for view in &report.decay {
-        context.output.data(&render::terminal_decay(view, width, colour))?;
-    }
-    context.output.data(&format!("\n{}", render::terminal_headline(&report.headline, width, colour)))?;
+    context.output.show(args.format, &report, whole_report)?;
     Ok(Exit::Success)
+}
+
+/// Both halves of a report, and the headline.
+pub(super) fn whole_report(report: &Report, screen: Screen) -> String {
+    let quality = report.quality.iter().map(|runs| terminal_runs(runs, screen));
+    let decay = report.decay.iter().map(|view| terminal_decay(view, screen));
+    let halves: String = quality.chain(decay).collect();
+    format!("{halves}\n{}", terminal_headline(&report.headline, screen))
 }

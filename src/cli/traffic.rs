@@ -1,16 +1,16 @@
 //! `karat traffic import|stats`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::arguments::{Format, key_value, time};
 use super::listen::listener;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::core::report::{plain_table, to_json};
+use crate::core::report::{imported_text, to_json, traffic_text};
+use crate::core::view::{ImportView, ImportedView, RejectView, SourceView, TrafficView};
 use crate::flow::import::{ImportOptions, Imported, import};
 
 /// Bring in sampled production traffic.
@@ -83,64 +83,16 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     }
 }
 
-#[derive(Serialize)]
-struct ImportView {
-    schema: &'static str,
-    files: Vec<ImportedView>,
-}
-
-#[derive(Serialize)]
-struct ImportedView {
-    file: String,
-    source: String,
-    rows: usize,
-    new: usize,
-    known: usize,
-    rejected: Vec<RejectView>,
-    redacted: std::collections::BTreeMap<String, u64>,
-}
-
-#[derive(Serialize)]
-struct RejectView {
-    line: u64,
-    reason: String,
-}
-
-impl ImportedView {
-    fn new(file: &std::path::Path, imported: Imported) -> Self {
-        let named = |kind: crate::core::privacy::redact::RedactionKind| {
-            serde_json::to_value(kind).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
-        };
-        Self {
-            file: file.display().to_string(),
-            source: imported.source,
-            rows: imported.rows,
-            new: imported.new,
-            known: imported.known,
-            rejected: imported
-                .rejects
-                .into_iter()
-                .map(|reject| RejectView { line: reject.line, reason: reject.reason })
-                .collect(),
-            redacted: imported.redactions.iter().map(|(kind, count)| (named(kind), count)).collect(),
-        }
-    }
-
-    fn text(&self) -> String {
-        let mut text = format!(
-            "{}: {} rows into \"{}\": {} new, {} known already",
-            self.file, self.rows, self.source, self.new, self.known
-        );
-        if !self.redacted.is_empty() {
-            let kinds: Vec<_> =
-                self.redacted.iter().map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
-            text.push_str(&format!("; redacted {}", kinds.join(", ")));
-        }
-        text.push('\n');
-        for reject in &self.rejected {
-            text.push_str(&format!("  {}:{}: kept apart: {}\n", self.file, reject.line, reject.reason));
-        }
-        text
+fn imported(file: &Path, imported: Imported) -> ImportedView {
+    let rejected = imported.rejects.into_iter();
+    ImportedView {
+        file: file.display().to_string(),
+        source: imported.source,
+        rows: imported.rows,
+        new: imported.new,
+        known: imported.known,
+        rejected: rejected.map(|reject| RejectView { line: reject.line, reason: reject.reason }).collect(),
+        redacted: imported.redactions.iter().collect(),
     }
 }
 
@@ -156,35 +108,16 @@ fn run_import(context: &Context, args: &ImportArgs) -> Result<Exit, Failure> {
     let events = listener(&context.output);
     let mut files = Vec::new();
     for file in &args.files {
-        let view = ImportedView::new(file, import(&workspace, file, &options, &events)?);
+        let view = imported(file, import(&workspace, file, &options, &events)?);
         if args.format == Format::Table {
-            context.output.data(&view.text())?;
+            context.output.data(&imported_text(&view))?;
         }
         files.push(view);
     }
     if args.format == Format::Json {
-        context.output.data(&to_json(&ImportView { schema: "karat.import/1", files })?)?;
+        context.output.data(&to_json(&ImportView::new(files))?)?;
     }
     Ok(Exit::Success)
-}
-
-#[derive(Serialize)]
-struct StatsView {
-    schema: &'static str,
-    sources: Vec<SourceView>,
-}
-
-#[derive(Serialize)]
-struct SourceView {
-    source: String,
-    records: usize,
-    weight: f64,
-    distinct_inputs: usize,
-    groups: usize,
-    with_output: usize,
-    first: String,
-    last: String,
-    rejected: usize,
 }
 
 fn run_stats(context: &Context, format: Format) -> Result<Exit, Failure> {
@@ -203,24 +136,10 @@ fn run_stats(context: &Context, format: Format) -> Result<Exit, Failure> {
             rejected: s.rejected,
         })
         .collect();
-    match format {
-        Format::Json => context.output.data(&to_json(&StatsView { schema: "karat.traffic/1", sources })?)?,
-        Format::Table if sources.is_empty() => {
-            context.output.say("no traffic yet; import some with `karat traffic import FILE`")
-        }
-        Format::Table => {
-            let header = ["source", "records", "requests", "distinct", "users", "first", "last", "rejected"];
-            let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
-            let rows = sources.iter().map(|s| {
-                let counts =
-                    [s.records, s.weight.round() as usize, s.distinct_inputs, s.groups].map(|count| count.to_string());
-                let mut row = vec![s.source.clone()];
-                row.extend(counts);
-                row.extend([day(&s.first), day(&s.last), s.rejected.to_string()]);
-                row
-            });
-            context.output.data(&plain_table(&header, rows.collect(), context.output.width()))?;
-        }
+    if format == Format::Table && sources.is_empty() {
+        context.output.say("no traffic yet; import some with `karat traffic import FILE`");
+        return Ok(Exit::Success);
     }
+    context.output.show(format, &TrafficView::new(sources), traffic_text)?;
     Ok(Exit::Success)
 }

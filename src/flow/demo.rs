@@ -7,10 +7,11 @@ use tokio::sync::watch;
 
 use super::decay::{DecayOptions, measure_decay};
 use super::import::{ImportOptions, import};
-use super::report::{ReportFormat, write_reports};
+use super::report::write_reports;
 use super::run::{RunOptions, run_suites};
 use super::{Events, Workspace};
 use crate::core::domain::{Failure, Window, parse_timestamp};
+use crate::core::report::Format;
 use crate::core::view::{DecayView, Report, RunsView};
 use crate::edge::demo::{DemoServer, MONTHS, NaiveBayes, demo_files, month_of_traffic, training_texts};
 use crate::edge::files::write_atomic;
@@ -141,6 +142,7 @@ fn measure_months(
 fn write_files(dir: &Path, report: &Report) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
     let html = dir.join("reports/support-intents.html");
     let markdown = dir.join("reports/support-intents.md");
-    write_reports(report, &[(html.clone(), ReportFormat::Html), (markdown.clone(), ReportFormat::Md)])?;
+    let files = [&html, &markdown].into_iter().filter_map(|path| Some((path.clone(), Format::of_path(path)?)));
+    write_reports(report, &files.collect::<Vec<_>>())?;
     Ok(vec![(html, "the report, to open in a browser"), (markdown, "the same in Markdown")])
 }

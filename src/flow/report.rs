@@ -1,4 +1,4 @@
-//! Puts what is kept into one report, and writes it in any format.
+//! Puts what is stored into one report, and writes it in any format.
 
 use std::path::{Path, PathBuf};
 
@@ -7,56 +7,13 @@ use jiff::Timestamp;
 use super::Workspace;
 use super::run::stored_view;
 use crate::core::domain::Failure;
-use crate::core::report as render;
+use crate::core::report::{Format, step_summary};
 use crate::core::verdict::Verdict;
 use crate::core::view::{Report, RunView, RunsView};
 use crate::edge::files::{append, write_atomic};
 
-/// A format a report is written in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReportFormat {
-    /// Markdown.
-    Md,
-    /// One HTML file that needs nothing else.
-    Html,
-    /// The view model.
-    Json,
-    /// JUnit XML.
-    Junit,
-    /// The flagged examples as a table.
-    Csv,
-}
-
-impl ReportFormat {
-    /// The format a file name's extension means.
-    pub fn of_path(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
-            "md" | "markdown" => Some(Self::Md),
-            "html" | "htm" => Some(Self::Html),
-            "json" => Some(Self::Json),
-            "xml" | "junit" => Some(Self::Junit),
-            "csv" => Some(Self::Csv),
-            _ => None,
-        }
-    }
-
-    /// The report in this format.
-    ///
-    /// # Errors
-    /// A failure of the renderer.
-    pub fn render(self, report: &Report) -> Result<String, Failure> {
-        match self {
-            Self::Md => Ok(render::markdown(report)),
-            Self::Html => render::html(report),
-            Self::Json => render::json(report),
-            Self::Junit => render::junit(report),
-            Self::Csv => render::csv(report),
-        }
-    }
-}
-
-/// The report of a run (by the beginning of its id) or of a dataset: its latest assay and the latest runs of the
-/// version assayed.
+/// The report of a run (by the beginning of its id) or of a dataset: its latest decay measurement and the latest runs of
+/// the version measured.
 ///
 /// # Errors
 /// A data failure where there is neither; a store failure.
@@ -108,7 +65,7 @@ fn stored_run_view(workspace: &Workspace, run_id: &str, suite: &str, suite_versi
 ///
 /// # Errors
 /// The first failure, once every file was tried.
-pub fn write_reports(report: &Report, paths: &[(PathBuf, ReportFormat)]) -> Result<(), Failure> {
+pub fn write_reports(report: &Report, paths: &[(PathBuf, &'static Format)]) -> Result<(), Failure> {
     let results: Vec<Result<(), Failure>> = paths
         .iter()
         .map(|(path, format)| format.render(report).and_then(|text| write_atomic(path, text.as_bytes())))
@@ -121,7 +78,7 @@ pub fn write_reports(report: &Report, paths: &[(PathBuf, ReportFormat)]) -> Resu
 /// # Errors
 /// A failure naming the file.
 pub fn append_step_summary(report: &Report, path: Option<&Path>) -> Result<(), Failure> {
-    path.map_or(Ok(()), |path| append(path, &render::step_summary(report)))
+    path.map_or(Ok(()), |path| append(path, &step_summary(report)))
 }
 
 /// The verdict of a report as one that decides an exit code: quality and decay apart.

@@ -1,56 +1,50 @@
-//! Flagged examples for a spreadsheet.
+//! Tables for a spreadsheet; of a report, the flagged examples.
 
-use super::words::line;
+use super::Format;
+use super::table::Table;
+use super::tables;
 use crate::core::domain::{Failure, FlowResult};
 use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
-use crate::core::view::{DecayView, ExampleView, Report};
+use crate::core::view::{Cell, QueueView, Report};
 
-const HEADER: [&str; 9] = ["dataset", "id", "status", "cluster", "code", "score", "threshold", "evidence", "input"];
+pub(super) const FORMAT: Format = Format { name: "csv", extensions: &["csv"], render: csv };
 
-/// One row a flagged example, with its strongest reason; the header alone where none is flagged.
-///
-/// Text that a spreadsheet would take for a formula is defused, control characters are made visible, and every cell is
-/// one line.
+/// One row per flagged example, with its strongest reason; the header alone where none is flagged.
+fn csv(report: &Report) -> FlowResult<String> {
+    sheet(&tables::flagged_sheet(&report.decay))
+}
+
+/// The review queue, one row per flag.
 ///
 /// # Errors
 /// A failure of the encoder, which writes to memory, is passed on.
-pub fn csv(report: &Report) -> FlowResult<String> {
+pub fn queue_csv(view: &QueueView) -> FlowResult<String> {
+    sheet(&tables::queue_sheet(view))
+}
+
+fn sheet(table: &Table) -> FlowResult<String> {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEADER).map_err(failed)?;
-    for view in &report.decay {
-        for example in &view.examples {
-            writer.write_record(record(view, example)).map_err(failed)?;
-        }
+    writer.write_record(table.columns.iter().map(|column| &column.name)).map_err(failed)?;
+    for row in &table.rows {
+        writer.write_record(row.iter().map(cell)).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(failed)?;
     String::from_utf8(bytes).map_err(failed)
 }
 
-fn record(view: &DecayView, example: &ExampleView) -> [String; 9] {
-    let reason = example.reasons.first();
-    [
-        cell(&view.dataset),
-        cell(&example.id),
-        cell(example.status.name()),
-        cell(example.cluster.as_deref().unwrap_or_default()),
-        cell(reason.map_or("", |reason| reason.code.name())),
-        reason.map_or_else(String::new, |reason| number(reason.score)),
-        reason.map_or_else(String::new, |reason| number(reason.threshold)),
-        cell(reason.map_or("", |reason| &reason.evidence)),
-        cell(&example.input),
-    ]
-}
-
-fn cell(text: &str) -> String {
-    for_spreadsheet(&for_terminal(&line(text, 2_000))).into_owned()
-}
-
-fn number(value: f64) -> String {
-    if value.is_finite() { format!("{value:.4}") } else { String::new() }
+/// A cell: text that a spreadsheet would take for a formula is defused, control characters are made visible, and what was
+/// not measured is empty.
+fn cell(cell: &Cell) -> String {
+    match cell {
+        Cell::NotMeasured => String::new(),
+        Cell::Number(value, _) if !value.is_finite() => String::new(),
+        Cell::Text(text) => for_spreadsheet(&for_terminal(text)).into_owned(),
+        _ => cell.to_string(),
+    }
 }
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::other("the flagged examples could not be written as CSV").caused_by(error)
+    Failure::other("this could not be written as CSV").caused_by(error)
 }
 
 #[cfg(test)]
@@ -65,7 +59,7 @@ mod tests {
 
     #[test]
     fn no_flagged_example_leaves_the_header() {
-        assert_eq!(csv(&empty()).unwrap(), format!("{}\n", HEADER.join(",")));
+        assert_eq!(csv(&empty()).unwrap(), "dataset,id,status,cluster,code,score,threshold,evidence,input\n");
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The report as JUnit XML, the form continuous-integration systems read.
 //!
-//! One test suite a run and one a dataset. Each gate is a test case:
+//! One test suite per run and one per dataset. Each gate is a test case:
 //!
 //! | karat | JUnit |
 //! |---|---|
 //! | gate passed | success |
 //! | gate failed | `<failure type="gate">` |
-//! | gate inconclusive, decision demanded | `<failure type="inconclusive">` |
+//! | gate inconclusive, decision required | `<failure type="inconclusive">` |
 //! | gate inconclusive otherwise | `<skipped type="inconclusive">` |
 //! | gate incomplete | `<error type="incomplete">` |
 //! | run not finished | `<error type="incomplete">` in the case `finished` |
@@ -14,17 +14,19 @@
 //! | coverage not measured | `<skipped type="not-measured">` in the case `coverage` |
 //! | unrepresented cluster | `<skipped type="unrepresented">` in the case `cluster: NAME` |
 //!
-//! An unrepresented cluster is a remark and not a verdict (gates give those), hence skipped. Wrong answers stand in
-//! `system-out`, since a gate judges their rate and no single one of them breaks the run.
+//! An unrepresented cluster is a remark and not a verdict (gates give those), hence skipped. Wrong answers are in
+//! `system-out`, since a gate evaluates their rate and no single one of them breaks the run.
 
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
-use super::tables::{run_names, unrepresented};
-use super::words::{count, count_of, figure, line, or_nothing, share};
+use super::Format;
+use super::tables::{exemplars, represented, run_names};
 use crate::core::domain::{Failure, FlowResult};
 use crate::core::privacy::sanitize::{for_terminal, xml_safe};
 use crate::core::verdict::{GateResult, Verdict};
-use crate::core::view::{ClusterView, DecayView, Report, RunView};
+use crate::core::view::{Cell, ClusterView, DecayView, Report, RunView, count_of, line};
+
+pub(super) const FORMAT: Format = Format { name: "junit", extensions: &["xml", "junit"], render: junit };
 
 /// Wrong answers listed in `system-out`.
 const MISSES: usize = 20;
@@ -33,7 +35,7 @@ const MISSES: usize = 20;
 ///
 /// # Errors
 /// A failure of the encoder, which writes to memory, is passed on.
-pub fn junit(report: &Report) -> FlowResult<String> {
+fn junit(report: &Report) -> FlowResult<String> {
     let mut out = quick_junit::Report::new(safe(&report.title));
     // A time in another form than RFC 3339 is left out.
     out.timestamp = report.generated_at.parse().ok();
@@ -84,7 +86,7 @@ fn finished(run: &RunView) -> TestCaseStatus {
         return TestCaseStatus::success();
     }
     let recorded = run.outcomes.scored + run.outcomes.errored + run.outcomes.skipped;
-    let message = format!("{} of {} have an outcome", count(recorded), count_of(run.outcomes.total, "example"));
+    let message = format!("{} of {} have an outcome", Cell::from(recorded), count_of(run.outcomes.total, "example"));
     status(NonSuccessKind::Error, "incomplete", &message)
 }
 
@@ -94,10 +96,10 @@ fn misses(run: &RunView) -> String {
         text.push_str(&format!(
             "{} ({}): {} | expected: {} | answered: {}\n",
             line(&miss.example_id, 60),
-            figure(miss.score, 2),
+            Cell::Number(miss.score, 2),
             line(&miss.input, 160),
             line(&miss.expected.join(" / "), 160),
-            or_nothing(Some(&line(&miss.output, 160)))
+            Cell::from(Some(line(&miss.output, 160)).filter(|output| !output.is_empty()))
         ));
     }
     text
@@ -113,7 +115,7 @@ fn decay_suite(view: &DecayView) -> TestSuite {
             ("space", &view.space),
             ("clustering_version", view.clustering_version.as_deref().unwrap_or("none")),
             ("window", &view.window.window().label()),
-            ("karats", &view.karats.map_or_else(String::new, |karats| figure(karats, 2))),
+            ("karats", &Cell::or_blank(view.karats.map(|karats| Cell::Number(karats, 2))).to_string()),
             ("verdict", view.verdict.name()),
         ],
     );
@@ -122,9 +124,9 @@ fn decay_suite(view: &DecayView) -> TestSuite {
     for gate in &view.gates {
         suite.add_test_case(case(&gate.name, &class, gate_status(gate)));
     }
-    for (cluster, row) in view.unrepresented().zip(unrepresented(view, usize::MAX).rows) {
+    for cluster in view.unrepresented() {
         let name = format!("cluster: {}", line(&cluster.name, 80));
-        suite.add_test_case(case(&name, &class, cluster_status(cluster, row.last().map_or("", String::as_str))));
+        suite.add_test_case(case(&name, &class, cluster_status(cluster)));
     }
     suite
 }
@@ -133,15 +135,16 @@ fn measured(view: &DecayView) -> TestCaseStatus {
     if view.coverage.is_some() {
         return TestCaseStatus::success();
     }
-    skipped("not-measured", view.notes.first().map_or("no traffic in the window", String::as_str))
+    skipped("not-measured", view.why_not_measured())
 }
 
-fn cluster_status(cluster: &ClusterView, exemplars: &str) -> TestCaseStatus {
-    let represented = share(cluster.p_represented.unwrap_or(0.0));
+fn cluster_status(cluster: &ClusterView) -> TestCaseStatus {
     let message = format!(
-        "{} of traffic, {represented} of it represented; {} in it: {exemplars}",
-        share(cluster.traffic_share),
-        count_of(cluster.live, "live example")
+        "{} of traffic, {} of it represented; {} in it: {}",
+        Cell::Share(cluster.traffic_share, 1),
+        represented(cluster),
+        count_of(cluster.live, "live example"),
+        exemplars(cluster)
     );
     skipped("unrepresented", &message)
 }
@@ -180,7 +183,7 @@ fn properties(suite: &mut TestSuite, pairs: &[(&str, &str)]) {
     }
 }
 
-/// One line that XML can hold, with control and direction characters made visible.
+/// All text of the file: one line that XML can hold, with control and direction characters made visible.
 fn safe(text: &str) -> String {
     xml_safe(&for_terminal(&line(text, 1_000))).into_owned()
 }
@@ -216,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inconclusive_gate_fails_only_where_a_decision_is_demanded() {
+    fn an_inconclusive_gate_fails_only_where_a_decision_is_required() {
         let mut gate =
             GateResult { name: "g".into(), verdict: Verdict::Inconclusive, detail: "d".into(), require_decision: true };
         assert!(matches!(gate_status(&gate), TestCaseStatus::NonSuccess { kind: NonSuccessKind::Failure, .. }));

@@ -1,22 +1,26 @@
 //! The report as Markdown.
 
+use super::Format;
 use super::meaning::meaning;
-use super::tables::{self, Kind, METHOD, Table};
-use super::words::line;
+use super::table::{Kind, Table};
+use super::tables::{self, METHOD};
 use crate::core::privacy::sanitize::{for_markdown, for_terminal};
-use crate::core::view::{DecayView, Report};
+use crate::core::view::{DecayView, HeadlineLine, Report, line};
+
+pub(super) const FORMAT: Format =
+    Format { name: "md", extensions: &["md", "markdown"], render: |report| Ok(markdown(report)) };
 
 /// Rows shown of a long table.
 const ROWS: usize = 50;
 
 /// The whole report as GitHub-flavoured Markdown, in the order a person reads it.
-pub fn markdown(report: &Report) -> String {
+pub(super) fn markdown(report: &Report) -> String {
     let mut out = format!("# {}\n\n", inline(&line(&report.title, 200)));
     out.push_str(&format!("**Verdict: {}**\n\n", report.verdict.name()));
     for sentence in meaning(report) {
-        out.push_str(&format!("{}\n\n", inline(&sentence)));
+        out.push_str(&format!("{}\n\n", inline(&sentence.to_string())));
     }
-    out.push_str(&code_block(&report.headline));
+    out.push_str(&code_block(report.headline.iter().map(HeadlineLine::to_string)));
     for view in &report.decay {
         decay(&mut out, view);
     }
@@ -64,9 +68,7 @@ fn shift(out: &mut String, decay: &[DecayView]) {
     }
     out.push_str("\n## Shift tests\n");
     for view in decay.iter().filter(|view| !view.shift.is_empty()) {
-        let mut table = tables::shift(view);
-        table.title = format!("{}: has traffic changed?", view.dataset);
-        push(out, &table);
+        push(out, &tables::shift(view).titled(format!("{}: has traffic changed?", view.dataset)));
     }
 }
 
@@ -97,15 +99,15 @@ fn push(out: &mut String, table: &Table) {
 pub(super) fn table_text(table: &Table) -> String {
     let mut out = String::new();
     if let Some(note) = &table.note {
-        out.push_str(&format!("{}\n\n", inline(note)));
+        out.push_str(&format!("{}\n\n", inline(&note.to_string())));
     }
-    let heads: Vec<_> = table.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-    out.push_str(&row(&heads));
-    let rules: Vec<_> =
-        table.columns.iter().map(|(_, kind)| if *kind == Kind::Number { "---:" } else { "---" }.to_owned()).collect();
-    out.push_str(&row(&rules));
+    out.push_str(&row(table.columns.iter().map(|column| inline(&column.name))));
+    out.push_str(&row(table.columns.iter().map(|column| match column.kind {
+        Kind::Number => "---:".to_owned(),
+        _ => "---".to_owned(),
+    })));
     for cells in &table.rows {
-        out.push_str(&row(&cells.iter().map(|cell| inline(cell)).collect::<Vec<_>>()));
+        out.push_str(&row(cells.iter().map(|cell| inline(&cell.to_string()))));
     }
     if let Some(more) = table.more() {
         out.push_str(&format!("\n{more}.\n"));
@@ -113,18 +115,18 @@ pub(super) fn table_text(table: &Table) -> String {
     out
 }
 
-fn row(cells: &[String]) -> String {
-    format!("| {} |\n", cells.join(" | "))
+fn row(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 
-/// Text that Markdown shows as it stands.
+/// Text that Markdown shows as it is: all that goes into Markdown outside of code goes through here.
 fn inline(text: &str) -> String {
     for_markdown(&line(text, 2_000)).into_owned()
 }
 
 /// Lines between fences longer than any run of backticks in them.
-pub(super) fn code_block(lines: &[String]) -> String {
-    let lines: Vec<_> = lines.iter().map(|text| for_terminal(text).into_owned()).collect();
+pub(super) fn code_block(lines: impl IntoIterator<Item = String>) -> String {
+    let lines: Vec<_> = lines.into_iter().map(|text| for_terminal(&text).into_owned()).collect();
     let longest = lines.iter().map(|text| longest_run(text, '`')).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}text\n{}\n{fence}\n", lines.join("\n"))
@@ -172,6 +174,6 @@ mod tests {
 
     #[test]
     fn a_fence_is_longer_than_any_in_the_text() {
-        assert_eq!(code_block(&["a ```` b".into()]), "`````text\na ```` b\n`````\n");
+        assert_eq!(code_block(["a ```` b".to_owned()]), "`````text\na ```` b\n`````\n");
     }
 }

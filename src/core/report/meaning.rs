@@ -1,19 +1,20 @@
 //! What a report means, in sentences that need no glossary.
 
-use super::words::{count, count_of, figure, interval, line};
 use crate::core::verdict::Verdict;
-use crate::core::view::{DecayView, Report, RunView, RunsView, summary};
+use crate::core::view::{Cell, DecayView, Phrase, Report, RunView, RunsView, count_of, line, phrase, summary_phrase};
 
 /// A paragraph for each dataset, then one on quality.
-pub(super) fn meaning(report: &Report) -> Vec<String> {
+pub(super) fn meaning(report: &Report) -> Vec<Phrase> {
     let decay = report.decay.iter().map(decay_meaning);
     let quality = report.quality.as_ref().and_then(quality_meaning);
-    let all: Vec<_> = decay.chain(quality).collect();
+    let mut all: Vec<_> = decay.chain(quality).collect();
     if all.is_empty() {
-        return vec!["There is nothing to report: no run and no dataset was given.".into()];
+        return vec![phrase!["There is nothing to report: no run and no dataset was given."]];
     }
-    let ungated = has_no_gate(report).then(|| "No gate is set, so nothing here could fail.".to_owned());
-    all.into_iter().chain(ungated).collect()
+    if has_no_gate(report) {
+        all.push(phrase!["No gate is set, so nothing here could fail."]);
+    }
+    all
 }
 
 fn has_no_gate(report: &Report) -> bool {
@@ -23,38 +24,40 @@ fn has_no_gate(report: &Report) -> bool {
         && runs.into_iter().all(|run| run.gates.is_empty())
 }
 
-fn decay_meaning(view: &DecayView) -> String {
-    let mut text = line(&summary(view), 600);
+fn decay_meaning(view: &DecayView) -> Phrase {
+    let mut text = summary_phrase(view);
     if view.coverage.is_none() {
         return text;
     }
     if let Some(change) = change(view) {
-        text.push_str(&change);
+        text.push(change);
     }
     if !view.examples.is_empty() {
-        text.push_str(&format!(
-            " {} of its {} ask for a second look.",
-            count(view.examples.len()),
+        text.push(format!(
+            " {} of its {} should be reviewed.",
+            Cell::from(view.examples.len()),
             count_of(view.golden, "example")
         ));
     }
     text
 }
 
-fn change(view: &DecayView) -> Option<String> {
+fn change(view: &DecayView) -> Option<Phrase> {
     let (reference, drift) = (view.reference.as_ref()?, view.drift_gap?);
     let label = reference.window().label();
     Some(match view.alarm? {
-        true => format!(" Coverage fell by {} points, more than chance explains.", figure(drift.value * 100.0, 1)),
-        false => format!(" Coverage has not measurably fallen since {label}."),
+        true => {
+            phrase![" Coverage fell by ", Cell::Number(drift.value * 100.0, 1), " points, more than chance explains."]
+        }
+        false => phrase![format!(" Coverage has not measurably fallen since {label}.")],
     })
 }
 
-fn quality_meaning(view: &RunsView) -> Option<String> {
+fn quality_meaning(view: &RunsView) -> Option<Phrase> {
     match view.runs.as_slice() {
         [] => None,
         [run] => Some(run_meaning(run)),
-        runs => Some(format!("Of {}, {}.", count_of(runs.len(), "run"), outcomes(runs))),
+        runs => Some(phrase![format!("Of {}, {}.", count_of(runs.len(), "run"), outcomes(runs))]),
     }
 }
 
@@ -63,7 +66,7 @@ fn outcomes(runs: &[RunView]) -> String {
         (Verdict::Pass, "passed"),
         (Verdict::Fail, "failed"),
         (Verdict::Inconclusive, "could not be decided"),
-        (Verdict::Incomplete, "had too many errors to judge"),
+        (Verdict::Incomplete, "had too many errors to evaluate"),
     ];
     let counted = words.into_iter().filter_map(|(verdict, word)| {
         let n = runs.iter().filter(|run| run.verdict == verdict).count();
@@ -72,34 +75,34 @@ fn outcomes(runs: &[RunView]) -> String {
     counted.collect::<Vec<_>>().join(", ")
 }
 
-fn run_meaning(run: &RunView) -> String {
+fn run_meaning(run: &RunView) -> Phrase {
     let name = line(&run.name(), 60);
-    let score = run.scores.get(&run.primary).and_then(|s| Some((s.mean?, s.lo?, s.hi?)));
-    let mut text = match score {
-        None => format!("Nothing that {name} answered was scored"),
-        Some((mean, lo, hi)) => {
-            format!(
-                "{name} scores {} on {} (95 % interval {})",
-                figure(mean, 2),
-                line(&run.primary, 60),
-                interval(lo, hi, 2)
-            )
-        }
+    let mut text = match run.primary_score() {
+        None => phrase![format!("Nothing that {name} answered was scored")],
+        Some((mean, lo, hi)) => phrase![
+            format!("{name} scores "),
+            Cell::Number(mean, 2),
+            format!(" on {} (", line(&run.primary, 60)),
+            Cell::Share(0.95, 0),
+            " interval ",
+            Cell::Interval(lo, hi, 2),
+            ")"
+        ],
     };
     let verdict = match run.verdict {
         Verdict::Pass => ", which passes its gates",
         Verdict::Fail => ", which fails its gates",
         Verdict::Inconclusive => ", which its gates cannot decide",
-        Verdict::Incomplete => ", with too many errors to judge",
+        Verdict::Incomplete => ", with too many errors to evaluate",
     };
     if !run.gates.is_empty() || run.verdict == Verdict::Incomplete {
-        text.push_str(verdict);
+        text.push(verdict);
     }
-    text.push('.');
+    text.push(".");
     if run.outcomes.errored > 0 {
-        text.push_str(&format!(
+        text.push(format!(
             " {} of {} failed and count neither as right nor as wrong.",
-            count(run.outcomes.errored),
+            Cell::from(run.outcomes.errored),
             count_of(run.outcomes.total, "call")
         ));
     }
@@ -111,13 +114,17 @@ mod tests {
     use super::super::fixture::{empty, rich};
     use super::*;
 
+    fn sentences(report: &Report) -> Vec<String> {
+        meaning(report).iter().map(Phrase::to_string).collect()
+    }
+
     #[test]
     fn the_first_sentence_says_how_much_is_unrepresented_and_names_the_largest() {
         let report = rich();
-        let lines = meaning(&report);
+        let lines = sentences(&report);
         assert!(
             lines[0].starts_with(
-                "Since 2026-06, 6 % of traffic has come to be about things support has no live example of (9 % in all); \
+                "Since 2026-06, 6 % of traffic has shifted to topics support has no live example of (9 % in all); \
                  the largest: “locker code” (5 % of traffic, nearest example: “Where is the parcel shop?”)."
             ),
             "{}",
@@ -125,7 +132,7 @@ mod tests {
         );
         assert!(lines[0].contains("Coverage fell by 6.2 points, more"), "{}", lines[0]);
         assert_eq!(lines[1], "billing represents 98 % of traffic, and no cluster of it is left without examples.");
-        assert_eq!(lines.last().map(String::as_str), Some("Of 2 runs, 1 failed, 1 had too many errors to judge."));
+        assert_eq!(lines.last().map(String::as_str), Some("Of 2 runs, 1 failed, 1 had too many errors to evaluate."));
     }
 
     #[test]
@@ -133,7 +140,7 @@ mod tests {
         let mut report = rich();
         report.decay.clear();
         report.quality.iter_mut().for_each(|runs| runs.runs.truncate(1));
-        let lines = meaning(&report);
+        let lines = sentences(&report);
         assert_eq!(
             lines,
             ["chat-large scores 0.87 on exact (95 % interval 0.84–0.90), which fails its gates. \
@@ -143,7 +150,7 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_said_and_not_called_zero() {
-        let lines = meaning(&empty());
+        let lines = sentences(&empty());
         assert_eq!(
             lines,
             [

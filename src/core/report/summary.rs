@@ -2,28 +2,26 @@
 
 use super::markdown::{code_block, table_text};
 use super::tables;
-use super::words::line;
 use crate::core::privacy::sanitize::{for_markdown, truncate_chars};
-use crate::core::view::{DecayView, Report};
+use crate::core::view::{DecayView, HeadlineLine, Report, line};
 
 /// Rows shown of each table.
 const ROWS: usize = 10;
 /// Lines shown of the headline.
 const HEADLINE: usize = 20;
-/// Bytes kept below, so that several reports fit under the page's limit of a mebibyte a step.
+/// Bytes it stays below, so that several reports fit under the page's limit of a mebibyte a step.
 const LIMIT: usize = 60_000;
-/// Room kept for the closing remark.
+/// Room for the closing remark.
 const REMARK: usize = 100;
 
 /// A few lines of Markdown for `GITHUB_STEP_SUMMARY`: the headline, the traffic without examples, the strongest flags.
 /// Always shorter than 60 000 bytes; datasets that do not fit are counted in the last line.
 pub fn step_summary(report: &Report) -> String {
-    let headline = headline(&report.headline);
     let mut out = format!(
         "## {}: {}\n\n{}",
         for_markdown(&line(&report.title, 120)),
         report.verdict.name(),
-        code_block(&headline)
+        code_block(headline(&report.headline))
     );
     for (place, view) in report.decay.iter().enumerate() {
         let section = section(view);
@@ -37,26 +35,26 @@ pub fn step_summary(report: &Report) -> String {
 }
 
 /// The first lines and the last, which holds the verdicts; spaces stay, since they align the labels.
-fn headline(lines: &[String]) -> Vec<String> {
-    let stored = |text: &String| truncate_chars(text, 300).into_owned();
+fn headline(lines: &[HeadlineLine]) -> Vec<String> {
+    let shortened = |line: &HeadlineLine| truncate_chars(&line.to_string(), 300).into_owned();
     match lines {
         [first @ .., last] if lines.len() > HEADLINE => {
-            let shown = first.iter().take(HEADLINE - 2).map(stored);
+            let shown = first.iter().take(HEADLINE - 2).map(shortened);
             let skipped = format!("… {} more lines", lines.len() - HEADLINE + 1);
-            shown.chain([skipped, stored(last)]).collect()
+            shown.chain([skipped, shortened(last)]).collect()
         }
-        _ => lines.iter().map(stored).collect(),
+        _ => lines.iter().map(shortened).collect(),
     }
 }
 
 fn section(view: &DecayView) -> String {
     let mut out = String::new();
-    for mut table in [tables::unrepresented(view, ROWS), tables::flagged(view, ROWS)] {
+    for table in [tables::unrepresented(view, ROWS), tables::flagged(view, ROWS)] {
         if table.rows.is_empty() {
             continue;
         }
-        table.title = format!("{}: {}", line(&view.dataset, 80), table.title.to_lowercase());
-        out.push_str(&format!("\n### {}\n\n{}", for_markdown(&table.title), table_text(&table)));
+        let title = format!("{}: {}", line(&view.dataset, 80), table.title.to_lowercase());
+        out.push_str(&format!("\n### {}\n\n{}", for_markdown(&title), table_text(&table)));
     }
     out
 }
@@ -65,6 +63,7 @@ fn section(view: &DecayView) -> String {
 mod tests {
     use super::super::fixture::{assert_no_control, assert_no_link, assert_no_markup, empty, rich};
     use super::*;
+    use crate::core::view::phrase;
 
     #[test]
     fn the_summary_of_a_rich_report() {
@@ -93,7 +92,7 @@ mod tests {
         view.examples = vec![view.examples[0].clone(); 60];
         view.examples.iter_mut().for_each(|example| example.input = hostile.clone());
         report.decay = vec![view; 300];
-        report.headline = vec![hostile; 300];
+        report.headline = vec![HeadlineLine { label: "quality".into(), text: phrase![hostile] }; 300];
         let text = step_summary(&report);
         assert!(text.len() < 60_000, "{}", text.len());
         assert!(text.trim_end().ends_with("more datasets in the full report."));

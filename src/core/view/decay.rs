@@ -73,6 +73,11 @@ impl DecayView {
     pub fn unrepresented(&self) -> impl Iterator<Item = &ClusterView> {
         self.clusters.iter().filter(|cluster| cluster.is_unrepresented())
     }
+
+    /// Why there is no coverage, if there is none.
+    pub fn why_not_measured(&self) -> &str {
+        self.notes.first().map_or("no traffic in the window", String::as_str)
+    }
 }
 
 /// A share with its 95 % interval.

@@ -1,13 +1,16 @@
 //! The headline every surface prints, and the report that holds both halves.
 
-use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display};
 
-use super::{DecayView, RunsView};
+use serde::Serialize;
+
+use super::cell::phrase;
+use super::{Cell, DecayView, Phrase, RunView, RunsView};
 use crate::core::domain::short;
 use crate::core::verdict::Verdict;
 
 /// One report: runs, decay, or both.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
     /// `karat.report/1`.
     pub schema: String,
@@ -15,11 +18,11 @@ pub struct Report {
     pub title: String,
     /// When it was made (RFC 3339).
     pub generated_at: String,
-    /// The headline, line by line.
-    pub headline: Vec<String>,
+    /// The headline; each line is text in JSON, as it is printed.
+    pub headline: Vec<HeadlineLine>,
     /// The quality half.
     pub quality: Option<RunsView>,
-    /// The decay half, one entry a dataset.
+    /// The decay half, one entry per dataset.
     pub decay: Vec<DecayView>,
     /// Both halves together.
     pub verdict: Verdict,
@@ -35,90 +38,123 @@ impl Report {
     }
 }
 
+/// A line of the headline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeadlineLine {
+    /// What it is about.
+    pub label: String,
+    /// What there is to say.
+    pub text: Phrase,
+}
+
+impl HeadlineLine {
+    /// Where the text begins after a short label.
+    pub const TEXT: usize = 10;
+
+    fn new(label: impl Into<String>, text: Phrase) -> Self {
+        Self { label: label.into(), text }
+    }
+
+    /// The label with the space between it and the text.
+    pub fn padded_label(&self) -> String {
+        format!("{:<1$}  ", self.label, Self::TEXT - 2)
+    }
+}
+
+impl Display for HeadlineLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.padded_label(), self.text)
+    }
+}
+
+impl Serialize for HeadlineLine {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The headline: what the set represents, what the model scores, what decayed, and the verdicts.
-pub fn headline(quality: Option<&RunsView>, decay: &[DecayView]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for view in decay {
-        lines.push(coverage_line(view));
-    }
-    if let Some(runs) = quality {
-        lines.extend(runs.runs.iter().map(|run| quality_line(run, decay)));
-    }
-    for view in decay {
-        lines.push(decay_line(view, decay.len() > 1));
-    }
-    lines.push(verdict_line(quality, decay));
-    lines
+fn headline(quality: Option<&RunsView>, decay: &[DecayView]) -> Vec<HeadlineLine> {
+    let runs = quality.iter().flat_map(|runs| &runs.runs);
+    let coverage = decay.iter().map(coverage_line);
+    coverage
+        .chain(runs.map(|run| HeadlineLine::new("quality", quality_line(run, decay))))
+        .chain(decay.iter().map(|view| HeadlineLine::new("decay", decay_line(view, decay.len() > 1))))
+        .chain([HeadlineLine::new("verdict", verdict_line(quality, decay))])
+        .collect()
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.0}", share * 100.0)
-}
-
-fn coverage_line(view: &DecayView) -> String {
+fn coverage_line(view: &DecayView) -> HeadlineLine {
     let name = format!("{}@{}", view.dataset, short(&view.dataset_version, 6));
-    let (Some(karats), Some(coverage)) = (view.karats, view.coverage) else {
-        return format!(
-            "{name}  coverage not measured: {}",
-            view.notes.first().map_or("no traffic in the window", String::as_str)
-        );
+    let text = match (view.karats, view.coverage) {
+        (Some(karats), Some(coverage)) => {
+            let reference = match view.reference_coverage {
+                None => phrase!["no reference window"],
+                Some(then) => phrase![Cell::Share(then.value, 0), " at the reference window"],
+            };
+            phrase![
+                Cell::Number(karats, 1),
+                " karats  (",
+                Cell::Share(coverage.value, 0),
+                " of traffic represented, ",
+                Cell::Share(0.95, 0),
+                " CI ",
+                Cell::Interval(coverage.lo * 100.0, coverage.hi * 100.0, 0),
+                "; ",
+                reference,
+                ")"
+            ]
+        }
+        _ => phrase!["coverage not measured: ", view.why_not_measured()],
     };
-    let reference = view.reference_coverage.map_or_else(
-        || "no reference window".to_owned(),
-        |c| format!("{} % at the reference window", percent(c.value)),
-    );
-    format!(
-        "{name}  {karats:.1} karats  ({} % of traffic represented, 95 % CI {}–{}; {reference})",
-        percent(coverage.value),
-        percent(coverage.lo),
-        percent(coverage.hi),
-    )
+    HeadlineLine::new(name, text)
 }
 
-fn quality_line(run: &super::RunView, decay: &[DecayView]) -> String {
-    let score = run.scores.get(&run.primary);
-    let Some((mean, lo, hi)) = score.and_then(|s| Some((s.mean?, s.lo?, s.hi?))) else {
-        return format!("quality   {}: nothing was scored", run.name());
+fn quality_line(run: &RunView, decay: &[DecayView]) -> Phrase {
+    let Some((mean, lo, hi)) = run.primary_score() else {
+        return phrase![run.name(), ": nothing was scored"];
     };
-    let raw = format!("quality   {} {mean:.3} raw ({lo:.2}–{hi:.2})", run.name());
+    let raw = phrase![run.name(), " ", Cell::Number(mean, 3), " raw (", Cell::Interval(lo, hi, 2), ")"];
     let estimate =
         decay.iter().filter_map(|view| view.estimate.as_ref().zip(view.coverage)).find(|(e, _)| e.run_id == run.run_id);
-    match estimate {
-        None => raw,
-        Some((estimate, coverage)) => format!(
-            "{raw} · {:.3} on the represented {} % of today's traffic ({:.2}–{:.2}) · {:.2}–{:.2} counting the rest as all wrong/all right",
-            estimate.represented,
-            percent(coverage.value),
-            estimate.lo,
-            estimate.hi,
-            estimate.bound_lo,
-            estimate.bound_hi,
-        ),
-    }
+    let Some((estimate, coverage)) = estimate else { return raw };
+    phrase![
+        raw,
+        " · ",
+        Cell::Number(estimate.represented, 3),
+        " on the represented ",
+        Cell::Share(coverage.value, 0),
+        " of today's traffic (",
+        Cell::Interval(estimate.lo, estimate.hi, 2),
+        ") · ",
+        Cell::Interval(estimate.bound_lo, estimate.bound_hi, 2),
+        " counting the rest as all wrong/all right"
+    ]
 }
 
-fn decay_line(view: &DecayView, several: bool) -> String {
-    let unrepresented = view.unrepresented().count();
-    let clusters = format!("{unrepresented} cluster{} unrepresented", if unrepresented == 1 { "" } else { "s" });
-    let flagged = view.examples.len();
-    let signals: Vec<_> =
-        view.signals.iter().map(|signal| format!("{} {}", signal.count, signal.code.name())).collect();
-    let signals = if signals.is_empty() { String::new() } else { format!(" ({})", signals.join(", ")) };
-    // Of several sets each line has to say which it is about.
-    let name = if several { format!("{}: ", view.dataset) } else { String::new() };
-    format!("decay     {name}{flagged} example{} flagged{signals}, {clusters}", if flagged == 1 { "" } else { "s" })
+fn decay_line(view: &DecayView, several: bool) -> Phrase {
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let (flagged, unrepresented) = (view.examples.len(), view.unrepresented().count());
+    let mut text = Phrase::default();
+    if several {
+        // Of several sets each line has to say which it is about.
+        text.push(format!("{}: ", view.dataset));
+    }
+    text.push(format!("{flagged} example{} flagged", plural(flagged)));
+    if !view.signals.is_empty() {
+        let signals = view.signals.iter().map(|signal| format!("{} {}", signal.count, signal.code.name()));
+        text.push(format!(" ({})", signals.collect::<Vec<_>>().join(", ")));
+    }
+    text.push(format!(", {unrepresented} cluster{} unrepresented", plural(unrepresented)));
+    text
 }
 
-fn verdict_line(quality: Option<&RunsView>, decay: &[DecayView]) -> String {
-    let mut parts = Vec::new();
-    if let Some(runs) = quality {
-        parts.push(format!("quality {}", runs.verdict.name()));
-    }
-    for view in decay {
+fn verdict_line(quality: Option<&RunsView>, decay: &[DecayView]) -> Phrase {
+    let quality = quality.map(|runs| phrase!["quality ", runs.verdict]);
+    let decay = decay.iter().map(|view| {
+        let name = if decay.len() > 1 { format!("decay of {} ", view.dataset) } else { "decay ".to_owned() };
         let deciding = view.gates.iter().find(|gate| view.verdict != Verdict::Pass && gate.counted() == view.verdict);
-        let need = deciding.map(|gate| format!(" ({})", gate.name)).unwrap_or_default();
-        let name = if decay.len() > 1 { format!("decay of {}", view.dataset) } else { "decay".to_owned() };
-        parts.push(format!("{name} {}{need}", view.verdict.name()));
-    }
-    format!("verdict   {}", parts.join(" · "))
+        phrase![name, view.verdict, deciding.map(|gate| format!(" ({})", gate.name)).unwrap_or_default()]
+    });
+    Phrase::join(quality.into_iter().chain(decay), " · ")
 }

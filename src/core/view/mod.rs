@@ -1,21 +1,34 @@
 //! The view model: built once, rendered by every format. Its serde form *is* the documented JSON form, so fields
 //! are only ever added.
 
+mod cell;
 mod decay;
 mod doctor;
+mod embedder;
+mod golden;
 mod headline;
+mod list;
 mod migration;
 mod plan;
+mod queue;
 mod runs;
 mod summary;
+mod traffic;
 
+pub(crate) use cell::phrase;
+pub use cell::{Cell, NOTHING, Phrase, count_of, line};
 pub use decay::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
     SignalCount,
 };
 pub use doctor::{Check, CheckArea, CheckState, DoctorView};
-pub use headline::{Report, headline};
+pub use embedder::{EmbedderView, StoredSpaceView};
+pub use golden::{BadRowView, DiffView, LintView, LintedView};
+pub use headline::{HeadlineLine, Report};
+pub use list::{CacheView, EndpointRow, ListView, RunRow};
 pub use migration::{AgreementView, MigrationView, SpaceName};
 pub use plan::{PlanCell, PlanView};
+pub use queue::{QueueRow, QueueView};
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
-pub use summary::summary;
+pub use summary::{summary, summary_phrase};
+pub use traffic::{ImportView, ImportedView, RejectView, SourceView, TrafficView};

@@ -92,6 +92,17 @@ impl RunView {
             None => self.endpoint.clone(),
         }
     }
+
+    /// Mean of the primary scorer and the ends of its interval; `None` where nothing was scored.
+    pub fn primary_score(&self) -> Option<(f64, f64, f64)> {
+        self.scores.get(&self.primary)?.measured()
+    }
+
+    /// Every scorer with its score, the primary one first.
+    pub fn scores_in_order(&self) -> impl Iterator<Item = (&String, &ScoreView)> {
+        let others = self.scores.iter().filter(|(scorer, _)| **scorer != self.primary);
+        self.scores.get_key_value(&self.primary).into_iter().chain(others)
+    }
 }
 
 fn once() -> u32 {
@@ -133,6 +144,13 @@ pub struct ScoreView {
     pub hi: Option<f64>,
     /// Examples scored.
     pub n: usize,
+}
+
+impl ScoreView {
+    /// The mean and the ends of its interval; `None` where nothing was scored.
+    pub fn measured(&self) -> Option<(f64, f64, f64)> {
+        Some((self.mean?, self.lo?, self.hi?))
+    }
 }
 
 /// Latency in milliseconds.

@@ -5,10 +5,13 @@ mod parts;
 
 use askama::Template;
 
+use super::Format;
 use crate::core::domain::{Failure, FlowResult};
 use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::Report;
 use page::Page;
+
+pub(super) const FORMAT: Format = Format { name: "html", extensions: &["html", "htm"], render: html };
 
 /// The whole report as one self-contained page: its style is inside it, it has no script, and its content security
 /// policy forbids both scripts and requests.
@@ -18,7 +21,7 @@ use page::Page;
 ///
 /// # Errors
 /// A failure of the template engine, which writes to memory, is passed on.
-pub fn html(report: &Report) -> FlowResult<String> {
+fn html(report: &Report) -> FlowResult<String> {
     let text = Page::new(report)
         .render()
         .map_err(|e| Failure::other("the report could not be written as HTML").caused_by(e))?;

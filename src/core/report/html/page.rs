@@ -2,12 +2,11 @@
 
 use askama::Template;
 
-use super::parts::{Badge, Card, HtmlTable, Range};
+use super::parts::{Badge, Card, HtmlTable, Range, shown};
 use crate::core::domain::{ReasonCode, short};
 use crate::core::report::meaning::meaning;
 use crate::core::report::tables::{self, METHOD};
-use crate::core::report::words::{NOTHING, count, count_of, figure, line, share, share_interval};
-use crate::core::view::{DecayView, Report, RunView, RunsView};
+use crate::core::view::{Cell, DecayView, Phrase, Report, RunView, RunsView, count_of, line, phrase};
 
 /// Rows shown of a long table.
 const ROWS: usize = 100;
@@ -88,8 +87,8 @@ impl Page {
             title: line(&report.title, 200),
             generated_at: line(&report.generated_at, 40),
             badge: report.verdict.into(),
-            meaning: meaning(report).iter().map(|text| glued(text)).collect(),
-            headline: report.headline.iter().map(|text| labelled(text)).collect(),
+            meaning: meaning(report).into_iter().map(sentence).collect(),
+            headline: report.headline.iter().map(|line| (line.label.clone(), sentence(line.text.clone()))).collect(),
             tiles: tiles(report),
             datasets: report.decay.iter().enumerate().map(|(place, view)| Dataset::new(place, view)).collect(),
             quality,
@@ -100,15 +99,8 @@ impl Page {
     }
 }
 
-/// Splits a line of the headline into its label and its text, which two spaces or more keep apart.
-fn labelled(text: &str) -> (String, String) {
-    let (label, rest) = text.split_once("  ").unwrap_or(("", text));
-    (line(label, 80), glued(&line(rest, 600)))
-}
-
-/// Keeps percent signs and p-values with their figures.
-fn glued(text: &str) -> String {
-    text.replace(" %", "\u{a0}%").replace(": p < ", ": p\u{a0}<\u{a0}")
+fn sentence(phrase: Phrase) -> String {
+    shown(&phrase.into())
 }
 
 fn tiles(report: &Report) -> Vec<Tile> {
@@ -121,31 +113,27 @@ fn karat_tile(view: &DecayView) -> Tile {
     let (detail, interval) = match view.coverage {
         None => ("coverage not measured".into(), String::new()),
         Some(c) => (
-            glued(&format!("{} of traffic represented", share(c.value))),
-            glued(&format!("({})", share_interval(c.lo, c.hi))),
+            sentence(phrase![Cell::Share(c.value, 1), " of traffic represented"]),
+            sentence(phrase!["(", Cell::ShareInterval(c.lo, c.hi), ")"]),
         ),
     };
-    let value = view.karats.map_or_else(|| NOTHING.into(), |karats| figure(karats, 1));
+    let value = Cell::from(view.karats.map(|karats| Cell::Number(karats, 1))).to_string();
     Tile { label: line(&view.dataset, 40), value, unit: "of 24 karats".into(), detail, interval }
 }
 
 fn run_tile(run: &RunView) -> Tile {
-    let (scored, errors) = (count(run.outcomes.scored), count_of(run.outcomes.errored, "error"));
-    let (value, interval) = match run.scores.get(&run.primary).filter(|score| score.mean.is_some()) {
-        None => (NOTHING.into(), String::new()),
-        Some(score) => {
-            let range = Range::score(&run.primary, score);
-            (range.value, format!("({})", range.interval))
-        }
+    let (value, interval) = match run.primary_score() {
+        None => (Cell::NotMeasured, String::new()),
+        Some((mean, lo, hi)) => (Cell::Number(mean, 3), format!("({})", Cell::Interval(lo, hi, 3))),
     };
+    let value = value.to_string();
+    let (scored, errors) = (Cell::from(run.outcomes.scored), count_of(run.outcomes.errored, "error"));
     let detail = format!("{scored} scored, {errors}");
     Tile { label: line(&run.name(), 40), value, unit: line(&run.primary, 40), detail, interval }
 }
 
 fn shift(view: &DecayView) -> HtmlTable {
-    let mut table = tables::shift(view);
-    table.title = line(&view.dataset, 80);
-    table.into()
+    tables::shift(view).titled(line(&view.dataset, 80)).into()
 }
 
 fn fine_print(report: &Report) -> Vec<HtmlTable> {
@@ -167,11 +155,11 @@ impl Dataset {
             measured: view.coverage.is_some(),
             cards: view.unrepresented().take(CARDS).map(|cluster| Card::new(cluster, largest)).collect(),
             cards_more: (hidden > 0)
-                .then(|| format!("… and {} more; all of them are in the fine print.", count(hidden))),
+                .then(|| format!("… and {} more; all of them are in the fine print.", Cell::from(hidden))),
             ranges: ranges(view),
-            drift: tables::drift(view).map(|text| glued(&text)),
+            drift: tables::drift(view).map(sentence),
             notes: view.notes.iter().map(|note| line(note, 300)).collect(),
-            flagged: format!("{} of {} are flagged.", count(view.examples.len()), count_of(view.golden, "example")),
+            flagged: format!("{} of {} are flagged.", Cell::from(view.examples.len()), count_of(view.golden, "example")),
             groups: groups.collect(),
             candidates: tables::candidates(view, ROWS).into(),
             gates: tables::gates(view).into(),
@@ -180,10 +168,10 @@ impl Dataset {
 }
 
 fn group(view: &DecayView, code: ReasonCode) -> HtmlTable {
-    let shown: Vec<_> = ["Example", "Input", "Evidence", "Score", "Flagged from", "Cluster", "Status", "Also"].to_vec();
-    let mut table = tables::flagged_for(view, code, ROWS).only(&shown);
-    table.title = format!("{} ({})", code.name(), count(table.rows.len() + table.left_out));
-    table.into()
+    let columns = ["Example", "Input", "Evidence", "Score", "Flagged from", "Cluster", "Status", "Also"];
+    let table = tables::flagged_for(view, code, ROWS).only(&columns);
+    let count = Cell::from(table.rows.len() + table.left_out);
+    table.titled(format!("{} ({count})", code.name())).into()
 }
 
 fn ranges(view: &DecayView) -> Vec<Range> {
@@ -215,7 +203,5 @@ impl Quality {
 }
 
 fn run_ranges(run: &RunView) -> Vec<Range> {
-    let primary = run.scores.get_key_value(&run.primary);
-    let others = run.scores.iter().filter(|(scorer, _)| **scorer != run.primary);
-    primary.into_iter().chain(others).map(|(scorer, score)| Range::score(scorer, score)).collect()
+    run.scores_in_order().map(|(scorer, score)| Range::score(scorer, score)).collect()
 }

@@ -1,9 +1,9 @@
 //! The pieces of the page that are more than text.
 
-use crate::core::report::tables::{Kind, Table};
-use crate::core::report::words::{NOTHING, count_of, figure, interval, line, share, share_interval};
+use crate::core::report::table::{Column, Kind, Table};
+use crate::core::report::tables::represented;
 use crate::core::verdict::Verdict;
-use crate::core::view::{ClusterView, CoverageView, ScoreView};
+use crate::core::view::{Cell, ClusterView, CoverageView, ScoreView, count_of, line};
 
 /// A verdict as a word, a sign, and the class that colours both.
 #[derive(Debug, Clone, Copy)]
@@ -25,10 +25,15 @@ impl From<Verdict> for Badge {
     }
 }
 
-/// The badge of a verdict's name; `None` for any other word.
-fn badge_named(name: &str) -> Option<Badge> {
-    let all = [Verdict::Pass, Verdict::Fail, Verdict::Inconclusive, Verdict::Incomplete];
-    all.into_iter().find(|verdict| verdict.name() == name).map(Badge::from)
+/// A value as the page shows it; the template escapes it. Signs stay with their figures.
+pub(super) fn shown(cell: &Cell) -> String {
+    match cell {
+        Cell::Share(..) | Cell::ShareInterval(..) | Cell::PValue(_) | Cell::Milliseconds(_) => {
+            cell.to_string().replace(' ', "\u{a0}")
+        }
+        Cell::Phrase(phrase) => phrase.0.iter().map(shown).collect(),
+        _ => cell.to_string(),
+    }
 }
 
 /// A value with its interval on a track from 0 to 1; places and widths are percentages of the track.
@@ -43,13 +48,13 @@ pub(super) struct Range {
 }
 
 impl Range {
-    fn new(label: String, value: String, interval: String, ends: Option<(f64, f64, f64)>) -> Self {
+    fn new(label: String, value: &Cell, interval: &Cell, ends: Option<(f64, f64, f64)>) -> Self {
         let (at, lo, hi) = ends.unwrap_or_default();
         let (lo, hi) = (within(lo), within(hi));
         Self {
             label,
-            value,
-            interval,
+            value: shown(value),
+            interval: shown(interval),
             left: percent(lo),
             width: percent(hi - lo),
             at: percent(within(at)),
@@ -60,17 +65,21 @@ impl Range {
     /// Coverage in one window.
     pub(super) fn coverage(label: String, coverage: Option<CoverageView>) -> Self {
         match coverage {
-            None => Self::new(label, NOTHING.into(), "not measured".into(), None),
-            Some(c) => Self::new(label, share(c.value), share_interval(c.lo, c.hi), Some((c.value, c.lo, c.hi))),
+            None => Self::new(label, &Cell::NotMeasured, &"not measured".into(), None),
+            Some(CoverageView { value, lo, hi }) => {
+                Self::new(label, &Cell::Share(value, 1), &Cell::ShareInterval(lo, hi), Some((value, lo, hi)))
+            }
         }
     }
 
     /// The mean of a scorer.
     pub(super) fn score(scorer: &str, score: &ScoreView) -> Self {
         let label = line(scorer, 60);
-        match score.mean.zip(score.lo).zip(score.hi) {
-            None => Self::new(label, NOTHING.into(), "nothing was scored".into(), None),
-            Some(((mean, lo), hi)) => Self::new(label, figure(mean, 3), interval(lo, hi, 3), Some((mean, lo, hi))),
+        match score.measured() {
+            None => Self::new(label, &Cell::NotMeasured, &"nothing was scored".into(), None),
+            Some((mean, lo, hi)) => {
+                Self::new(label, &Cell::Number(mean, 3), &Cell::Interval(lo, hi, 3), Some((mean, lo, hi)))
+            }
         }
     }
 }
@@ -97,19 +106,22 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// `largest` is the mass whose bar fills the width.
+    /// `largest` is the share whose bar fills the width.
     pub(super) fn new(cluster: &ClusterView, largest: f64) -> Self {
         let scale = if largest > 0.0 { largest } else { 1.0 };
         let unrepresented = cluster.unrepresented_share();
-        let represented = cluster.p_represented.map_or_else(|| NOTHING.into(), share);
         Self {
             name: line(&cluster.name, 80),
             emerging: cluster.emerging,
-            share: share(cluster.traffic_share),
-            interval: share_interval(cluster.lo, cluster.hi),
+            share: shown(&Cell::Share(cluster.traffic_share, 1)),
+            interval: shown(&Cell::ShareInterval(cluster.lo, cluster.hi)),
             unrepresented_width: percent(unrepresented / scale),
             represented_width: percent((cluster.traffic_share - unrepresented) / scale),
-            standing: format!("{represented} of it represented; {} here", count_of(cluster.live, "live example")),
+            standing: format!(
+                "{} of it represented; {} here",
+                shown(&represented(cluster)),
+                count_of(cluster.live, "live example")
+            ),
             exemplars: cluster.exemplars.iter().take(4).map(|text| line(text, 200)).collect(),
             terms: line(&cluster.terms.join(", "), 160),
         }
@@ -117,7 +129,7 @@ impl Card {
 }
 
 /// A cell with the class of its column.
-pub(super) struct Cell {
+pub(super) struct HtmlCell {
     pub(super) text: String,
     pub(super) class: &'static str,
     pub(super) badge: Option<Badge>,
@@ -128,7 +140,7 @@ pub(super) struct HtmlTable {
     pub(super) title: String,
     pub(super) note: Option<String>,
     pub(super) heads: Vec<(String, &'static str)>,
-    pub(super) rows: Vec<Vec<Cell>>,
+    pub(super) rows: Vec<Vec<HtmlCell>>,
     pub(super) more: Option<String>,
 }
 
@@ -142,13 +154,15 @@ impl HtmlTable {
 impl From<Table> for HtmlTable {
     fn from(table: Table) -> Self {
         let more = table.more();
-        let heads: Vec<_> = table.columns.iter().map(|(name, kind)| (name.clone(), class(*kind))).collect();
-        let cell = |(text, (_, kind)): (String, &(String, Kind))| {
-            let badge = if *kind == Kind::Verdict { badge_named(&text) } else { None };
-            Cell { text, class: class(*kind), badge }
+        let heads = table.columns.iter().map(|column| (column.name.clone(), class(column.kind))).collect();
+        let cell = |(cell, column): (&Cell, &Column)| HtmlCell {
+            text: shown(cell),
+            class: class(column.kind),
+            badge: if let Cell::Verdict(verdict) = cell { Some((*verdict).into()) } else { None },
         };
-        let rows = table.rows.into_iter().map(|row| row.into_iter().zip(&table.columns).map(cell).collect()).collect();
-        Self { title: table.title, note: table.note, heads, rows, more }
+        let rows = table.rows.iter().map(|row| row.iter().zip(&table.columns).map(cell).collect()).collect();
+        let note = table.note.as_ref().map(shown);
+        Self { title: table.title, note, heads, rows, more }
     }
 }
 
@@ -173,8 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_verdicts_become_badges() {
-        assert_eq!(badge_named("FAIL").map(|badge| badge.class), Some("fail"));
-        assert!(badge_named("fail").is_none());
+    fn a_verdict_is_a_badge_and_the_same_word_in_a_text_is_not() {
+        let rows = [Cell::from(Verdict::Fail), Cell::from("FAIL")];
+        let table = HtmlTable::from(Table::of("", rows, 9).verdict("Verdict", Cell::clone).table());
+        let badges: Vec<_> = table.rows.iter().map(|row| row[0].badge.map(|badge| badge.class)).collect();
+        assert_eq!(badges, [Some("fail"), None]);
     }
 }

@@ -1,9 +1,8 @@
 //! What a reader needs in order to check or repeat the figures.
 
-use super::{Kind, Table, run_names};
+use super::{Table, run_names};
 use crate::core::domain::{WindowSummary, short};
-use crate::core::report::words::{count, count_of, line, or_nothing, share, whole};
-use crate::core::view::{DecayView, RunsView};
+use crate::core::view::{Cell, DecayView, RunsView, count_of, line};
 
 /// How the figures are made, a sentence each.
 pub(in crate::core::report) const METHOD: [&str; 5] = [
@@ -16,57 +15,44 @@ pub(in crate::core::report) const METHOD: [&str; 5] = [
 
 /// Versions, windows and the parts of traffic left aside, as label and value.
 pub(in crate::core::report) fn fine_print(view: &DecayView) -> Table {
-    let columns = [("What", Kind::Name), ("Value", Kind::Prose)];
+    let text = |text: &str| Cell::line(text, 300);
+    let clustering = view.clustering_version.as_deref().unwrap_or("none: too few records to form clusters");
     let mut rows = vec![
-        ("Dataset", format!("{} @ {}", view.dataset, view.dataset_version)),
-        ("Examples", format!("{}, {} of them live", count_of(view.golden, "example"), count(view.live))),
-        ("Window", window(&view.window)),
-        ("Reference window", view.reference.as_ref().map_or_else(|| "none".into(), window)),
-        ("Embedding model", view.space.clone()),
-        (
-            "Clustering version",
-            view.clustering_version.clone().unwrap_or_else(|| "none: too few records to form clusters".into()),
-        ),
-        ("Traffic in no cluster", share(view.unassigned_share)),
-        ("Traffic with nothing to embed", share(view.not_embeddable_share)),
+        ("Dataset", text(&format!("{} @ {}", view.dataset, view.dataset_version))),
+        ("Examples", format!("{}, {} of them live", count_of(view.golden, "example"), Cell::from(view.live)).into()),
+        ("Window", window(&view.window).into()),
+        ("Reference window", view.reference.as_ref().map_or_else(|| "none".into(), window).into()),
+        ("Embedding model", text(&view.space)),
+        ("Clustering version", text(clustering)),
+        ("Traffic in no cluster", Cell::Share(view.unassigned_share, 1)),
+        ("Traffic with nothing to embed", Cell::Share(view.not_embeddable_share, 1)),
     ];
     if let Some(estimate) = &view.estimate {
-        rows.push(("Estimate taken from run", estimate.run_id.clone()));
-        rows.push(("Estimate assumes", estimate.assumption.clone()));
+        rows.push(("Estimate taken from run", text(&estimate.run_id)));
+        rows.push(("Estimate assumes", text(&estimate.assumption)));
     }
-    let title = format!("{}: versions and windows", line(&view.dataset, 60));
-    Table::new(title, &columns)
-        .rows(rows, usize::MAX, |(label, value)| vec![label.to_owned(), or_nothing(Some(&line(&value, 300)))])
+    Table::of(format!("{}: versions and windows", line(&view.dataset, 60)), rows, usize::MAX)
+        .name("What", |(label, _)| *label)
+        .prose("Value", |(_, value)| value.clone())
+        .table()
 }
 
 /// Where each run came from.
 pub(in crate::core::report) fn runs_fine_print(view: &RunsView) -> Table {
-    let columns = [
-        ("Endpoint", Kind::Name),
-        ("Suite", Kind::Name),
-        ("Dataset", Kind::Name),
-        ("Models", Kind::Name),
-        ("Started", Kind::Name),
-        ("Run", Kind::Name),
-    ];
-    Table::new("Runs: versions", &columns).rows(
-        run_names(view).into_iter().zip(&view.runs),
-        usize::MAX,
-        |(name, run)| {
-            vec![
-                name,
-                line(&format!("{} @ {}", run.suite, short(&run.suite_version, 12)), 100),
-                line(&format!("{} @ {}", run.dataset, short(&run.dataset_version, 12)), 100),
-                or_nothing(Some(&line(&run.models.join(", "), 160))),
-                line(&run.started_at, 40),
-                line(&run.run_id, 60),
-            ]
-        },
-    )
+    let version = |name: &str, version: &str| Cell::line(&format!("{name} @ {}", short(version, 12)), 100);
+    let models = |models: &[String]| (!models.is_empty()).then(|| Cell::line(&models.join(", "), 160));
+    Table::of("Runs: versions", run_names(view).into_iter().zip(&view.runs), usize::MAX)
+        .name("Endpoint", |(name, _)| name.clone())
+        .name("Suite", |(_, run)| version(&run.suite, &run.suite_version))
+        .name("Dataset", |(_, run)| version(&run.dataset, &run.dataset_version))
+        .name("Models", |(_, run)| models(&run.models))
+        .name("Started", |(_, run)| Cell::line(&run.started_at, 40))
+        .name("Run", |(_, run)| Cell::line(&run.run_id, 60))
+        .table()
 }
 
 fn window(summary: &WindowSummary) -> String {
     // Saturates; a weight is never negative.
-    let requests = whole(summary.weight.round() as u64);
+    let requests = Cell::Count(summary.weight.round() as u64);
     format!("{} ({} representing {requests} requests)", summary.window().label(), count_of(summary.records, "record"))
 }

@@ -2,12 +2,15 @@
 
 mod decay;
 mod fine_print;
+mod listings;
 mod runs;
-mod table;
+
+use super::table::{Kind, Table};
 
 pub(super) use decay::{
-    candidates, clusters, coverage, drift, estimates, first_reasons, flagged, flagged_for, gates, shift, unrepresented,
+    candidates, clusters, coverage, drift, estimates, exemplars, first_reasons, flagged, flagged_for, flagged_sheet,
+    gates, represented, shift, unrepresented,
 };
 pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
+pub(super) use listings::{agreement, checks, day, months, queue, queue_sheet, runs, sources, spaces};
 pub(super) use runs::{errors, matrix, misses, outcomes, plan, run_gates, run_names, scores};
-pub(super) use table::{Kind, Table};

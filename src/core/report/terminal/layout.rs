@@ -1,10 +1,15 @@
 //! Lays a table out in columns.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle, Width};
+use comfy_table::{
+    Cell as Shown, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle, Width,
+};
+use unicode_width::UnicodeWidthStr;
 
-use super::wrap::{NARROWEST, columns, wrapped};
-use crate::core::privacy::sanitize::{for_terminal, truncate_chars};
-use crate::core::report::tables::{Kind, Table};
+use super::text::{NARROWEST, Screen, labelled, paragraph, shown};
+use crate::core::privacy::sanitize::truncate_chars;
+use crate::core::report::table::{Kind, Table};
+use crate::core::verdict::Verdict;
+use crate::core::view::Cell;
 
 /// Lines a row may take before it ends in `…`.
 const LINES: usize = 3;
@@ -20,82 +25,103 @@ const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().f
 
 /// The title, the rows, how many rows were left out, and the note. Where the columns do not fit side by side, each row
 /// becomes a list.
-pub(super) fn table_text(table: &Table, width: usize) -> String {
-    let width = width.clamp(NARROWEST, usize::from(u16::MAX));
-    let mut shown = table.clone();
-    for cell in shown.rows.iter_mut().flatten() {
-        *cell = truncate_chars(&for_terminal(cell), CHARS).into_owned();
+pub(super) fn table_text(table: &Table, screen: Screen) -> String {
+    let screen = Screen { width: screen.width.clamp(NARROWEST, usize::from(u16::MAX)), ..screen };
+    let layout = Layout::new(table, screen);
+    let rows = if layout.needed() <= screen.width { layout.side_by_side() } else { layout.listed() };
+    let title = if table.title.is_empty() { String::new() } else { paragraph(table.title.as_str(), screen) };
+    let after = table.more().map(Cell::from).into_iter().chain(table.note.clone());
+    title + &rows + &after.map(|text| paragraph(text, screen)).collect::<String>()
+}
+
+struct Layout<'a> {
+    table: &'a Table,
+    screen: Screen,
+    /// The cells as they are shown, without colour.
+    rows: Vec<Vec<String>>,
+    /// Columns that the longest cell of each column takes, its heading included.
+    widths: Vec<usize>,
+}
+
+impl<'a> Layout<'a> {
+    fn new(table: &'a Table, screen: Screen) -> Self {
+        let cell = |cell: &Cell| truncate_chars(&shown(cell, false), CHARS).into_owned();
+        let rows: Vec<Vec<String>> = table.rows.iter().map(|row| row.iter().map(cell).collect()).collect();
+        let width = |(place, head): (usize, usize)| {
+            rows.iter().filter_map(|row| row.get(place)).map(|cell| cell.width()).fold(head, usize::max)
+        };
+        let widths = table.columns.iter().map(|column| column.name.width()).enumerate().map(width).collect();
+        Self { table, screen, rows, widths }
     }
-    let rows = if needed(&shown, width) <= width { side_by_side(&shown, width) } else { listed(&shown, width) };
-    let after = table.more().into_iter().chain(table.note.clone()).map(|text| wrapped(&text, width, 0));
-    let title = if table.title.is_empty() { String::new() } else { wrapped(&table.title, width, 0) };
-    title + &rows + &after.collect::<String>()
-}
 
-/// Columns the longest cell of a column takes, its heading included.
-fn content_width(table: &Table, place: usize) -> usize {
-    let head = table.columns.get(place).map_or(0, |(name, _)| columns(name));
-    table.rows.iter().filter_map(|row| row.get(place)).map(|cell| columns(cell)).fold(head, usize::max)
-}
-
-/// Whether a column never wraps: figures, verdicts, ids, and names that are short.
-fn is_rigid(table: &Table, place: usize, width: usize) -> bool {
-    match table.columns.get(place) {
-        Some((_, Kind::Number | Kind::Verdict | Kind::Id)) => true,
-        Some((_, Kind::Name)) => content_width(table, place) <= width / 4,
-        Some((_, Kind::Prose)) | None => false,
+    /// Every column with its kind, the room it needs, and whether it never wraps: figures, verdicts, ids, and names that
+    /// are short.
+    fn columns(&self) -> impl Iterator<Item = (Kind, usize, bool)> {
+        self.table.columns.iter().zip(&self.widths).map(|(column, width)| {
+            let rigid = match column.kind {
+                Kind::Number | Kind::Verdict | Kind::Id => true,
+                Kind::Name => *width <= self.screen.width / 4,
+                Kind::Prose => false,
+            };
+            (column.kind, GAP + if rigid { *width } else { (*width).min(TEXT) }, rigid)
+        })
     }
-}
 
-/// Columns the table needs at least.
-fn needed(table: &Table, width: usize) -> usize {
-    let least = |place| {
-        let content = content_width(table, place);
-        GAP + if is_rigid(table, place, width) { content } else { content.min(TEXT) }
-    };
-    (0..table.columns.len()).map(least).sum()
-}
-
-fn side_by_side(table: &Table, width: usize) -> String {
-    let mut out = comfy_table::Table::new();
-    // Whether there is a terminal is the caller's business: nothing here asks for one.
-    out.force_no_tty().load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
-    out.set_width(u16::try_from(width).unwrap_or(u16::MAX)).set_truncation_indicator("…");
-    out.set_header(table.columns.iter().map(|(name, kind)| Cell::new(name).set_alignment(alignment(*kind))));
-    for cells in &table.rows {
-        let cells =
-            cells.iter().zip(&table.columns).map(|(text, (_, kind))| Cell::new(text).set_alignment(alignment(*kind)));
-        let mut row = Row::from(cells.collect::<Vec<_>>());
-        row.max_height(LINES);
-        out.add_row(row);
+    /// Columns of the screen that the table needs at least.
+    fn needed(&self) -> usize {
+        self.columns().map(|(_, least, _)| least).sum()
     }
-    for place in 0..table.columns.len() {
-        if let Some(column) = out.column_mut(place) {
+
+    fn side_by_side(&self) -> String {
+        let mut out = comfy_table::Table::new();
+        // Whether there is a terminal is the caller's business: nothing here looks for one.
+        out.style_text_only();
+        out.force_no_tty().load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
+        if self.screen.colour {
+            out.enforce_styling();
+        }
+        out.set_width(u16::try_from(self.screen.width).unwrap_or(u16::MAX)).set_truncation_indicator("…");
+        out.set_header(self.table.columns.iter().map(|column| aligned(&column.name, column.kind)));
+        for (texts, cells) in self.rows.iter().zip(&self.table.rows) {
+            let columns = texts.iter().zip(cells).zip(&self.table.columns);
+            let cells = columns.map(|((text, cell), column)| coloured(aligned(text, column.kind), cell));
+            let mut row = Row::from(cells.collect::<Vec<_>>());
+            row.max_height(LINES);
+            out.add_row(row);
+        }
+        for (column, (_, least, rigid)) in out.column_iter_mut().zip(self.columns()) {
             column.set_padding((0, GAP as u16));
-            let least = Width::Fixed(content_width(table, place).min(TEXT) as u16 + GAP as u16);
-            let rigid = is_rigid(table, place, width);
-            column.set_constraint(if rigid {
-                ColumnConstraint::ContentWidth
-            } else {
-                ColumnConstraint::LowerBoundary(least)
-            });
+            let least = ColumnConstraint::LowerBoundary(Width::Fixed(least as u16));
+            column.set_constraint(if rigid { ColumnConstraint::ContentWidth } else { least });
         }
+        out.lines().map(|text| format!("{}\n", text.trim_end())).collect()
     }
-    out.lines().map(|text| format!("{}\n", text.trim_end())).collect()
+
+    fn listed(&self) -> String {
+        let head = self.table.columns.iter().map(|column| column.name.width()).max().unwrap_or(0);
+        let mut out = String::new();
+        for (texts, cells) in self.rows.iter().zip(&self.table.rows) {
+            out.push_str(&format!("{}\n", "─".repeat(self.screen.width)));
+            for ((text, cell), column) in texts.iter().zip(cells).zip(&self.table.columns) {
+                let label = format!("{}{}  ", column.name, " ".repeat(head - column.name.width()));
+                let cell = if matches!(cell, Cell::Verdict(_)) { cell.clone() } else { text.as_str().into() };
+                out.push_str(&labelled(&label, cell, self.screen, head + 2));
+            }
+        }
+        out
+    }
 }
 
-fn alignment(kind: Kind) -> CellAlignment {
-    if kind == Kind::Number { CellAlignment::Right } else { CellAlignment::Left }
+fn aligned(text: &str, kind: Kind) -> Shown {
+    Shown::new(text).set_alignment(if kind == Kind::Number { CellAlignment::Right } else { CellAlignment::Left })
 }
 
-fn listed(table: &Table, width: usize) -> String {
-    let head = table.columns.iter().map(|(name, _)| columns(name)).max().unwrap_or(0);
-    let mut out = String::new();
-    for cells in &table.rows {
-        out.push_str(&format!("{}\n", "─".repeat(width)));
-        for (text, (name, _)) in cells.iter().zip(&table.columns) {
-            out.push_str(&wrapped(&format!("{name:<head$}  {text}"), width, head + 2));
-        }
-    }
-    out
+fn coloured(shown: Shown, cell: &Cell) -> Shown {
+    let Cell::Verdict(verdict) = cell else { return shown };
+    shown.fg(match verdict {
+        Verdict::Pass => comfy_table::Color::DarkGreen,
+        Verdict::Fail => comfy_table::Color::DarkRed,
+        Verdict::Inconclusive => comfy_table::Color::DarkYellow,
+        Verdict::Incomplete => comfy_table::Color::DarkMagenta,
+    })
 }

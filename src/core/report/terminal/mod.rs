@@ -1,21 +1,25 @@
 //! Tables and lines for a terminal of a given width.
 
 mod layout;
-mod plain;
-mod wrap;
+mod listings;
+mod text;
 
-use super::tables::{self, Table};
-use super::words::{count, count_of, line};
-use crate::core::view::{DecayView, PlanView, RunsView, summary};
+use super::table::Table;
+use super::tables;
+use crate::core::view::{Cell, DecayView, PlanView, RunsView, count_of, summary_phrase};
 use layout::table_text;
-pub use plain::plain_table;
-use wrap::{coloured, wrapped};
+pub use listings::{
+    cache_text, diff_text, doctor_text, embedder_text, imported_text, lint_text, list_text, lock_text, migration_text,
+    months_text, queue_example_text, queue_text, traffic_text,
+};
+pub use text::{Screen, terminal_headline};
+use text::{labelled, paragraph};
 
 /// Rows shown of a long table; every format that goes to a file shows more.
 const ROWS: usize = 10;
 
-/// The quality half as tables no wider than `width` columns (at least 40), without escape sequences unless `colour`.
-pub fn terminal_runs(view: &RunsView, width: usize, colour: bool) -> String {
+/// The quality half as tables.
+pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
     let columns = [
         "Endpoint",
         "Verdict",
@@ -29,112 +33,123 @@ pub fn terminal_runs(view: &RunsView, width: usize, colour: bool) -> String {
         "Cost",
         "Cached",
     ];
-    let outcomes = tables::outcomes(view).only(&columns);
-    let misses = tables::misses(view, 5).only(&["Endpoint", "Example", "Input", "Expected", "Answered"]);
-    let first = [tables::matrix(view), tables::scores(view), tables::run_gates(view)];
-    let second = [outcomes, tables::errors(view), misses];
-    blocks(&[first.as_slice(), second.as_slice()].concat(), width, colour)
+    let tables = [
+        tables::matrix(view),
+        tables::scores(view),
+        tables::run_gates(view),
+        tables::outcomes(view).only(&columns),
+        tables::errors(view),
+        tables::misses(view, 5).only(&["Endpoint", "Example", "Input", "Expected", "Answered"]),
+    ];
+    blocks(&tables, screen)
 }
 
-/// What a run would ask, as a table no wider than `width` columns (at least 40).
-pub fn terminal_plan(view: &PlanView, width: usize) -> String {
-    blocks(&[tables::plan(view)], width, false)
+/// What a run would send, as a table.
+pub fn terminal_plan(view: &PlanView, screen: Screen) -> String {
+    blocks(&[tables::plan(view)], screen)
 }
 
-/// The decay half as tables no wider than `width` columns (at least 40), without escape sequences unless `colour`.
-pub fn terminal_decay(view: &DecayView, width: usize, colour: bool) -> String {
+/// The decay half as tables.
+pub fn terminal_decay(view: &DecayView, screen: Screen) -> String {
     let unrepresented =
         tables::unrepresented(view, ROWS).only(&["Cluster", "Share", "Represented", "Live", "Typical requests"]);
     let flagged = tables::flagged(view, ROWS).only(&["Example", "Reason", "Score", "Input", "Evidence"]);
     let candidates = tables::candidates(view, 5).only(&["Gain", "Cluster", "Request"]);
-    let first = [unrepresented, tables::coverage(view)];
-    let second = [flagged, candidates, tables::gates(view), tables::shift(view)];
-    let mut out = format!("{}\n", wrapped(&line(&summary(view), 600), width, 0));
-    out.push_str(&blocks(&first, width, colour));
-    let flags = format!("{} of {} live.", count(view.live), count_of(view.golden, "example"));
+    let mut out = format!("{}\n", paragraph(summary_phrase(view), screen));
+    out.push_str(&blocks(&[unrepresented, tables::coverage(view)], screen));
+    let flags = format!("{} of {} live.", Cell::from(view.live), count_of(view.golden, "example"));
     for note in std::iter::once(&flags).chain(&view.notes) {
-        out.push_str(&wrapped(&format!("- {}", line(note, 300)), width, 2));
+        out.push_str(&labelled("- ", Cell::line(note, 300), screen, 2));
     }
-    let second = blocks(&second, width, colour);
+    let second = blocks(&[flagged, candidates, tables::gates(view), tables::shift(view)], screen);
     if second.is_empty() { out } else { format!("{out}\n{second}") }
 }
 
-/// The headline, long lines wrapped at `width` columns (at least 40) under their text; verdicts coloured if `colour`.
-pub fn terminal_headline(lines: &[String], width: usize, colour: bool) -> String {
-    let text: String = lines.iter().map(|text| wrapped(text, width, wrap::LABEL)).collect();
-    if colour { coloured(&text) } else { text }
-}
-
-fn blocks(tables: &[Table], width: usize, colour: bool) -> String {
+fn blocks(tables: &[Table], screen: Screen) -> String {
     let shown: Vec<_> =
-        tables.iter().filter(|table| !table.rows.is_empty()).map(|table| table_text(table, width)).collect();
-    let text = shown.join("\n");
-    if colour { coloured(&text) } else { text }
+        tables.iter().filter(|table| !table.rows.is_empty()).map(|table| table_text(table, screen)).collect();
+    shown.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::super::fixture::{assert_no_control, empty, rich};
-    use super::wrap::columns;
     use super::*;
 
-    fn everything(width: usize, colour: bool) -> String {
+    fn plain(width: usize) -> Screen {
+        Screen { width, colour: false }
+    }
+
+    fn everything(screen: Screen) -> String {
         let mut out = String::new();
         for report in [rich(), empty()] {
-            out.push_str(&terminal_headline(&report.headline, width, colour));
+            out.push_str(&terminal_headline(&report.headline, screen));
             out.push('\n');
-            out.extend(report.quality.iter().map(|runs| terminal_runs(runs, width, colour)));
+            out.extend(report.quality.iter().map(|runs| terminal_runs(runs, screen)));
             out.push('\n');
-            out.extend(report.decay.iter().map(|view| terminal_decay(view, width, colour)));
+            out.extend(report.decay.iter().map(|view| terminal_decay(view, screen)));
         }
         out
     }
 
     #[test]
     fn the_headline_in_a_terminal() {
-        insta::assert_snapshot!(terminal_headline(&rich().headline, 80, false));
+        insta::assert_snapshot!(terminal_headline(&rich().headline, plain(80)));
     }
 
     #[test]
     fn runs_in_a_terminal() {
-        insta::assert_snapshot!(terminal_runs(&rich().quality.unwrap(), 80, false));
+        insta::assert_snapshot!(terminal_runs(&rich().quality.unwrap(), plain(80)));
     }
 
     #[test]
     fn decay_in_a_terminal() {
-        insta::assert_snapshot!(terminal_decay(&rich().decay[0], 80, false));
+        insta::assert_snapshot!(terminal_decay(&rich().decay[0], plain(80)));
     }
 
     #[test]
     fn decay_in_a_wide_terminal() {
-        insta::assert_snapshot!(terminal_decay(&rich().decay[0], 140, false));
+        insta::assert_snapshot!(terminal_decay(&rich().decay[0], plain(140)));
     }
 
     #[test]
     fn nothing_measured_in_a_terminal() {
-        insta::assert_snapshot!(terminal_decay(&empty().decay[0], 80, false));
+        insta::assert_snapshot!(terminal_decay(&empty().decay[0], plain(80)));
     }
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
         for width in [40, 60, 80, 100, 200] {
-            for text in everything(width, false).lines() {
-                assert!(columns(text) <= width, "{width}: {} {text}", columns(text));
+            for text in everything(plain(width)).lines() {
+                assert!(text.width() <= width, "{width}: {} {text}", text.width());
             }
         }
     }
 
     #[test]
     fn nothing_in_the_text_steers_the_terminal() {
-        assert_no_control(&everything(80, false));
+        assert_no_control(&everything(plain(80)));
+    }
+
+    #[test]
+    fn only_verdicts_are_coloured_and_no_word_of_a_model() {
+        let mut runs = rich().quality.unwrap();
+        runs.runs[0].misses[0].output = "PASS or FAIL".into();
+        runs.runs[0].notes = vec!["the model said FAIL".into()];
+        let text = terminal_runs(&runs, Screen { width: 160, colour: true });
+        assert!(text.contains("PASS or FAIL") && text.contains("said FAIL"), "{text}");
     }
 
     #[test]
     fn colour_adds_nothing_but_colour_to_verdicts() {
-        let plain = everything(80, false);
-        let colourful = everything(80, true);
-        assert!(colourful.contains("\u{1b}[31mFAIL\u{1b}[0m"));
-        let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
-        assert_eq!(codes.replace_all(&colourful, ""), plain);
+        for width in [40, 80, 160] {
+            let colourful = everything(Screen { width, colour: true });
+            assert!(colourful.contains("\u{1b}[31mFAIL\u{1b}[0m"));
+            let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
+            assert_eq!(codes.replace_all(&colourful, ""), everything(plain(width)));
+            assert_eq!(codes.find_iter(&colourful).count() % 2, 0);
+        }
     }
 }

@@ -1,0 +1,155 @@
+//! Tables of the small listings of the command line.
+
+use super::Table;
+use crate::core::domain::short;
+use crate::core::view::{
+    AgreementView, Cell, CoverageView, DecayView, DoctorView, EmbedderView, ListView, Phrase, QueueRow, QueueView,
+    TrafficView, phrase,
+};
+
+/// Characters of a run's id that are shown: its time and enough of its random part to tell runs apart. Every command
+/// takes the beginning of an id.
+const RUN_ID: usize = 18;
+
+/// Runs of a workspace.
+pub(in crate::core::report) fn runs(view: &ListView) -> Table {
+    Table::of("", &view.runs, usize::MAX)
+        .id("run", |run| short(&run.run_id, RUN_ID))
+        .name("suite", |run| run.suite.as_str())
+        .name("endpoint", |run| match &run.prompt {
+            Some(prompt) => format!("{} · {prompt}", run.endpoint),
+            None => run.endpoint.clone(),
+        })
+        .id("dataset", |run| format!("{}@{}", run.dataset, short(&run.dataset_version, 6)))
+        .id("started", |run| run.started_at.get(..16).unwrap_or(&run.started_at).replace('T', " "))
+        .name("examples", |run| match run.finished {
+            true => run.total.to_string(),
+            false => format!("{}/{} unfinished", run.done, run.total),
+        })
+        .table()
+}
+
+/// Flags of the review queue.
+pub(in crate::core::report) fn queue(view: &QueueView) -> Table {
+    Table::of("", &view.flags, usize::MAX)
+        .id("dataset", |flag| flag.dataset.as_str())
+        .id("example", |flag| flag.example_id.as_str())
+        .id("reason", |flag| flag.code.name())
+        .number("score", |flag| Cell::Number(flag.score, 2))
+        .prose("input", |flag| Cell::line(&flag.input, 300))
+        .table()
+}
+
+/// The same for a spreadsheet, with all there is to know.
+pub(in crate::core::report) fn queue_sheet(view: &QueueView) -> Table {
+    let text = |pick: fn(&QueueRow) -> &str| move |flag: &&QueueRow| pick(flag).to_owned();
+    Table::of("", &view.flags, usize::MAX)
+        .name("dataset", text(|flag| &flag.dataset))
+        .name("example_id", text(|flag| &flag.example_id))
+        .name("state", text(|flag| flag.state.name()))
+        .name("code", text(|flag| flag.code.name()))
+        .number("score", |flag| flag.score.to_string())
+        .number("threshold", |flag| flag.threshold.to_string())
+        .prose("evidence", text(|flag| &flag.evidence))
+        .name("first_seen", text(|flag| &flag.first_seen))
+        .name("last_seen", text(|flag| &flag.last_seen))
+        .prose("input", text(|flag| &flag.input))
+        .prose("expected", text(|flag| &flag.expected))
+        .table()
+}
+
+/// Sources of traffic.
+pub(in crate::core::report) fn sources(view: &TrafficView) -> Table {
+    Table::of("", &view.sources, usize::MAX)
+        .name("source", |source| source.source.as_str())
+        .number("records", |source| source.records)
+        .number("requests", |source| source.weight.round() as u64)
+        .number("distinct", |source| source.distinct_inputs)
+        .number("users", |source| source.groups)
+        .id("first", |source| day(&source.first))
+        .id("last", |source| day(&source.last))
+        .number("rejected", |source| source.rejected)
+        .table()
+}
+
+/// The day of a time.
+pub(in crate::core::report) fn day(time: &str) -> &str {
+    time.get(..10).unwrap_or(time)
+}
+
+/// Embedding spaces with something stored.
+pub(in crate::core::report) fn spaces(view: &EmbedderView) -> Table {
+    Table::of("", &view.stored, usize::MAX)
+        .id("embedding model", |row| format!("{}{}", row.space.id, if row.serving { " (in use)" } else { "" }))
+        .name("embedder", |row| row.embedder.as_str())
+        .number("vectors", |row| row.vectors)
+        .number("measurements", |row| row.measurements)
+        .id("last", |row| row.last_measurement.as_deref().map_or("", day))
+        .table()
+}
+
+/// How far two embedding spaces agree on a dataset.
+pub(in crate::core::report) fn agreement(view: &AgreementView) -> Table {
+    const NONE: &str = "not measured";
+    let number = |value: Option<f64>| value.map_or(NONE.into(), |value| Cell::Number(value, 2));
+    let coverage = |coverage: Option<CoverageView>| coverage.map_or(phrase![NONE], in_brackets);
+    let (before, after) = view.coverage;
+    let gap = before
+        .zip(after)
+        .map_or_else(String::new, |(before, after)| format!("{:+.0} points", 100.0 * (after.value - before.value)));
+    let flags = &view.flags;
+    let none = || phrase![""];
+    let rows = [
+        ("coverage", coverage(before), coverage(after), phrase![gap]),
+        (
+            "flags",
+            phrase![flags.before_only + flags.shared],
+            phrase![flags.after_only + flags.shared],
+            phrase![flags.shared, " the same"],
+        ),
+        (
+            "clusters",
+            phrase![view.clusters.0],
+            phrase![view.clusters.1],
+            phrase![number(view.cluster_agreement), " (adjusted Rand)"],
+        ),
+        ("neighbours", none(), none(), phrase![number(view.neighbour_overlap), " of the 10 nearest shared"]),
+    ];
+    Table::of("", rows, usize::MAX)
+        .name("measure", |(measure, ..)| *measure)
+        .name("before", |(_, before, ..)| before.clone())
+        .name("after", |(_, _, after, _)| after.clone())
+        .name("agreement", |(.., agreement)| agreement.clone())
+        .table()
+}
+
+/// `51 % (22–86)`.
+fn in_brackets(coverage: CoverageView) -> Phrase {
+    let CoverageView { value, lo, hi } = coverage;
+    phrase![Cell::Share(value, 0), " (", Cell::Interval(lo * 100.0, hi * 100.0, 0), ")"]
+}
+
+/// What a check of the workspace found.
+pub(in crate::core::report) fn checks(view: &DoctorView) -> Table {
+    Table::of("", &view.checks, usize::MAX)
+        .id("state", |check| check.state.name())
+        .name("what", |check| format!("{} {}", check.area.name(), check.name).trim_end().to_owned())
+        .prose("seen", |check| match &check.hint {
+            Some(hint) => Cell::line(&format!("{}; hint: {hint}", check.detail), 300),
+            None => Cell::line(&check.detail, 300),
+        })
+        .table()
+}
+
+/// Decay of one dataset, window by window.
+pub(in crate::core::report) fn months(views: &[DecayView]) -> Table {
+    Table::of("", views, usize::MAX)
+        .id("month", |view| view.window.window().label())
+        .number("karats", |view| view.karats.map(|karats| Cell::Number(karats, 1)))
+        .name("represented", |view| view.coverage.map(in_brackets))
+        .name("gap to June", |view| view.drift_gap.map(|gap| format!("{:+.0} points", -gap.value * 100.0)))
+        .name("alarm", |view| view.alarm.map(|alarm| if alarm { "yes" } else { "no" }))
+        .number("flagged", |view| view.examples.len())
+        .name("unrepresented", |view| format!("{} clusters", view.unrepresented().count()))
+        .table()
+}

@@ -1,0 +1,180 @@
+//! The small listings of the command line.
+
+use super::layout::table_text;
+use super::tables;
+use super::text::{Screen, paragraph};
+use crate::core::domain::short;
+use crate::core::golden::{ChangeKind, DatasetDiff};
+use crate::core::privacy::sanitize::for_terminal;
+use crate::core::view::{
+    CacheView, CheckState, DecayView, DiffView, DoctorView, EmbedderView, ImportedView, LintedView, ListView,
+    MigrationView, QueueView, TrafficView, count_of,
+};
+
+/// `label      value`, on one line.
+fn fact(label: &str, value: &str) -> String {
+    format!("{label:<10} {}\n", for_terminal(value))
+}
+
+/// What a workspace holds.
+pub fn list_text(view: &ListView, screen: Screen) -> String {
+    let or_none = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let endpoints = view.endpoints.iter().map(|endpoint| format!("{} ({})", endpoint.name, endpoint.r#type));
+    let head = fact("datasets", &or_none(&view.datasets))
+        + &fact("suites", &or_none(&view.suites))
+        + &fact("endpoints", &or_none(&endpoints.collect::<Vec<_>>()));
+    head + &if view.runs.is_empty() { fact("runs", "none") } else { table_text(&tables::runs(view), screen) }
+}
+
+/// The review queue.
+pub fn queue_text(view: &QueueView, screen: Screen) -> String {
+    table_text(&tables::queue(view), screen)
+}
+
+/// The flags of one example.
+pub fn queue_example_text(view: &QueueView) -> String {
+    let Some(first) = view.flags.first() else { return String::new() };
+    let mut text = format!(
+        "{} / {}\n  input     {}\n  expected  {}\n",
+        for_terminal(&first.dataset),
+        for_terminal(&first.example_id),
+        for_terminal(&first.input),
+        for_terminal(&first.expected)
+    );
+    for flag in &view.flags {
+        text.push_str(&format!(
+            "  {} ({}, score {:.2}, flagged from {:.2}, since {})\n    {}\n",
+            flag.code.name(),
+            flag.state.name(),
+            flag.score,
+            flag.threshold,
+            tables::day(&flag.first_seen),
+            for_terminal(&flag.evidence)
+        ));
+    }
+    text
+}
+
+/// The response cache.
+pub fn cache_text(view: &CacheView) -> String {
+    let span = match (&view.oldest, &view.newest) {
+        (Some(oldest), Some(newest)) => format!(", given from {oldest} to {newest}"),
+        _ => String::new(),
+    };
+    let CacheView { answers, serving, ttl_seconds, .. } = view;
+    format!("{answers} answers{span}; {serving} of them are young enough to be used (cache.ttl is {ttl_seconds} s)\n")
+}
+
+/// The embedder in use, and what is stored.
+pub fn embedder_text(view: &EmbedderView, screen: Screen) -> String {
+    let pinned = if view.pinned { "pinned in karat.lock" } else { "not pinned; `karat dataset lock` pins it" };
+    let mut text = fact("embedder", &view.embedder);
+    text.push_str(&fact("model", &format!("{} ({pinned})", view.space.id)));
+    for (part, value) in &view.space.parts {
+        text.push_str(&fact("", &format!("{part}: {value}")));
+    }
+    text + &if view.stored.is_empty() {
+        fact("stored", "nothing yet")
+    } else {
+        format!("\n{}", table_text(&tables::spaces(view), screen))
+    }
+}
+
+/// A migration to another embedding model.
+pub fn migration_text(view: &MigrationView, screen: Screen) -> String {
+    let (from, to) = (&view.from, &view.to);
+    let mut text = fact("from", &format!("{} ({})", from.embedder, from.space));
+    text.push_str(&fact("to", &format!("{} ({})", to.embedder, to.space)));
+    text.push_str(&fact("texts", &format!("{}, {} of them embedded now", view.texts, view.embedded)));
+    for dataset in &view.datasets {
+        text.push_str(&format!("\n{}\n", for_terminal(&dataset.dataset)));
+        text.push_str(&table_text(&tables::agreement(dataset), screen));
+    }
+    for note in &view.notes {
+        text.push_str(&format!("\nnote: {}\n", for_terminal(note)));
+    }
+    let used = if view.cut_over { to } else { from };
+    text.push_str(&format!("\n{} is in use ({})\n", for_terminal(&used.embedder), used.space));
+    if !view.cut_over && from.space != to.space {
+        text.push_str(&format!("switch with `karat embedder migrate {} --cut-over`\n", for_terminal(&to.embedder)));
+    }
+    text
+}
+
+/// Sources of traffic.
+pub fn traffic_text(view: &TrafficView, screen: Screen) -> String {
+    table_text(&tables::sources(view), screen)
+}
+
+/// One imported file.
+pub fn imported_text(view: &ImportedView) -> String {
+    let ImportedView { file, source, rows, new, known, .. } = view;
+    let (file, source) = (for_terminal(file), for_terminal(source));
+    let mut text = format!("{file}: {rows} rows into \"{source}\": {new} new, {known} known already");
+    if !view.redacted.is_empty() {
+        let kinds = view.redacted.iter().map(|(kind, count)| format!("{count} {}", kind.as_str().replace('_', " ")));
+        text.push_str(&format!("; redacted {}", kinds.collect::<Vec<_>>().join(", ")));
+    }
+    text.push('\n');
+    for reject in &view.rejected {
+        text.push_str(&format!("  {file}:{}: rejected: {}\n", reject.line, for_terminal(&reject.reason)));
+    }
+    text
+}
+
+/// What was found in one dataset.
+pub fn lint_text(view: &LintedView) -> String {
+    let path = for_terminal(&view.path);
+    let mut text = String::new();
+    for row in &view.bad_rows {
+        text.push_str(&format!("{path}:{}: bad row: {}\n", row.line, for_terminal(&row.message)));
+    }
+    for finding in &view.findings {
+        let lines: Vec<_> = finding.lines.iter().map(u64::to_string).collect();
+        let message = format!("{} ({})", finding.message, finding.ids.join(", "));
+        text.push_str(&format!("{path}:{}: {}: {}\n", lines.join(","), finding.kind.name(), for_terminal(&message)));
+    }
+    let found = match view.bad_rows.len() + view.findings.len() {
+        0 => "nothing found".to_owned(),
+        problems => count_of(problems, "finding"),
+    };
+    let version = short(&view.version, 6);
+    text + &format!("{}@{version}: {} examples, {found}\n", view.dataset, view.examples)
+}
+
+/// What locking a dataset changed: `None` where it was not locked before.
+pub fn lock_text(label: &str, examples: usize, changes: Option<&DatasetDiff>) -> String {
+    let said = match changes {
+        None => "locked for the first time".to_owned(),
+        Some(changes) if changes.changes.is_empty() => "unchanged".to_owned(),
+        Some(changes) => change_counts(changes),
+    };
+    format!("{}: {examples} examples, {said}\n", for_terminal(label))
+}
+
+fn change_counts(diff: &DatasetDiff) -> String {
+    let kinds = [ChangeKind::Added, ChangeKind::Removed, ChangeKind::Relabelled, ChangeKind::Edited];
+    kinds.map(|kind| format!("{} {}", diff.count(kind), kind.name())).join(", ")
+}
+
+/// What changed between two versions of a dataset.
+pub fn diff_text(view: &DiffView) -> String {
+    let mut text = format!("{} → {}\n", for_terminal(&view.before), for_terminal(&view.after));
+    for change in &view.diff.changes {
+        text.push_str(&format!("  {:<11} {}\n", change.kind.name(), for_terminal(&change.id)));
+    }
+    text + &format!("{}, {} unchanged\n", change_counts(&view.diff), view.diff.unchanged)
+}
+
+/// What a check of the workspace found.
+pub fn doctor_text(view: &DoctorView, screen: Screen) -> String {
+    let count = |state: CheckState| view.checks.iter().filter(|check| check.state == state).count();
+    let (warnings, failures) = (count(CheckState::Warning), count(CheckState::Failure));
+    let counts = format!("{} checks, {warnings} warnings, {failures} failures", view.checks.len());
+    format!("{}\n{}", table_text(&tables::checks(view), screen), paragraph(counts, screen))
+}
+
+/// Decay of one dataset, window by window.
+pub fn months_text(views: &[DecayView], screen: Screen) -> String {
+    table_text(&tables::months(views), screen)
+}

@@ -1,0 +1,86 @@
+//! What a workspace holds, and what its response cache does.
+
+use serde::Serialize;
+
+/// The JSON form of `karat list --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListView {
+    /// `karat.list/1`.
+    pub schema: &'static str,
+    /// Names of the datasets.
+    pub datasets: Vec<String>,
+    /// Names of the suites.
+    pub suites: Vec<String>,
+    /// The endpoints of `karat.yaml`.
+    pub endpoints: Vec<EndpointRow>,
+    /// Runs, the newest first.
+    pub runs: Vec<RunRow>,
+}
+
+impl ListView {
+    /// Gathers what there is.
+    pub fn new(datasets: Vec<String>, suites: Vec<String>, endpoints: Vec<EndpointRow>, runs: Vec<RunRow>) -> Self {
+        Self { schema: "karat.list/1", datasets, suites, endpoints, runs }
+    }
+}
+
+/// An endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndpointRow {
+    /// Its name.
+    pub name: String,
+    /// Its type, such as `openai`.
+    pub r#type: &'static str,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunRow {
+    /// Globally unique id.
+    pub run_id: String,
+    /// Suite name.
+    pub suite: String,
+    /// Endpoint name.
+    pub endpoint: String,
+    /// Name of the prompt, where the suite has several.
+    pub prompt: Option<String>,
+    /// Trials per example.
+    pub repeats: u32,
+    /// Dataset name.
+    pub dataset: String,
+    /// Hash of the dataset.
+    pub dataset_version: String,
+    /// When it started (RFC 3339).
+    pub started_at: String,
+    /// Whether every example has an outcome.
+    pub finished: bool,
+    /// Outcomes recorded.
+    pub done: usize,
+    /// Outcomes expected.
+    pub total: usize,
+}
+
+/// The JSON form of `karat cache stats --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CacheView {
+    /// `karat.cache/1`.
+    pub schema: &'static str,
+    /// Answers that are found by their request.
+    pub answers: u64,
+    /// Those that are young enough to be used.
+    pub serving: u64,
+    /// How long an answer is used; 0 for never.
+    pub ttl_seconds: u64,
+    /// When the oldest was given (RFC 3339).
+    pub oldest: Option<String>,
+    /// When the newest was given (RFC 3339).
+    pub newest: Option<String>,
+}
+
+impl CacheView {
+    /// Of `answers`, `young` are younger than `ttl_seconds`.
+    pub fn new(answers: u64, young: u64, ttl_seconds: u64, oldest: Option<String>, newest: Option<String>) -> Self {
+        let serving = if ttl_seconds == 0 { 0 } else { young };
+        Self { schema: "karat.cache/1", answers, serving, ttl_seconds, oldest, newest }
+    }
+}
