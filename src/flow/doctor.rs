@@ -9,7 +9,7 @@ use super::run::{ApiProbe, eol_warning, probe_endpoint};
 use super::{Event, Events, Workspace};
 use crate::core::domain::{Failure, nearest};
 use crate::core::view::{Check, CheckArea, CheckState, DoctorView};
-use crate::edge::config::{EndpointDefinition, EndpointSettings, definition_of_id};
+use crate::edge::config::{EndpointDefinition, EndpointSettings, ReplayDefinition, definition_of_id};
 use crate::edge::dataset::{dataset_names, read_lock};
 use crate::edge::endpoint::Replay;
 use crate::edge::files::free_space;
@@ -187,15 +187,15 @@ async fn endpoint(
         );
     }
     match &definition.settings {
-        EndpointSettings::Baseline { .. } => checks.push(ok("is built in".into())),
-        EndpointSettings::Replay { cassette } => {
+        EndpointSettings::Baseline(_) => checks.push(ok("is built in".into())),
+        EndpointSettings::Replay(ReplayDefinition { cassette }) => {
             let opened = Replay::open(name.to_owned(), &workspace.config.root.join(cassette));
             checks.push(opened.map_or_else(
                 |failure| failed(CheckArea::Endpoint, name, &failure),
                 |replay| ok(format!("{} recorded answers", replay.entries())),
             ));
         }
-        EndpointSettings::Exec { command, .. } => checks.push(program(workspace, name, command)),
+        EndpointSettings::Exec(exec) => checks.push(program(workspace, name, &exec.command)),
         EndpointSettings::Api(_) if offline => checks.push(ok("not asked (--offline)".into())),
         EndpointSettings::Api(api) => checks.extend(probe(workspace, name, api).await),
     }

@@ -1,7 +1,7 @@
 //! Builds the embedder that a workspace defines.
 
 use crate::core::domain::Failure;
-use crate::edge::config::{ModelDefinition, Secrets, WorkspaceConfig};
+use crate::edge::config::{ModelDefinition, Secrets, ServerDefinition, WorkspaceConfig};
 use crate::edge::embed::{EmbedderSettings, ModelSettings, Prepared, RemoteSettings, open};
 use crate::edge::net::{ClientOptions, RetryPolicy, client};
 
@@ -20,7 +20,7 @@ pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Secrets, name: &str) 
         ModelDefinition::HashedNgrams => ModelSettings::HashedNgrams,
         ModelDefinition::Model2Vec(folder) => ModelSettings::Model2Vec(folder.clone()),
         ModelDefinition::Bert(folder, max_tokens) => ModelSettings::Bert(folder.clone(), *max_tokens),
-        remote @ ModelDefinition::OpenAi { .. } => remote_model(secrets, name, remote)?,
+        ModelDefinition::OpenAi(server) => remote_model(secrets, name, server)?,
     };
     open(EmbedderSettings {
         model,
@@ -30,38 +30,25 @@ pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Secrets, name: &str) 
     })
 }
 
-fn remote_model(secrets: &Secrets, name: &str, definition: &ModelDefinition) -> Result<ModelSettings, Failure> {
-    let ModelDefinition::OpenAi {
-        base_url,
-        model,
-        api_key,
-        headers,
-        dimensions,
-        batch,
-        requests_per_minute,
-        timeout,
-        max_retries,
-    } = definition
-    else {
-        return Err(Failure::other("only a server has an address"));
-    };
+fn remote_model(secrets: &Secrets, name: &str, server: &ServerDefinition) -> Result<ModelSettings, Failure> {
     let expand = |part: &str, text: &str| secrets.expand(&format!("embedders.{name}.{part}"), text);
-    let headers = headers
+    let headers = server
+        .headers
         .iter()
         .map(|(header, value)| Ok((header.clone(), expand(&format!("headers.{header}"), value)?.into())))
         .collect::<Result<_, Failure>>()?;
     let settings = RemoteSettings {
         name: name.to_owned(),
-        base_url: expand("base_url", base_url)?,
-        model: expand("model", model)?,
-        api_key: api_key.as_ref().map(|text| expand("api_key", text).map(Into::into)).transpose()?,
+        base_url: expand("base_url", &server.base_url)?,
+        model: expand("model", &server.model)?,
+        api_key: server.api_key.as_ref().map(|text| expand("api_key", text).map(Into::into)).transpose()?,
         headers,
-        dimensions: *dimensions,
-        batch: *batch,
-        requests_per_minute: *requests_per_minute,
-        timeout: *timeout,
-        retry: RetryPolicy { max_retries: *max_retries, ..RetryPolicy::default() },
+        dimensions: server.dimensions,
+        batch: server.batch,
+        requests_per_minute: server.requests_per_minute,
+        timeout: server.timeout,
+        retry: RetryPolicy { max_retries: server.max_retries, ..RetryPolicy::default() },
     };
-    let http = client(&ClientOptions::for_attempts_of(*timeout), &settings.base_url)?;
+    let http = client(&ClientOptions::for_attempts_of(server.timeout), &settings.base_url)?;
     Ok(ModelSettings::Remote(Box::new(settings), http))
 }

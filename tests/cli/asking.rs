@@ -338,3 +338,19 @@ fn answers_that_take_long_are_asked_for_side_by_side() {
     folder.karat(&["run", "quiz", "-j", "16"]).expect(0);
     assert!(started.elapsed() < Duration::from_millis(2400), "16 requests of 0.3 s took {:?}", started.elapsed());
 }
+
+#[test]
+fn the_short_forms_that_people_write_first_run_as_they_are() {
+    let server = wise_server();
+    let folder = quiz(&server.url, 3, "");
+    folder.write(
+        "suites/quiz.yaml",
+        "dataset: quiz\nprompt: \"{{ input }}\"\nendpoints: model\nscorers: exact\ngates: 0.2\n",
+    );
+    folder.karat(&["run", "quiz"]).expect(0);
+    let full = "dataset: quiz\nprompt: {messages: [{role: user, content: \"{{ input }}\"}]}\nendpoints: [model]\n\
+                scorers: [{type: exact}]\ngates: [{scorer: exact, min: 0.2}]\n";
+    folder.write("suites/quiz.yaml", full);
+    folder.karat(&["run", "quiz"]).expect(0);
+    assert_eq!(server.total(), 3, "requests that should have been the same were sent again");
+}

@@ -222,12 +222,18 @@ fn embedders_that_cannot_be_meant_are_refused_with_the_key() {
     let cases = [
         ("embedder: bultin\n", &["there is no embedder \"bultin\"", "did you mean \"builtin\"?"][..]),
         ("embedders:\n  a: {type: model2vec}\n", &["embedders.a needs the key \"path\""]),
-        ("embedders:\n  a: {type: builtin, path: x}\n", &["embedders.a.path does not belong", "type builtin"]),
+        (
+            "embedders:\n  a: {type: builtin, path: x}\n",
+            &["embedders.a.path is a key of type model2vec, bert, not of builtin"],
+        ),
         (
             "embedders:\n  a: {type: openai, base_url: u, model: m, api_key: sk-1}\n",
             &["embedders.a.api_key holds a secret"],
         ),
-        ("embedders:\n  a: {type: openai, base_url: u, model: m, batch: 0}\n", &["at least 1"]),
+        (
+            "embedders:\n  a: {type: openai, base_url: u, model: m, batch: 0}\n",
+            &["embedders.a.batch is 0, but must be 1 or more"],
+        ),
         ("embedders:\n  a: {type: builtin, text: {chunks: 3}}\n", &["chunks", "karat.yaml"]),
         (
             "embedder: a\nembedders:\n  a: {type: model2vec, path: nowhere}\n",

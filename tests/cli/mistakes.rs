@@ -62,7 +62,12 @@ fn a_bad_key_or_value_in_yaml_is_told_with_line_column_and_the_nearest_known_one
             "did you mean \"base_url\"?",
         ),
         ("karat.yaml", "endpoints:\n  m:\n    type: opnai\n", "karat.yaml:3:11: unknown value \"opnai\"", "openai"),
-        ("karat.yaml", "decay:\n  min_karats: many\n", "karat.yaml:2:15: ", "karat schema"),
+        (
+            "karat.yaml",
+            "decay:\n  min_karats: many\n",
+            "karat.yaml:2:15: decay.min_karats is \"many\", but must be a number",
+            "min_karats: ",
+        ),
         ("karat.yaml", "decay:\n  min_karats: 42\n", "karat.yaml: decay.min_karats is 42", "between 0 and 24"),
         ("karat.yaml", "endpoints: [\n", "karat.yaml:", "hint: "),
         (
@@ -88,6 +93,24 @@ fn a_bad_key_or_value_in_yaml_is_told_with_line_column_and_the_nearest_known_one
             "dataset: quiz\nendpoints: [model]\nscorers: [{type: exact}]\ngates: [{min: 85}]\n",
             "suites/quiz.yaml",
             "between 0 and 1",
+        ),
+        (
+            "suites/quiz.yaml",
+            "dataset: quiz\nprompt: {{ input }}\nendpoints: [model]\nscorers: [exact]\n",
+            "suites/quiz.yaml:2:10: is no valid YAML",
+            "prompt: \"{{ input }}\"",
+        ),
+        (
+            "suites/quiz.yaml",
+            "dataset: quiz\nprompt: [1]\nendpoints: [model]\nscorers: [exact]\n",
+            "suites/quiz.yaml:2:10: prompt[0] is 1, but must be a message such as {role: user",
+            "hint: ",
+        ),
+        (
+            "karat.yaml",
+            "endpoints:\n  m: {type: exec, command: [a], api_key: \"${K}\"}\n",
+            "karat.yaml:2:34: endpoints.m.api_key is a key of type openai",
+            "not of exec",
         ),
         (
             "suites/quiz.yaml",
@@ -156,11 +179,8 @@ fn a_key_written_out_is_refused_and_never_shown() {
     let folder = small();
     let key = "sk-live-0123456789abcdef0123456789";
     folder.write("karat.yaml", &(workspace(&nowhere(), "") + &format!("    api_key: {key}\n")));
-    let done = refused(
-        folder.karat(&["run", "quiz"]),
-        3,
-        &["karat.yaml: endpoints.model.api_key holds a secret written out", "${"],
-    );
+    let done =
+        refused(folder.karat(&["run", "quiz"]), 3, &["endpoints.model.api_key holds a secret written out", "${"]);
     assert!(!done.stderr.contains(key), "{done}");
     folder.write("karat.yaml", &(workspace(&nowhere(), "") + &format!("    headers: {{X-Api-Key: {key}}}\n")));
     let done = refused(folder.karat(&["run", "quiz"]), 3, &["endpoints.model.headers.X-Api-Key", "hint: "]);

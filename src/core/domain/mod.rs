@@ -21,7 +21,7 @@ pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, 
 pub use example::{Card, Dataset, Example, ExampleStatus};
 pub use failure::{Failure, FailureKind, Outcome as FlowResult};
 pub use flag::{Flag, ReasonCode};
-pub use nearest::nearest;
+pub use nearest::{did_you_mean, nearest};
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, Score};
 pub use suite::{Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite};
 pub use text_rule::{TextRule, Turns, input_text};

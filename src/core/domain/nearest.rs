@@ -15,6 +15,18 @@ pub fn nearest<'a, S: AsRef<str>>(name: &str, known: &'a [S]) -> Option<&'a str>
     best.map(|(_, candidate)| candidate)
 }
 
+/// A hint for a name that is not known: the nearest known one, and all of them after `known_are`, such as "there are".
+pub fn did_you_mean<S: AsRef<str>>(name: &str, known: &[S], known_are: &str) -> String {
+    let all = known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    let mut start = known_are.chars();
+    let capital: String = start.next().into_iter().flat_map(char::to_uppercase).chain(start).collect();
+    match nearest(name, known) {
+        Some(nearest) => format!("did you mean \"{nearest}\"? {capital} {all}"),
+        None if known.is_empty() => "there is none yet".to_owned(),
+        None => format!("{known_are} {all}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::forms::names;
 use crate::core::domain::Card;
 
 /// The card as written.
@@ -16,8 +17,8 @@ pub struct CardFile {
     pub description: Option<String>,
     /// The kind of task, such as classification, extraction or free text.
     pub task: Option<String>,
-    /// The closed set of answers, where there is one; `dataset lint` reports others.
-    #[serde(default)]
+    /// The closed set of answers, such as [billing, delivery]; `dataset lint` reports others.
+    #[serde(default, deserialize_with = "names")]
     pub labels: Vec<String>,
     /// The licence of its content.
     pub license: Option<String>,
@@ -25,7 +26,7 @@ pub struct CardFile {
     pub source: Option<String>,
     /// Why these examples and not others.
     pub rationale: Option<String>,
-    /// How often every example should be looked at; older ones are flagged as expired.
+    /// How often every example should be reviewed, in days, such as 180; older ones are flagged as expired.
     pub review_every_days: Option<u32>,
     /// The traffic source it is compared with. Default: "default".
     pub traffic: Option<String>,

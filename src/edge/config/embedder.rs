@@ -1,15 +1,19 @@
 //! `embedders:` of `karat.yaml`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use super::secrets::{is_secret_name, require_reference};
-use super::workspace::timeout;
-use crate::core::domain::{Failure, TextRule};
+use super::endpoint::{default_retries, default_timeout};
+use super::forms::{TextOrNumber, at_least_one, duration};
+use super::secrets::require_references;
+use super::typed::{Group, Kind, schema, typed};
+use super::yaml::{Fault, Mapping, Reader};
+use crate::core::domain::TextRule;
 
 /// The kind of an embedder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,45 +42,6 @@ impl EmbedderType {
             Self::Openai => "openai",
         }
     }
-}
-
-/// An embedder as written. Which keys apply depends on `type`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EmbedderFile {
-    /// Its kind.
-    pub r#type: EmbedderType,
-    /// model2vec, bert: the model's folder; from karat.yaml on where it is relative. karat downloads nothing.
-    pub path: Option<PathBuf>,
-    /// bert: most tokens of a text. Default: what the model says.
-    pub max_tokens: Option<usize>,
-    /// openai: where the API lives, such as https://api.openai.com/v1 or http://localhost:11434/v1.
-    pub base_url: Option<String>,
-    /// openai: the model asked for.
-    pub model: Option<String>,
-    /// openai: a reference to the key, such as ${OPENAI_API_KEY}. Never the key itself.
-    pub api_key: Option<String>,
-    /// openai: further HTTP headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// openai: components asked for, where the model lets one choose.
-    pub dimensions: Option<usize>,
-    /// openai: texts in one request. Default: 64.
-    pub batch: Option<usize>,
-    /// openai: most requests begun in a minute. Default: no limit.
-    pub requests_per_minute: Option<u32>,
-    /// openai: how long one attempt may take, such as 30s or 2m. Default: 60s.
-    pub timeout: Option<String>,
-    /// openai: attempts after the first one, on 429, 5xx, broken connections and timeouts. Default: 4.
-    pub max_retries: Option<u32>,
-    /// Put before every text, where the model wants one, such as "query: ".
-    #[serde(default)]
-    pub prefix: String,
-    /// A name for what the model cannot tell about itself; another revision is another space.
-    pub revision: Option<String>,
-    /// How an input becomes the text that is embedded.
-    #[serde(default)]
-    pub text: TextRule,
 }
 
 /// An embedder, checked; references are not yet resolved.
@@ -110,106 +75,140 @@ pub enum ModelDefinition {
     /// A sentence-transformer directory, and the most tokens of a text.
     Bert(PathBuf, Option<usize>),
     /// A server.
-    OpenAi {
-        /// Where the API lives.
-        base_url: String,
-        /// The model asked for.
-        model: String,
-        /// Reference to the key.
-        api_key: Option<String>,
-        /// Further headers.
-        headers: BTreeMap<String, String>,
-        /// Components asked for.
-        dimensions: Option<usize>,
-        /// Texts in one request.
-        batch: usize,
-        /// Most requests begun in a minute.
-        requests_per_minute: Option<u32>,
-        /// Longest duration of one attempt.
-        timeout: Duration,
-        /// Attempts after the first one.
-        max_retries: u32,
-    },
+    OpenAi(Box<ServerDefinition>),
 }
 
-/// The embedders of a workspace by name, with the two that need no definition.
-pub(super) fn definitions(
-    path: &Path,
-    root: &Path,
-    files: BTreeMap<String, EmbedderFile>,
-) -> Result<BTreeMap<String, EmbedderDefinition>, Failure> {
-    let mut known = BTreeMap::from([
+/// Keys of every embedder.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct CommonKeys {
+    /// Put before every text, where the model wants one, such as "query: ".
+    #[serde(default)]
+    prefix: String,
+    /// A name for what the model cannot tell about itself; another revision is another embedding space.
+    revision: Option<String>,
+    /// How an input becomes the text that is embedded, such as {fields: [question]}.
+    #[serde(default)]
+    text: TextRule,
+}
+
+/// Keys of models in a folder.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct FolderKeys {
+    /// The model's folder; from karat.yaml on where it is relative. karat downloads nothing.
+    path: PathBuf,
+}
+
+/// Keys of BERT models.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct BertKeys {
+    /// Most tokens of a text, at least 3. Default: what the model says.
+    max_tokens: Option<usize>,
+}
+
+/// A server that answers OpenAI's /embeddings.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ServerDefinition {
+    /// Where the API lives, such as https://api.openai.com/v1 or http://localhost:11434/v1.
+    pub base_url: String,
+    /// The model requested.
+    pub model: String,
+    /// A reference to the key, such as ${OPENAI_API_KEY}. Never the key itself.
+    pub api_key: Option<String>,
+    /// Further HTTP headers, such as {x-team: search}.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Components requested, where the model lets one choose.
+    pub dimensions: Option<usize>,
+    /// Texts per request. Default: 64.
+    #[serde(default = "default_batch", deserialize_with = "at_least_one")]
+    pub batch: usize,
+    /// Most requests begun per minute. Default: no limit.
+    pub requests_per_minute: Option<u32>,
+    /// How long one attempt may take, such as 30s or 2m. Default: 60s.
+    #[serde(default = "default_timeout", deserialize_with = "duration")]
+    #[schemars(with = "TextOrNumber")]
+    pub timeout: Duration,
+    /// Attempts after the first one, on 429, 5xx, broken connections and timeouts. Default: 4.
+    #[serde(default = "default_retries")]
+    pub max_retries: u32,
+}
+
+fn default_batch() -> usize {
+    64
+}
+
+impl Kind for EmbedderType {
+    const ALL: &'static [Self] = &[Self::Builtin, Self::HashedNgrams, Self::Model2vec, Self::Bert, Self::Openai];
+
+    fn groups(self) -> Vec<Group> {
+        let mut groups = match self {
+            Self::Builtin | Self::HashedNgrams => Vec::new(),
+            Self::Model2vec => vec![Group::of::<FolderKeys>()],
+            Self::Bert => vec![Group::of::<FolderKeys>(), Group::of::<BertKeys>()],
+            Self::Openai => vec![Group::of::<ServerDefinition>()],
+        };
+        groups.push(Group::of::<CommonKeys>());
+        groups
+    }
+
+    fn name(self) -> &'static str {
+        Self::name(self)
+    }
+}
+
+/// The JSON Schema of an embedder.
+#[derive(Debug, Clone)]
+pub struct EmbedderFile;
+
+impl JsonSchema for EmbedderFile {
+    fn schema_name() -> Cow<'static, str> {
+        "EmbedderFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let about = "An embedder, by its type, such as {type: model2vec, path: models/potion-base-8M}.";
+        schema::<EmbedderType>(generator, about, &[])
+    }
+}
+
+/// The embedders that need no definition.
+pub(super) fn built_in() -> BTreeMap<String, EmbedderDefinition> {
+    BTreeMap::from([
         ("builtin".to_owned(), ModelDefinition::Builtin.into()),
         ("hashed-ngrams".to_owned(), ModelDefinition::HashedNgrams.into()),
-    ]);
-    for (name, file) in files {
-        let definition = definition(path, root, &name, file)?;
-        known.insert(name, definition);
-    }
-    Ok(known)
+    ])
 }
 
-fn definition(path: &Path, root: &Path, name: &str, file: EmbedderFile) -> Result<EmbedderDefinition, Failure> {
-    let place = format!("{}: embedders.{name}", path.display());
-    let missing = |key: &str| Failure::data(format!("{place} needs the key \"{key}\""));
-    let kind = file.r#type;
-    if let Some(key) = foreign_key(kind, &file) {
-        return Err(Failure::data(format!("{place}.{key} does not belong to an embedder of type {}", kind.name()))
-            .hint("remove the key"));
+/// Reads and checks an embedder; `root` is the workspace's folder.
+pub(super) fn embedder(reader: Reader<'_>, root: &Path) -> Result<EmbedderDefinition, Fault> {
+    let (kind, keys) =
+        typed::<EmbedderType>(reader, "a mapping with a type, such as {type: model2vec, path: models/NAME}")?;
+    let CommonKeys { prefix, revision, text } = keys.part()?;
+    if text.chunk_words == Some(0) {
+        return Err(keys
+            .get("text")
+            .unwrap_or(reader)
+            .fault("has chunk_words 0, but it must be 1 or more")
+            .under("text"));
     }
-    if file.batch == Some(0) || file.text.chunk_words == Some(0) || file.max_tokens.is_some_and(|tokens| tokens < 3) {
-        return Err(Failure::data(format!(
-            "{place}: batch and text.chunk_words must be at least 1, max_tokens at least 3"
-        )));
-    }
-    let folder = || file.path.as_ref().map(|path| root.join(path)).ok_or_else(|| missing("path"));
+    let folder = || keys.part::<FolderKeys>().map(|keys| root.join(keys.path));
     let model = match kind {
         EmbedderType::Builtin => ModelDefinition::Builtin,
         EmbedderType::HashedNgrams => ModelDefinition::HashedNgrams,
         EmbedderType::Model2vec => ModelDefinition::Model2Vec(folder()?),
-        EmbedderType::Bert => ModelDefinition::Bert(folder()?, file.max_tokens),
+        EmbedderType::Bert => ModelDefinition::Bert(folder()?, max_tokens(keys)?),
         EmbedderType::Openai => {
-            if let Some(key) = &file.api_key {
-                require_reference(path, &format!("embedders.{name}.api_key"), key)?;
-            }
-            for (header, value) in file.headers.iter().filter(|(header, _)| is_secret_name(header)) {
-                require_reference(path, &format!("embedders.{name}.headers.{header}"), value)?;
-            }
-            ModelDefinition::OpenAi {
-                base_url: file.base_url.ok_or_else(|| missing("base_url"))?,
-                model: file.model.ok_or_else(|| missing("model"))?,
-                api_key: file.api_key,
-                headers: file.headers,
-                dimensions: file.dimensions,
-                batch: file.batch.unwrap_or(64),
-                requests_per_minute: file.requests_per_minute,
-                timeout: timeout(path, &format!("embedders.{name}"), file.timeout.as_deref())?,
-                max_retries: file.max_retries.unwrap_or(4),
-            }
+            require_references(keys)?;
+            ModelDefinition::OpenAi(Box::new(keys.part()?))
         }
     };
-    Ok(EmbedderDefinition { model, prefix: file.prefix, revision: file.revision, text: file.text })
+    Ok(EmbedderDefinition { model, prefix, revision, text })
 }
 
-/// The first key that is there but does not belong to the type.
-fn foreign_key(kind: EmbedderType, file: &EmbedderFile) -> Option<&'static str> {
-    let (folder, bert, remote) = (
-        matches!(kind, EmbedderType::Model2vec | EmbedderType::Bert),
-        kind == EmbedderType::Bert,
-        kind == EmbedderType::Openai,
-    );
-    let keys = [
-        ("path", file.path.is_some(), folder),
-        ("max_tokens", file.max_tokens.is_some(), bert),
-        ("base_url", file.base_url.is_some(), remote),
-        ("model", file.model.is_some(), remote),
-        ("api_key", file.api_key.is_some(), remote),
-        ("headers", !file.headers.is_empty(), remote),
-        ("dimensions", file.dimensions.is_some(), remote),
-        ("batch", file.batch.is_some(), remote),
-        ("requests_per_minute", file.requests_per_minute.is_some(), remote),
-        ("timeout", file.timeout.is_some(), remote),
-        ("max_retries", file.max_retries.is_some(), remote),
-    ];
-    keys.into_iter().find(|(_, present, belongs)| *present && !belongs).map(|(key, ..)| key)
+fn max_tokens(keys: Mapping<'_>) -> Result<Option<usize>, Fault> {
+    let max = keys.part::<BertKeys>()?.max_tokens;
+    match (max, keys.get("max_tokens")) {
+        (Some(..3), Some(at)) => Err(at.wrong("3 or more").under("max_tokens")),
+        _ => Ok(max),
+    }
 }

@@ -1,17 +1,19 @@
 //! `endpoints` of `karat.yaml`, and endpoints named by an id such as `openai:chat:gpt-x`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Date;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::secrets::{is_secret_name, require_reference};
-use super::workspace::timeout;
-use crate::core::domain::Failure;
+use super::forms::{TextOrNumber, at_least_one, command, duration};
+use super::secrets::require_references;
+use super::typed::{Group, Kind, schema, typed};
+use super::yaml::{Fault, Mapping, Reader};
 use crate::core::pricing::Price;
 
 /// The kind of an endpoint.
@@ -47,51 +49,6 @@ impl EndpointType {
             Self::Baseline => "baseline",
         }
     }
-
-    fn is_api(self) -> bool {
-        matches!(self, Self::Openai | Self::Anthropic | Self::Gemini | Self::Http)
-    }
-
-    /// The keys that belong to it, besides type, price and eol.
-    fn keys(self) -> Vec<&'static str> {
-        let sending = ["timeout", "max_retries"];
-        let api = [
-            "base_url",
-            "api_key",
-            "api_key_header",
-            "headers",
-            "model",
-            "params",
-            "http2",
-            "requests_per_minute",
-            "tokens_per_minute",
-        ];
-        let own: &[&str] = match self {
-            Self::Openai => &["api", "stream"],
-            Self::Anthropic | Self::Gemini => &["stream"],
-            Self::Http => &[
-                "method",
-                "body",
-                "output",
-                "model_path",
-                "prompt_tokens_path",
-                "completion_tokens_path",
-                "ok_statuses",
-                "retry_statuses",
-            ],
-            Self::Exec => &["command", "workers", "params", "revision"],
-            Self::Replay => &["cassette"],
-            Self::Baseline => &["dataset", "k"],
-        };
-        let mut keys = own.to_vec();
-        if self.is_api() {
-            keys.extend(api);
-        }
-        if self.is_api() || self == Self::Exec {
-            keys.extend(sending);
-        }
-        keys
-    }
 }
 
 /// Which of OpenAI's APIs is spoken.
@@ -103,111 +60,6 @@ pub enum OpenAiApi {
     Chat,
     /// Responses.
     Responses,
-}
-
-/// An endpoint as written. Which keys apply depends on `type`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointFile {
-    /// Its kind.
-    pub r#type: EndpointType,
-    /// openai: chat (the default) or responses.
-    pub api: Option<OpenAiApi>,
-    /// openai, anthropic, gemini, http: where the API lives, such as `https://api.openai.com/v1` or
-    /// `http://localhost:11434/v1`; for http the whole URL. Anthropic and Gemini have a default.
-    pub base_url: Option<String>,
-    /// openai, anthropic, gemini, http: the model asked for.
-    pub model: Option<String>,
-    /// A reference to the key, such as ${OPENAI_API_KEY}. Never the key itself.
-    pub api_key: Option<String>,
-    /// The header that carries the key, bare, such as api-key for Azure. Default: the API's own way.
-    pub api_key_header: Option<String>,
-    /// Further HTTP headers.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Further fields of the request body, such as temperature or max_tokens; exec: handed to the program.
-    #[serde(default)]
-    pub params: Map<String, Value>,
-    /// How long one attempt may take, such as 30s or 2m. Default: 60s.
-    pub timeout: Option<String>,
-    /// Attempts after the first one, on 429, 5xx, broken connections and timeouts; 0 means none. Default: 4.
-    pub max_retries: Option<u32>,
-    /// Ask for a stream, to measure the time to the first token and tokens a second. Default: false.
-    pub stream: Option<bool>,
-    /// Speak HTTP/2 to a plain http server, without asking first. Over https it is negotiated anyway. Default: false.
-    pub http2: Option<bool>,
-    /// Most requests begun in a minute. Default: no bound but what the server says.
-    pub requests_per_minute: Option<u64>,
-    /// Most tokens begun in a minute, of prompts (estimated) and answers (max_tokens). Default: no bound.
-    pub tokens_per_minute: Option<u64>,
-    /// What a million tokens cost: {input: 0.15, output: 0.6}, and what a request costs: {request: 0.001}.
-    pub price: Option<Price>,
-    /// The day the model is switched off, such as 2026-12-31: karat warns 60 days ahead.
-    pub eol: Option<String>,
-    /// http: the method. Default: POST.
-    pub method: Option<String>,
-    /// http: the body as JSON; its texts are templates that know messages, prompt, system, input, id, trial, options,
-    /// model and params. A text that is one expression alone becomes its value: "{{ messages }}".
-    pub body: Option<Value>,
-    /// http: where the answer stands in the response, such as choices.0.message.content or /choices/0/text.
-    pub output: Option<String>,
-    /// http: where the model's name stands.
-    pub model_path: Option<String>,
-    /// http: where the number of prompt tokens stands.
-    pub prompt_tokens_path: Option<String>,
-    /// http: where the number of answer tokens stands.
-    pub completion_tokens_path: Option<String>,
-    /// http: statuses that are answers. Default: every 2xx.
-    pub ok_statuses: Option<Vec<u16>>,
-    /// http: statuses worth another attempt, besides 408, 409, 425, 429 and 5xx.
-    pub retry_statuses: Option<Vec<u16>>,
-    /// exec: the program and its arguments, run in the workspace's folder.
-    pub command: Option<Vec<String>>,
-    /// exec: how many of it run at once. Default: 4.
-    pub workers: Option<usize>,
-    /// exec: change it when the program answers differently for a reason karat cannot see.
-    pub revision: Option<String>,
-    /// replay: the file that `karat run --record` wrote.
-    pub cassette: Option<PathBuf>,
-    /// baseline: the labelled dataset. Default: the suite's own, each example answered from all others.
-    pub dataset: Option<String>,
-    /// baseline: neighbours asked. Default: 5.
-    pub k: Option<usize>,
-}
-
-impl EndpointFile {
-    /// Every key but type, price and eol, with whether it is there.
-    fn present(&self) -> Vec<(&'static str, bool)> {
-        vec![
-            ("api", self.api.is_some()),
-            ("base_url", self.base_url.is_some()),
-            ("model", self.model.is_some()),
-            ("api_key", self.api_key.is_some()),
-            ("api_key_header", self.api_key_header.is_some()),
-            ("headers", !self.headers.is_empty()),
-            ("params", !self.params.is_empty()),
-            ("timeout", self.timeout.is_some()),
-            ("max_retries", self.max_retries.is_some()),
-            ("stream", self.stream.is_some()),
-            ("http2", self.http2.is_some()),
-            ("requests_per_minute", self.requests_per_minute.is_some()),
-            ("tokens_per_minute", self.tokens_per_minute.is_some()),
-            ("method", self.method.is_some()),
-            ("body", self.body.is_some()),
-            ("output", self.output.is_some()),
-            ("model_path", self.model_path.is_some()),
-            ("prompt_tokens_path", self.prompt_tokens_path.is_some()),
-            ("completion_tokens_path", self.completion_tokens_path.is_some()),
-            ("ok_statuses", self.ok_statuses.is_some()),
-            ("retry_statuses", self.retry_statuses.is_some()),
-            ("command", self.command.is_some()),
-            ("workers", self.workers.is_some()),
-            ("revision", self.revision.is_some()),
-            ("cassette", self.cassette.is_some()),
-            ("dataset", self.dataset.is_some()),
-            ("k", self.k.is_some()),
-        ]
-    }
 }
 
 /// An endpoint, checked; references are not yet resolved.
@@ -229,69 +81,71 @@ pub enum EndpointSettings {
     /// A model API over HTTP.
     Api(Box<ApiDefinition>),
     /// A program.
-    Exec {
-        /// The program and its arguments.
-        command: Vec<String>,
-        /// How many of it run at once.
-        workers: usize,
-        /// Handed to the program.
-        params: Map<String, Value>,
-        /// Changed by hand when the program answers differently.
-        revision: Option<String>,
-        /// Longest duration of one attempt.
-        timeout: Duration,
-        /// Attempts after the first one.
-        max_retries: u32,
-    },
+    Exec(ExecDefinition),
     /// A cassette.
-    Replay {
-        /// The file, relative to the workspace.
-        cassette: PathBuf,
-    },
+    Replay(ReplayDefinition),
     /// The nearest-neighbour baseline.
-    Baseline {
-        /// The labelled dataset; the suite's own where none is named.
-        dataset: Option<String>,
-        /// Neighbours asked.
-        k: usize,
-    },
+    Baseline(BaselineDefinition),
 }
 
-/// A model API over HTTP.
-#[derive(Debug, Clone)]
+/// Keys of every endpoint.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct CommonKeys {
+    /// What a million tokens cost, in any currency: {input: 0.15, output: 0.6}; or a request: {request: 0.001}.
+    price: Option<Price>,
+    /// The day the model is switched off, such as 2026-12-31: karat warns 60 days ahead.
+    eol: Option<String>,
+}
+
+/// A model API over HTTP: the keys of all of them, and what its type says.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct ApiDefinition {
     /// How it is spoken to.
+    #[serde(skip)]
     pub dialect: ApiDialect,
-    /// Where it lives.
-    pub base_url: String,
-    /// The model asked for.
-    pub model: String,
-    /// Reference to the key.
-    pub api_key: Option<String>,
-    /// The header that carries the key.
-    pub api_key_header: Option<String>,
-    /// Further headers.
-    pub headers: BTreeMap<String, String>,
-    /// Further fields of the body.
-    pub params: Map<String, Value>,
-    /// Longest duration of one attempt.
-    pub timeout: Duration,
-    /// Attempts after the first one.
-    pub max_retries: u32,
     /// Whether answers are streamed.
+    #[serde(skip)]
     pub stream: bool,
-    /// Whether HTTP/2 is spoken without asking first.
+    /// Where the API lives, such as `https://api.openai.com/v1` or `http://localhost:11434/v1`; for http the whole URL.
+    /// Anthropic and Gemini have a default.
+    #[serde(default)]
+    pub base_url: String,
+    /// The model requested.
+    #[serde(default)]
+    pub model: String,
+    /// A reference to the key, such as ${OPENAI_API_KEY}. Never the key itself.
+    pub api_key: Option<String>,
+    /// The header that carries the key, bare, such as api-key for Azure. Default: the API's own way.
+    pub api_key_header: Option<String>,
+    /// Further HTTP headers, such as {x-team: search, x-token: "${TOKEN}"}.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Further fields of the request body, such as {temperature: 0, max_tokens: 64}.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// How long one attempt may take, such as 30s or 2m. Default: 60s.
+    #[serde(default = "default_timeout", deserialize_with = "duration")]
+    #[schemars(with = "TextOrNumber")]
+    pub timeout: Duration,
+    /// Attempts after the first one, on 429, 5xx, broken connections and timeouts; 0 means none. Default: 4.
+    #[serde(default = "default_retries")]
+    pub max_retries: u32,
+    /// Speak HTTP/2 to a plain http server, without asking first. Over https it is negotiated anyway. Default: false.
+    #[serde(default)]
     pub http2: bool,
-    /// Most requests begun in a minute.
+    /// Most requests begun per minute. Default: no bound but what the server says.
+    #[serde(default, deserialize_with = "at_least_one")]
     pub requests_per_minute: Option<u64>,
-    /// Most tokens begun in a minute.
+    /// Most tokens begun per minute, of prompts (estimated) and answers (max_tokens). Default: no bound.
+    #[serde(default, deserialize_with = "at_least_one")]
     pub tokens_per_minute: Option<u64>,
 }
 
 /// How a model API is spoken to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum ApiDialect {
     /// OpenAI's chat completions.
+    #[default]
     OpenAiChat,
     /// OpenAI's responses.
     OpenAiResponses,
@@ -303,206 +157,242 @@ pub enum ApiDialect {
     Http(HttpDefinition),
 }
 
+/// Keys of the APIs that stream.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct StreamKeys {
+    /// Request a stream, to measure the time to the first token and tokens per second. Default: false.
+    #[serde(default)]
+    stream: bool,
+}
+
+/// Keys of OpenAI's APIs.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct OpenAiKeys {
+    /// chat (the default) or responses.
+    #[serde(default)]
+    api: OpenAiApi,
+}
+
 /// A JSON API of any form.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct HttpDefinition {
-    /// The method.
+    /// The method. Default: POST.
+    #[serde(default = "default_method")]
     pub method: String,
-    /// The body, its texts templates.
+    /// The body as JSON; its texts are templates that know messages, prompt, system, input, id, trial, options, model
+    /// and params. A text that is one expression alone becomes its value: "{{ messages }}".
     pub body: Value,
-    /// Where the answer stands.
+    /// Where the answer is in the response, such as choices.0.message.content or /choices/0/text.
     pub output: String,
-    /// Where the model's name stands.
+    /// Where the model's name is.
     pub model_path: Option<String>,
-    /// Where the number of prompt tokens stands.
+    /// Where the number of prompt tokens is.
     pub prompt_tokens_path: Option<String>,
-    /// Where the number of answer tokens stands.
+    /// Where the number of answer tokens is.
     pub completion_tokens_path: Option<String>,
-    /// Statuses that are answers.
+    /// Statuses that are answers. Default: every 2xx.
+    #[serde(default)]
     pub ok_statuses: Vec<u16>,
-    /// Statuses worth another attempt.
+    /// Statuses worth another attempt, besides 408, 409, 425, 429 and 5xx.
+    #[serde(default)]
     pub retry_statuses: Vec<u16>,
+}
+
+/// A program.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ExecDefinition {
+    /// The program and its arguments, such as [python3, model.py]; run in the workspace's folder.
+    #[serde(deserialize_with = "command")]
+    pub command: Vec<String>,
+    /// How many of it run at once. Default: 4.
+    #[serde(default = "default_workers", deserialize_with = "at_least_one")]
+    pub workers: usize,
+    /// Handed to the program.
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    /// Change it when the program answers differently for a reason karat cannot see.
+    pub revision: Option<String>,
+    /// How long one attempt may take, such as 30s or 2m. Default: 60s.
+    #[serde(default = "default_timeout", deserialize_with = "duration")]
+    #[schemars(with = "TextOrNumber")]
+    pub timeout: Duration,
+    /// Attempts after the first one; 0 means none. Default: 4.
+    #[serde(default = "default_retries")]
+    pub max_retries: u32,
+}
+
+/// A cassette.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct ReplayDefinition {
+    /// The file that `karat run --record` wrote, relative to the workspace.
+    pub cassette: PathBuf,
+}
+
+/// The nearest-neighbour baseline.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+pub struct BaselineDefinition {
+    /// The labelled dataset. Default: the suite's own, each example answered from all others.
+    pub dataset: Option<String>,
+    /// Nearest neighbours that vote. Default: 5.
+    #[serde(default = "default_neighbours", deserialize_with = "at_least_one")]
+    pub k: usize,
+}
+
+pub(super) fn default_timeout() -> Duration {
+    Duration::from_secs(60)
+}
+
+pub(super) fn default_retries() -> u32 {
+    4
+}
+
+fn default_method() -> String {
+    "POST".to_owned()
+}
+
+fn default_workers() -> usize {
+    4
+}
+
+fn default_neighbours() -> usize {
+    5
 }
 
 const ANTHROPIC: &str = "https://api.anthropic.com";
 const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 
-/// Checks an endpoint as written.
-///
-/// # Errors
-/// A data failure naming file and key.
-pub(super) fn endpoint_definition(path: &Path, name: &str, file: EndpointFile) -> Result<EndpointDefinition, Failure> {
-    let place = path.display();
-    let fault = |what: String| Failure::data(format!("{place}: endpoints.{name}{what}"));
-    let r#type = file.r#type;
-    let allowed = r#type.keys();
-    if let Some((key, _)) = file.present().into_iter().find(|(key, present)| *present && !allowed.contains(key)) {
-        return Err(
-            fault(format!(".{key} does not belong to an endpoint of type {}", r#type.name())).hint("remove the key")
-        );
+/// Fields of request bodies that are often written beside `params`.
+const PARAMS: [&str; 8] =
+    ["temperature", "max_tokens", "max_completion_tokens", "top_p", "seed", "stop", "reasoning_effort", "tools"];
+
+impl Kind for EndpointType {
+    const ALL: &'static [Self] =
+        &[Self::Openai, Self::Anthropic, Self::Gemini, Self::Http, Self::Exec, Self::Replay, Self::Baseline];
+
+    fn groups(self) -> Vec<Group> {
+        let mut groups = match self {
+            Self::Openai => vec![Group::of::<ApiDefinition>(), Group::of::<StreamKeys>(), Group::of::<OpenAiKeys>()],
+            Self::Anthropic | Self::Gemini => vec![Group::of::<ApiDefinition>(), Group::of::<StreamKeys>()],
+            Self::Http => vec![Group::of::<ApiDefinition>(), Group::of::<HttpDefinition>()],
+            Self::Exec => vec![Group::of::<ExecDefinition>()],
+            Self::Replay => vec![Group::of::<ReplayDefinition>()],
+            Self::Baseline => vec![Group::of::<BaselineDefinition>()],
+        };
+        groups.push(Group::of::<CommonKeys>());
+        groups
     }
-    if let Some(problem) = file.price.and_then(|price| price.problem()) {
-        return Err(fault(format!(".price.{problem}")));
+
+    fn name(self) -> &'static str {
+        Self::name(self)
     }
-    let eol = file.eol.as_deref().map(|text| {
-        text.trim().parse::<Date>().map_err(|_| fault(format!(".eol \"{text}\" is not a day")).hint("write 2026-12-31"))
-    });
-    let (eol, price) = (eol.transpose()?, file.price);
+
+    fn hint(key: &str) -> Option<String> {
+        PARAMS.contains(&key).then(|| format!("write it under params: {{{key}: …}}"))
+    }
+}
+
+/// The JSON Schema of an endpoint.
+#[derive(Debug, Clone)]
+pub struct EndpointFile;
+
+impl JsonSchema for EndpointFile {
+    fn schema_name() -> Cow<'static, str> {
+        "EndpointFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let about = "An endpoint, by its type, such as {type: openai, base_url: https://api.openai.com/v1, model: gpt-x}; \
+                     or an id such as openai:chat:gpt-x.";
+        schema::<EndpointType>(generator, about, &[json!({"type": "string"})])
+    }
+}
+
+/// Reads and checks an endpoint.
+pub(super) fn endpoint(reader: Reader<'_>) -> Result<EndpointDefinition, Fault> {
+    const EXPECTED: &str = "a mapping with a type, or an id such as openai:chat:MODEL or anthropic/MODEL";
+    if let Some(id) = reader.text() {
+        return definition_of_id(id).ok_or_else(|| reader.wrong(EXPECTED));
+    }
+    let (r#type, keys) = typed::<EndpointType>(reader, EXPECTED)?;
+    let CommonKeys { price, eol } = keys.part()?;
+    if let (Some(problem), Some(at)) = (price.and_then(|price| price.problem()), keys.get("price")) {
+        return Err(at.fault(&format!("cannot be meant: {problem}")).under("price"));
+    }
+    let eol = eol.map(|text| text.trim().parse::<Date>()).transpose().map_err(|_| {
+        let at = keys.get("eol").unwrap_or(reader);
+        at.wrong("a day such as 2026-12-31").under("eol")
+    })?;
     let settings = match r#type {
-        EndpointType::Baseline => {
-            let k = file.k.unwrap_or(5);
-            if k == 0 {
-                return Err(fault(".k is 0, but must be at least 1".to_owned()));
-            }
-            EndpointSettings::Baseline { dataset: file.dataset, k }
-        }
-        EndpointType::Replay => EndpointSettings::Replay {
-            cassette: file.cassette.ok_or_else(|| fault(" needs the key \"cassette\"".into()))?,
-        },
-        EndpointType::Exec => exec(path, name, file)?,
-        _ => EndpointSettings::Api(Box::new(api(path, name, file)?)),
+        EndpointType::Exec => EndpointSettings::Exec(exec(keys)?),
+        EndpointType::Replay => EndpointSettings::Replay(keys.part()?),
+        EndpointType::Baseline => EndpointSettings::Baseline(keys.part()?),
+        _ => EndpointSettings::Api(Box::new(api(r#type, reader, keys)?)),
     };
     Ok(EndpointDefinition { r#type, settings, price, eol })
 }
 
-fn exec(path: &Path, name: &str, file: EndpointFile) -> Result<EndpointSettings, Failure> {
-    let key = format!("endpoints.{name}");
-    let fault = |what: &str| Failure::data(format!("{}: {key}{what}", path.display()));
-    let command = file.command.filter(|command| !command.is_empty());
-    let workers = file.workers.unwrap_or(4);
-    if workers == 0 {
-        return Err(fault(".workers is 0, but must be at least 1"));
+fn exec(keys: Mapping<'_>) -> Result<ExecDefinition, Fault> {
+    let exec: ExecDefinition = keys.part()?;
+    match keys.get("command") {
+        Some(at) if exec.command.is_empty() => Err(at.wrong("a program, such as [python3, model.py]").under("command")),
+        _ => Ok(exec),
     }
-    Ok(EndpointSettings::Exec {
-        command: command.ok_or_else(|| fault(" needs the key \"command\"").hint("such as [python3, model.py]"))?,
-        workers,
-        params: file.params,
-        revision: file.revision,
-        timeout: timeout(path, &key, file.timeout.as_deref())?,
-        max_retries: file.max_retries.unwrap_or(4),
-    })
 }
 
-fn api(path: &Path, name: &str, file: EndpointFile) -> Result<ApiDefinition, Failure> {
-    let key = format!("endpoints.{name}");
-    let missing = |part: &str| Failure::data(format!("{}: {key} needs the key \"{part}\"", path.display()));
-    if let Some(value) = &file.api_key {
-        require_reference(path, &format!("{key}.api_key"), value)?;
+fn api(r#type: EndpointType, reader: Reader<'_>, keys: Mapping<'_>) -> Result<ApiDefinition, Fault> {
+    let mut api: ApiDefinition = keys.part()?;
+    require_references(keys)?;
+    let (dialect, base_url) = match r#type {
+        EndpointType::Anthropic => (ApiDialect::Anthropic, ANTHROPIC),
+        EndpointType::Gemini => (ApiDialect::Gemini, GEMINI),
+        EndpointType::Http => (ApiDialect::Http(keys.part()?), ""),
+        _ => match keys.part::<OpenAiKeys>()?.api {
+            OpenAiApi::Chat => (ApiDialect::OpenAiChat, ""),
+            OpenAiApi::Responses => (ApiDialect::OpenAiResponses, ""),
+        },
+    };
+    if api.base_url.is_empty() {
+        api.base_url = base_url.to_owned();
     }
-    for (header, value) in file.headers.iter().filter(|(header, _)| is_secret_name(header)) {
-        require_reference(path, &format!("{key}.headers.{header}"), value)?;
+    if !matches!(dialect, ApiDialect::Http(_)) {
+        api.stream = keys.part::<StreamKeys>()?.stream;
     }
-    for (part, limit) in
-        [("requests_per_minute", file.requests_per_minute), ("tokens_per_minute", file.tokens_per_minute)]
-    {
-        if limit == Some(0) {
-            return Err(Failure::data(format!("{}: {key}.{part} is 0, but must be at least 1", path.display())));
+    let needs_model = !matches!(dialect, ApiDialect::Http(_));
+    for (key, missing) in [("base_url", api.base_url.is_empty()), ("model", needs_model && api.model.is_empty())] {
+        if missing {
+            return Err(reader.missing(key));
         }
     }
-    let (dialect, base_url) = match file.r#type {
-        EndpointType::Anthropic => (ApiDialect::Anthropic, Some(ANTHROPIC)),
-        EndpointType::Gemini => (ApiDialect::Gemini, Some(GEMINI)),
-        EndpointType::Http => (
-            ApiDialect::Http(HttpDefinition {
-                method: file.method.unwrap_or_else(|| "POST".to_owned()),
-                body: file.body.ok_or_else(|| missing("body"))?,
-                output: file.output.ok_or_else(|| missing("output"))?,
-                model_path: file.model_path,
-                prompt_tokens_path: file.prompt_tokens_path,
-                completion_tokens_path: file.completion_tokens_path,
-                ok_statuses: file.ok_statuses.unwrap_or_default(),
-                retry_statuses: file.retry_statuses.unwrap_or_default(),
-            }),
-            None,
-        ),
-        _ if file.api == Some(OpenAiApi::Responses) => (ApiDialect::OpenAiResponses, None),
-        _ => (ApiDialect::OpenAiChat, None),
-    };
-    let needs_model = !matches!(dialect, ApiDialect::Http(_));
-    Ok(ApiDefinition {
-        base_url: file.base_url.or(base_url.map(str::to_owned)).ok_or_else(|| missing("base_url"))?,
-        model: file.model.or((!needs_model).then(String::new)).ok_or_else(|| missing("model"))?,
-        dialect,
-        api_key: file.api_key,
-        api_key_header: file.api_key_header,
-        headers: file.headers,
-        params: file.params,
-        timeout: timeout(path, &key, file.timeout.as_deref())?,
-        max_retries: file.max_retries.unwrap_or(4),
-        stream: file.stream.unwrap_or(false),
-        http2: file.http2.unwrap_or(false),
-        requests_per_minute: file.requests_per_minute,
-        tokens_per_minute: file.tokens_per_minute,
-    })
+    Ok(ApiDefinition { dialect, ..api })
 }
 
-/// A provider that an id can name: base URL and the variable with the key.
-struct Provider {
-    name: &'static str,
-    r#type: EndpointType,
-    base_url: &'static str,
-    api_key: Option<&'static str>,
-}
+/// A provider that an id can name: its name, API, base URL, and the variable with the key.
+type Provider = (&'static str, EndpointType, &'static str, Option<&'static str>);
 
 const PROVIDERS: [Provider; 10] = [
-    Provider {
-        name: "openai",
-        r#type: EndpointType::Openai,
-        base_url: "https://api.openai.com/v1",
-        api_key: Some("OPENAI_API_KEY"),
-    },
-    Provider {
-        name: "anthropic",
-        r#type: EndpointType::Anthropic,
-        base_url: ANTHROPIC,
-        api_key: Some("ANTHROPIC_API_KEY"),
-    },
-    Provider { name: "google", r#type: EndpointType::Gemini, base_url: GEMINI, api_key: Some("GEMINI_API_KEY") },
-    Provider { name: "gemini", r#type: EndpointType::Gemini, base_url: GEMINI, api_key: Some("GEMINI_API_KEY") },
-    Provider {
-        name: "mistral",
-        r#type: EndpointType::Openai,
-        base_url: "https://api.mistral.ai/v1",
-        api_key: Some("MISTRAL_API_KEY"),
-    },
-    Provider {
-        name: "groq",
-        r#type: EndpointType::Openai,
-        base_url: "https://api.groq.com/openai/v1",
-        api_key: Some("GROQ_API_KEY"),
-    },
-    Provider {
-        name: "openrouter",
-        r#type: EndpointType::Openai,
-        base_url: "https://openrouter.ai/api/v1",
-        api_key: Some("OPENROUTER_API_KEY"),
-    },
-    Provider {
-        name: "deepseek",
-        r#type: EndpointType::Openai,
-        base_url: "https://api.deepseek.com/v1",
-        api_key: Some("DEEPSEEK_API_KEY"),
-    },
-    Provider {
-        name: "xai",
-        r#type: EndpointType::Openai,
-        base_url: "https://api.x.ai/v1",
-        api_key: Some("XAI_API_KEY"),
-    },
-    Provider { name: "ollama", r#type: EndpointType::Openai, base_url: "http://localhost:11434/v1", api_key: None },
+    ("openai", EndpointType::Openai, "https://api.openai.com/v1", Some("OPENAI_API_KEY")),
+    ("anthropic", EndpointType::Anthropic, ANTHROPIC, Some("ANTHROPIC_API_KEY")),
+    ("google", EndpointType::Gemini, GEMINI, Some("GEMINI_API_KEY")),
+    ("gemini", EndpointType::Gemini, GEMINI, Some("GEMINI_API_KEY")),
+    ("mistral", EndpointType::Openai, "https://api.mistral.ai/v1", Some("MISTRAL_API_KEY")),
+    ("groq", EndpointType::Openai, "https://api.groq.com/openai/v1", Some("GROQ_API_KEY")),
+    ("openrouter", EndpointType::Openai, "https://openrouter.ai/api/v1", Some("OPENROUTER_API_KEY")),
+    ("deepseek", EndpointType::Openai, "https://api.deepseek.com/v1", Some("DEEPSEEK_API_KEY")),
+    ("xai", EndpointType::Openai, "https://api.x.ai/v1", Some("XAI_API_KEY")),
+    ("ollama", EndpointType::Openai, "http://localhost:11434/v1", None),
 ];
 
 /// The endpoint that an id of the form `provider:model`, `provider:chat:model` or `provider/model` names; `None` where
 /// it is no such id.
 pub fn definition_of_id(id: &str) -> Option<EndpointDefinition> {
     let (name, rest) = id.split_once([':', '/'])?;
-    let provider = PROVIDERS.iter().find(|provider| provider.name == name)?;
+    let (_, r#type, base_url, api_key) = *PROVIDERS.iter().find(|provider| provider.0 == name)?;
     let by_colon = id.as_bytes().get(name.len()) == Some(&b':');
     let (api, model) = match rest.split_once(':') {
         Some((api @ ("chat" | "responses" | "messages"), model)) if by_colon => (Some(api), model),
         _ => (None, rest),
     };
-    let dialect = match (provider.r#type, api) {
+    let dialect = match (r#type, api) {
         (EndpointType::Openai, None | Some("chat")) => ApiDialect::OpenAiChat,
         (EndpointType::Openai, Some("responses")) => ApiDialect::OpenAiResponses,
         (EndpointType::Anthropic, None | Some("messages")) => ApiDialect::Anthropic,
@@ -511,26 +401,29 @@ pub fn definition_of_id(id: &str) -> Option<EndpointDefinition> {
     };
     let definition = ApiDefinition {
         dialect,
-        base_url: provider.base_url.to_owned(),
+        base_url: base_url.to_owned(),
         model: Some(model).filter(|model| !model.is_empty())?.to_owned(),
-        api_key: provider.api_key.map(|variable| format!("${{{variable}}}")),
+        api_key: api_key.map(|variable| format!("${{{variable}}}")),
         api_key_header: None,
         headers: BTreeMap::new(),
         params: Map::new(),
-        timeout: Duration::from_secs(60),
-        max_retries: 4,
+        timeout: default_timeout(),
+        max_retries: default_retries(),
         stream: false,
         http2: false,
         requests_per_minute: None,
         tokens_per_minute: None,
     };
     let settings = EndpointSettings::Api(Box::new(definition));
-    Some(EndpointDefinition { r#type: provider.r#type, settings, price: None, eol: None })
+    Some(EndpointDefinition { r#type, settings, price: None, eol: None })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::edge::config::yaml::Document;
 
     fn api_of(id: &str) -> Option<(EndpointType, String, String, Option<String>)> {
         let found = definition_of_id(id)?;
@@ -556,9 +449,9 @@ mod tests {
         }
     }
 
-    fn read(yaml: &str) -> Result<EndpointDefinition, Failure> {
-        let file: EndpointFile = serde_saphyr::from_str(yaml).unwrap();
-        endpoint_definition(Path::new("karat.yaml"), "m", file)
+    fn read(yaml: &str) -> Result<EndpointDefinition, String> {
+        let document = Document::parse(yaml.to_owned(), Path::new("karat.yaml")).unwrap();
+        endpoint(document.root()).map_err(|fault| fault.under("m").under("endpoints").to_string())
     }
 
     #[test]
@@ -568,22 +461,25 @@ mod tests {
             ("{type: anthropic}", "endpoints.m needs the key \"model\""),
             ("{type: http, base_url: http://h, body: {}}", "endpoints.m needs the key \"output\""),
             ("{type: exec}", "endpoints.m needs the key \"command\""),
-            ("{type: exec, command: []}", "endpoints.m needs the key \"command\""),
+            ("{type: exec, command: []}", "endpoints.m.command is a list, but must be a program"),
             ("{type: exec, command: [a], workers: 0}", "endpoints.m.workers is 0"),
             ("{type: replay}", "endpoints.m needs the key \"cassette\""),
             (
                 "{type: replay, cassette: c.jsonl, timeout: 3s}",
-                "endpoints.m.timeout does not belong to an endpoint of type replay",
+                "endpoints.m.timeout is a key of type openai, anthropic, gemini, http, exec, not of replay",
             ),
             ("{type: baseline, k: 0}", "endpoints.m.k is 0"),
-            ("{type: baseline, model: x}", "endpoints.m.model does not belong to an endpoint of type baseline"),
-            ("{type: gemini, model: x, price: {output: -1}}", "endpoints.m.price.output is -1"),
-            ("{type: gemini, model: x, eol: soon}", "endpoints.m.eol \"soon\" is not a day"),
+            (
+                "{type: baseline, model: x}",
+                "endpoints.m.model is a key of type openai, anthropic, gemini, http, not of baseline",
+            ),
+            ("{type: gemini, model: x, price: {output: -1}}", "endpoints.m.price cannot be meant: output is -1"),
+            ("{type: gemini, model: x, eol: soon}", "endpoints.m.eol is \"soon\", but must be a day"),
             ("{type: gemini, model: x, requests_per_minute: 0}", "endpoints.m.requests_per_minute is 0"),
             ("{type: gemini, model: x, api_key: abc}", "endpoints.m.api_key holds a secret written out"),
         ];
         for (yaml, expected) in cases {
-            let message = read(yaml).unwrap_err().message;
+            let message = read(yaml).unwrap_err();
             assert!(message.contains(expected), "{message}");
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::yaml::{Fault, Mapping, Reader};
 use crate::core::domain::Failure;
 use crate::core::privacy::Mask;
 
@@ -115,21 +116,33 @@ impl Secrets {
     }
 }
 
-/// Refuses a secret written out in a file.
+/// Refuses secrets written out in a file: an `api_key`, or a header whose name says that it carries one.
 ///
 /// # Errors
-/// A data failure naming the key.
-pub(super) fn require_reference(path: &Path, key: &str, value: &str) -> Result<(), Failure> {
-    if value.contains("${") {
+/// The key, without its value.
+pub(super) fn require_references(keys: Mapping<'_>) -> Result<(), Fault> {
+    if let Some(value) = keys.get("api_key") {
+        require_reference("api_key", value).map_err(|fault| fault.under("api_key"))?;
+    }
+    for (header, value) in keys.get("headers").and_then(Reader::mapping).into_iter().flat_map(Mapping::iter) {
+        if is_secret_name(header) {
+            require_reference(header, value).map_err(|fault| fault.under(header).under("headers"))?;
+        }
+    }
+    Ok(())
+}
+
+fn require_reference(key: &str, value: Reader<'_>) -> Result<(), Fault> {
+    if value.read::<String>()?.contains("${") {
         return Ok(());
     }
-    Err(Failure::data(format!("{}: {key} holds a secret written out", path.display())).hint(format!(
+    Err(value.fault("holds a secret written out").hint(format!(
         "write \"{key}: ${{MY_API_KEY}}\" and put the value into the environment or .env, which git must not see"
     )))
 }
 
 /// Whether a header's name says that its value is a secret.
-pub(super) fn is_secret_name(name: &str) -> bool {
+fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["auth", "key", "token", "secret", "cookie", "password"].iter().any(|part| name.contains(part))
 }
@@ -137,6 +150,7 @@ pub(super) fn is_secret_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edge::config::yaml::Document;
 
     #[test]
     fn references_are_replaced_and_a_missing_one_is_named() {
@@ -173,8 +187,12 @@ mod tests {
 
     #[test]
     fn a_secret_written_out_is_refused_without_showing_it() {
-        let failure = require_reference(Path::new("karat.yaml"), "api_key", "sk-live-123").unwrap_err();
-        assert!(!format!("{failure:?}").contains("sk-live"), "{failure:?}");
+        for text in ["api_key: sk-live-123", "headers: {X-Api-Key: sk-live-123}"] {
+            let document = Document::parse(text.to_owned(), Path::new("karat.yaml")).unwrap();
+            let fault = require_references(document.root().mapping().unwrap()).unwrap_err();
+            assert!(fault.to_string().ends_with(" holds a secret written out"), "{fault}");
+            assert!(!format!("{fault:?}").contains("sk-live"), "{fault:?}");
+        }
         assert!(is_secret_name("X-Api-Key") && !is_secret_name("X-Team"));
     }
 }

@@ -1,16 +1,20 @@
 //! `suites/NAME.yaml`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Unexpected};
 use serde_json::{Map, Value, json};
 
-use super::yaml::read_yaml;
+use super::forms::{Apart, Form, Short, names, share};
+use super::typed::{Group, Kind, schema, typed};
+use super::yaml::{Document, Fault, Mapping, Reader};
 use crate::core::domain::{
     Failure, Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite,
-    canonical_json, content_hash,
+    canonical_json, content_hash, did_you_mean,
 };
 
 /// A suite as written.
@@ -20,53 +24,96 @@ use crate::core::domain::{
 pub struct SuiteFile {
     /// What it is for.
     pub description: Option<String>,
-    /// The golden set, a folder of datasets/.
+    /// The name of the golden set, a folder of datasets/, such as support.
     pub dataset: String,
-    /// What is sent. Default: the input itself.
-    pub prompt: Option<PromptFile>,
-    /// Several prompts by name, in place of "prompt": each is run on each endpoint.
+    /// What is sent: "{{ input }}", {file: prompts/a.txt} or {messages: [{role: user, content: "{{ input }}"}]}.
+    /// Default: the input itself.
+    pub prompt: Option<Form<PromptFile>>,
+    /// Several prompts by name, in place of "prompt", such as {short: "{{ input }}", long: {file: prompts/long.txt}}; each
+    /// is run on each endpoint.
     #[serde(default)]
-    pub prompts: BTreeMap<String, PromptFile>,
-    /// What prompts know as vars.NAME. A reference such as ${TOKEN} is resolved from the environment or .env and goes
+    pub prompts: BTreeMap<String, Form<PromptFile>>,
+    /// What prompts know as vars.NAME, such as {tone: kind}. A reference such as ${TOKEN} is resolved from the environment or .env and goes
     /// into requests only: it is masked wherever an answer repeats it.
     #[serde(default)]
     pub vars: Map<String, Value>,
-    /// How often each example is asked. Default: 1.
-    pub repeat: Option<u32>,
-    /// The endpoints asked, by their names in karat.yaml.
+    /// How often each example is sent, 1 to 1000. Default: 1.
+    #[serde(default = "default_repeat", deserialize_with = "repeat")]
+    pub repeat: u32,
+    /// The endpoints to run, such as [gpt, openai:chat:gpt-x]: names of karat.yaml, or ids.
+    #[serde(deserialize_with = "names")]
     pub endpoints: Vec<String>,
-    /// How answers are scored; the first scorer is the one the headline shows.
-    pub scorers: Vec<ScorerFile>,
-    /// What must hold.
+    /// How answers are scored, such as [exact, {type: regex, pattern: "^[A-D]$"}]; the headline shows the first scorer.
+    pub scorers: Apart<Vec<ScorerFile>>,
+    /// What must hold, such as [0.85] or [{scorer: exact, min: 0.85}].
     #[serde(default)]
-    pub gates: Vec<GateFile>,
+    pub gates: Vec<Form<GateFile>>,
     /// Largest share of examples that may end in an error before the run counts as incomplete. Default: 0.02.
-    pub error_tolerance: Option<f64>,
+    #[serde(default = "default_tolerance", deserialize_with = "share")]
+    pub error_tolerance: f64,
 }
 
 /// A prompt as written: one of `text`, `file` and `messages`. Templates are Jinja (minijinja); they know `input`,
 /// `context`, `metadata`, `tags`, `id`, `labels`, and the fields of an object input.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromptFile {
     /// One user message.
     pub text: Option<String>,
     /// Path of a file with one user message, relative to the suite.
     pub file: Option<String>,
-    /// Chat messages.
-    pub messages: Option<Vec<MessageFile>>,
+    /// Chat messages, such as [{role: system, content: "Answer in one word."}, {role: user, content: "{{ input }}"}].
+    pub messages: Option<Vec<Form<MessageFile>>>,
 }
 
-/// A chat message as written, with `content` inline or in a file.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+impl Short for PromptFile {
+    const EXPECTED: &'static str = "text, a list of messages, or a mapping with one of text, file and messages";
+
+    fn text(text: &str) -> Option<Self> {
+        Some(match text.strip_prefix("file://") {
+            Some(file) => Self { file: Some(file.to_owned()), ..Self::default() },
+            None => Self { text: Some(text.to_owned()), ..Self::default() },
+        })
+    }
+
+    fn list<'de, D: Deserializer<'de>>(list: D) -> Option<Result<Self, D::Error>> {
+        Some(Vec::deserialize(list).map(|messages| Self { messages: Some(messages), ..Self::default() }))
+    }
+
+    fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema> {
+        vec![json_schema!({"type": "string"}), Vec::<Form<MessageFile>>::json_schema(generator)]
+    }
+}
+
+/// A chat message as written, with `content` inline or in a file; or `{system: TEXT}`, `{user: TEXT}`,
+/// `{assistant: TEXT}`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageFile {
     /// system, user or assistant.
-    pub role: String,
+    pub role: Option<String>,
     /// The template.
     pub content: Option<String>,
     /// Path of a file with the template, relative to the suite.
     pub file: Option<String>,
+    /// The template of a system message.
+    pub system: Option<String>,
+    /// The template of a user message.
+    pub user: Option<String>,
+    /// The template of an assistant message.
+    pub assistant: Option<String>,
+}
+
+impl Short for MessageFile {
+    const EXPECTED: &'static str = "a message such as {role: user, content: \"{{ input }}\"}, or its text alone";
+
+    fn text(text: &str) -> Option<Self> {
+        Some(Self { user: Some(text.to_owned()), ..Self::default() })
+    }
+
+    fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
+        vec![json_schema!({"type": "string"})]
+    }
 }
 
 /// The kind of a scorer.
@@ -85,45 +132,175 @@ pub enum ScorerType {
     JsonSchema,
 }
 
-/// A scorer as written. Which keys apply depends on `type`.
+/// Keys of every scorer.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ScorerFile {
+struct ScorerKeys {
     /// Its name. Default: its type.
-    pub name: Option<String>,
-    /// Its kind.
-    pub r#type: ScorerType,
-    /// exact, contains: steps applied to both sides. Default: trim, lowercase, whitespace, punctuation.
-    pub normalize: Option<Vec<Normalization>>,
-    /// contains: text looked for instead of the accepted answers.
-    pub value: Option<String>,
-    /// regex: the pattern; {expected} stands for the accepted answer.
-    pub pattern: Option<String>,
-    /// numeric: largest absolute difference. Default: 0.
-    pub absolute: Option<f64>,
-    /// numeric: largest relative difference. Default: 0.000001.
-    pub relative: Option<f64>,
-    /// json_schema: the schema.
-    pub schema: Option<Value>,
+    name: Option<String>,
     /// How the scores of repeats become one: mean, majority, any, all, pass@k or pass^k. Default: mean.
-    pub reduce: Option<String>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    reduce: Reducer,
+}
+
+/// Keys of scorers that compare texts.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct NormalizeKeys {
+    /// Steps applied to both sides, such as [trim, lowercase]. Default: trim, lowercase, whitespace, punctuation.
+    #[serde(default = "default_normalize")]
+    normalize: Vec<Normalization>,
+}
+
+/// Keys of `contains`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct ContainsKeys {
+    /// Text looked for instead of the accepted answers.
+    value: Option<String>,
+}
+
+/// Keys of `regex`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct RegexKeys {
+    /// The pattern, such as '^[A-D]$'; {expected} is replaced by the accepted answer.
+    pattern: String,
+}
+
+/// Keys of `numeric`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct NumericKeys {
+    /// Largest absolute difference, 0 or more. Default: 0.
+    #[serde(default)]
+    absolute: f64,
+    /// Largest relative difference, 0 or more. Default: 0.000001.
+    #[serde(default = "default_relative")]
+    relative: f64,
+}
+
+/// Keys of `json_schema`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+struct JsonSchemaKeys {
+    /// The schema, such as {type: object, required: [label]}.
+    schema: Value,
+}
+
+impl Kind for ScorerType {
+    const ALL: &'static [Self] = &[Self::Exact, Self::Contains, Self::Regex, Self::Numeric, Self::JsonSchema];
+
+    fn groups(self) -> Vec<Group> {
+        let mut groups = match self {
+            Self::Exact => vec![Group::of::<NormalizeKeys>()],
+            Self::Contains => vec![Group::of::<NormalizeKeys>(), Group::of::<ContainsKeys>()],
+            Self::Regex => vec![Group::of::<RegexKeys>()],
+            Self::Numeric => vec![Group::of::<NumericKeys>()],
+            Self::JsonSchema => vec![Group::of::<JsonSchemaKeys>()],
+        };
+        groups.push(Group::of::<ScorerKeys>());
+        groups
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Contains => "contains",
+            Self::Regex => "regex",
+            Self::Numeric => "numeric",
+            Self::JsonSchema => "json_schema",
+        }
+    }
+
+    fn hint(key: &str) -> Option<String> {
+        Self::ALL.iter().any(|kind| kind.name() == key).then(|| format!("write {{type: {key}, …}}"))
+    }
+}
+
+/// The JSON Schema of a scorer.
+#[derive(Debug, Clone)]
+pub struct ScorerFile;
+
+impl JsonSchema for ScorerFile {
+    fn schema_name() -> Cow<'static, str> {
+        "ScorerFile".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let about = "A scorer, by its type, such as exact or {type: regex, pattern: \"^[A-D]$\"}.";
+        schema::<ScorerType>(generator, about, &[json!({"enum": ["exact", "contains", "numeric"]})])
+    }
 }
 
 /// A gate as written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GateFile {
-    /// The scorer it judges. Default: the first one.
+    /// The scorer whose mean is evaluated. Default: the first one.
     pub scorer: Option<String>,
-    /// The minimum mean, between 0 and 1.
+    /// The minimum mean, between 0 and 1, such as 0.85.
+    #[serde(deserialize_with = "share")]
     pub min: f64,
-    /// Confidence of the interval it is judged on. Default: 0.95.
-    pub confidence: Option<f64>,
+    /// Confidence of the interval it is evaluated on, from 0.5 to below 1. Default: 0.95.
+    #[serde(default = "default_confidence", deserialize_with = "confidence")]
+    pub confidence: f64,
     /// The endpoints it applies to. Default: all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names")]
     pub endpoints: Vec<String>,
     /// Whether "inconclusive" stops the pipeline with exit code 103. Default: true.
     pub require_decision: Option<bool>,
+}
+
+impl Short for GateFile {
+    const EXPECTED: &'static str = "a minimum between 0 and 1, such as 0.85, or {scorer: exact, min: 0.85}";
+
+    fn number(min: f64) -> Option<Self> {
+        let gate = |min| Self {
+            scorer: None,
+            min,
+            confidence: default_confidence(),
+            endpoints: vec![],
+            require_decision: None,
+        };
+        (0.0..=1.0).contains(&min).then(|| gate(min))
+    }
+
+    fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
+        vec![json_schema!({"type": "number", "minimum": 0, "maximum": 1})]
+    }
+}
+
+fn default_repeat() -> u32 {
+    1
+}
+
+fn default_tolerance() -> f64 {
+    0.02
+}
+
+fn default_confidence() -> f64 {
+    0.95
+}
+
+fn default_relative() -> f64 {
+    1e-6
+}
+
+fn default_normalize() -> Vec<Normalization> {
+    use Normalization::{Lowercase, Punctuation, Trim, Whitespace};
+    vec![Trim, Lowercase, Whitespace, Punctuation]
+}
+
+fn repeat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let repeat = u32::deserialize(deserializer)?;
+    if (1..=1000).contains(&repeat) {
+        return Ok(repeat);
+    }
+    Err(D::Error::invalid_value(Unexpected::Unsigned(repeat.into()), &"between 1 and 1000"))
+}
+
+fn confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let confidence = f64::deserialize(deserializer)?;
+    if (0.5..1.0).contains(&confidence) {
+        return Ok(confidence);
+    }
+    Err(D::Error::invalid_value(Unexpected::Float(confidence), &"from 0.5 to below 1, such as 0.95"))
 }
 
 /// Reads and checks the suite at `path`; its name is the file's.
@@ -131,37 +308,24 @@ pub struct GateFile {
 /// # Errors
 /// A data failure naming file and key.
 pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
-    let file: SuiteFile = read_yaml(path)?;
+    let document = Document::open(path)?;
+    let of_file = |fault: Fault| document.failure::<SuiteFile>(&fault);
+    let file: SuiteFile = document.root().read().map_err(of_file)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let fail = |message: String| Failure::data(format!("{}: {message}", path.display()));
-    let scorers =
-        file.scorers.into_iter().map(|scorer| convert_scorer(scorer).map_err(fail)).collect::<Result<Vec<_>, _>>()?;
-    if scorers.is_empty() {
-        return Err(fail("a suite needs at least one scorer".into()).hint("add \"scorers: [{type: exact}]\""));
-    }
-    if let Some((_, twice)) =
-        scorers.iter().enumerate().find(|(i, scorer)| scorers[..*i].iter().any(|s| s.name == scorer.name))
-    {
-        return Err(fail(format!("two scorers are named \"{}\"", twice.name)).hint("give one of them another name"));
-    }
-    let gates =
-        file.gates.into_iter().map(|gate| convert_gate(gate, &scorers).map_err(fail)).collect::<Result<_, _>>()?;
-    let error_tolerance = file.error_tolerance.unwrap_or(0.02);
-    if !(0.0..=1.0).contains(&error_tolerance) {
-        return Err(fail(format!("error_tolerance is {error_tolerance}, but must lie between 0 and 1")));
-    }
-    let repeats = convert_repeat(file.repeat).map_err(fail)?;
+    let scorers = scorers(&document).map_err(of_file)?;
+    let gates = file.gates.into_iter().map(|gate| convert_gate(gate.0, &scorers).map_err(of_file));
+    let gates = gates.collect::<Result<_, _>>()?;
     let mut suite = Suite {
         name,
         version: String::new(),
         dataset: file.dataset,
         prompts: convert_prompts(file.prompt, file.prompts, path)?,
         vars: file.vars,
-        repeats,
+        repeats: file.repeat,
         endpoints: file.endpoints,
         scorers,
         gates,
-        error_tolerance,
+        error_tolerance: file.error_tolerance,
     };
     suite.version = content_hash("karat-suite-v1", suite_content(&suite).as_bytes());
     Ok(suite)
@@ -228,51 +392,54 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
 
 /// The prompts of a suite in the order of their names.
 fn convert_prompts(
-    one: Option<PromptFile>,
-    several: BTreeMap<String, PromptFile>,
+    one: Option<Form<PromptFile>>,
+    several: BTreeMap<String, Form<PromptFile>>,
     suite: &Path,
 ) -> Result<Vec<NamedPrompt>, Failure> {
+    let fail = |message: String| Failure::data(format!("{}: {message}", suite.display()));
     if several.is_empty() {
-        return Ok(vec![NamedPrompt { name: None, prompt: convert_prompt(one, suite)? }]);
+        let prompt = one.map_or(Ok(Prompt::Input), |file| convert_prompt(file.0, suite, "prompt"))?;
+        return Ok(vec![NamedPrompt { name: None, prompt }]);
     }
     if one.is_some() {
-        return Err(Failure::data(format!("{}: there are both prompt and prompts", suite.display()))
+        return Err(fail("there are both prompt and prompts".to_owned())
             .hint("give the single prompt a name under \"prompts\""));
     }
-    let named = several
-        .into_iter()
-        .map(|(name, file)| Ok(NamedPrompt { prompt: convert_prompt(Some(file), suite)?, name: Some(name) }));
+    let named = several.into_iter().map(|(name, file)| {
+        Ok(NamedPrompt { prompt: convert_prompt(file.0, suite, &format!("prompts.{name}"))?, name: Some(name) })
+    });
     named.collect()
 }
 
-fn convert_repeat(repeat: Option<u32>) -> Result<u32, String> {
-    let repeat = repeat.unwrap_or(1);
-    if (1..=1000).contains(&repeat) {
-        Ok(repeat)
-    } else {
-        Err(format!("repeat is {repeat}, but must lie between 1 and 1000"))
-    }
-}
-
-fn convert_prompt(file: Option<PromptFile>, suite: &Path) -> Result<Prompt, Failure> {
-    let fail = |message: &str| Failure::data(format!("{}: {message}", suite.display()));
-    let Some(prompt) = file else { return Ok(Prompt::Input) };
+fn convert_prompt(prompt: PromptFile, suite: &Path, key: &str) -> Result<Prompt, Failure> {
+    let fail = |message: &str| Failure::data(format!("{}: {key}{message}", suite.display()));
     match (prompt.text, prompt.file, prompt.messages) {
         (Some(text), None, None) => Ok(Prompt::Text(text)),
         (None, Some(file), None) => Ok(Prompt::Text(prompt_file(suite, &file)?)),
         (None, None, Some(messages)) if !messages.is_empty() => {
-            let messages = messages.into_iter().map(|message| {
-                let content = match (message.content, message.file) {
-                    (Some(content), None) => content,
-                    (None, Some(file)) => prompt_file(suite, &file)?,
-                    _ => return Err(fail("a prompt message needs exactly one of content and file")),
-                };
-                Ok(PromptMessage { role: message.role, content })
+            let messages = (0..).zip(messages).map(|(index, message)| {
+                convert_message(message.0, suite)?.ok_or_else(|| {
+                    fail(&format!(".messages[{index}] needs a role, and exactly one of content and file"))
+                        .hint("write {role: user, content: \"{{ input }}\"} or {user: \"{{ input }}\"}")
+                })
             });
-            Ok(Prompt::Messages(messages.collect::<Result<_, _>>()?))
+            Ok(Prompt::Messages(messages.collect::<Result<_, Failure>>()?))
         }
-        _ => Err(fail("prompt needs exactly one of text, file and messages")),
+        _ => Err(fail(" needs exactly one of text, file and messages").hint("write \"{{ input }}\", the text alone")),
     }
+}
+
+/// `None` where it is not clear who says what.
+fn convert_message(message: MessageFile, suite: &Path) -> Result<Option<PromptMessage>, Failure> {
+    let short = [("system", message.system), ("user", message.user), ("assistant", message.assistant)];
+    let short: Vec<_> = short.into_iter().filter_map(|(role, content)| Some((role.to_owned(), content?))).collect();
+    let (role, content) = match (message.role, message.content, message.file, short.as_slice()) {
+        (Some(role), Some(content), None, []) => (role, content),
+        (Some(role), None, Some(file), []) => (role, prompt_file(suite, &file)?),
+        (None, None, None, [(role, content)]) => (role.clone(), content.clone()),
+        _ => return Ok(None),
+    };
+    Ok(Some(PromptMessage { role, content }))
 }
 
 fn prompt_file(suite: &Path, file: &str) -> Result<String, Failure> {
@@ -284,73 +451,72 @@ fn prompt_file(suite: &Path, file: &str) -> Result<String, Failure> {
     })
 }
 
-fn default_normalize() -> Vec<Normalization> {
-    use Normalization::{Lowercase, Punctuation, Trim, Whitespace};
-    vec![Trim, Lowercase, Whitespace, Punctuation]
-}
-
-fn convert_scorer(file: ScorerFile) -> Result<Scorer, String> {
-    let (kind_name, allowed): (&str, &[&str]) = match file.r#type {
-        ScorerType::Exact => ("exact", &["normalize"]),
-        ScorerType::Contains => ("contains", &["normalize", "value"]),
-        ScorerType::Regex => ("regex", &["pattern"]),
-        ScorerType::Numeric => ("numeric", &["absolute", "relative"]),
-        ScorerType::JsonSchema => ("json_schema", &["schema"]),
-    };
-    let name = file.name.unwrap_or_else(|| kind_name.to_owned());
-    let present = [
-        ("normalize", file.normalize.is_some()),
-        ("value", file.value.is_some()),
-        ("pattern", file.pattern.is_some()),
-        ("absolute", file.absolute.is_some()),
-        ("relative", file.relative.is_some()),
-        ("schema", file.schema.is_some()),
-    ];
-    if let Some((key, _)) = present.iter().find(|(key, present)| *present && !allowed.contains(key)) {
-        return Err(format!(
-            "scorer \"{name}\": the key \"{key}\" does not belong to type {kind_name}, which takes {}",
-            allowed.join(", ")
-        ));
+/// The scorers of a suite, at least one, each with a name of its own.
+fn scorers(document: &Document) -> Result<Vec<Scorer>, Fault> {
+    let Some(list) = document.root().mapping().and_then(|keys| keys.get("scorers")) else { return Ok(Vec::new()) };
+    let mut scorers: Vec<Scorer> = Vec::new();
+    for (index, reader) in list.items().enumerate() {
+        let fail = |fault: Fault| fault.under_index(index).under("scorers");
+        let scorer = scorer(reader).map_err(fail)?;
+        if scorers.iter().any(|other| other.name == scorer.name) {
+            let twice = format!("makes two scorers that are named \"{}\"", scorer.name);
+            return Err(fail(reader.fault(&twice).hint("give one of them another name: {name: …, type: …}")));
+        }
+        scorers.push(scorer);
     }
-    let missing = |key: &str| format!("scorer \"{name}\" of type {kind_name} needs the key \"{key}\"");
-    let normalize = file.normalize.unwrap_or_else(default_normalize);
-    let kind = match file.r#type {
-        ScorerType::Exact => ScorerKind::Exact { normalize },
-        ScorerType::Contains => ScorerKind::Contains { value: file.value, normalize },
-        ScorerType::Regex => ScorerKind::Regex { pattern: file.pattern.ok_or_else(|| missing("pattern"))? },
-        ScorerType::Numeric => numeric(&name, file.absolute.unwrap_or(0.0), file.relative.unwrap_or(1e-6))?,
-        ScorerType::JsonSchema => ScorerKind::JsonSchema { schema: file.schema.ok_or_else(|| missing("schema"))? },
-    };
-    let reduce = file.reduce.map_or(Ok(Reducer::Mean), Reducer::try_from);
-    let reduce = reduce.map_err(|problem| format!("scorer \"{name}\": {problem}"))?;
-    Ok(Scorer { name, kind, reduce })
+    if scorers.is_empty() {
+        let none = list.fault("is empty, but a suite needs at least one scorer").under("scorers");
+        return Err(none.hint("write \"scorers: [exact]\""));
+    }
+    Ok(scorers)
 }
 
-fn numeric(name: &str, absolute: f64, relative: f64) -> Result<ScorerKind, String> {
+fn scorer(reader: Reader<'_>) -> Result<Scorer, Fault> {
+    if reader.text().is_some() {
+        return scorer_of(reader.read()?, None, reader);
+    }
+    let expected = "a scorer's name such as exact, or a mapping with a type such as {type: regex, pattern: '^[A-D]$'}";
+    let (kind, keys) = typed::<ScorerType>(reader, expected)?;
+    scorer_of(kind, Some(keys), reader)
+}
+
+/// A scorer of which the keys are written, or its name alone.
+fn scorer_of(kind: ScorerType, keys: Option<Mapping<'_>>, reader: Reader<'_>) -> Result<Scorer, Fault> {
+    let keys = keys.unwrap_or_else(|| reader.no_keys());
+    let ScorerKeys { name, reduce } = keys.part()?;
+    let normalize = || keys.part::<NormalizeKeys>().map(|keys| keys.normalize);
+    let kind_name = kind.name();
+    let kind = match kind {
+        ScorerType::Exact => ScorerKind::Exact { normalize: normalize()? },
+        ScorerType::Contains => {
+            ScorerKind::Contains { value: keys.part::<ContainsKeys>()?.value, normalize: normalize()? }
+        }
+        ScorerType::Regex => ScorerKind::Regex { pattern: keys.part::<RegexKeys>()?.pattern },
+        ScorerType::Numeric => numeric(keys.part()?, reader)?,
+        ScorerType::JsonSchema => ScorerKind::JsonSchema { schema: keys.part::<JsonSchemaKeys>()?.schema },
+    };
+    Ok(Scorer { name: name.unwrap_or_else(|| kind_name.to_owned()), kind, reduce })
+}
+
+fn numeric(keys: NumericKeys, reader: Reader<'_>) -> Result<ScorerKind, Fault> {
+    let NumericKeys { absolute, relative } = keys;
     if absolute >= 0.0 && relative >= 0.0 {
-        Ok(ScorerKind::Numeric { absolute, relative })
-    } else {
-        Err(format!("scorer \"{name}\": absolute and relative must be 0 or more"))
+        return Ok(ScorerKind::Numeric { absolute, relative });
     }
+    Err(reader.fault("has a negative difference, but absolute and relative must be 0 or more"))
 }
 
-fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, String> {
+fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, Fault> {
     let scorer = file.scorer.unwrap_or_else(|| scorers.first().map(|s| s.name.clone()).unwrap_or_default());
-    if !scorers.iter().any(|known| known.name == scorer) {
-        let known: Vec<_> = scorers.iter().map(|s| s.name.as_str()).collect();
-        return Err(format!("a gate judges the scorer \"{scorer}\", but the suite has {}", known.join(", ")));
-    }
-    if !(0.0..=1.0).contains(&file.min) {
-        return Err(format!("the gate on \"{scorer}\" has min {}, but it must lie between 0 and 1", file.min));
-    }
-    let confidence = file.confidence.unwrap_or(0.95);
-    if !(0.5..1.0).contains(&confidence) {
-        return Err(format!("the gate on \"{scorer}\" has confidence {confidence}, but it must lie between 0.5 and 1"));
+    let known: Vec<_> = scorers.iter().map(|s| s.name.as_str()).collect();
+    if !known.contains(&scorer.as_str()) {
+        let what = format!("name the scorer \"{scorer}\", but the suite has {}", known.join(", "));
+        return Err(Fault::value(what).under("gates").hint(did_you_mean(&scorer, &known, "the scorers are")));
     }
     Ok(Gate {
         scorer,
         min: file.min,
-        confidence,
+        confidence: file.confidence,
         endpoints: file.endpoints,
         require_decision: file.require_decision.unwrap_or(true),
     })
@@ -393,23 +559,32 @@ mod tests {
     #[test]
     fn settings_that_make_no_sense_are_refused_in_words() {
         let cases = [
-            ("dataset: d\nendpoints: [m]\nscorers: []\n", "a suite needs at least one scorer"),
+            ("dataset: d\nendpoints: [m]\nscorers: []\n", "scorers is empty, but a suite needs at least one scorer"),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: regex}]\n",
-                "scorer \"regex\" of type regex needs the key \"pattern\"",
+                "s.yaml:3:11: scorers[0] needs the key \"pattern\"",
             ),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact, pattern: x}]\n", "does not belong to type exact"),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact, pattern: x}]\n",
+                "scorers[0].pattern is a key of type regex, not of exact",
+            ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}, {type: exact}]\n",
-                "two scorers are named \"exact\"",
+                "scorers[1] makes two scorers that are named \"exact\"",
             ),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{min: 85}]\n", "has min 85"),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{min: 85}]\n",
+                "gates[0].min is 85, but must be between 0 and 1",
+            ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{scorer: f1, min: 0.5}]\n",
                 "but the suite has exact",
             ),
             ("dataset: d\nendpoints: [m]\nscorers: [{type: exact, reduce: best}]\n", "\"best\" is no reducer"),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nrepeat: 0\n", "repeat is 0"),
+            (
+                "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nrepeat: 0\n",
+                "repeat is 0, but must be between 1 and 1000",
+            ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {text: x}\nprompts: {a: {text: y}}\n",
                 "both prompt and prompts",

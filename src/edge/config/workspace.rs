@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 
-use super::embedder::{EmbedderDefinition, EmbedderFile, definitions};
-use super::endpoint::{EndpointDefinition, EndpointFile, endpoint_definition};
+use super::embedder::{EmbedderDefinition, EmbedderFile, built_in, embedder};
+use super::endpoint::{EndpointDefinition, EndpointFile, endpoint};
+use super::forms::{Apart, Form, Short, TextOrNumber, duration_or_never, window};
 use super::secrets::Secrets;
-use super::yaml::read_yaml;
-use crate::core::domain::{Failure, nearest, parse_span};
+use super::yaml::{Document, Fault, Reader};
+use crate::core::domain::{Failure, did_you_mean};
 use crate::core::signals::Policy;
 
 /// The name of the workspace file.
@@ -26,16 +30,16 @@ pub struct WorkspaceFile {
     /// What turns text into vectors: builtin, hashed-ngrams, or a name under "embedders". Default: builtin. Once
     /// karat.lock pins one, `karat embedder migrate` changes it.
     pub embedder: Option<String>,
-    /// Further embedders, by name.
+    /// Further embedders, by name, such as {potion: {type: model2vec, path: models/potion}}.
     #[serde(default)]
-    pub embedders: BTreeMap<String, EmbedderFile>,
-    /// Things that answer requests, by name.
+    pub embedders: Apart<BTreeMap<String, EmbedderFile>>,
+    /// What answers requests, by name, such as {gpt: openai:chat:gpt-x} or {gpt: {type: openai, …}}.
     #[serde(default)]
-    pub endpoints: BTreeMap<String, EndpointFile>,
-    /// How long answers serve again.
+    pub endpoints: Apart<BTreeMap<String, EndpointFile>>,
+    /// How long cached answers are used, such as 12h or {ttl: 12h}; false for no cache.
     #[serde(default)]
-    pub cache: CacheFile,
-    /// Sources of sampled production traffic, by name.
+    pub cache: Form<CacheFile>,
+    /// Sources of sampled production traffic, by name, such as {default: {map: {input: text, ts: time}}}.
     #[serde(default)]
     pub traffic: BTreeMap<String, TrafficSource>,
     /// How decay is measured and gated.
@@ -44,19 +48,49 @@ pub struct WorkspaceFile {
 }
 
 /// The cache of answers as written.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CacheFile {
-    /// How long an answer serves again for the same request to the same endpoint, such as 90m or 7d; 0s for never.
-    /// Default: 12h, so that a nightly run always asks anew.
-    pub ttl: Option<String>,
+    /// How long an answer is used again for the same request to the same endpoint, such as 90m or 7d; 0s for no cache.
+    /// Default: 12h, so that a nightly run sends every request again.
+    #[serde(default = "default_ttl", deserialize_with = "duration_or_never")]
+    #[schemars(with = "TextOrNumber")]
+    pub ttl: Duration,
+}
+
+impl Default for CacheFile {
+    fn default() -> Self {
+        Self { ttl: default_ttl() }
+    }
+}
+
+fn default_ttl() -> Duration {
+    Duration::from_secs(12 * 3600)
+}
+
+impl Short for CacheFile {
+    const EXPECTED: &'static str = "a duration such as 12h, {ttl: 12h}, or false for no cache";
+
+    fn text(text: &str) -> Option<Self> {
+        let text: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+        duration_or_never(text).ok().map(|ttl| Self { ttl })
+    }
+
+    fn flag(flag: bool) -> Option<Self> {
+        Some(if flag { Self::default() } else { Self { ttl: Duration::ZERO } })
+    }
+
+    fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
+        vec![json_schema!({"type": ["string", "boolean"]})]
+    }
 }
 
 /// A source of traffic as written.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficSource {
-    /// Where a record's fields stand in a row: id, input, output, ts, user, p; dots reach into objects.
+    /// Where a record's fields are in a row, such as {input: question.text, ts: time}: id, input, output, ts, user, p;
+    /// dots reach into objects.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
     /// Probability with which a request was sampled, where rows do not say. Default: 1.
@@ -69,6 +103,8 @@ pub struct TrafficSource {
 #[serde(deny_unknown_fields)]
 pub struct DecayFile {
     /// The window measured: 30d (up to the last record), 2026-09, or FROM..TO. Default: 30d.
+    #[serde(default, deserialize_with = "window")]
+    #[schemars(with = "Option<TextOrNumber>")]
     pub window: Option<String>,
     /// The gate: least karats (24 = all of today's traffic is represented). Default: no gate.
     pub min_karats: Option<f64>,
@@ -93,7 +129,7 @@ pub struct WorkspaceConfig {
     /// Endpoints by name.
     pub endpoints: BTreeMap<String, EndpointDefinition>,
     /// How long an answer serves again for the same request; zero for never.
-    pub cache_ttl: std::time::Duration,
+    pub cache_ttl: Duration,
     /// Traffic sources by name.
     pub traffic: BTreeMap<String, TrafficSource>,
     /// How decay is measured.
@@ -127,16 +163,15 @@ pub fn find_workspace(start: &Path) -> Result<PathBuf, Failure> {
 /// Reads and checks the workspace in `root`.
 ///
 /// # Errors
-/// A data failure naming file and key.
+/// A data failure naming file, line and key.
 pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure> {
     let path = root.join(FILE_NAME);
-    let file: WorkspaceFile = read_yaml(&path)?;
-    let endpoints = file
-        .endpoints
-        .into_iter()
-        .map(|(name, endpoint)| endpoint_definition(&path, &name, endpoint).map(|definition| (name, definition)))
-        .collect::<Result<_, _>>()?;
-    let embedders = definitions(&path, root, file.embedders)?;
+    let document = Document::open(&path)?;
+    let fail = |fault: Fault| document.failure::<WorkspaceFile>(&fault);
+    let file: WorkspaceFile = document.root().read().map_err(fail)?;
+    let endpoints = by_name(&document, "endpoints", endpoint).map_err(fail)?;
+    let mut embedders = built_in();
+    embedders.extend(by_name(&document, "embedders", |reader| embedder(reader, root)).map_err(fail)?);
     let embedder = known_embedder(&path, file.embedder, &embedders)?;
     check_decay(&path, &file.decay)?;
     for (name, source) in &file.traffic {
@@ -148,7 +183,7 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
         embedder,
         embedders,
         endpoints,
-        cache_ttl: cache_ttl(&path, file.cache.ttl.as_deref())?,
+        cache_ttl: file.cache.0.ttl,
         traffic: file.traffic,
         decay: DecaySettings {
             window: file.decay.window.unwrap_or_else(|| "30d".into()),
@@ -158,6 +193,22 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
         },
     };
     Ok((workspace, Secrets::load(root)?))
+}
+
+/// What stands under `key`, each by its name.
+fn by_name<T>(
+    document: &Document,
+    key: &str,
+    read: impl Fn(Reader<'_>) -> Result<T, Fault>,
+) -> Result<BTreeMap<String, T>, Fault> {
+    let Some(reader) = document.root().mapping().and_then(|keys| keys.get(key)) else { return Ok(BTreeMap::new()) };
+    let named =
+        reader.mapping().ok_or_else(|| reader.wrong("a mapping from names, such as NAME: {type: …}").under(key))?;
+    let read = |(name, reader): (&str, _)| match read(reader) {
+        Ok(value) => Ok((name.to_owned(), value)),
+        Err(fault) => Err(fault.under(name).under(key)),
+    };
+    named.iter().map(read).collect()
 }
 
 fn known_embedder(
@@ -170,11 +221,9 @@ fn known_embedder(
         return Ok(name);
     }
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
-    let hint = match nearest(&name, &names) {
-        Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
-        None => format!("there are {}; define others under \"embedders\"", names.join(", ")),
-    };
-    Err(Failure::data(format!("{}: there is no embedder \"{name}\"", path.display())).hint(hint))
+    let hint = did_you_mean(&name, &names, "there are");
+    Err(Failure::data(format!("{}: there is no embedder \"{name}\"", path.display()))
+        .hint(format!("{hint}; define others under \"embedders\"")))
 }
 
 fn check_decay(path: &Path, decay: &DecayFile) -> Result<(), Failure> {
@@ -193,24 +242,4 @@ fn check_probability(path: &Path, source: &str, probability: Option<f64>) -> Res
             path.display()
         ))),
     }
-}
-
-fn cache_ttl(path: &Path, text: Option<&str>) -> Result<std::time::Duration, Failure> {
-    let text = text.unwrap_or("12h");
-    let span = parse_span(text).and_then(|span| std::time::Duration::try_from(span).ok());
-    // Zero is no span of time elsewhere, but here it says "never".
-    let never = ["0", "0s", "0m", "0h", "0d"].contains(&text.trim());
-    span.or_else(|| never.then_some(std::time::Duration::ZERO)).ok_or_else(|| {
-        Failure::data(format!("{}: cache.ttl \"{text}\" is not a duration", path.display()))
-            .hint("write 90m, 12h or 7d, or 0s to ask always anew")
-    })
-}
-
-pub(super) fn timeout(path: &Path, key: &str, text: Option<&str>) -> Result<std::time::Duration, Failure> {
-    let text = text.unwrap_or("60s");
-    let span = parse_span(text).and_then(|span| std::time::Duration::try_from(span).ok());
-    span.ok_or_else(|| {
-        Failure::data(format!("{}: {key}.timeout \"{text}\" is not a duration", path.display()))
-            .hint("write 30s, 2m or 1h")
-    })
 }

@@ -10,7 +10,10 @@ use super::identity::run_by_id;
 use super::{Resume, RunOptions};
 use crate::core::domain::{Dataset, Endpoint, ExampleStatus, Failure, FailureKind, Suite, nearest};
 use crate::core::pricing::{Price, answer_limit};
-use crate::edge::config::{ApiDefinition, ApiDialect, EndpointDefinition, EndpointSettings, Secrets, definition_of_id};
+use crate::edge::config::{
+    ApiDefinition, ApiDialect, BaselineDefinition, EndpointDefinition, EndpointSettings, ExecDefinition,
+    ReplayDefinition, Secrets, definition_of_id,
+};
 use crate::edge::endpoint::{
     Anthropic, ApiEndpoint, ApiSettings, Baseline, BaselineMemory, Dialect, ExecEndpoint, ExecSettings, Gemini,
     HttpApi, HttpTemplate, OpenAiChat, OpenAiResponses, Replay,
@@ -91,11 +94,13 @@ pub(super) fn prepare(
     let mut limit = None;
     let costs = matches!(settings, EndpointSettings::Api(_));
     let endpoint: Arc<dyn Endpoint> = match settings {
-        EndpointSettings::Baseline { dataset, k } => Arc::new(baseline(workspace, name, suite, dataset.as_deref(), k)?),
-        EndpointSettings::Replay { cassette } => {
+        EndpointSettings::Baseline(BaselineDefinition { dataset, k }) => {
+            Arc::new(baseline(workspace, name, suite, dataset.as_deref(), k)?)
+        }
+        EndpointSettings::Replay(ReplayDefinition { cassette }) => {
             Arc::new(Replay::open(name.to_owned(), &workspace.config.root.join(cassette))?)
         }
-        EndpointSettings::Exec { command, workers, params, revision, timeout, max_retries } => {
+        EndpointSettings::Exec(ExecDefinition { command, workers, params, revision, timeout, max_retries }) => {
             limit = answer_limit(&params);
             let retry = RetryPolicy { max_retries, ..RetryPolicy::default() };
             let folder = workspace.config.root.clone();

@@ -1,0 +1,45 @@
+//! The files a user writes, as people write them: short forms, mistakes, and the JSON Schemas of both.
+
+mod mistakes;
+mod short_forms;
+
+use std::path::Path;
+
+use super::*;
+use crate::core::domain::Failure;
+
+/// A file a user writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum File {
+    Workspace,
+    Suite,
+    Card,
+}
+
+use File::{Card, Suite, Workspace};
+
+/// A suite with what a fragment does not say.
+fn completed(file: File, fragment: &str) -> String {
+    if file != Suite {
+        return fragment.to_owned();
+    }
+    let base = [("dataset", "d"), ("endpoints", "[m]"), ("scorers", "[exact]")];
+    let missing = base.iter().filter(|(key, _)| !fragment.lines().any(|line| line.starts_with(&format!("{key}:"))));
+    missing.map(|(key, value)| format!("{key}: {value}\n")).chain([fragment.to_owned()]).collect()
+}
+
+/// What a fragment becomes, as debug output.
+fn load(folder: &Path, file: File, fragment: &str) -> Result<String, Failure> {
+    let path = folder.join(match file {
+        Workspace => "karat.yaml",
+        Suite => "s.yaml",
+        Card => "dataset.yaml",
+    });
+    std::fs::write(folder.join("p.txt"), "Label: {{ input }}\n").unwrap();
+    std::fs::write(&path, completed(file, fragment)).unwrap();
+    match file {
+        Workspace => load_workspace(folder).map(|(workspace, _)| format!("{workspace:#?}")),
+        Suite => load_suite(&path).map(|suite| format!("{suite:#?}")),
+        Card => read_yaml::<CardFile>(&path).map(|card| format!("{card:#?}")),
+    }
+}
