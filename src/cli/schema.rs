@@ -17,14 +17,14 @@ pub(super) struct Args {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
-    WorkspaceConfig,
+    Workspace,
     Suite,
     Dataset,
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let kind = match args.kind {
-        Kind::WorkspaceConfig => SchemaKind::WorkspaceConfig,
+        Kind::Workspace => SchemaKind::Workspace,
         Kind::Suite => SchemaKind::Suite,
         Kind::Dataset => SchemaKind::Dataset,
     };

@@ -109,7 +109,7 @@ fn a_bad_key_or_value_in_yaml_is_told_with_line_column_and_the_nearest_known_one
         (
             "karat.yaml",
             "endpoints:\n  m: {type: exec, command: [a], api_key: \"${K}\"}\n",
-            "karat.yaml:2:34: endpoints.m.api_key is a key of type openai",
+            "karat.yaml:2:33: endpoints.m.api_key is a key of type openai",
             "not of exec",
         ),
         (

@@ -13,7 +13,7 @@ use crate::core::domain::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaKind {
     /// `karat.yaml`.
-    WorkspaceConfig,
+    Workspace,
     /// `suites/NAME.yaml`.
     Suite,
     /// `datasets/NAME/dataset.yaml`.
@@ -26,7 +26,7 @@ pub enum SchemaKind {
 /// A failure where the schema cannot be written as text.
 pub fn json_schema(kind: SchemaKind) -> Result<String, Failure> {
     let schema = match kind {
-        SchemaKind::WorkspaceConfig => schema_of::<WorkspaceFile>(),
+        SchemaKind::Workspace => schema_of::<WorkspaceFile>(),
         SchemaKind::Suite => schema_of::<SuiteFile>(),
         SchemaKind::Dataset => schema_of::<CardFile>(),
     };

@@ -92,7 +92,7 @@ fn a_short_form_is_read_as_what_it_means() {
 fn the_json_schemas_accept_the_short_forms_and_the_full_ones() {
     for (file, short, full) in FORMS {
         let kind = match file {
-            Workspace => SchemaKind::WorkspaceConfig,
+            Workspace => SchemaKind::Workspace,
             Suite => SchemaKind::Suite,
             Card => SchemaKind::Dataset,
         };
