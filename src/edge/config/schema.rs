@@ -34,14 +34,18 @@ pub fn json_schema(kind: SchemaKind) -> Result<String, Failure> {
         .map_err(|error| Failure::other("the schema cannot be written").caused_by(error))
 }
 
-fn schema_of<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with_transform(list_or_one);
-    settings.into_generator().into_root_schema_for::<T>().to_value()
+fn schema_of<T: JsonSchema>() -> Schema {
+    let settings = SchemaSettings::draft2020_12().with_transform(as_read);
+    settings.into_generator().into_root_schema_for::<T>()
 }
 
-/// Where a list is expected, one item is a list of one, as the reader has it.
-fn list_or_one(schema: &mut Schema) {
-    transform_subschemas(&mut list_or_one, schema);
+/// Where a list is expected, one item is a list of one, as the reader has it. A default duration is written as no user
+/// would write it, and the description names it.
+fn as_read(schema: &mut Schema) {
+    transform_subschemas(&mut as_read, schema);
+    if schema.get("default").is_some_and(|default| default.get("nanos").is_some()) {
+        schema.remove("default");
+    }
     let is_list = match schema.get("type") {
         Some(Value::String(kind)) => kind == "array",
         Some(Value::Array(kinds)) => kinds.contains(&json!("array")),
@@ -54,7 +58,7 @@ fn list_or_one(schema: &mut Schema) {
 
 /// What the schema of `T` says about a value.
 pub(super) fn description<T: JsonSchema>(steps: &[Step]) -> Option<String> {
-    let root = schema_of::<T>();
+    let root = schema_of::<T>().to_value();
     let text = describe(&root, &root, steps)?.replace('\n', " ");
     let Some(Step::Key(key)) = steps.last() else { return Some(text) };
     Some(format!("{key}: {text}"))
