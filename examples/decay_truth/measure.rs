@@ -1,6 +1,7 @@
 //! Runs the cells and sums up what was found.
 
-use karat::core::coverage::{self, CoverageMeasurement, GoldenPoints, Options, Sample};
+use karat::core::coverage::{self, CoverageMeasurement, GoldenPoints, Options};
+use karat::core::records::Records;
 use karat::core::stats::{clopper_pearson, mann_whitney_auc};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -123,19 +124,17 @@ fn karat(drawn: &Draw, seed: u64) -> Finding {
 
 /// As `karat decay` measures, with the settings it has unless told otherwise.
 fn measure_coverage(drawn: &Draw, seed: u64) -> Option<CoverageMeasurement> {
-    let most = drawn.now.known.len().max(drawn.reference.as_ref().map_or(0, |window| window.known.len()));
-    let (weights, groups): (Vec<f64>, Vec<usize>) = (0..most).map(|row| (1.0, row)).unzip();
+    let (now, reference) = (records(&drawn.now), drawn.reference.as_ref().map(records));
     coverage::measure(
         GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics },
-        sample(&drawn.now, &weights, &groups),
-        drawn.reference.as_ref().map(|window| sample(window, &weights, &groups)),
+        &now,
+        reference.as_ref(),
         Options { seed, replicates: 1_000, duplicate_similarity: 0.95, tolerated_gap: 0.01 },
     )
 }
 
-fn sample<'a>(window: &'a Window, weights: &'a [f64], groups: &'a [usize]) -> Sample<'a> {
-    let records = window.known.len();
-    Sample { vectors: &window.vectors, weights: &weights[..records], groups: &groups[..records] }
+fn records(window: &Window) -> Records<'_> {
+    Records::of_vectors(&window.vectors)
 }
 
 fn peers_of(drawn: &Draw, baselines: &[Baseline], seed: u64) -> Vec<Finding> {

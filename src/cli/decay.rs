@@ -8,9 +8,9 @@ use super::run::step_summary;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::report::{Format as ReportFormat, terminal_decay};
-use crate::core::view::Report;
+use crate::core::view::{RecordRow, Report};
 use crate::edge::files::write_atomic;
-use crate::flow::decay::{RecordRow, measure_decay};
+use crate::flow::decay::measure_decay;
 use crate::flow::report::write_reports;
 
 /// Measure how much of today's traffic a golden set represents, and flag the examples that decayed.
@@ -46,9 +46,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     if let Some(path) = &args.records {
         write_atomic(path, record_lines(&done.records)?.as_bytes())?;
     }
-    let view = done.view.clone();
-    context.output.show(args.format, &view, terminal_decay)?;
-    let report = Report::new(args.dataset, now.to_string(), None, vec![view]);
+    context.output.show(args.format, &done.view, terminal_decay)?;
+    let report = Report::new(args.dataset, now.to_string(), None, vec![done.view]);
     write_reports(&report, &args.output)?;
     step_summary(&report)?;
     Ok(Exit::of_verdicts(None, Some(report.verdict)))

@@ -7,11 +7,10 @@ use clap::{Subcommand, ValueEnum};
 use super::arguments::Format;
 use super::{Context, Exit};
 use crate::core::domain::Failure;
-use crate::core::queue::QueueState;
+use crate::core::queue::{FlagRow, QueueState};
 use crate::core::report::{queue_csv, queue_example_text, queue_text};
 use crate::core::view::{QueueRow, QueueView};
 use crate::edge::files::write_atomic;
-use crate::edge::store::FlagRow;
 use crate::flow::Workspace;
 
 /// List flagged examples for review.

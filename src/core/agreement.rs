@@ -1,4 +1,4 @@
-//! How far two spaces agree on the same items.
+//! How far two embedding spaces agree on the same items.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ pub fn neighbour_overlap(a: &Vectors, b: &Vectors, k: usize) -> Option<f64> {
         return None;
     }
     let neighbours = |vectors: &Vectors| {
-        let rows = vectors.select(&both);
+        let rows = vectors.part(&both);
         top_k(&rows, &rows, k, |query, base| query == base)
     };
     let shared = neighbours(a).into_iter().zip(neighbours(b)).map(|(a, b)| {

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod cluster;
 pub mod coverage;
+pub mod decay;
 pub mod domain;
 pub mod estimate;
 pub mod golden;
@@ -12,6 +13,7 @@ pub mod privacy;
 pub mod prompt;
 pub mod quality;
 pub mod queue;
+pub mod records;
 pub mod report;
 pub mod scoring;
 pub mod shift;

@@ -1,50 +1,83 @@
 //! Clusters that keep their identity: frozen at the reference window, and joined by new ones once there is proof.
 //!
-//! A cluster is born where a window holds more records in a ball than the reference window does (exact conditional
+//! A cluster is added where a window holds more records in a ball than the reference window does (exact conditional
 //! test, Benjamini–Hochberg over the candidates), never because some records fit badly: a twentieth of harmless ones
 //! always does.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::cluster::{
-    Assignment, ChooseK, Clustering, ClusteringOptions, KMeansOptions, assign, choose_k, cluster_names, fit_clustering,
-    spherical_kmeans,
+    Assignment, ChooseK, Cluster, Clustering, ClusteringOptions, KMeansOptions, assign, choose_k, cluster_names,
+    fit_clustering, spherical_kmeans,
 };
-use crate::core::domain::{content_hash, short};
+use crate::core::domain::{ClusterIdx, content_hash, short};
+use crate::core::records::Records;
 use crate::core::signals::Policy;
 use crate::core::stats::{benjamini_hochberg, binomial_rate_less, effective_n};
 use crate::core::vector::Vectors;
 
-/// Every cluster of a dataset's traffic in one space.
+/// Every cluster of a dataset's traffic in one embedding space.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "StoredBook", into = "StoredBook")]
 pub struct ClusterBook {
     /// Label of the window the first clusters were fitted on.
-    pub reference: String,
-    /// Centroids, held-out similarities, terms and names, in the order of `ids`.
-    #[serde(alias = "taxonomy")]
-    pub clustering: Clustering,
-    /// Ids, which never change meaning.
-    pub ids: Vec<String>,
-    /// Label of the window each cluster was born in; `None` for the first ones.
-    #[serde(alias = "born")]
-    pub new_since: Vec<Option<String>>,
-    /// Labels of the windows already searched for births, so that measuring one twice changes nothing.
-    pub searched: Vec<String>,
+    reference: String,
+    clustering: Clustering,
+    /// One per cluster.
+    marks: Vec<Mark>,
+    /// Labels of the windows already searched for new clusters, so that measuring one twice changes nothing.
+    searched: Vec<String>,
 }
 
-/// Records of one window, as clusters are formed of them.
+/// What a cluster is known by.
+#[derive(Debug, Clone)]
+struct Mark {
+    id: String,
+    new_since: Option<String>,
+}
+
+/// A cluster as it is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Window<'a> {
-    /// Its label.
-    pub label: &'a str,
-    /// One row a record.
-    pub vectors: &'a Vectors,
-    /// Requests of production each stands for.
-    pub weights: &'a [f64],
-    /// Text of each.
-    pub texts: &'a [&'a str],
-    /// User or session of each, from 0.
-    pub groups: &'a [usize],
+pub struct KnownCluster<'a> {
+    /// Id, which never changes meaning.
+    pub id: &'a str,
+    /// Label of the window it was first found in; `None` for those of the reference window.
+    pub new_since: Option<&'a str>,
+    /// Its name, terms and held-out similarities.
+    pub cluster: &'a Cluster,
+}
+
+/// A book as it is stored: one list per property.
+#[derive(Serialize, Deserialize)]
+struct StoredBook {
+    reference: String,
+    #[serde(alias = "taxonomy")]
+    clustering: Clustering,
+    ids: Vec<String>,
+    #[serde(alias = "born")]
+    new_since: Vec<Option<String>>,
+    searched: Vec<String>,
+}
+
+impl From<ClusterBook> for StoredBook {
+    fn from(ClusterBook { reference, clustering, marks, searched }: ClusterBook) -> Self {
+        let (ids, new_since) = marks.into_iter().map(|mark| (mark.id, mark.new_since)).unzip();
+        Self { reference, clustering, ids, new_since, searched }
+    }
+}
+
+impl TryFrom<StoredBook> for ClusterBook {
+    type Error = &'static str;
+
+    fn try_from(
+        StoredBook { reference, clustering, ids, new_since, searched }: StoredBook,
+    ) -> Result<Self, Self::Error> {
+        if ids.len() != clustering.len() || new_since.len() != clustering.len() {
+            return Err("the lists of a cluster book differ in length");
+        }
+        let marks = ids.into_iter().zip(new_since).map(|(id, new_since)| Mark { id, new_since }).collect();
+        Ok(Self { reference, clustering, marks, searched })
+    }
 }
 
 /// The fewest records clusters are formed of.
@@ -60,23 +93,38 @@ const STABILITY_ROWS: usize = 1000;
 const TERMS: usize = 6;
 
 impl ClusterBook {
-    /// Fits the first clusters on a window, numbered from `first` on; `None` for fewer than 40 records.
-    pub fn fit(window: Window<'_>, first: usize, policy: &Policy, seed: u64) -> Option<Self> {
-        if window.vectors.len() < MIN_RECORDS {
+    /// Fits the first clusters on the window of this label, numbered from `first` on; `None` for fewer than 40 records.
+    pub fn fit(label: &str, records: &Records<'_>, first: usize, policy: &Policy, seed: u64) -> Option<Self> {
+        if records.len() < MIN_RECORDS {
             return None;
         }
-        let k = number_of_clusters(window.vectors, window.weights, policy.min_cluster, seed);
+        let k = number_of_clusters(records, policy.min_cluster, seed);
         let options = clustering_options(seed);
-        let clustering = fit_clustering(window.vectors, window.weights, window.texts, k, &options);
-        let ids = (first..first + clustering.len()).map(|number| format!("c{number:02}")).collect();
-        let new_since = vec![None; clustering.len()];
-        Some(Self {
-            reference: window.label.to_owned(),
-            clustering,
-            ids,
-            new_since,
-            searched: vec![window.label.to_owned()],
-        })
+        let clustering = fit_clustering(records.vectors(), records.weights(), records.texts(), k, &options);
+        let mark = |number| Mark { id: format!("c{number:02}"), new_since: None };
+        let marks = (first..first + clustering.len()).map(mark).collect();
+        Some(Self { reference: label.to_owned(), clustering, marks, searched: vec![label.to_owned()] })
+    }
+
+    /// Number of clusters.
+    pub fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// Label of the window the first clusters were fitted on.
+    pub fn reference(&self) -> &str {
+        &self.reference
+    }
+
+    /// The cluster at a place that [`Self::place`] gave.
+    pub fn get(&self, cluster: ClusterIdx) -> KnownCluster<'_> {
+        let Mark { id, new_since } = &self.marks[cluster.0];
+        KnownCluster { id, new_since: new_since.as_deref(), cluster: &self.clustering.clusters()[cluster.0] }
     }
 
     /// Hash of the clusters, 12 hex digits. Which windows were searched is not part of it.
@@ -84,82 +132,71 @@ impl ClusterBook {
     /// # Errors
     /// Where the clusters cannot be written as text.
     pub fn version(&self) -> Result<String, serde_json::Error> {
-        let text = serde_json::to_string(&(&self.reference, &self.clustering, &self.ids, &self.new_since))?;
+        let ids: Vec<&str> = self.marks.iter().map(|mark| mark.id.as_str()).collect();
+        let new_since: Vec<Option<&str>> = self.marks.iter().map(|mark| mark.new_since.as_deref()).collect();
+        let text = serde_json::to_string(&(&self.reference, &self.clustering, ids, new_since))?;
         Ok(short(&content_hash("karat-taxonomy", text.as_bytes()), 12).to_owned())
     }
 
     /// The first number that no cluster of this book has.
     pub fn next_number(&self) -> usize {
-        let numbers = self.ids.iter().filter_map(|id| id.trim_start_matches('c').parse::<usize>().ok());
+        let numbers = self.marks.iter().filter_map(|mark| mark.id.trim_start_matches('c').parse::<usize>().ok());
         numbers.max().unwrap_or(0) + 1
     }
 
     /// The cluster of every row, `None` where it belongs to none: nothing to embed, or less similar to its nearest
     /// cluster than all but a share `membership` of that cluster's held-out members.
-    pub fn place(&self, vectors: &Vectors, membership: f64) -> Vec<Option<usize>> {
-        let belongs = |found: Assignment| self.clustering.conformal_p(found.cluster, found.similarity) >= membership;
-        self.clustering
-            .assign(vectors)
-            .into_iter()
-            .map(|found| found.filter(|f| belongs(*f)).map(|f| f.cluster))
-            .collect()
+    pub fn place(&self, vectors: &Vectors, membership: f64) -> Vec<Option<ClusterIdx>> {
+        let clusters = self.clustering.clusters();
+        let belongs = |found: &Assignment| clusters[found.cluster].conformal_p(found.similarity) >= membership;
+        let found = self.clustering.assign(vectors).into_iter();
+        found.map(|found| found.filter(belongs).map(|found| ClusterIdx(found.cluster))).collect()
     }
 
-    /// Searches `now` for clusters that the reference window does not have, among the records that fit none and those
-    /// that no example represents (`unrepresented[i]`). Gives how many were born; a window is searched once.
+    /// Searches `now`, the window of this label, for clusters that the reference window does not have, among the records
+    /// that fit none and those that no example represents (`unrepresented[i]`). Gives how many were found; a window is
+    /// searched once.
     pub fn search(
         &mut self,
-        now: Window<'_>,
-        reference: Window<'_>,
+        label: &str,
+        now: &Records<'_>,
+        reference: &Records<'_>,
         unrepresented: &[bool],
         policy: &Policy,
         seed: u64,
     ) -> usize {
-        if self.searched.iter().any(|label| label == now.label) {
+        if self.searched.iter().any(|searched| searched == label) {
             return 0;
         }
-        self.searched.push(now.label.to_owned());
-        let placed = self.place(now.vectors, policy.membership);
+        self.searched.push(label.to_owned());
+        let placed = self.place(now.vectors(), policy.membership);
         let is_candidate = |row: usize| {
-            let known_new = placed[row].is_some_and(|cluster| self.new_since[cluster].is_some());
-            !known_new && now.vectors.is_embeddable(row) && (placed[row].is_none() || unrepresented[row])
+            let known_new = placed[row].is_some_and(|cluster| self.get(cluster).new_since.is_some());
+            !known_new && now.vectors().is_embeddable(row) && (placed[row].is_none() || unrepresented[row])
         };
         // Candidates are formed of every other record and proven on the rest: a ball drawn around records always holds
         // many of just these.
-        let buffer: Vec<usize> = (0..now.vectors.len()).filter(|row| row % 2 == 0 && is_candidate(*row)).collect();
-        let fit = self.fit_candidates(now, &buffer, policy, seed);
+        let buffer: Vec<usize> = (0..now.len()).filter(|row| row % 2 == 0 && is_candidate(*row)).collect();
+        let fit = fit_candidates(now, &buffer, policy, seed);
         let Some(fit) = fit else { return 0 };
         let proven = self.proven(&fit, now, reference, policy);
-        self.adopt(&fit, &proven, now.label);
+        self.adopt(&fit, &proven, label);
         proven.len()
     }
 
-    fn fit_candidates(&self, now: Window<'_>, buffer: &[usize], policy: &Policy, seed: u64) -> Option<Clustering> {
-        let weights: Vec<f64> = buffer.iter().map(|row| now.weights[*row]).collect();
-        if effective_n(&weights) < policy.min_cluster / 2.0 {
-            return None;
-        }
-        let vectors = now.vectors.select(buffer);
-        let texts: Vec<&str> = buffer.iter().map(|row| now.texts[*row]).collect();
-        // A topic of its own that is born small would be lost in a coarse cut: about one candidate per twenty records.
-        let k = (buffer.len() / 20).clamp(1, 48);
-        let options = clustering_options(seed);
-        Some(fit_clustering(&vectors, &weights, &texts, k, &options))
-    }
-
     /// Candidates with an excess over the reference window in the same ball, enough records and enough users.
-    fn proven(&self, fit: &Clustering, now: Window<'_>, reference: Window<'_>, policy: &Policy) -> Vec<usize> {
-        let first = self.ids.len();
-        let mut all = self.clustering.centroids.clone();
-        fit.centroids.rows().for_each(|row| all.push(row));
-        let inside = |window: Window<'_>| -> Vec<Option<usize>> {
-            let placed = assign(window.vectors, &all).into_iter();
+    fn proven(&self, fit: &Clustering, now: &Records<'_>, reference: &Records<'_>, policy: &Policy) -> Vec<usize> {
+        let first = self.len();
+        let mut all = self.clustering.centroids().clone();
+        fit.centroids().rows().for_each(|row| all.push(row));
+        let inside = |records: &Records<'_>| -> Vec<Option<usize>> {
+            let placed = assign(records.vectors(), &all).into_iter();
             placed.map(|found| found.and_then(|f| f.cluster.checked_sub(first))).collect()
         };
         let held_out: Vec<f64> =
-            now.weights.iter().enumerate().map(|(row, w)| if row % 2 == 1 { *w } else { 0.0 }).collect();
+            now.weights().iter().enumerate().map(|(row, w)| if row % 2 == 1 { *w } else { 0.0 }).collect();
         let (balls_now, balls_then) = (inside(now), inside(reference));
-        let (total_now, total_then) = (effective_n(&held_out), effective_n(reference.weights));
+        let (total_now, total_then) = (effective_n(&held_out), effective_n(reference.weights()));
         let count = |balls: &[Option<usize>], weights: &[f64], total: f64, ball: usize| {
             let sum: f64 = weights.iter().sum();
             let mine: f64 = balls.iter().zip(weights).filter(|(b, _)| **b == Some(ball)).map(|(_, w)| w).sum();
@@ -167,7 +204,10 @@ impl ClusterBook {
         };
         let counts: Vec<(f64, f64)> = (0..fit.len())
             .map(|ball| {
-                (count(&balls_now, &held_out, total_now, ball), count(&balls_then, reference.weights, total_then, ball))
+                (
+                    count(&balls_now, &held_out, total_now, ball),
+                    count(&balls_then, reference.weights(), total_then, ball),
+                )
             })
             .collect();
         let p_values: Vec<f64> = counts
@@ -177,23 +217,32 @@ impl ClusterBook {
         let adjusted = benjamini_hochberg(&p_values);
         (0..fit.len())
             .filter(|ball| adjusted[*ball] <= policy.new_cluster_fdr && counts[*ball].0 >= policy.min_cluster / 2.0)
-            .filter(|ball| groups_inside(&balls_now, now.groups, *ball) >= policy.min_groups)
+            .filter(|ball| groups_inside(&balls_now, now.groups(), *ball) >= policy.min_groups)
             .collect()
     }
 
     fn adopt(&mut self, fit: &Clustering, proven: &[usize], label: &str) {
-        for ball in proven {
-            self.ids.push(format!("c{:02}", self.next_number()));
-            self.new_since.push(Some(label.to_owned()));
-            self.clustering.centroids.push(fit.centroids.row(*ball));
-            self.clustering.calibration.push(fit.calibration[*ball].clone());
-            self.clustering.terms.push(fit.terms[*ball].clone());
+        let clusters = self.clustering.clusters().iter().chain(proven.iter().map(|ball| &fit.clusters()[*ball]));
+        // Names are unique over the whole book; a new cluster never renames an old one.
+        let mut names = cluster_names(&clusters.map(|cluster| cluster.terms.clone()).collect::<Vec<_>>());
+        let names = names.split_off(self.len());
+        for (ball, name) in proven.iter().zip(names) {
+            self.marks.push(Mark { id: format!("c{:02}", self.next_number()), new_since: Some(label.to_owned()) });
+            self.clustering.push(fit.centroids().row(*ball), Cluster { name, ..fit.clusters()[*ball].clone() });
         }
-        // Names are unique over the whole book; a born cluster never renames an old one.
-        let names = cluster_names(&self.clustering.terms);
-        let known = self.clustering.names.len();
-        self.clustering.names.extend(names.into_iter().skip(known));
     }
+}
+
+/// Balls around the records of `buffer`; `None` where they are too few.
+fn fit_candidates(now: &Records<'_>, buffer: &[usize], policy: &Policy, seed: u64) -> Option<Clustering> {
+    let weights: Vec<f64> = buffer.iter().map(|row| now.weights()[*row]).collect();
+    if effective_n(&weights) < policy.min_cluster / 2.0 {
+        return None;
+    }
+    let texts: Vec<&str> = buffer.iter().map(|row| now.texts()[*row]).collect();
+    // A topic that is small when it comes up would be lost in a coarse cut: about one candidate per twenty records.
+    let k = (buffer.len() / 20).clamp(1, 48);
+    Some(fit_clustering(&now.vectors().select(buffer), &weights, &texts, k, &clustering_options(seed)))
 }
 
 fn groups_inside(balls: &[Option<usize>], groups: &[usize], ball: usize) -> usize {
@@ -208,19 +257,19 @@ fn clustering_options(seed: u64) -> ClusteringOptions {
     ClusteringOptions { kmeans, folds: 3, terms: TERMS }
 }
 
-fn number_of_clusters(vectors: &Vectors, weights: &[f64], min_cluster: f64, seed: u64) -> usize {
-    let reach = (vectors.len() as f64 / min_cluster.max(1.0)) as usize;
+fn number_of_clusters(records: &Records<'_>, min_cluster: f64, seed: u64) -> usize {
+    let reach = (records.len() as f64 / min_cluster.max(1.0)) as usize;
     let candidates: Vec<usize> = CANDIDATES.into_iter().filter(|k| *k <= reach).collect();
     if candidates.is_empty() {
         return 2;
     }
     // Which k is stable shows on a part of the records; every further one costs time and says the same.
-    let step = vectors.len().div_ceil(STABILITY_ROWS).max(1);
-    let rows: Vec<usize> = (0..vectors.len()).step_by(step).collect();
-    let part: Vec<f64> = rows.iter().map(|row| weights[*row]).collect();
+    let step = records.len().div_ceil(STABILITY_ROWS).max(1);
+    let rows: Vec<usize> = (0..records.len()).step_by(step).collect();
+    let part: Vec<f64> = rows.iter().map(|row| records.weights()[*row]).collect();
     let min_cluster_weight = min_cluster / step as f64;
     let options = ChooseK { candidates, min_cluster_weight, subsamples: 2, seed, ..ChooseK::default() };
-    choose_k(&vectors.select(&rows), &part, &options).k
+    choose_k(&records.vectors().part(&rows), &part, &options).k
 }
 
 /// The topics of examples that carry no labels: clusters of their own, about one per eight examples.
@@ -234,6 +283,7 @@ pub fn topics_of(vectors: &Vectors, seed: u64) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::records::Record;
     use crate::core::stats::rng;
     use rand::RngExt;
 
@@ -253,37 +303,49 @@ mod tests {
         vectors
     }
 
-    fn with_window<T>(label: &str, vectors: &Vectors, groups: Option<usize>, work: impl FnOnce(Window<'_>) -> T) -> T {
-        let weights = vec![1.0; vectors.len()];
-        let texts = vec!["words"; vectors.len()];
-        let groups: Vec<usize> = (0..vectors.len()).map(|row| row % groups.unwrap_or(usize::MAX)).collect();
-        work(Window { label, vectors, weights: &weights, texts: &texts, groups: &groups })
+    /// The records of these vectors, of so many users or each of its own.
+    fn of_users(vectors: &Vectors, users: Option<usize>) -> Records<'_> {
+        let record = |row: usize| Record {
+            id: "",
+            weight: 1.0,
+            group: row % users.unwrap_or(usize::MAX),
+            text: "words",
+            output: None,
+        };
+        Records::new(vectors, (0..vectors.len()).map(record))
     }
 
-    fn search(book: &mut ClusterBook, now: &Vectors, reference: &Vectors, groups: Option<usize>) -> usize {
+    fn search(book: &mut ClusterBook, now: &Vectors, reference: &Vectors, users: Option<usize>) -> usize {
         let unrepresented = vec![false; now.len()];
-        let policy = Policy::default();
-        with_window("2026-07", now, groups, |now| {
-            with_window("2026-06", reference, None, |then| book.search(now, then, &unrepresented, &policy, 1))
-        })
+        let (now, then) = (of_users(now, users), of_users(reference, None));
+        book.search("2026-07", &now, &then, &unrepresented, &Policy::default(), 1)
+    }
+
+    fn fit(reference: &Vectors, first: usize) -> Option<ClusterBook> {
+        ClusterBook::fit("2026-06", &of_users(reference, None), first, &Policy::default(), 1)
     }
 
     fn book(reference: &Vectors) -> ClusterBook {
-        with_window("2026-06", reference, None, |window| ClusterBook::fit(window, 1, &Policy::default(), 1)).unwrap()
+        fit(reference, 1).unwrap()
+    }
+
+    fn ids_and_names(book: &ClusterBook, count: usize) -> Vec<(String, String)> {
+        let known = (0..count).map(|cluster| book.get(ClusterIdx(cluster)));
+        known.map(|known| (known.id.to_owned(), known.cluster.name.clone())).collect()
     }
 
     #[test]
-    fn a_new_topic_is_born_once_and_old_ids_keep_their_meaning() {
+    fn a_new_topic_is_found_once_and_old_ids_keep_their_meaning() {
         let reference = records(&[100, 100, 100, 100], 1);
         let mut book = book(&reference);
-        let before = (book.ids.clone(), book.clustering.names.clone(), book.place(&reference, 0.05));
+        let known = book.len();
+        let before = ids_and_names(&book, known);
         let now = records(&[100, 100, 100, 100, 80], 2);
         assert!(search(&mut book, &now, &reference, None) >= 1);
-        let known = before.0.len();
-        assert_eq!((&book.ids[..known], &book.clustering.names[..known]), (&before.0[..], &before.1[..]));
+        assert_eq!(ids_and_names(&book, known), before);
         let placed = book.place(&now, 0.05);
         let new_clusters =
-            placed[400..].iter().filter(|cluster| cluster.is_some_and(|c| book.new_since[c].is_some())).count();
+            placed[400..].iter().filter(|cluster| cluster.is_some_and(|c| book.get(c).new_since.is_some())).count();
         assert!(new_clusters > 60, "{new_clusters}");
         let version = book.version().unwrap();
         assert_eq!(search(&mut book, &now, &reference, None), 0, "a window is searched once");
@@ -291,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_born_without_an_excess_or_of_one_user() {
+    fn nothing_is_new_without_an_excess_or_of_one_user() {
         let reference = records(&[100, 100, 100, 100], 1);
         assert_eq!(search(&mut book(&reference), &records(&[100, 100, 100, 100], 3), &reference, None), 0);
         let now = records(&[100, 100, 100, 100, 80], 2);
@@ -301,15 +363,33 @@ mod tests {
     #[test]
     fn few_records_form_no_clusters() {
         let few = records(&[10, 10], 1);
-        assert!(with_window("w", &few, None, |window| ClusterBook::fit(window, 1, &Policy::default(), 1)).is_none());
+        assert!(fit(&few, 1).is_none());
     }
 
     #[test]
     fn numbering_goes_on_after_another_book() {
         let reference = records(&[100, 100], 1);
-        let book =
-            with_window("w", &reference, None, |window| ClusterBook::fit(window, 7, &Policy::default(), 1)).unwrap();
-        assert_eq!(book.ids[0], "c07");
-        assert_eq!(book.next_number(), 7 + book.ids.len());
+        let book = fit(&reference, 7).unwrap();
+        assert_eq!(book.get(ClusterIdx(0)).id, "c07");
+        assert_eq!(book.next_number(), 7 + book.len());
+    }
+
+    #[test]
+    fn a_book_reads_back_from_the_lists_it_is_stored_as_under_old_names_too() {
+        let mut book = book(&records(&[100, 100], 1));
+        search(&mut book, &records(&[100, 100, 80], 2), &records(&[100, 100], 1), None);
+        let text = serde_json::to_string(&book).unwrap();
+        let places =
+            ["reference", "clustering", "centroids", "calibration", "terms", "names", "ids", "new_since", "searched"]
+                .map(|key| text.find(&format!("\"{key}\":")).unwrap());
+        assert!(places.is_sorted(), "{text}");
+        let old = text.replacen("\"clustering\"", "\"taxonomy\"", 1).replacen("\"new_since\"", "\"born\"", 1);
+        for text in [&text, &old] {
+            let back: ClusterBook = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&back).unwrap(), serde_json::to_string(&book).unwrap());
+            assert_eq!(back.version().unwrap(), book.version().unwrap());
+        }
+        let short = text.replacen("\"ids\":[\"c01\",", "\"ids\":[", 1);
+        assert!(serde_json::from_str::<ClusterBook>(&short).is_err(), "lists of different length");
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::domain::Flag;
+
 /// Where a flag stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -10,7 +12,7 @@ pub enum QueueState {
     Queued,
     /// Was queued, but its signal no longer holds.
     Cleared,
-    /// The answer was agreed anew.
+    /// The answer was agreed again.
     Relabelled,
     /// Kept for regression only.
     RegressionOnly,
@@ -43,7 +45,42 @@ impl QueueState {
     }
 }
 
-/// What an assay says about one flag.
+/// One flag as stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagRow {
+    /// The flag.
+    pub flag: Flag,
+    /// Where it stands.
+    pub state: QueueState,
+    /// Hash of the example's content when it was flagged.
+    pub example_hash: String,
+    /// When it was first flagged (RFC 3339).
+    pub first_seen: String,
+    /// When it was last measured (RFC 3339).
+    pub last_seen: String,
+}
+
+/// What a measurement does to one flag (an example and a reason).
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagChange {
+    /// The flag as measured now, or as last measured where it no longer holds.
+    pub flag: Flag,
+    /// Where it stood; `None` for a new one.
+    pub from: Option<QueueState>,
+    /// Where it stands now.
+    pub to: QueueState,
+    /// Hash of the example's content that the state is about.
+    pub example_hash: String,
+}
+
+impl FlagChange {
+    /// Whether it moved; else it was measured again and stands where it stood.
+    pub fn is_move(&self) -> bool {
+        self.from != Some(self.to)
+    }
+}
+
+/// What a decay measurement says about one flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueEvent {
     /// The signal holds. `example_changed`: the example is not the one a person last decided about.

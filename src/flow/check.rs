@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::decay::{DecayMeasurement, DecayOptions, measure_decay};
+use super::decay::{DecayOptions, measure_decay};
 use super::run::{RunOptions, Stopped, run_suites};
 use super::{Events, Workspace};
 use crate::core::domain::{Failure, Suite};
-use crate::core::view::{Report, RunsView};
+use crate::core::view::{DecayView, Report, RunsView};
 
 /// Runs suites and assays their datasets, each once, and puts all of it into one report, with the reason why a run stopped
 /// before its end, where one did: then nothing is assayed.
@@ -24,14 +24,13 @@ pub async fn check(
     events: Events<'_>,
 ) -> Result<(Report, Option<Stopped>), Failure> {
     let (runs, stopped) = run_suites(workspace, suites, run, now, stop, events).await?;
-    let mut measured: Vec<DecayMeasurement> = Vec::new();
+    let mut views: Vec<DecayView> = Vec::new();
     for suite in suites {
-        let seen = measured.iter().any(|done| done.view.dataset == suite.dataset);
+        let seen = views.iter().any(|view| view.dataset == suite.dataset);
         if !seen && stopped.is_none() {
-            measured.push(measure_decay(workspace, &suite.dataset, decay, now, events)?);
+            views.push(measure_decay(workspace, &suite.dataset, decay, now, events)?.view);
         }
     }
     let title = suites.iter().map(|suite| suite.name.as_str()).collect::<Vec<_>>().join(", ");
-    let views = measured.iter().map(|done| done.view.clone()).collect();
     Ok((Report::new(title, now.to_string(), Some(RunsView::new(runs)), views), stopped))
 }

@@ -9,12 +9,14 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::decay::{DecayMeasurement, DecayOptions, measure_unsaved, texts_of};
+use super::decay::{DecayOptions, measure_unsaved, texts_of};
 use super::sets::named_or_all;
 use super::{Event, Events, Workspace};
 use crate::core::agreement::{Overlap, neighbour_overlap};
 use crate::core::cluster::adjusted_rand_index;
+use crate::core::decay::Measured;
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure, FailureKind, ReasonCode};
+use crate::core::queue::QueueState;
 use crate::core::view::{AgreementView, MigrationView, SpaceName};
 use crate::edge::dataset::{read_lock, write_lock};
 use crate::edge::store::EmbeddingSpaceRow;
@@ -143,7 +145,7 @@ fn agreement(
 }
 
 /// The cluster of every record of the window, numbered from 1; 0 for none.
-fn labels(measured: &DecayMeasurement) -> Vec<usize> {
+fn labels(measured: &Measured) -> Vec<usize> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let clusters = measured.records.iter().map(|record| record.cluster.as_deref());
     clusters
@@ -154,9 +156,10 @@ fn labels(measured: &DecayMeasurement) -> Vec<usize> {
         .collect()
 }
 
-fn flags(measured: &DecayMeasurement) -> HashSet<(String, ReasonCode)> {
-    let examples = measured.view.examples.iter();
-    examples.flat_map(|example| example.reasons.iter().map(|reason| (example.id.clone(), reason.code))).collect()
+/// The flags that wait for a person.
+fn flags(measured: &Measured) -> HashSet<(&str, ReasonCode)> {
+    let queued = measured.changes.iter().filter(|change| change.to == QueueState::Queued);
+    queued.map(|change| (change.flag.example_id.as_str(), change.flag.code)).collect()
 }
 
 /// Pins a space in karat.lock. The file is replaced as a whole: before, the old space serves; after, the new one.

@@ -97,14 +97,24 @@ pub fn save_set(
     Ok(StoredDataset { name: name.to_owned(), version: scanned.version, card: workspace.card(name)?, selected })
 }
 
-/// Keeps a dataset that is in memory anyway.
-///
-/// # Errors
-/// A store failure.
-pub fn save_dataset(store: &Store, dataset: &Dataset, now: Timestamp) -> Result<(), Failure> {
-    let mut parts = Parts::new(store);
-    dataset.examples.iter().try_for_each(|example| parts.push(&canonical_example(example)))?;
-    store.save_dataset(&dataset.name, &dataset.version, parts.finish()?, &now.to_string())
+/// The rows of a dataset that is in memory anyway, in parts as they are stored.
+pub fn parts_of(dataset: &Dataset) -> Vec<String> {
+    let (mut parts, mut rows) = (Vec::new(), String::new());
+    for example in &dataset.examples {
+        append(&mut rows, &canonical_example(example));
+        if rows.len() >= PART {
+            parts.push(std::mem::take(&mut rows));
+        }
+    }
+    parts.extend(Some(rows).filter(|rows| !rows.is_empty()));
+    parts
+}
+
+fn append(rows: &mut String, row: &str) {
+    if !rows.is_empty() {
+        rows.push('\n');
+    }
+    rows.push_str(row);
 }
 
 /// Rows gathered into parts.
@@ -125,10 +135,7 @@ impl<'a> Parts<'a> {
     }
 
     fn push(&mut self, row: &str) -> Result<(), Failure> {
-        if !self.rows.is_empty() {
-            self.rows.push('\n');
-        }
-        self.rows.push_str(row);
+        append(&mut self.rows, row);
         if self.rows.len() >= PART { self.keep() } else { Ok(()) }
     }
 

@@ -33,48 +33,70 @@ impl Default for ClusteringOptions {
     }
 }
 
-/// Clusters of items with names, terms and what is needed to judge new items. The four lists have
-/// one entry per cluster. Serialisation restores every bit.
+/// A cluster, its centroid apart.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cluster {
+    /// Short name, unique among the clusters of a clustering.
+    pub name: String,
+    /// Characteristic terms, best first.
+    pub terms: Vec<String>,
+    /// Ascending: cosine similarities to the centroid of items that were held out when the centroid
+    /// was fitted. Similarities of items to a centroid they took part in are too high, the more so
+    /// the smaller the cluster.
+    pub held_out: Vec<f32>,
+}
+
+/// Clusters of items with names, terms and what tells how typical a new item is. Serialisation
+/// restores every bit.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(try_from = "Lists", into = "Lists")]
 pub struct Clustering {
-    /// One unit row per cluster.
-    pub centroids: Vectors,
-    /// Per cluster, ascending: cosine similarities to the centroid of items that were held out when
-    /// the centroid was fitted. Similarities of items to a centroid they took part in are too high,
-    /// the more so the smaller the cluster.
-    #[serde(serialize_with = "write_lists", deserialize_with = "read_lists")]
-    pub calibration: Vec<Vec<f32>>,
-    /// Characteristic terms per cluster, best first.
-    pub terms: Vec<Vec<String>>,
-    /// Short unique name per cluster.
-    pub names: Vec<String>,
+    centroids: Vectors,
+    clusters: Vec<Cluster>,
 }
 
 impl Clustering {
     /// Number of clusters.
     pub fn len(&self) -> usize {
-        self.centroids.len()
+        self.clusters.len()
     }
 
     /// Whether there are no clusters.
     pub fn is_empty(&self) -> bool {
-        self.centroids.is_empty()
+        self.clusters.is_empty()
+    }
+
+    /// One unit row per cluster.
+    pub fn centroids(&self) -> &Vectors {
+        &self.centroids
+    }
+
+    /// The clusters, in the order of the centroids.
+    pub fn clusters(&self) -> &[Cluster] {
+        &self.clusters
+    }
+
+    /// Adds a cluster after the others.
+    pub fn push(&mut self, centroid: &[f32], cluster: Cluster) {
+        self.centroids.push(centroid);
+        self.clusters.push(cluster);
     }
 
     /// The nearest cluster of each row, as [`assign`].
     pub fn assign(&self, v: &Vectors) -> Vec<Option<Assignment>> {
         assign(v, &self.centroids)
     }
+}
 
+impl Cluster {
     /// Conformal p-value that an item with this similarity to the cluster is like its members: (1 +
     /// number of held-out similarities at most as high) / (number of held-out similarities + 1), in
     /// (0, 1]. If the item is exchangeable with them, the chance of a value at most p is at most p
     /// (Vovk, Gammerman and Shafer 2005). 1, no evidence, for a cluster without held-out
-    /// similarities or an unknown one; a NaN similarity ranks below all.
-    pub fn conformal_p(&self, cluster: usize, similarity: f32) -> f64 {
-        let held_out = self.calibration.get(cluster).map_or(&[][..], Vec::as_slice);
-        let at_most = held_out.partition_point(|&s| s <= similarity);
-        (1 + at_most) as f64 / (held_out.len() + 1) as f64
+    /// similarities; a NaN similarity ranks below all.
+    pub fn conformal_p(&self, similarity: f32) -> f64 {
+        let at_most = self.held_out.partition_point(|&s| s <= similarity);
+        (1 + at_most) as f64 / (self.held_out.len() + 1) as f64
     }
 }
 
@@ -99,7 +121,10 @@ pub fn fit_clustering(
     let fit = spherical_kmeans(v, &weights, k, &options.kmeans);
     let calibration = held_out_similarities(v, &weights, &fit, options);
     let terms = class_terms(texts, &weights, &fit.assignment, fit.centroids.len(), options.terms);
-    Clustering { calibration, names: cluster_names(&terms), terms, centroids: fit.centroids }
+    let names = cluster_names(&terms);
+    let of_each = names.into_iter().zip(terms).zip(calibration);
+    let clusters = of_each.map(|((name, terms), held_out)| Cluster { name, terms, held_out }).collect();
+    Clustering { centroids: fit.centroids, clusters }
 }
 
 fn held_out_similarities(v: &Vectors, weights: &[f64], fit: &KMeans, options: &ClusteringOptions) -> Vec<Vec<f32>> {
@@ -128,6 +153,41 @@ fn folds(weights: &[f64], fit: &KMeans, options: &ClusteringOptions) -> Vec<Vec<
     order.sort_by_key(|&i| fit.assignment[i]);
     let count = options.folds.clamp(2, 5);
     (0..count).map(|fold| order.iter().copied().skip(fold).step_by(count).collect()).collect()
+}
+
+/// A clustering as it is stored: one list per property.
+#[derive(Serialize, Deserialize)]
+struct Lists {
+    centroids: Vectors,
+    #[serde(serialize_with = "write_lists", deserialize_with = "read_lists")]
+    calibration: Vec<Vec<f32>>,
+    terms: Vec<Vec<String>>,
+    names: Vec<String>,
+}
+
+impl From<Clustering> for Lists {
+    fn from(Clustering { centroids, clusters }: Clustering) -> Self {
+        let mut lists = Self { centroids, calibration: Vec::new(), terms: Vec::new(), names: Vec::new() };
+        for Cluster { name, terms, held_out } in clusters {
+            lists.names.push(name);
+            lists.terms.push(terms);
+            lists.calibration.push(held_out);
+        }
+        lists
+    }
+}
+
+impl TryFrom<Lists> for Clustering {
+    type Error = &'static str;
+
+    fn try_from(Lists { centroids, calibration, terms, names }: Lists) -> Result<Self, Self::Error> {
+        if [calibration.len(), terms.len(), names.len()].iter().any(|len| *len != centroids.len()) {
+            return Err("the lists of a clustering differ in length");
+        }
+        let of_each = names.into_iter().zip(terms).zip(calibration);
+        let clusters = of_each.map(|((name, terms), held_out)| Cluster { name, terms, held_out }).collect();
+        Ok(Self { centroids, clusters })
+    }
 }
 
 fn write_lists<S: Serializer>(lists: &[Vec<f32>], serializer: S) -> Result<S::Ok, S::Error> {
@@ -175,16 +235,17 @@ mod tests {
         let p: Vec<f64> = clustering
             .assign(&fresh)
             .iter()
-            .map(|a| a.map_or(f64::NAN, |a| clustering.conformal_p(a.cluster, a.similarity)))
+            .map(|a| a.map_or(f64::NAN, |a| clustering.clusters()[a.cluster].conformal_p(a.similarity)))
             .collect();
         let below = p.iter().filter(|&&p| p <= 0.1).count() as f64 / p.len() as f64;
         assert!((0.42..0.64).contains(&mean(p.iter().copied())), "mean {}", mean(p.iter().copied()));
         assert!((0.02..0.16).contains(&below), "share at most 0.1: {below}");
         let own = clustering.assign(&v);
         let training = mean(own.iter().flatten().map(|a| f64::from(a.similarity)));
-        let held_out = mean(clustering.calibration.iter().flatten().map(|&s| f64::from(s)));
+        let held_out = clustering.clusters().iter().flat_map(|cluster| cluster.held_out.clone());
+        let held_out = mean(held_out.map(f64::from));
         assert!(training > held_out + 0.015, "{training} against {held_out}");
-        assert_eq!(clustering.calibration.iter().map(Vec::len).sum::<usize>(), 120);
+        assert_eq!(clustering.clusters().iter().map(|cluster| cluster.held_out.len()).sum::<usize>(), 120);
     }
 
     #[test]
@@ -193,25 +254,17 @@ mod tests {
         let clustering = fit_clustering(&v, &[], &[], 3, &ClusteringOptions::default());
         let strange = planted(50, 50, 32, 0.4, 9).select(&(3..50).collect::<Vec<_>>());
         for a in clustering.assign(&strange).into_iter().flatten() {
-            assert!(clustering.conformal_p(a.cluster, a.similarity) < 0.02);
+            assert!(clustering.clusters()[a.cluster].conformal_p(a.similarity) < 0.02);
         }
     }
 
     #[test]
     fn a_p_value_counts_held_out_similarities_at_most_as_high() {
-        let clustering = Clustering { calibration: vec![vec![0.2, 0.5, 0.5, 0.9], vec![]], ..Default::default() };
-        let cases = [
-            (0, 0.1, 0.2),
-            (0, 0.2, 0.4),
-            (0, 0.5, 0.8),
-            (0, 0.95, 1.0),
-            (0, f32::NAN, 0.2),
-            (1, 0.0, 1.0),
-            (2, 0.0, 1.0),
-        ];
-        for (cluster, similarity, p) in cases {
-            assert_eq!(clustering.conformal_p(cluster, similarity), p, "{cluster} {similarity}");
+        let cluster = Cluster { held_out: vec![0.2, 0.5, 0.5, 0.9], ..Default::default() };
+        for (similarity, p) in [(0.1, 0.2), (0.2, 0.4), (0.5, 0.8), (0.95, 1.0), (f32::NAN, 0.2)] {
+            assert_eq!(cluster.conformal_p(similarity), p, "{similarity}");
         }
+        assert_eq!(Cluster::default().conformal_p(0.0), 1.0, "nothing was held out");
     }
 
     #[test]
@@ -221,9 +274,8 @@ mod tests {
             (0..40).map(|i| if i % 2 == 0 { "cancel my subscription" } else { "where is the parcel" }).collect();
         let clustering = fit_clustering(&v, &[], &texts, 2, &ClusteringOptions { folds: 0, ..Default::default() });
         let of_row_0 = clustering.assign(&v)[0].unwrap().cluster;
-        assert_eq!(clustering.names[of_row_0], "cancel subscription");
-        assert_eq!(clustering.names[1 - of_row_0], "parcel");
-        assert_eq!((clustering.len(), clustering.calibration.len(), clustering.terms.len()), (2, 2, 2));
+        let name = |cluster: usize| clustering.clusters()[cluster].name.as_str();
+        assert_eq!((clustering.len(), name(of_row_0), name(1 - of_row_0)), (2, "cancel subscription", "parcel"));
     }
 
     #[test]
@@ -242,16 +294,19 @@ mod tests {
         let unsorted =
             r#"{"centroids":{"dim":1,"len":0,"bits":""},"calibration":["3f80000000000000"],"terms":[],"names":[]}"#;
         assert!(serde_json::from_str::<Clustering>(unsorted).is_err());
+        let uneven = r#"{"centroids":{"dim":1,"len":0,"bits":""},"calibration":[],"terms":[],"names":["a"]}"#;
+        assert!(serde_json::from_str::<Clustering>(uneven).unwrap_err().to_string().contains("differ in length"));
     }
 
     #[test]
     fn degenerate_inputs_give_a_clustering_without_clusters_or_calibration() {
         let empty = fit_clustering(&Vectors::new(3), &[], &[], 5, &ClusteringOptions::default());
-        assert!(empty.is_empty() && empty.names.is_empty());
+        assert!(empty.is_empty() && empty.centroids().is_empty());
         let mut one = Vectors::new(2);
         one.push(&[1.0, 0.0]);
         one.push(&[0.0, 0.0]);
         let single = fit_clustering(&one, &[], &["hello there", "x"], 5, &ClusteringOptions::default());
-        assert_eq!((single.len(), single.calibration, single.names), (1, vec![vec![]], vec!["unnamed".to_owned()]));
+        assert_eq!((single.len(), single.clusters()[0].name.as_str()), (1, "unnamed"));
+        assert!(single.clusters()[0].held_out.is_empty());
     }
 }

@@ -18,7 +18,7 @@ mod words;
 pub use agreement::{adjusted_rand_index, normalized_mutual_information};
 pub use assign::{Assignment, assign};
 pub use choose::{ChooseK, KChoice, KStability, choose_k};
-pub use clustering::{Clustering, ClusteringOptions, fit_clustering};
+pub use clustering::{Cluster, Clustering, ClusteringOptions, fit_clustering};
 pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 pub use medoids::medoids;
 pub use names::{cluster_name, cluster_names};

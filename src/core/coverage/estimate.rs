@@ -5,11 +5,12 @@ use rayon::prelude::*;
 
 use super::calibration::{Calibration, GoldenPoints};
 use super::mixture::{TopicSums, adjusted_share, observed_mean, topic_mix};
-use super::records::{RecordCoverage, records};
-use super::window::{Sample, Scored};
+use super::records::{RecordCoverage, records as coverage_of_records};
+use super::window::Scored;
+use crate::core::records::Records;
 use crate::core::stats::{Interval, percentile_interval, rng};
 
-/// Settings of an assay.
+/// How coverage is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Seed of the folds and of the resampling.
@@ -65,14 +66,14 @@ pub struct CoverageMeasurement {
 /// a window counts as 1 % where the share is estimated; the rest of its mass follows its own `p_represented`.
 pub fn measure(
     golden: GoldenPoints<'_>,
-    now: Sample<'_>,
-    reference: Option<Sample<'_>>,
+    now: &Records<'_>,
+    reference: Option<&Records<'_>>,
     options: Options,
 ) -> Option<CoverageMeasurement> {
     let calibration = Calibration::fit(golden, options.duplicate_similarity, options.seed)?;
     let sums = TopicSums::new(&calibration);
     let now = Measured::new(golden, now, &calibration, &sums, options)?;
-    let reference = reference.and_then(|sample| Measured::new(golden, sample, &calibration, &sums, options));
+    let reference = reference.and_then(|records| Measured::new(golden, records, &calibration, &sums, options));
     let draws = bootstrap(&sums, &now, reference.as_ref(), options);
     let gap = reference.as_ref().map(|reference| gap(&now, reference, &draws, options));
     let (of_now, of_reference): (Vec<f64>, Vec<f64>) = draws.into_iter().unzip();
@@ -127,12 +128,12 @@ impl Measured {
     /// `None` where nothing can be measured.
     fn new(
         golden: GoldenPoints<'_>,
-        sample: Sample<'_>,
+        window: &Records<'_>,
         calibration: &Calibration,
         sums: &TopicSums,
         options: Options,
     ) -> Option<Self> {
-        let scored = Scored::new(golden, sample, calibration, options.duplicate_similarity)?;
+        let scored = Scored::new(golden, window, calibration, options.duplicate_similarity)?;
         let mix = topic_mix(&scored, calibration, sums);
         let observed = observed_mean(&scored);
         let share = adjusted_share(observed, sums.known_mean(&mix, None), sums.novel_mean(None));
@@ -140,14 +141,14 @@ impl Measured {
         if share.is_nan() && (!observed.is_nan() || scored.embeddable().next().is_none()) {
             return None;
         }
-        let records = records(&scored, if share.is_nan() { 0.5 } else { share.clamp(LEAST, 1.0 - LEAST) });
+        let records = coverage_of_records(&scored, if share.is_nan() { 0.5 } else { share.clamp(LEAST, 1.0 - LEAST) });
         let weight = |(record, weight): (&RecordCoverage, &f64)| weight * record.p_represented;
-        let value = records.iter().zip(sample.weights).map(weight).sum::<f64>() / scored.total;
+        let value = records.iter().zip(window.weights()).map(weight).sum::<f64>() / scored.total;
         let (mut units, mut excess) = (vec![Unit::default(); scored.units], vec![(0.0, 0.0); scored.units]);
         for (at, (row, record)) in scored.rows.iter().zip(&records).enumerate() {
-            let all = sample.weights[at] / scored.total;
+            let all = window.weights()[at] / scored.total;
             let Some(row) = row else {
-                units[sample.groups[at]].all += all;
+                units[window.groups()[at]].all += all;
                 continue;
             };
             let unit = &mut units[row.unit];
@@ -273,12 +274,8 @@ mod tests {
         now: &Vectors,
         reference: Option<&Vectors>,
     ) -> Option<CoverageMeasurement> {
-        let weights = vec![1.0; now.len().max(reference.map_or(0, Vectors::len))];
-        let groups: Vec<usize> = (0..weights.len()).collect();
-        let sample = |vectors| -> Sample<'_> {
-            Sample { vectors, weights: &weights[..vectors.len()], groups: &groups[..vectors.len()] }
-        };
-        super::measure(GoldenPoints { vectors: golden, topics }, sample(now), reference.map(sample), options())
+        let (now, reference) = (Records::of_vectors(now), reference.map(Records::of_vectors));
+        super::measure(GoldenPoints { vectors: golden, topics }, &now, reference.as_ref(), options())
     }
 
     #[test]

@@ -17,4 +17,3 @@ mod window;
 pub use calibration::GoldenPoints;
 pub use estimate::{Coverage, CoverageMeasurement, DriftGap, Options, measure};
 pub use records::RecordCoverage;
-pub use window::Sample;

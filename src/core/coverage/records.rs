@@ -1,12 +1,13 @@
 //! The probability that each record is represented.
 
 use super::window::Scored;
+use crate::core::domain::LiveIdx;
 
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecordCoverage {
-    /// Row of the nearest live example; `None` for a record with nothing to embed.
-    pub nearest: Option<usize>,
+    /// The nearest live example; `None` for a record with nothing to embed.
+    pub nearest: Option<LiveIdx>,
     /// Its cosine similarity.
     pub similarity: f64,
     /// Probability that a live example represents it.
@@ -27,7 +28,7 @@ pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
     let record = |row: &Option<super::window::Row>| match row {
         None => RecordCoverage { nearest: None, similarity: 0.0, p_represented: 0.0 },
         Some(row) => RecordCoverage {
-            nearest: Some(row.nearest),
+            nearest: Some(LiveIdx(row.nearest)),
             similarity: row.similarity,
             p_represented: if row.certain { 1.0 } else { probability(row.posterior, shift) },
         },

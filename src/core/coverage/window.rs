@@ -4,20 +4,10 @@ use std::collections::HashMap;
 
 use super::calibration::{Calibration, GoldenPoints};
 use super::evidence::DEPTH;
+use crate::core::records::Records;
 use crate::core::vector::{Vectors, top_k};
 
-/// Sampled records of one window.
-#[derive(Debug, Clone, Copy)]
-pub struct Sample<'a> {
-    /// One row a record.
-    pub vectors: &'a Vectors,
-    /// Requests of production each stands for.
-    pub weights: &'a [f64],
-    /// User or session of each, from 0: the unit that is resampled.
-    pub groups: &'a [usize],
-}
-
-/// Share of a window's mass above which a text that came more than once is judged by itself.
+/// Share of a window's traffic above which a text that came more than once is counted apart.
 const HEAVY: f64 = 0.01;
 
 /// What is known of one record.
@@ -56,16 +46,17 @@ impl Scored {
     /// `None` for a window without mass.
     pub fn new(
         golden: GoldenPoints<'_>,
-        sample: Sample<'_>,
+        records: &Records<'_>,
         calibration: &Calibration,
         duplicate_similarity: f64,
     ) -> Option<Self> {
-        let total: f64 = sample.weights.iter().sum();
+        let total = records.total_weight();
         if total <= 0.0 {
             return None;
         }
-        let lists = top_k(sample.vectors, golden.vectors, DEPTH, |_, _| false);
-        let mut units = sample.groups.iter().max().map_or(0, |last| last + 1);
+        let lists = top_k(records.vectors(), golden.vectors, DEPTH, |_, _| false);
+        let (weights, groups) = (records.weights(), records.groups());
+        let mut units = groups.iter().max().map_or(0, |last| last + 1);
         let mut rows: Vec<Option<Row>> = lists
             .iter()
             .enumerate()
@@ -83,14 +74,14 @@ impl Scored {
                     topic: golden.topics[first.index],
                     posterior: sum / count,
                     certain,
-                    weight: if certain { 0.0 } else { sample.weights[row] },
+                    weight: if certain { 0.0 } else { weights[row] },
                     excess: 0.0,
-                    unit: sample.groups[row],
+                    unit: groups[row],
                 })
             })
             .collect();
-        for repeated in repeated_rows(sample.vectors) {
-            let heavy_weight: f64 = repeated.iter().map(|row| sample.weights[*row]).sum();
+        for repeated in repeated_rows(records.vectors()) {
+            let heavy_weight: f64 = repeated.iter().map(|row| weights[*row]).sum();
             let capped = (HEAVY * total).max(heavy_weight / repeated.len() as f64);
             if heavy_weight > capped {
                 for row in repeated {

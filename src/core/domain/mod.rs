@@ -7,6 +7,7 @@ mod endpoint;
 mod example;
 mod failure;
 mod flag;
+mod index;
 mod nearest;
 mod outcome;
 mod suite;
@@ -21,6 +22,7 @@ pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, 
 pub use example::{Card, Dataset, Example, ExampleStatus};
 pub use failure::{Failure, FailureKind, Outcome as FlowResult};
 pub use flag::{Flag, ReasonCode};
+pub use index::{ClusterIdx, ExampleIdx, LiveIdx, RecordIdx};
 pub use nearest::{did_you_mean, nearest};
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, Score};
 pub use suite::{Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite};

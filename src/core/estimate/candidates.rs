@@ -1,14 +1,15 @@
 //! What to label next: greedy facility location over the unrepresented mass (Nemhauser, Wolsey & Fisher 1978), so
 //! that each candidate stands for traffic that neither the set nor an earlier candidate stands for.
 
+use crate::core::domain::RecordIdx;
 use crate::core::vector::{Vectors, dot};
 
 /// A record worth labelling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// Its row.
-    pub record: usize,
-    /// Share of all traffic mass that it would newly stand for.
+    /// Its place in the window.
+    pub record: RecordIdx,
+    /// Share of all traffic that it would newly represent.
     pub gain: f64,
 }
 
@@ -37,7 +38,7 @@ pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: u
                 .map(|(record, served)| unrepresented[*record] * (stands_for(candidate, *record) - served).max(0.0))
                 .sum()
         };
-        let free = pool.iter().copied().filter(|record| picked.iter().all(|candidate| candidate.record != *record));
+        let free = pool.iter().copied().filter(|record| picked.iter().all(|candidate| candidate.record.0 != *record));
         let Some((record, gain)) = best(free.collect(), gain_of) else { break };
         if gain <= 0.0 {
             break;
@@ -45,7 +46,7 @@ pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: u
         for (served, other) in served.iter_mut().zip(&pool) {
             *served = served.max(stands_for(record, *other));
         }
-        picked.push(Candidate { record, gain });
+        picked.push(Candidate { record: RecordIdx(record), gain });
     }
     picked
 }
@@ -70,7 +71,7 @@ mod tests {
     fn the_second_candidate_is_not_a_copy_of_the_first() {
         let vectors = records(&[[1.0, 0.0], [0.999, 0.01], [0.998, 0.02], [0.0, 1.0]]);
         let picked = candidates(&vectors, &[0.2, 0.2, 0.2, 0.1], 0.0, 2);
-        assert!(picked[0].record < 3 && picked[1].record == 3, "{picked:?}");
+        assert!(picked[0].record.0 < 3 && picked[1].record.0 == 3, "{picked:?}");
         assert!((picked[0].gain - 0.6).abs() < 0.01 && (picked[1].gain - 0.1).abs() < 0.01, "{picked:?}");
     }
 

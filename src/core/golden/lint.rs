@@ -56,10 +56,11 @@ pub fn normalised_input(text: &str) -> String {
 }
 
 /// Findings about the examples that are not retired, the most serious kind first, then by line.
-pub fn lint(examples: &[Example], labels: &[String]) -> Vec<Finding> {
-    let stored: Vec<&Example> = examples.iter().filter(|example| example.status != ExampleStatus::Retired).collect();
-    let mut findings = shared_requests(&stored);
-    for example in stored {
+pub fn lint<'a>(examples: impl IntoIterator<Item = &'a Example>, labels: &[String]) -> Vec<Finding> {
+    let present: Vec<&Example> =
+        examples.into_iter().filter(|example| example.status != ExampleStatus::Retired).collect();
+    let mut findings = shared_requests(&present);
+    for example in present {
         if example.expected.is_empty() {
             findings.push(single(
                 FindingKind::NoAnswer,

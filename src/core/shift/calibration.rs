@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::{ShiftKind, ShiftOptions, ShiftSample, ShiftTest, shift_tests, vocabulary};
+use super::{ShiftKind, ShiftOptions, ShiftTest, shift_tests, vocabulary};
+use crate::core::records::{Record, Records};
 use crate::core::stats::{clopper_pearson, rng};
 use crate::core::vector::Vectors;
 
@@ -87,6 +88,24 @@ impl Window {
         self.groups.push(group);
     }
 
+    fn vectors(&self) -> Vectors {
+        let mut vectors = Vectors::new(DIM);
+        self.rows.iter().for_each(|row| vectors.push(row));
+        vectors
+    }
+
+    /// A window without weights counts every record once; one without groups has every record by itself.
+    fn records<'a>(&'a self, vectors: &'a Vectors) -> Records<'a> {
+        let record = |(row, text): (usize, &'a String)| Record {
+            id: "",
+            weight: self.weights.get(row).copied().unwrap_or(1.0),
+            group: self.groups.get(row).copied().unwrap_or(row),
+            text,
+            output: self.outputs[row].as_deref(),
+        };
+        Records::new(vectors, self.texts.iter().enumerate().map(record))
+    }
+
     /// Requests of users who ask one thing `repeats` times each.
     fn of_users(rng: &mut ChaCha8Rng, users: usize, repeats: usize, moved: f64) -> Self {
         let mut window = Self::default();
@@ -111,16 +130,9 @@ impl Window {
 }
 
 fn test(reference: &Window, now: &Window, options: ShiftOptions) -> Vec<ShiftTest> {
-    fn with_sample<R>(window: &Window, run: impl FnOnce(ShiftSample<'_>) -> R) -> R {
-        let mut vectors = Vectors::new(DIM);
-        window.rows.iter().for_each(|row| vectors.push(row));
-        let texts: Vec<&str> = window.texts.iter().map(String::as_str).collect();
-        let outputs: Vec<Option<&str>> = window.outputs.iter().map(Option::as_deref).collect();
-        let (weights, groups) = (&window.weights, &window.groups);
-        run(ShiftSample { vectors: &vectors, texts: &texts, outputs: &outputs, weights, groups })
-    }
     let known: HashSet<String> = vocabulary([ENGLISH, RUSSIAN, "parcel invoice thanks"]);
-    with_sample(reference, |reference| with_sample(now, |now| shift_tests(reference, now, &known, options)))
+    let (then, today) = (reference.vectors(), now.vectors());
+    shift_tests(&reference.records(&then), &now.records(&today), &known, options)
 }
 
 /// The raw p-values of every test over `runs` pairs of windows.

@@ -19,5 +19,5 @@ mod types;
 mod words;
 
 pub use run::shift_tests;
-pub use types::{ShiftKind, ShiftOptions, ShiftSample, ShiftTest};
+pub use types::{ShiftKind, ShiftOptions, ShiftTest};
 pub use words::vocabulary;

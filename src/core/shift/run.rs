@@ -13,8 +13,9 @@ use super::numbers::{test_distribution, test_mean};
 use super::permutation::Permutations;
 use super::pool::{Entry, first_of_each, labelled, large_enough, pooled};
 use super::subsample::subsample;
-use super::types::{ShiftKind, ShiftOptions, ShiftSample, ShiftTest};
+use super::types::{ShiftKind, ShiftOptions, ShiftTest};
 use super::words::new_word_share;
+use crate::core::records::Records;
 use crate::core::stats::{holm, rng};
 use crate::core::vector::Vectors;
 
@@ -30,7 +31,7 @@ const PAIR_ROWS: usize = 500;
 /// Texts read per unit of parallel work, at least.
 const CHUNK: usize = 64;
 
-/// What a test found, before it is judged.
+/// What a test found, before it is known whether it alerts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Finding {
     /// Test statistic.
@@ -68,35 +69,35 @@ const OUTPUT_FORMAT: Plan = Plan { name: "output format", kind: ShiftKind::Outpu
 
 /// Both windows and what their tests share.
 struct Windows<'a> {
-    reference: ShiftSample<'a>,
-    now: ShiftSample<'a>,
+    reference: &'a Records<'a>,
+    now: &'a Records<'a>,
     options: ShiftOptions,
 }
 
 /// Tests one window of traffic against another: topics and vectors of the requests, what the requests look like, and the
 /// outputs where they are known.
 ///
-/// Every test draws on a subsample of at most one record a group, drawn so that it needs no weights (at most 2,000 records a
+/// Every test draws on a subsample of at most one record per group, drawn so that it needs no weights (at most 2,000 records a
 /// window, 1,000 for "classifier" and 500 for "mmd"), and every p-value comes from permuting the windows of the subsample: it is valid
 /// where the groups of both windows are independent draws of one kind of traffic. `known_words` are the words of the golden
 /// set as [`super::vocabulary`] makes them. A test for which either window has fewer than 20 usable records, or whose values
 /// are all equal, is left out. The order is fixed; input comes before output.
 pub fn shift_tests(
-    reference: ShiftSample<'_>,
-    now: ShiftSample<'_>,
+    reference: &Records<'_>,
+    now: &Records<'_>,
     known_words: &HashSet<String>,
     options: ShiftOptions,
 ) -> Vec<ShiftTest> {
     let windows = Windows { reference, now, options };
     let mut found = windows.vector_tests();
     found.extend(windows.text_tests(known_words));
-    let mut tests = queued(found, options.alpha);
-    tests.extend(queued(windows.output_tests(), options.alpha));
+    let mut tests = adjusted(found, options.alpha);
+    tests.extend(adjusted(windows.output_tests(), options.alpha));
     tests
 }
 
 /// Adjusts the p-values over all findings and decides on the alerts.
-fn queued(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
+fn adjusted(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
     let adjusted = holm(&found.iter().map(|(_, finding)| finding.p_value).collect::<Vec<_>>());
     let tests = found.into_iter().zip(adjusted);
     tests
@@ -122,35 +123,35 @@ impl<'a> Windows<'a> {
         Permutations { seed: self.options.seed, stream, count: self.options.permutations }
     }
 
-    fn side(&self, entry: Entry) -> &ShiftSample<'a> {
-        if entry.now { &self.now } else { &self.reference }
+    fn side(&self, entry: Entry) -> &'a Records<'a> {
+        if entry.now { self.now } else { self.reference }
     }
 
     fn text(&self, entry: Entry) -> &'a str {
-        self.side(entry).texts.get(entry.row).copied().unwrap_or_default()
+        self.side(entry).texts()[entry.row]
     }
 
     fn output(&self, entry: Entry) -> Option<&'a str> {
-        self.side(entry).outputs.get(entry.row).copied().flatten()
+        self.side(entry).outputs()[entry.row]
     }
 
     /// A pooled subsample of the records that are usable.
-    fn pool(&self, stream: u64, usable: impl Fn(&ShiftSample<'a>, usize) -> bool) -> Vec<Entry> {
+    fn pool(&self, stream: u64, usable: impl Fn(&Records<'a>, usize) -> bool) -> Vec<Entry> {
         let mut rng = rng(self.options.seed, stream << 32);
-        let mut draw = |sample: &ShiftSample<'a>| {
-            let rows = (0..sample.texts.len()).filter(|&row| usable(sample, row));
-            subsample(sample, rows, ROWS, &mut rng)
+        let mut draw = |records: &Records<'a>| {
+            let rows = (0..records.len()).filter(|&row| usable(records, row));
+            subsample(records, rows, ROWS, &mut rng)
         };
-        let (reference, now) = (draw(&self.reference), draw(&self.now));
+        let (reference, now) = (draw(self.reference), draw(self.now));
         pooled(&reference, &now, &mut rng)
     }
 
     fn vector_tests(&self) -> Vec<(Plan, Finding)> {
-        let dim = self.now.vectors.dim();
-        if self.reference.vectors.dim() != dim {
+        let dim = self.now.vectors().dim();
+        if self.reference.vectors().dim() != dim {
             return Vec::new();
         }
-        let pool = self.pool(1, |sample, row| sample.vectors.is_embeddable(row));
+        let pool = self.pool(1, |records, row| records.vectors().is_embeddable(row));
         let (labels, vectors) = self.vectors(&pool);
         if !large_enough(&labels) {
             return Vec::new();
@@ -167,8 +168,8 @@ impl<'a> Windows<'a> {
     }
 
     fn vectors(&self, pool: &[Entry]) -> (Vec<bool>, Vectors) {
-        let mut vectors = Vectors::with_capacity(self.now.vectors.dim(), pool.len());
-        pool.iter().for_each(|&entry| vectors.push_row(self.side(entry).vectors.row(entry.row)));
+        let mut vectors = Vectors::with_capacity(self.now.vectors().dim(), pool.len());
+        pool.iter().for_each(|&entry| vectors.push_row(self.side(entry).vectors().row(entry.row)));
         (pool.iter().map(|entry| entry.now).collect(), vectors)
     }
 
@@ -190,7 +191,7 @@ impl<'a> Windows<'a> {
     }
 
     fn output_tests(&self) -> Vec<(Plan, Finding)> {
-        let pool = self.pool(11, |sample, row| sample.outputs.get(row).is_some_and(Option::is_some));
+        let pool = self.pool(11, |records, row| records.outputs()[row].is_some());
         let formats = read(&pool, |entry| self.output(entry).map(format));
         let lengths = read(&pool, |entry| self.output(entry).map(characters));
         let found = [

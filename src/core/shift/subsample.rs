@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::types::ShiftSample;
+use crate::core::records::Records;
 
 /// Share of all weight that may be lost when large weights are cut.
 const TRIMMED_SHARE: f64 = 0.01;
 
-/// At most `size` of the given rows, at most one a group, in random order, such that all that are drawn may count alike.
+/// At most `size` of the given rows, at most one per group, in random order, such that all that are drawn may count alike.
 ///
 /// Of each group one record is drawn by weight. The group then stays with a probability proportional to the mean weight of
 /// its records, so that oversampled groups are thinned to the rate of the others (rejection sampling, von Neumann 1951). Of
@@ -18,32 +18,31 @@ const TRIMMED_SHARE: f64 = 0.01;
 /// moves no share by more than about a point and keeps a few large weights from thinning out all else. With equal weights
 /// every group stays. Rows of weight zero, negative, NaN or infinite are left out.
 pub(super) fn subsample(
-    sample: &ShiftSample<'_>,
+    records: &Records<'_>,
     rows: impl Iterator<Item = usize>,
     size: usize,
     rng: &mut ChaCha8Rng,
 ) -> Vec<usize> {
-    let mut groups: BTreeMap<(bool, usize), Vec<(usize, f64)>> = BTreeMap::new();
+    let mut groups: BTreeMap<usize, Vec<(usize, f64)>> = BTreeMap::new();
     for row in rows {
-        let weight = sample.weights.get(row).copied().unwrap_or(1.0);
+        let weight = records.weights()[row];
         if weight > 0.0 && weight.is_finite() {
-            let group = sample.groups.get(row).map_or((true, row), |&group| (false, group));
-            groups.entry(group).or_default().push((row, weight));
+            groups.entry(records.groups()[row]).or_default().push((row, weight));
         }
     }
     let means: Vec<f64> = groups.values().map(|group| mean_weight(group)).collect();
     let cut = trimmed_maximum(&means);
-    let mut stored = Vec::new();
+    let mut drawn = Vec::new();
     for (group, mean) in groups.values().zip(&means) {
         let stays = rng.random::<f64>() * cut < *mean;
         let row = by_weight(group, rng.random());
         if stays {
-            stored.extend(row);
+            drawn.extend(row);
         }
     }
-    shuffle(&mut stored, rng);
-    stored.truncate(size);
-    stored
+    shuffle(&mut drawn, rng);
+    drawn.truncate(size);
+    drawn
 }
 
 /// Mean weight, scaled first so that no sum overflows.
@@ -91,14 +90,25 @@ pub(super) fn shuffle<T>(values: &mut [T], rng: &mut ChaCha8Rng) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::records::Record;
     use crate::core::stats::rng;
     use crate::core::vector::Vectors;
     use proptest::prelude::*;
 
-    fn drawn(weights: &[f64], groups: &[usize], rows: usize, size: usize, stream: u64) -> Vec<usize> {
-        let vectors = Vectors::new(0);
-        let sample = ShiftSample { vectors: &vectors, texts: &[], outputs: &[], weights, groups };
-        subsample(&sample, 0..rows, size, &mut rng(7, stream))
+    /// Of records with these weights, each of its group, or else of a group by itself.
+    fn drawn(weights: &[f64], groups: &[usize], size: usize, stream: u64) -> Vec<usize> {
+        let mut vectors = Vectors::new(0);
+        weights.iter().for_each(|_| vectors.push(&[]));
+        let group = |row| groups.get(row).copied().unwrap_or(row);
+        let record = |(row, weight): (usize, &f64)| Record {
+            id: "",
+            weight: *weight,
+            group: group(row),
+            text: "",
+            output: None,
+        };
+        let records = Records::new(&vectors, weights.iter().enumerate().map(record));
+        subsample(&records, 0..weights.len(), size, &mut rng(7, stream))
     }
 
     #[test]
@@ -106,7 +116,7 @@ mod tests {
         let groups = [5, 5, 9, 9, 9, 2];
         let mut counts = [0; 6];
         for stream in 0..600 {
-            let rows = drawn(&[0.3; 6], &groups, 6, 10, stream);
+            let rows = drawn(&[0.3; 6], &groups, 10, stream);
             assert_eq!(rows.len(), 3);
             rows.iter().for_each(|&row| counts[row] += 1);
         }
@@ -116,11 +126,11 @@ mod tests {
 
     #[test]
     fn shares_of_the_subsample_are_shares_of_the_weight() {
-        // 100 records that stand for 4 each and 400 that stand for themselves: half of the traffic each.
+        // 100 records of weight 4 and 400 of weight 1: half of the traffic each.
         let weights: Vec<f64> = (0..500).map(|i| if i < 100 { 4.0 } else { 1.0 }).collect();
         let (mut heavy, mut all) = (0.0, 0.0);
         for stream in 0..60 {
-            let rows = drawn(&weights, &[], 500, 150, stream);
+            let rows = drawn(&weights, &[], 150, stream);
             assert!(rows.len() <= 150);
             heavy += rows.iter().filter(|&&row| row < 100).count() as f64;
             all += rows.len() as f64;
@@ -130,20 +140,18 @@ mod tests {
 
     #[test]
     fn inside_a_group_records_are_drawn_by_weight() {
-        let second = (0..1000).filter(|&stream| drawn(&[1.0, 3.0], &[4, 4], 2, 9, stream) == [1]).count();
-        let none = (0..1000).filter(|&stream| drawn(&[1.0, 3.0], &[4, 4], 2, 9, stream).is_empty()).count();
+        let second = (0..1000).filter(|&stream| drawn(&[1.0, 3.0], &[4, 4], 9, stream) == [1]).count();
+        let none = (0..1000).filter(|&stream| drawn(&[1.0, 3.0], &[4, 4], 9, stream).is_empty()).count();
         assert_eq!(none, 0);
         assert!((700..800).contains(&second), "{second}");
     }
 
     #[test]
-    fn rows_without_a_usable_weight_are_left_out_and_missing_weights_count_as_one() {
-        let mut rows = drawn(&[0.0, -1.0, f64::NAN, f64::INFINITY, 1.0], &[], 7, 10, 0);
-        rows.sort_unstable();
-        assert_eq!(rows, [4, 5, 6]);
-        assert!(drawn(&[], &[], 0, 10, 0).is_empty());
-        assert!(drawn(&[1.0], &[], 1, 0, 0).is_empty());
-        assert_eq!(drawn(&[f64::MAX, f64::MAX], &[3, 3], 2, 9, 1).len(), 1);
+    fn rows_without_a_usable_weight_are_left_out() {
+        assert_eq!(drawn(&[0.0, -1.0, f64::NAN, f64::INFINITY, 1.0], &[], 10, 0), [4]);
+        assert!(drawn(&[], &[], 10, 0).is_empty());
+        assert!(drawn(&[1.0], &[], 0, 0).is_empty());
+        assert_eq!(drawn(&[f64::MAX, f64::MAX], &[3, 3], 9, 1).len(), 1);
     }
 
     #[test]
@@ -159,11 +167,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_subsample_has_one_record_a_group_at_most(
+        fn a_subsample_has_at_most_one_record_per_group(
             rows in prop::collection::vec((0.0..9.0_f64, 0usize..8), 0..60), size in 0usize..12, stream in 0_u64..50
         ) {
             let (weights, groups): (Vec<f64>, Vec<usize>) = rows.iter().copied().unzip();
-            let drawn = drawn(&weights, &groups, rows.len(), size, stream);
+            let drawn = drawn(&weights, &groups, size, stream);
             let mut seen: Vec<usize> = drawn.iter().map(|&row| groups[row]).collect();
             seen.sort_unstable();
             seen.dedup();

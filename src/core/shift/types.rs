@@ -2,25 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::vector::Vectors;
-
-/// One window of traffic, one row a record.
-#[derive(Debug, Clone, Copy)]
-pub struct ShiftSample<'a> {
-    /// Embedding of every request; a row that is missing or not embeddable is left out of the tests of vectors.
-    pub vectors: &'a Vectors,
-    /// Text of every request. Its length is the number of records.
-    pub texts: &'a [&'a str],
-    /// Output of every request, where one is known.
-    pub outputs: &'a [Option<&'a str>],
-    /// 1 / sample rate of every record. A missing weight counts as 1; a record whose weight is not positive and
-    /// finite is left out.
-    pub weights: &'a [f64],
-    /// Number of the user or session of every record, on its own for each window. Groups are independent of each other,
-    /// the records of one group need not be. A record without a number is a group of its own.
-    pub groups: &'a [usize],
-}
-
 /// How to test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ShiftOptions {

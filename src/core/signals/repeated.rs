@@ -6,31 +6,31 @@ use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode, canonical_js
 use crate::core::golden::{FindingKind, lint};
 use crate::core::vector::{Vectors, near_duplicate_groups};
 
-/// Flags repeated requests among the active examples. `vectors` has one row an example, in order.
+/// Flags repeated requests among the active examples. `vectors` has one row per example, in order.
 ///
 /// Equal words with different answers conflict (score 1). Equal words with equal answers, and near words (similarity
 /// of at least `similarity`) with equal answers, are duplicates: every member but the first by id is flagged. Near
 /// words with different answers are left alone: a small change of words may well change the answer.
 pub fn repeated_flags(examples: &[Example], vectors: &Vectors, similarity: f64) -> Vec<Flag> {
     let mut flags = BTreeMap::new();
-    let active: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].status == ExampleStatus::Active).collect();
-    let stored: Vec<Example> = active.iter().map(|i| examples[*i].clone()).collect();
-    for finding in lint(&stored, &[]) {
+    let rows: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].status == ExampleStatus::Active).collect();
+    let active: Vec<&Example> = rows.iter().map(|row| &examples[*row]).collect();
+    for finding in lint(active.iter().copied(), &[]) {
         match finding.kind {
             FindingKind::Conflicting => conflict(&finding.ids, &finding.message, &mut flags),
             FindingKind::Duplicate => duplicate(&finding.ids, 1.0, "in the same words", &mut flags),
             FindingKind::NoAnswer | FindingKind::UnknownLabel => {}
         }
     }
-    let groups = near_duplicate_groups(&vectors.select(&active), similarity as f32);
-    for ids in near_groups(&stored, &groups) {
+    let groups = near_duplicate_groups(&vectors.part(&rows), similarity as f32);
+    for ids in near_groups(&active, &groups) {
         duplicate(&ids, similarity, "in nearly the same words", &mut flags);
     }
     flags.into_values().collect()
 }
 
 /// Members of one near-duplicate group that share their answers and context.
-fn near_groups(examples: &[Example], groups: &[usize]) -> Vec<Vec<String>> {
+fn near_groups(examples: &[&Example], groups: &[usize]) -> Vec<Vec<String>> {
     let mut members: BTreeMap<(usize, Vec<String>, Option<String>), Vec<String>> = BTreeMap::new();
     for (example, group) in examples.iter().zip(groups) {
         let mut answers = example.expected_texts();

@@ -1,42 +1,42 @@
-//! `traffic-vanished`: the traffic an example stood for at the reference window is gone.
+//! `traffic-vanished`: the traffic that an example represented at the reference window is gone.
 
+use super::Policy;
+use crate::core::coverage::{GoldenPoints, RecordCoverage};
 use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
-use crate::core::signals::Policy;
-use crate::core::stats::{benjamini_hochberg, binomial_rate_less, poisson_exact};
-use crate::core::vector::{Neighbour, Vectors, top_k};
+use crate::core::records::Records;
+use crate::core::stats::{benjamini_hochberg, binomial_rate_less, effective_n, poisson_exact};
+use crate::core::vector::{Neighbour, top_k};
 
 /// Records around every example in one window.
 #[derive(Debug, Clone)]
 pub struct LocalShare {
-    /// Effective number of records that have the example among their nearest, one entry an example.
+    /// Effective number of records that have the example among their nearest, one entry per live example.
     pub counts: Vec<f64>,
     /// Effective number of records of the window.
     pub total: f64,
 }
 
-/// Counts, for every example, the records that have it among their `neighbours` nearest examples and are nearer to its
-/// topic than to any other among these (`topics[i]` is example i's).
+/// Counts, for every live example, the records that have it among their `neighbours` nearest examples and are nearer to
+/// its topic than to any other among these.
 ///
-/// A record counts for several examples, as the examples of a topic stand for it together. Weights are
-/// scaled to the effective sample size, so that unequal sampling never looks like more evidence than there is.
-/// `represented` is each record's probability of being represented at all: a record that no example stands for is
-/// nobody's traffic.
+/// A record counts for several examples, as the examples of a topic represent it together. Weights are scaled to the
+/// effective sample size, so that unequal sampling never looks like more evidence than there is. A record counts by its
+/// probability of being represented at all (`coverage`, one entry per record).
 pub fn local_share(
-    examples: &Vectors,
-    topics: &[usize],
-    records: &Vectors,
-    weights: &[f64],
-    represented: &[f64],
+    golden: GoldenPoints<'_>,
+    records: &Records<'_>,
+    coverage: &[RecordCoverage],
     neighbours: usize,
 ) -> LocalShare {
-    let total_weight: f64 = weights.iter().sum();
-    let total = crate::core::stats::effective_n(weights);
+    let total_weight = records.total_weight();
+    let total = effective_n(records.weights());
     let scale = if total_weight > 0.0 { total / total_weight } else { 0.0 };
-    let mut counts = vec![0.0; examples.len()];
-    for (record, nearest) in top_k(records, examples, neighbours, |_, _| false).into_iter().enumerate() {
-        let Some(topic) = nearest_topic(&nearest, topics) else { continue };
-        for neighbour in nearest.iter().filter(|neighbour| topics[neighbour.index] == topic) {
-            counts[neighbour.index] += weights[record] * scale * represented[record];
+    let mut counts = vec![0.0; golden.vectors.len()];
+    let nearest = top_k(records.vectors(), golden.vectors, neighbours, |_, _| false);
+    for ((nearest, weight), coverage) in nearest.iter().zip(records.weights()).zip(coverage) {
+        let Some(topic) = nearest_topic(nearest, golden.topics) else { continue };
+        for neighbour in nearest.iter().filter(|neighbour| golden.topics[neighbour.index] == topic) {
+            counts[neighbour.index] += weight * scale * coverage.p_represented;
         }
     }
     LocalShare { counts, total }
@@ -51,12 +51,12 @@ fn nearest_topic(nearest: &[Neighbour], topics: &[usize]) -> Option<usize> {
     votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(topic, _)| topic)
 }
 
-/// Flags active, not critical examples whose local mass fell from the reference window to the window now.
+/// Flags active, not critical ones of the live examples whose local traffic fell from the reference window to the window now.
 ///
 /// Score = 1 − min(1, upper bound of the rate now / lower bound of the rate at the reference), with exact Poisson
 /// bounds; flagged from [`Policy::vanished_score`] on, where the fall is also significant (exact conditional test,
 /// Benjamini–Hochberg over all examples).
-pub fn vanished_flags(examples: &[Example], reference: &LocalShare, now: &LocalShare, policy: &Policy) -> Vec<Flag> {
+pub fn vanished_flags(examples: &[&Example], reference: &LocalShare, now: &LocalShare, policy: &Policy) -> Vec<Flag> {
     if reference.total <= 0.0 || now.total <= 0.0 {
         return Vec::new();
     }
@@ -119,10 +119,13 @@ mod tests {
         LocalShare { counts: counts.to_vec(), total: 1000.0 }
     }
 
+    fn flags(examples: &[Example], reference: &LocalShare, now: &LocalShare) -> Vec<Flag> {
+        vanished_flags(&examples.iter().collect::<Vec<_>>(), reference, now, &Policy::default())
+    }
+
     #[test]
     fn only_what_really_vanished_is_flagged() {
-        let flags =
-            vanished_flags(&examples(false), &local([60.0, 60.0, 60.0]), &local([1.0, 35.0, 55.0]), &Policy::default());
+        let flags = flags(&examples(false), &local([60.0, 60.0, 60.0]), &local([1.0, 35.0, 55.0]));
         let ids: Vec<_> = flags.iter().map(|flag| flag.example_id.as_str()).collect();
         assert_eq!(ids, ["gone"]);
         assert!(flags[0].score > 0.8, "{}", flags[0].score);
@@ -130,19 +133,13 @@ mod tests {
 
     #[test]
     fn few_records_are_no_evidence_and_critical_examples_are_never_flagged() {
-        assert!(
-            vanished_flags(&examples(false), &local([3.0, 2.0, 1.0]), &local([0.0, 0.0, 0.0]), &Policy::default())
-                .is_empty()
-        );
-        assert!(
-            vanished_flags(&examples(true), &local([60.0, 60.0, 60.0]), &local([0.0; 3]), &Policy::default())
-                .is_empty()
-        );
+        assert!(flags(&examples(false), &local([3.0, 2.0, 1.0]), &local([0.0; 3])).is_empty());
+        assert!(flags(&examples(true), &local([60.0; 3]), &local([0.0; 3])).is_empty());
     }
 
     #[test]
     fn an_empty_window_flags_nothing() {
         let nothing = LocalShare { counts: vec![0.0; 3], total: 0.0 };
-        assert!(vanished_flags(&examples(false), &local([60.0; 3]), &nothing, &Policy::default()).is_empty());
+        assert!(flags(&examples(false), &local([60.0; 3]), &nothing).is_empty());
     }
 }

@@ -1,5 +1,7 @@
 //! The matrix of unit rows.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{from_hex, to_hex};
@@ -121,6 +123,12 @@ impl Vectors {
         selected
     }
 
+    /// [`Self::select`] without a copy where all rows are wanted as they are.
+    pub fn part(&self, rows: &[usize]) -> Cow<'_, Self> {
+        let all = rows.len() == self.len && rows.iter().enumerate().all(|(place, row)| place == *row);
+        if all { Cow::Borrowed(self) } else { Cow::Owned(self.select(rows)) }
+    }
+
     /// All rows in order.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = &[f32]> {
         (0..self.len).map(|i| self.row(i))
@@ -202,6 +210,8 @@ mod tests {
         assert!(!v.is_embeddable(1));
         let selected = v.select(&[9, 0, 0]);
         assert_eq!(selected.rows().collect::<Vec<_>>(), [[0.0, 0.0], [0.6, 0.8], [0.6, 0.8]]);
+        assert!(matches!(selected.part(&[0, 1, 2]), Cow::Borrowed(_)));
+        assert_eq!(selected.part(&[0, 2]).into_owned(), selected.select(&[0, 2]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Dataset and suite versions: every one that was run is kept whole.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, contents};
 use crate::core::domain::{Example, Failure};
@@ -35,19 +35,8 @@ impl Store {
     /// A store failure.
     pub fn save_dataset(&self, dataset: &str, version: &str, parts: Vec<StoredPart>, now: &str) -> Result<(), Failure> {
         let (dataset, version, now) = (dataset.to_owned(), version.to_owned(), now.to_owned());
-        self.writer().write(move |connection| {
-            let sql = "INSERT OR IGNORE INTO dataset_versions (dataset, version, first_seen) VALUES (?1, ?2, ?3)";
-            if connection.execute(sql, params![dataset, version, now])? == 0 {
-                return Ok(());
-            }
-            let sql = "INSERT INTO dataset_parts (dataset, version, part, content) \
-                       SELECT ?1, ?2, ?3, id FROM contents WHERE hash = ?4";
-            let mut insert = connection.prepare_cached(sql)?;
-            for (number, part) in (0_i64..).zip(&parts) {
-                insert.execute(params![dataset, version, number, part.0])?;
-            }
-            Ok(())
-        })
+        let parts: Vec<Vec<u8>> = parts.into_iter().map(|part| part.0).collect();
+        self.writer().write(move |connection| write_dataset(connection, &dataset, &version, &parts, &now))
     }
 
     /// Keeps a suite version: its canonical content.
@@ -103,6 +92,27 @@ impl Store {
         rows.collect::<Result<_, _>>()
             .map_err(|error| Failure::store("a stored version of a dataset cannot be read").caused_by(error))
     }
+}
+
+/// Writes a dataset version made of contents with these hashes, where it is new.
+pub(super) fn write_dataset(
+    connection: &Connection,
+    dataset: &str,
+    version: &str,
+    parts: &[Vec<u8>],
+    now: &str,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO dataset_versions (dataset, version, first_seen) VALUES (?1, ?2, ?3)";
+    if connection.execute(sql, params![dataset, version, now])? == 0 {
+        return Ok(());
+    }
+    let sql = "INSERT INTO dataset_parts (dataset, version, part, content) \
+               SELECT ?1, ?2, ?3, id FROM contents WHERE hash = ?4";
+    let mut insert = connection.prepare_cached(sql)?;
+    for (number, part) in (0_i64..).zip(parts) {
+        insert.execute(params![dataset, version, number, part])?;
+    }
+    Ok(())
 }
 
 impl Iterator for StoredExamples<'_> {

@@ -1,12 +1,15 @@
-//! Taxonomies and the results of assays.
+//! Decay measurements and their clusters.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
+use super::datasets::write_dataset;
+use super::queue::write_flags;
 use super::{Store, contents};
 use crate::core::domain::Failure;
+use crate::core::queue::FlagChange;
 use crate::core::view::DecayView;
 
-/// A taxonomy as kept.
+/// A clustering as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredClustering {
     /// Hash of its content.
@@ -19,7 +22,7 @@ pub struct StoredClustering {
     pub content: String,
 }
 
-/// An assay as kept.
+/// A decay measurement as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasurementRow {
     /// Globally unique id (UUID v7).
@@ -30,29 +33,49 @@ pub struct MeasurementRow {
     pub view: DecayView,
 }
 
+/// All that a decay measurement leaves behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecaySave {
+    /// Canonical rows of the dataset, in parts.
+    pub parts: Vec<String>,
+    /// The clusters, where there are any.
+    pub clustering: Option<StoredClustering>,
+    /// What happens to the flags of the dataset.
+    pub changes: Vec<FlagChange>,
+    /// The result.
+    pub measurement: MeasurementRow,
+}
+
 impl Store {
-    /// Keeps a taxonomy of a dataset in a space.
+    /// Saves a decay measurement whole or not at all: the version of the dataset, the clusters, the flags and the result,
+    /// in one transaction.
     ///
     /// # Errors
-    /// A store failure.
-    pub fn save_clustering(
-        &self,
-        dataset: &str,
-        space: &str,
-        clustering: StoredClustering,
-        now: &str,
-    ) -> Result<(), Failure> {
-        let (dataset, space, now) = (dataset.to_owned(), space.to_owned(), now.to_owned());
+    /// A store failure; then nothing of it is stored.
+    pub fn save_decay(&self, save: DecaySave) -> Result<(), Failure> {
+        let view = serde_json::to_string(&save.measurement.view)
+            .map_err(|error| Failure::other("a decay measurement cannot be written").caused_by(error))?;
         self.writer().write(move |connection| {
-            let content = contents::put(connection, clustering.content.as_bytes())?;
-            let sql = "INSERT INTO clusterings (version, dataset, space, reference, parent, content, created_at) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (version) DO UPDATE SET content = excluded.content";
-            let StoredClustering { version, reference, parent, .. } = clustering;
-            connection.execute(sql, params![version, dataset, space, reference, parent, content, now]).map(drop)
+            let DecaySave { parts, clustering, changes, measurement } = save;
+            let MeasurementRow { measurement_id, measured_at: at, view: DecayView { dataset, dataset_version, space, .. } } =
+                measurement;
+            for part in &parts {
+                contents::put(connection, part.as_bytes())?;
+            }
+            let parts: Vec<Vec<u8>> = parts.iter().map(|part| contents::hash(part.as_bytes())).collect();
+            write_dataset(connection, &dataset, &dataset_version, &parts, &at)?;
+            if let Some(clustering) = clustering {
+                write_clustering(connection, &dataset, &space, &clustering, &at)?;
+            }
+            write_flags(connection, &dataset, &changes, &at)?;
+            let view = contents::put(connection, view.as_bytes())?;
+            let sql = "INSERT INTO decay_measurements (measurement_id, dataset, dataset_version, space, measured_at, view) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            connection.execute(sql, params![measurement_id, dataset, dataset_version, space, at, view]).map(drop)
         })
     }
 
-    /// The taxonomies of a dataset in a space, the latest first.
+    /// The clusterings of a dataset in an embedding space, the latest first.
     ///
     /// # Errors
     /// A store failure.
@@ -75,24 +98,7 @@ impl Store {
         read().map_err(|error| self.fail(error))
     }
 
-    /// Keeps the result of a decay measurement.
-    ///
-    /// # Errors
-    /// A store failure.
-    pub fn save_measurement(&self, row: &MeasurementRow) -> Result<(), Failure> {
-        let view = serde_json::to_string(&row.view)
-            .map_err(|error| Failure::other("a decay measurement cannot be written").caused_by(error))?;
-        let (id, at) = (row.measurement_id.clone(), row.measured_at.clone());
-        let (dataset, version, space) =
-            (row.view.dataset.clone(), row.view.dataset_version.clone(), row.view.space.clone());
-        self.writer().write(move |connection| {
-            let view = contents::put(connection, view.as_bytes())?;
-            let sql = "INSERT INTO decay_measurements (measurement_id, dataset, dataset_version, space, measured_at, view) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            connection.execute(sql, params![id, dataset, version, space, at, view]).map(drop)
-        })
-    }
-
-    /// The latest assays of a dataset in a space, newest first.
+    /// The latest decay measurements of a dataset in an embedding space, newest first.
     ///
     /// # Errors
     /// A store failure.
@@ -118,4 +124,18 @@ impl Store {
             })
             .collect()
     }
+}
+
+fn write_clustering(
+    connection: &Connection,
+    dataset: &str,
+    space: &str,
+    clustering: &StoredClustering,
+    now: &str,
+) -> rusqlite::Result<()> {
+    let StoredClustering { version, reference, parent, content } = clustering;
+    let content = contents::put(connection, content.as_bytes())?;
+    let sql = "INSERT INTO clusterings (version, dataset, space, reference, parent, content, created_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (version) DO UPDATE SET content = excluded.content";
+    connection.execute(sql, params![version, dataset, space, reference, parent, content, now]).map(drop)
 }

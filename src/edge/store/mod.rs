@@ -27,9 +27,8 @@ use crate::core::domain::Failure;
 pub use cache::CacheStats;
 pub use datasets::{StoredExamples, StoredPart};
 pub use embedding_spaces::EmbeddingSpaceRow;
-pub use measurements::{MeasurementRow, StoredClustering};
+pub use measurements::{DecaySave, MeasurementRow, StoredClustering};
 pub use outcomes::{RunHeader, StoredRun};
-pub use queue::{FlagRow, FlagUpdate};
 pub use traffic::{Reject, SourceStats, StoredRecord};
 pub use writer::{Writer, Written};
 

@@ -1,36 +1,10 @@
-//! The relabel queue as kept.
+//! The relabel queue as stored.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::Store;
 use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::queue::QueueState;
-
-/// One flag as kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FlagRow {
-    /// The flag.
-    pub flag: Flag,
-    /// Where it stands.
-    pub state: QueueState,
-    /// Hash of the example's content when it was flagged.
-    pub example_hash: String,
-    /// When it was first flagged (RFC 3339).
-    pub first_seen: String,
-    /// When it was last measured (RFC 3339).
-    pub last_seen: String,
-}
-
-/// A flag to be written, new or anew.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FlagUpdate {
-    /// The flag.
-    pub flag: Flag,
-    /// Where it stands now.
-    pub state: QueueState,
-    /// Hash of the example's content.
-    pub example_hash: String,
-}
+use crate::core::queue::{FlagChange, FlagRow, QueueState};
 
 impl Store {
     /// Every flag of a dataset, the strongest first.
@@ -80,27 +54,34 @@ impl Store {
         };
         read().map_err(|error| self.fail(error))
     }
+}
 
-    /// Writes flags in one commit.
-    ///
-    /// # Errors
-    /// A store failure.
-    pub fn update_flags(&self, dataset: &str, updates: Vec<FlagUpdate>, now: &str) -> Result<(), Failure> {
-        let (dataset, now) = (dataset.to_owned(), now.to_owned());
-        self.writer().write(move |connection| {
-            let sql = "INSERT INTO flags (dataset, example_id, code, state, score, threshold, evidence, example_hash, first_seen, last_seen) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) \
-                       ON CONFLICT (dataset, example_id, code) DO UPDATE SET state = excluded.state, score = excluded.score, \
-                       threshold = excluded.threshold, evidence = excluded.evidence, example_hash = excluded.example_hash, \
-                       last_seen = excluded.last_seen";
-            let mut upsert = connection.prepare_cached(sql)?;
-            for FlagUpdate { flag, state, example_hash } in &updates {
-                let (code, state) = (flag.code.name(), state.name());
-                upsert.execute(params![
-                    dataset, flag.example_id, code, state, flag.score, flag.threshold, flag.evidence, example_hash, now
-                ])?;
-            }
-            Ok(())
-        })
+/// Writes what a measurement did to flags.
+pub(super) fn write_flags(
+    connection: &Connection,
+    dataset: &str,
+    changes: &[FlagChange],
+    now: &str,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO flags (dataset, example_id, code, state, score, threshold, evidence, example_hash, first_seen, last_seen) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) \
+               ON CONFLICT (dataset, example_id, code) DO UPDATE SET state = excluded.state, score = excluded.score, \
+               threshold = excluded.threshold, evidence = excluded.evidence, example_hash = excluded.example_hash, \
+               last_seen = excluded.last_seen";
+    let mut upsert = connection.prepare_cached(sql)?;
+    for FlagChange { flag, to, example_hash, .. } in changes {
+        let (code, state) = (flag.code.name(), to.name());
+        upsert.execute(params![
+            dataset,
+            flag.example_id,
+            code,
+            state,
+            flag.score,
+            flag.threshold,
+            flag.evidence,
+            example_hash,
+            now
+        ])?;
     }
+    Ok(())
 }

@@ -1,38 +1,21 @@
-//! Assays a golden set against its traffic: embed → cluster → coverage, shift, signals, estimate → flags.
+//! Measures the decay of a golden set against its traffic: loads, has the core measure, and saves.
 
-mod clusters;
 mod inputs;
-mod queue;
-mod repeats;
-mod result;
+mod runs;
 
 use jiff::Timestamp;
 
+use super::stored_dataset::parts_of;
 use super::{Event, Events, Workspace};
-use crate::core::coverage::{self, CoverageMeasurement, GoldenPoints, Sample};
-use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::signals::{dated_flags, flaky_flags, local_share, rank, repeated_flags, vanished_flags};
-use crate::core::view::DecayView;
-use crate::edge::store::MeasurementRow;
-use clusters::Clusters;
-use inputs::{Embedded, Inputs, WindowRecords};
+use crate::core::decay::{Inputs, KnownClusters, Measured, MeasuredClustering, Settings, measure};
+use crate::core::domain::{Dataset, Failure};
+use crate::core::new_clusters::ClusterBook;
+use crate::edge::store::{DecaySave, MeasurementRow, StoredClustering};
+use inputs::Loaded;
 
 pub use inputs::{DecayOptions, texts_of};
-pub use result::RecordRow;
 
-/// An assay: its view, and a row for every record of the window.
-#[derive(Debug, Clone)]
-pub struct DecayMeasurement {
-    /// What is printed, kept and gated.
-    pub view: DecayView,
-    /// One row a record of the window, by time.
-    pub records: Vec<RecordRow>,
-}
-
-/// Bootstrap replicates behind every interval.
-const REPLICATES: usize = 1000;
-
-/// Measures the decay of a dataset, queues its flags and keeps the result.
+/// Measures the decay of a dataset and saves it, with its clusters and flags: all or nothing.
 ///
 /// # Errors
 /// A data failure for a dataset or window that cannot be used; a store failure.
@@ -42,135 +25,98 @@ pub fn measure_decay(
     options: &DecayOptions,
     now: Timestamp,
     events: Events<'_>,
-) -> Result<DecayMeasurement, Failure> {
-    measure_all(workspace, dataset, options, now, Keep::Everything, events)
+) -> Result<Measured, Failure> {
+    let loaded = Loaded::new(workspace, dataset, options, now, events)?;
+    let step = || events(Event::Advanced { steps: 1, errors: 0 });
+    events(Event::Began { what: format!("decay of {}", loaded.dataset.label()), total: 3, done: 0 });
+    let inputs = inputs(workspace, &loaded, options.seed, now)?;
+    step();
+    let measured = measure(inputs)?;
+    step();
+    workspace.store.save_decay(to_save(&loaded.dataset, &measured, now)?)?;
+    step();
+    events(Event::Ended);
+    Ok(measured)
 }
 
-/// Measures as [`assay`] does, but keeps only vectors: no result, no clusters, no flag.
+/// Measures as [`measure_decay`] does, but saves only vectors: no result, no clusters, no flag.
 ///
 /// # Errors
-/// As [`assay`].
+/// As [`measure_decay`].
 pub(super) fn measure_unsaved(
     workspace: &Workspace,
     dataset: &str,
     options: &DecayOptions,
     now: Timestamp,
     events: Events<'_>,
-) -> Result<DecayMeasurement, Failure> {
-    measure_all(workspace, dataset, options, now, Keep::Vectors, events)
+) -> Result<Measured, Failure> {
+    let loaded = Loaded::new(workspace, dataset, options, now, events)?;
+    measure(inputs(workspace, &loaded, options.seed, now)?)
 }
 
-/// What of an assay is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    Everything,
-    Vectors,
+/// All that a measurement looks at: what was loaded, and what the database knows about the dataset.
+fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Timestamp) -> Result<Inputs<'a>, Failure> {
+    let Loaded { dataset, texts, golden, now, reference, notes } = loaded;
+    let decay = &workspace.config.decay;
+    let settings =
+        Settings { min_karats: decay.min_karats, require_decision: decay.require_decision, policy: &decay.policy };
+    let formed_on = reference.as_ref().unwrap_or(now).span.label();
+    Ok(Inputs {
+        dataset,
+        texts,
+        golden,
+        space: workspace.space(),
+        now: now.as_input(),
+        reference: reference.as_ref().map(inputs::LoadedWindow::as_input),
+        known_clusters: known_clusters(workspace, &dataset.name, &formed_on)?,
+        flags: workspace.store.flags(&dataset.name)?,
+        passes: runs::passes(workspace, dataset)?,
+        run: runs::latest_complete(workspace, dataset)?,
+        settings,
+        notes: notes.clone(),
+        at,
+        seed,
+    })
 }
 
-fn measure_all(
-    workspace: &Workspace,
-    dataset: &str,
-    options: &DecayOptions,
-    now: Timestamp,
-    keep: Keep,
-    events: Events<'_>,
-) -> Result<DecayMeasurement, Failure> {
-    let steps = |done| events(Event::Advanced { steps: done, errors: 0 });
-    let inputs = Inputs::load(workspace, dataset, options, now)?;
-    let embedded = Embedded::new(workspace, &inputs, events)?;
-    events(Event::Began { what: format!("assay of {}", inputs.dataset.label()), total: 3, done: 0 });
-    if keep == Keep::Everything {
-        super::stored_dataset::save_dataset(&workspace.store, &inputs.dataset, now)?;
-    }
-    let golden = embedded.live.select_from(&embedded.golden);
-    let topics = inputs::topics(&inputs, &embedded, options.seed);
-    let points = GoldenPoints { vectors: &golden, topics: &topics };
-    let measured = measure(workspace, &inputs, &embedded, points, options.seed);
-    steps(1);
-    let (clusters, clustering) = Clusters::build(workspace, &inputs, &embedded, measured.as_ref(), options.seed)?;
-    if let Some(clustering) = clustering.filter(|_| keep == Keep::Everything) {
-        workspace.store.save_clustering(&inputs.dataset.name, workspace.space(), clustering, &now.to_string())?;
-    }
-    steps(1);
-    let repeats = repeats::passes(workspace, &inputs.dataset)?;
-    let mut flags = flags(workspace, &inputs, &embedded, &topics, measured.as_ref(), now);
-    flags.extend(flaky_flags(&inputs.dataset.examples, &repeats, workspace.config.decay.policy.flaky_score));
-    let is_measured = |code| match code {
-        ReasonCode::TrafficVanished => measured.is_some() && inputs.reference.is_some(),
-        ReasonCode::Flaky => !repeats.is_empty(),
-        _ => true,
+/// The stored clusters that were formed on the window of this label.
+fn known_clusters(workspace: &Workspace, dataset: &str, label: &str) -> Result<KnownClusters, Failure> {
+    let read = |stored: &StoredClustering| -> Result<ClusterBook, Failure> {
+        serde_json::from_str(&stored.content).map_err(|error| {
+            Failure::store(format!("the stored clusters {} cannot be read", stored.version)).caused_by(error)
+        })
     };
-    let (queued, updates) = queue::evaluate(workspace, &inputs, rank(flags), &is_measured)?;
-    if keep == Keep::Everything {
-        workspace.store.update_flags(&inputs.dataset.name, updates, &now.to_string())?;
+    let stored = workspace.store.clusterings(dataset, workspace.space())?;
+    let mut known = KnownClusters::default();
+    if let Some(stored) = stored.iter().find(|stored| stored.reference == label) {
+        known.book = Some((read(stored)?, stored.version.clone()));
+        return Ok(known);
     }
-    let measured = measured.as_ref();
-    let (view, records) = result::assemble(workspace, &inputs, &embedded, &topics, measured, &clusters, &queued)?;
-    if keep == Keep::Everything {
-        workspace.store.save_measurement(&MeasurementRow {
+    for stored in &stored {
+        known.next_number = known.next_number.max(read(stored)?.next_number());
+    }
+    Ok(known)
+}
+
+fn to_save(dataset: &Dataset, measured: &Measured, now: Timestamp) -> Result<DecaySave, Failure> {
+    let store = |clustering: &MeasuredClustering| {
+        let content = serde_json::to_string(&clustering.book)
+            .map_err(|error| Failure::other("the clusters cannot be stored").caused_by(error))?;
+        Ok(StoredClustering {
+            version: clustering.version.clone(),
+            reference: clustering.book.reference().to_owned(),
+            parent: clustering.parent.clone(),
+            content,
+        })
+    };
+    Ok(DecaySave {
+        parts: parts_of(dataset),
+        clustering: measured.clustering.as_ref().map(store).transpose()?,
+        changes: measured.changes.clone(),
+        measurement: MeasurementRow {
             measurement_id: uuid::Uuid::now_v7().to_string(),
             measured_at: now.to_string(),
-            view: view.clone(),
-        })?;
-    }
-    steps(1);
-    events(Event::Ended);
-    Ok(DecayMeasurement { view, records })
-}
-
-fn flags(
-    workspace: &Workspace,
-    inputs: &Inputs,
-    embedded: &Embedded,
-    topics: &[usize],
-    measured: Option<&CoverageMeasurement>,
-    now: Timestamp,
-) -> Vec<Flag> {
-    let policy = &workspace.config.decay.policy;
-    let examples = &inputs.dataset.examples;
-    let cadence = inputs.dataset.card.review_every_days.or(policy.review_every_days);
-    let mut flags = dated_flags(examples, cadence, now);
-    flags.extend(repeated_flags(examples, &embedded.golden, policy.duplicate_similarity));
-    let windows = measured.and_then(|m| m.reference.as_ref().map(|reference| (m, reference)));
-    if let Some((measured, then)) = windows
-        && let Some((records, vectors)) = inputs.reference.as_ref().zip(embedded.reference.as_ref())
-    {
-        let represented =
-            |coverage: &coverage::Coverage| coverage.records.iter().map(|r| r.p_represented).collect::<Vec<_>>();
-        let live = embedded.live.select_from(&embedded.golden);
-        let before = local_share(&live, topics, vectors, &records.weights, &represented(then), policy.neighbours);
-        let after = local_share(
-            &live,
-            topics,
-            &embedded.now,
-            &inputs.now.weights,
-            &represented(&measured.now),
-            policy.neighbours,
-        );
-        let live_examples: Vec<_> = embedded.live.rows.iter().map(|row| examples[*row].clone()).collect();
-        flags.extend(vanished_flags(&live_examples, &before, &after, policy));
-    }
-    flags
-}
-
-fn measure(
-    workspace: &Workspace,
-    inputs: &Inputs,
-    embedded: &Embedded,
-    golden: GoldenPoints<'_>,
-    seed: u64,
-) -> Option<CoverageMeasurement> {
-    let policy = &workspace.config.decay.policy;
-    let reference = inputs.reference.as_ref().zip(embedded.reference.as_ref());
-    coverage::measure(
-        golden,
-        Sample { vectors: &embedded.now, weights: &inputs.now.weights, groups: &inputs.now.groups },
-        reference.map(|(records, vectors)| Sample { vectors, weights: &records.weights, groups: &records.groups }),
-        coverage::Options {
-            seed,
-            replicates: REPLICATES,
-            duplicate_similarity: policy.duplicate_similarity,
-            tolerated_gap: policy.tolerated_gap,
+            view: measured.view.clone(),
         },
-    )
+    })
 }

@@ -1,0 +1,81 @@
+//! The measurement.
+
+use super::clusters::Clusters;
+use super::flags::{changes, flags};
+use super::inputs::{Inputs, Live};
+use super::view::{record_rows, view};
+use crate::core::coverage::{self, CoverageMeasurement, GoldenPoints};
+use crate::core::domain::Failure;
+use crate::core::new_clusters::ClusterBook;
+use crate::core::queue::FlagChange;
+use crate::core::view::{DecayView, RecordRow};
+
+/// Bootstrap replicates behind every interval.
+const REPLICATES: usize = 1000;
+
+/// A decay measurement.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// What is printed, saved and gated.
+    pub view: DecayView,
+    /// One row per record of the window, by time.
+    pub records: Vec<RecordRow>,
+    /// The clusters, where there were records enough to form any.
+    pub clustering: Option<MeasuredClustering>,
+    /// What happens to the relabel queue.
+    pub changes: Vec<FlagChange>,
+}
+
+/// The clusters of a measurement.
+#[derive(Debug, Clone)]
+pub struct MeasuredClustering {
+    /// Hash of their content.
+    pub version: String,
+    /// The version they grew out of.
+    pub parent: Option<String>,
+    /// The clusters.
+    pub book: ClusterBook,
+}
+
+/// All that was found, before it is put into the view.
+pub(super) struct Findings<'a> {
+    pub inputs: Inputs<'a>,
+    pub live: Live<'a>,
+    /// `None` where it cannot be measured.
+    pub coverage: Option<CoverageMeasurement>,
+    pub clusters: Clusters,
+    /// Flags that hold come first, the strongest first.
+    pub changes: Vec<FlagChange>,
+}
+
+/// Measures the decay of a golden set.
+///
+/// # Errors
+/// A failure where the clusters cannot be written as text.
+pub fn measure(mut inputs: Inputs<'_>) -> Result<Measured, Failure> {
+    let known = std::mem::take(&mut inputs.known_clusters);
+    let live = Live::of(&inputs);
+    let coverage = measure_coverage(&inputs, &live);
+    let (clusters, parent) = Clusters::build(&inputs, known, coverage.as_ref())?;
+    let changes = changes(&inputs, flags(&inputs, &live, coverage.as_ref()), coverage.is_some());
+    let findings = Findings { inputs, live, coverage, clusters, changes };
+    let (view, records) = (view(&findings), record_rows(&findings));
+    let Clusters { book, version, .. } = findings.clusters;
+    let clustering = book.zip(version).map(|(book, version)| MeasuredClustering { version, parent, book });
+    Ok(Measured { view, records, clustering, changes: findings.changes })
+}
+
+fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>) -> Option<CoverageMeasurement> {
+    let policy = inputs.settings.policy;
+    coverage::measure(
+        GoldenPoints { vectors: &live.vectors, topics: &live.topics },
+        &inputs.now.records,
+        inputs.reference.as_ref().map(|reference| &reference.records),
+        coverage::Options {
+            seed: inputs.seed,
+            replicates: REPLICATES,
+            duplicate_similarity: policy.duplicate_similarity,
+            tolerated_gap: policy.tolerated_gap,
+        },
+    )
+}

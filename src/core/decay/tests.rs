@@ -1,0 +1,379 @@
+//! The measurement on planted traffic: what stopped, what came, and what cannot be measured.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde_json::json;
+
+use super::*;
+use crate::core::domain::{Card, Dataset, Example, Flag, ReasonCode, Reducer, TrafficRecord, Window, parse_timestamp};
+use crate::core::golden::example_from_row;
+use crate::core::queue::{FlagRow, QueueState};
+use crate::core::records::Records;
+use crate::core::signals::Policy;
+use crate::core::stats::rng;
+use crate::core::vector::Vectors;
+use crate::core::verdict::Verdict;
+
+const DIM: usize = 32;
+
+/// Topics of the golden set, and examples of each.
+const TOPICS: usize = 8;
+const EXAMPLES: usize = 8;
+
+/// Topics as directions, and the items scattered around them.
+struct World {
+    centres: Vec<Vec<f32>>,
+    random: ChaCha8Rng,
+    policy: Policy,
+}
+
+/// A golden set with its vectors.
+struct Golden {
+    dataset: Dataset,
+    texts: Vec<String>,
+    vectors: Vectors,
+}
+
+/// A month of traffic with its vectors.
+struct Month {
+    span: Window,
+    traffic: Vec<TrafficRecord>,
+    vectors: Vectors,
+}
+
+fn at(text: &str) -> Timestamp {
+    parse_timestamp(text).unwrap()
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = rng(seed, 0);
+        let mut direction = || (0..DIM).map(|_| random.random_range(-1.0..1.0_f32)).collect();
+        let centres = (0..TOPICS + 2).map(|_| direction()).collect();
+        Self { centres, random, policy: Policy::default() }
+    }
+
+    fn vectors(&mut self, topics: &[usize]) -> Vectors {
+        let mut vectors = Vectors::new(DIM);
+        for topic in topics {
+            let row: Vec<f32> = self.centres[*topic].iter().map(|x| x + self.random.random_range(-0.5..0.5)).collect();
+            vectors.push(&row);
+        }
+        vectors
+    }
+
+    fn golden(&mut self) -> Golden {
+        let topics: Vec<usize> = (0..TOPICS * EXAMPLES).map(|row| row % TOPICS).collect();
+        Golden::of(&topics, self.vectors(&topics))
+    }
+
+    /// A month with so many records of each topic.
+    fn month(&mut self, month: &str, counts: &[(usize, usize)]) -> Month {
+        let topics: Vec<usize> = counts.iter().flat_map(|(topic, count)| vec![*topic; *count]).collect();
+        Month::of(month, &topics, self.vectors(&topics))
+    }
+
+    fn inputs<'a>(&'a self, golden: &'a Golden, now: &'a Month, reference: Option<&'a Month>) -> Inputs<'a> {
+        Inputs {
+            dataset: &golden.dataset,
+            texts: &golden.texts,
+            golden: &golden.vectors,
+            space: "planted",
+            now: now.window(),
+            reference: reference.map(Month::window),
+            known_clusters: KnownClusters::default(),
+            flags: Vec::new(),
+            passes: BTreeMap::new(),
+            run: None,
+            settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },
+            notes: Vec::new(),
+            at: at("2026-09-01"),
+            seed: 1,
+        }
+    }
+}
+
+impl Golden {
+    fn of(topics: &[usize], vectors: Vectors) -> Self {
+        let example = |(row, topic): (usize, &usize)| -> Example {
+            let (id, input) = (format!("t{topic}-{row:02}"), format!("example {row} of topic{topic}"));
+            let row = json!({"id": id, "input": input, "label": format!("topic{topic}"), "reviewed_at": "2026-08-01"});
+            example_from_row(1, row.as_object().unwrap().clone()).unwrap()
+        };
+        let examples: Vec<Example> = topics.iter().enumerate().map(example).collect();
+        let texts = examples.iter().map(Example::text).collect();
+        let dataset = Dataset { name: "planted".into(), version: "v".repeat(64), examples, card: Card::default() };
+        Self { dataset, texts, vectors }
+    }
+}
+
+impl Month {
+    fn of(month: &str, topics: &[usize], vectors: Vectors) -> Self {
+        let span = Window::parse(month, at("2026-09-01")).unwrap();
+        let record = |(row, topic): (usize, &usize)| TrafficRecord {
+            record_id: format!("t{topic}-{row}"),
+            at: span.from,
+            input: format!("request about topic{topic}"),
+            structure: None,
+            output: None,
+            group: None,
+            sample_rate: 1.0,
+        };
+        Self { span, traffic: topics.iter().enumerate().map(record).collect(), vectors }
+    }
+
+    fn window(&self) -> TrafficWindow<'_> {
+        TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, &self.traffic) }
+    }
+}
+
+/// So many records of each topic of the set.
+fn every_topic(count: usize) -> Vec<(usize, usize)> {
+    (0..TOPICS).map(|topic| (topic, count)).collect()
+}
+
+/// Zero vectors: nothing to embed.
+fn zeros(count: usize) -> Vectors {
+    let mut vectors = Vectors::new(DIM);
+    (0..count).for_each(|_| vectors.push(&[0.0; DIM]));
+    vectors
+}
+
+fn flagged(measured: &Measured, code: ReasonCode) -> Vec<&str> {
+    let of_code = measured.changes.iter().filter(|change| change.flag.code == code && change.to == QueueState::Queued);
+    let mut ids: Vec<&str> = of_code.map(|change| change.flag.example_id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Nothing was measured of coverage, and nothing made up.
+fn assert_unmeasured(measured: &Measured) {
+    let view = &measured.view;
+    assert!(view.karats.is_none() && view.coverage.is_none() && view.drift_gap.is_none() && view.alarm.is_none());
+    assert!(view.candidates.is_empty() && view.estimate.is_none());
+    assert_eq!((view.verdict, view.gates[0].verdict), (Verdict::Inconclusive, Verdict::Inconclusive));
+    assert!(measured.records.iter().all(|record| record.p_represented.is_none()));
+    assert!(flagged(measured, ReasonCode::TrafficVanished).is_empty());
+}
+
+#[test]
+fn the_examples_whose_topic_stopped_are_flagged_and_no_others() {
+    let mut world = World::new(1);
+    let golden = world.golden();
+    let june = world.month("2026-06", &every_topic(50));
+    let august = world.month("2026-08", &(0..TOPICS - 1).map(|topic| (topic, 57)).collect::<Vec<_>>());
+    let measured = measure(world.inputs(&golden, &august, Some(&june))).unwrap();
+    let stopped: Vec<String> =
+        golden.dataset.examples.iter().filter(|e| e.id.starts_with("t7")).map(|e| e.id.clone()).collect();
+    assert_eq!(flagged(&measured, ReasonCode::TrafficVanished), stopped);
+    let listed: Vec<&str> = measured.view.examples.iter().map(|example| example.id.as_str()).collect();
+    assert_eq!(listed.len(), stopped.len(), "{listed:?}");
+    assert!(measured.changes.iter().all(|change| change.from.is_none() && change.is_move()));
+    assert_eq!(measured.view.alarm, Some(false), "known requests alone: {:?}", measured.view.drift_gap);
+    let gone = measured.view.clusters.iter().filter(|cluster| cluster.traffic_share == 0.0);
+    assert!(
+        gone.clone().count() >= 1 && gone.clone().all(|c| c.name.contains("topic7")),
+        "{:?}",
+        measured.view.clusters
+    );
+}
+
+#[test]
+fn a_new_topic_lowers_coverage_by_its_share_and_gives_a_cluster_and_candidates() {
+    let mut world = World::new(2);
+    let golden = world.golden();
+    let june = world.month("2026-06", &every_topic(50));
+    let mut counts = every_topic(36);
+    counts.push((TOPICS, 96));
+    let august = world.month("2026-08", &counts);
+    let measured = measure(world.inputs(&golden, &august, Some(&june))).unwrap();
+    let view = &measured.view;
+    let gap = view.drift_gap.as_ref().unwrap();
+    assert!((gap.value - 0.25).abs() < 0.06 && view.alarm == Some(true), "{gap:?}");
+    assert!((view.coverage.unwrap().value - 0.75).abs() < 0.06, "{:?}", view.coverage);
+    let is_new = |id: &str| id.starts_with("t8-");
+    let (new, known): (Vec<_>, Vec<_>) = measured.records.iter().partition(|record| is_new(&record.record_id));
+    let emerging: Vec<&str> = view.clusters.iter().filter(|c| c.emerging).map(|c| c.id.as_str()).collect();
+    let lies_in_new = |cluster: &Option<String>| cluster.as_deref().is_some_and(|id| emerging.contains(&id));
+    assert!(new.iter().filter(|record| lies_in_new(&record.cluster)).count() > 80, "{emerging:?}");
+    assert!(known.iter().all(|record| !lies_in_new(&record.cluster)));
+    let unrepresented: Vec<&str> = view.unrepresented().map(|cluster| cluster.id.as_str()).collect();
+    assert!(!emerging.is_empty() && emerging.iter().all(|id| unrepresented.contains(id)), "{unrepresented:?}");
+    assert!(emerging.contains(&view.clusters[0].id.as_str()), "the largest unrepresented share comes first");
+    assert!(is_new(&view.candidates[0].record_id) && view.candidates[0].gain > 0.05, "{:?}", view.candidates);
+    let weight: f64 = measured.records.iter().map(|record| record.p_represented.unwrap() * record.weight).sum();
+    assert!((weight / 384.0 - view.coverage.unwrap().value).abs() < 1e-9);
+}
+
+#[test]
+fn clusters_that_are_known_keep_their_ids_and_their_version_becomes_the_parent_of_the_next() {
+    let mut world = World::new(3);
+    let golden = world.golden();
+    let (june, july) = (world.month("2026-06", &every_topic(40)), world.month("2026-07", &every_topic(40)));
+    let first = measure(world.inputs(&golden, &july, Some(&june))).unwrap().clustering.unwrap();
+    assert_eq!((first.book.reference(), &first.parent), ("2026-06", &None));
+    let august = world.month("2026-08", &[every_topic(30), vec![(TOPICS, 90)]].concat());
+    let inputs = world.inputs(&golden, &august, Some(&june));
+    let known = KnownClusters { book: Some((first.book.clone(), first.version.clone())), next_number: 1 };
+    let second = measure(Inputs { known_clusters: known, ..inputs }).unwrap().clustering.unwrap();
+    assert_eq!(second.parent.as_deref(), Some(first.version.as_str()));
+    let id =
+        |book: &crate::core::new_clusters::ClusterBook, at| book.get(crate::core::domain::ClusterIdx(at)).id.to_owned();
+    assert!((0..first.book.len()).all(|at| id(&first.book, at) == id(&second.book, at)));
+    let known = KnownClusters { book: None, next_number: 31 };
+    let other = measure(Inputs { known_clusters: known, ..world.inputs(&golden, &july, None) }).unwrap();
+    assert_eq!(id(&other.clustering.unwrap().book, 0), "c31", "ids of another reference window are not used again");
+}
+
+#[test]
+fn an_empty_window_measures_nothing_and_leaves_flags_of_traffic_alone() {
+    let mut world = World::new(4);
+    let golden = world.golden();
+    let (june, empty) = (world.month("2026-06", &every_topic(20)), world.month("2026-08", &[]));
+    for reference in [None, Some(&june)] {
+        let waiting = row("t1-01", ReasonCode::TrafficVanished, QueueState::Queued);
+        let inputs = Inputs { flags: vec![waiting], ..world.inputs(&golden, &empty, reference) };
+        let measured = measure(inputs).unwrap();
+        assert_unmeasured(&measured);
+        assert_eq!((measured.view.window.records, measured.view.unassigned_share), (0, 0.0));
+        assert!(measured.records.is_empty() && measured.changes.is_empty(), "{:?}", measured.changes);
+    }
+}
+
+#[test]
+fn traffic_with_nothing_to_embed_is_counted_apart_and_represented_by_nothing() {
+    let mut world = World::new(5);
+    let golden = world.golden();
+    let june = world.month("2026-06", &every_topic(20));
+    let blank = Month::of("2026-08", &[0; 60], zeros(60));
+    assert_unmeasured(&measure(world.inputs(&golden, &blank, Some(&june))).unwrap());
+    let nothing = Golden::of(&(0..64).map(|row| row % TOPICS).collect::<Vec<_>>(), zeros(64));
+    let measured = measure(world.inputs(&nothing, &blank, None)).unwrap();
+    assert_unmeasured(&measured);
+    assert_eq!((measured.view.not_embeddable_share, measured.view.unassigned_share), (1.0, 0.0));
+    assert!(measured.view.notes[0].starts_with("coverage cannot be calibrated on 64 live examples"));
+}
+
+#[test]
+fn without_a_reference_window_coverage_is_measured_and_drift_is_not() {
+    let mut world = World::new(6);
+    let golden = world.golden();
+    let august = world.month("2026-08", &every_topic(30));
+    let measured = measure(world.inputs(&golden, &august, None)).unwrap();
+    let view = &measured.view;
+    assert!(view.coverage.unwrap().value > 0.9, "{:?}", view.coverage);
+    assert!(view.reference.is_none() && view.reference_coverage.is_none() && view.drift_gap.is_none());
+    assert!(view.alarm.is_none() && view.shift.is_empty());
+    assert!(flagged(&measured, ReasonCode::TrafficVanished).is_empty());
+    assert_eq!(measured.clustering.unwrap().book.reference(), "2026-08", "clusters are formed on the window itself");
+}
+
+#[test]
+fn a_single_example_and_identical_vectors_are_not_measured_rather_than_guessed() {
+    let mut world = World::new(7);
+    let (june, august) = (world.month("2026-06", &every_topic(20)), world.month("2026-08", &every_topic(20)));
+    let one = Golden::of(&[0], world.vectors(&[0]));
+    let measured = measure(world.inputs(&one, &august, Some(&june))).unwrap();
+    assert_unmeasured(&measured);
+    assert_eq!((measured.view.golden, measured.view.live), (1, 1));
+    let same = |count: usize| {
+        let mut vectors = Vectors::new(DIM);
+        (0..count).for_each(|_| vectors.push(&[1.0; DIM]));
+        vectors
+    };
+    let topics: Vec<usize> = (0..64).map(|row| row % TOPICS).collect();
+    let golden = Golden::of(&topics, same(64));
+    let month = |month: &str| Month::of(month, &topics, same(64));
+    let (june, august) = (month("2026-06"), month("2026-08"));
+    let measured = measure(world.inputs(&golden, &august, Some(&june))).unwrap();
+    assert_unmeasured(&measured);
+    // Only equal answers make near requests duplicates.
+    assert_eq!(flagged(&measured, ReasonCode::Duplicate).len(), 64 - TOPICS);
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte() {
+    let mut world = World::new(8);
+    let golden = world.golden();
+    let june = world.month("2026-06", &every_topic(40));
+    let august = world.month("2026-08", &[every_topic(30), vec![(TOPICS, 80)]].concat());
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let measured = pool.install(|| measure(world.inputs(&golden, &august, Some(&june))).unwrap());
+        serde_json::to_string(&(&measured.view, &measured.records, &measured.clustering.unwrap().book)).unwrap()
+    };
+    assert!(with(1) == with(2), "one thread and two differ");
+}
+
+#[test]
+fn the_score_is_estimated_where_the_traffic_is() {
+    let mut world = World::new(9);
+    let golden = world.golden();
+    let august = world.month("2026-08", &[(0, 60), (1, 60), (2, 60)]);
+    let score = |example: &Example| f64::from(u8::from(["t0", "t1", "t2"].contains(&&example.id[..2])));
+    let scores = golden.dataset.examples.iter().map(|example| (example.id.clone(), vec![score(example)])).collect();
+    let (run_id, endpoint, scorer) = ("run".to_owned(), "model".to_owned(), "exact".to_owned());
+    let run = ScoredRun { run_id, endpoint, scorer, reduce: Reducer::default(), scores };
+    let measured = measure(Inputs { run: Some(run), ..world.inputs(&golden, &august, None) }).unwrap();
+    let estimate = measured.view.estimate.unwrap();
+    assert!((estimate.raw - 3.0 / 8.0).abs() < 1e-9 && estimate.represented > 0.8, "{estimate:?}");
+}
+
+fn row(example_id: &str, code: ReasonCode, state: QueueState) -> FlagRow {
+    let flag = Flag { example_id: example_id.into(), code, score: 0.7, threshold: 0.5, evidence: "seen then".into() };
+    let then = "2026-07-01T00:00:00Z".to_owned();
+    FlagRow { flag, state, example_hash: "of then".into(), first_seen: then.clone(), last_seen: then }
+}
+
+#[test]
+fn flags_move_by_what_was_measured_and_stay_where_nothing_was() {
+    use QueueState::{Cleared, Dismissed, Queued};
+    let world = World::new(10);
+    let mut golden = Golden::of(&[0, 1, 2], zeros(3));
+    golden.dataset.examples[0].reviewed_at = None;
+    let empty = Month::of("2026-08", &[], zeros(0));
+    let code = ReasonCode::Undated;
+    let cases = [
+        (None, vec![(None, Queued)]),
+        (Some(row("t0-00", code, Cleared)), vec![(Some(Cleared), Queued)]),
+        (Some(row("t0-00", code, Queued)), vec![(Some(Queued), Queued)]),
+        // It was dismissed when it was another example.
+        (Some(row("t0-00", code, Dismissed)), vec![(Some(Dismissed), Queued)]),
+        // Of others, next to the flag that is new.
+        (Some(row("t1-01", code, Queued)), vec![(None, Queued), (Some(Queued), Cleared)]),
+        (Some(row("t1-01", code, Dismissed)), vec![(None, Queued)]),
+        (Some(row("gone", code, Queued)), vec![(None, Queued), (Some(Queued), Cleared)]),
+        (Some(row("t1-01", ReasonCode::Flaky, Queued)), vec![(None, Queued)]),
+        (Some(row("t1-01", ReasonCode::TrafficVanished, Queued)), vec![(None, Queued)]),
+    ];
+    for (known, expected) in cases {
+        let shown = format!("{known:?}");
+        let inputs = Inputs { flags: known.into_iter().collect(), ..world.inputs(&golden, &empty, None) };
+        let measured = measure(inputs).unwrap();
+        let moves: Vec<_> = measured.changes.iter().map(|change| (change.from, change.to)).collect();
+        assert_eq!(moves, expected, "{shown}");
+    }
+}
+
+#[test]
+fn a_decision_stands_with_the_content_it_was_made_about_until_that_changes() {
+    let world = World::new(11);
+    let mut golden = Golden::of(&[0], zeros(1));
+    golden.dataset.examples[0].reviewed_at = None;
+    let empty = Month::of("2026-08", &[], zeros(0));
+    let first = measure(world.inputs(&golden, &empty, None)).unwrap().changes.remove(0);
+    let dismissed = FlagRow {
+        example_hash: first.example_hash.clone(),
+        ..row("t0-00", ReasonCode::Undated, QueueState::Dismissed)
+    };
+    let again = measure(Inputs { flags: vec![dismissed], ..world.inputs(&golden, &empty, None) }).unwrap();
+    let change = &again.changes[0];
+    assert_eq!(
+        (change.to, change.is_move(), &change.example_hash),
+        (QueueState::Dismissed, false, &first.example_hash)
+    );
+    assert!(again.view.examples.is_empty() && again.view.signals.is_empty(), "nobody has to look at it again");
+}

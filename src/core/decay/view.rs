@@ -1,0 +1,200 @@
+//! Puts the findings of a measurement into the view.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::clusters::cluster_views;
+use super::estimate::estimate_view;
+use super::gates::{gates, karats};
+use super::inputs::TrafficWindow;
+use super::measure::Findings;
+use crate::core::coverage::Coverage;
+use crate::core::domain::{ExampleIdx, Flag, ReasonCode, RecordIdx};
+use crate::core::estimate::candidates;
+use crate::core::privacy::sanitize::truncate_chars;
+use crate::core::queue::QueueState;
+use crate::core::shift::{ShiftOptions, ShiftTest, shift_tests, vocabulary};
+use crate::core::verdict::{Verdict, overall};
+use crate::core::view::{
+    CandidateView, CoverageView, DecayView, DriftView, ExampleView, ReasonView, RecordRow, ShiftView, SignalCount,
+    summary,
+};
+
+/// Candidates listed.
+const CANDIDATES: usize = 20;
+
+/// Similarity below which a labelled example does not represent another record.
+const CANDIDATE_FLOOR: f32 = 0.2;
+
+/// Characters of an input that are shown.
+const SHOWN: usize = 200;
+
+pub(super) fn view(findings: &Findings<'_>) -> DecayView {
+    let Findings { inputs, live, coverage, clusters, .. } = findings;
+    let coverage = coverage.as_ref();
+    let gates = gates(inputs.settings, coverage);
+    let gap = coverage.and_then(|coverage| coverage.gap);
+    let embeddable = |record: RecordIdx| inputs.now.records.vectors().is_embeddable(record.0);
+    let mut view = DecayView {
+        schema: "karat.decay/1".into(),
+        summary: String::new(),
+        dataset: inputs.dataset.name.clone(),
+        dataset_version: inputs.dataset.version.clone(),
+        clustering_version: clusters.version.clone(),
+        space: inputs.space.to_owned(),
+        window: inputs.now.summary(),
+        reference: inputs.reference.as_ref().map(TrafficWindow::summary),
+        karats: coverage.map(|coverage| karats(coverage.now.value)),
+        coverage: coverage.map(|coverage| coverage_view(&coverage.now)),
+        reference_coverage: coverage.and_then(|coverage| coverage.reference.as_ref()).map(coverage_view),
+        drift_gap: gap.map(|gap| DriftView {
+            value: gap.value,
+            lo: gap.interval.lo,
+            hi: gap.interval.hi,
+            p_value: gap.p_value,
+        }),
+        alarm: gap.map(|gap| gap.p_value < inputs.settings.policy.alarm_level),
+        shift: shift_views(findings),
+        clusters: cluster_views(findings),
+        unassigned_share: share(&inputs.now, |record| clusters.now[record.0].is_none() && embeddable(record)),
+        not_embeddable_share: share(&inputs.now, |record| !embeddable(record)),
+        golden: inputs.dataset.examples.len(),
+        live: live.len(),
+        examples: example_views(findings),
+        signals: signal_counts(findings),
+        candidates: candidate_views(findings),
+        estimate: estimate_view(findings),
+        verdict: if coverage.is_some() { overall(&gates) } else { Verdict::Inconclusive },
+        gates,
+        notes: notes(findings),
+    };
+    view.summary = summary(&view);
+    view
+}
+
+fn notes(findings: &Findings<'_>) -> Vec<String> {
+    let mut notes = findings.inputs.notes.clone();
+    if findings.coverage.is_none() && !findings.inputs.now.records.is_empty() {
+        notes.push(format!(
+            "coverage cannot be calibrated on {} live examples: at least 20 of two topics are needed, which this space can tell apart",
+            findings.live.len()
+        ));
+    }
+    notes
+}
+
+fn coverage_view(coverage: &Coverage) -> CoverageView {
+    CoverageView { value: coverage.value, lo: coverage.interval.lo, hi: coverage.interval.hi }
+}
+
+/// Share of a window's traffic in certain records.
+fn share(window: &TrafficWindow<'_>, counts: impl Fn(RecordIdx) -> bool) -> f64 {
+    let total = window.records.total_weight();
+    let weights = window.records.weights().iter().enumerate();
+    let counted = weights.filter(|(row, _)| counts(RecordIdx(*row)));
+    if total > 0.0 { counted.map(|(_, weight)| weight).sum::<f64>() / total } else { 0.0 }
+}
+
+fn shift_views(findings: &Findings<'_>) -> Vec<ShiftView> {
+    let inputs = &findings.inputs;
+    let Some(then) = &inputs.reference else { return Vec::new() };
+    let known_words = vocabulary(inputs.texts.iter().map(String::as_str));
+    let options = ShiftOptions { seed: inputs.seed, ..ShiftOptions::default() };
+    let view = |test: ShiftTest| ShiftView {
+        test: test.name.to_owned(),
+        side: test.kind,
+        statistic: test.statistic,
+        p_value: test.adjusted,
+        effect: test.effect,
+        threshold: test.threshold,
+        changed: test.alert,
+        reference: test.reference,
+        now: test.now,
+        detail: shown(&test.detail),
+    };
+    shift_tests(&then.records, &inputs.now.records, &known_words, options).into_iter().map(view).collect()
+}
+
+/// Flags that wait for a person, the strongest first.
+fn queued<'f>(findings: &'f Findings<'_>) -> impl Iterator<Item = &'f Flag> {
+    findings.changes.iter().filter(|change| change.to == QueueState::Queued).map(|change| &change.flag)
+}
+
+fn example_views(findings: &Findings<'_>) -> Vec<ExampleView> {
+    let inputs = &findings.inputs;
+    let examples = inputs.dataset.examples.iter().enumerate();
+    let rows: HashMap<&str, ExampleIdx> = examples.map(|(row, e)| (e.id.as_str(), ExampleIdx(row))).collect();
+    let mut views: Vec<ExampleView> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for flag in queued(findings) {
+        let place = *places.entry(&flag.example_id).or_insert_with(|| {
+            let row = rows.get(flag.example_id.as_str());
+            views.push(ExampleView {
+                id: flag.example_id.clone(),
+                status: QueueState::Queued,
+                cluster: row.and_then(|row| findings.clusters.id(findings.clusters.of_example(*row))),
+                input: row.map(|row| shown(&inputs.texts[row.0])).unwrap_or_default(),
+                reasons: Vec::new(),
+            });
+            views.len() - 1
+        });
+        views[place].reasons.push(ReasonView {
+            code: flag.code,
+            score: flag.score,
+            threshold: flag.threshold,
+            evidence: flag.evidence.clone(),
+        });
+    }
+    views
+}
+
+/// Flagged examples by their first reason, the most frequent first.
+fn signal_counts(findings: &Findings<'_>) -> Vec<SignalCount> {
+    let mut seen = HashSet::new();
+    let mut counts: BTreeMap<ReasonCode, usize> = BTreeMap::new();
+    for flag in queued(findings).filter(|flag| seen.insert(&flag.example_id)) {
+        *counts.entry(flag.code).or_default() += 1;
+    }
+    let mut counts: Vec<SignalCount> = counts.into_iter().map(|(code, count)| SignalCount { code, count }).collect();
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.code.name().cmp(b.code.name())));
+    counts
+}
+
+fn candidate_views(findings: &Findings<'_>) -> Vec<CandidateView> {
+    let Some(coverage) = &findings.coverage else { return Vec::new() };
+    let records = &findings.inputs.now.records;
+    let total = records.total_weight();
+    let covered = coverage.now.records.iter().zip(records.weights());
+    let unrepresented: Vec<f64> =
+        covered.map(|(record, weight)| (1.0 - record.p_represented) * weight / total).collect();
+    let picked = candidates(records.vectors(), &unrepresented, CANDIDATE_FLOOR, CANDIDATES).into_iter();
+    let view = |(RecordIdx(row), gain): (RecordIdx, f64)| CandidateView {
+        record_id: records.ids()[row].to_owned(),
+        input: shown(records.texts()[row]),
+        cluster: findings.clusters.id(findings.clusters.now[row]),
+        gain,
+    };
+    picked.map(|candidate| view((candidate.record, candidate.gain))).collect()
+}
+
+/// A row per record of the window.
+pub(super) fn record_rows(findings: &Findings<'_>) -> Vec<RecordRow> {
+    let Findings { inputs, live, coverage, clusters, .. } = findings;
+    let records = &inputs.now.records;
+    let row = |row: usize| {
+        let covered = coverage.as_ref().map(|coverage| coverage.now.records[row]);
+        let nearest = covered.and_then(|record| record.nearest).map(|nearest| live.row(nearest));
+        RecordRow {
+            record_id: records.ids()[row].to_owned(),
+            weight: records.weights()[row],
+            cluster: clusters.id(clusters.now[row]),
+            nearest_example: nearest.map(|example| inputs.dataset.examples[example.0].id.clone()),
+            similarity: nearest.and(covered).map(|record| record.similarity),
+            p_represented: covered.map(|record| record.p_represented),
+        }
+    };
+    (0..records.len()).map(row).collect()
+}
+
+pub(super) fn shown(text: &str) -> String {
+    truncate_chars(text, SHOWN).into_owned()
+}
