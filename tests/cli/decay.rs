@@ -1,6 +1,7 @@
 //! Decay on five topics of made-up words: one goes, one comes, and every surface says so.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -166,4 +167,52 @@ fn too_few_examples_are_not_measured_rather_than_guessed() {
     let view = august(&folder, &[], 103);
     assert_eq!((&view["karats"], &view["coverage"], &view["alarm"]), (&Value::Null, &Value::Null, &Value::Null));
     assert!(view["notes"].to_string().contains("at least 20"), "{}", view["notes"]);
+}
+
+/// `KARAT_KILLS=50 cargo test --test cli killed_at_any_moment` is the long form.
+#[cfg(unix)]
+#[test]
+fn a_measurement_killed_at_any_moment_is_saved_whole_or_not_at_all() {
+    let kills: u32 = std::env::var("KARAT_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
+    let folder = fresh();
+    let golden = folder.read("datasets/topics/examples.jsonl");
+    // Flagged by every measurement, whatever the traffic.
+    let undated = json!({"id": "undated", "input": "no date at all", "expected": "alpine"});
+    folder.write("datasets/topics/examples.jsonl", &format!("{golden}{undated}\n"));
+    // Another reference window every time, so that new clusters are formed; the time tells the measurements apart.
+    let measure = |number: u32| {
+        let reference = format!("2026-06-01..2026-06-{}", 15 + number % 14);
+        let now = format!("2026-09-01T{:02}:{:02}:00Z", number / 60, number % 60);
+        folder.command(&["decay", "topics", "--window", "2026-08", "--reference", &reference, "--now", &now])
+    };
+    let in_step = |number: u32| {
+        for (table, time) in [("flags", "last_seen"), ("clusterings", "created_at"), ("dataset_versions", "first_seen")]
+        {
+            let alone = format!(
+                "SELECT count(*) FROM {table} WHERE {time} NOT IN (SELECT measured_at FROM decay_measurements)"
+            );
+            assert_eq!(folder.count(&alone), 0, "{table} without their measurement after kill {number}");
+        }
+        let behind = "SELECT count(*) FROM decay_measurements \
+                      WHERE measured_at > (SELECT coalesce(max(last_seen), '') FROM flags)";
+        assert_eq!(folder.count(behind), 0, "a measurement without its flags after kill {number}");
+    };
+    let trial = decayed(&nowhere(), "");
+    import_months(&trial);
+    let started = Instant::now();
+    trial.karat(&AUGUST).expect(0);
+    let whole = started.elapsed();
+    let mut draw = 7_u32;
+    for number in 0..kills {
+        let mut child = measure(number).spawn().unwrap();
+        draw = draw.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        // The end of a measurement, where it is saved, is met more often than its beginning.
+        std::thread::sleep(whole * (40 + (draw >> 16) % 65) / 100);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        in_step(number);
+    }
+    folder.finish(measure(kills)).expect(0);
+    in_step(kills);
+    assert!(folder.count("SELECT count(*) FROM decay_measurements") > 0);
 }

@@ -1,10 +1,13 @@
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::*;
 use crate::core::domain::{
-    CallError, CallErrorKind, Outcome, OutcomeResult, RequestKey, Response, Score, TrafficRecord, Usage, Window,
-    parse_timestamp,
+    CallError, CallErrorKind, Flag, Outcome, OutcomeResult, ReasonCode, RequestKey, Response, Score, TrafficRecord,
+    Usage, Window, parse_timestamp,
 };
+use crate::core::queue::{FlagChange, QueueState};
 
 fn header(run_id: &str) -> RunHeader {
     RunHeader {
@@ -274,4 +277,60 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     assert_eq!(store.integrity().unwrap(), Vec::<String>::new());
     drop(store);
     Store::open(&path).unwrap();
+}
+
+fn decay_save(id: &str, at: &str, state: QueueState) -> DecaySave {
+    let flag = Flag {
+        example_id: "1".into(),
+        code: ReasonCode::TrafficVanished,
+        score: 0.7,
+        threshold: 0.5,
+        evidence: "gone".into(),
+    };
+    let window = json!({"from": "2026-08-01T00:00:00Z", "to": "2026-09-01T00:00:00Z", "records": 1, "weight": 1.0});
+    let view = json!({
+        "schema": "karat.decay/1", "dataset": "d", "dataset_version": format!("of {id}"), "taxonomy": null, "space": "s",
+        "window": window, "reference": null, "karats": null, "coverage": null, "reference_coverage": null,
+        "drift_gap": null, "alarm": null, "shift": [], "clusters": [], "unassigned_mass": 0.0,
+        "not_embeddable_mass": 0.0, "golden": 1, "live": 1, "examples": [], "signals": [], "candidates": [],
+        "estimate": null, "gates": [], "verdict": "inconclusive", "notes": [at],
+    });
+    let view = serde_json::from_value(view).unwrap();
+    let clustering = StoredClustering {
+        version: format!("clusters {at}"),
+        reference: "2026-06".into(),
+        parent: None,
+        content: "{}".into(),
+    };
+    DecaySave {
+        parts: vec![format!("row {at}")],
+        clustering: Some(clustering),
+        changes: vec![FlagChange { flag, from: None, to: state, example_hash: "h".into() }],
+        measurement: MeasurementRow { measurement_id: id.into(), measured_at: at.into(), view },
+    }
+}
+
+#[test]
+fn a_decay_measurement_that_cannot_be_saved_whole_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("karat.db")).unwrap();
+    store.save_decay(decay_save("one", "2026-09-01", QueueState::Queued)).unwrap();
+    let found = || {
+        let versions = store.clusterings("d", "s").unwrap().into_iter().map(|stored| stored.version);
+        let contents: i64 = store.reader().query_row("SELECT count(*) FROM contents", [], |row| row.get(0)).unwrap();
+        (store.flags("d").unwrap(), versions.collect::<Vec<_>>(), store.measurements("d", "s", 9).unwrap(), contents)
+    };
+    let before = found();
+    assert_eq!((before.0.len(), before.1.len(), before.2.len()), (1, 1, 1));
+    assert_eq!((before.0[0].state, before.0[0].last_seen.as_str()), (QueueState::Queued, "2026-09-01"));
+    // The last of its rows has the id of another measurement.
+    let again = store.save_decay(decay_save("one", "2026-09-02", QueueState::Cleared)).unwrap_err();
+    assert_eq!(again.kind, crate::core::domain::FailureKind::Store);
+    assert_eq!(found(), before);
+    store.save_decay(decay_save("two", "2026-09-02", QueueState::Cleared)).unwrap();
+    let after = found();
+    assert_eq!((after.1.len(), after.2.len()), (2, 2));
+    assert_eq!((after.0[0].state, after.0[0].last_seen.as_str()), (QueueState::Cleared, "2026-09-02"));
+    assert_eq!(after.0[0].first_seen, "2026-09-01");
+    assert!(store.stored_examples("d", "of two").unwrap().is_some());
 }
