@@ -27,15 +27,8 @@ pub fn measure_decay(
     events: Events<'_>,
 ) -> Result<Measured, Failure> {
     let loaded = Loaded::new(workspace, dataset, options, now, events)?;
-    let step = || events(Event::Advanced { steps: 1, errors: 0 });
-    events(Event::Began { what: format!("decay of {}", loaded.dataset.label()), total: 3, done: 0 });
-    let inputs = inputs(workspace, &loaded, options.seed, now)?;
-    step();
-    let measured = measure(inputs)?;
-    step();
+    let measured = measure_loaded(workspace, &loaded, options.seed, now, events)?;
     workspace.store.save_decay(to_save(&loaded.dataset, &measured, now)?)?;
-    step();
-    events(Event::Ended);
     Ok(measured)
 }
 
@@ -51,7 +44,24 @@ pub(super) fn measure_unsaved(
     events: Events<'_>,
 ) -> Result<Measured, Failure> {
     let loaded = Loaded::new(workspace, dataset, options, now, events)?;
-    measure(inputs(workspace, &loaded, options.seed, now)?)
+    measure_loaded(workspace, &loaded, options.seed, now, events)
+}
+
+fn measure_loaded(
+    workspace: &Workspace,
+    loaded: &Loaded,
+    seed: u64,
+    now: Timestamp,
+    events: Events<'_>,
+) -> Result<Measured, Failure> {
+    let step = || events(Event::Advanced { steps: 1, errors: 0 });
+    events(Event::Began { what: format!("decay of {}", loaded.dataset.label()), total: 2, done: 0 });
+    let inputs = inputs(workspace, loaded, seed, now)?;
+    step();
+    let measured = measure(inputs)?;
+    step();
+    events(Event::Ended);
+    Ok(measured)
 }
 
 /// All that a measurement looks at: what was loaded, and what the database knows about the dataset.
