@@ -54,8 +54,13 @@ fn check_writes_every_report_and_the_step_summary() {
     assert!(folder.read("out/r.xml").contains("<testsuites") && folder.read("out/r.csv").starts_with("dataset,id,"));
     assert!(folder.read("summary.md").starts_with("before\n##"), "the summary is appended");
 
-    // What is kept makes the same report later.
-    let again = folder.karat(&["report", "topics", "--format", "json"]).expect(0).json();
+    // What is stored makes the same report later, to the byte where its time is given.
+    let reported = ["report", "topics", "--format", "json", "--now", "2026-09-02"];
+    let first = folder.karat(&reported).expect(0);
+    let again = first.json();
+    assert_eq!(again["generated_at"], "2026-09-02T00:00:00Z");
+    assert_eq!(folder.karat(&reported).expect(0).stdout, first.stdout);
+    folder.karat(&["report", "topics", "-o", "r.docx"]).expect(2).tells(&[".md, .html, .json, .xml, .csv"]);
     assert_eq!(
         (&again["headline"], &again["decay"], &again["quality"]),
         (&report["headline"], &report["decay"], &report["quality"])

@@ -260,3 +260,24 @@ pub struct EstimateView {
     /// What has to hold for it to be true.
     pub assumption: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_stored_under_older_names_is_read() {
+        let cluster = serde_json::json!({
+            "id": "c-1", "name": "refunds", "terms": [], "mass": 0.25, "lo": 0.2, "hi": 0.3, "reference_mass": 0.5,
+            "golden": 1, "live": 1, "p_represented": null, "exemplars": [], "emerging": false,
+        });
+        let older: ClusterView = serde_json::from_value(cluster).unwrap();
+        assert_eq!((older.traffic_share, older.reference_share), (0.25, Some(0.5)));
+        let newer = serde_json::to_value(&older).unwrap();
+        assert_eq!(newer["traffic_share"], 0.25);
+        assert!(newer.get("mass").is_none(), "older names are for output alone");
+        assert_eq!(serde_json::from_value::<ClusterView>(newer).unwrap(), older);
+        let test = serde_json::json!({ "test": "mmd", "statistic": 1.0, "p_value": 0.5, "effect": 0.0 });
+        assert_eq!(serde_json::from_value::<ShiftView>(test).unwrap().side, ShiftKind::Input);
+    }
+}

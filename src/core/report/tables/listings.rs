@@ -22,7 +22,7 @@ pub(in crate::core::report) fn runs(view: &ListView) -> Table {
         })
         .id("dataset", |run| format!("{}@{}", run.dataset, short(&run.dataset_version, 6)))
         .id("started", |run| run.started_at.get(..16).unwrap_or(&run.started_at).replace('T', " "))
-        .name("examples", |run| match run.finished {
+        .number("examples", |run| match run.finished {
             true => run.total.to_string(),
             false => format!("{}/{} unfinished", run.done, run.total),
         })
