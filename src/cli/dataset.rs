@@ -39,7 +39,7 @@ enum Command {
     },
     /// Tell what changed: added, removed, edited, relabelled
     #[command(
-        after_help = "Each version is \"files\" (as they stand), \"lock\", a path, a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
+        after_help = "Each version is \"files\" (as they are), \"lock\", a path, a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
     )]
     Diff {
         /// The dataset.

@@ -27,7 +27,7 @@ enum Command {
     List {
         /// Datasets. Default: all with flags.
         datasets: Vec<String>,
-        /// Only flags that stand here; "all" for every one.
+        /// Only flags in this state; "all" for every one.
         #[arg(long, default_value = "queued")]
         state: String,
         /// How to print the result.

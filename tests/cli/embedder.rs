@@ -70,7 +70,7 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
     let stored = folder.count(measurements);
 
     let compared = folder.karat(&["embedder", "migrate", "builtin", "--now", "2026-09-01"]).expect(0);
-    compared.prints(&["hashed-ngrams-", "builtin-", "adjusted Rand", "neighbours", "hashed-ngrams serves"]);
+    compared.prints(&["hashed-ngrams-", "builtin-", "adjusted Rand", "neighbours", "hashed-ngrams is in use"]);
     assert_eq!(folder.count(measurements), stored, "a comparison keeps no result");
     assert_eq!(space(&folder), old);
     assert!(!folder.path("karat.lock").exists());

@@ -189,7 +189,7 @@ impl ClusterView {
 pub struct ExampleView {
     /// Its id.
     pub id: String,
-    /// Where it stands in the queue.
+    /// Its state in the review queue.
     pub status: QueueState,
     /// Its cluster.
     pub cluster: Option<String>,

@@ -10,9 +10,9 @@ use crate::core::agreement::Overlap;
 pub struct MigrationView {
     /// `karat.embedder-migration/1`.
     pub schema: String,
-    /// The space that served when the command began.
+    /// The space in use when the command started.
     pub from: SpaceName,
-    /// The space asked for.
+    /// The space to move to.
     pub to: SpaceName,
     /// Different texts of datasets and traffic.
     pub texts: usize,
@@ -20,7 +20,7 @@ pub struct MigrationView {
     pub embedded: usize,
     /// How far the two agree, by dataset.
     pub datasets: Vec<AgreementView>,
-    /// Whether the space asked for serves now.
+    /// Whether the new space is in use now.
     pub cut_over: bool,
     /// What a reader should know.
     pub notes: Vec<String>,
@@ -50,6 +50,6 @@ pub struct AgreementView {
     pub clusters: (usize, usize),
     /// Coverage, before and after; absent where it cannot be calibrated.
     pub coverage: (Option<CoverageView>, Option<CoverageView>),
-    /// Flags: an example and a reason each.
+    /// Flags, each of an example and a reason.
     pub flags: Overlap,
 }

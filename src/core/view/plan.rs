@@ -1,4 +1,4 @@
-//! What a run would ask and cost.
+//! What a run would send and cost.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct PlanView {
     /// `karat.plan/1`.
     pub schema: String,
-    /// One entry a prompt and endpoint.
+    /// One entry per prompt and endpoint.
     pub cells: Vec<PlanCell>,
     /// What all of it would cost, as far as prices are known; null without any.
     pub cost: Option<f64>,

@@ -28,7 +28,7 @@ pub struct QueueRow {
     pub dataset: String,
     /// The example.
     pub example_id: String,
-    /// Where the flag stands.
+    /// Its state.
     pub state: QueueState,
     /// The reason.
     pub code: ReasonCode,

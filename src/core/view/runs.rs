@@ -12,7 +12,7 @@ use crate::core::verdict::{GateResult, Verdict};
 pub struct RunsView {
     /// `karat.run/1`.
     pub schema: String,
-    /// One entry an endpoint of a suite.
+    /// One entry per endpoint of a suite.
     pub runs: Vec<RunView>,
     /// All runs together.
     pub verdict: Verdict,
@@ -44,7 +44,7 @@ pub struct RunView {
     /// Name of the prompt, where the suite has several.
     #[serde(default)]
     pub prompt: Option<String>,
-    /// How often each example was asked.
+    /// Trials per example.
     #[serde(default = "once")]
     pub repeats: u32,
     /// Models the server said it used.
@@ -176,7 +176,7 @@ pub struct LatencyView {
 pub struct MissView {
     /// The example.
     pub example_id: String,
-    /// What was asked.
+    /// The input.
     pub input: String,
     /// Accepted answers.
     pub expected: Vec<String>,
