@@ -45,10 +45,10 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 fn stats(context: &Context, format: Format) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     let ttl = workspace.config.cache_ttl.as_secs();
-    let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl).unwrap_or(i64::MAX));
+    let since = Timestamp::now().checked_sub(workspace.config.cache_ttl).unwrap_or(Timestamp::MIN);
     let found = workspace.store.cache_stats(since)?;
-    let time = |seconds: Option<i64>| seconds.and_then(|s| Timestamp::from_second(s).ok()).map(|time| time.to_string());
-    let view = CacheView::new(found.answers, found.serving, ttl, time(found.oldest), time(found.newest));
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    let view = CacheView::new(found.answers, found.usable, ttl, time(found.oldest), time(found.newest));
     context.output.show(format, &view, |view, _| cache_text(view))?;
     Ok(Exit::Success)
 }
@@ -58,7 +58,7 @@ fn clear(context: &Context, older_than: Option<&str>) -> Result<Exit, Failure> {
         let span = parse_span(text).ok_or_else(|| {
             Failure::usage(format!("--older-than \"{text}\" is not a span of time")).hint("write 90m, 12h or 7d")
         })?;
-        Ok::<i64, Failure>(Timestamp::now().as_second().saturating_sub(span.as_secs()))
+        Ok::<_, Failure>(Timestamp::now().checked_sub(span).unwrap_or(Timestamp::MIN))
     });
     let cleared = context.workspace()?.store.clear_cache(before.transpose()?)?;
     context.output.data(&format!("{cleared} answers removed from the cache\n"))?;

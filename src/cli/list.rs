@@ -25,14 +25,14 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let endpoints =
         endpoints.map(|(name, endpoint)| EndpointRow { name: name.clone(), r#type: endpoint.r#type.name() });
     let runs = workspace.store.recent_runs(args.runs)?.into_iter().map(|run| RunRow {
-        run_id: run.header.run_id,
+        run_id: run.header.run_id.into(),
         suite: run.header.suite,
         endpoint: run.header.endpoint,
         prompt: run.header.prompt,
         repeats: run.header.repeats,
         dataset: run.header.dataset,
         dataset_version: run.header.dataset_version,
-        started_at: run.header.started_at,
+        started_at: run.header.started_at.to_string(),
         finished: run.finished_at.is_some(),
         done: run.done,
         total: run.header.total,

@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::output::Output;
+use crate::core::domain::RunId;
 use crate::core::privacy::sanitize::for_terminal;
 use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunCounts, RunInfo};
@@ -38,7 +39,7 @@ struct State {
     lines: MultiProgress,
     bar: Option<ProgressBar>,
     /// A bar for each run in progress, if there are several.
-    run_bars: BTreeMap<String, ProgressBar>,
+    run_bars: BTreeMap<RunId, ProgressBar>,
     what: String,
     runs: usize,
     total: u64,
@@ -284,7 +285,7 @@ mod tests {
     fn the_line_of_several_runs_shows_their_sum() {
         let run = |endpoint: &str| {
             let (suite, endpoint) = ("quiz".to_owned(), endpoint.to_owned());
-            Arc::new(RunInfo { run_id: endpoint.clone(), suite, endpoint, prompt: None })
+            Arc::new(RunInfo { run_id: RunId::new(&endpoint), suite, endpoint, prompt: None })
         };
         let (one, other) = (run("one"), run("other"));
         let progress = Progress { bars: false, talkative: false, state: Mutex::default() };

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::core::domain::{CallErrorKind, Example, Gate, RecordedOutcome, Score, Suite};
+use jiff::Timestamp;
+
+use crate::core::domain::{CallErrorKind, Example, Gate, RecordedOutcome, RunId, Score, Suite};
 use crate::core::scoring::reduce;
 use crate::core::stats::{Interval, mean_t, quantile, sample_variance, t_interval, wilson};
 use crate::core::verdict::{GateResult, Verdict, evaluate_minimum, overall};
@@ -19,7 +21,7 @@ const MOST_NEEDED: u64 = 100_000;
 #[derive(Debug, Clone)]
 pub struct RunIdentity {
     /// Globally unique id.
-    pub run_id: String,
+    pub run_id: RunId,
     /// Hash of the dataset.
     pub dataset_version: String,
     /// Endpoint name.
@@ -28,8 +30,8 @@ pub struct RunIdentity {
     pub prompt: Option<String>,
     /// How often each example is asked.
     pub repeats: u32,
-    /// When it began (RFC 3339).
-    pub started_at: String,
+    /// When it started.
+    pub started_at: Timestamp,
     /// Whether every example has an outcome.
     pub finished: bool,
     /// Outcomes expected: examples × repeats.
@@ -105,8 +107,6 @@ impl<'a> RunTally<'a> {
         match outcome.error {
             Some((kind, message)) => {
                 self.counts.errored += 1;
-                // A kind that only a later version knows is still an error.
-                let kind = CallErrorKind::from_name(&kind).unwrap_or(CallErrorKind::Internal);
                 self.errors.entry(kind).or_insert_with(|| ErrorView { kind, count: 0, message }).count += 1;
             }
             None => self.score(outcome),
@@ -182,7 +182,7 @@ impl<'a> RunTally<'a> {
         let verdict = verdict(&identity, self.suite, self.counts, &gates);
         let scores = self.values.iter().map(|(name, values)| ((*name).to_owned(), score_view(values, 0.95))).collect();
         RunView {
-            run_id: identity.run_id,
+            run_id: identity.run_id.into(),
             suite: self.suite.name.clone(),
             suite_version: self.suite.version.clone(),
             dataset: self.suite.dataset.clone(),
@@ -191,7 +191,7 @@ impl<'a> RunTally<'a> {
             prompt: identity.prompt,
             repeats: identity.repeats,
             models: self.models.into_iter().collect(),
-            started_at: identity.started_at,
+            started_at: identity.started_at.to_string(),
             finished: identity.finished,
             outcomes: self.counts,
             errors: by_frequency(self.errors),
@@ -380,7 +380,7 @@ mod tests {
             example_id: format!("{id:04}"),
             trial: 0,
             output: score.map(|_| "x".into()),
-            error: score.is_none().then(|| ("timeout".into(), "slow".into())),
+            error: score.is_none().then(|| (CallErrorKind::Timeout, "slow".into())),
             attempts: 1,
             latency_ms: score.map(|_| 10.0),
             ttft_ms: None,
@@ -400,12 +400,12 @@ mod tests {
 
     fn view_of(suite: &Suite, outcomes: Vec<RecordedOutcome>, finished: bool) -> RunView {
         let identity = RunIdentity {
-            run_id: "r".into(),
+            run_id: RunId::new("r"),
             dataset_version: "v".into(),
             endpoint: "e".into(),
             prompt: None,
             repeats: 1,
-            started_at: String::new(),
+            started_at: Timestamp::UNIX_EPOCH,
             finished,
             total: outcomes.len(),
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::run::Stopped;
-use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult};
+use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult, RunId};
 
 /// One thing that happened.
 ///
@@ -85,7 +85,7 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunInfo {
     /// Its id.
-    pub run_id: String,
+    pub run_id: RunId,
     /// Suite name.
     pub suite: String,
     /// Endpoint name.

@@ -11,6 +11,7 @@ use crate::core::report::{Format, step_summary};
 use crate::core::verdict::Verdict;
 use crate::core::view::{Report, RunView, RunsView};
 use crate::edge::files::{append, write_atomic};
+use crate::edge::store::RunHeader;
 
 /// The report of a run (by the beginning of its id) or of a dataset: its latest decay measurement and the latest runs of
 /// the version measured.
@@ -25,7 +26,7 @@ pub fn stored_report(workspace: &Workspace, what: &str, now: Timestamp) -> Resul
         Failure::data(format!("there is neither a dataset nor a run \"{what}\""))
             .hint("`karat list` shows datasets and runs")
     })?;
-    let view = stored_run_view(workspace, &run.header.run_id, &run.header.suite, &run.header.suite_version)?;
+    let view = stored_run_view(workspace, &run.header)?;
     let title = format!("{} on {}", run.header.suite, run.header.endpoint);
     Ok(Report::new(title, now.to_string(), Some(RunsView::new(vec![view])), Vec::new()))
 }
@@ -38,11 +39,7 @@ fn dataset_report(workspace: &Workspace, name: &str, now: Timestamp) -> Result<R
     };
     let mut runs = workspace.store.latest_runs_of_dataset(name, &version)?;
     runs.sort_by(|a, b| a.header.run_id.cmp(&b.header.run_id));
-    let views = runs
-        .iter()
-        .map(|run| &run.header)
-        .map(|h| stored_run_view(workspace, &h.run_id, &h.suite, &h.suite_version))
-        .collect::<Result<Vec<RunView>, _>>()?;
+    let views = runs.iter().map(|run| stored_run_view(workspace, &run.header)).collect::<Result<Vec<RunView>, _>>()?;
     if views.is_empty() && measurement.is_none() {
         return Err(Failure::data(format!("nothing was measured of {name} yet"))
             .hint(format!("`karat run` a suite, or `karat decay {name}`")));
@@ -52,12 +49,11 @@ fn dataset_report(workspace: &Workspace, name: &str, now: Timestamp) -> Result<R
 }
 
 /// The view of a run against the suite and dataset as they were then.
-fn stored_run_view(workspace: &Workspace, run_id: &str, suite: &str, suite_version: &str) -> Result<RunView, Failure> {
-    let content = workspace.store.suite_content(suite, suite_version)?;
-    let content =
-        content.ok_or_else(|| Failure::store(format!("the suite of run {run_id} is gone from the database")))?;
-    let suite = crate::edge::config::suite_from_content(suite, suite_version, &content)?;
-    stored_view(&workspace.store, &suite, run_id)
+fn stored_run_view(workspace: &Workspace, run: &RunHeader) -> Result<RunView, Failure> {
+    let gone = || Failure::store(format!("the suite of run {} is gone from the database", run.run_id));
+    let content = workspace.store.suite_content(&run.suite, &run.suite_version)?.ok_or_else(gone)?;
+    let suite = crate::edge::config::suite_from_content(&run.suite, &run.suite_version, &content)?;
+    stored_view(&workspace.store, &suite, &run.run_id)
 }
 
 /// Writes a report to files, the format by their extension. A file that cannot be written does not keep the others

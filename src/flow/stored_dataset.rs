@@ -92,7 +92,7 @@ pub fn save_set(
         );
     };
     let parts = parts.finish()?;
-    workspace.store.save_dataset(name, &scanned.version, parts, &now.to_string())?;
+    workspace.store.save_dataset(name, &scanned.version, parts, now)?;
     let selected = taken.min(selection.limit.unwrap_or(usize::MAX));
     Ok(StoredDataset { name: name.to_owned(), version: scanned.version, card: workspace.card(name)?, selected })
 }

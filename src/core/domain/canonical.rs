@@ -56,6 +56,13 @@ pub fn content_hash(label: &str, bytes: &[u8]) -> String {
     hasher.finish()
 }
 
+/// [`content_hash`] as bytes.
+pub fn content_hash_bytes(label: &str, bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = ContentHasher::new(label);
+    hasher.update(bytes);
+    *hasher.0.finalize().as_bytes()
+}
+
 /// [`content_hash`] of bytes that come in pieces.
 #[derive(Debug, Clone)]
 pub struct ContentHasher(blake3::Hasher);
@@ -101,6 +108,7 @@ mod tests {
     #[test]
     fn labels_keep_equal_bytes_apart() {
         assert_ne!(content_hash("input", b"x"), content_hash("output", b"x"));
-        assert_eq!(content_hash("input", b"x").len(), 64);
+        let hex: String = content_hash_bytes("input", b"x").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(content_hash("input", b"x"), hex);
     }
 }

@@ -15,7 +15,7 @@ mod text_rule;
 mod time;
 mod traffic;
 
-pub use canonical::{ContentHasher, canonical_json, content_hash, short};
+pub use canonical::{ContentHasher, canonical_json, content_hash, content_hash_bytes, short};
 pub use embedder::Embedder;
 pub use embedding_space::EmbeddingSpace;
 pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, Request, RequestKey, Response, Usage};
@@ -24,7 +24,7 @@ pub use failure::{Failure, FailureKind, Outcome as FlowResult};
 pub use flag::{Flag, ReasonCode};
 pub use index::{ClusterIdx, ExampleIdx, LiveIdx, RecordIdx};
 pub use nearest::{did_you_mean, nearest};
-pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, Score};
+pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, RunId, Score};
 pub use suite::{Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite};
 pub use text_rule::{TextRule, Turns, input_text};
 pub use time::{Window, parse_span, parse_timestamp};

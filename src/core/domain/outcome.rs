@@ -1,10 +1,38 @@
-//! What came of asking one endpoint about one example.
+//! The outcome of one trial: what an endpoint answered for an example, and its scores.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::{CallError, RequestKey, Response, Usage};
+use super::endpoint::{CallError, CallErrorKind, RequestKey, Response, Usage};
+
+/// The globally unique id of a run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id that reads like this.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(id: RunId) -> Self {
+        id.0
+    }
+}
 
 /// A number in [0, 1], or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,7 +98,7 @@ pub struct RecordedOutcome {
     /// The answer; `None` for an error.
     pub output: Option<String>,
     /// Kind and message of the error.
-    pub error: Option<(String, String)>,
+    pub error: Option<(CallErrorKind, String)>,
     /// Attempts made.
     pub attempts: u32,
     /// Duration of the successful attempt in milliseconds; of a cached answer the original one.

@@ -1,5 +1,5 @@
-//! The obvious answer: a k-nearest-neighbour classifier (Cover & Hart 1967) over a labelled dataset in karat's own
-//! space. It needs no network, and a model that does not beat it has learnt nothing the examples do not say.
+//! The baseline: a k-nearest-neighbour classifier (Cover & Hart 1967) over a labelled dataset in karat's embedding space.
+//! It needs no network, and a model that does not beat it has learnt nothing the examples do not say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,18 +10,25 @@ use crate::core::domain::{
 };
 use crate::core::vector::{Vectors, top_k};
 
-/// Labelled examples in a space.
+/// An example with its label.
+#[derive(Debug, Clone)]
+pub struct LabelledExample {
+    /// Its id.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+    /// Its label.
+    pub label: String,
+}
+
+/// Labelled examples in an embedding space.
 #[derive(Debug, Clone)]
 pub struct BaselineMemory {
     /// Hash of the dataset they come from.
     pub version: String,
-    /// Their ids.
-    pub ids: Vec<String>,
-    /// Their texts.
-    pub texts: Vec<String>,
-    /// Their labels.
-    pub labels: Vec<String>,
-    /// One unit vector an example.
+    /// The examples.
+    pub examples: Vec<LabelledExample>,
+    /// One unit vector per example, in the same order.
     pub vectors: Vectors,
 }
 
@@ -35,7 +42,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// A baseline that asks the `k` nearest examples of `memory`.
+    /// A baseline that answers by the `k` nearest examples of `memory`.
     pub fn new(name: String, k: usize, memory: BaselineMemory, embedder: Arc<dyn Embedder>) -> Self {
         let basis = format!("baseline\n{k}\n{}\n{}", memory.version, embedder.space());
         Self { name, fingerprint: content_hash("karat-endpoint", basis.as_bytes()), k, memory, embedder }
@@ -48,12 +55,15 @@ impl Baseline {
         let embedded = self.embedder.embed(&[&request.input]).map_err(|failure| fail(&failure.message))?;
         let mut query = Vectors::new(self.embedder.dim());
         embedded.iter().for_each(|vector| query.push(vector));
-        let own =
-            |_: usize, i: usize| self.memory.ids[i] == request.example_id || self.memory.texts[i] == request.input;
+        let own = |_: usize, i: usize| {
+            let example = &self.memory.examples[i];
+            example.id == request.example_id || example.text == request.input
+        };
         let nearest = top_k(&query, &self.memory.vectors, self.k, own).into_iter().next().unwrap_or_default();
         let mut votes: BTreeMap<&str, f64> = BTreeMap::new();
         for neighbour in nearest {
-            *votes.entry(&self.memory.labels[neighbour.index]).or_default() += f64::from(neighbour.similarity.max(0.0));
+            *votes.entry(&self.memory.examples[neighbour.index].label).or_default() +=
+                f64::from(neighbour.similarity.max(0.0));
         }
         let winner = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(a.0)));
         winner
@@ -77,9 +87,9 @@ impl Endpoint for Baseline {
 
     fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a> {
         Box::pin(async move {
-            let begun = Instant::now();
+            let started = Instant::now();
             let output = self.answer(request)?;
-            Ok(Response::new(output, begun.elapsed()))
+            Ok(Response::new(output, started.elapsed()))
         })
     }
 }
@@ -114,21 +124,17 @@ mod tests {
     }
 
     fn baseline() -> Baseline {
-        let texts = ["aaab", "aaac", "zzzy", "zzzx", "aaab"].map(str::to_owned).to_vec();
+        let rows =
+            [("1", "aaab", "a"), ("2", "aaac", "a"), ("3", "zzzy", "z"), ("4", "zzzx", "z"), ("5", "aaab", "leak")];
         let mut vectors = Vectors::new(26);
-        letters()
-            .embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())
-            .unwrap()
-            .iter()
-            .for_each(|v| vectors.push(v));
-        let labels = ["a", "a", "z", "z", "leak"].map(str::to_owned).to_vec();
-        let ids = ["1", "2", "3", "4", "5"].map(str::to_owned).to_vec();
-        Baseline::new(
-            "b".into(),
-            1,
-            BaselineMemory { version: "v".into(), ids, texts, labels, vectors },
-            Arc::new(letters()),
-        )
+        letters().embed(&rows.map(|(_, text, _)| text)).unwrap().iter().for_each(|vector| vectors.push(vector));
+        let labelled = |(id, text, label): (&str, &str, &str)| LabelledExample {
+            id: id.to_owned(),
+            text: text.to_owned(),
+            label: label.to_owned(),
+        };
+        let memory = BaselineMemory { version: "v".into(), examples: rows.map(labelled).to_vec(), vectors };
+        Baseline::new("b".into(), 1, memory, Arc::new(letters()))
     }
 
     fn ask(id: &str, input: &str) -> Result<String, CallError> {

@@ -17,7 +17,7 @@ mod worker;
 
 pub use anthropic::Anthropic;
 pub use api::{Answer, ApiEndpoint, ApiSettings, Dialect, StreamReader};
-pub use baseline::{Baseline, BaselineMemory};
+pub use baseline::{Baseline, BaselineMemory, LabelledExample};
 pub use cassette::{CassetteEntry, CassetteError, CassetteHeader, CassetteWriter};
 pub use exec::{ExecEndpoint, ExecSettings};
 pub use gemini::Gemini;

@@ -1,41 +1,47 @@
-//! Answers that serve again: every answer that was asked for is found by endpoint, request and trial.
+//! Cached answers: every answer is found by endpoint, request and trial.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Store, contents};
-use crate::core::domain::{Failure, RequestKey, Response, Usage};
+use crate::core::domain::{Failure, RequestKey, Response, RunId, Usage};
 
 /// What the cache holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheStats {
     /// Answers in it.
     pub answers: u64,
-    /// Those of them that are young enough to serve.
-    pub serving: u64,
-    /// The oldest of them, in seconds since 1970.
-    pub oldest: Option<i64>,
-    /// The newest of them.
-    pub newest: Option<i64>,
+    /// Those of them that are young enough to be used.
+    pub usable: u64,
+    /// When the oldest of them was given.
+    pub oldest: Option<Timestamp>,
+    /// When the newest of them was given.
+    pub newest: Option<Timestamp>,
 }
 
 impl Store {
-    /// The newest answer to the same request at the same endpoint, given at or after `since` (seconds since 1970) in
-    /// another run than `run_id`, with its original latency, as cached.
+    /// The newest answer to the same request at the same endpoint, given at or after `since` in another run than
+    /// `run_id`, with its original latency, as cached.
     ///
     /// # Errors
     /// A store failure.
-    pub fn cached_answer(&self, key: RequestKey, since: i64, run_id: &str) -> Result<Option<Response>, Failure> {
+    pub fn cached_answer(
+        &self,
+        key: RequestKey,
+        since: Timestamp,
+        run_id: Option<&RunId>,
+    ) -> Result<Option<Response>, Failure> {
         let sql = "SELECT o.latency_ms, o.ttft_ms, o.attempts, o.prompt_tokens, o.completion_tokens, o.model, c.codec, c.data \
                    FROM outcomes o JOIN contents c ON c.id = o.output \
-                   WHERE o.request_key = ?1 AND o.answered_at >= ?2 AND o.run_id <> ?3 \
+                   WHERE o.request_key = ?1 AND o.answered_at >= ?2 AND o.run_id IS NOT ?3 \
                    ORDER BY o.answered_at DESC, o.run_id DESC LIMIT 1";
         let connection = self.reader();
         let read = || {
             connection
                 .prepare_cached(sql)?
-                .query_row(params![key.0, since, run_id], |row| {
+                .query_row(params![key.0, since.as_second(), run_id.map(RunId::as_str)], |row| {
                     let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
                     let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
                     Ok(Response {
@@ -53,39 +59,45 @@ impl Store {
         read().map_err(|error| self.fail(error))
     }
 
-    /// Whether any other run than `run_id` was of the endpoint with this fingerprint: without one the cache cannot answer.
+    /// Whether any other run than `run_id` called the endpoint with this fingerprint: without one the cache cannot answer.
     ///
     /// # Errors
     /// A store failure.
-    pub fn was_asked_before(&self, endpoint_fingerprint: &str, run_id: &str) -> Result<bool, Failure> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE endpoint_fingerprint = ?1 AND run_id <> ?2)";
-        self.reader().query_row(sql, [endpoint_fingerprint, run_id], |row| row.get(0)).map_err(|error| self.fail(error))
+    pub fn was_called_before(&self, endpoint_fingerprint: &str, run_id: Option<&RunId>) -> Result<bool, Failure> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE endpoint_fingerprint = ?1 AND run_id IS NOT ?2)";
+        let values = params![endpoint_fingerprint, run_id.map(RunId::as_str)];
+        self.reader().query_row(sql, values, |row| row.get(0)).map_err(|error| self.fail(error))
     }
 
-    /// What the cache holds, and how much of it was given at or after `since` (seconds since 1970).
+    /// What the cache holds, and how much of it was given at or after `since`.
     ///
     /// # Errors
     /// A store failure.
-    pub fn cache_stats(&self, since: i64) -> Result<CacheStats, Failure> {
+    pub fn cache_stats(&self, since: Timestamp) -> Result<CacheStats, Failure> {
         let sql = "SELECT count(*), count(*) FILTER (WHERE answered_at >= ?1), min(answered_at), max(answered_at) \
                    FROM outcomes WHERE request_key IS NOT NULL";
-        let read = self.reader().query_row(sql, [since], |row| {
+        let read = self.reader().query_row(sql, [since.as_second()], |row| {
             let count = |column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0));
-            Ok(CacheStats { answers: count(0)?, serving: count(1)?, oldest: row.get(2)?, newest: row.get(3)? })
+            let time = |column| {
+                let seconds: Option<i64> = row.get(column)?;
+                let time = seconds.map(Timestamp::from_second).transpose();
+                time.map_err(|error| contents::damaged(column, error))
+            };
+            Ok(CacheStats { answers: count(0)?, usable: count(1)?, oldest: time(2)?, newest: time(3)? })
         });
         read.map_err(|error| self.fail(error))
     }
 
-    /// Takes answers given before `before` (seconds since 1970; `None`: all) out of the cache, and says how many. The
-    /// outcomes themselves stay.
+    /// Takes answers given before `before` (`None`: all) out of the cache, and says how many. The outcomes themselves
+    /// stay.
     ///
     /// # Errors
     /// A store failure.
-    pub fn clear_cache(&self, before: Option<i64>) -> Result<u64, Failure> {
+    pub fn clear_cache(&self, before: Option<Timestamp>) -> Result<u64, Failure> {
         let (send, cleared) = std::sync::mpsc::channel();
         self.writer().write(move |connection| {
             let sql = "UPDATE outcomes SET request_key = NULL WHERE request_key IS NOT NULL AND answered_at < ?1";
-            let count = connection.execute(sql, [before.unwrap_or(i64::MAX)])?;
+            let count = connection.execute(sql, [before.map_or(i64::MAX, Timestamp::as_second)])?;
             // The receiver waits below.
             let _ = send.send(count as u64);
             Ok(())

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::core::domain::content_hash;
+use crate::core::domain::content_hash_bytes;
 
-/// Texts below this size are kept as they are: compression would make them larger.
+/// Texts below this size are stored as they are: compression would make them larger.
 const COMPRESS_FROM: usize = 256;
 
 const PLAIN: i64 = 0;
@@ -31,10 +31,19 @@ pub(super) fn put(connection: &Connection, data: &[u8]) -> rusqlite::Result<i64>
     Ok(connection.last_insert_rowid())
 }
 
-/// The 32 bytes a content is known by.
-pub(super) fn hash(data: &[u8]) -> Vec<u8> {
-    let hex = content_hash("karat-content", data);
-    (0..hex.len()).step_by(2).filter_map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect()
+/// What a content is known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentHash([u8; 32]);
+
+impl rusqlite::ToSql for ContentHash {
+    fn to_sql(&self) -> rusqlite::Result<rusqlite::types::ToSqlOutput<'_>> {
+        Ok(self.0.as_slice().into())
+    }
+}
+
+/// The hash of a content.
+pub(super) fn hash(data: &[u8]) -> ContentHash {
+    ContentHash(content_hash_bytes("karat-content", data))
 }
 
 /// Unpacks the columns `codec, data` of a row, from column `first` on.

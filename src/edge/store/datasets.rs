@@ -1,14 +1,23 @@
 //! Dataset and suite versions: every one that was run is kept whole.
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::contents::ContentHash;
 use super::{Store, contents};
 use crate::core::domain::{Example, Failure};
 use crate::core::golden::example_from_canonical;
 
 /// A part of a dataset version that is being kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredPart(Vec<u8>);
+pub struct StoredPart(ContentHash);
+
+impl StoredPart {
+    /// The part with these rows.
+    pub(super) fn of(rows: &str) -> Self {
+        Self(contents::hash(rows.as_bytes()))
+    }
+}
 
 /// The examples of a kept dataset version, a part at a time.
 pub struct StoredExamples<'a> {
@@ -24,7 +33,7 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn save_part(&self, rows: String) -> Result<StoredPart, Failure> {
-        let part = StoredPart(contents::hash(rows.as_bytes()));
+        let part = StoredPart::of(&rows);
         self.writer().write(move |connection| contents::put(connection, rows.as_bytes()).map(drop))?;
         Ok(part)
     }
@@ -33,9 +42,14 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn save_dataset(&self, dataset: &str, version: &str, parts: Vec<StoredPart>, now: &str) -> Result<(), Failure> {
-        let (dataset, version, now) = (dataset.to_owned(), version.to_owned(), now.to_owned());
-        let parts: Vec<Vec<u8>> = parts.into_iter().map(|part| part.0).collect();
+    pub fn save_dataset(
+        &self,
+        dataset: &str,
+        version: &str,
+        parts: Vec<StoredPart>,
+        now: Timestamp,
+    ) -> Result<(), Failure> {
+        let (dataset, version, now) = (dataset.to_owned(), version.to_owned(), now.to_string());
         self.writer().write(move |connection| write_dataset(connection, &dataset, &version, &parts, &now))
     }
 
@@ -43,8 +57,8 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn save_suite(&self, suite: &str, version: &str, content: String, now: &str) -> Result<(), Failure> {
-        let (suite, version, now) = (suite.to_owned(), version.to_owned(), now.to_owned());
+    pub fn save_suite(&self, suite: &str, version: &str, content: String, now: Timestamp) -> Result<(), Failure> {
+        let (suite, version, now) = (suite.to_owned(), version.to_owned(), now.to_string());
         self.writer().write(move |connection| {
             let content = contents::put(connection, content.as_bytes())?;
             let sql =
@@ -99,7 +113,7 @@ pub(super) fn write_dataset(
     connection: &Connection,
     dataset: &str,
     version: &str,
-    parts: &[Vec<u8>],
+    parts: &[StoredPart],
     now: &str,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT OR IGNORE INTO dataset_versions (dataset, version, first_seen) VALUES (?1, ?2, ?3)";
@@ -110,7 +124,7 @@ pub(super) fn write_dataset(
                SELECT ?1, ?2, ?3, id FROM contents WHERE hash = ?4";
     let mut insert = connection.prepare_cached(sql)?;
     for (number, part) in (0_i64..).zip(parts) {
-        insert.execute(params![dataset, version, number, part])?;
+        insert.execute(params![dataset, version, number, part.0])?;
     }
     Ok(())
 }

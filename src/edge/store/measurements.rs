@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::datasets::write_dataset;
+use super::datasets::{StoredPart, write_dataset};
 use super::queue::write_flags;
 use super::{Store, contents};
 use crate::core::domain::Failure;
@@ -62,7 +62,7 @@ impl Store {
             for part in &parts {
                 contents::put(connection, part.as_bytes())?;
             }
-            let parts: Vec<Vec<u8>> = parts.iter().map(|part| contents::hash(part.as_bytes())).collect();
+            let parts: Vec<StoredPart> = parts.iter().map(|part| StoredPart::of(part)).collect();
             write_dataset(connection, &dataset, &dataset_version, &parts, &at)?;
             if let Some(clustering) = clustering {
                 write_clustering(connection, &dataset, &space, &clustering, &at)?;

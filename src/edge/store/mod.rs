@@ -28,7 +28,7 @@ pub use cache::CacheStats;
 pub use datasets::{StoredExamples, StoredPart};
 pub use embedding_spaces::EmbeddingSpaceRow;
 pub use measurements::{DecaySave, MeasurementRow, StoredClustering};
-pub use outcomes::{RunHeader, StoredRun};
+pub use outcomes::{RecordedTrial, RunHeader, RunTotals, StoredRun};
 pub use traffic::{Reject, SourceStats, StoredRecord};
 pub use writer::{Writer, Written};
 

@@ -1,17 +1,20 @@
-//! Runs and their outcomes. An outcome that has a request key is also what the cache answers with.
+//! Runs and their outcomes. The cache answers with outcomes that have a request key.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Store, Written, contents};
-use crate::core::domain::{Failure, Outcome, OutcomeResult, RecordedOutcome, Response, Score, Usage};
+use crate::core::domain::{
+    CallErrorKind, Failure, Outcome, OutcomeResult, RecordedOutcome, Response, RunId, Score, Usage, parse_timestamp,
+};
 
 /// What identifies a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunHeader {
     /// Globally unique id (UUID v7).
-    pub run_id: String,
+    pub run_id: RunId,
     /// Suite name.
     pub suite: String,
     /// Suite hash.
@@ -32,17 +35,17 @@ pub struct RunHeader {
     pub selection: String,
     /// Outcomes expected: examples × repeats.
     pub total: usize,
-    /// When it began (RFC 3339).
-    pub started_at: String,
+    /// When it started.
+    pub started_at: Timestamp,
 }
 
-/// A run as kept.
+/// A run as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRun {
     /// What identifies it.
     pub header: RunHeader,
-    /// When every example had its outcome; null while it is unfinished.
-    pub finished_at: Option<String>,
+    /// When every trial had its outcome; `None` while it is unfinished.
+    pub finished_at: Option<Timestamp>,
     /// Outcomes recorded.
     pub done: usize,
 }
@@ -54,7 +57,7 @@ const RUN_COLUMNS: &str = "r.run_id, r.suite, r.suite_version, r.dataset, r.data
 fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
     Ok(StoredRun {
         header: RunHeader {
-            run_id: row.get(0)?,
+            run_id: run_id(row, 0)?,
             suite: row.get(1)?,
             suite_version: row.get(2)?,
             dataset: row.get(3)?,
@@ -62,18 +65,47 @@ fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
             endpoint: row.get(5)?,
             endpoint_fingerprint: row.get(6)?,
             total: row.get::<_, i64>(7)?.try_into().unwrap_or(0),
-            started_at: row.get(8)?,
+            started_at: timestamp(8, &row.get::<_, String>(8)?)?,
             prompt: row.get(10)?,
             repeats: row.get(11)?,
             selection: row.get(12)?,
         },
-        finished_at: row.get(9)?,
+        finished_at: row.get::<_, Option<String>>(9)?.map(|text| timestamp(9, &text)).transpose()?,
         done: row.get::<_, i64>(13)?.try_into().unwrap_or(0),
     })
 }
 
+/// Outcomes of a run and what they cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RunTotals {
+    /// Outcomes recorded.
+    pub recorded: u64,
+    /// Those of them that are errors.
+    pub errors: u64,
+    /// What all of them cost.
+    pub cost: f64,
+}
+
+/// A trial that has an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedTrial {
+    /// Which repeat, from 0.
+    pub trial: u32,
+    /// Whether it ended in an error.
+    pub is_error: bool,
+}
+
+fn run_id(row: &Row<'_>, column: usize) -> rusqlite::Result<RunId> {
+    row.get::<_, String>(column).map(RunId::new)
+}
+
+/// The time in a column. Karat writes RFC 3339; what is no time at all is damage.
+fn timestamp(column: usize, text: &str) -> rusqlite::Result<Timestamp> {
+    parse_timestamp(text).ok_or_else(|| contents::damaged(column, format!("\"{text}\" is not a time")))
+}
+
 impl Store {
-    /// Begins a run.
+    /// Starts a run.
     ///
     /// # Errors
     /// A store failure.
@@ -88,7 +120,7 @@ impl Store {
                 .execute(
                     sql,
                     params![
-                        h.run_id,
+                        h.run_id.as_str(),
                         h.suite,
                         h.suite_version,
                         h.dataset,
@@ -96,7 +128,7 @@ impl Store {
                         h.endpoint,
                         h.endpoint_fingerprint,
                         total,
-                        h.started_at,
+                        h.started_at.to_string(),
                         h.prompt,
                         h.repeats,
                         h.selection
@@ -110,18 +142,18 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn finish_run(&self, run_id: &str, now: &str) -> Result<(), Failure> {
-        let (run_id, now) = (run_id.to_owned(), now.to_owned());
+    pub fn finish_run(&self, run_id: &RunId, now: Timestamp) -> Result<(), Failure> {
+        let (run_id, now) = (run_id.to_string(), now.to_string());
         self.writer().write(move |connection| {
             connection.execute("UPDATE runs SET finished_at = ?2 WHERE run_id = ?1", [run_id, now]).map(drop)
         })
     }
 
-    /// Keeps an outcome answered at `now` (seconds since 1970); the answer comes once it is on disk. An answer that is
-    /// already there is left as it is; an error gives way to whatever came of another try.
-    pub fn record_outcome(&self, run_id: &str, outcome: Outcome, now: i64) -> Written {
-        let run_id = run_id.to_owned();
-        self.writer().submit(move |connection| insert_outcome(connection, &run_id, &outcome, now))
+    /// Stores an outcome answered at `now`; the result comes once it is on disk. An answer that is already there is left
+    /// as it is; an error is replaced by the outcome of another try.
+    pub fn record_outcome(&self, run_id: &RunId, outcome: Outcome, now: Timestamp) -> Written {
+        let run_id = run_id.clone();
+        self.writer().submit(move |connection| insert_outcome(connection, run_id.as_str(), &outcome, now.as_second()))
     }
 
     /// A run by the beginning of its id.
@@ -151,36 +183,37 @@ impl Store {
     }
 
     /// The models that the server said it used in the latest finished run before the run `id`, of the same suite,
-    /// endpoint and prompt; with the time that run began.
+    /// endpoint and prompt; with the time that run started.
     ///
     /// # Errors
     /// A store failure.
-    pub fn models_before(&self, id: &str) -> Result<Option<(String, Vec<String>)>, Failure> {
+    pub fn models_before(&self, id: &RunId) -> Result<Option<(Timestamp, Vec<String>)>, Failure> {
         let sql = "SELECT b.run_id, b.started_at FROM runs r JOIN runs b ON b.suite = r.suite AND b.endpoint = r.endpoint \
                    AND b.prompt IS r.prompt AND (b.started_at, b.rowid) < (r.started_at, r.rowid) \
                    WHERE r.run_id = ?1 AND b.finished_at IS NOT NULL ORDER BY b.started_at DESC, b.rowid DESC LIMIT 1";
         let connection = self.reader();
-        let read = || -> rusqlite::Result<Option<(String, Vec<String>)>> {
+        let read = || -> rusqlite::Result<Option<(Timestamp, Vec<String>)>> {
             let before: Option<(String, String)> =
-                connection.query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+                connection.query_row(sql, [id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
             let Some((run_id, started_at)) = before else { return Ok(None) };
             let sql = "SELECT DISTINCT model FROM outcomes WHERE run_id = ?1 AND model IS NOT NULL ORDER BY model";
             let models = connection.prepare(sql)?.query_map([run_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            Ok(Some((started_at, models)))
+            Ok(Some((timestamp(1, &started_at)?, models)))
         };
         read().map_err(|error| self.fail(error))
     }
 
-    /// The trials of an example that a run has outcomes of, with whether each ended in an error.
+    /// The trials of an example that have an outcome in a run.
     ///
     /// # Errors
     /// A store failure.
-    pub fn recorded_trials(&self, run_id: &str, example_id: &str) -> Result<Vec<(u32, bool)>, Failure> {
+    pub fn recorded_trials(&self, run_id: &RunId, example_id: &str) -> Result<Vec<RecordedTrial>, Failure> {
         let sql = "SELECT trial, error_kind IS NOT NULL FROM outcomes WHERE run_id = ?1 AND example_id = ?2";
         let connection = self.reader();
         let read = || {
             let mut select = connection.prepare_cached(sql)?;
-            select.query_map([run_id, example_id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()
+            let trial = |row: &Row<'_>| Ok(RecordedTrial { trial: row.get(0)?, is_error: row.get(1)? });
+            select.query_map([run_id.as_str(), example_id], trial)?.collect::<Result<_, _>>()
         };
         read().map_err(|error| self.fail(error))
     }
@@ -189,10 +222,12 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn run_totals(&self, run_id: &str) -> Result<(u64, u64, f64), Failure> {
+    pub fn run_totals(&self, run_id: &RunId) -> Result<RunTotals, Failure> {
         let sql = "SELECT count(*), count(error_kind), coalesce(sum(cost), 0.0) FROM outcomes WHERE run_id = ?1";
         let count = |row: &Row<'_>, column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0));
-        let read = self.reader().query_row(sql, [run_id], |row| Ok((count(row, 0)?, count(row, 1)?, row.get(2)?)));
+        let read = self.reader().query_row(sql, [run_id.as_str()], |row| {
+            Ok(RunTotals { recorded: count(row, 0)?, errors: count(row, 1)?, cost: row.get(2)? })
+        });
         read.map_err(|error| self.fail(error))
     }
 
@@ -243,7 +278,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn outcomes(&self, run_id: &str) -> Result<Vec<RecordedOutcome>, Failure> {
+    pub fn outcomes(&self, run_id: &RunId) -> Result<Vec<RecordedOutcome>, Failure> {
         let mut outcomes = Vec::new();
         self.each_outcome(run_id, &mut |outcome| outcomes.push(outcome))?;
         Ok(outcomes)
@@ -253,18 +288,19 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn each_outcome(&self, run_id: &str, take: &mut dyn FnMut(RecordedOutcome)) -> Result<(), Failure> {
+    pub fn each_outcome(&self, run_id: &RunId, take: &mut dyn FnMut(RecordedOutcome)) -> Result<(), Failure> {
         let connection = self.reader();
-        read_outcomes(&connection, run_id, None, take).map_err(|error| self.fail(error))
+        read_outcomes(&connection, run_id.as_str(), None, take).map_err(|error| self.fail(error))
     }
 
     /// The outcomes of one example of a run, by trial.
     ///
     /// # Errors
     /// A store failure.
-    pub fn outcomes_of(&self, run_id: &str, example_id: &str) -> Result<Vec<RecordedOutcome>, Failure> {
+    pub fn outcomes_of(&self, run_id: &RunId, example_id: &str) -> Result<Vec<RecordedOutcome>, Failure> {
         let mut outcomes = Vec::new();
-        let read = read_outcomes(&self.reader(), run_id, Some(example_id), &mut |outcome| outcomes.push(outcome));
+        let read =
+            read_outcomes(&self.reader(), run_id.as_str(), Some(example_id), &mut |outcome| outcomes.push(outcome));
         read.map_err(|error| self.fail(error)).map(|()| outcomes)
     }
 
@@ -272,9 +308,9 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn mean_answer_tokens(&self, run_id: &str) -> Result<Option<f64>, Failure> {
+    pub fn mean_answer_tokens(&self, run_id: &RunId) -> Result<Option<f64>, Failure> {
         let sql = "SELECT avg(completion_tokens) FROM outcomes WHERE run_id = ?1";
-        self.reader().query_row(sql, [run_id], |row| row.get(0)).map_err(|error| self.fail(error))
+        self.reader().query_row(sql, [run_id.as_str()], |row| row.get(0)).map_err(|error| self.fail(error))
     }
 }
 
@@ -407,7 +443,7 @@ fn read_outcomes(
 
 fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
     let tokens = |column| row.get::<_, Option<i64>>(column).map(|n| n.and_then(|n| u64::try_from(n).ok()));
-    let kind: Option<String> = row.get(2)?;
+    let kind = row.get::<_, Option<String>>(2)?.map(|name| error_kind(2, &name)).transpose()?;
     let message: Option<String> = row.get(3)?;
     Ok(RecordedOutcome {
         example_id: row.get(0)?,
@@ -423,6 +459,11 @@ fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
         model: row.get(7)?,
         scores: BTreeMap::new(),
     })
+}
+
+fn error_kind(column: usize, name: &str) -> rusqlite::Result<CallErrorKind> {
+    let unknown = || contents::damaged(column, format!("\"{name}\" is not a kind of error"));
+    CallErrorKind::from_name(name).ok_or_else(unknown)
 }
 
 struct ScoreRow {

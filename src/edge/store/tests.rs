@@ -1,17 +1,30 @@
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
 use crate::core::domain::{
-    CallError, CallErrorKind, Flag, Outcome, OutcomeResult, ReasonCode, RequestKey, Response, Score, TrafficRecord,
-    Usage, Window, parse_timestamp,
+    CallError, CallErrorKind, Flag, Outcome, OutcomeResult, ReasonCode, RequestKey, Response, RunId, Score,
+    TrafficRecord, Usage, Window, parse_timestamp,
 };
 use crate::core::queue::{FlagChange, QueueState};
 
+fn id(run_id: &str) -> RunId {
+    RunId::new(run_id)
+}
+
+fn at(text: &str) -> Timestamp {
+    parse_timestamp(text).unwrap()
+}
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
 fn header(run_id: &str) -> RunHeader {
     RunHeader {
-        run_id: run_id.into(),
+        run_id: RunId::new(run_id),
         suite: "s".into(),
         suite_version: "sv".into(),
         dataset: "d".into(),
@@ -22,7 +35,7 @@ fn header(run_id: &str) -> RunHeader {
         repeats: 1,
         selection: String::new(),
         total: 2,
-        started_at: "2026-09-01T00:00:00Z".into(),
+        started_at: at("2026-09-01T00:00:00Z"),
     }
 }
 
@@ -44,7 +57,7 @@ fn failed(id: &str) -> Outcome {
 }
 
 async fn record(store: &Store, outcome: Outcome) -> Result<(), Failure> {
-    store.record_outcome("run-1", outcome, 1_000).wait().await
+    store.record_outcome(&id("run-1"), outcome, second(1_000)).wait().await
 }
 
 #[tokio::test]
@@ -54,10 +67,10 @@ async fn outcomes_read_back_and_an_error_has_no_output_and_no_score() {
     store.begin_run(header("run-1")).unwrap();
     record(&store, answered("1", &"long ".repeat(200))).await.unwrap();
     record(&store, failed("2")).await.unwrap();
-    let outcomes = store.outcomes("run-1").unwrap();
+    let outcomes = store.outcomes(&id("run-1")).unwrap();
     assert_eq!(outcomes[0].output.as_deref(), Some("long ".repeat(200).as_str()));
     assert_eq!(outcomes[0].scores["other"], Score::Skipped("why".into()));
-    assert_eq!(outcomes[1].error, Some(("timeout".into(), "slow".into())));
+    assert_eq!(outcomes[1].error, Some((CallErrorKind::Timeout, "slow".into())));
     assert!(outcomes[1].output.is_none() && outcomes[1].scores.is_empty());
 }
 
@@ -74,9 +87,28 @@ async fn damaged_contents_are_an_error_that_names_the_database() {
         store.begin_run(header("run-1")).unwrap();
         record(&store, answered("1", &"long ".repeat(200))).await.unwrap();
         Connection::open(store.path()).unwrap().execute(damage, []).unwrap();
-        let failure = store.outcomes("run-1").unwrap_err();
+        let failure = store.outcomes(&id("run-1")).unwrap_err();
         assert_eq!(failure.kind, crate::core::domain::FailureKind::Store, "{name}");
         assert_eq!(failure.message, format!("the database {} is damaged", store.path().display()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_or_a_kind_of_error_that_karat_cannot_have_written_is_damage() {
+    let damages: [(&str, fn(&Store) -> Option<Failure>); 3] = [
+        ("UPDATE runs SET started_at = 'yesterday'", |store| store.run("run-1").err()),
+        ("UPDATE runs SET finished_at = '2026-13-01'", |store| store.recent_runs(1).err()),
+        ("UPDATE outcomes SET error_kind = 'lazy'", |store| store.outcomes(&id("run-1")).err()),
+    ];
+    for (damage, read) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("karat.db")).unwrap();
+        store.begin_run(header("run-1")).unwrap();
+        record(&store, failed("1")).await.unwrap();
+        assert!(read(&store).is_none(), "{damage}");
+        Connection::open(store.path()).unwrap().execute(damage, []).unwrap();
+        let failure = read(&store).unwrap();
+        assert!(failure.message.ends_with("is damaged") && failure.message.contains("karat.db"), "{failure}");
     }
 }
 
@@ -87,7 +119,7 @@ async fn an_outcome_recorded_twice_stays_as_it_first_was() {
     store.begin_run(header("run-1")).unwrap();
     record(&store, answered("1", "first")).await.unwrap();
     record(&store, answered("1", "second")).await.unwrap();
-    let outcomes = store.outcomes("run-1").unwrap();
+    let outcomes = store.outcomes(&id("run-1")).unwrap();
     assert_eq!((outcomes.len(), outcomes[0].output.as_deref()), (1, Some("first")));
 }
 
@@ -97,13 +129,13 @@ async fn an_error_gives_way_to_another_try_and_an_answer_to_nothing() {
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.begin_run(header("run-1")).unwrap();
     record(&store, failed("1")).await.unwrap();
-    assert_eq!(store.run_totals("run-1").unwrap(), (1, 1, 0.0));
+    assert_eq!(store.run_totals(&id("run-1")).unwrap(), RunTotals { recorded: 1, errors: 1, cost: 0.0 });
     record(&store, Outcome { cost: Some(0.25), ..answered("1", "second") }).await.unwrap();
     record(&store, failed("1")).await.unwrap();
-    let outcomes = store.outcomes("run-1").unwrap();
+    let outcomes = store.outcomes(&id("run-1")).unwrap();
     assert_eq!((outcomes.len(), outcomes[0].output.as_deref(), outcomes[0].scores.len()), (1, Some("second"), 2));
-    assert_eq!(store.run_totals("run-1").unwrap(), (1, 0, 0.25));
-    assert_eq!(store.recorded_trials("run-1", "1").unwrap(), [(0, false)]);
+    assert_eq!(store.run_totals(&id("run-1")).unwrap(), RunTotals { recorded: 1, errors: 0, cost: 0.25 });
+    assert_eq!(store.recorded_trials(&id("run-1"), "1").unwrap(), [RecordedTrial { trial: 0, is_error: false }]);
 }
 
 #[tokio::test]
@@ -119,16 +151,16 @@ async fn an_answer_serves_other_runs_until_it_is_too_old_and_a_served_one_serves
     if let OutcomeResult::Answered { response, .. } = &mut again.result {
         response.cached = true;
     }
-    store.record_outcome("run-2", keyed(key, again), 5_000).wait().await.unwrap();
-    let found = store.cached_answer(key, 1_000, "run-3").unwrap().unwrap();
+    store.record_outcome(&id("run-2"), keyed(key, again), second(5_000)).wait().await.unwrap();
+    let found = store.cached_answer(key, second(1_000), Some(&id("run-3"))).unwrap().unwrap();
     assert_eq!((found.output.as_str(), found.cached, found.latency), ("x", true, Duration::from_millis(12)));
-    assert!(store.cached_answer(key, 1_001, "run-3").unwrap().is_none(), "it is too old");
-    assert!(store.cached_answer(key, 0, "run-1").unwrap().is_none(), "a run does not answer itself");
-    assert!(store.cached_answer(other, 0, "run-3").unwrap().is_none(), "an error is no answer");
-    let stats = CacheStats { answers: 1, serving: 0, oldest: Some(1_000), newest: Some(1_000) };
-    assert_eq!(store.cache_stats(1_001).unwrap(), stats);
-    assert_eq!((store.clear_cache(Some(1_000)).unwrap(), store.clear_cache(None).unwrap()), (0, 1));
-    assert_eq!(store.outcomes("run-1").unwrap().len(), 2);
+    assert!(store.cached_answer(key, second(1_001), Some(&id("run-3"))).unwrap().is_none(), "it is too old");
+    assert!(store.cached_answer(key, second(0), Some(&id("run-1"))).unwrap().is_none(), "a run does not answer itself");
+    assert!(store.cached_answer(other, second(0), Some(&id("run-3"))).unwrap().is_none(), "an error is no answer");
+    let stats = CacheStats { answers: 1, usable: 0, oldest: Some(second(1_000)), newest: Some(second(1_000)) };
+    assert_eq!(store.cache_stats(second(1_001)).unwrap(), stats);
+    assert_eq!((store.clear_cache(Some(second(1_000))).unwrap(), store.clear_cache(None).unwrap()), (0, 1));
+    assert_eq!(store.outcomes(&id("run-1")).unwrap().len(), 2);
 }
 
 #[test]
@@ -137,8 +169,8 @@ fn a_dataset_version_in_parts_reads_back_in_order_and_is_kept_once() {
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     let row = |id: u32| format!("{{\"id\":\"{id}\",\"input\":\"x\"}}");
     let parts = || vec![store.save_part([row(2), row(1)].join("\n")).unwrap(), store.save_part(row(3)).unwrap()];
-    store.save_dataset("d", "v1", parts(), "2026-01-01T00:00:00Z").unwrap();
-    store.save_dataset("d", "v1", parts(), "2026-01-02T00:00:00Z").unwrap();
+    store.save_dataset("d", "v1", parts(), at("2026-01-01T00:00:00Z")).unwrap();
+    store.save_dataset("d", "v1", parts(), at("2026-01-02T00:00:00Z")).unwrap();
     let stored = store.stored_examples("d", "v").unwrap().unwrap();
     let found: Vec<_> = stored.map(|example| example.map(|example| (example.id, example.line)).unwrap()).collect();
     assert_eq!(found, [("2".to_owned(), 1), ("1".to_owned(), 2), ("3".to_owned(), 3)]);
@@ -150,12 +182,12 @@ async fn a_write_that_fails_takes_nothing_else_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.begin_run(header("run-1")).unwrap();
-    let good = store.record_outcome("run-1", answered("1", "x"), 0);
-    let orphan = store.record_outcome("no such run", answered("1", "x"), 0);
-    let after = store.record_outcome("run-1", answered("2", "x"), 0);
+    let good = store.record_outcome(&id("run-1"), answered("1", "x"), second(0));
+    let orphan = store.record_outcome(&id("no such run"), answered("1", "x"), second(0));
+    let after = store.record_outcome(&id("run-1"), answered("2", "x"), second(0));
     assert!(good.wait().await.is_ok() && after.wait().await.is_ok());
     assert_eq!(orphan.wait().await.unwrap_err().kind, crate::core::domain::FailureKind::Store);
-    assert_eq!(store.outcomes("run-1").unwrap().len(), 2);
+    assert_eq!(store.outcomes(&id("run-1")).unwrap().len(), 2);
 }
 
 #[test]
@@ -269,11 +301,11 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     let store = Store::open(&path).unwrap();
     let run = store.run("run-1").unwrap().unwrap();
     assert_eq!((run.header.repeats, run.header.prompt, run.header.selection.as_str(), run.done), (1, None, "", 1));
-    let outcome = store.outcomes("run-1").unwrap().remove(0);
+    let outcome = store.outcomes(&id("run-1")).unwrap().remove(0);
     assert_eq!((outcome.output.as_deref(), outcome.cached, outcome.cost), (Some("x"), false, None));
     let stored = store.stored_examples("d", "dv").unwrap().unwrap();
     assert_eq!(stored.map(|example| example.unwrap().id).collect::<Vec<_>>(), ["1", "2"]);
-    assert_eq!(store.cache_stats(0).unwrap().answers, 0, "answers without a request key serve nobody");
+    assert_eq!(store.cache_stats(second(0)).unwrap().answers, 0, "answers without a request key serve nobody");
     assert_eq!(store.integrity().unwrap(), Vec::<String>::new());
     drop(store);
     Store::open(&path).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::decay::ScoredRun;
-use crate::core::domain::{Dataset, ExampleStatus, Failure, Score, Scorer};
+use crate::core::domain::{Dataset, ExampleStatus, Failure, RunId, Score, Scorer};
 use crate::core::signals::Passes;
 use crate::edge::config::suite_from_content;
 use crate::edge::store::RunHeader;
@@ -46,7 +46,7 @@ pub(super) fn latest_complete(workspace: &Workspace, dataset: &Dataset) -> Resul
     let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     each_score(workspace, &run.run_id, &scorer, |example, value| scores.entry(example).or_default().push(value))?;
     let RunHeader { run_id, endpoint, .. } = run;
-    Ok(Some(ScoredRun { run_id, endpoint, scorer: scorer.name, reduce: scorer.reduce, scores }))
+    Ok(Some(ScoredRun { run_id: run_id.into(), endpoint, scorer: scorer.name, reduce: scorer.reduce, scores }))
 }
 
 fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Scorer>, Failure> {
@@ -57,7 +57,7 @@ fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Score
 /// Hands the scores of a run over, by example id and trial.
 fn each_score(
     workspace: &Workspace,
-    run_id: &str,
+    run_id: &RunId,
     scorer: &Scorer,
     mut take: impl FnMut(String, f64),
 ) -> Result<(), Failure> {

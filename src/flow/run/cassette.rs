@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::render::Renderer;
-use crate::core::domain::{CallError, CallErrorKind, Failure, RecordedOutcome, Request, Response};
+use crate::core::domain::{CallError, Failure, RecordedOutcome, Request, Response, RunId};
 use crate::edge::endpoint::{CassetteEntry, CassetteHeader, CassetteWriter};
 use crate::edge::store::{RunHeader, Store};
 use crate::flow::stored_dataset::{Selection, selected};
@@ -14,9 +14,10 @@ use crate::flow::stored_dataset::{Selection, selected};
 ///
 /// # Errors
 /// A store failure; a failure naming the file.
-pub(super) fn write_cassette(store: &Store, run_id: &str, renderer: &Renderer, path: &Path) -> Result<(), Failure> {
-    let run =
-        store.run(run_id)?.ok_or_else(|| Failure::store(format!("the run {run_id} is gone from the database")))?;
+pub(super) fn write_cassette(store: &Store, run_id: &RunId, renderer: &Renderer, path: &Path) -> Result<(), Failure> {
+    let run = store
+        .run(run_id.as_str())?
+        .ok_or_else(|| Failure::store(format!("the run {run_id} is gone from the database")))?;
     let header = run.header;
     let mut writer = CassetteWriter::create(path, &head(&header))?;
     let selection = Selection::of_run(&header)?;
@@ -50,10 +51,7 @@ fn head(header: &RunHeader) -> CassetteHeader {
 fn result_of(outcome: RecordedOutcome) -> Result<Response, CallError> {
     let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
     match outcome.error {
-        Some((kind, message)) => {
-            let kind = CallErrorKind::from_name(&kind).unwrap_or(CallErrorKind::Internal);
-            Err(CallError { attempts: outcome.attempts, ..CallError::new(kind, message) })
-        }
+        Some((kind, message)) => Err(CallError { attempts: outcome.attempts, ..CallError::new(kind, message) }),
         None => Ok(Response {
             model: outcome.model,
             usage: outcome.usage,

@@ -28,7 +28,7 @@ pub fn dry_run(
     let targets = ready.targets().map(|(asked, prompt)| {
         let renderer = Renderer::new(suite, prompt, &ready.set, &workspace.secrets)?;
         let mut count = Count::default();
-        let since = cache_since(&workspace.store, cache_ttl(workspace, options), asked, "")?;
+        let since = cache_since(&workspace.store, cache_ttl(workspace, options), asked, None)?;
         for example in ready.set.selected(&workspace.store, &selection)? {
             let example = example?;
             for trial in 0..ready.repeats {
@@ -60,7 +60,7 @@ impl Count {
         example: &Example,
         trial: u32,
         asked: &ReadyEndpoint,
-        since: Option<i64>,
+        since: Option<Timestamp>,
     ) -> Result<(), Failure> {
         let request = match renderer.request(example, trial) {
             Ok(request) => request,
@@ -71,7 +71,7 @@ impl Count {
             }
         };
         let key = request.key.at(asked.endpoint.fingerprint());
-        if since.map(|since| store.cached_answer(key, since, "")).transpose()?.flatten().is_some() {
+        if since.map(|since| store.cached_answer(key, since, None)).transpose()?.flatten().is_some() {
             self.cached += 1;
             return Ok(());
         }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::identity::run_by_id;
 use super::{Resume, RunOptions};
-use crate::core::domain::{Dataset, Endpoint, ExampleStatus, Failure, FailureKind, Suite, nearest};
+use crate::core::domain::{Dataset, Endpoint, Example, ExampleStatus, Failure, FailureKind, Suite, nearest};
 use crate::core::pricing::{Price, answer_limit};
 use crate::edge::config::{
     ApiDefinition, ApiDialect, BaselineDefinition, EndpointDefinition, EndpointSettings, ExecDefinition,
@@ -16,7 +16,7 @@ use crate::edge::config::{
 };
 use crate::edge::endpoint::{
     Anthropic, ApiEndpoint, ApiSettings, Baseline, BaselineMemory, Dialect, ExecEndpoint, ExecSettings, Gemini,
-    HttpApi, HttpTemplate, OpenAiChat, OpenAiResponses, Replay,
+    HttpApi, HttpTemplate, LabelledExample, OpenAiChat, OpenAiResponses, Replay,
 };
 use crate::edge::net::{ClientOptions, Limiters, RetryPolicy, client};
 use crate::edge::store::Store;
@@ -213,27 +213,21 @@ fn baseline(
 }
 
 fn memory(workspace: &Workspace, dataset: &Dataset) -> Result<BaselineMemory, Failure> {
-    let labelled: Vec<_> = dataset
-        .examples
-        .iter()
-        .filter(|example| example.status != ExampleStatus::Retired)
-        .filter_map(|example| example.label().map(|label| (example.id.clone(), example.text(), label)))
-        .collect();
-    if labelled.is_empty() {
+    let labelled = |example: &Example| {
+        let label = example.label()?;
+        Some(LabelledExample { id: example.id.clone(), text: example.text(), label })
+    };
+    let live = dataset.examples.iter().filter(|example| example.status != ExampleStatus::Retired);
+    let examples: Vec<LabelledExample> = live.filter_map(labelled).collect();
+    if examples.is_empty() {
         return Err(Failure::data(format!(
             "the baseline has nothing to learn from: no example of {} has an expected answer",
             dataset.name
         )));
     }
-    let texts: Vec<String> = labelled.iter().map(|(_, text, _)| text.clone()).collect();
-    let vectors = workspace.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &|_| ())?;
-    Ok(BaselineMemory {
-        version: dataset.version.clone(),
-        ids: labelled.iter().map(|(id, ..)| id.clone()).collect(),
-        labels: labelled.into_iter().map(|(.., label)| label).collect(),
-        texts,
-        vectors,
-    })
+    let texts: Vec<&str> = examples.iter().map(|example| example.text.as_str()).collect();
+    let vectors = workspace.embed(&texts, &|_| ())?;
+    Ok(BaselineMemory { version: dataset.version.clone(), examples, vectors })
 }
 
 /// What is to be said of the day a model is switched off, where it is near or past.

@@ -58,8 +58,8 @@ pub(super) struct RunPlan {
     pub endpoint: ReadyEndpoint,
     pub retry_errors: bool,
     pub concurrency: usize,
-    /// Since when a cached answer may be used, in seconds since 1970.
-    pub cache_since: Option<i64>,
+    /// Since when a cached answer may be used; `None` if none may.
+    pub cache_since: Option<Timestamp>,
     pub counts: RunCounts,
     pub limits: Limits,
     pub events: mpsc::Sender<Event>,
@@ -91,7 +91,7 @@ pub(super) async fn execute(store: &Arc<Store>, plan: RunPlan) -> Result<Option<
     while in_flight.tasks.join_next().await.is_some() {}
     let stopped = stopped?;
     if stopped.is_none() {
-        store.finish_run(&header.run_id, &Timestamp::now().to_string())?;
+        store.finish_run(&header.run_id, Timestamp::now())?;
     }
     let (run, counts) = (Arc::clone(&in_flight.runner.run), in_flight.counts);
     tell(&events, Event::RunFinished { run, counts, stopped: stopped.clone() }).await;
@@ -139,13 +139,13 @@ fn hand_over(
     retry_errors: bool,
     send: &mpsc::Sender<Result<Vec<Trial>, Failure>>,
 ) -> Result<(), Failure> {
-    let has_outcomes = store.run_totals(&header.run_id)?.0 > 0;
+    let has_outcomes = store.run_totals(&header.run_id)?.recorded > 0;
     let mut batch = Vec::with_capacity(BATCH);
     for example in selected(store, &header.dataset, &header.dataset_version, selection)? {
         let example = Arc::new(example?);
         let recorded = if has_outcomes { store.recorded_trials(&header.run_id, &example.id)? } else { Vec::new() };
         let is_open = |trial: &u32| {
-            recorded.iter().find(|(known, _)| known == trial).is_none_or(|(_, error)| retry_errors && *error)
+            recorded.iter().find(|known| known.trial == *trial).is_none_or(|known| retry_errors && known.is_error)
         };
         for trial in (0..header.repeats).filter(is_open) {
             batch.push((Arc::clone(&example), trial));

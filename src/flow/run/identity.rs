@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::endpoints::ReadyEndpoint;
 use super::{Resume, RunOptions};
-use crate::core::domain::{Failure, NamedPrompt, Suite, short};
+use crate::core::domain::{Failure, NamedPrompt, RunId, Suite, short};
 use crate::core::golden::{diff, fingerprints};
 use crate::edge::config::suite_content;
 use crate::edge::store::{RunHeader, Store, StoredRun};
@@ -56,13 +56,9 @@ pub(super) fn resumed_since(
     for (endpoint, prompt) in targets {
         let Some(run) = store.latest_run(suite, &endpoint, prompt.as_deref())? else { continue };
         let of = if run.finished_at.is_none() { &mut unfinished } else { &mut finished };
-        of.extend(started_at(&run));
+        of.push(run.header.started_at);
     }
     Ok(unfinished.into_iter().min().or(finished.into_iter().max()))
-}
-
-fn started_at(run: &StoredRun) -> Option<Timestamp> {
-    run.header.started_at.parse().ok()
 }
 
 /// Finds the run to resume, or plans a new one. Nothing is stored of a new one yet.
@@ -77,17 +73,17 @@ pub(super) fn plan(store: &Store, target: &RunTarget<'_>, events: Events<'_>) ->
         return Ok(PlannedRun { header, state: RunState::New });
     };
     refuse_changed(store, target, &run)?;
-    let (done, errors, _) = store.run_totals(&run.header.run_id)?;
-    if done < run.header.total as u64 || (target.options.retry_errors && errors > 0) {
+    let totals = store.run_totals(&run.header.run_id)?;
+    if totals.recorded < run.header.total as u64 || (target.options.retry_errors && totals.errors > 0) {
         return Ok(PlannedRun { header: run.header, state: RunState::Open });
     }
     if run.finished_at.is_none() {
         // It was interrupted between its last outcome and its end.
-        store.finish_run(&run.header.run_id, &Timestamp::now().to_string())?;
+        store.finish_run(&run.header.run_id, Timestamp::now())?;
     }
     events(Event::Note(format!(
         "nothing is left to do in the run {} ({} on {})",
-        short(&run.header.run_id, 18),
+        short(run.header.run_id.as_str(), 18),
         run.header.suite,
         run.header.endpoint
     )));
@@ -102,7 +98,7 @@ fn earlier(store: &Store, target: &RunTarget<'_>) -> Result<Option<StoredRun>, F
         None if !target.options.retry_errors => Ok(None),
         None | Some(Resume::Latest) => {
             let latest = store.latest_run(suite, endpoint, prompt)?;
-            Ok(latest.filter(|run| run.finished_at.is_none() || started_at(run) >= target.resumed))
+            Ok(latest.filter(|run| run.finished_at.is_none() || Some(run.header.started_at) >= target.resumed))
         }
         Some(Resume::Run(id)) => {
             let run = run_by_id(store, id)?;
@@ -133,7 +129,7 @@ fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selec
             .hint("loosen --filter or --limit; retired examples are never run"));
     }
     let mut header = RunHeader {
-        run_id: uuid::Uuid::now_v7().to_string(),
+        run_id: RunId::new(uuid::Uuid::now_v7().to_string()),
         suite: target.suite.name.clone(),
         suite_version: target.suite.version.clone(),
         dataset: target.set.name.clone(),
@@ -145,7 +141,7 @@ fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selec
         selection: selection.to_text()?,
         total: examples * repeats as usize,
         // The runs that one command starts have one time, also if some of them start on a later --resume.
-        started_at: target.resumed.unwrap_or(target.now).to_string(),
+        started_at: target.resumed.unwrap_or(target.now),
     };
     if target.options.fixed_id {
         header.run_id = fixed_id(store, &header, target.now)?;
@@ -154,16 +150,16 @@ fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selec
 }
 
 /// An id that follows from what is run and when, and from how often just that was run before.
-fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<String, Failure> {
+fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<RunId, Failure> {
     let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
     for time in 0_u32.. {
-        let basis = format!("{header:?}").replace(&header.run_id, &time.to_string());
+        let basis = format!("{header:?}").replace(header.run_id.as_str(), &time.to_string());
         let hash = blake3::hash(basis.as_bytes());
         let mut bytes = [0; 10];
         bytes.copy_from_slice(&hash.as_bytes()[..10]);
         let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid().to_string();
         if store.run(&id)?.is_none() {
-            return Ok(id);
+            return Ok(RunId::new(id));
         }
     }
     Ok(header.run_id.clone())

@@ -14,7 +14,7 @@ use super::identity::{PlannedRun, RunState, RunTarget, plan, resumed_since};
 use super::render::Renderer;
 use super::{PreparedSuite, Resume, RunOptions, Stopped, cache_since, cache_ttl};
 use crate::core::domain::{Failure, FailureKind, Suite};
-use crate::edge::store::Store;
+use crate::edge::store::{RunTotals, Store};
 use crate::flow::event::{RunCounts, RunInfo};
 use crate::flow::{Event, Events, Workspace};
 
@@ -78,9 +78,9 @@ fn counts_before(store: &Store, planned: &PlannedRun, retry_errors: bool) -> Res
     if planned.state == RunState::New {
         return Ok(RunCounts { total, ..RunCounts::default() });
     }
-    let (recorded, errors, spent) = store.run_totals(&planned.header.run_id)?;
+    let RunTotals { recorded, errors, cost } = store.run_totals(&planned.header.run_id)?;
     let (done, errors) = if retry_errors { (recorded - errors, 0) } else { (recorded, errors) };
-    Ok(RunCounts { total, done, errors, cached: 0, cost: Some(spent).filter(|spent| *spent > 0.0) })
+    Ok(RunCounts { total, done, errors, cached: 0, cost: Some(cost).filter(|cost| *cost > 0.0) })
 }
 
 /// Runs what was planned.
@@ -206,7 +206,7 @@ impl Lane {
             endpoint: run.endpoint.clone(),
             retry_errors: self.options.retry_errors,
             concurrency: self.options.concurrency,
-            cache_since: cache_since(&self.store, self.cache, &run.endpoint, &header.run_id)?,
+            cache_since: cache_since(&self.store, self.cache, &run.endpoint, Some(&header.run_id))?,
             counts: run.counts,
             limits: self.limits.clone(),
             events: self.events.clone(),

@@ -29,7 +29,7 @@ use self::matrix::{plan_matrix, run_matrix};
 use self::render::Renderer;
 use super::stored_dataset::{Selection, StoredDataset, save_set};
 use super::{Event, Events, Workspace};
-use crate::core::domain::{Example, Failure, NamedPrompt, Suite, nearest};
+use crate::core::domain::{Example, Failure, NamedPrompt, RunId, Suite, nearest};
 use crate::core::quality::{RunIdentity, RunTally};
 use crate::core::view::RunView;
 use crate::edge::config::suite_content;
@@ -224,7 +224,7 @@ impl<'a> PreparedSuite<'a> {
             endpoints.push(asked);
         }
         refuse_options(options, &endpoints, prompts.len())?;
-        workspace.store.save_suite(&suite.name, &suite.version, suite_content(suite), &now.to_string())?;
+        workspace.store.save_suite(&suite.name, &suite.version, suite_content(suite), now)?;
         Ok(Self { set, endpoints, prompts, repeats })
     }
 
@@ -280,26 +280,26 @@ fn cache_ttl(workspace: &Workspace, options: &RunOptions) -> Option<Duration> {
     Some(workspace.config.cache_ttl).filter(|ttl| options.cache && !ttl.is_zero())
 }
 
-/// Since when a cached answer may be used, in seconds since 1970; `None` if none may. By the clock, whatever time the
-/// run is given: the ages of answers are.
+/// Since when a cached answer may be used, `None` if none may. By the clock, whatever time the run is given: the
+/// ages of answers are.
 fn cache_since(
     store: &Store,
     ttl: Option<Duration>,
     endpoint: &ReadyEndpoint,
-    run_id: &str,
-) -> Result<Option<i64>, Failure> {
+    run_id: Option<&RunId>,
+) -> Result<Option<Timestamp>, Failure> {
     let Some(ttl) = ttl.filter(|_| endpoint.endpoint.is_cacheable()) else { return Ok(None) };
-    let since = Timestamp::now().as_second().saturating_sub(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX));
-    Ok(store.was_asked_before(endpoint.endpoint.fingerprint(), run_id)?.then_some(since))
+    let since = Timestamp::now().checked_sub(ttl).unwrap_or(Timestamp::MIN);
+    Ok(store.was_called_before(endpoint.endpoint.fingerprint(), run_id)?.then_some(since))
 }
 
 /// The view of a run as it is kept. The suite must be that of the run.
 ///
 /// # Errors
 /// A store failure.
-pub fn stored_view(store: &Store, suite: &Suite, run_id: &str) -> Result<RunView, Failure> {
+pub fn stored_view(store: &Store, suite: &Suite, run_id: &RunId) -> Result<RunView, Failure> {
     let gone = |what: &str| Failure::store(format!("the {what} of run {run_id} is gone from the database"));
-    let run = store.run(run_id)?.ok_or_else(|| gone("header"))?;
+    let run = store.run(run_id.as_str())?.ok_or_else(|| gone("header"))?;
     let mut tally = RunTally::new(suite);
     store.each_outcome(&run.header.run_id, &mut |outcome| tally.push(outcome))?;
     let missed: HashSet<&str> = tally.missed().into_iter().collect();
@@ -332,7 +332,7 @@ pub fn stored_view(store: &Store, suite: &Suite, run_id: &str) -> Result<RunView
 }
 
 /// What changed of the model behind an endpoint, within the run and since the last one.
-fn model_notes(store: &Store, run_id: &str, models: Vec<String>) -> Result<Vec<String>, Failure> {
+fn model_notes(store: &Store, run_id: &RunId, models: Vec<String>) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
     if models.len() > 1 {
         notes.push(format!("the server changed the model within the run: it says it used {}", models.join(", ")));
@@ -342,7 +342,7 @@ fn model_notes(store: &Store, run_id: &str, models: Vec<String>) -> Result<Vec<S
         && !before.is_empty()
         && models != before
     {
-        let day = started_at.get(..10).unwrap_or(&started_at);
+        let day = started_at.strftime("%Y-%m-%d");
         let (now, then) = (models.join(", "), before.join(", "));
         notes.push(format!("the server says it used {now}, and in the last run ({day}) {then}"));
     }

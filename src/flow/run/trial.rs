@@ -23,8 +23,8 @@ pub(super) struct TrialRunner {
     pub store: Arc<Store>,
     pub renderer: Arc<Renderer>,
     pub endpoint: ReadyEndpoint,
-    /// Since when a cached answer may be used, in seconds since 1970; `None` if none may.
-    pub cache_since: Option<i64>,
+    /// Since when a cached answer may be used; `None` if none may.
+    pub cache_since: Option<Timestamp>,
     pub budget: RunBudget,
     pub events: mpsc::Sender<Event>,
 }
@@ -38,7 +38,7 @@ impl TrialRunner {
         };
         let key = request.key.at(self.endpoint.endpoint.fingerprint());
         if let Some(since) = self.cache_since
-            && let Some(response) = self.store.cached_answer(key, since, &self.run.run_id)?
+            && let Some(response) = self.store.cached_answer(key, since, Some(&self.run.run_id))?
         {
             return self.store(self.outcome(example, &request, Ok(response))).await.map(Some);
         }
@@ -88,7 +88,7 @@ impl TrialRunner {
     /// Stores an outcome; only what is on disk counts as done.
     async fn store(&self, outcome: Outcome) -> Result<FinishedTrial, Failure> {
         let finished = FinishedTrial::of(&outcome);
-        self.store.record_outcome(&self.run.run_id, outcome, Timestamp::now().as_second()).wait().await?;
+        self.store.record_outcome(&self.run.run_id, outcome, Timestamp::now()).wait().await?;
         Ok(finished)
     }
 }
