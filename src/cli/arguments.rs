@@ -24,7 +24,7 @@ pub(super) enum Format {
 /// How suites are run.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Ask this endpoint instead of the suite's (repeatable): a name in karat.yaml, or an id such as
+    /// Call this endpoint instead of the suite's (repeatable): a name in karat.yaml, or an id such as
     /// openai:chat:MODEL or anthropic/MODEL.
     #[arg(short, long = "endpoint", value_name = "NAME")]
     pub endpoints: Vec<String>,
@@ -33,19 +33,19 @@ pub(super) struct RunArgs {
     #[arg(long = "prompt", value_name = "NAME")]
     pub prompts: Vec<String>,
 
-    /// Requests under way at once at one host, up to 512; fewer where a server says it is too much.
+    /// Maximum concurrent requests per host, up to 512; fewer if a server says it is too much.
     #[arg(short = 'j', long = "jobs", value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub jobs: u16,
 
-    /// Ask each example so many times. Default: the suite's number, or else once.
+    /// Trials of each example. Default: the suite's number, or else 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub repeat: Option<u32>,
 
-    /// Finish an unfinished run, the latest or the one with this id, instead of beginning anew.
+    /// Resume an unfinished run, the latest or the one with this id, instead of starting a new one.
     #[arg(long, value_name = "RUN", num_args = 0..=1)]
     pub resume: Option<Option<String>>,
 
-    /// Ask again for what ended in an error in the latest run (or the one of --resume), and for what is unfinished.
+    /// Run again what ended in an error in the latest run (or the one of --resume), and finish it.
     #[arg(long)]
     pub retry_errors: bool,
 
@@ -57,15 +57,15 @@ pub(super) struct RunArgs {
     #[arg(long = "filter", value_name = "KEY=VALUE", value_parser = key_value)]
     pub filters: Vec<(String, String)>,
 
-    /// Ask for everything anew, also for what was answered within the cache's time.
+    /// Ignore cached responses.
     #[arg(long)]
     pub no_cache: bool,
 
-    /// Stop before a run costs more, in the currency of the endpoints' prices. --resume goes on.
+    /// Stop before a run costs more, in the currency of the endpoints' prices. --resume continues it.
     #[arg(long, value_name = "AMOUNT", value_parser = amount)]
     pub max_cost: Option<f64>,
 
-    /// Stop after so many seconds. --resume goes on.
+    /// Stop after so many seconds. --resume continues it.
     #[arg(long, value_name = "SECONDS", value_parser = amount)]
     pub max_seconds: Option<f64>,
 

@@ -25,7 +25,7 @@ where
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {
             interrupted().await;
-            say("stopping: what was answered is kept (Ctrl-C again to stop at once)");
+            say("stopping: finished outcomes are stored (Ctrl-C again to stop at once)");
             // Without a listener the work is over.
             let _ = stop.send(true);
             interrupted().await;

@@ -11,10 +11,10 @@ use crate::core::view::{PlanView, Report, RunsView};
 use crate::flow::Workspace;
 use crate::flow::run::{RunOptions, Stopped, dry_run, run_suites};
 
-/// Run suites on endpoints. Outcomes are kept as they come; an error is never a wrong answer.
+/// Run suites on endpoints. Outcomes are stored as they come; an error is never a wrong answer.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  karat run support                      every prompt on every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support -e openai:chat:gpt-x --repeat 5\n  karat run support --dry-run            what would be asked, and about what it would cost\n  karat run support --max-cost 2.50      stop before it costs more\n  karat run support --resume             finish what was interrupted\n  karat run support --retry-errors       ask again for what failed\n  karat run support --record support.cassette.jsonl\n  karat run support --format json | jq .verdict"
+    after_help = "Examples:\n  karat run support                      every prompt on every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support -e openai:chat:gpt-x --repeat 5\n  karat run support --dry-run            what would be sent, and about what it would cost\n  karat run support --max-cost 2.50      stop before it costs more\n  karat run support --resume             finish what was interrupted\n  karat run support --retry-errors       run again what failed\n  karat run support --record support.cassette.jsonl\n  karat run support --format json | jq .verdict"
 )]
 pub(super) struct Args {
     /// Suites by name (suites/NAME.yaml) or path.
@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["resume", "retry_errors", "record", "max_cost", "max_seconds"])]
     dry_run: bool,
 
-    /// Take this for the time of the run, and derive its id from it: the same run then gives the same bytes.
+    /// Use this as the time of the run, and derive its id from it: the same run then gives the same bytes.
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
 
@@ -66,7 +66,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     Ok(if stopped.is_some() { Exit::Incomplete } else { Exit::of_verdicts(Some(report.verdict), None) })
 }
 
-/// Says why a run ended early, and how it goes on.
+/// Says why a run ended early, and how to resume it.
 pub(super) fn say_unfinished(context: &Context, stopped: Option<&Stopped>, command: &str) {
     if let Some(stopped) = stopped {
         context.output.say(&format!("unfinished ({}): continue with `{command} --resume`", stopped.sentence()));
@@ -82,11 +82,11 @@ fn plan(
     format: Format,
 ) -> Result<Exit, Failure> {
     let events = listener(&context.output);
-    let mut cells = Vec::new();
+    let mut entries = Vec::new();
     for suite in suites {
-        cells.extend(dry_run(workspace, suite, options, now, &events)?);
+        entries.extend(dry_run(workspace, suite, options, now, &events)?);
     }
-    let plan = PlanView::new(cells);
+    let plan = PlanView::new(entries);
     context.output.show(format, &plan, terminal_plan)?;
     Ok(Exit::Success)
 }

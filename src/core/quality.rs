@@ -1,4 +1,4 @@
-//! What a run came to: means with intervals, gates, errors apart from wrong answers. Outcomes are taken one at a time,
+//! Summary of a run: means with intervals, gates, errors apart from wrong answers. Outcomes are taken one at a time,
 //! so that a run of a million costs a few numbers each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +28,7 @@ pub struct RunIdentity {
     pub endpoint: String,
     /// Name of the prompt, where the suite has several.
     pub prompt: Option<String>,
-    /// How often each example is asked.
+    /// Trials of each example.
     pub repeats: u32,
     /// When it started.
     pub started_at: Timestamp,
@@ -38,13 +38,13 @@ pub struct RunIdentity {
     pub total: usize,
 }
 
-/// Sums up the outcomes of a run as they come by.
+/// Summarizes the outcomes of a run as they come.
 pub struct RunTally<'a> {
     suite: &'a Suite,
     primary: String,
     /// The example whose trials are being gathered.
     current: Option<Trials>,
-    /// One score an example and scorer.
+    /// One score per example and scorer.
     values: BTreeMap<&'a str, Vec<f64>>,
     counts: OutcomeCounts,
     errors: BTreeMap<CallErrorKind, ErrorView>,
@@ -117,7 +117,7 @@ impl<'a> RunTally<'a> {
         self.latencies.extend(outcome.latency_ms);
         self.ttfts.extend(outcome.ttft_ms);
         let tokens = outcome.usage.completion_tokens.map(|tokens| tokens as f64);
-        // The first token comes at the end of its own time: the others share what is left.
+        // The first token comes at the end of its time: the others share what is left.
         if let (Some(tokens), Some(latency), Some(ttft)) = (tokens, outcome.latency_ms, outcome.ttft_ms) {
             self.rates.extend((latency > ttft && tokens > 1.0).then(|| (tokens - 1.0) * 1e3 / (latency - ttft)));
         }

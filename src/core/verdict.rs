@@ -1,10 +1,10 @@
-//! Gates: a minimum judged on an interval, with three possible answers.
+//! Gates: a minimum evaluated on an interval, with three possible answers.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::stats::Interval;
 
-/// What a gate, a run or an assay came to.
+/// The result of a gate, a run or a decay measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -12,9 +12,9 @@ pub enum Verdict {
     Pass,
     /// The whole interval lies below the minimum.
     Fail,
-    /// The interval holds the minimum, or nothing was measured.
+    /// The interval contains the minimum, or nothing was measured.
     Inconclusive,
-    /// Too many errors to judge.
+    /// Too many errors to decide.
     Incomplete,
 }
 
@@ -42,12 +42,12 @@ impl Verdict {
     }
 }
 
-/// A gate and what it came to.
+/// A gate and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateResult {
-    /// What is judged, such as `exact >= 0.85`.
+    /// What is evaluated, such as `exact >= 0.85`.
     pub name: String,
-    /// What it came to.
+    /// Its result.
     pub verdict: Verdict,
     /// The figures behind it, and what would decide an inconclusive one.
     pub detail: String,
@@ -65,7 +65,7 @@ impl GateResult {
     }
 }
 
-/// Judges `minimum` on an interval: above it fails, below it passes, inside it is inconclusive.
+/// Evaluates `minimum` on an interval: above it fails, below it passes, inside it is inconclusive.
 pub fn evaluate_minimum(interval: Interval, minimum: f64) -> Verdict {
     if interval.lo >= minimum {
         Verdict::Pass
@@ -76,7 +76,7 @@ pub fn evaluate_minimum(interval: Interval, minimum: f64) -> Verdict {
     }
 }
 
-/// The verdict on all gates together; `Pass` where there are none.
+/// The verdict on all gates together; `Pass` if there are none.
 pub fn overall(gates: &[GateResult]) -> Verdict {
     gates.iter().fold(Verdict::Pass, |all, gate| all.and(gate.counted()))
 }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_minimum_is_judged_on_the_whole_interval() {
+    fn a_minimum_is_evaluated_on_the_whole_interval() {
         let interval = Interval { lo: 0.8, hi: 0.9 };
         for (minimum, verdict) in [
             (0.7, Verdict::Pass),

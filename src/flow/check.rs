@@ -9,11 +9,11 @@ use super::{Events, Workspace};
 use crate::core::domain::{Failure, Suite};
 use crate::core::view::{DecayView, Report, RunsView};
 
-/// Runs suites and assays their datasets, each once, and puts all of it into one report, with the reason why a run stopped
-/// before its end, where one did: then nothing is assayed.
+/// Runs suites and measures the decay of their datasets, each once, and puts all of it into one report, with the reason
+/// why a run stopped early, if one did: then no decay is measured.
 ///
 /// # Errors
-/// The first failure of a run or an assay.
+/// The first failure of a run or a measurement.
 pub async fn check(
     workspace: &Workspace,
     suites: &[Suite],

@@ -34,7 +34,7 @@ pub struct DemoOptions {
 pub struct DemoResult {
     /// The final report: the runs and September.
     pub report: Report,
-    /// One assay a month, in order.
+    /// One measurement per month, in order.
     pub months: Vec<DecayView>,
     /// Every file made, with what it is.
     pub files: Vec<(PathBuf, &'static str)>,

@@ -1,4 +1,4 @@
-//! Looks at everything a run needs, without running anything: is it there, does it answer, is it sound.
+//! Checks everything a run needs, without running anything: is it there, does it answer, is it sound.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -14,14 +14,14 @@ use crate::edge::dataset::{dataset_names, read_lock};
 use crate::edge::endpoint::Replay;
 use crate::edge::files::free_space;
 
-/// Free bytes below which a run may soon stop, and below which it hardly begins.
+/// Free bytes below which a run may soon stop, and below which it can hardly start.
 const LOW_DISK: u64 = 1 << 30;
 const NO_DISK: u64 = 50 << 20;
 
-/// How far a clock may be from a server's: dates in results, end-of-life days and the cache's age hang on it.
+/// How far a clock may be from a server's: dates in results, end-of-life days and the cache's age depend on it.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Checks the workspace in `root`. Endpoints are asked one harmless question each, unless `offline`.
+/// Checks the workspace in `root`. Endpoints get one harmless request each, unless `offline`.
 ///
 /// # Errors
 /// None that a check could tell instead; a failure of the runtime.
@@ -43,7 +43,7 @@ pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'
     checks.extend(datasets(&workspace));
     checks.extend(secrets(&workspace));
     let endpoints = &workspace.config.endpoints;
-    events(Event::Began { what: "asking the endpoints".into(), total: endpoints.len() as u64, done: 0 });
+    events(Event::Began { what: "checking the endpoints".into(), total: endpoints.len() as u64, done: 0 });
     for (name, definition) in endpoints {
         checks.extend(endpoint(&workspace, name, definition, offline, now).await);
         events(Event::Advanced { steps: 1, errors: 0 });
@@ -196,7 +196,7 @@ async fn endpoint(
             ));
         }
         EndpointSettings::Exec(exec) => checks.push(program(workspace, name, &exec.command)),
-        EndpointSettings::Api(_) if offline => checks.push(ok("not asked (--offline)".into())),
+        EndpointSettings::Api(_) if offline => checks.push(ok("not called (--offline)".into())),
         EndpointSettings::Api(api) => checks.extend(probe(workspace, name, api).await),
     }
     checks
@@ -216,7 +216,7 @@ fn program(workspace: &Workspace, name: &str, command: &[String]) -> Check {
         check(CheckArea::Endpoint, name, CheckState::Ok, format!("{program} is there (it was not started)"))
     } else {
         check(CheckArea::Endpoint, name, CheckState::Failure, format!("the program {program} is not found"))
-            .hinting("install it, or mend \"command\" in karat.yaml")
+            .hinting("install it, or fix \"command\" in karat.yaml")
     }
 }
 
@@ -236,7 +236,7 @@ async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::Api
         .hinting("check the key, and that it is for this server"),
         500.. => check(CheckArea::Endpoint, name, CheckState::Failure, format!("{answer} with HTTP {status}")),
         429 => {
-            check(CheckArea::Endpoint, name, CheckState::Warning, format!("{answer}, and says it is asked too often"))
+            check(CheckArea::Endpoint, name, CheckState::Warning, format!("{answer}, and says it gets too many requests"))
         }
         200..=299 => check(CheckArea::Endpoint, name, CheckState::Ok, answer),
         // Not every server lists its models; that it answers is what counts.
@@ -256,7 +256,7 @@ async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::Api
                 CheckState::Warning,
                 format!("this machine's clock differs from the server's by {} s", skew.as_secs()),
             )
-            .hinting("set the clock: dates in results and end-of-life days hang on it")
+            .hinting("set the clock: dates in results and end-of-life days depend on it")
         } else {
             check(CheckArea::Clock, name, CheckState::Ok, format!("within {} s of the server's", skew.as_secs()))
         }
@@ -280,7 +280,7 @@ fn disk(workspace: &Workspace) -> Check {
     let detail = format!("{} MB free for {}", free >> 20, folder.display());
     match free {
         ..NO_DISK => check(CheckArea::Disk, "", CheckState::Failure, detail)
-            .hinting("free some space; every outcome is kept on disk"),
+            .hinting("free some space; every outcome is stored on disk"),
         NO_DISK..LOW_DISK => check(CheckArea::Disk, "", CheckState::Warning, detail),
         _ => check(CheckArea::Disk, "", CheckState::Ok, detail),
     }
@@ -304,7 +304,7 @@ fn database(workspace: &Workspace) -> Check {
                 format!("{} findings, the first: {first}", findings.len()),
             )
             .hinting(
-                "restore a backup, or move the file away to begin anew; `sqlite3 FILE .recover` may save what is left",
+                "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may save what is left",
             ),
         },
     }

@@ -1,5 +1,5 @@
-//! A golden set, read once and kept in the database, from where it is then read a part at a time: what is run is what is
-//! kept, even where the file changes meanwhile.
+//! A golden set, read once and stored in the database, from where it is then read a part at a time: what is run is what
+//! is stored, even if the file changes meanwhile.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::edge::store::{RunHeader, Store, StoredPart};
 /// Bytes of rows in one part.
 const PART: usize = 256 << 10;
 
-/// A golden set that is kept.
+/// A golden set that is stored.
 #[derive(Debug, Clone)]
 pub struct StoredDataset {
     /// Its name.
@@ -22,7 +22,7 @@ pub struct StoredDataset {
     pub version: String,
     /// Its card.
     pub card: Card,
-    /// Examples of the selection it was kept for.
+    /// Examples of the selection it was stored for.
     pub selected: usize,
 }
 
@@ -45,7 +45,7 @@ impl StoredDataset {
     }
 }
 
-/// The examples of a selection of a kept version, in the order of the file.
+/// The examples of a selection of a stored version, in the order of the file.
 ///
 /// # Errors
 /// A store failure; items, too.
@@ -62,7 +62,7 @@ pub fn selected<'a>(
     Ok(wanted.take(selection.limit.unwrap_or(usize::MAX)))
 }
 
-/// Reads a dataset and keeps it, and counts the examples of a selection.
+/// Reads a dataset and stores it, and counts the examples of a selection.
 ///
 /// # Errors
 /// A data failure that lists every bad row; a store failure.
@@ -136,17 +136,17 @@ impl<'a> Parts<'a> {
 
     fn push(&mut self, row: &str) -> Result<(), Failure> {
         append(&mut self.rows, row);
-        if self.rows.len() >= PART { self.keep() } else { Ok(()) }
+        if self.rows.len() >= PART { self.save() } else { Ok(()) }
     }
 
-    fn keep(&mut self) -> Result<(), Failure> {
+    fn save(&mut self) -> Result<(), Failure> {
         self.stored.push(self.store.save_part(std::mem::take(&mut self.rows))?);
         Ok(())
     }
 
     fn finish(mut self) -> Result<Vec<StoredPart>, Failure> {
         if !self.rows.is_empty() {
-            self.keep()?;
+            self.save()?;
         }
         Ok(self.stored)
     }
@@ -164,19 +164,19 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// As it is kept with a run; empty where it takes everything.
+    /// As it is stored with a run; empty if it takes everything.
     ///
     /// # Errors
-    /// Where it cannot be written: kept as empty, it would take everything on `--resume`.
+    /// If it cannot be written: stored as empty, it would take everything on `--resume`.
     pub fn to_text(&self) -> Result<String, Failure> {
         if *self == Self::default() {
             return Ok(String::new());
         }
         let text = serde_json::to_string(self);
-        text.map_err(|error| Failure::other("the filters of a run cannot be kept").caused_by(error))
+        text.map_err(|error| Failure::other("the filters of a run cannot be stored").caused_by(error))
     }
 
-    /// That of a kept run.
+    /// That of a stored run.
     ///
     /// # Errors
     /// A store failure where it cannot be read.

@@ -101,7 +101,7 @@ fn a_run_stopped_by_ctrl_c_says_how_to_go_on_and_resume_finishes_it() {
     signal(&child, "INT");
     let stopped = wait(child, "karat run quiz, stopped")
         .expect(4)
-        .tells(&["what was answered is kept", "`karat run quiz --resume`"]);
+        .tells(&["finished outcomes are stored", "`karat run quiz --resume`"]);
     assert!(stopped.stdout.contains("INCOMPLETE"), "{stopped}");
     let stored = recorded(&folder);
     assert!(stored.len() >= 200 && stored.len() < EXAMPLES, "{} outcomes were kept", stored.len());

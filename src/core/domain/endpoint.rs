@@ -28,7 +28,7 @@ impl Message {
         Self { role: role.into(), content: Value::String(content.into()), rest: Map::new() }
     }
 
-    /// The text of its content, text parts joined by line ends; empty where there is none.
+    /// The text of its content, text parts joined by line ends; empty if there is none.
     pub fn content_text(&self) -> String {
         match &self.content {
             Value::String(text) => text.clone(),
@@ -54,7 +54,7 @@ impl Message {
 /// One example and trial, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The example asked about.
+    /// The example it is about.
     pub example_id: String,
     /// Which repeat, from 0.
     pub trial: u32,
@@ -65,12 +65,12 @@ pub struct Request {
     /// Fields of the input that belong to the request rather than to a message, in OpenAI's form: `tools`,
     /// `tool_choice`, `response_format`.
     pub options: Map<String, Value>,
-    /// What an answer to it is known by: of what is sent, with secrets masked.
+    /// Identifies what is sent, with secrets masked; answers are found by it.
     pub key: RequestKey,
 }
 
 impl Request {
-    /// The messages, or the input as a single user message where there are none.
+    /// The messages, or the input as a single user message if there are none.
     pub fn turns(&self) -> Vec<Message> {
         if self.messages.is_empty() { vec![Message::text("user", self.input.clone())] } else { self.messages.clone() }
     }
@@ -81,7 +81,7 @@ impl Request {
 pub struct RequestKey(pub [u8; 16]);
 
 impl RequestKey {
-    /// The key of a request for these messages with these options, asked for the `trial`th time. Requests that differ in
+    /// The key of a request for these messages with these options, for the `trial`th time. Requests that differ in
     /// any of them differ in their keys, whatever example they are about.
     pub fn new(messages: &[Message], options: &Map<String, Value>, trial: u32) -> Self {
         let messages: Vec<Value> = messages.iter().map(Message::to_json).collect();
@@ -160,7 +160,7 @@ pub enum CallErrorKind {
     Connect,
     /// The attempt ran past its timeout.
     Timeout,
-    /// The server said it is asked too often (HTTP 429).
+    /// The server said it gets too many requests (HTTP 429).
     RateLimited,
     /// The server said it is overloaded (HTTP 503, 529).
     Overloaded,
@@ -215,7 +215,7 @@ pub struct CallError {
     pub kind: CallErrorKind,
     /// What happened, without secrets.
     pub message: String,
-    /// How long the server asked to wait before the next attempt.
+    /// How long the server said to wait before the next attempt.
     pub retry_after: Option<Duration>,
     /// Attempts made.
     pub attempts: u32,
@@ -239,7 +239,7 @@ pub trait Endpoint: Send + Sync {
     /// Hash of everything that may change its answers; secrets are not part of it.
     fn fingerprint(&self) -> &str;
 
-    /// Whether an answer of it may serve again for the same request. Not for endpoints that cost nothing to ask.
+    /// Whether its answers may be cached. Not for endpoints whose calls cost nothing.
     fn is_cacheable(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Spans of time. Nothing in here asks a clock: `now` is always an argument.
+//! Spans of time. Nothing in here reads a clock: `now` is always an argument.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -25,7 +25,7 @@ impl Window {
         if let Some((from, to)) = text.split_once("..") {
             let from = parse_timestamp(from).ok_or_else(|| format!("\"{from}\" is not a date or time"))?;
             let to = parse_timestamp(to).ok_or_else(|| format!("\"{to}\" is not a date or time"))?;
-            return if from < to { Ok(Self { from, to }) } else { Err(format!("\"{text}\" ends before it begins")) };
+            return if from < to { Ok(Self { from, to }) } else { Err(format!("\"{text}\" ends before it starts")) };
         }
         if let Some(window) = month(text) {
             return Ok(window);

@@ -13,7 +13,7 @@ use crate::edge::net::{EventReader, Step};
 
 /// The version of the API this file speaks.
 const VERSION: &str = "2023-06-01";
-/// Longest answer asked for where params do not say: the API wants to be told.
+/// Longest answer allowed if params do not say: the API requires it.
 const MAX_TOKENS: u64 = 4096;
 /// What params may not hold.
 const RESERVED: [&str; 4] = ["model", "messages", "system", "stream"];
@@ -255,7 +255,7 @@ struct MessageStream {
     blocks: Vec<Block>,
 }
 
-/// One block of it: as it began, and what came after.
+/// One block of it: as it started, and what came after.
 #[derive(Default)]
 struct Block {
     start: Map<String, Value>,
@@ -296,7 +296,7 @@ impl EventReader for MessageStream {
 impl MessageStream {
     fn take_delta(&mut self, event: &Value) -> Result<Step, (CallErrorKind, String)> {
         let index = event.get("index").and_then(Value::as_u64).and_then(|index| usize::try_from(index).ok());
-        let unknown = || (CallErrorKind::BadAnswer, "has a piece of a block that never began".to_owned());
+        let unknown = || (CallErrorKind::BadAnswer, "has a piece of a block that never started".to_owned());
         let block = index.and_then(|index| self.blocks.get_mut(index)).ok_or_else(unknown)?;
         let delta = event.get("delta").unwrap_or(&Value::Null);
         let text = |key: &str| delta.get(key).and_then(Value::as_str).unwrap_or_default();

@@ -23,12 +23,12 @@ pub struct ApiSettings {
     /// The name it has in the workspace.
     pub name: String,
     /// Everything before the dialect's own path, with or without a slash at its end, such as
-    /// `http://localhost:8000/v1`. A query (`?api-version=…`) is kept. A URL that ends in the dialect's path is taken
+    /// `http://localhost:8000/v1`. A query (`?api-version=…`) stays. A URL that ends in the dialect's path is taken
     /// as it is.
     pub base_url: String,
-    /// The model asked for.
+    /// The model called.
     pub model: String,
-    /// The credential; `None` for servers that ask for none.
+    /// The credential; `None` for servers that need none.
     pub api_key: Option<SecretString>,
     /// The header that carries the key, bare. `None`: the dialect's own way.
     pub api_key_header: Option<String>,
@@ -40,18 +40,18 @@ pub struct ApiSettings {
     pub timeout: Duration,
     /// How transient failures are tried again.
     pub retry: RetryPolicy,
-    /// Whether the answer is asked for as a stream, to measure the time to its first token.
+    /// Whether the answer is requested as a stream, to measure the time to its first token.
     pub stream: bool,
-    /// Most requests begun in a minute.
+    /// Most requests started per minute.
     pub requests_per_minute: Option<u64>,
-    /// Most tokens (of prompt and answer, estimated) begun in a minute.
+    /// Most tokens (of prompt and answer, estimated) per minute.
     pub tokens_per_minute: Option<u64>,
 }
 
 /// What an answer says, in every dialect alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The text; where there is none, the refusal, or the tool calls as canonical JSON in OpenAI's form.
+    /// The text; if there is none, the refusal, or the tool calls as canonical JSON in OpenAI's form.
     pub output: String,
     /// The model the server says it used.
     pub model: Option<String>,
@@ -135,7 +135,7 @@ pub struct ApiEndpoint {
 }
 
 impl ApiEndpoint {
-    /// An endpoint that sends by `client`; nothing is sent yet. At most `most` requests are under way at its host,
+    /// An endpoint that sends by `client`; nothing is sent yet. At most `most` requests are in flight at its host,
     /// whose limiter `limiters` knows.
     ///
     /// Its fingerprint is the content hash, under the label `endpoint`, of the canonical JSON of dialect, base URL
@@ -177,7 +177,7 @@ impl ApiEndpoint {
         })
     }
 
-    async fn ask(&self, request: &Request) -> Result<Response, CallError> {
+    async fn send(&self, request: &Request) -> Result<Response, CallError> {
         let body = self.dialect.body(request).map_err(|what| CallError::new(CallErrorKind::Prompt, what))?;
         let body = body.to_string().into_bytes();
         let tokens = crate::core::pricing::estimated_tokens(body.len()) + self.answer_tokens;
@@ -245,7 +245,7 @@ impl Endpoint for ApiEndpoint {
     }
 
     fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a> {
-        Box::pin(self.ask(request))
+        Box::pin(self.send(request))
     }
 }
 
@@ -319,7 +319,7 @@ fn all_headers(settings: &ApiSettings, dialect: &dyn Dialect) -> Result<HeaderMa
     if let Some(key) = &settings.api_key {
         let key = key.expose_secret().trim();
         if key.is_empty() {
-            return Err("api_key is empty; leave it out for a server that asks for none".to_owned());
+            return Err("api_key is empty; leave it out for a server that needs none".to_owned());
         }
         let (name, before) = match &settings.api_key_header {
             Some(name) => (name.as_str(), ""),
@@ -366,7 +366,7 @@ fn public_base(full: &Url, path: &str) -> String {
     url.set_path(full.path().strip_suffix(path).unwrap_or(full.path()));
     let query: Vec<_> = full.query_pairs().into_owned().collect();
     url.set_query(None);
-    // What the dialect's own path asks for is no part of the base.
+    // The query of the dialect's path is no part of the base.
     let own = query.len() - added.split('&').filter(|pair| !pair.is_empty()).count().min(query.len());
     for (name, value) in query.into_iter().take(own) {
         let value = if is_credential_name(&name) { String::new() } else { value };
@@ -375,9 +375,9 @@ fn public_base(full: &Url, path: &str) -> String {
     url.to_string()
 }
 
-/// Canonical JSON of tool calls in OpenAI's form, without their `id` and `index`: ids are drawn anew by every answer,
+/// Canonical JSON of tool calls in OpenAI's form, without their `id` and `index`: ids are new in every answer,
 /// so that no two answers would ever be equal. Arguments are canonical JSON, too, where they are JSON at all. `None`
-/// where there are no calls.
+/// if there are no calls.
 pub(super) fn tool_calls_text(calls: &Value) -> Option<String> {
     let calls = calls.as_array().filter(|calls| !calls.is_empty())?;
     let mut calls = calls.clone();

@@ -48,7 +48,7 @@ impl Baseline {
         Self { name, fingerprint: content_hash("karat-endpoint", basis.as_bytes()), k, memory, embedder }
     }
 
-    /// The label with the most similarity among the nearest, leaving out the example asked about: by its id, and by
+    /// The label with the most similarity among the nearest, leaving out the example of the request: by its id, and by
     /// its text, so that a copy under another id cannot give the answer away.
     fn answer(&self, request: &Request) -> Result<String, CallError> {
         let fail = |message: &str| CallError::new(CallErrorKind::Refused, message);
@@ -137,7 +137,7 @@ mod tests {
         Baseline::new("b".into(), 1, memory, Arc::new(letters()))
     }
 
-    fn ask(id: &str, input: &str) -> Result<String, CallError> {
+    fn answer(id: &str, input: &str) -> Result<String, CallError> {
         baseline().answer(&Request {
             example_id: id.into(),
             trial: 0,
@@ -150,12 +150,12 @@ mod tests {
 
     #[test]
     fn an_example_never_answers_for_itself_or_for_its_copy() {
-        assert_eq!(ask("1", "aaab").unwrap(), "a", "neither row 1 nor its copy, row 5, may answer");
-        assert_eq!(ask("new", "zzzw").unwrap(), "z");
+        assert_eq!(answer("1", "aaab").unwrap(), "a", "neither row 1 nor its copy, row 5, may answer");
+        assert_eq!(answer("new", "zzzw").unwrap(), "z");
     }
 
     #[test]
     fn a_request_with_nothing_to_compare_is_an_error_and_not_a_wrong_answer() {
-        assert_eq!(ask("new", "123").unwrap_err().kind, CallErrorKind::Refused);
+        assert_eq!(answer("new", "123").unwrap_err().kind, CallErrorKind::Refused);
     }
 }

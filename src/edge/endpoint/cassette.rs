@@ -1,4 +1,4 @@
-//! What a run asked and was answered, as JSON lines: a header, then one line an outcome. The same entries give the same
+//! The requests and answers of a run, as JSON lines: a header, then one line per outcome. The same entries give the same
 //! bytes.
 
 use std::path::Path;
@@ -31,7 +31,7 @@ pub struct CassetteHeader {
     pub dataset_version: String,
     /// Name of the prompt, where the suite has several.
     pub prompt: Option<String>,
-    /// How often every example was asked.
+    /// Trials of each example.
     pub repeats: u32,
 }
 

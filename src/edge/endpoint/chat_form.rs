@@ -1,4 +1,4 @@
-//! Conversations as OpenAI's Chat Completions word them, the form examples are kept in, read for the dialects that word
+//! Conversations as OpenAI's Chat Completions word them, the form examples are stored in, read for the dialects that word
 //! them otherwise.
 
 use serde_json::{Map, Value};

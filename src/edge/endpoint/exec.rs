@@ -1,6 +1,6 @@
 //! An endpoint that is a program: any script that reads a JSON line and writes one.
 //!
-//! A worker is out of the pool while it is asked, and goes back only once it has answered whole. Whatever else happens
+//! A worker is out of the pool while it has a request, and goes back only after a complete answer. Whatever else happens
 //! (a timeout, a crash, a call given up in the middle) ends it, so that no answer is ever given to another request.
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub struct ExecSettings {
     pub command: Vec<String>,
     /// Its working directory.
     pub folder: PathBuf,
-    /// Most of its processes at once; each is asked one request at a time.
+    /// Most of its processes at once; each has one request at a time.
     pub workers: usize,
     /// Longest time of one attempt, the start of a worker included.
     pub timeout: Duration,
@@ -89,7 +89,7 @@ impl ExecEndpoint {
         })
     }
 
-    async fn ask(&self, request: &Request) -> Result<Response, CallError> {
+    async fn send(&self, request: &Request) -> Result<Response, CallError> {
         let line = self.request_line(request);
         let (response, attempts) = with_retry(&self.retry, async |_: u32| self.attempt(&line, request).await).await?;
         Ok(Response { attempts, ..response })
@@ -112,7 +112,7 @@ impl ExecEndpoint {
         let slot = self.slots.acquire().await;
         let _slot = slot.map_err(|_| CallError::new(CallErrorKind::Internal, "the workers were given up"))?;
         let mut worker = self.worker().await?;
-        match timeout(self.timeout, worker.ask(line)).await {
+        match timeout(self.timeout, worker.send(line)).await {
             Err(_) => Err(self.too_slow(&worker)),
             Ok(Err(fault)) => Err(self.broken(worker, fault).await),
             Ok(Ok(told)) => {
@@ -125,7 +125,7 @@ impl ExecEndpoint {
         }
     }
 
-    /// An idle worker that can be asked, else a new one.
+    /// An idle worker that is ready, else a new one.
     async fn worker(&self) -> Result<Worker, CallError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         while let Some(mut worker) = idle() {
@@ -173,8 +173,8 @@ impl ExecEndpoint {
     }
 
     fn unreadable(&self, line: &[u8], what: String) -> CallError {
-        let begin = self.program.line(&String::from_utf8_lossy(line.get(..1024).unwrap_or(line)));
-        let message = format!("the program \"{}\" {what}; it wrote: {begin}", self.program.shown());
+        let start = self.program.line(&String::from_utf8_lossy(line.get(..1024).unwrap_or(line)));
+        let message = format!("the program \"{}\" {what}; it wrote: {start}", self.program.shown());
         CallError::new(CallErrorKind::BadAnswer, message)
     }
 }
@@ -189,11 +189,11 @@ impl Endpoint for ExecEndpoint {
     }
 
     fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a> {
-        Box::pin(self.ask(request))
+        Box::pin(self.send(request))
     }
 }
 
-/// What a line says: an answer, or the program's own error, after either of which it can be asked again. The outer
+/// What a line says: an answer, or the program's own error, after either of which it is ready again. The outer
 /// error completes "the program …" and means that it cannot.
 fn read_answer(told: &Told, request: &Request) -> Result<Result<Response, CallError>, String> {
     let answer: Map<String, Value> =

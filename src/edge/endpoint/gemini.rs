@@ -96,7 +96,7 @@ impl Dialect for Gemini {
             object_in(&mut body, "toolConfig")?.insert("functionCallingConfig".to_owned(), calling_config(choice));
         }
         if body.remove("parallel_tool_calls") == Some(Value::Bool(false)) {
-            return Err("Gemini's API cannot be asked for one tool call at a time (parallel_tool_calls)".to_owned());
+            return Err("Gemini's API cannot be limited to one tool call at a time (parallel_tool_calls)".to_owned());
         }
         if let Some(format) = take_response_format(&mut body)? {
             let config = object_in(&mut body, "generationConfig")?;
@@ -319,7 +319,7 @@ struct ContentStream {
     parts: Vec<Value>,
     has_candidate: bool,
     finish_reason: Option<Value>,
-    /// What every piece says anew: the last one counts.
+    /// What every piece repeats: the last one counts.
     latest: Map<String, Value>,
 }
 

@@ -16,7 +16,7 @@ use crate::edge::net::StatusRules;
 /// Most keys an error lists.
 const MAX_KEYS: usize = 12;
 
-/// How one API is asked.
+/// How one API is called.
 ///
 /// Every text in the body is a template (Jinja2 syntax, nothing escaped, undefined variables refused) with the
 /// variables
@@ -24,8 +24,8 @@ const MAX_KEYS: usize = 12;
 /// | name       | value |
 /// |------------|-------|
 /// | `messages` | the messages of the prompt, a list of objects with `role` and `content` |
-/// | `prompt`   | the text of the last message of the user; undefined where there is none |
-/// | `system`   | the texts of the system messages; empty where there are none |
+/// | `prompt`   | the text of the last message of the user; undefined if there is none |
+/// | `system`   | the texts of the system messages; empty if there are none |
 /// | `input`    | the example's own input as text |
 /// | `id`       | the example's id |
 /// | `trial`    | which repeat, from 0 |

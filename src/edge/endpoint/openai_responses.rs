@@ -88,7 +88,7 @@ fn input(turns: &[Message]) -> Result<Vec<Value>, String> {
     Ok(items)
 }
 
-/// The items that one message becomes: the API keeps tool calls and their results beside messages.
+/// The items that one message becomes: the API has tool calls and their results beside messages.
 fn turn_items(turn: &Message) -> Result<Vec<Value>, String> {
     if turn.role == "tool" {
         let output = tool_output(turn);

@@ -1,4 +1,4 @@
-//! The endpoint that answers from a cassette, so that a run can be repeated without asking anyone.
+//! The endpoint that answers from a cassette, so that a run can be repeated without sending anything.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::cassette::{CassetteEntry, CassetteHeader, FORMAT};
 use crate::core::domain::{CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Request, RequestKey, Response};
 
-/// Longest line that is read, lest a file without line ends fill the memory.
+/// Longest line that is read: a file without line ends must not fill the memory.
 const MAX_LINE: usize = 64 * 1024 * 1024;
 
 /// Where an entry is in the file.
@@ -22,7 +22,7 @@ struct Place {
     length: usize,
 }
 
-/// Answers as a run was answered. Of the cassette only an index is held; entries are read where they are asked for.
+/// Answers as a run was answered. Of the cassette only an index is held; entries are read when they are needed.
 pub struct Replay {
     name: String,
     fingerprint: String,
@@ -44,7 +44,7 @@ impl Replay {
         let mut lines = Lines::new(File::open(path).map_err(fail)?);
         let header = match lines.next(path)? {
             Some(_) => header(path, &lines.line)?,
-            None => return Err(Failure::data(format!("the cassette {} is empty", path.display())).hint(RECORD_ANEW)),
+            None => return Err(Failure::data(format!("the cassette {} is empty", path.display())).hint(RECORD_AGAIN)),
         };
         let (mut by_example, mut by_key) = (HashMap::new(), HashMap::new());
         while let Some(offset) = lines.next(path)? {
@@ -88,10 +88,10 @@ impl Replay {
         }
         let file = self.path.display();
         let message = match own {
-            None => format!("the cassette {file} has no answer for example {id}, trial {trial}; record it anew"),
+            None => format!("the cassette {file} has no answer for example {id}, trial {trial}; record it again"),
             Some(_) => format!(
                 "the cassette {file} has no answer for example {id}, trial {trial}: the request for example {id} is \
-                 not the one recorded: the prompt or the input changed since; record it anew"
+                 not the one recorded: the prompt or the input changed since; record it again"
             ),
         };
         Err(CallError::new(CallErrorKind::Refused, message))
@@ -127,7 +127,7 @@ impl Endpoint for Replay {
     }
 }
 
-const RECORD_ANEW: &str = "record the cassette anew, or restore it";
+const RECORD_AGAIN: &str = "record the cassette again, or restore it";
 
 fn unreadable(path: &Path, error: io::Error) -> Failure {
     let failure = if error.kind() == io::ErrorKind::NotFound {
@@ -139,7 +139,7 @@ fn unreadable(path: &Path, error: io::Error) -> Failure {
 }
 
 fn header(path: &Path, line: &[u8]) -> Result<CassetteHeader, Failure> {
-    let fault = |what: String| Failure::data(format!("{}, line 1: {what}", path.display())).hint(RECORD_ANEW);
+    let fault = |what: String| Failure::data(format!("{}, line 1: {what}", path.display())).hint(RECORD_AGAIN);
     let value: Value = serde_json::from_slice(line).unwrap_or_default();
     match value.get("cassette").and_then(Value::as_str) {
         Some(FORMAT) => serde_json::from_value(value).map_err(|error| fault(format!("the header is wrong: {error}"))),
@@ -193,13 +193,13 @@ impl Lines {
             return Err(self.fault(path, &format!("longer than {} MiB", MAX_LINE / (1024 * 1024))));
         }
         self.hasher.update(&self.line);
-        let begin = self.offset;
+        let start = self.offset;
         self.offset = self.offset.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        Ok(Some(begin))
+        Ok(Some(start))
     }
 
     fn fault(&self, path: &Path, what: &str) -> Failure {
-        Failure::data(format!("{}, line {}: {what}", path.display(), self.number)).hint(RECORD_ANEW)
+        Failure::data(format!("{}, line {}: {what}", path.display(), self.number)).hint(RECORD_AGAIN)
     }
 }
 

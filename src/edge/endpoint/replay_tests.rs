@@ -159,7 +159,7 @@ async fn the_same_request_of_another_example_is_answered_and_a_changed_one_is_no
         let error = replay.call(&changed).await.unwrap_err();
         let told = format!("the request for example {} is not the one recorded", changed.example_id);
         assert_eq!(error.kind, CallErrorKind::Refused);
-        assert!(error.message.contains(&told) && error.message.ends_with("record it anew"), "{}", error.message);
+        assert!(error.message.contains(&told) && error.message.ends_with("record it again"), "{}", error.message);
     }
     assert!(replay.call(&request("a", 2, "eins")).await.is_err(), "another trial is another request");
 }

@@ -1,4 +1,4 @@
-//! One running program that is asked line by line.
+//! One running program that answers line by line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::edge::net::DEFAULT_MAX_BODY;
 
 /// Most characters of a program's own words in an error.
 const MAX_CHARS: usize = 200;
-/// How much of the end of stderr is kept.
+/// How much of the end of stderr is shown.
 const STDERR_TAIL: usize = 4096;
 /// How long a program that closed its stdout may take to end, and its stderr to be read to the end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ impl Program {
         truncate_chars(&redacted.text, MAX_CHARS).into_owned()
     }
 
-    /// Starts a worker, in a process group of its own: at Ctrl-C the terminal interrupts every process of karat's
+    /// Starts a worker, in a separate process group: at Ctrl-C the terminal interrupts every process of karat's
     /// group, and a worker that died of it would pass for one that crashed.
     pub(super) fn start(&self) -> Result<Worker, CallError> {
         let [program, arguments @ ..] = self.command.as_slice() else {
@@ -105,11 +105,11 @@ pub(super) struct Told {
     pub(super) line: Vec<u8>,
     /// From the beginning of the request to the end of the line.
     pub(super) latency: Duration,
-    /// Whether the request was read whole and nothing follows the line; else the worker must not be asked again.
+    /// Whether the request was read whole and nothing follows the line; else the worker must not be used again.
     pub(super) is_in_step: bool,
 }
 
-/// Why a worker said nothing of use. It must not be asked again.
+/// Why a worker said nothing of use. It must not be used again.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Its stdout ended; true where that was in the middle of a line.
@@ -130,7 +130,7 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Whether it still runs and has said nothing unasked, which would pass for the answer to the next request.
+    /// Whether it still runs and has written nothing unprompted, which would pass for the answer to the next request.
     pub(super) async fn is_ready(&mut self) -> bool {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return false;
@@ -141,8 +141,8 @@ impl Worker {
 
     /// Writes one line (its end included) and reads one. The two go on side by side: a program may speak before it has
     /// read all, and would wait for ever where nobody reads.
-    pub(super) async fn ask(&mut self, line: &[u8]) -> Result<Told, Fault> {
-        let begun = Instant::now();
+    pub(super) async fn send(&mut self, line: &[u8]) -> Result<Told, Fault> {
+        let started = Instant::now();
         let stdin = &mut self.stdin;
         let mut write = pin!(async move {
             stdin.write_all(line).await?;
@@ -161,7 +161,7 @@ impl Worker {
             }
         };
         let is_in_step = written == Some(true) && self.stdout.buffer().is_empty();
-        Ok(Told { line: answer, latency: begun.elapsed(), is_in_step })
+        Ok(Told { line: answer, latency: started.elapsed(), is_in_step })
     }
 
     /// How it ended, where it does so within a moment, and the last line of its stderr.

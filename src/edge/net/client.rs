@@ -15,7 +15,7 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// Value of the `User-Agent` header; visible ASCII.
     pub user_agent: String,
-    /// Whether HTTP/2 is spoken without asking first, for plain `http` servers that know it. Over `https` it is
+    /// Whether HTTP/2 is spoken without negotiation, for plain `http` servers that know it. Over `https` it is
     /// negotiated anyway.
     pub http2: bool,
 }

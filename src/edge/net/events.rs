@@ -1,5 +1,5 @@
 //! Server-sent events, as the WHATWG's HTML standard (9.2) defines them, as far as model APIs use them: only the data of
-//! each event is kept, since every API repeats the event's name in it.
+//! each event is used, since every API repeats the event's name in it.
 
 use crate::core::domain::CallErrorKind;
 

@@ -12,7 +12,7 @@ pub(crate) enum Reply {
     Send(Vec<u8>),
     /// These bytes, then a TCP reset.
     Reset(Vec<u8>),
-    /// These bytes, then nothing, with the connection kept open.
+    /// These bytes, then nothing, with the connection left open.
     Stall(Vec<u8>),
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct FaultServer {
 }
 
 impl FaultServer {
-    /// Gives the replies in turn, one a connection, the last one for ever.
+    /// Gives the replies in turn, one per connection, the last one for ever.
     pub(crate) fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,10 +1,10 @@
-//! How many requests are under way at one host, and how fast they follow each other.
+//! How many requests are in flight at one host, and how fast they follow each other.
 //!
-//! The bound on requests under way is adaptive, by additive increase and multiplicative decrease (D.-M. Chiu and
+//! The bound on requests in flight is adaptive, by additive increase and multiplicative decrease (D.-M. Chiu and
 //! R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989), the decrease in proportion
 //! to the complaints (as in M. Alizadeh et al., "Data Center TCP", 2010): each second the bound loses half the share of
 //! answers that said "too much", and gains one for every bound's worth of others. A server that refuses one request in
-//! twenty at random is hardly slowed; one that refuses all is soon asked one thing at a time. The bound begins at the
+//! twenty at random is hardly slowed; one that refuses all soon gets one request at a time. The bound starts at the
 //! most the user allows, since most servers never object.
 
 use std::collections::HashMap;
@@ -23,17 +23,17 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Complaints in a row, without an answer between them, from which the host as a whole is left alone; a quarter of the
 /// bound where that is more, since refusals come back sooner than answers.
 const IN_A_ROW: u32 = 3;
-/// Longest pause of a whole host, whatever it asks for; a request that meets it again gives up by its own policy.
+/// Longest pause of a whole host, whatever it says; a request that meets it again gives up by its own policy.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The limiters of a process, one a host and port, so that two endpoints of a host share one.
+/// The limiters of a process, one per host and port, so that two endpoints of a host share one.
 #[derive(Default)]
 pub struct Limiters {
     hosts: Mutex<HashMap<String, Arc<HostLimiter>>>,
 }
 
 impl Limiters {
-    /// The limiter of the host of `url`; `most` bounds the requests under way where the host is new.
+    /// The limiter of the host of `url`; `most` bounds the requests in flight if the host is new.
     pub fn of(&self, url: &Url, most: usize) -> Arc<HostLimiter> {
         let mut hosts = self.hosts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let host = format!("{}://{}", url.scheme(), host_and_port(url));
@@ -47,13 +47,13 @@ pub struct HostLimiter {
     freed: Notify,
 }
 
-/// A place among the requests under way; dropping it without [`Permit::finish`] only frees the place.
+/// A place among the requests in flight; dropping it without [`Permit::finish`] only frees the place.
 pub struct Permit<'a> {
     limiter: &'a HostLimiter,
 }
 
 impl HostLimiter {
-    /// At most `most` requests under way, and at least one.
+    /// At most `most` requests in flight, and at least one.
     pub fn new(most: usize) -> Self {
         Self { state: Mutex::new(State::new(most)), freed: Notify::new() }
     }
@@ -92,10 +92,10 @@ impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let free = {
             let mut state = self.limiter.state();
-            state.under_way = state.under_way.saturating_sub(1);
-            state.whole_limit().saturating_sub(state.under_way)
+            state.in_flight = state.in_flight.saturating_sub(1);
+            state.whole_limit().saturating_sub(state.in_flight)
         };
-        // Where the bound grew, two may go on for one that came back.
+        // Where the bound grew, two may go for one that came back.
         for _ in 0..free.min(2) {
             self.limiter.freed.notify_one();
         }
@@ -113,7 +113,7 @@ enum Turn {
 struct State {
     most: f64,
     limit: f64,
-    under_way: usize,
+    in_flight: usize,
     resume_at: Option<Instant>,
     /// Since when complaints and answers are counted.
     window: Option<Instant>,
@@ -128,7 +128,7 @@ impl State {
         Self {
             most,
             limit: most,
-            under_way: 0,
+            in_flight: 0,
             resume_at: None,
             window: None,
             complaints: 0.0,
@@ -145,10 +145,10 @@ impl State {
         if let Some(time) = self.resume_at.filter(|time| *time > now) {
             return Turn::At(time);
         }
-        if self.under_way >= self.whole_limit() {
+        if self.in_flight >= self.whole_limit() {
             return Turn::WhenFreed;
         }
-        self.under_way += 1;
+        self.in_flight += 1;
         Turn::Now
     }
 
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_are_under_way_than_allowed_and_everybody_gets_a_turn() {
+    async fn no_more_are_in_flight_than_allowed_and_everybody_gets_a_turn() {
         let limiter = Arc::new(HostLimiter::new(3));
         let (now, most) = (Arc::new(Mutex::new(0_usize)), Arc::new(Mutex::new(0_usize)));
         let tasks: Vec<_> = (0..200)

@@ -14,7 +14,7 @@ use super::redact::{Redactor, host_and_port, shown};
 use super::retry::parse_retry_after;
 use crate::core::domain::{CallError, CallErrorKind};
 
-/// Most bytes of an answer that are read, where the caller has no wish of its own (4 MiB).
+/// Most bytes of an answer that are read, if the caller sets no bound (4 MiB).
 pub const DEFAULT_MAX_BODY: usize = 4 * 1024 * 1024;
 /// Most bytes read of the answer of a failed call, which is only wanted for its message.
 const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -34,7 +34,7 @@ pub struct StatusRules {
     pub retry: Vec<u16>,
 }
 
-/// One server's way of being asked: everything of a request but its body.
+/// How one server is called: everything of a request but its body.
 pub struct Exchange {
     /// Holds the pool of connections.
     pub client: Client,

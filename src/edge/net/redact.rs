@@ -4,7 +4,7 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// Most characters kept of a server's own words.
+/// Most characters shown of a server's message.
 const MAX_CHARS: usize = 200;
 /// What stands in place of a credential.
 const MASK: &str = "***";
@@ -53,7 +53,7 @@ impl Redactor {
     }
 
     /// What a server says went wrong, as one [`Redactor::line`]: of a JSON object `error.message`, else `error`,
-    /// `message` or `detail` where they are text. `None` where there is none of these.
+    /// `message` or `detail` if they are text. `None` if there is none of these.
     pub fn error_message(&self, answer: &Value) -> Option<String> {
         let error = answer.get("error");
         [error.and_then(|error| error.get("message")), error, answer.get("message"), answer.get("detail")]
@@ -67,7 +67,7 @@ impl Redactor {
     /// The message in the body of a failed answer: [`Redactor::error_message`], else the body's own beginning.
     pub(super) fn body_message(&self, body: &[u8]) -> String {
         match serde_json::from_slice::<Value>(body) {
-            // Written anew, so that a credential is not missed for the way its characters were escaped.
+            // Written again, so that a credential is not missed for the way its characters were escaped.
             Ok(answer) => self.error_message(&answer).unwrap_or_else(|| self.line(&answer.to_string())),
             Err(_) => self.line(&String::from_utf8_lossy(body)),
         }

@@ -45,7 +45,7 @@ impl RetryPolicy {
         jittered.zip(builder.build()).map(|(drawn, bound)| drawn.saturating_sub(bound))
     }
 
-    fn is_asked_too_long(&self, error: &CallError) -> bool {
+    fn is_wait_too_long(&self, error: &CallError) -> bool {
         error.retry_after.is_some_and(|wait| wait > self.max_retry_after)
     }
 }
@@ -71,7 +71,7 @@ where
     };
     let result = numbered
         .retry(policy.delays())
-        .when(|error: &CallError| error.kind.is_transient() && !policy.is_asked_too_long(error))
+        .when(|error: &CallError| error.kind.is_transient() && !policy.is_wait_too_long(error))
         // Without the message: what a server says may hold secrets that only the caller knows to mask.
         .notify(|error: &CallError, pause| tracing::debug!(kind = error.kind.name(), ?pause, "trying again"))
         .adjust(|error, pause| pause.map(|pause| pause.saturating_add(error.retry_after.unwrap_or_default())))
@@ -82,7 +82,7 @@ where
 fn finished(policy: &RetryPolicy, mut error: CallError, attempts: u32) -> CallError {
     error.attempts = attempts;
     let was_free_to_retry = error.kind.is_transient() && attempts <= policy.max_retries;
-    if let Some(wait) = error.retry_after.filter(|_| was_free_to_retry && policy.is_asked_too_long(&error)) {
+    if let Some(wait) = error.retry_after.filter(|_| was_free_to_retry && policy.is_wait_too_long(&error)) {
         error.message = format!(
             "{}; not tried again: the server asks to wait {} s, longer than the {} s allowed",
             error.message,

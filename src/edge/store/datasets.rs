@@ -1,4 +1,4 @@
-//! Dataset and suite versions: every one that was run is kept whole.
+//! Dataset and suite versions: every one that was run is stored completely.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -8,7 +8,7 @@ use super::{Store, contents};
 use crate::core::domain::{Example, Failure};
 use crate::core::golden::example_from_canonical;
 
-/// A part of a dataset version that is being kept.
+/// A part of a dataset version that is being stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredPart(ContentHash);
 
@@ -19,7 +19,7 @@ impl StoredPart {
     }
 }
 
-/// The examples of a kept dataset version, a part at a time.
+/// The examples of a stored dataset version, a part at a time.
 pub struct StoredExamples<'a> {
     store: &'a Store,
     parts: std::vec::IntoIter<i64>,
@@ -28,7 +28,7 @@ pub struct StoredExamples<'a> {
 }
 
 impl Store {
-    /// Keeps canonical rows of examples (one a line) as a part of a version whose hash is not known yet.
+    /// Stores canonical rows of examples (one per line) as a part of a version whose hash is not known yet.
     ///
     /// # Errors
     /// A store failure.
@@ -38,7 +38,7 @@ impl Store {
         Ok(part)
     }
 
-    /// Keeps a dataset version made of parts that were kept before.
+    /// Stores a dataset version made of parts that were stored before.
     ///
     /// # Errors
     /// A store failure.
@@ -53,7 +53,7 @@ impl Store {
         self.writer().write(move |connection| write_dataset(connection, &dataset, &version, &parts, &now))
     }
 
-    /// Keeps a suite version: its canonical content.
+    /// Stores a suite version: its canonical content.
     ///
     /// # Errors
     /// A store failure.
@@ -67,11 +67,11 @@ impl Store {
         })
     }
 
-    /// The examples of a kept dataset version, found by name and the beginning of its hash, in the order of the file
+    /// The examples of a stored dataset version, found by name and the start of its hash, in the order of the file
     /// that was first read.
     ///
     /// # Errors
-    /// A store failure; `Ok(None)` where there is no such version.
+    /// A store failure; `Ok(None)` if there is no such version.
     pub fn stored_examples(&self, dataset: &str, version: &str) -> Result<Option<StoredExamples<'_>>, Failure> {
         let connection = self.reader();
         let read = || -> rusqlite::Result<Option<Vec<i64>>> {

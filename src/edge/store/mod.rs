@@ -1,4 +1,4 @@
-//! The database: SQLite in WAL mode, one file a subject.
+//! The database: SQLite in WAL mode, one file per subject.
 //!
 //! Reads go through the connection of the [`Store`]; writes go through one writer thread (`writer`), which groups
 //! what is waiting into one commit and answers only once it is on disk. Several karat processes may share one file.
@@ -90,7 +90,7 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-        // FULL: a commit is on disk before it is reported. Group commit keeps that affordable.
+        // FULL: a commit is on disk before it is reported. Group commit makes that affordable.
         connection.pragma_update(None, "synchronous", "FULL")?;
         // 32 MB of log between checkpoints, and 8 MB of pages: a run writes rows all over its indexes.
         connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
@@ -98,11 +98,11 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())
     };
-    let begun = Instant::now();
+    let started = Instant::now();
     // Who makes a file a WAL database, and who closes it last, locks it whole; SQLite does not wait for that itself.
     while let Err(error) = set_up() {
         let is_busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
-        if !is_busy || begun.elapsed() > BUSY_TIMEOUT {
+        if !is_busy || started.elapsed() > BUSY_TIMEOUT {
             return Err(failure(path, error));
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -122,12 +122,12 @@ fn failure(path: &Path, error: rusqlite::Error) -> Failure {
         ),
         Some(ErrorCode::DatabaseCorrupt) => (
             format!("the database {place} is damaged"),
-            "restore a backup, or move the file away to begin anew; `sqlite3 FILE .recover` may save what is left"
+            "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may save what is left"
                 .to_owned(),
         ),
         Some(ErrorCode::DiskFull) => (
             format!("no space is left for the database {place}"),
-            "free some space and continue with `karat run --resume`; every outcome reported as done is kept".to_owned(),
+            "free some space and continue with `karat run --resume`; every outcome reported as done is stored".to_owned(),
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
             format!("another process held the database {place} for over {} seconds", BUSY_TIMEOUT.as_secs()),

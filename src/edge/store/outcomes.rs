@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Store, Written, contents};
 use crate::core::domain::{
-    CallErrorKind, Failure, Outcome, OutcomeResult, RecordedOutcome, Response, RunId, Score, Usage, parse_timestamp,
+    CallErrorKind, Failure, Outcome, OutcomeResult, RecordedOutcome, RunId, Score, Usage, parse_timestamp,
 };
 
 /// What identifies a run.
@@ -27,11 +27,11 @@ pub struct RunHeader {
     pub endpoint: String,
     /// Endpoint fingerprint.
     pub endpoint_fingerprint: String,
-    /// Name of the prompt, where the suite has several.
+    /// Name of the prompt, if the suite has several.
     pub prompt: Option<String>,
     /// Trials of each example.
     pub repeats: u32,
-    /// Filters and limit as one text; empty where the whole dataset is run.
+    /// Filters and limit as one text; empty if the whole dataset is run.
     pub selection: String,
     /// Outcomes expected: examples × repeats.
     pub total: usize,
@@ -109,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn begin_run(&self, header: RunHeader) -> Result<(), Failure> {
+    pub fn start_run(&self, header: RunHeader) -> Result<(), Failure> {
         self.writer().write(move |connection| {
             let sql = "INSERT INTO runs (run_id, suite, suite_version, dataset, dataset_version, endpoint, \
                        endpoint_fingerprint, total, started_at, prompt, repeats, selection) \
@@ -156,15 +156,15 @@ impl Store {
         self.writer().submit(move |connection| insert_outcome(connection, run_id.as_str(), &outcome, now.as_second()))
     }
 
-    /// A run by the beginning of its id.
+    /// A run by the start of its id.
     ///
     /// # Errors
-    /// A store failure, or a usage failure where several runs begin so; `Ok(None)` where none does.
+    /// A store failure, or a usage failure if several runs start like this; `Ok(None)` if none does.
     pub fn run(&self, id: &str) -> Result<Option<StoredRun>, Failure> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs r WHERE substr(r.run_id, 1, length(?1)) = ?1 LIMIT 2");
         let mut found = self.query_runs(&sql, &[&id])?;
         if found.len() > 1 {
-            return Err(Failure::usage(format!("several runs begin with {id}"))
+            return Err(Failure::usage(format!("several runs start with {id}"))
                 .hint("give more of the id; `karat list` shows them"));
         }
         Ok(found.pop())
@@ -314,73 +314,77 @@ impl Store {
     }
 }
 
-fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome, now: i64) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO outcomes (run_id, example_id, trial, output, error_kind, error_message, attempts, latency_ms, \
-                  prompt_tokens, completion_tokens, model, ttft_ms, cost, cached, answered_at, request_key) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
-                  ON CONFLICT (run_id, example_id, trial) DO UPDATE SET output = excluded.output, \
-                  error_kind = excluded.error_kind, error_message = excluded.error_message, attempts = excluded.attempts, \
-                  latency_ms = excluded.latency_ms, prompt_tokens = excluded.prompt_tokens, \
-                  completion_tokens = excluded.completion_tokens, model = excluded.model, ttft_ms = excluded.ttft_ms, \
-                  cost = excluded.cost, cached = excluded.cached, answered_at = excluded.answered_at, \
-                  request_key = excluded.request_key WHERE outcomes.error_kind IS NOT NULL";
-    let mut insert = connection.prepare_cached(insert)?;
-    let (id, trial) = (&outcome.example_id, outcome.trial);
-    let (text, number) = (None::<String>, None::<i64>);
-    match &outcome.result {
-        OutcomeResult::Failed(error) => {
-            let (kind, message, attempts) = (error.kind.name(), &error.message, error.attempts);
-            insert.execute(params![
-                run_id,
-                id,
-                trial,
-                number,
-                kind,
-                message,
-                attempts,
-                number,
-                number,
-                number,
-                text,
-                number,
-                outcome.cost,
-                false,
-                now,
-                number
-            ])?;
-        }
-        OutcomeResult::Answered { response, scores } => {
-            let output = contents::put(connection, response.output.as_bytes())?;
-            let Response { usage, latency, ttft, attempts, model, cached, .. } = response;
-            let count = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
-            let (latency, ttft) = (milliseconds(*latency), ttft.map(milliseconds));
-            let (prompt, completion) = (count(usage.prompt_tokens), count(usage.completion_tokens));
-            // An answer from the cache is no source of further ones: its age is that of the original.
-            let key = outcome.key.filter(|_| !cached).map(|key| key.0);
-            let row = params![
-                run_id,
-                id,
-                trial,
-                output,
-                text,
-                text,
-                attempts,
-                latency,
-                prompt,
-                completion,
-                model,
-                ttft,
-                outcome.cost,
-                cached,
-                now,
-                key
-            ];
-            if insert.execute(row)? > 0 {
-                insert_scores(connection, run_id, outcome, scores)?;
+const INSERT_OUTCOME: &str = "INSERT INTO outcomes (run_id, example_id, trial, output, error_kind, error_message, \
+     attempts, latency_ms, prompt_tokens, completion_tokens, model, ttft_ms, cost, cached, answered_at, request_key) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     ON CONFLICT (run_id, example_id, trial) DO UPDATE SET output = excluded.output, \
+     error_kind = excluded.error_kind, error_message = excluded.error_message, attempts = excluded.attempts, \
+     latency_ms = excluded.latency_ms, prompt_tokens = excluded.prompt_tokens, \
+     completion_tokens = excluded.completion_tokens, model = excluded.model, ttft_ms = excluded.ttft_ms, \
+     cost = excluded.cost, cached = excluded.cached, answered_at = excluded.answered_at, \
+     request_key = excluded.request_key WHERE outcomes.error_kind IS NOT NULL";
+
+/// The columns of an outcome that an answer has and an error lacks, and the other way round.
+#[derive(Default)]
+struct ResultColumns<'a> {
+    output: Option<i64>,
+    error: Option<(&'static str, &'a str)>,
+    attempts: u32,
+    latency_ms: Option<f64>,
+    ttft_ms: Option<f64>,
+    usage: Usage,
+    model: Option<&'a str>,
+    cached: bool,
+    key: Option<[u8; 16]>,
+}
+
+impl<'a> ResultColumns<'a> {
+    fn of(connection: &Connection, outcome: &'a Outcome) -> rusqlite::Result<Self> {
+        Ok(match &outcome.result {
+            OutcomeResult::Failed(error) => {
+                Self { error: Some((error.kind.name(), &error.message)), attempts: error.attempts, ..Self::default() }
             }
-        }
+            OutcomeResult::Answered { response, .. } => Self {
+                output: Some(contents::put(connection, response.output.as_bytes())?),
+                error: None,
+                attempts: response.attempts,
+                latency_ms: Some(milliseconds(response.latency)),
+                ttft_ms: response.ttft.map(milliseconds),
+                usage: response.usage,
+                model: response.model.as_deref(),
+                cached: response.cached,
+                // A cached answer is no source of further ones: its age is that of the original.
+                key: outcome.key.filter(|_| !response.cached).map(|key| key.0),
+            },
+        })
     }
-    Ok(())
+}
+
+fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome, now: i64) -> rusqlite::Result<()> {
+    let columns = ResultColumns::of(connection, outcome)?;
+    let count = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
+    let changed = connection.prepare_cached(INSERT_OUTCOME)?.execute(params![
+        run_id,
+        outcome.example_id,
+        outcome.trial,
+        columns.output,
+        columns.error.map(|(kind, _)| kind),
+        columns.error.map(|(_, message)| message),
+        columns.attempts,
+        columns.latency_ms,
+        count(columns.usage.prompt_tokens),
+        count(columns.usage.completion_tokens),
+        columns.model,
+        columns.ttft_ms,
+        outcome.cost,
+        columns.cached,
+        now,
+        columns.key
+    ])?;
+    match &outcome.result {
+        OutcomeResult::Answered { scores, .. } if changed > 0 => insert_scores(connection, run_id, outcome, scores),
+        _ => Ok(()),
+    }
 }
 
 fn milliseconds(duration: std::time::Duration) -> f64 {
@@ -443,7 +447,9 @@ fn read_outcomes(
 
 fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
     let tokens = |column| row.get::<_, Option<i64>>(column).map(|n| n.and_then(|n| u64::try_from(n).ok()));
-    let kind = row.get::<_, Option<String>>(2)?.map(|name| error_kind(2, &name)).transpose()?;
+    // A kind that only a later version knows is still an error.
+    let kind = row.get::<_, Option<String>>(2)?;
+    let kind = kind.map(|name| CallErrorKind::from_name(&name).unwrap_or(CallErrorKind::Internal));
     let message: Option<String> = row.get(3)?;
     Ok(RecordedOutcome {
         example_id: row.get(0)?,
@@ -459,11 +465,6 @@ fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
         model: row.get(7)?,
         scores: BTreeMap::new(),
     })
-}
-
-fn error_kind(column: usize, name: &str) -> rusqlite::Result<CallErrorKind> {
-    let unknown = || contents::damaged(column, format!("\"{name}\" is not a kind of error"));
-    CallErrorKind::from_name(name).ok_or_else(unknown)
 }
 
 struct ScoreRow {

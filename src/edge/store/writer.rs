@@ -23,8 +23,8 @@ type Job = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
 type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 
-/// How long a job that nobody blocks on may wait for company: a commit costs a flush to disk, however much is in it.
-const COMPANY: Duration = Duration::from_millis(8);
+/// How long a job that nobody blocks on may wait for others: a commit costs a flush to disk, however much is in it.
+const GATHER_FOR: Duration = Duration::from_millis(8);
 
 struct Entry {
     job: Job,
@@ -40,14 +40,14 @@ impl Written {
     /// Waits for the commit.
     ///
     /// # Errors
-    /// The store failure, where the write was not kept.
+    /// The store failure, if the write was not stored.
     pub async fn wait(self) -> Result<(), Failure> {
         self.0.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
 
 fn stopped() -> Failure {
-    Failure::store("the database writer stopped before the write was kept")
+    Failure::store("the database writer stopped before the write was stored")
 }
 
 /// Sends jobs to the writer thread.
@@ -64,10 +64,10 @@ impl Writer {
         Self { jobs: Some(jobs), thread: Mutex::new(thread.ok()) }
     }
 
-    /// Hands a job over. The job's changes are kept whole or not at all, and never undo another job's.
+    /// Hands a job over. The job's changes are stored completely or not at all, and never undo another job's.
     pub fn submit(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Written {
         let (send, answer) = oneshot::channel();
-        // Whoever asked may have gone; the write is kept all the same.
+        // The caller may have gone; the write is stored all the same.
         self.send(Box::new(job), Box::new(move |result| drop(send.send(result))), false);
         Written(answer)
     }
@@ -75,7 +75,7 @@ impl Writer {
     /// Hands a job over and blocks this thread until its commit.
     ///
     /// # Errors
-    /// The store failure, where the write was not kept.
+    /// The store failure, if the write was not stored.
     pub fn write(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Result<(), Failure> {
         let (send, answer) = std::sync::mpsc::channel();
         self.send(Box::new(job), Box::new(move |result| drop(send.send(result))), true);
@@ -108,7 +108,7 @@ fn run(mut connection: Connection, path: &std::path::Path, waiting: &Receiver<En
 
 /// The first job with those that come within its time, until one is urgent.
 fn gather(first: Entry, waiting: &Receiver<Entry>) -> Vec<Entry> {
-    let until = Instant::now() + COMPANY;
+    let until = Instant::now() + GATHER_FOR;
     let mut urgent = first.urgent;
     let mut group = vec![first];
     while group.len() < GROUP {
@@ -130,7 +130,7 @@ fn commit_group(connection: &mut Connection, path: &std::path::Path, group: Vec<
     let committed = (|| {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in jobs {
-            // A savepoint a job: one that fails takes back its own changes alone.
+            // A savepoint per job: one that fails takes back its own changes alone.
             let savepoint = transaction.savepoint()?;
             let result = job(&savepoint);
             if result.is_ok() {

@@ -1,4 +1,4 @@
-//! Writes what a run came to as a cassette, from what is kept of it: a run that was broken off and resumed records the
+//! Writes a finished run as a cassette, from what is stored of it: a run that was interrupted and resumed records the
 //! same as one that was not.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::edge::endpoint::{CassetteEntry, CassetteHeader, CassetteWriter};
 use crate::edge::store::{RunHeader, Store};
 use crate::flow::stored_dataset::{Selection, selected};
 
-/// Writes the cassette of a finished run, an entry an outcome, in the order of the dataset.
+/// Writes the cassette of a finished run, one entry per outcome, in the order of the dataset.
 ///
 /// # Errors
 /// A store failure; a failure naming the file.
@@ -24,7 +24,7 @@ pub(super) fn write_cassette(store: &Store, run_id: &RunId, renderer: &Renderer,
     for example in selected(store, &header.dataset, &header.dataset_version, &selection)? {
         let example = example?;
         for outcome in store.outcomes_of(&header.run_id, &example.id)? {
-            // An example whose prompt cannot be rendered was never asked: replaying it fails the same way.
+            // Nothing is sent if the prompt of an example cannot be rendered: replaying it fails the same way.
             let Ok(request) = renderer.request(&example, outcome.trial) else { continue };
             let request = Request { messages: renderer.masked(&request.messages), ..request };
             let result = result_of(outcome);
@@ -47,7 +47,7 @@ fn head(header: &RunHeader) -> CassetteHeader {
     }
 }
 
-/// What the endpoint gave, as far as it is kept.
+/// The endpoint's answer, as far as it is stored.
 fn result_of(outcome: RecordedOutcome) -> Result<Response, CallError> {
     let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
     match outcome.error {

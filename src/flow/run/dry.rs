@@ -1,4 +1,4 @@
-//! A run without asking: everything is rendered and priced, nothing is sent or kept but the dataset.
+//! A dry run: everything is rendered and priced, nothing is sent, and only the dataset is stored.
 
 use jiff::Timestamp;
 
@@ -12,7 +12,7 @@ use crate::edge::store::Store;
 use crate::flow::stored_dataset::Selection;
 use crate::flow::{Events, Workspace};
 
-/// What a run of the suite would ask, and about what it would cost. Credentials must be there, as for the run itself.
+/// What a run of the suite would send, and about what it would cost. Credentials must be there, as for the run itself.
 ///
 /// # Errors
 /// As those of a run before its first request.
@@ -23,21 +23,21 @@ pub fn dry_run(
     now: Timestamp,
     events: Events<'_>,
 ) -> Result<Vec<PlanCell>, Failure> {
-    let ready = PreparedSuite::new(workspace, suite, options, now, events)?;
+    let prepared = PreparedSuite::new(workspace, suite, options, now, events)?;
     let selection = Selection { filters: options.filters.clone(), limit: options.limit };
-    let targets = ready.targets().map(|(asked, prompt)| {
-        let renderer = Renderer::new(suite, prompt, &ready.set, &workspace.secrets)?;
+    let targets = prepared.targets().map(|(endpoint, prompt)| {
+        let renderer = Renderer::new(suite, prompt, &prepared.set, &workspace.secrets)?;
         let mut count = Count::default();
-        let since = cache_since(&workspace.store, cache_ttl(workspace, options), asked, None)?;
-        for example in ready.set.selected(&workspace.store, &selection)? {
+        let since = cache_since(&workspace.store, cache_ttl(workspace, options), endpoint, None)?;
+        for example in prepared.set.selected(&workspace.store, &selection)? {
             let example = example?;
-            for trial in 0..ready.repeats {
-                count.take(&workspace.store, &renderer, &example, trial, asked, since)?;
+            for trial in 0..prepared.repeats {
+                count.take(&workspace.store, &renderer, &example, trial, endpoint, since)?;
             }
         }
-        let last = workspace.store.latest_run(&suite.name, asked.endpoint.name(), prompt.name.as_deref())?;
+        let last = workspace.store.latest_run(&suite.name, endpoint.endpoint.name(), prompt.name.as_deref())?;
         let mean = last.map(|run| workspace.store.mean_answer_tokens(&run.header.run_id)).transpose()?.flatten();
-        Ok(count.target(suite, prompt, asked, mean))
+        Ok(count.target(suite, prompt, endpoint, mean))
     });
     targets.collect()
 }
@@ -59,7 +59,7 @@ impl Count {
         renderer: &Renderer,
         example: &Example,
         trial: u32,
-        asked: &ReadyEndpoint,
+        endpoint: &ReadyEndpoint,
         since: Option<Timestamp>,
     ) -> Result<(), Failure> {
         let request = match renderer.request(example, trial) {
@@ -70,7 +70,7 @@ impl Count {
                 return Ok(());
             }
         };
-        let key = request.key.at(asked.endpoint.fingerprint());
+        let key = request.key.at(endpoint.endpoint.fingerprint());
         if since.map(|since| store.cached_answer(key, since, None)).transpose()?.flatten().is_some() {
             self.cached += 1;
             return Ok(());
@@ -82,15 +82,15 @@ impl Count {
     }
 
     /// `mean` is that of the tokens of an answer in the last run.
-    fn target(self, suite: &Suite, prompt: &NamedPrompt, asked: &ReadyEndpoint, mean: Option<f64>) -> PlanCell {
-        let each = mean.or(asked.answer_limit.map(|limit| limit as f64));
+    fn target(self, suite: &Suite, prompt: &NamedPrompt, endpoint: &ReadyEndpoint, mean: Option<f64>) -> PlanCell {
+        let each = mean.or(endpoint.answer_limit.map(|limit| limit as f64));
         let answer_tokens = each.map(|each| (each * self.requests as f64).round() as u64);
         let cost =
-            asked.price.map(|price| price.of_calls(self.requests, self.prompt_tokens, answer_tokens.unwrap_or(0)));
+            endpoint.price.map(|price| price.of_calls(self.requests, self.prompt_tokens, answer_tokens.unwrap_or(0)));
         PlanCell {
             suite: suite.name.clone(),
             prompt: prompt.name.clone(),
-            endpoint: asked.endpoint.name().to_owned(),
+            endpoint: endpoint.endpoint.name().to_owned(),
             requests: self.requests,
             cached: self.cached,
             prompt_tokens: self.prompt_tokens,

@@ -1,4 +1,4 @@
-//! Endpoints by name, ready to be asked.
+//! Endpoints by name, ready to be called.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -31,7 +31,7 @@ pub(super) struct ReadyEndpoint {
     pub endpoint: Arc<dyn Endpoint>,
     pub price: Option<Price>,
     pub eol: Option<Date>,
-    /// Whether asking it costs money, as far as karat knows.
+    /// Whether calls cost money, as far as karat knows.
     pub costs: bool,
     /// The most tokens an answer may have, where its params say so.
     pub answer_limit: Option<u64>,
@@ -77,7 +77,7 @@ pub(super) fn definition(workspace: &Workspace, name: &str, suite: &Suite) -> Re
             None if known.is_empty() => "none is defined".to_owned(),
             None => format!("defined are {}", known.join(", ")),
         };
-        Failure::data(format!("there is no endpoint \"{name}\" in karat.yaml (asked for by the suite {})", suite.name))
+        Failure::data(format!("there is no endpoint \"{name}\" in karat.yaml (named by the suite {})", suite.name))
             .hint(format!("{hint}; an id such as openai:chat:MODEL or anthropic/MODEL needs no definition"))
     })
 }
@@ -230,7 +230,7 @@ fn memory(workspace: &Workspace, dataset: &Dataset) -> Result<BaselineMemory, Fa
     Ok(BaselineMemory { version: dataset.version.clone(), examples, vectors })
 }
 
-/// What is to be said of the day a model is switched off, where it is near or past.
+/// The warning about the day a model is switched off, if it is near or past.
 pub fn eol_warning(name: &str, eol: Option<Date>, now: Timestamp) -> Option<String> {
     let eol = eol?;
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();

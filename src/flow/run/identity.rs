@@ -116,7 +116,7 @@ fn earlier(store: &Store, target: &RunTarget<'_>) -> Result<Option<StoredRun>, F
     }
 }
 
-/// A run by the beginning of its id.
+/// A run by the start of its id.
 pub(super) fn run_by_id(store: &Store, id: &str) -> Result<StoredRun, Failure> {
     let missing = || Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs");
     store.run(id)?.ok_or_else(missing)
@@ -168,8 +168,8 @@ fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<RunId, 
 /// Refuses to resume if anything that decides the outcomes changed, and says what.
 fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Result<(), Failure> {
     let old = &run.header;
-    let asked_for = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
-    let other_selection = asked_for != Selection::default() && asked_for != Selection::of_run(old)?;
+    let wanted = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
+    let other_selection = wanted != Selection::default() && wanted != Selection::of_run(old)?;
     let changed = [
         ("suite", old.suite_version != target.suite.version),
         ("dataset", old.dataset_version != target.set.version),

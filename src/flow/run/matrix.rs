@@ -103,9 +103,32 @@ pub(super) async fn run_matrix(
             limits.budget.add_spent(run.counts.cost.unwrap_or(0.0));
         }
     }
+    let results = run_lanes(workspace, runs, options, limits, events).await;
+    if tells {
+        events(Event::SuiteFinished);
+    }
+    let mut results = results?;
+    results.sort_by_key(|lane| lane.runs.first().map(|(index, _)| *index));
+    let stopped = results.iter_mut().find_map(|lane| lane.stopped.take());
+    // What was spent is known only now.
+    let stopped = stopped.map(|stopped| match stopped {
+        Stopped::Cost { .. } => limits.budget.stopped().unwrap_or(stopped),
+        other => other,
+    });
+    let mut runs: Vec<(usize, MatrixRun)> = results.into_iter().flat_map(|lane| lane.runs).collect();
+    runs.sort_by_key(|(index, _)| *index);
+    Ok(MatrixResult { runs: runs.into_iter().map(|(_, run)| run).collect(), stopped })
+}
+
+/// Runs all lanes at once and hands their events on. If one fails, the others are dropped, which stops them.
+async fn run_lanes(
+    workspace: &Workspace,
+    runs: Vec<MatrixRun>,
+    options: &RunOptions,
+    limits: &Limits,
+    events: Events<'_>,
+) -> Result<Vec<LaneResult>, Failure> {
     let (send, mut received) = mpsc::channel(EVENTS);
-    let mut results: Vec<Option<MatrixRun>> = runs.iter().map(|_| None).collect();
-    let mut stops: Vec<(usize, Stopped)> = Vec::new();
     let mut lanes = JoinSet::new();
     for runs in lanes_of(runs) {
         let (store, limits, events) = (Arc::clone(&workspace.store), limits.clone(), send.clone());
@@ -113,35 +136,18 @@ pub(super) async fn run_matrix(
         lanes.spawn(lane.run(runs));
     }
     drop(send);
+    let mut results = Vec::new();
     loop {
-        let ended = tokio::select! {
+        tokio::select! {
             biased;
-            Some(event) = received.recv() => {
-                events(event);
-                continue;
+            Some(event) = received.recv() => events(event),
+            Some(ended) = lanes.join_next() => {
+                let bug = |error| Failure::new(FailureKind::Other, "a run ended in a bug of karat").caused_by(error);
+                results.push(ended.map_err(bug)??);
             }
-            Some(ended) = lanes.join_next() => ended,
-            else => break,
-        };
-        let ended = ended
-            .map_err(|error| Failure::new(FailureKind::Other, "a run ended in a bug of karat").caused_by(error))
-            .and_then(|result| result);
-        // Dropped, the other lanes stop.
-        let LaneResult { runs, stopped } = ended.inspect_err(|_| events(Event::SuiteFinished))?;
-        stops.extend(runs.first().map(|(index, _)| *index).zip(stopped));
-        runs.into_iter().for_each(|(index, run)| results[index] = Some(run));
+            else => return Ok(results),
+        }
     }
-    if tells {
-        events(Event::SuiteFinished);
-    }
-    stops.sort_by_key(|(index, _)| *index);
-    let stopped = stops.into_iter().next().map(|(_, stopped)| stopped);
-    // What was spent is known only now.
-    let stopped = stopped.map(|stopped| match stopped {
-        Stopped::Cost { .. } => limits.budget.stopped().unwrap_or(stopped),
-        other => other,
-    });
-    Ok(MatrixResult { runs: results.into_iter().flatten().collect(), stopped })
 }
 
 /// The runs that follow each other, with their places in the suite: those of one endpoint.
@@ -197,7 +203,7 @@ impl Lane {
     async fn execute(&self, run: &MatrixRun) -> Result<Option<Stopped>, Failure> {
         let header = &run.planned.header;
         if run.planned.state == RunState::New {
-            self.store.begin_run(header.clone())?;
+            self.store.start_run(header.clone())?;
         }
         let plan = RunPlan {
             run: Arc::clone(&run.info),

@@ -1,5 +1,5 @@
-//! Runs a suite: every prompt on every endpoint, every example as often as asked for. Outcomes are kept as they come, an
-//! error is never a wrong answer, and whatever breaks a run off, the rest can be asked for later.
+//! Runs a suite: every prompt on every endpoint, every example as often as the suite says. Outcomes are stored as they
+//! come, an error is never a wrong answer, and a run that was interrupted can be resumed.
 
 mod budget;
 mod cassette;
@@ -40,23 +40,23 @@ use crate::edge::store::Store;
 /// How a run is done.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Endpoints asked; the suite's where empty.
+    /// Endpoints called; the suite's if empty.
     pub endpoints: Vec<String>,
-    /// Prompts run, by name; all where empty.
+    /// Prompts run, by name; all if empty.
     pub prompts: Vec<String>,
-    /// Requests under way at once.
+    /// Maximum concurrent requests per host.
     pub concurrency: usize,
-    /// Continue runs instead of beginning anew: the one with this id, or the latest of each endpoint and prompt.
+    /// Resume runs instead of starting new ones: the one with this id, or the latest of each endpoint and prompt.
     pub resume: Option<Resume>,
-    /// Ask again for what ended in an error.
+    /// Run again what ended in an error.
     pub retry_errors: bool,
     /// Only the first so many examples.
     pub limit: Option<usize>,
     /// Only examples with this tag, or with this metadata value.
     pub filters: Vec<(String, String)>,
-    /// How often each example is asked; the suite's number where `None`.
+    /// Trials of each example; the suite's number if `None`.
     pub repeats: Option<u32>,
-    /// Whether answers of earlier runs may serve.
+    /// Whether cached answers of earlier runs are used.
     pub cache: bool,
     /// The most all of it may cost, in the currency of the endpoints' prices.
     pub max_cost: Option<f64>,
@@ -64,7 +64,7 @@ pub struct RunOptions {
     pub max_time: Option<Duration>,
     /// Where to write a cassette of the run.
     pub record: Option<PathBuf>,
-    /// Whether the run's id follows from what is run and when, so that the same run anew gives the same bytes.
+    /// Whether the run's id follows from what is run and when, so that the same run again gives the same bytes.
     pub fixed_id: bool,
 }
 
@@ -93,14 +93,14 @@ impl Default for RunOptions {
 pub enum Resume {
     /// The latest one of each endpoint and prompt.
     Latest,
-    /// The one whose id begins so.
+    /// The one whose id starts like this.
     Run(String),
 }
 
-/// Why a run ended before everything was asked.
+/// Why a run ended early.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stopped {
-    /// Somebody asked for it.
+    /// The user stopped it.
     Interrupted,
     /// Another request might have cost more than allowed.
     Cost {
@@ -133,7 +133,7 @@ impl Stopped {
 ///
 /// # Errors
 /// A data failure for a suite, dataset or endpoint that cannot be used, before anything of the suite is sent; a store
-/// failure when outcomes can no longer be kept.
+/// failure if outcomes can no longer be stored.
 pub async fn run_suites(
     workspace: &Workspace,
     suites: &[Suite],
@@ -206,7 +206,7 @@ impl<'a> PreparedSuite<'a> {
         let needed = suite.scorers.iter().map(|scorer| scorer.reduce.trials()).max().unwrap_or(1);
         if needed > repeats && options.resume.is_none() {
             return Err(Failure::data(format!(
-                "a scorer of the suite {} needs {needed} repeats, but each example is asked {repeats} times",
+                "a scorer of the suite {} needs {needed} repeats, but each example has {repeats} trials",
                 suite.name
             ))
             .hint(format!("set \"repeat: {needed}\" in the suite or pass --repeat {needed}")));
@@ -217,11 +217,11 @@ impl<'a> PreparedSuite<'a> {
         let limiters = Limiters::default();
         let mut endpoints = Vec::new();
         for name in endpoint_names(&workspace.store, suite, options)? {
-            let asked = prepare(workspace, &name, suite, &limiters, options.concurrency)?;
-            if let Some(warning) = eol_warning(&name, asked.eol, now) {
+            let endpoint = prepare(workspace, &name, suite, &limiters, options.concurrency)?;
+            if let Some(warning) = eol_warning(&name, endpoint.eol, now) {
                 events(Event::Warning(warning));
             }
-            endpoints.push(asked);
+            endpoints.push(endpoint);
         }
         refuse_options(options, &endpoints, prompts.len())?;
         workspace.store.save_suite(&suite.name, &suite.version, suite_content(suite), now)?;
@@ -234,7 +234,7 @@ impl<'a> PreparedSuite<'a> {
     }
 }
 
-/// Refuses options that these endpoints cannot keep.
+/// Refuses options that these endpoints cannot honor.
 fn refuse_options(options: &RunOptions, endpoints: &[ReadyEndpoint], prompts: usize) -> Result<(), Failure> {
     if let Some(path) = &options.record {
         if endpoints.len() * prompts > 1 {
@@ -244,13 +244,13 @@ fn refuse_options(options: &RunOptions, endpoints: &[ReadyEndpoint], prompts: us
         // Found out now, or the whole run would be paid for before.
         AtomicFile::create(path)?;
     }
-    let unpriced = endpoints.iter().find(|asked| asked.costs && asked.price.is_none());
+    let unpriced = endpoints.iter().find(|endpoint| endpoint.costs && endpoint.price.is_none());
     match unpriced.filter(|_| options.max_cost.is_some()) {
         None => Ok(()),
-        Some(asked) => {
-            let name = asked.endpoint.name();
-            let example = "{input: 0.15, output: 0.6} for a million tokens";
-            Err(Failure::data(format!("--max-cost cannot be kept: the endpoint {name} has no price"))
+        Some(endpoint) => {
+            let name = endpoint.endpoint.name();
+            let example = "{input: 0.15, output: 0.6} per million tokens";
+            Err(Failure::data(format!("--max-cost cannot be honored: the endpoint {name} has no price"))
                 .hint(format!("set endpoints.{name}.price in karat.yaml, such as {example}")))
         }
     }
@@ -293,7 +293,7 @@ fn cache_since(
     Ok(store.was_called_before(endpoint.endpoint.fingerprint(), run_id)?.then_some(since))
 }
 
-/// The view of a run as it is kept. The suite must be that of the run.
+/// The view of a run as it is stored. The suite must be that of the run.
 ///
 /// # Errors
 /// A store failure.
@@ -331,7 +331,7 @@ pub fn stored_view(store: &Store, suite: &Suite, run_id: &RunId) -> Result<RunVi
     Ok(tally.finish(identity, &examples, notes))
 }
 
-/// What changed of the model behind an endpoint, within the run and since the last one.
+/// Changes of the model behind an endpoint, within the run and since the last one.
 fn model_notes(store: &Store, run_id: &RunId, models: Vec<String>) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
     if models.len() > 1 {

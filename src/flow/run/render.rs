@@ -22,7 +22,7 @@ pub(super) struct Renderer {
 
 impl Renderer {
     /// Compiles prompt and scorers, with the references of the suite's variables resolved. Secrets of endpoints are
-    /// masked where the endpoints were made before.
+    /// masked if the endpoints were prepared before.
     ///
     /// # Errors
     /// A data failure naming the suite, for a template, a scorer or a reference that cannot be used.
