@@ -235,9 +235,12 @@ async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::Api
         )
         .hinting("check the key, and that it is for this server"),
         500.. => check(CheckArea::Endpoint, name, CheckState::Failure, format!("{answer} with HTTP {status}")),
-        429 => {
-            check(CheckArea::Endpoint, name, CheckState::Warning, format!("{answer}, and says it gets too many requests"))
-        }
+        429 => check(
+            CheckArea::Endpoint,
+            name,
+            CheckState::Warning,
+            format!("{answer}, and says it gets too many requests"),
+        ),
         200..=299 => check(CheckArea::Endpoint, name, CheckState::Ok, answer),
         // Not every server lists its models; that it answers is what counts.
         _ => {
