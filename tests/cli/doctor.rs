@@ -72,7 +72,7 @@ fn what_will_not_work_is_a_failure_with_its_fix_and_exit_code_3() {
     assert_state(&done, "endpoint lost", "failure", "none.jsonl");
     let table = folder.karat(&["doctor", "--offline"]).expect(3);
     assert!(table.stdout.contains("hint: did you mean \"model\"?"), "{table}");
-    assert_state(&doctor(&folder, &["--offline"]), "endpoint silent", "ok", "not asked");
+    assert_state(&doctor(&folder, &["--offline"]), "endpoint silent", "ok", "not called");
 
     folder.write("karat.yaml", "nonsense: 1\n");
     let done = doctor(&folder, &[]).expect(3);

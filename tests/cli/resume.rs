@@ -132,13 +132,7 @@ fn a_run_is_not_resumed_over_a_changed_dataset_suite_or_selection() {
     folder.write("datasets/quiz/examples.jsonl", &questions(EXAMPLES));
     folder.write("suites/quiz.yaml", "dataset: quiz\nendpoints: [model]\nscorers: [{type: contains}]\n");
     refused(&["cannot be resumed", "suite scorers: - ", "suite scorers: + ", "contains", "hint: "]);
-    folder.write(
-        "suites/quiz.yaml",
-        &crate::workspace::suite(
-            "quiz",
-            "prompt: {messages: [{role: system, content: Answer.}, {role: user, content: \"{{ input }}\"}]}\n",
-        ),
-    );
+    folder.write("suites/quiz.yaml", &crate::workspace::suite("quiz", "prompt: {text: \"Say: {{ input }}\"}\n"));
     refused(&["suite prompt: - ", "suite prompt: + ", "Say: {{ input }}"]);
     folder.write("suites/quiz.yaml", &crate::workspace::suite("quiz", ""));
     folder.karat(&["run", "quiz", "--resume", "--limit", "60"]).expect(3).tells(&["cannot be resumed", "--limit"]);
