@@ -477,11 +477,12 @@ mod tests {
 
     #[test]
     fn the_examples_that_would_decide_are_those_of_the_interval_that_was_evaluated() {
-        let scores = |counts: &[(f64, usize)]| -> Vec<f64> {
+        type Counts<'a> = &'a [(f64, usize)];
+        let scores = |counts: Counts<'_>| -> Vec<f64> {
             counts.iter().flat_map(|(value, count)| vec![*value; *count]).collect()
         };
         let repeated = [(0.5, 11), (0.75, 1)];
-        let cases: [(&str, &[(f64, usize)], f64, Needed); 9] = [
+        let cases: [(&str, Counts<'_>, f64, Needed); 9] = [
             ("four repeats: mean 0.521, 0.475–0.567 by Student's t", &repeated, 0.5, Needed::About(49)),
             ("the same from below", &[(0.5, 11), (0.25, 1)], 0.5, Needed::About(49)),
             ("right and wrong: Wilson", &[(1.0, 88), (0.0, 12)], 0.9, Needed::About(865)),

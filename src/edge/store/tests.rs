@@ -95,7 +95,8 @@ async fn damaged_contents_are_an_error_that_names_the_database() {
 
 #[tokio::test]
 async fn a_time_that_karat_cannot_have_written_is_damage() {
-    let damages: [(&str, fn(&Store) -> Option<Failure>); 2] = [
+    type Read = fn(&Store) -> Option<Failure>;
+    let damages: [(&str, Read); 2] = [
         ("UPDATE runs SET started_at = 'yesterday'", |store| store.run("run-1").err()),
         ("UPDATE runs SET finished_at = '2026-13-01'", |store| store.recent_runs(1).err()),
     ];
