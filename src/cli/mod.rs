@@ -124,6 +124,9 @@ impl Context {
 
     fn workspace(&self) -> Result<Workspace, Failure> {
         let workspace = Workspace::open(&self.root()?)?;
+        for note in workspace.store.notes() {
+            self.output.say(&format!("note: {note}"));
+        }
         if let Some(warning) = workspace.warning() {
             self.output.say(&format!("warning: {}", for_terminal(&warning)));
         }

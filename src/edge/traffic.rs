@@ -8,7 +8,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::core::domain::{Failure, TrafficRecord, canonical_json, content_hash, input_text, parse_timestamp, short};
+use crate::core::domain::{Failure, TrafficRecord, canonical_json, input_text, parse_timestamp};
+use crate::core::privacy::UserKey;
 use crate::core::privacy::redact::{RedactionCounts, Redactor};
 use crate::core::tabular::{Format, rows};
 
@@ -101,6 +102,7 @@ pub struct TrafficReader {
     map: FieldMap,
     defaults: RowDefaults,
     redactor: Redactor,
+    key: UserKey,
     /// How often a row without an id was seen, by its hash: the second of two equal rows is another request.
     seen: HashMap<String, u32>,
     /// What was redacted.
@@ -126,14 +128,14 @@ pub fn open(path: &Path) -> Result<(BufReader<File>, Format), Failure> {
 }
 
 impl TrafficReader {
-    /// A reader with a field map.
+    /// A reader with a field map, and the key that hides who users are.
     ///
     /// # Errors
     /// A failure where the redactor cannot be made; nothing is ever read without it.
-    pub fn new(map: FieldMap, defaults: RowDefaults) -> Result<Self, Failure> {
+    pub fn new(map: FieldMap, defaults: RowDefaults, key: UserKey) -> Result<Self, Failure> {
         let redactor =
             Redactor::new().map_err(|error| Failure::other("personal data could not be redacted").caused_by(error))?;
-        Ok(Self { map, defaults, redactor, seen: HashMap::new(), redactions: RedactionCounts::default() })
+        Ok(Self { map, defaults, redactor, key, seen: HashMap::new(), redactions: RedactionCounts::default() })
     }
 
     /// Reads every row of `path` and hands it over.
@@ -160,24 +162,19 @@ impl TrafficReader {
     fn record(&mut self, row: &Map<String, Value>) -> Result<TrafficRecord, String> {
         let input =
             self.map.find(row, "input").ok_or_else(|| format!("no input; looked for {}", self.map.name("input")))?;
-        let structure = (input.is_object() || input.is_array()).then(|| input.clone());
-        let input = input_text(input);
-        let output = self.map.find(row, "output").map(plain_text);
+        let output = self.map.find(row, "output");
         let at = self.time(row)?;
         let sample_rate = self.probability(row)?;
-        // People are told apart by a hash: who they are is nobody's business here.
-        let group = self
-            .map
-            .find(row, "user")
-            .map(|user| short(&content_hash("karat-user", plain_text(user).as_bytes()), 16).to_owned());
+        // People are told apart by a pseudonym: who they are is nobody's business here.
+        let group = self.map.find(row, "user").map(|user| self.key.user(&plain_text(user)));
         let record_id = match self.map.find(row, "id") {
-            Some(id) => self.public_id(plain_text(id)),
+            Some(id) => self.public_id(id),
             None => self.row_id(row),
         };
-        let input = self.redact(&input);
-        let structure = structure.map(|value| canonical_json(&self.redact_value(value)));
-        let output = output.map(|output| self.redact(&output));
-        Ok(TrafficRecord { record_id, at, input, structure, output, group, sample_rate })
+        let input = redact(&self.redactor, &mut self.redactions, input);
+        let output = output.map(|output| plain_text(&redact(&self.redactor, &mut self.redactions, output)));
+        let structure = (input.is_object() || input.is_array()).then(|| canonical_json(&input));
+        Ok(TrafficRecord { record_id, at, input: input_text(&input), structure, output, group, sample_rate })
     }
 
     fn time(&self, row: &Map<String, Value>) -> Result<Timestamp, String> {
@@ -201,46 +198,25 @@ impl TrafficReader {
             .ok_or_else(|| "the sample rate must lie above 0 and up to 1".to_owned())
     }
 
-    /// An id that holds personal data is replaced by its hash, which still tells records apart.
-    fn public_id(&self, id: String) -> String {
-        if self.redactor.redact(&id).text == id {
-            id
-        } else {
-            short(&content_hash("karat-record", id.as_bytes()), 16).to_owned()
-        }
+    /// An id that holds personal data is replaced by a pseudonym, which still tells records apart.
+    fn public_id(&self, id: &Value) -> String {
+        let text = plain_text(id);
+        if self.redactor.redact_json(id).1.is_empty() { text } else { self.key.record(&text) }
     }
 
     fn row_id(&mut self, row: &Map<String, Value>) -> String {
-        let hash = content_hash("karat-record", canonical_json(&Value::Object(row.clone())).as_bytes());
-        let base = short(&hash, 16).to_owned();
+        let base = self.key.record(&canonical_json(&Value::Object(row.clone())));
         let seen = self.seen.entry(base.clone()).or_insert(0);
         *seen += 1;
         if *seen == 1 { base } else { format!("{base}-{seen}") }
     }
+}
 
-    fn redact(&mut self, text: &str) -> String {
-        let redacted = self.redactor.redact(text);
-        self.redactions.merge(&redacted.counts);
-        redacted.text.into_owned()
-    }
-
-    /// Every text, number and key of a structured input, redacted; counted only in [`Self::redact`], as its text was.
-    fn redact_value(&self, value: Value) -> Value {
-        let redact = |text: &str| self.redactor.redact(text).text.into_owned();
-        match value {
-            Value::String(text) => Value::String(redact(&text)),
-            Value::Number(number) => {
-                let text = number.to_string();
-                let redacted = redact(&text);
-                if redacted == text { Value::Number(number) } else { Value::String(redacted) }
-            }
-            Value::Array(items) => items.into_iter().map(|item| self.redact_value(item)).collect(),
-            Value::Object(map) => {
-                map.into_iter().map(|(key, value)| (redact(&key), self.redact_value(value))).collect()
-            }
-            other => other,
-        }
-    }
+/// The one way of every field into a record: text and structure alike, by its keys and by its content, and counted.
+fn redact(redactor: &Redactor, counts: &mut RedactionCounts, value: &Value) -> Value {
+    let (redacted, found) = redactor.redact_json(value);
+    counts.merge(&found);
+    redacted
 }
 
 fn plain_text(value: &Value) -> String {
@@ -259,7 +235,8 @@ mod tests {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         let map = FieldMap::new(pairs.iter().copied()).unwrap();
-        let mut reader = TrafficReader::new(map, RowDefaults { at: None, sample_rate: 1.0 }).unwrap();
+        let mut reader =
+            TrafficReader::new(map, RowDefaults { at: None, sample_rate: 1.0 }, UserKey::new([1; 32])).unwrap();
         let (mut records, mut bad) = (Vec::new(), Vec::new());
         let each = |row| {
             match row {

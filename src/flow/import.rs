@@ -64,9 +64,11 @@ pub fn import(
     let configured_pairs = configured.map.iter().map(|(field, path)| (field.as_str(), path.as_str()));
     let map =
         FieldMap::new(configured_pairs.chain(options.map.iter().map(|(field, path)| (field.as_str(), path.as_str()))))?;
-    let (rows, rejects) = survey(path, map.clone(), defaults, options.max_bad)?;
+    let key = workspace.store.user_key()?;
+    let reader = || TrafficReader::new(map.clone(), defaults, key);
+    let (rows, rejects) = survey(path, reader()?, options.max_bad)?;
     events(Event::Began { what: format!("import of {}", path.display()), total: rows as u64, done: 0 });
-    let mut reader = TrafficReader::new(map, defaults)?;
+    let mut reader = reader()?;
     let mut batch: Vec<TrafficRecord> = Vec::with_capacity(BATCH);
     let (mut new, mut records) = (0, 0);
     let keep = |batch: &mut Vec<TrafficRecord>| -> Result<usize, Failure> {
@@ -94,9 +96,9 @@ pub fn import(
 }
 
 /// The first reading: counts rows and finds the bad ones.
-fn survey(path: &Path, map: FieldMap, defaults: RowDefaults, max_bad: f64) -> Result<(usize, Vec<Reject>), Failure> {
+fn survey(path: &Path, mut reader: TrafficReader, max_bad: f64) -> Result<(usize, Vec<Reject>), Failure> {
     let (mut rows, mut rejects) = (0_usize, Vec::new());
-    TrafficReader::new(map, defaults)?.read(path, |row| {
+    reader.read(path, |row| {
         rows += 1;
         if let TrafficRow::Bad(line, reason) = row {
             rejects.push(Reject { line, reason });

@@ -58,7 +58,7 @@ pub fn migrate(
         |pinned| SpaceName { embedder: pinned.name.clone(), space: pinned.space.clone() },
     );
     let to = name_of(&next);
-    let mut notes = Vec::new();
+    let mut notes = serving.store.notes().to_vec();
     let names = named_or_all(root, &options.datasets)?;
     let decay = DecayOptions { seed: options.seed, ..DecayOptions::default() };
     let (texts, embedded) = embed_all(&next, &names, &decay, events)?;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::runner::Folder;
 use crate::server::nowhere;
-use crate::workspace::workspace;
+use crate::workspace::{AUGUST, EMERGED, decayed, workspace};
 
 /// What must never be kept. The key is made up, and put together here so that no scanner takes it for a real one.
 fn personal() -> [(&'static str, String); 4] {
@@ -115,6 +115,120 @@ fn personal_data_and_keys_never_reach_the_database() {
     assert_unseen(done.stderr.as_bytes(), "stderr");
     let stored = contents(&folder).join("\n");
     assert!(stored.contains("write to [redacted:") && stored.contains("words so that the text"), "{stored}");
+}
+
+/// Personal data and secrets in every kind of field. Each row is a new topic of the traffic, so that decay shows it.
+fn canaries() -> Vec<Value> {
+    let rows = [
+        json!({"text": "mail canary-a@example.org about fjords"}),
+        json!({"input": {"question": "reset please", "password": "hunter2zz", "api_key": "abcdef123zz", "phone": "4155552671"}}),
+        json!({"input": {"question": "deep", "a": [{"b": {"passphrase": "canary-b"}}], "user": {"Phone": {"home": 4155552672_u64}}}}),
+        json!({"input": {"question": "numbers", "password": 271_828_182, "card": 4_111_111_111_111_111_u64, "secrets": ["canary-c", "canary-d"]}}),
+        json!({"input": {"question": "keys", "canary-e@example.org": 1, "nested": {"4111 1111 1111 1129": [true]}}}),
+        json!({"messages": [{"role": "user", "content": "chat", "token": "canary-f"}, {"role": "user", "content": [{"type": "text", "text": "I am canary-g@example.org", "auth_token": "canary-h"}]}]}),
+        json!({"messages": [{"role": "user", "content": "call"}, {"role": "assistant", "tool_calls": [{"function": {"arguments": "{\"secret\": \"canary-i\", \"mobile\": 4155552673}"}}]}]}),
+        json!({"input": "{\"question\": \"text that is JSON\", \"token\": \"canary-j\", \"list\": [{\"cookie\": \"canary-k\"}]}"}),
+        json!({"text": "plain", "output": {"answer": "done", "session_token": "canary-l", "phones": ["4155552674"]}}),
+        json!({"text": "plain", "output": "your password is canary-m5 and {\"api_key\": \"canary-n5\"}"}),
+        json!({"text": "plain", "metadata": {"password": "canary-o", "note": "canary-p@example.org"}, "password": "canary-q"}),
+        json!({"text": "plain", "user": "canary-r@example.org"}),
+        json!({"text": "plain", "user": {"id": "canary-s", "email": "canary-t@example.org"}}),
+        json!({"text": "plain", "id": "canary-u@example.org"}),
+        json!({"text": "plain", "id": {"token": "canary-v"}}),
+    ];
+    let dated = |(number, mut row): (usize, Value)| {
+        row["ts"] = json!(format!("2026-08-{:02}", number + 1));
+        row
+    };
+    rows.into_iter().enumerate().map(dated).collect()
+}
+
+/// Parts of [`canaries`] that must be found nowhere.
+const CANARIES: [&str; 10] = [
+    "canary-",
+    "hunter2zz",
+    "abcdef123zz",
+    "4155552671",
+    "4155552672",
+    "4155552673",
+    "4155552674",
+    "271828182",
+    "4111111111111111",
+    "4111 1111 1111 1129",
+];
+
+#[test]
+fn secrets_in_every_kind_of_field_are_in_no_database_export_or_report() {
+    let folder = decayed(&nowhere(), "");
+    let rows: String = canaries().iter().map(|row| row.to_string() + "\n").collect();
+    folder.write("traffic/canaries.jsonl", &rows);
+    let mut shown = Vec::new();
+    let mut karat = |arguments: &[&str]| {
+        let done = folder.karat(arguments);
+        assert!(matches!(done.code, Some(0 | 100..=103)), "{done}");
+        shown.push((arguments.join(" "), done.stdout.clone() + &done.stderr));
+        done
+    };
+    let files = ["traffic/canaries.jsonl", "traffic/june.jsonl", "traffic/august.jsonl"];
+    let import = [&["traffic", "import", "--source", "site", "--format", "json"], &files[..]].concat();
+    let redacted = karat(&import).json()["files"][0]["redacted"].clone();
+    assert_eq!(
+        redacted,
+        json!({"api_key": 2, "bearer_token": 5, "card_number": 2, "email": 3, "password": 6, "phone": 4}),
+    );
+    karat(&import);
+    karat(&["traffic", "stats", "--format", "json"]);
+    let reports = ["-o", "d.html", "-o", "d.md", "-o", "d.json", "-o", "d.xml", "-o", "d.csv", "--records", "r.jsonl"];
+    karat(&[&AUGUST[..], &reports, &["--format", "json"]].concat()).prints(&[EMERGED.get(..2).unwrap()]);
+    karat(&["show", "topics"]);
+    karat(&["queue", "list", "--format", "json"]);
+    karat(&["queue", "export", "topics", "-o", "q.csv"]);
+    karat(&["report", "topics", "-o", "t.html", "-o", "t.md", "-o", "t.json", "-o", "t.xml", "-o", "t.csv"]);
+
+    let mut places: Vec<(String, Vec<u8>)> = shown.into_iter().map(|(what, text)| (what, text.into_bytes())).collect();
+    for path in [".", ".karat"].into_iter().flat_map(|name| std::fs::read_dir(folder.path(name)).unwrap()) {
+        let path = path.unwrap().path();
+        if path.is_file() {
+            places.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    assert!(places.len() >= 20, "{}", places.len());
+    places.extend(contents(&folder).into_iter().map(|text| (format!("the database: {text}"), text.into_bytes())));
+    for (place, bytes) in places {
+        for canary in CANARIES {
+            assert!(!bytes.windows(canary.len()).any(|w| w == canary.as_bytes()), "{canary} is in {place}");
+        }
+    }
+}
+
+#[test]
+fn a_database_with_plain_hashes_is_upgraded_with_a_note_and_knows_its_records() {
+    let folder = folder();
+    let row = r#"{"id": "jane@example.org", "text": "hello", "ts": "2026-09-01", "user": "jane@example.org"}"#;
+    folder.write("day.jsonl", row);
+    std::fs::create_dir(folder.path(".karat")).unwrap();
+    let connection = rusqlite::Connection::open(folder.path(".karat/karat.db")).unwrap();
+    for sql in [
+        include_str!("../../src/edge/store/migrations/0001_initial.sql"),
+        include_str!("../../src/edge/store/migrations/0002_spaces.sql"),
+        include_str!("../../src/edge/store/migrations/0003_runner.sql"),
+        include_str!("../../src/edge/store/migrations/0004_names.sql"),
+        "PRAGMA user_version = 4; PRAGMA application_id = 0x4b415241; INSERT INTO contents VALUES (1, x'00', 0, x'68')",
+    ] {
+        connection.execute_batch(sql).unwrap();
+    }
+    let hash = |label: &str| {
+        let hash = blake3::hash(format!("{label}\0jane@example.org").as_bytes()).to_hex();
+        hash[..16].to_owned()
+    };
+    let sql =
+        "INSERT INTO traffic (source, record_id, at, input, grp, sample_rate) VALUES ('default', ?1, 1, 1, ?2, 1)";
+    connection.execute(sql, [hash("karat-record"), hash("karat-user")]).unwrap();
+    drop(connection);
+    folder.karat(&["traffic", "stats"]).expect(0).tells(&["note: users, and records whose id told of one"]);
+    let again = folder.karat(&["traffic", "import", "day.jsonl", "--format", "json"]).expect(0);
+    assert_eq!((&again.json()["files"][0]["known"], again.stderr.as_str()), (&json!(1), ""));
+    assert_eq!(folder.count("SELECT count(*) FROM traffic WHERE length(record_id) = 32 AND length(grp) = 32"), 1);
 }
 
 /// Every text that is kept, uncompressed.

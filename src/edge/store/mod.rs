@@ -13,6 +13,7 @@ mod migrate;
 mod outcomes;
 mod queue;
 mod traffic;
+mod user_key;
 mod vectors;
 mod writer;
 
@@ -38,6 +39,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// An open database.
 pub struct Store {
     path: PathBuf,
+    notes: Vec<String>,
     reader: Mutex<Connection>,
     writer: Writer,
 }
@@ -57,15 +59,20 @@ impl Store {
             })?;
         }
         let mut connection = connect(path)?;
-        migrate::migrate(&mut connection, path)?;
+        let notes = migrate::migrate(&mut connection, path)?;
         let reader = connect(path)?;
         let writer = Writer::start(connection, path.to_owned());
-        Ok(Self { path: path.to_owned(), reader: Mutex::new(reader), writer })
+        Ok(Self { path: path.to_owned(), notes, reader: Mutex::new(reader), writer })
     }
 
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What a person should know of the upgrade that opening it was.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Where writes are sent.

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::core::domain::{
     CallError, CallErrorKind, Flag, Outcome, OutcomeResult, ReasonCode, RequestKey, Response, RunId, Score,
-    TrafficRecord, Usage, Window, parse_timestamp,
+    TrafficRecord, Usage, Window, content_hash, parse_timestamp, short,
 };
 use crate::core::queue::{FlagChange, QueueState};
 
@@ -199,7 +199,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat knows versions up to 4"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat knows versions up to 5"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -271,6 +271,81 @@ fn vectors_are_stored_by_text_and_space() {
     let found = store.vectors("a", &["y", "x"]).unwrap();
     assert_eq!(found.get(&1), Some(&vec![1.0, -0.5]));
     assert!(!found.contains_key(&0) && store.vectors("b", &["x"]).unwrap().is_empty());
+}
+
+/// A database as karat left it at version 4, with three records of two users and one that is nobody's.
+fn version_4(path: &Path, records: &[(&str, Option<&str>)]) {
+    let connection = Connection::open(path).unwrap();
+    for sql in [
+        include_str!("migrations/0001_initial.sql"),
+        include_str!("migrations/0002_spaces.sql"),
+        include_str!("migrations/0003_runner.sql"),
+        include_str!("migrations/0004_names.sql"),
+    ] {
+        connection.execute_batch(sql).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 4).unwrap();
+    connection.pragma_update(None, "application_id", 0x4b41_5241).unwrap();
+    let input = contents::put(&connection, b"text").unwrap();
+    for (id, user) in records {
+        let sql = "INSERT INTO traffic (source, record_id, at, input, grp, sample_rate) VALUES ('s', ?1, 1, ?2, ?3, 1)";
+        connection.execute(sql, rusqlite::params![id, input, user]).unwrap();
+    }
+}
+
+#[test]
+fn an_upgrade_hides_users_under_a_key_and_what_is_imported_again_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    let plain = |label, text: &str| short(&content_hash(label, text.as_bytes()), 16).to_owned();
+    let (jane, joe) = (plain("karat-user", "jane@example.org"), plain("karat-user", "joe"));
+    let row = plain("karat-record", "a row without an id");
+    let second = format!("{row}-2");
+    // The last id is a trace's own, and only looks like a hash.
+    let own = "00f067aa0ba902b7";
+    version_4(&path, &[("a", Some(&jane)), (&row, Some(&jane)), (&second, Some(&joe)), (own, None)]);
+
+    let store = Store::open(&path).unwrap();
+    assert!(store.notes()[0].contains("secret key"), "{:?}", store.notes());
+    let key = store.user_key().unwrap();
+    let window = Window::parse("1970-01", parse_timestamp("1970-01-01").unwrap()).unwrap();
+    let mut found: Vec<_> = store.traffic("s", window).unwrap().into_iter().map(|stored| stored.record).collect();
+    found.sort_by(|a, b| a.group.cmp(&b.group).then(a.record_id.len().cmp(&b.record_id.len())));
+    let users: Vec<_> = found.iter().map(|record| record.group.clone()).collect();
+    let mut expected = vec![None, Some(key.user("jane@example.org")), Some(key.user("jane@example.org"))];
+    expected.push(Some(key.user("joe")));
+    expected.sort();
+    assert_eq!(users, expected);
+
+    let hidden = key.record("a row without an id");
+    let again = ["a".to_owned(), hidden.clone(), format!("{hidden}-2"), own.to_owned()];
+    let again = again.map(|id| traffic(&id, "1970-01-01"));
+    assert_eq!(store.save_traffic("s", again.to_vec()).unwrap(), 0, "what is imported again is known");
+    assert_eq!(store.save_traffic("s", vec![traffic("00f067aa0ba902b8", "1970-01-01")]).unwrap(), 1);
+    drop(store);
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for old in [&jane, &joe, &row] {
+            assert!(!bytes.windows(16).any(|window| window == old.as_bytes()), "an old hash is left in the file");
+        }
+    }
+    let store = Store::open(&path).unwrap();
+    assert!(store.notes().is_empty() && store.user_key().unwrap().user("joe") == key.user("joe"));
+}
+
+#[test]
+fn a_database_has_one_key_whoever_needs_it_first_and_another_database_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let users = |name: &str| {
+        let stores: Vec<Store> = (0..3).map(|_| Store::open(&folder.path().join(name)).unwrap()).collect();
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = stores.iter().map(|store| scope.spawn(|| store.user_key().unwrap())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap().user("jane")).collect()
+        });
+        assert!(keys.iter().all(|user| *user == keys[0]) && stores[0].notes().is_empty());
+        keys[0].clone()
+    };
+    assert_ne!(users("a.db"), users("b.db"));
 }
 
 /// A database as karat left it at version 2, with a run and a dataset version.

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Store, contents};
+use super::{Store, contents, user_key};
 use crate::core::domain::{Failure, TrafficRecord, Window};
+use crate::core::privacy::UserKey;
 
 /// A row of a traffic file that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +67,9 @@ impl Store {
         let (send, receive) = std::sync::mpsc::channel();
         self.writer().write(move |connection| {
             let mut new = 0;
+            let key = user_key::stored_key(connection)?;
             for record in &records {
-                new += insert_record(connection, &source, record)?;
+                new += insert_record(connection, &source, record, key.as_ref())?;
             }
             // The receiver lives until this function returns.
             let _ = send.send(new);
@@ -178,7 +180,19 @@ fn micros_ceil(timestamp: Timestamp) -> i64 {
     i64::try_from(nanos.div_euclid(1000) + i128::from(nanos.rem_euclid(1000) > 0)).unwrap_or(i64::MAX)
 }
 
-fn insert_record(connection: &Connection, source: &str, record: &TrafficRecord) -> rusqlite::Result<usize> {
+fn insert_record(
+    connection: &Connection,
+    source: &str,
+    record: &TrafficRecord,
+    key: Option<&UserKey>,
+) -> rusqlite::Result<usize> {
+    // An id of the file's own that looked like a plain hash was hidden when the database got its key.
+    if let Some(hidden) = key.and_then(|key| key.hide_record(&record.record_id)) {
+        let sql = "SELECT EXISTS (SELECT 1 FROM traffic WHERE source = ?1 AND record_id = ?2)";
+        if connection.prepare_cached(sql)?.query_row([source, &hidden], |row| row.get(0))? {
+            return Ok(0);
+        }
+    }
     let input = contents::put(connection, record.input.as_bytes())?;
     let output = record.output.as_ref().map(|output| contents::put(connection, output.as_bytes())).transpose()?;
     let structure = record.structure.as_ref().map(|json| contents::put(connection, json.as_bytes())).transpose()?;

@@ -1,23 +1,26 @@
 //! Redaction of JSON values.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::key_name::secret_name;
+use super::key_name::{secret_name, words};
 use super::kind::{RedactionCounts, RedactionKind};
 use super::phone::is_bare_number;
-use super::redactor::Redactor;
+use super::redactor::{MAX_ROUNDS, Redactor};
 use super::span::is_placeholder;
 
 /// Deeper values than this are replaced by `null`, so that the stack is bounded; `serde_json` itself reads no deeper than 128.
-const MAX_DEPTH: usize = 512;
+const MAX_DEPTH: usize = 160;
 
-/// The words of a key that announce a telephone number.
-const PHONE_KEYS: [&str; 8] = ["fax", "mobile", "msisdn", "phone", "phonenumber", "tel", "telephone", "whatsapp"];
+/// The words of a key that announce a telephone number, their plurals apart.
+const PHONE_KEYS: [&str; 9] =
+    ["cellphone", "fax", "mobile", "msisdn", "phone", "phonenumber", "tel", "telephone", "whatsapp"];
 
 impl Redactor {
-    /// Redacts a JSON value: every string at every depth, every object key, and every integer that is a card number.
+    /// Redacts a JSON value: every string at every depth, every object key, and every integer that is a card number. A string
+    /// that is itself an object or a list in JSON (the arguments of a tool call) is redacted as one.
     ///
     /// A value whose key names a secret (`api_key`, `authorization`, `password`, `token`, `secret`, `cookie`, `private_key` and the like)
     /// is replaced whole, whatever its type; `null`, booleans and empty strings hide nothing and are kept. The properties of a JSON
@@ -26,7 +29,7 @@ impl Redactor {
     #[must_use]
     pub fn redact_json(&self, value: &Value) -> (Value, RedactionCounts) {
         let mut counts = RedactionCounts::default();
-        let redacted = self.redact_value(value, Place { key: None, in_properties: false, depth: 0 }, &mut counts);
+        let redacted = self.redact_value(value, Place::default(), &mut counts);
         (redacted, counts)
     }
 
@@ -34,12 +37,12 @@ impl Redactor {
         if place.depth > MAX_DEPTH {
             return Value::Null;
         }
-        if let Some(kind) = whole_kind(value, place) {
+        if let Some(kind) = kind_of_whole(value, place) {
             counts.record(kind);
             return Value::String(kind.placeholder().to_owned());
         }
         match value {
-            Value::String(text) => Value::String(self.redact_text(text, counts)),
+            Value::String(text) => Value::String(self.redact_string(text, place.depth, counts)),
             Value::Number(number) if number.is_i64() || number.is_u64() => {
                 let text = number.to_string();
                 let redacted = self.redact(&text);
@@ -70,13 +73,38 @@ impl Redactor {
         let mut redacted = Map::new();
         let mut repeats: HashMap<String, u64> = HashMap::new();
         for (key, value) in fields {
-            let inner = Place { key: Some(key), in_properties, depth: place.depth + 1 };
+            let inner = Place {
+                key: Some(key),
+                in_properties,
+                is_phone: place.is_phone || names_phone(key),
+                depth: place.depth + 1,
+            };
             let value = self.redact_value(value, inner, counts);
             let name = self.redact_text(key, counts);
             let name = free_name(name, &redacted, &mut repeats);
             redacted.insert(name, value);
         }
         redacted
+    }
+
+    fn redact_string(&self, text: &str, depth: usize, counts: &mut RedactionCounts) -> String {
+        let mut text = Cow::Borrowed(text);
+        // What is redacted as text may be other JSON than before, in which other keys are found.
+        for _ in 0..MAX_ROUNDS {
+            let before = counts.total();
+            if let Some(json) = parse_json(&text) {
+                let redacted = self.redact_value(&json, Place { depth: depth + 1, ..Place::default() }, counts);
+                if counts.total() != before {
+                    text = Cow::Owned(redacted.to_string());
+                }
+            }
+            let redacted = self.redact_text(&text, counts);
+            if counts.total() == before {
+                break;
+            }
+            text = Cow::Owned(redacted);
+        }
+        text.into_owned()
     }
 
     fn redact_text(&self, text: &str, counts: &mut RedactionCounts) -> String {
@@ -86,36 +114,37 @@ impl Redactor {
     }
 }
 
+/// The object or list that a string holds as JSON.
+fn parse_json(text: &str) -> Option<Value> {
+    let is_json = text.trim_start().starts_with(['{', '[']) && text.trim_end().ends_with(['}', ']']);
+    is_json.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
 /// Where a value stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Place<'a> {
     key: Option<&'a str>,
     /// Whether the object around it is the `properties` of a JSON Schema.
     in_properties: bool,
+    /// Whether its key, or one around it, announces a telephone number.
+    is_phone: bool,
     depth: usize,
 }
 
 /// The kind of the placeholder that replaces a value whole; `None` where it is to be looked into.
-fn whole_kind(value: &Value, place: Place<'_>) -> Option<RedactionKind> {
+fn kind_of_whole(value: &Value, place: Place<'_>) -> Option<RedactionKind> {
     let key = place.key?;
-    match value {
+    let digits = match value {
         Value::Null | Value::Bool(_) => return None,
         Value::String(text) if text.is_empty() || is_placeholder(text) => return None,
         Value::Array(items) if items.is_empty() => return None,
-        Value::Object(fields) if fields.is_empty() || (place.in_properties && is_schema(fields)) => {
-            return None;
-        }
-        _ => {}
-    }
-    if let Some(name) = secret_name(key) {
-        return Some(name.kind);
-    }
-    let digits = match value {
+        Value::Object(fields) if fields.is_empty() || (place.in_properties && is_schema(fields)) => return None,
         Value::String(text) => is_bare_number(text),
         Value::Number(number) => is_bare_number(&number.to_string()),
         _ => false,
     };
-    (digits && names_phone(key)).then_some(RedactionKind::Phone)
+    let is_phone = digits && place.is_phone;
+    secret_name(key).map(|name| name.kind).or(is_phone.then_some(RedactionKind::Phone))
 }
 
 fn is_schema(fields: &Map<String, Value>) -> bool {
@@ -123,12 +152,7 @@ fn is_schema(fields: &Map<String, Value>) -> bool {
 }
 
 fn names_phone(key: &str) -> bool {
-    let lower: String = key
-        .chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect();
-    lower.split(['_', '-', ' ']).any(|word| PHONE_KEYS.contains(&word))
+    words(key).iter().any(|word| PHONE_KEYS.contains(&word.strip_suffix('s').unwrap_or(word)))
 }
 
 /// The name itself, or with the first of the endings `#2`, `#3` and so on that is free.
@@ -215,6 +239,19 @@ mod tests {
     }
 
     #[test]
+    fn json_in_a_string_is_redacted_by_its_keys_and_other_text_keeps_its_bytes() {
+        let (redacted, counts) = redact(&json!(r#"{"inner": "{\"phone\": 4155552671}", "token": "abc"}"#));
+        assert_eq!(
+            redacted,
+            json!(r#"{"inner":"{\"phone\":\"[redacted:phone]\"}","token":"[redacted:bearer_token]"}"#)
+        );
+        assert_eq!(counts.total(), 2);
+        for text in [r#"{ "tokens": 7 }"#, "[1]", "{", "[see below]"] {
+            assert_eq!(redact(&json!(text)).0, json!(text));
+        }
+    }
+
+    #[test]
     fn scalars_and_very_deep_values_are_handled() {
         for value in [json!(null), json!(1), json!(""), json!([]), json!({})] {
             assert_eq!(redact(&value).0, value);
@@ -233,6 +270,10 @@ mod tests {
             "[redacted:email]",
             "[redacted:email]#2",
             "48213",
+            r#"{"token": "abc"}"#,
+            r#"{"a": "password=abc", "phone": 4155552671} "#,
+            r#"["mail x@y.com", {"secret": {"b": 1.50}}]"#,
+            r#"{"a": "{\"token\": \"abc\"}"}"#,
         ]);
         let keys = prop::sample::select(vec![
             "password",

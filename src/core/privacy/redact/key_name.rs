@@ -118,7 +118,7 @@ pub(super) fn secret_name(name: &str) -> Option<SecretName> {
 }
 
 /// The words of a name in lower case, parted at separators and at a change from lower to upper case.
-fn words(name: &str) -> Vec<String> {
+pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut open = false;
     let mut lower_before = false;

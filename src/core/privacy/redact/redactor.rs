@@ -11,7 +11,7 @@ use super::token::TokenScanner;
 use super::{card, email, iban, network, pem, url};
 
 /// A replacement can lay bare another match only where two stood in each other's way; a text that needs more rounds is not known.
-const MAX_ROUNDS: usize = 16;
+pub(super) const MAX_ROUNDS: usize = 16;
 
 /// A pattern of the redactor could not be compiled: a fault of the program, not of the input.
 #[derive(Debug, thiserror::Error)]
