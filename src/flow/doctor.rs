@@ -9,7 +9,7 @@ use super::run::{ApiProbe, eol_warning, probe_endpoint};
 use super::{Event, Events, Workspace};
 use crate::core::domain::{Failure, nearest};
 use crate::core::view::{Check, CheckArea, CheckState, DoctorView};
-use crate::edge::config::{EndpointDefinition, EndpointSettings, ReplayDefinition, definition_of_id};
+use crate::edge::config::{EndpointDefinition, EndpointSettings, ModelDefinition, ReplayDefinition, definition_of_id};
 use crate::edge::dataset::{dataset_names, read_lock};
 use crate::edge::endpoint::Replay;
 use crate::edge::files::free_space;
@@ -38,6 +38,9 @@ pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'
     )];
     checks.extend(
         workspace.warning().map(|warning| check(CheckArea::Workspace, "embedder", CheckState::Warning, warning)),
+    );
+    checks.extend(
+        workspace.store.notes().iter().map(|note| check(CheckArea::Database, "upgraded", CheckState::Ok, note)),
     );
     checks.extend(suites(&workspace));
     checks.extend(datasets(&workspace));
@@ -152,6 +155,10 @@ fn secrets(workspace: &Workspace) -> Vec<Check> {
             texts.extend(api.api_key.clone());
             texts.extend(api.headers.values().cloned());
         }
+    }
+    let embedder = workspace.config.embedders.get(&workspace.embedder_name).map(|embedder| &embedder.model);
+    if let Some(ModelDefinition::OpenAi(server)) = embedder {
+        texts.extend([&server.base_url].into_iter().chain(&server.api_key).chain(server.headers.values()).cloned());
     }
     let suites = workspace.suite_names().into_iter().filter_map(|name| workspace.suite(&name).ok());
     texts.extend(

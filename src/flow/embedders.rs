@@ -1,15 +1,17 @@
 //! Builds the embedder that a workspace defines.
 
+use std::sync::Arc;
+
 use crate::core::domain::Failure;
 use crate::edge::config::{ModelDefinition, Secrets, ServerDefinition, WorkspaceConfig};
-use crate::edge::embed::{EmbedderSettings, ModelSettings, Prepared, RemoteSettings, open};
+use crate::edge::embed::{Connection, EmbedderSettings, ModelSettings, Prepared, RemoteSettings, embeddings_url, open};
 use crate::edge::net::{ClientOptions, RetryPolicy, client};
 
-/// The embedder `name` of a workspace; nothing is sent anywhere yet.
+/// The embedder `name` of a workspace; nothing is sent anywhere yet, and a server's secrets are needed only for that.
 ///
 /// # Errors
-/// A data failure for one that is not defined, or whose model or secrets are missing.
-pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Secrets, name: &str) -> Result<Prepared, Failure> {
+/// A data failure for one that is not defined, or whose model is missing.
+pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Arc<Secrets>, name: &str) -> Result<Prepared, Failure> {
     let Some(definition) = workspace.embedders.get(name) else {
         let known: Vec<&str> = workspace.embedders.keys().map(String::as_str).collect();
         return Err(Failure::data(format!("there is no embedder \"{name}\" in karat.yaml"))
@@ -30,25 +32,35 @@ pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Secrets, name: &str) 
     })
 }
 
-fn remote_model(secrets: &Secrets, name: &str, server: &ServerDefinition) -> Result<ModelSettings, Failure> {
-    let expand = |part: &str, text: &str| secrets.expand(&format!("embedders.{name}.{part}"), text);
-    let headers = server
-        .headers
-        .iter()
-        .map(|(header, value)| Ok((header.clone(), expand(&format!("headers.{header}"), value)?.into())))
-        .collect::<Result<_, Failure>>()?;
+fn remote_model(secrets: &Arc<Secrets>, name: &str, server: &ServerDefinition) -> Result<ModelSettings, Failure> {
+    if secrets.references(&server.base_url).is_empty() {
+        embeddings_url(name, &server.base_url)?;
+    }
     let settings = RemoteSettings {
         name: name.to_owned(),
-        base_url: expand("base_url", &server.base_url)?,
-        model: expand("model", &server.model)?,
-        api_key: server.api_key.as_ref().map(|text| expand("api_key", text).map(Into::into)).transpose()?,
-        headers,
+        model: secrets.expand(&format!("embedders.{name}.model"), &server.model)?,
         dimensions: server.dimensions,
         batch: server.batch,
         requests_per_minute: server.requests_per_minute,
         timeout: server.timeout,
         retry: RetryPolicy { max_retries: server.max_retries, ..RetryPolicy::default() },
     };
-    let http = client(&ClientOptions::for_attempts_of(server.timeout), &settings.base_url)?;
-    Ok(ModelSettings::Remote(Box::new(settings), http))
+    let (secrets, server, key) = (Arc::clone(secrets), server.clone(), format!("embedders.{name}"));
+    let open = move || {
+        let secret = |part: &str, text: &str| secrets.expand_secret(&format!("{key}.{part}"), text).map(Into::into);
+        let header = |(name, text): (&String, &String)| Ok((name.clone(), secret(&format!("headers.{name}"), text)?));
+        let headers = server.headers.iter().map(header).collect::<Result<_, Failure>>()?;
+        let api_key = server.api_key.as_ref().map(|text| secret("api_key", text)).transpose()?;
+        let base_url = secrets.expand_url(&format!("{key}.base_url"), &server.base_url)?;
+        Ok::<_, Failure>((base_url, api_key, headers, secrets.mask()))
+    };
+    // The key is masked from now on, in answers of others too; where it is not set, only embedding tells so.
+    let _ = open();
+    let timeout = settings.timeout;
+    let connect = move || {
+        let (base_url, api_key, headers, mask) = open()?;
+        let client = client(&ClientOptions::for_attempts_of(timeout), &base_url)?;
+        Ok(Connection { client, base_url, api_key, headers, mask })
+    };
+    Ok(ModelSettings::Remote(Box::new(settings), Arc::new(connect)))
 }

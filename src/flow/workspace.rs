@@ -86,13 +86,14 @@ impl Workspace {
     /// As [`Self::open`], otherwise.
     pub fn open_unpinned(root: &Path) -> Result<Self, Failure> {
         let (config, secrets) = load_workspace(root)?;
+        let secrets = Arc::new(secrets);
         let pinned = read_lock(root)?.embedder;
         let name = pinned.as_ref().map_or(&config.embedder, |pinned| &pinned.name).clone();
         let embedder = super::embedders::build(&config, &secrets, &name)?;
         let store = Arc::new(Store::open(&config.store)?);
         Ok(Self {
             config,
-            secrets: Arc::new(secrets),
+            secrets,
             store,
             embedder: Arc::new(embedder),
             embedder_name: name,

@@ -48,6 +48,11 @@ fn server(pause: Duration) -> (String, Arc<AtomicU64>) {
             Json(json!({"data": data}))
         }
     };
+    (serve(Router::new().route("/v1/embeddings", post(embed))), angle)
+}
+
+/// Serves on loopback until the tests end, and gives the base URL.
+fn serve(router: Router) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
@@ -55,10 +60,10 @@ fn server(pause: Duration) -> (String, Arc<AtomicU64>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            axum::serve(listener, Router::new().route("/v1/embeddings", post(embed))).await.unwrap();
+            axum::serve(listener, router).await.unwrap();
         });
     });
-    (url, angle)
+    url
 }
 
 #[test]
@@ -155,6 +160,54 @@ fn a_server_whose_model_changed_silently_is_refused() {
     folder.karat_with(&key, &AUGUST).expect(3).tells(&["the vector of a probe text is not the one in karat.lock"]);
     let database = std::fs::read(folder.path(".karat/karat.db")).unwrap();
     assert!(!database.windows(9).any(|bytes| bytes == b"sk-canary"), "the key is in the database");
+}
+
+#[test]
+fn what_embeds_nothing_needs_no_key_and_what_embeds_names_the_missing_one() {
+    let (url, _) = server(Duration::ZERO);
+    let folder = decayed(&nowhere(), "");
+    folder.write("karat.yaml", &folder.read("karat.yaml").replace("embedder: hashed-ngrams", "embedder: far"));
+    let far = format!("base_url: '{url}?t=${{FAR_TENANT}}', headers: {{X-Team: 'team ${{FAR_HEADER}}'}}");
+    define(&folder, &format!("  far: {{type: openai, {far}, model: m, api_key: '${{FAR_KEY}}'}}\n"));
+    let keys = [("FAR_KEY", "sk-canary-key"), ("FAR_HEADER", "canary-header"), ("FAR_TENANT", "canary-tenant")];
+    folder.karat(&["dataset", "lock"]).expect(3).tells(&["embedders.far.", "is not set", "hint: "]);
+    folder.karat_with(&keys, &["dataset", "lock"]).expect(0);
+    import_months(&folder);
+    for command in [
+        &["dataset", "lock"][..],
+        &["list"],
+        &["traffic", "stats"],
+        &["queue", "list"],
+        &["embedder", "show"],
+        &["cache", "stats"],
+    ] {
+        folder.karat(command).expect(0);
+    }
+    folder.karat(&["doctor", "--offline"]).expect(3).prints(&["secret FAR_KEY", "is not set"]);
+    folder.karat(&AUGUST).expect(3).tells(&["embedders.far.headers.X-Team needs the variable FAR_HEADER"]);
+    folder.karat_with(&keys, &AUGUST).expect(0);
+    for command in [&["show", "topics"][..], &["queue", "export", "topics"], &["report", "topics"]] {
+        folder.karat(command).expect(0);
+    }
+}
+
+#[test]
+fn the_secrets_of_an_embedder_show_nowhere_even_where_a_server_repeats_them() {
+    let url = serve(Router::new().fallback(async |uri: axum::http::Uri, headers: axum::http::HeaderMap| {
+        assert_eq!(headers["authorization"], "Bearer sk-canary-key");
+        let told = format!("no {headers:?} for {uri}");
+        (axum::http::StatusCode::UNAUTHORIZED, Json(json!({"error": {"message": told}})))
+    }));
+    let answers = crate::server::Server::answering(|_| "sk-canary-key and canary-header and canary-tenant".to_owned());
+    let folder = measured(&answers.url, "");
+    let far = format!("base_url: '{url}/${{FAR_TENANT}}', headers: {{X-Team: 'team ${{FAR_HEADER}}'}}");
+    define(&folder, &format!("  far: {{type: openai, {far}, model: m, api_key: '${{FAR_KEY}}'}}\n"));
+    folder.write("karat.yaml", &folder.read("karat.yaml").replace("embedder: hashed-ngrams", "embedder: far"));
+    let keys = [("FAR_KEY", "sk-canary-key"), ("FAR_HEADER", "canary-header"), ("FAR_TENANT", "canary-tenant")];
+    let failed = folder.karat_with(&keys, &AUGUST).expect(4).tells(&["***"]);
+    assert!(!failed.stderr.contains("canary"), "{failed}");
+    let run = folder.karat_with(&keys, &["run", "topics", "--limit", "3", "--format", "json"]);
+    assert!(run.stdout.contains("*** and *** and ***") && !run.stdout.contains("canary"), "{run}");
 }
 
 #[cfg(unix)]

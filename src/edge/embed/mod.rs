@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub use builtin::Builtin;
 pub use model2vec::Model2Vec;
 pub use ngrams::HashedNgrams;
-pub use remote::{Remote, RemoteSettings};
+pub use remote::{Connect, Connection, Remote, RemoteSettings, embeddings_url};
 
 #[cfg(feature = "bert")]
 pub use bert::Bert;
@@ -33,8 +33,8 @@ pub enum ModelSettings {
     Model2Vec(PathBuf),
     /// A sentence-transformer directory, and the most tokens of a text.
     Bert(PathBuf, Option<usize>),
-    /// A server.
-    Remote(Box<RemoteSettings>, reqwest::Client),
+    /// A server, and the way to it.
+    Remote(Box<RemoteSettings>, Connect),
 }
 
 /// What an embedder is made of.
@@ -60,7 +60,7 @@ pub fn open(settings: EmbedderSettings) -> Result<Prepared, Failure> {
         ModelSettings::HashedNgrams => (Box::new(HashedNgrams), false),
         ModelSettings::Model2Vec(folder) => (Box::new(Model2Vec::open(&folder)?), false),
         ModelSettings::Bert(folder, max_tokens) => (open_bert(&folder, max_tokens)?, false),
-        ModelSettings::Remote(remote, client) => (Box::new(Remote::new(*remote, client)?), true),
+        ModelSettings::Remote(remote, connect) => (Box::new(Remote::new(*remote, connect)), true),
     };
     let mut parts = settings.text.parts();
     if !settings.prefix.is_empty() {

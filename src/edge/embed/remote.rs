@@ -1,7 +1,7 @@
 //! Any server that answers OpenAI's `/embeddings`.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::core::domain::{CallError, CallErrorKind, Embedder, EmbeddingSpace, Failure, FailureKind};
+use crate::core::privacy::Mask;
 use crate::edge::net::{Exchange, RetryPolicy, with_retry};
 
 /// The path every such server answers at, below its base URL.
@@ -27,14 +28,8 @@ const MAX_ANSWER: usize = 64 << 20;
 pub struct RemoteSettings {
     /// The name the embedder has in the workspace.
     pub name: String,
-    /// Everything before `/embeddings`. A query (`?api-version=…`) is preserved.
-    pub base_url: String,
     /// The model asked for.
     pub model: String,
-    /// Sent as `Authorization: Bearer …`.
-    pub api_key: Option<SecretString>,
-    /// Further headers by name; all values are taken for credentials.
-    pub headers: Vec<(String, SecretString)>,
     /// Components asked for, where the server lets one choose.
     pub dimensions: Option<usize>,
     /// Texts in one request.
@@ -47,30 +42,41 @@ pub struct RemoteSettings {
     pub retry: RetryPolicy,
 }
 
+/// The way to a server, with the secrets that open it.
+pub struct Connection {
+    /// Holds the pool of connections.
+    pub client: Client,
+    /// Everything before `/embeddings`. A query (`?api-version=…`) is preserved.
+    pub base_url: String,
+    /// Sent as `Authorization: Bearer …`.
+    pub api_key: Option<SecretString>,
+    /// Further headers by name; all values are taken for credentials.
+    pub headers: Vec<(String, SecretString)>,
+    /// Hides the secrets wherever the server repeats them.
+    pub mask: Mask,
+}
+
+/// Gives the connection when the first text is embedded, so that a command that embeds nothing needs no key.
+pub type Connect = Arc<dyn Fn() -> Result<Connection, Failure> + Send + Sync>;
+
 /// An embedder behind `POST {base_url}/embeddings`.
 pub struct Remote {
     settings: RemoteSettings,
-    exchange: Exchange,
+    connect: Connect,
+    server: OnceLock<RemoteServer>,
     dim: OnceLock<usize>,
     space: EmbeddingSpace,
 }
 
+struct RemoteServer {
+    exchange: Exchange,
+    mask: Mask,
+}
+
 impl Remote {
-    /// An embedder that sends by `client`; nothing is sent yet. The server's address is no part of the space: the same
-    /// model behind another gateway gives the same vectors, and the probes tell where it does not.
-    ///
-    /// # Errors
-    /// Settings that cannot be meant.
-    pub fn new(settings: RemoteSettings, client: Client) -> Result<Self, Failure> {
-        let fault = |what: &str| Failure::data(format!("embedder \"{}\": {what}", settings.name));
-        let mut url: Url = settings.base_url.trim().parse().map_err(|_| fault("base_url is not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-            return Err(fault("base_url must be http:// or https://, without user or password"));
-        }
-        let path = url.path().trim_end_matches('/');
-        let path = format!("{}{PATH}", path.strip_suffix(PATH).unwrap_or(path));
-        url.set_path(&path);
-        let headers = headers(&settings).ok_or_else(|| fault("a header or the key cannot be sent"))?;
+    /// An embedder that opens its connection by `connect`; nothing is sent yet. The server's address is no part of the
+    /// space: the same model behind another gateway gives the same vectors, and the probes tell where it does not.
+    pub fn new(settings: RemoteSettings, connect: Connect) -> Self {
         let mut parts = BTreeMap::from([
             ("model".to_owned(), settings.model.clone()),
             ("normalisation".to_owned(), "unit".to_owned()),
@@ -79,33 +85,46 @@ impl Remote {
         if let Some(dimensions) = settings.dimensions {
             parts.insert("dimension".to_owned(), dimensions.to_string());
         }
-        let exchange = Exchange { max_body: MAX_ANSWER, ..Exchange::post(client, url, headers, settings.timeout) };
-        Ok(Self { space: EmbeddingSpace::new("openai", parts), exchange, dim: OnceLock::new(), settings })
+        let space = EmbeddingSpace::new("openai", parts);
+        Self { space, connect, server: OnceLock::new(), dim: OnceLock::new(), settings }
+    }
+
+    fn server(&self) -> Result<&RemoteServer, Failure> {
+        if let Some(server) = self.server.get() {
+            return Ok(server);
+        }
+        let Connection { client, base_url, api_key, headers, mask } = (self.connect)()?;
+        let name = &self.settings.name;
+        let url = embeddings_url(name, &base_url)?;
+        let headers = header_map(&headers, api_key.as_ref())
+            .ok_or_else(|| Failure::data(format!("embedder \"{name}\": a header or the key cannot be sent")))?;
+        let exchange = Exchange { max_body: MAX_ANSWER, ..Exchange::post(client, url, headers, self.settings.timeout) };
+        Ok(self.server.get_or_init(|| RemoteServer { exchange, mask }))
     }
 
     /// All texts, in batches, one after the other.
-    async fn ask_all(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
+    async fn ask_all(&self, exchange: &Exchange, texts: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
         let pause = self.settings.requests_per_minute.map(|limit| Duration::from_secs(60) / limit.max(1));
         let mut vectors = Vec::with_capacity(texts.len());
         let mut next = Instant::now();
         for batch in texts.chunks(self.settings.batch.max(1)) {
             tokio::time::sleep_until(next).await;
             next = Instant::now() + pause.unwrap_or_default();
-            vectors.extend(self.ask_each_if_refused(batch).await?);
+            vectors.extend(self.ask_each_if_refused(exchange, batch).await?);
         }
         Ok(vectors)
     }
 
     /// Of a batch that is refused every text is asked alone, and one that is refused again has no vector. Where every text
     /// is refused the fault is not the texts'.
-    async fn ask_each_if_refused(&self, batch: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
-        let refused = match self.ask(batch).await {
+    async fn ask_each_if_refused(&self, exchange: &Exchange, batch: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
+        let refused = match self.ask(exchange, batch).await {
             Err(error) if error.kind == CallErrorKind::Refused && batch.len() > 1 => error,
             other => return other,
         };
         let mut vectors = Vec::with_capacity(batch.len());
         for text in batch {
-            match self.ask(&[*text]).await {
+            match self.ask(exchange, &[*text]).await {
                 Ok(found) => vectors.extend(found),
                 Err(error) if error.kind == CallErrorKind::Refused => vectors.push(Vec::new()),
                 Err(error) => return Err(error),
@@ -114,7 +133,7 @@ impl Remote {
         if vectors.iter().all(Vec::is_empty) { Err(refused) } else { Ok(vectors) }
     }
 
-    async fn ask(&self, batch: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
+    async fn ask(&self, exchange: &Exchange, batch: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
         let texts: Vec<&str> = batch.iter().map(|text| &text[..text.floor_char_boundary(MAX_BYTES)]).collect();
         let mut body = json!({"model": self.settings.model, "input": texts, "encoding_format": "float"});
         if let Some(dimensions) = self.settings.dimensions {
@@ -122,7 +141,7 @@ impl Remote {
         }
         let body = body.to_string().into_bytes();
         let attempt = async |_: u32| {
-            let answer = self.exchange.json(body.clone()).await.result?;
+            let answer = exchange.json(body.clone()).await.result?;
             read_answer(&answer.body, batch.len())
         };
         let (vectors, _) = with_retry(&self.settings.retry, attempt).await?;
@@ -149,9 +168,13 @@ impl Embedder for Remote {
             return Ok(Vec::new());
         }
         // A separate thread, as the caller may itself be a task of a runtime, which must not be blocked on.
-        let answer = std::thread::scope(|scope| scope.spawn(|| block_on(self.ask_all(texts))).join());
+        let server = self.server()?;
+        let answer = std::thread::scope(|scope| scope.spawn(|| block_on(self.ask_all(&server.exchange, texts))).join());
         let stopped = || Failure::other("embedding stopped unexpectedly");
-        let vectors = answer.map_err(|_| stopped())??;
+        let vectors = answer.map_err(|_| stopped())?.map_err(|failure| {
+            let message = server.mask.text(&failure.message).into_owned();
+            Failure { message, ..failure }
+        })?;
         let dim = self.dim();
         Ok(vectors.into_iter().map(|vector| if vector.is_empty() { vec![0.0; dim] } else { vector }).collect())
     }
@@ -166,20 +189,36 @@ fn block_on<T>(work: impl Future<Output = Result<T, CallError>>) -> Result<T, Fa
     })
 }
 
-fn headers(settings: &RemoteSettings) -> Option<HeaderMap> {
+/// Where texts are sent, of a base URL.
+///
+/// # Errors
+/// A data failure for a URL that cannot be meant, naming the embedder.
+pub fn embeddings_url(name: &str, base_url: &str) -> Result<Url, Failure> {
+    let fault = |what: &str| Failure::data(format!("embedder \"{name}\": {what}"));
+    let mut url: Url = base_url.trim().parse().map_err(|_| fault("base_url is not a URL"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+        return Err(fault("base_url must be http:// or https://, without user or password"));
+    }
+    let path = url.path().trim_end_matches('/');
+    let path = format!("{}{PATH}", path.strip_suffix(PATH).unwrap_or(path));
+    url.set_path(&path);
+    Ok(url)
+}
+
+fn header_map(headers: &[(String, SecretString)], api_key: Option<&SecretString>) -> Option<HeaderMap> {
     let secret = |text: &str| {
         let mut value = HeaderValue::from_str(text).ok()?;
         value.set_sensitive(true);
         Some(value)
     };
-    let mut headers = HeaderMap::new();
-    for (name, value) in &settings.headers {
-        headers.insert(name.parse::<HeaderName>().ok()?, secret(value.expose_secret())?);
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.insert(name.parse::<HeaderName>().ok()?, secret(value.expose_secret())?);
     }
-    if let Some(key) = &settings.api_key {
-        headers.insert(AUTHORIZATION, secret(&format!("Bearer {}", key.expose_secret()))?);
+    if let Some(key) = api_key {
+        map.insert(AUTHORIZATION, secret(&format!("Bearer {}", key.expose_secret()))?);
     }
-    Some(headers)
+    Some(map)
 }
 
 /// The vectors of an answer, by the index each was given.
@@ -207,13 +246,12 @@ mod tests {
     use crate::edge::net::direct_client;
     use crate::edge::net::fault_server::{FaultServer, Reply};
 
-    fn settings(base_url: &str) -> RemoteSettings {
+    const KEY: &str = "sk-canary";
+
+    fn settings() -> RemoteSettings {
         RemoteSettings {
             name: "r".into(),
-            base_url: base_url.into(),
             model: "m".into(),
-            api_key: Some("sk-canary".to_owned().into()),
-            headers: vec![],
             dimensions: None,
             batch: 2,
             requests_per_minute: None,
@@ -222,8 +260,14 @@ mod tests {
         }
     }
 
+    fn connection(base_url: String) -> Connection {
+        let api_key = Some(KEY.to_owned().into());
+        Connection { client: direct_client(), base_url, api_key, headers: vec![], mask: Mask::new(["path-canary"]) }
+    }
+
     fn remote(server: &FaultServer) -> Remote {
-        Remote::new(settings(&format!("{}/v1?v=2", server.url)), direct_client()).unwrap()
+        let url = format!("{}/v1?v=2", server.url);
+        Remote::new(settings(), Arc::new(move || Ok(connection(url.clone()))))
     }
 
     fn answer(vectors: &[(usize, &[f32])]) -> Reply {
@@ -281,11 +325,26 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_meant_are_refused_and_the_address_is_no_part_of_the_space() {
+    fn addresses_that_cannot_be_meant_are_refused() {
         for url in ["", "ftp://x", "http://u:p@x/v1"] {
-            assert!(Remote::new(settings(url), direct_client()).is_err(), "{url}");
+            assert!(embeddings_url("r", url).is_err(), "{url}");
         }
-        let space = |url: &str| Remote::new(settings(url), direct_client()).unwrap().space().to_owned();
-        assert_eq!(space("http://a/v1"), space("https://b:1/v1/embeddings"));
+        for url in ["http://a/v1", "http://a/v1/", "http://a/v1/embeddings"] {
+            assert_eq!(embeddings_url("r", url).unwrap().as_str(), "http://a/v1/embeddings");
+        }
+    }
+
+    #[test]
+    fn a_server_is_connected_to_at_the_first_text_and_its_secrets_are_masked() {
+        let remote = Remote::new(settings(), Arc::new(|| Err(Failure::data("there is no key"))));
+        assert_eq!((remote.dim(), remote.embed(&[]).unwrap().len()), (0, 0));
+        assert_eq!(remote.embed(&["a"]).unwrap_err().message, "there is no key");
+
+        let echo = br#"{"error":{"message":"no sk-canary for path-canary"}}"#;
+        let server = FaultServer::start(vec![Reply::http(401, "", echo)]);
+        let url = format!("{}/path-canary", server.url);
+        let remote = Remote::new(settings(), Arc::new(move || Ok(connection(url.clone()))));
+        let failure = format!("{:?}", remote.embed(&["a"]).unwrap_err());
+        assert!(failure.contains("***") && !failure.contains("canary"), "{failure}");
     }
 }
