@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::vector::{Vectors, top_k};
 
-/// The mean share of an item's `k` nearest others that are the same in both spaces (the overlap of neighbours of
+/// The mean share of an item's `k` nearest others that are the same in both embedding spaces (the overlap of neighbours of
 /// Wendlandt, Kummerfeld & Mihalcea 2018), over the items that both can embed. `None` with fewer than `k` + 1 of them.
 ///
 /// # Panics

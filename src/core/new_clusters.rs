@@ -89,7 +89,7 @@ const CANDIDATES: [usize; 9] = [4, 8, 12, 16, 24, 32, 48, 64, 96];
 /// Records on which the number of clusters is chosen.
 const STABILITY_ROWS: usize = 1000;
 
-/// Terms kept of each cluster.
+/// Terms of each cluster.
 const TERMS: usize = 6;
 
 impl ClusterBook {
@@ -272,7 +272,7 @@ fn number_of_clusters(records: &Records<'_>, min_cluster: f64, seed: u64) -> usi
     choose_k(&records.vectors().part(&rows), &part, &options).k
 }
 
-/// The topics of examples that carry no labels: clusters of their own, about one per eight examples.
+/// The topics of examples that carry no labels: clusters of the examples, about one per eight examples.
 pub fn topics_of(vectors: &Vectors, seed: u64) -> Vec<usize> {
     let k = (vectors.len() / 8).clamp(2, 64);
     let fit =

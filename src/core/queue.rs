@@ -14,7 +14,7 @@ pub enum QueueState {
     Cleared,
     /// The answer was agreed again.
     Relabelled,
-    /// Kept for regression only.
+    /// Run for regressions only.
     RegressionOnly,
     /// Taken out of the set.
     Retired,

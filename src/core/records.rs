@@ -10,7 +10,7 @@ use crate::core::vector::Vectors;
 pub struct Record<'a> {
     /// Its id.
     pub id: &'a str,
-    /// Requests of production it stands for.
+    /// Requests of production it was sampled from: 1 / its sample rate.
     pub weight: f64,
     /// Number of its user or session in the window. Groups are independent of each other, the records of one group need
     /// not be.
@@ -104,12 +104,12 @@ impl<'a> Records<'a> {
         &self.ids
     }
 
-    /// Requests of production each stands for.
+    /// Weight of each.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// Requests of production all stand for.
+    /// Sum of the weights: requests of production.
     pub fn total_weight(&self) -> f64 {
         self.weights.iter().sum()
     }

@@ -1,8 +1,9 @@
-//! Moves a workspace to another space as one migrates a database: in shadow first, compared, cut over on request.
+//! Moves a workspace to another embedding space as one migrates a database: in shadow first, compared, cut over on
+//! request.
 //!
-//! Which space serves is one entry of karat.lock, replaced as a whole; vectors, taxonomies and results are keyed by
-//! their space. So a migration that is interrupted at any moment leaves the old space serving, and finds again what it
-//! had embedded.
+//! The embedding space in use is one entry of karat.lock, replaced as a whole; vectors, clusters and results are stored per
+//! embedding space. So a migration that is interrupted at any moment leaves the old one in use, and finds again what it had
+//! embedded.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -34,17 +35,17 @@ pub struct MigrateOptions {
     pub to: String,
     /// Datasets compared; all where none is named.
     pub datasets: Vec<String>,
-    /// Whether the space serves from then on.
+    /// Whether to use it from then on.
     pub cut_over: bool,
     /// Seed of everything random.
     pub seed: u64,
 }
 
-/// Embeds every text of the datasets and their traffic in the space asked for, compares it with the one that serves,
-/// and, where asked to, lets it serve from then on.
+/// Embeds every text of the datasets and their traffic with another embedder, compares it with the one in use, and, if
+/// wanted, uses it from then on.
 ///
 /// # Errors
-/// A data failure for an embedder or dataset that cannot be used; a store failure. What was embedded is kept.
+/// A data failure for an embedder or dataset that cannot be used; a store failure. What was embedded stays stored.
 pub fn migrate(
     root: &Path,
     options: &MigrateOptions,
@@ -65,11 +66,11 @@ pub fn migrate(
     let mut datasets = Vec::new();
     if serving.embedder.space() != from.space {
         notes.push(format!(
-            "the embedder \"{}\" no longer makes the space {}: nothing can be compared with it",
+            "the embedder \"{}\" no longer makes the embedding space {}: nothing can be compared with it",
             from.embedder, from.space
         ));
     } else if from.space == to.space {
-        notes.push("that space serves already".to_owned());
+        notes.push("that embedding model is in use already".to_owned());
     } else {
         for name in &names {
             match agreement(&serving, &next, name, &decay, now, events) {
@@ -162,7 +163,7 @@ fn flags(measured: &Measured) -> HashSet<(&str, ReasonCode)> {
     queued.map(|change| (change.flag.example_id.as_str(), change.flag.code)).collect()
 }
 
-/// Pins a space in karat.lock. The file is replaced as a whole: before, the old space serves; after, the new one.
+/// Pins a space in karat.lock. The file is replaced as a whole: before, the old one is in use; after, the new one.
 fn cut_over(next: &Workspace) -> Result<(), Failure> {
     let root = &next.config.root;
     let mut lock = read_lock(root)?;
@@ -170,20 +171,20 @@ fn cut_over(next: &Workspace) -> Result<(), Failure> {
     write_lock(root, &lock)
 }
 
-/// The space that serves, and every space that something is kept in.
+/// The embedding space in use, and every one that something is stored in.
 #[derive(Debug, Clone)]
 pub struct Spaces {
-    /// Name of the embedder that serves.
+    /// Name of the embedder in use.
     pub name: String,
-    /// What its space is made of.
+    /// What its embedding space is made of.
     pub serving: EmbeddingSpace,
     /// Whether karat.lock pins it.
     pub pinned: bool,
-    /// What is kept, the oldest first.
+    /// Those that something is stored in, the oldest first.
     pub stored: Vec<EmbeddingSpaceRow>,
 }
 
-/// The spaces of a workspace.
+/// The embedding spaces of a workspace.
 ///
 /// # Errors
 /// A store failure.
@@ -196,11 +197,11 @@ pub fn spaces(workspace: &Workspace) -> Result<Spaces, Failure> {
     })
 }
 
-/// Removes the vectors of a space that does not serve, named by its fingerprint or its embedder. Gives its fingerprint
-/// and how many vectors went.
+/// Removes the vectors of an embedding space that is not in use, named by its fingerprint or its embedder. Gives its
+/// fingerprint and how many vectors went.
 ///
 /// # Errors
-/// A data failure for the space that serves, or one that nothing is kept in; a store failure.
+/// A data failure for the one in use, or one that nothing is stored in; a store failure.
 pub fn retire(workspace: &Workspace, which: &str, events: Events<'_>) -> Result<(String, usize), Failure> {
     let stored = workspace.store.spaces()?;
     let serving = workspace.embedder.space();
@@ -210,21 +211,21 @@ pub fn retire(workspace: &Workspace, which: &str, events: Events<'_>) -> Result<
     let row = match named.as_slice() {
         [row] => **row,
         [] if which == serving || which == workspace.embedder_name => {
-            return Err(Failure::data(format!("the space \"{which}\" serves and cannot be retired"))
+            return Err(Failure::data(format!("the embedding model \"{which}\" is in use and cannot be retired"))
                 .hint("cut over to another one first: `karat embedder migrate NAME --cut-over`"));
         }
         several => {
             let names: Vec<&str> = others.iter().map(|row| row.space.id.as_str()).collect();
-            let what = if several.is_empty() { "nothing is kept in" } else { "several spaces are called" };
+            let what = if several.is_empty() { "nothing is stored in" } else { "several embedding models are called" };
             let hint = if names.is_empty() {
-                "there is no other space".to_owned()
+                "there is no other".to_owned()
             } else {
-                format!("other spaces are {}", names.join(", "))
+                format!("others are {}", names.join(", "))
             };
             return Err(Failure::data(format!("{what} \"{which}\"")).hint(hint));
         }
     };
     let removed = workspace.store.retire_space(&row.space.id)?;
-    events(Event::Note(format!("taxonomies and results of {} stay as history", row.space.id)));
+    events(Event::Note(format!("clusters and measurements of {} stay as history", row.space.id)));
     Ok((row.space.id.clone(), removed))
 }

@@ -90,7 +90,7 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
     let after = after.tells(&["karat.yaml names the embedder \"hashed-ngrams\", but karat.lock pins \"builtin\""]);
     assert_eq!(after.json()["space"], new.as_str());
 
-    folder.karat(&["embedder", "retire", "builtin"]).expect(3).tells(&["serves and cannot be retired"]);
+    folder.karat(&["embedder", "retire", "builtin"]).expect(3).tells(&["is in use and cannot be retired"]);
     folder.karat(&["embedder", "migrate", "hashed-ngrams", "--cut-over"]).expect(0);
     assert_eq!(space(&folder), old);
     let again = august(&folder);
@@ -100,7 +100,7 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
     assert!(retired.stdout.starts_with(&format!("retired {new}: ")), "{retired}");
     assert_eq!(folder.count("SELECT count(*) FROM vectors WHERE space LIKE 'builtin-%'"), 0);
     assert!(folder.count("SELECT count(*) FROM decay_measurements WHERE space LIKE 'builtin-%'") > 0, "results stay");
-    folder.karat(&["embedder", "retire", "builtin"]).expect(3).tells(&["nothing is kept in \"builtin\"", "hint: "]);
+    folder.karat(&["embedder", "retire", "builtin"]).expect(3).tells(&["nothing is stored in \"builtin\"", "hint: "]);
 }
 
 #[test]

@@ -13,13 +13,13 @@ const MIN_EXAMPLES: usize = 20;
 const MAX_FOLDS: usize = 10;
 
 /// Parts of the topics. A posterior looks better on the points it was fitted to than on traffic, which would make the
-/// represented share too small; so every point is judged by a fit that never saw its topic.
+/// represented share too small; so every point is scored by a fit that never saw its topic.
 const PARTS: usize = 5;
 
 /// The live examples: one unit vector each, and the topic (label or cluster) each belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct GoldenPoints<'a> {
-    /// One row an example.
+    /// One row per example.
     pub vectors: &'a Vectors,
     /// Topic of every example, from 0.
     pub topics: &'a [usize],
@@ -51,7 +51,7 @@ pub(super) struct Calibration {
     pub fold_count: usize,
     /// Number of topics.
     pub topics: usize,
-    /// One point an embeddable example.
+    /// One point per embeddable example.
     pub points: Vec<Point>,
     tightness: Tightness,
     /// P(represented | features).

@@ -63,7 +63,7 @@ pub struct CoverageMeasurement {
 ///
 /// Records with nothing to embed are represented by nothing, and stay in the denominator; near-duplicates of an example are
 /// represented without doubt, and only the others make up the mixture. A text that makes up more than 1 % of
-/// a window counts as 1 % where the share is estimated; the rest of its mass follows its own `p_represented`.
+/// a window counts as 1 % where the share is estimated; the rest of its traffic follows its own `p_represented`.
 pub fn measure(
     golden: GoldenPoints<'_>,
     now: &Records<'_>,
@@ -100,16 +100,16 @@ fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Opti
 /// and none is beyond doubt.
 const LEAST: f64 = 0.001;
 
-/// What one resampled unit brings, as shares of all mass.
+/// What one resampled unit brings, as shares of all traffic.
 #[derive(Clone, Copy, Default)]
 struct Unit {
-    /// Mass × posterior in the mixture.
+    /// Traffic × posterior in the mixture.
     seen: f64,
-    /// Mass in the mixture.
+    /// Traffic in the mixture.
     mixture: f64,
-    /// Mass that is represented without doubt.
+    /// Traffic that is represented without doubt.
     certain: f64,
-    /// All mass but that in excess.
+    /// All traffic but that in excess.
     all: f64,
 }
 
@@ -120,7 +120,7 @@ struct Measured {
     /// Topics of its represented traffic.
     mix: Vec<f64>,
     units: Vec<Unit>,
-    /// Excess mass, as a share, and `p_represented`, of every heavy text.
+    /// Excess traffic, as a share, and `p_represented`, of every heavy text.
     heavy: Vec<(f64, f64)>,
 }
 

@@ -58,7 +58,7 @@ impl Features {
 pub(super) struct Posterior {
     mean: [f64; COLUMNS / 2],
     deviation: [f64; COLUMNS / 2],
-    /// One fit a part of the topics left out.
+    /// One fit per part of the topics left out.
     fits: Vec<Logistic>,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct TrainingPair {
 }
 
 impl Posterior {
-    /// One logistic regression a part, on the lessons of the other parts. `None` where one cannot be fitted.
+    /// One logistic regression per part, on the training pairs of the other parts. `None` where one cannot be fitted.
     pub fn fit(training_pairs: &[TrainingPair], parts: usize) -> Option<Self> {
         let mut posterior = Self { mean: [0.0; COLUMNS / 2], deviation: [1.0; COLUMNS / 2], fits: Vec::new() };
         let total: f64 = training_pairs.iter().map(|pair| 2.0 * pair.weight).sum();

@@ -3,7 +3,7 @@
 use super::calibration::{Calibration, Point};
 use super::window::Scored;
 
-/// Least difference between the mean posterior of represented and of unknown requests. Below it the space tells them
+/// Least difference between the mean posterior of represented and of unknown requests. Below it the embedding space tells them
 /// apart so little that a share would be noise.
 const MIN_CONTRAST: f64 = 0.02;
 

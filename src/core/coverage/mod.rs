@@ -1,4 +1,4 @@
-//! Coverage: the share of traffic mass that the live examples represent.
+//! Coverage: the share of traffic that the live examples represent.
 //!
 //! Every record is looked at through its nearest live examples: how near they are, how far ahead of the next topic, how many, and how
 //! near for their topic. What that is worth is learnt on the golden set alone: a held-out example scored against the other folds

@@ -25,7 +25,7 @@ pub(super) struct Row {
     pub certain: bool,
     /// Its weight in the mixture: none for what is certain, nor for what a heavy text has in excess.
     pub weight: f64,
-    /// Weight in excess: mass of a text that came so often that it says nothing more about the others.
+    /// Weight in excess: traffic of a text that came so often that it says nothing more about the others.
     pub excess: f64,
     /// Unit that is resampled.
     pub unit: usize,
@@ -34,16 +34,16 @@ pub(super) struct Row {
 /// A window's records, scored against what every fold leaves of the golden set.
 #[derive(Debug, Clone)]
 pub(super) struct Scored {
-    /// One a record; `None` for one with nothing to embed, which nothing represents.
+    /// One per record; `None` for one with nothing to embed, which nothing represents.
     pub rows: Vec<Option<Row>>,
-    /// All mass, that with nothing to embed included.
+    /// All traffic, that with nothing to embed included.
     pub total: f64,
     /// Number of units.
     pub units: usize,
 }
 
 impl Scored {
-    /// `None` for a window without mass.
+    /// `None` for a window without traffic.
     pub fn new(
         golden: GoldenPoints<'_>,
         records: &Records<'_>,

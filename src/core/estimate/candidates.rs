@@ -1,5 +1,5 @@
-//! What to label next: greedy facility location over the unrepresented mass (Nemhauser, Wolsey & Fisher 1978), so
-//! that each candidate stands for traffic that neither the set nor an earlier candidate stands for.
+//! What to label next: greedy facility location over the unrepresented traffic (Nemhauser, Wolsey & Fisher 1978), so
+//! that each candidate represents traffic that neither the set nor an earlier candidate represents.
 
 use crate::core::domain::RecordIdx;
 use crate::core::vector::{Vectors, dot};
@@ -16,26 +16,26 @@ pub struct Candidate {
 /// Rows compared at most: the cost is their square.
 const POOL: usize = 1500;
 
-/// Picks up to `count` records. `unrepresented[i]` is record i's mass × (1 − p_represented), as a share of all mass.
+/// Picks up to `count` records. `unrepresented[i]` is record i's weight × (1 − p_represented), as a share of all traffic.
 ///
-/// A candidate stands for another record by their cosine similarity above `floor`, scaled to [0, 1]. Where more than
-/// 1,500 records are unrepresented, those with the most unrepresented mass compete.
+/// A candidate represents another record by their cosine similarity above `floor`, scaled to [0, 1]. Where more than
+/// 1,500 records are unrepresented, those with the most unrepresented traffic compete.
 pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: usize) -> Vec<Candidate> {
     let mut pool: Vec<usize> =
         (0..records.len()).filter(|i| records.is_embeddable(*i) && unrepresented[*i] > 1e-9).collect();
     pool.sort_by(|a, b| unrepresented[*b].total_cmp(&unrepresented[*a]).then(a.cmp(b)));
     pool.truncate(POOL);
-    let stands_for = |a: usize, b: usize| {
+    let similarity = |a: usize, b: usize| {
         let above = (dot(records.row(a), records.row(b)) - floor) / (1.0 - floor).max(f32::EPSILON);
         f64::from(above.clamp(0.0, 1.0))
     };
-    let mut served = vec![0.0; pool.len()];
+    let mut covered = vec![0.0; pool.len()];
     let mut picked: Vec<Candidate> = Vec::new();
     while picked.len() < count.min(pool.len()) {
         let gain_of = |candidate: usize| -> f64 {
-            let gains = pool.iter().zip(&served);
+            let gains = pool.iter().zip(&covered);
             gains
-                .map(|(record, served)| unrepresented[*record] * (stands_for(candidate, *record) - served).max(0.0))
+                .map(|(record, covered)| unrepresented[*record] * (similarity(candidate, *record) - covered).max(0.0))
                 .sum()
         };
         let free = pool.iter().copied().filter(|record| picked.iter().all(|candidate| candidate.record.0 != *record));
@@ -43,8 +43,8 @@ pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: u
         if gain <= 0.0 {
             break;
         }
-        for (served, other) in served.iter_mut().zip(&pool) {
-            *served = served.max(stands_for(record, *other));
+        for (covered, other) in covered.iter_mut().zip(&pool) {
+            *covered = covered.max(similarity(record, *other));
         }
         picked.push(Candidate { record: RecordIdx(record), gain });
     }

@@ -3,7 +3,7 @@
 use super::permutation::{Permutations, permutation_test};
 use super::run::Finding;
 
-/// Tests categories in `0..names.len()`, one a row, by the G statistic 2 Σ O ln(O / E) of the 2 x k table (Woolf 1957).
+/// Tests categories in `0..names.len()`, one per row, by the G statistic 2 Σ O ln(O / E) of the 2 x k table (Woolf 1957).
 ///
 /// Categories without a row do not matter, and few rows in a category do no harm: the null distribution is that of
 /// permutations, not chi-squared. The effect is Cramér's V with its bias removed (Bergsma 2013). The plain figures are the

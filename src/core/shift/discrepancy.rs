@@ -15,7 +15,7 @@ const SAME_DIRECTION: f32 = 1e-5;
 /// Tests unit vectors by the unbiased squared maximum mean discrepancy (Gretton et al. 2012) with the kernel
 /// exp(-d² / 2σ²), where σ² is the median squared distance of the pooled rows.
 ///
-/// MMD² itself depends on the space of the vectors. The effect is √(MMD² / 2c), in [0, 1], where the contrast c is the mean
+/// MMD² itself depends on the embedding space. The effect is √(MMD² / 2c), in [0, 1], where the contrast c is the mean
 /// kernel of a row and its √n nearest less that of any two rows. Were the traffic made of topics, with one kernel value
 /// inside of a topic and a lower one between any two, then MMD² = c Σ(Δ share)², and the effect is the share of the traffic
 /// that moved from one topic to another one. A negative MMD² counts as 0.

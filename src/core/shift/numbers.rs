@@ -28,7 +28,7 @@ pub(super) fn test_distribution(
     })
 }
 
-/// Tests shares in [0, 1], one a record, by the absolute difference of their means with a permutation null. The effect is
+/// Tests shares in [0, 1], one per record, by the absolute difference of their means with a permutation null. The effect is
 /// the difference; the plain figures are the means, of what `of` says.
 ///
 /// `None` where all numbers are equal, one is NaN, or a window is empty.

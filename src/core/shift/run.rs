@@ -118,7 +118,7 @@ fn adjusted(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
 }
 
 impl<'a> Windows<'a> {
-    /// Random numbers of one purpose of its own.
+    /// Random numbers for one purpose alone.
     fn permutations(&self, stream: u64) -> Permutations {
         Permutations { seed: self.options.seed, stream, count: self.options.permutations }
     }

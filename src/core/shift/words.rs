@@ -34,7 +34,7 @@ fn words(text: &str) -> Vec<String> {
     for c in text.nfkc().flat_map(char::to_lowercase).chain(std::iter::once(' ')) {
         if c.is_alphabetic() || (is_combining_mark(c) && !word.is_empty()) {
             length += 1;
-            // The rest of an overlong run is not kept.
+            // The rest of an overlong run is dropped.
             if length <= LONGEST {
                 word.push(c);
             }

@@ -19,9 +19,9 @@ pub struct Passes {
 }
 
 /// Flags active examples that are at least `threshold` sure to pass between a tenth and nine tenths of the time at some
-/// endpoint. `passes` has what the latest run with repeats of each endpoint came to, by endpoint and example id.
+/// endpoint. `passes` has the passes of the latest run with repeats of each endpoint, by endpoint and example id.
 ///
-/// The score is the mass of that range under the posterior of the pass rate with Jeffreys' prior, Beta(½, ½): it grows
+/// The score is the probability of that range under the posterior of the pass rate with Jeffreys' prior, Beta(½, ½): it grows
 /// with the evidence, so that one slip in a few trials of a steady example is not enough.
 pub fn flaky_flags(
     examples: &[Example],

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
     /// Smallest share of its reference traffic that an example must have lost to be flagged. Default 0.5: with less
-    /// gone the example still stands for most of what it stood for.
+    /// gone the example still represents most of what it represented.
     pub vanished_score: f64,
     /// False discovery rate of the vanished flags. Default 0.05: one flag in twenty may be in error.
     pub vanished_fdr: f64,
-    /// Neighbouring examples that share a record's mass. Default 10: enough records an example for an exact test
+    /// Neighbouring examples that share a record's traffic. Default 10: enough records per example for an exact test
     /// where a few thousand were sampled, and few enough to stay within a topic.
     pub neighbours: usize,
     /// Similarity from which two examples count as near-duplicates. Default 0.95: a word changed in a
@@ -28,12 +28,12 @@ pub struct Policy {
     /// Share of a cluster's held-out members that are less similar than a record for the record to belong to it.
     /// Default 0.05.
     pub membership: f64,
-    /// False discovery rate of the clusters born. Default 0.05.
+    /// False discovery rate of new clusters. Default 0.05.
     #[serde(alias = "birth_fdr")]
     pub new_cluster_fdr: f64,
-    /// Records a cluster must have to be born. Default 20, as for every cluster.
+    /// Records a new cluster needs. Default 20, as for every cluster.
     pub min_cluster: f64,
-    /// Users or sessions a born cluster needs, where they are known. Default 3: one client is not a topic.
+    /// Users or sessions a new cluster needs, where they are known. Default 3: one client is not a topic.
     pub min_groups: usize,
     /// Days without a review after which an example counts as expired, where the card names no cadence. Default: none.
     pub review_every_days: Option<u32>,

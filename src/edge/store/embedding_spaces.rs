@@ -108,7 +108,7 @@ impl Store {
         })
     }
 
-    /// Removes the vectors of a space and its note; taxonomies and results stay as history. Gives how many vectors
+    /// Removes the vectors of an embedding space and its note; clusters and measurements stay as history. Gives how many vectors
     /// went. Interrupted, it can be done again.
     ///
     /// # Errors
