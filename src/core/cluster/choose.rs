@@ -23,7 +23,7 @@ const SMALL_SHARE: f64 = 0.05;
 /// nothing.
 const FALLBACK_K: usize = 8;
 
-/// How [`choose_k`] judges the candidates.
+/// How [`choose_k`] evaluates the candidates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChooseK {
     /// Numbers of clusters to try, in any order; 0 and repeats are ignored.
@@ -90,7 +90,7 @@ struct Subsample {
 /// separately and compared on their common rows by the adjusted Rand index; the mean over the pairs
 /// is to reach `min_ari`. At most 5 % of the weight may lie in clusters below `min_cluster_weight`,
 /// measured by assigning all rows to the clusters of one subsample. The largest stable candidate is
-/// taken since a finer taxonomy that reproduces says more. If no candidate passes, it is the one
+/// taken since a finer clustering that reproduces says more. If no candidate passes, it is the one
 /// with the highest mean index among those with k >= 8, where there is one, the larger of equal
 /// ones: coarse splits are nearly always stable, so stability alone favours k = 2. `reason` says
 /// which rule decided.

@@ -22,7 +22,7 @@ pub struct ClusteringOptions {
     /// Folds of the cross-fit that gives the held-out similarities, from 2 to 5; a value outside is
     /// moved to the nearer end.
     pub folds: usize,
-    /// Terms kept per cluster.
+    /// Terms per cluster.
     pub terms: usize,
 }
 
@@ -109,7 +109,7 @@ impl Cluster {
 /// from the full centroids so that clusters keep their numbers, and the fold's rows are assigned to
 /// the refitted centroids as new items would be: their similarities are the held-out ones of the
 /// clusters they fall into. A cluster that has no rows outside a fold takes no part in it, so one
-/// of a single row has no held-out similarity of its own.
+/// of a single row has no held-out similarity.
 pub fn fit_clustering(
     v: &Vectors,
     weights: &[f64],

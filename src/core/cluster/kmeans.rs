@@ -17,7 +17,7 @@ use crate::core::vector::Vectors;
 /// How [`spherical_kmeans`] searches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KMeansOptions {
-    /// Runs from different seeds, of which the best is kept; 0 counts as 1.
+    /// Runs from different seeds, of which the best is taken; 0 counts as 1.
     pub restarts: usize,
     /// Updates of the centroids per run, at most; 0 counts as 1.
     pub max_iterations: usize,

@@ -1,5 +1,5 @@
 //! Clusters of unit vectors: spherical k-means, agreement of partitions, the number of clusters,
-//! and a named taxonomy that tells how typical a new item is.
+//! and a named clustering that tells how typical a new item is.
 //!
 //! Every result depends on its inputs and seed alone, whatever the number of threads.
 
@@ -15,7 +15,7 @@ mod seeding;
 mod terms;
 mod words;
 
-pub use agreement::{adjusted_rand_index, normalized_mutual_information};
+pub use agreement::adjusted_rand_index;
 pub use assign::{Assignment, assign};
 pub use choose::{ChooseK, KChoice, KStability, choose_k};
 pub use clustering::{Cluster, Clustering, ClusteringOptions, fit_clustering};
