@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn colour_adds_nothing_but_colour_to_verdicts() {
+        let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
         for width in [40, 80, 160] {
             let colourful = everything(Screen { width, colour: true });
             assert!(colourful.contains("\u{1b}[31mFAIL\u{1b}[0m"));
-            let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
             assert_eq!(codes.replace_all(&colourful, ""), everything(plain(width)));
             assert_eq!(codes.find_iter(&colourful).count() % 2, 0);
         }
