@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use crate::core::domain::{Failure, parse_timestamp};
+use crate::core::domain::parse_timestamp;
 use crate::core::report::{FORMATS, Format as ReportFormat};
 use crate::flow::decay::DecayOptions;
 use crate::flow::run::{Resume, RunOptions};
@@ -119,9 +119,28 @@ pub(super) struct DecayArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
 
-    /// Judge dates as of this time instead of now.
-    #[arg(long, value_name = "TIME")]
-    pub now: Option<String>,
+    #[command(flatten)]
+    pub now: Now,
+}
+
+/// The current time, where it is not that of the clock.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Now {
+    /// Take this for the current time: the same input then gives the same result.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    now: Option<Timestamp>,
+}
+
+impl Now {
+    /// The time given, or that of the clock.
+    pub fn get(self) -> Timestamp {
+        self.now.unwrap_or_else(Timestamp::now)
+    }
+
+    /// Whether a time was given.
+    pub fn is_given(self) -> bool {
+        self.now.is_some()
+    }
 }
 
 impl DecayArgs {
@@ -131,13 +150,6 @@ impl DecayArgs {
             reference: self.reference.clone(),
             source: self.source.clone(),
             seed: self.seed,
-        }
-    }
-
-    pub fn now(&self) -> Result<Timestamp, Failure> {
-        match &self.now {
-            None => Ok(Timestamp::now()),
-            Some(text) => time(text).map_err(|message| Failure::usage(format!("--now: {message}"))),
         }
     }
 }

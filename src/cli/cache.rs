@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::arguments::Format;
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::{Failure, parse_span};
 use crate::core::report::cache_text;
 use crate::core::view::CacheView;

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use super::arguments::{DecayArgs, Format, RunArgs, report_path};
+use super::context::Context;
+use super::exit::Exit;
+use super::interrupt;
 use super::listen::listener;
 use super::run::{load, say, say_unfinished, step_summary};
 use super::show::whole_report;
-use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
 use crate::core::report::Format as ReportFormat;
 use crate::flow::check::check;
@@ -40,7 +42,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     let suites = load(&workspace, &args.suites)?;
-    let now = args.decay.now()?;
+    let now = args.decay.now.get();
     let events = listener(&context.output);
     let (run, decay) = (args.run.options(), args.decay.options());
     let talkative = context.output.talkative();

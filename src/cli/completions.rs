@@ -1,6 +1,7 @@
 //! `karat completions`
 
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::Failure;
 
 /// Print a completion script for a shell.

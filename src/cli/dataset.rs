@@ -3,7 +3,8 @@
 use clap::Subcommand;
 
 use super::arguments::Format;
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::core::golden::lint;
 use crate::core::report::{diff_text, lint_text, lock_text};

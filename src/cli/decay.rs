@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::arguments::{DecayArgs, Format, report_path};
+use super::context::Context;
+use super::exit::Exit;
 use super::listen::listener;
 use super::run::step_summary;
-use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::report::{Format as ReportFormat, terminal_decay};
 use crate::core::view::{RecordRow, Report};
@@ -40,7 +41,7 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
-    let now = args.decay.now()?;
+    let now = args.decay.now.get();
     let events = listener(&context.output);
     let done = measure_decay(&workspace, &args.dataset, &args.decay.options(), now, &events)?;
     if let Some(path) = &args.records {

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::context::Context;
+use super::exit::Exit;
+use super::interrupt;
 use super::listen::listener;
 use super::run::say;
-use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, FailureKind};
 use crate::core::report::{Screen, months_text, terminal_headline};
 use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 
 use super::arguments::Format;
+use super::context::Context;
+use super::exit::Exit;
+use super::interrupt;
 use super::listen::listener;
-use super::{Context, Exit, interrupt};
 use crate::core::domain::Failure;
 use crate::core::report::doctor_text;
 use crate::core::view::CheckState;

@@ -2,9 +2,10 @@
 
 use clap::Subcommand;
 
-use super::arguments::{Format, time};
+use super::arguments::{Format, Now};
+use super::context::Context;
+use super::exit::Exit;
 use super::listen::listener;
-use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::report::{embedder_text, migration_text};
 use crate::core::view::{EmbedderView, StoredSpaceView};
@@ -41,9 +42,8 @@ enum Command {
         /// Seed of everything random.
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
-        /// Take this for the current time.
-        #[arg(long, value_name = "TIME", value_parser = time)]
-        now: Option<jiff::Timestamp>,
+        #[command(flatten)]
+        now: Now,
         /// How to print the result.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -62,7 +62,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         Command::Migrate { to, datasets, cut_over, seed, now, format } => {
             let events = listener(&context.output);
             let options = MigrateOptions { to, datasets, cut_over, seed };
-            let view = migrate(&context.root()?, &options, now.unwrap_or_else(jiff::Timestamp::now), &events)?;
+            let view = migrate(&context.root()?, &options, now.get(), &events)?;
             context.output.show(format, &view, migration_text)?;
         }
         Command::Retire { space } => {

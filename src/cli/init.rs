@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::Failure;
 
 /// Make a workspace: karat.yaml, an example dataset and suite, .gitignore.

@@ -1,7 +1,8 @@
 //! `karat list`
 
 use super::arguments::Format;
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::core::report::list_text;
 use crate::core::view::{EndpointRow, ListView, RunRow};

@@ -1,9 +1,10 @@
-//! The command line: one file a command, errors and hints, exit codes. The only writer of stdout and stderr.
+//! The command line: one file per command, errors and hints, exit codes. The only writer of stdout and stderr.
 
 mod arguments;
 mod cache;
 mod check;
 mod completions;
+mod context;
 mod dataset;
 mod decay;
 mod demo;
@@ -31,26 +32,25 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::core::domain::Failure;
-use crate::core::privacy::sanitize::for_terminal;
-use crate::flow::Workspace;
+use context::Context;
 use exit::Exit;
 use output::Output;
 
 /// A golden-dataset evaluation harness with decay tracking.
 ///
-/// karat runs your eval suites, and measures how much of today's traffic your golden set still stands for.
+/// karat runs your eval suites, and measures how much of today's traffic your golden set still covers.
 #[derive(Debug, Parser)]
 #[command(name = "karat", version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
-    /// The workspace, a folder with a karat.yaml. Default: the nearest one upwards.
+    /// The workspace, a folder with a karat.yaml. Default: this folder or the nearest one above it.
     #[arg(short = 'C', long = "workspace", global = true, value_name = "DIR")]
     workspace: Option<PathBuf>,
 
-    /// Say nothing on stderr but errors.
+    /// Print nothing on stderr but errors.
     #[arg(short, long, global = true)]
     quiet: bool,
 
-    /// Say on stderr what is done, line by line.
+    /// Log each step on stderr.
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
 
@@ -67,11 +67,11 @@ Try `karat demo` first: it needs no network and no key.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a workspace: karat.yaml, an example dataset and suite, .gitignore
+    /// Create a workspace: karat.yaml, an example dataset and suite, .gitignore
     Init(init::Args),
-    /// See it all at work on data written for it, without network or keys
+    /// See everything on data written for it, without network or keys
     Demo(demo::Args),
-    /// Check that everything a run needs is there, answers, and is sound
+    /// Check configuration, endpoints and database
     Doctor(doctor::Args),
     /// Run suites, measure decay, and report: the nightly command
     Check(check::Args),
@@ -79,59 +79,26 @@ enum Command {
     Run(run::Args),
     /// Measure how much of today's traffic a golden set represents, and flag what decayed
     Decay(decay::Args),
-    /// Look after golden sets: lint, lock, diff
+    /// Lint, lock and diff golden sets
     Dataset(dataset::Args),
-    /// Bring in sampled production traffic
+    /// Import sampled production traffic
     Traffic(traffic::Args),
-    /// The examples that wait for a person
+    /// List flagged examples for review
     Queue(queue::Args),
-    /// Answers that serve again for the same request: how many there are, and how to be rid of them
+    /// Show or clear the response cache
     Cache(cache::Args),
-    /// The space texts are compared in: show it, move to another one, retire an old one
+    /// The embedding model texts are compared with: show it, move to another one, retire an old one
     Embedder(embedder::Args),
     /// Write a report of a run or a dataset
     Report(report::Args),
     /// List datasets, suites, endpoints and runs
     List(list::Args),
-    /// Show a run, or what was last measured of a dataset
+    /// Show a run, or the last measurement of a dataset
     Show(show::Args),
     /// Print the JSON Schema of a file you write
     Schema(schema::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
-}
-
-/// What commands share.
-struct Context {
-    workspace: Option<PathBuf>,
-    output: Output,
-}
-
-impl Context {
-    /// The folder of the workspace.
-    fn root(&self) -> Result<PathBuf, Failure> {
-        match &self.workspace {
-            Some(folder) if folder.join("karat.yaml").is_file() => Ok(folder.clone()),
-            Some(folder) => Err(Failure::data(format!("there is no karat.yaml in {}", folder.display()))
-                .hint("run `karat init` there, or name another folder with -C")),
-            None => {
-                let here = std::env::current_dir()
-                    .map_err(|error| Failure::other("the current folder is gone").caused_by(error))?;
-                crate::edge::config::find_workspace(&here)
-            }
-        }
-    }
-
-    fn workspace(&self) -> Result<Workspace, Failure> {
-        let workspace = Workspace::open(&self.root()?)?;
-        for note in workspace.store.notes() {
-            self.output.say(&format!("note: {note}"));
-        }
-        if let Some(warning) = workspace.warning() {
-            self.output.say(&format!("warning: {}", for_terminal(&warning)));
-        }
-        Ok(workspace)
-    }
 }
 
 /// Parses the command line, runs the command, prints its error, and gives the exit code.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 
 use super::arguments::Format;
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::core::queue::{FlagRow, QueueState};
 use crate::core::report::{queue_csv, queue_example_text, queue_text};

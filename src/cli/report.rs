@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use jiff::Timestamp;
 
-use super::arguments::{report_path, time};
+use super::arguments::{Now, report_path};
+use super::context::Context;
+use super::exit::Exit;
 use super::run::step_summary;
-use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::report::{FORMATS, Format};
 use crate::flow::report::{stored_report, write_reports};
@@ -30,9 +30,8 @@ pub(super) struct Args {
     #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
     output: Vec<(PathBuf, &'static Format)>,
 
-    /// Take this for the time of the report: the same database then gives the same bytes.
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    now: Option<Timestamp>,
+    #[command(flatten)]
+    now: Now,
 }
 
 fn format_name() -> impl TypedValueParser<Value = &'static Format> {
@@ -41,7 +40,7 @@ fn format_name() -> impl TypedValueParser<Value = &'static Format> {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let report = stored_report(&context.workspace()?, &args.what, args.now.unwrap_or_else(Timestamp::now))?;
+    let report = stored_report(&context.workspace()?, &args.what, args.now.get())?;
     let format = args.format.or_else(|| FORMATS.first().filter(|_| args.output.is_empty()));
     if let Some(format) = format {
         context.output.data(&format.render(&report)?)?;

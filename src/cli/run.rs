@@ -2,9 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::arguments::{Format, RunArgs, time};
+use super::arguments::{Format, Now, RunArgs};
+use super::context::Context;
+use super::exit::Exit;
+use super::interrupt;
 use super::listen::listener;
-use super::{Context, Exit, interrupt};
 use crate::core::domain::{Failure, Suite};
 use crate::core::report::{terminal_plan, terminal_runs};
 use crate::core::view::{PlanView, Report, RunsView};
@@ -28,28 +30,19 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["resume", "retry_errors", "record", "max_cost", "max_seconds"])]
     dry_run: bool,
 
-    /// Use this as the time of the run, and derive its id from it: the same run then gives the same bytes.
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[command(flatten)]
+    now: Now,
 
     /// How to print the result.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-impl Args {
-    fn now(&self) -> Result<Timestamp, Failure> {
-        let given =
-            self.now.as_deref().map(|text| time(text).map_err(|message| Failure::usage(format!("--now: {message}"))));
-        Ok(given.transpose()?.unwrap_or_else(Timestamp::now))
-    }
-}
-
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     let suites = load(&workspace, &args.suites)?;
-    let now = args.now()?;
-    let options = RunOptions { fixed_id: args.now.is_some(), ..args.run.options() };
+    let now = args.now.get();
+    let options = RunOptions { fixed_id: args.now.is_given(), ..args.run.options() };
     if args.dry_run {
         return plan(context, &workspace, &suites, &options, now, args.format);
     }

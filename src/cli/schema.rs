@@ -1,6 +1,7 @@
 //! `karat schema`
 
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::edge::config::{SchemaKind, json_schema};
 

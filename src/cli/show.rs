@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::arguments::Format;
-use super::{Context, Exit};
+use super::context::Context;
+use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::core::report::{Screen, terminal_decay, terminal_headline, terminal_runs};
 use crate::core::view::Report;

@@ -6,8 +6,9 @@ use clap::Subcommand;
 use jiff::Timestamp;
 
 use super::arguments::{Format, key_value, time};
+use super::context::Context;
+use super::exit::Exit;
 use super::listen::listener;
-use super::{Context, Exit};
 use crate::core::domain::Failure;
 use crate::core::report::{imported_text, to_json, traffic_text};
 use crate::core::view::{ImportView, ImportedView, RejectView, SourceView, TrafficView};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::domain::{Card, Dataset, Example, Failure, nearest};
+use crate::core::domain::{Card, Dataset, Example, Failure, did_you_mean};
 use crate::core::golden::{Fingerprint, RowError, dataset_version, example_from_row, finish_ids};
 use crate::core::tabular::{Format, rows};
 
@@ -37,10 +37,9 @@ pub fn examples_file(folder: &Path) -> Result<PathBuf, Failure> {
 fn unknown_dataset(folder: &Path) -> Failure {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let names = folder.parent().map(dataset_names).unwrap_or_default();
-    let hint = match nearest(&name, &names) {
-        Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
-        None if names.is_empty() => format!("make {} with an examples.jsonl in it", folder.display()),
-        None => format!("there are {}", names.join(", ")),
+    let hint = match names.as_slice() {
+        [] => format!("make {} with an examples.jsonl in it", folder.display()),
+        names => did_you_mean(&name, names, "there are"),
     };
     Failure::data(format!("there is no dataset \"{name}\" ({} does not exist)", folder.display())).hint(hint)
 }

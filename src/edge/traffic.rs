@@ -8,20 +8,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::core::domain::{Failure, TrafficRecord, canonical_json, input_text, parse_timestamp};
+use crate::core::domain::{Failure, TrafficRecord, at_path, canonical_json, fields, input_text, parse_timestamp};
 use crate::core::privacy::UserKey;
 use crate::core::privacy::redact::{RedactionCounts, Redactor};
 use crate::core::tabular::{Format, rows};
-
-/// The fields of a record, and the names they are found under where no map says otherwise.
-const FIELDS: &[(&str, &[&str])] = &[
-    ("id", &["id", "record_id", "request_id", "trace_id"]),
-    ("input", &["input", "inputs", "question", "prompt", "query", "text", "message", "messages"]),
-    ("output", &["output", "response", "completion", "answer"]),
-    ("ts", &["ts", "timestamp", "time", "created_at", "at", "date"]),
-    ("user", &["user", "user_id", "session", "session_id", "conversation_id"]),
-    ("p", &["p", "sample_rate", "inclusion_probability"]),
-];
 
 /// Where a record's fields stand in a row.
 #[derive(Debug, Clone)]
@@ -37,9 +27,9 @@ impl FieldMap {
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Failure> {
         let mut paths = BTreeMap::new();
         for (field, path) in pairs {
-            let known = FIELDS.iter().find(|(name, _)| *name == field);
+            let known = fields::TRAFFIC.iter().find(|(name, _)| *name == field);
             let Some((name, _)) = known else {
-                let names: Vec<_> = FIELDS.iter().map(|(name, _)| *name).collect();
+                let names: Vec<_> = fields::TRAFFIC.iter().map(|(name, _)| *name).collect();
                 return Err(Failure::usage(format!("a field map has no field \"{field}\""))
                     .hint(format!("fields are {}", names.join(", "))));
             };
@@ -53,31 +43,18 @@ impl FieldMap {
         if let Some(path) = self.paths.get(field) {
             return at_path(row, path).filter(present);
         }
-        let (_, names) = FIELDS.iter().find(|(name, _)| *name == field)?;
+        let (_, names) = fields::TRAFFIC.iter().find(|(name, _)| *name == field)?;
         names.iter().find_map(|name| row.get(*name).filter(present))
     }
 
     fn name(&self, field: &str) -> String {
-        let usual =
-            FIELDS.iter().find(|(name, _)| *name == field).map(|(_, names)| names.join(", ")).unwrap_or_default();
+        let usual = fields::TRAFFIC
+            .iter()
+            .find(|(name, _)| *name == field)
+            .map(|(_, names)| names.join(", "))
+            .unwrap_or_default();
         self.paths.get(field).cloned().unwrap_or(usual)
     }
-}
-
-fn at_path<'r>(row: &'r Map<String, Value>, path: &str) -> Option<&'r Value> {
-    if let Some(value) = row.get(path) {
-        return Some(value);
-    }
-    let mut steps = path.split('.');
-    let mut value = row.get(steps.next()?)?;
-    for step in steps {
-        value = match value {
-            Value::Object(map) => map.get(step)?,
-            Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
-            _ => return None,
-        };
-    }
-    Some(value)
 }
 
 /// What rows do not say for themselves.

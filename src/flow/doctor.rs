@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::run::{ApiProbe, eol_warning, probe_endpoint};
 use super::{Event, Events, Workspace};
-use crate::core::domain::{Failure, nearest};
+use crate::core::domain::{Failure, did_you_mean};
 use crate::core::view::{Check, CheckArea, CheckState, DoctorView};
 use crate::edge::config::{EndpointDefinition, EndpointSettings, ModelDefinition, ReplayDefinition, definition_of_id};
 use crate::edge::dataset::{dataset_names, read_lock};
@@ -102,8 +102,7 @@ fn suite(workspace: &Workspace, name: &str) -> Check {
             format!("{} on {}", suite.dataset, suite.endpoints.join(", ")),
         ),
         Some(missing) => {
-            let hint = nearest(missing, &known)
-                .map_or_else(|| "define it in karat.yaml".to_owned(), |near| format!("did you mean \"{near}\"?"));
+            let hint = format!("{}; or define it in karat.yaml", did_you_mean(missing, &known, "defined are"));
             check(
                 CheckArea::Suite,
                 name,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::core::domain::Failure;
+use crate::core::domain::{Failure, did_you_mean};
 use crate::edge::config::{ModelDefinition, Secrets, ServerDefinition, WorkspaceConfig};
 use crate::edge::embed::{Connection, EmbedderSettings, ModelSettings, Prepared, RemoteSettings, embeddings_url, open};
 use crate::edge::net::{ClientOptions, RetryPolicy, client};
@@ -14,8 +14,11 @@ use crate::edge::net::{ClientOptions, RetryPolicy, client};
 pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Arc<Secrets>, name: &str) -> Result<Prepared, Failure> {
     let Some(definition) = workspace.embedders.get(name) else {
         let known: Vec<&str> = workspace.embedders.keys().map(String::as_str).collect();
-        return Err(Failure::data(format!("there is no embedder \"{name}\" in karat.yaml"))
-            .hint(format!("defined are {}", known.join(", "))));
+        return Err(Failure::data(format!("there is no embedder \"{name}\" in karat.yaml")).hint(did_you_mean(
+            name,
+            &known,
+            "defined are",
+        )));
     };
     let model = match &definition.model {
         ModelDefinition::Builtin => ModelSettings::Builtin,

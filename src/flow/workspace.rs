@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 
 use super::{Event, Events};
-use crate::core::domain::{Card, Dataset, Embedder, Failure, Suite, nearest};
+use crate::core::domain::{Card, Dataset, Embedder, Failure, Suite, did_you_mean};
 use crate::core::vector::{Vectors, dot};
 use crate::edge::config::{CardFile, Secrets, WorkspaceConfig, load_suite, load_workspace, read_yaml};
 use crate::edge::dataset::{LockedEmbedder, ReadDataset, examples_file, read_examples, read_lock};
@@ -179,11 +179,8 @@ impl Workspace {
             return load_suite(given);
         }
         let names = self.suite_names();
-        let hint = match nearest(name, &names) {
-            Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
-            None if names.is_empty() => "suites/ is empty".to_owned(),
-            None => format!("there are {}", names.join(", ")),
-        };
+        let hint =
+            if names.is_empty() { "suites/ is empty".to_owned() } else { did_you_mean(name, &names, "there are") };
         Err(Failure::data(format!("there is no suite \"{name}\" ({} does not exist)", named.display())).hint(hint))
     }
 

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::{at_path, fields};
+
 /// Which turns of a conversation count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -19,7 +21,7 @@ pub enum Turns {
     All,
 }
 
-/// How an input becomes the text that is embedded. Part of the space: another rule is another space.
+/// How an input becomes the text that is embedded. Part of the embedding space: another rule is another one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TextRule {
@@ -35,9 +37,6 @@ pub struct TextRule {
     pub chunk_words: Option<usize>,
 }
 
-/// The fields that usually hold the text of an object.
-const USUAL_FIELDS: [&str; 6] = ["input", "question", "query", "prompt", "text", "messages"];
-
 impl TextRule {
     /// The text of an input: a string as it is; of chat messages the turns that count; of an object the fields that
     /// count; else, or where that finds nothing, canonical JSON.
@@ -47,11 +46,11 @@ impl TextRule {
             Value::Array(items) => self.turns(items),
             Value::Object(map) => {
                 let named: Vec<String> =
-                    self.fields.iter().filter_map(|path| at_path(input, path)).map(|value| self.text(value)).collect();
+                    self.fields.iter().filter_map(|path| at_path(map, path)).map(|value| self.text(value)).collect();
                 if !named.is_empty() {
                     return named.join("\n");
                 }
-                USUAL_FIELDS.iter().find_map(|key| map.get(*key)).map(|value| self.text(value))
+                fields::TEXT.iter().find_map(|key| map.get(*key)).map(|value| self.text(value))
             }
             _ => None,
         }
@@ -114,16 +113,6 @@ fn turn_text(content: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn at_path<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    if let Some(found) = value.get(path) {
-        return Some(found);
-    }
-    path.split('.').try_fold(value, |value, step| match value {
-        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
-        other => other.get(step),
-    })
 }
 
 /// [`TextRule::text`] by the default rule.

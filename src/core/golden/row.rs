@@ -6,11 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
+use crate::core::domain::fields::{EXPECTED, INPUT};
 use crate::core::domain::{Example, ExampleStatus, canonical_json, content_hash, parse_timestamp, short};
-
-const INPUT: &[&str] = &["input", "inputs", "question", "prompt", "query", "text", "vars"];
-const EXPECTED: &[&str] =
-    &["expected", "target", "ideal", "expected_output", "expectedOutput", "reference", "answer", "label"];
 
 /// Why a row is not an example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::api::{Answer, ApiSettings, Dialect, StreamReader};
 use super::chat_form::system_text;
-use crate::core::domain::{Failure, Message, Request, Usage, canonical_json};
+use crate::core::domain::{Failure, JsonPath, Message, Request, Usage, canonical_json};
 use crate::core::prompt::{Bounded, MAX_BYTES, explain, new_environment};
 use crate::edge::net::StatusRules;
 
@@ -344,39 +344,23 @@ impl Writer<'_> {
 /// The way to a value in an answer.
 struct Path {
     text: String,
-    steps: Vec<String>,
+    steps: JsonPath,
 }
 
 impl Path {
     /// The error completes "output …".
     fn read(text: &str) -> Result<Self, String> {
-        let steps = match text.strip_prefix('/') {
-            _ if text.is_empty() => Vec::new(),
-            Some(pointer) => pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect(),
-            None => text.split('.').map(str::to_owned).collect::<Vec<_>>(),
-        };
-        if !text.starts_with('/') && steps.iter().any(String::is_empty) {
-            return Err(format!("is \"{text}\", a path with an empty step"));
-        }
+        let steps = JsonPath::parse(text).ok_or_else(|| format!("is \"{text}\", a path with an empty step"))?;
         Ok(Self { text: text.to_owned(), steps })
     }
 
     /// The value at its end; the error says where the way ended and what is there instead.
     fn find<'a>(&self, answer: &'a Value) -> Result<&'a Value, String> {
-        let mut here = answer;
-        for (done, step) in self.steps.iter().enumerate() {
-            let next = match here {
-                Value::Object(fields) => fields.get(step),
-                Value::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
-                _ => None,
-            };
-            here = next.ok_or_else(|| self.missing(done, here))?;
-        }
-        Ok(here)
+        self.steps.find(answer).map_err(|(done, here)| self.missing(done, here))
     }
 
-    fn missing(&self, done: usize, here: &Value) -> String {
-        let place = match self.steps.get(..done).unwrap_or_default() {
+    fn missing(&self, done: &[String], here: &Value) -> String {
+        let place = match done {
             [] => "the answer".to_owned(),
             steps => format!("\"{}\"", steps.join(".")),
         };

@@ -1,12 +1,13 @@
-//! Spaces: what they are made of, what is kept in each, and the probes of those that a server makes.
+//! Embedding spaces: what they are made of, what is stored in each, and the probes of those that a server makes.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
+use super::read::count;
 use super::vectors::{from_bytes, to_bytes};
 use super::{Store, contents};
 use crate::core::domain::{EmbeddingSpace, Failure};
 
-/// A space as kept.
+/// A stored embedding space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddingSpaceRow {
     /// What it is made of.
@@ -17,27 +18,24 @@ pub struct EmbeddingSpaceRow {
     pub first_used: String,
     /// Texts with a vector in it.
     pub vectors: usize,
-    /// Assays made in it.
+    /// Decay measurements made in it.
     pub measurements: usize,
     /// The last of them (RFC 3339).
     pub last_measurement: Option<String>,
 }
 
 impl Store {
-    /// Notes a space that is used for the first time.
+    /// Records an embedding space that is used for the first time.
     ///
     /// # Errors
     /// A store failure.
     pub fn save_space(&self, space: &EmbeddingSpace, name: &str, now: &str) -> Result<(), Failure> {
-        let known = self
-            .reader()
-            .query_row("SELECT 1 FROM embedding_spaces WHERE space = ?1", [&space.id], |_| Ok(()))
-            .optional();
-        if known.map_err(|error| self.fail(error))?.is_some() {
+        let known = self.optional("SELECT 1 FROM embedding_spaces WHERE space = ?1", [&space.id], |_| Ok(()))?;
+        if known.is_some() {
             return Ok(());
         }
         let description = serde_json::to_string(space)
-            .map_err(|error| Failure::other("a space cannot be written").caused_by(error))?;
+            .map_err(|error| Failure::other("an embedding space cannot be written").caused_by(error))?;
         let (id, name, now) = (space.id.clone(), name.to_owned(), now.to_owned());
         self.writer().write(move |connection| {
             let sql =
@@ -46,7 +44,7 @@ impl Store {
         })
     }
 
-    /// Every space noted, the oldest first.
+    /// Every embedding space recorded, the oldest first.
     ///
     /// # Errors
     /// A store failure.
@@ -56,46 +54,37 @@ impl Store {
                    (SELECT count(*) FROM decay_measurements a WHERE a.space = s.space), \
                    (SELECT max(measured_at) FROM decay_measurements a WHERE a.space = s.space) \
                    FROM embedding_spaces s ORDER BY s.first_used, s.space";
-        type Row = (String, String, String, i64, i64, Option<String>);
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<Row>> {
-            let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map([], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-            })?;
-            rows.collect()
-        };
-        let rows = read().map_err(|error| self.fail(error))?;
-        let count = |n: i64| usize::try_from(n).unwrap_or(0);
+        let rows = self.rows(sql, [], |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get(2)?,
+                count(row, 3)?,
+                count(row, 4)?,
+                row.get(5)?,
+            ))
+        })?;
         rows.into_iter()
             .map(|(description, name, first_used, vectors, measurements, last_measurement)| {
                 let space = serde_json::from_str(&description).map_err(|error| {
-                    Failure::store(format!("the space of \"{name}\" cannot be read")).caused_by(error)
+                    Failure::store(format!("the embedding space of \"{name}\" cannot be read")).caused_by(error)
                 })?;
-                Ok(EmbeddingSpaceRow {
-                    space,
-                    name,
-                    first_used,
-                    vectors: count(vectors),
-                    measurements: count(measurements),
-                    last_measurement,
-                })
+                Ok(EmbeddingSpaceRow { space, name, first_used, vectors, measurements, last_measurement })
             })
             .collect()
     }
 
-    /// The probes kept of a space, each of `dim` components; `None` where there are none.
+    /// The stored probes of an embedding space, each of `dim` components; `None` where there are none.
     ///
     /// # Errors
     /// A store failure.
     pub fn probes(&self, space: &str, dim: usize) -> Result<Option<Vec<Vec<f32>>>, Failure> {
         let sql = "SELECT probes FROM embedding_spaces WHERE space = ?1";
-        let found = self.reader().query_row(sql, [space], |row| row.get::<_, Option<Vec<u8>>>(0)).optional();
-        let bytes = found.map_err(|error| self.fail(error))?.flatten();
+        let bytes = self.optional(sql, [space], |row| row.get::<_, Option<Vec<u8>>>(0))?.flatten();
         Ok(bytes.map(|bytes| from_bytes(&bytes).chunks(dim.max(1)).map(<[f32]>::to_vec).collect()))
     }
 
-    /// Keeps the probes of a space that is noted already.
+    /// Saves the probes of an embedding space that is recorded already.
     ///
     /// # Errors
     /// A store failure.
@@ -108,20 +97,18 @@ impl Store {
         })
     }
 
-    /// Removes the vectors of an embedding space and its note; clusters and measurements stay as history. Gives how many vectors
-    /// went. Interrupted, it can be done again.
+    /// Removes the vectors of an embedding space and its entry; clusterings and results stay as history. Returns how
+    /// many vectors were removed. Interrupted, it can be done again.
     ///
     /// # Errors
     /// A store failure.
     pub fn retire_space(&self, space: &str) -> Result<usize, Failure> {
-        let count = self.reader().query_row("SELECT count(*) FROM vectors WHERE space = ?1", [space], |row| row.get(0));
-        let count: i64 = count.map_err(|error| self.fail(error))?;
         let space = space.to_owned();
         self.writer().write(move |connection| {
-            connection.execute("DELETE FROM vectors WHERE space = ?1", [&space])?;
-            connection.execute("DELETE FROM embedding_spaces WHERE space = ?1", [&space]).map(drop)
-        })?;
-        Ok(usize::try_from(count).unwrap_or(0))
+            let removed = connection.execute("DELETE FROM vectors WHERE space = ?1", [&space])?;
+            connection.execute("DELETE FROM embedding_spaces WHERE space = ?1", [&space])?;
+            Ok(removed)
+        })
     }
 
     /// How many of `texts` have a vector in `space`.

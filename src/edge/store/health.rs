@@ -8,24 +8,15 @@ use super::Store;
 use crate::core::domain::Failure;
 
 impl Store {
-    /// What is wrong with the database, one sentence a finding; nothing where it is sound. Every page is read.
+    /// What is wrong with the database, one sentence per finding; nothing where it is sound. Every page is read.
     ///
     /// # Errors
     /// A store failure where it is too damaged to be checked.
     pub fn integrity(&self) -> Result<Vec<String>, Failure> {
-        let reader = self.reader();
-        let ask = |pragma: &str, finding: fn(&Row<'_>) -> rusqlite::Result<String>| {
-            let mut statement = reader.prepare(pragma)?;
-            let findings = statement.query_map([], finding)?;
-            findings.collect::<rusqlite::Result<Vec<String>>>()
-        };
-        let check = || -> rusqlite::Result<Vec<String>> {
-            let mut found = ask("PRAGMA quick_check", |row| row.get(0))?;
-            found.retain(|finding| finding != "ok");
-            found.extend(ask("PRAGMA foreign_key_check", orphan)?);
-            Ok(found)
-        };
-        check().map_err(|error| self.fail(error))
+        let mut found = self.rows("PRAGMA quick_check", [], |row| row.get(0))?;
+        found.retain(|finding: &String| finding != "ok");
+        found.extend(self.rows("PRAGMA foreign_key_check", [], orphan)?);
+        Ok(found)
     }
 
     /// Bytes of the database and of what waits in its write-ahead log.

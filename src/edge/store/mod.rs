@@ -12,6 +12,7 @@ mod measurements;
 mod migrate;
 mod outcomes;
 mod queue;
+mod read;
 mod traffic;
 mod user_key;
 mod vectors;

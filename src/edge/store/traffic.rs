@@ -1,8 +1,9 @@
 //! Sampled production traffic. What comes in here is already redacted.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, named_params, params};
 
+use super::read::count;
 use super::{Store, contents, user_key};
 use crate::core::domain::{Failure, TrafficRecord, Window};
 use crate::core::privacy::UserKey;
@@ -64,18 +65,11 @@ impl Store {
     /// A store failure.
     pub fn save_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<usize, Failure> {
         let source = source.to_owned();
-        let (send, receive) = std::sync::mpsc::channel();
         self.writer().write(move |connection| {
-            let mut new = 0;
             let key = user_key::stored_key(connection)?;
-            for record in &records {
-                new += insert_record(connection, &source, record, key.as_ref())?;
-            }
-            // The receiver lives until this function returns.
-            let _ = send.send(new);
-            Ok(())
-        })?;
-        Ok(receive.try_recv().unwrap_or(0))
+            let insert = |new, record| Ok(new + insert_record(connection, &source, record, key.as_ref())?);
+            records.iter().try_fold(0, insert)
+        })
     }
 
     /// Keeps the rows of `file` that could not be read, in place of what was kept of it before.
@@ -103,28 +97,21 @@ impl Store {
         let sql = "SELECT t.record_id, t.at, t.grp, t.sample_rate, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data \
                    FROM traffic t JOIN contents i ON i.id = t.input LEFT JOIN contents o ON o.id = t.output \
                    LEFT JOIN contents s ON s.id = t.structure WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id";
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<StoredRecord>> {
-            let mut statement = connection.prepare(sql)?;
-            let rows =
-                statement.query_map(params![source, micros_ceil(window.from), micros_ceil(window.to)], |row| {
-                    let present = |column| row.get::<_, Option<i64>>(column).map(|codec| codec.is_some());
-                    Ok(StoredRecord {
-                        record: TrafficRecord {
-                            record_id: row.get(0)?,
-                            at: timestamp(row.get(1)?),
-                            group: row.get(2)?,
-                            sample_rate: row.get(3)?,
-                            input: contents::unpack_text(row, 5)?,
-                            structure: if present(9)? { Some(contents::unpack_text(row, 9)?) } else { None },
-                            output: if present(7)? { Some(contents::unpack_text(row, 7)?) } else { None },
-                        },
-                        content: row.get(4)?,
-                    })
-                })?;
-            rows.collect()
-        };
-        read().map_err(|error| self.fail(error))
+        self.rows(sql, params![source, micros_ceil(window.from), micros_ceil(window.to)], |row| {
+            let present = |column| row.get::<_, Option<i64>>(column).map(|codec| codec.is_some());
+            Ok(StoredRecord {
+                record: TrafficRecord {
+                    record_id: row.get(0)?,
+                    at: timestamp(row.get(1)?),
+                    group: row.get(2)?,
+                    sample_rate: row.get(3)?,
+                    input: contents::unpack_text(row, 5)?,
+                    structure: if present(9)? { Some(contents::unpack_text(row, 9)?) } else { None },
+                    output: if present(7)? { Some(contents::unpack_text(row, 7)?) } else { None },
+                },
+                content: row.get(4)?,
+            })
+        })
     }
 
     /// Time of the first and of the last record of a source; `None` where it has none.
@@ -133,10 +120,8 @@ impl Store {
     /// A store failure.
     pub fn traffic_span(&self, source: &str) -> Result<Option<(Timestamp, Timestamp)>, Failure> {
         let sql = "SELECT min(at), max(at) FROM traffic WHERE source = ?1";
-        let read = self
-            .reader()
-            .query_row(sql, [source], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)));
-        let (first, last) = read.map_err(|error| self.fail(error))?;
+        let times = |row: &Row<'_>| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?));
+        let (first, last) = self.one(sql, [source], times)?;
         Ok(first.zip(last).map(|(first, last)| (timestamp(first), timestamp(last))))
     }
 
@@ -149,27 +134,19 @@ impl Store {
                    count(output), min(at), max(at), \
                    (SELECT count(*) FROM traffic_rejects r WHERE r.source = t.source) \
                    FROM traffic t GROUP BY source ORDER BY source";
-        let count =
-            |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|n| usize::try_from(n).unwrap_or(0));
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<SourceStats>> {
-            let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map([], |row| {
-                Ok(SourceStats {
-                    source: row.get(0)?,
-                    records: count(row, 1)?,
-                    weight: row.get(2)?,
-                    distinct: count(row, 3)?,
-                    groups: count(row, 4)?,
-                    with_output: count(row, 5)?,
-                    first: timestamp(row.get(6)?),
-                    last: timestamp(row.get(7)?),
-                    rejected: count(row, 8)?,
-                })
-            })?;
-            rows.collect()
-        };
-        read().map_err(|error| self.fail(error))
+        self.rows(sql, [], |row| {
+            Ok(SourceStats {
+                source: row.get(0)?,
+                records: count(row, 1)?,
+                weight: row.get(2)?,
+                distinct: count(row, 3)?,
+                groups: count(row, 4)?,
+                with_output: count(row, 5)?,
+                first: timestamp(row.get(6)?),
+                last: timestamp(row.get(7)?),
+                rejected: count(row, 8)?,
+            })
+        })
     }
 }
 
@@ -197,15 +174,15 @@ fn insert_record(
     let output = record.output.as_ref().map(|output| contents::put(connection, output.as_bytes())).transpose()?;
     let structure = record.structure.as_ref().map(|json| contents::put(connection, json.as_bytes())).transpose()?;
     let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, sample_rate, structure) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    connection.prepare_cached(sql)?.execute(params![
-        source,
-        record.record_id,
-        micros(record.at),
-        input,
-        output,
-        record.group,
-        record.sample_rate,
-        structure
-    ])
+               VALUES (:source, :record_id, :at, :input, :output, :group, :sample_rate, :structure)";
+    connection.prepare_cached(sql)?.execute(named_params! {
+        ":source": source,
+        ":record_id": record.record_id,
+        ":at": micros(record.at),
+        ":input": input,
+        ":output": output,
+        ":group": record.group,
+        ":sample_rate": record.sample_rate,
+        ":structure": structure,
+    })
 }

@@ -1,4 +1,4 @@
-//! Vectors, keyed by text and space, so that no text is embedded twice.
+//! Vectors, keyed by text and embedding space, so that no text is embedded twice.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::core::domain::Failure;
 const BATCH: usize = 2000;
 
 impl Store {
-    /// The vectors of `texts` in `space` that are kept, by position.
+    /// The vectors of `texts` in `space` that are stored, by position.
     ///
     /// # Errors
     /// A store failure.
@@ -32,7 +32,7 @@ impl Store {
         read().map_err(|error| self.fail(error))
     }
 
-    /// Keeps vectors of texts.
+    /// Saves vectors of texts.
     ///
     /// # Errors
     /// A store failure.

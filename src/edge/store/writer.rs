@@ -72,14 +72,21 @@ impl Writer {
         Written(answer)
     }
 
-    /// Hands a job over and blocks this thread until its commit.
+    /// Hands a job over, blocks this thread until its commit, and gives what the job gave.
     ///
     /// # Errors
     /// The store failure, if the write was not stored.
-    pub fn write(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Result<(), Failure> {
+    pub fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Failure> {
         let (send, answer) = std::sync::mpsc::channel();
+        let (give, given) = std::sync::mpsc::channel();
+        // The receivers live until this function returns.
+        let job = move |connection: &Connection| job(connection).map(|value| drop(give.send(value)));
         self.send(Box::new(job), Box::new(move |result| drop(send.send(result))), true);
-        answer.recv().unwrap_or_else(|_| Err(stopped()))
+        answer.recv().unwrap_or_else(|_| Err(stopped()))?;
+        given.try_recv().map_err(|_| stopped())
     }
 
     fn send(&self, job: Job, done: Answer, urgent: bool) {

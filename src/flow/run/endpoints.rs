@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::identity::run_by_id;
 use super::{Resume, RunOptions};
-use crate::core::domain::{Dataset, Endpoint, Example, ExampleStatus, Failure, FailureKind, Suite, nearest};
+use crate::core::domain::{Dataset, Endpoint, Example, ExampleStatus, Failure, FailureKind, Suite, did_you_mean};
 use crate::core::pricing::{Price, answer_limit};
 use crate::edge::config::{
     ApiDefinition, ApiDialect, BaselineDefinition, EndpointDefinition, EndpointSettings, ExecDefinition,
@@ -72,11 +72,7 @@ pub(super) fn definition(workspace: &Workspace, name: &str, suite: &Suite) -> Re
     }
     definition_of_id(name).ok_or_else(|| {
         let known: Vec<_> = workspace.config.endpoints.keys().map(String::as_str).collect();
-        let hint = match nearest(name, &known) {
-            Some(nearest) => format!("did you mean \"{nearest}\"? Defined are {}", known.join(", ")),
-            None if known.is_empty() => "none is defined".to_owned(),
-            None => format!("defined are {}", known.join(", ")),
-        };
+        let hint = did_you_mean(name, &known, "defined are");
         Failure::data(format!("there is no endpoint \"{name}\" in karat.yaml (named by the suite {})", suite.name))
             .hint(format!("{hint}; an id such as openai:chat:MODEL or anthropic/MODEL needs no definition"))
     })

@@ -29,7 +29,7 @@ use self::matrix::{plan_matrix, run_matrix};
 use self::render::Renderer;
 use super::stored_dataset::{Selection, StoredDataset, save_set};
 use super::{Event, Events, Workspace};
-use crate::core::domain::{Example, Failure, NamedPrompt, RunId, Suite, nearest};
+use crate::core::domain::{Example, Failure, NamedPrompt, RunId, Suite, did_you_mean};
 use crate::core::quality::{RunIdentity, RunTally};
 use crate::core::view::RunView;
 use crate::edge::config::suite_content;
@@ -264,10 +264,9 @@ fn chosen_prompts<'a>(suite: &'a Suite, options: &RunOptions) -> Result<Vec<&'a 
     let find = |name: &String| {
         let found = suite.prompts.iter().find(|prompt| prompt.name.as_ref() == Some(name));
         found.ok_or_else(|| {
-            let hint = match nearest(name, &names) {
-                Some(nearest) => format!("did you mean \"{nearest}\"? There are {}", names.join(", ")),
-                None if names.is_empty() => "the suite has a single prompt without a name".to_owned(),
-                None => format!("there are {}", names.join(", ")),
+            let hint = match names.as_slice() {
+                [] => "the suite has a single prompt without a name".to_owned(),
+                names => did_you_mean(name, names, "there are"),
             };
             Failure::usage(format!("the suite {} has no prompt \"{name}\"", suite.name)).hint(hint)
         })

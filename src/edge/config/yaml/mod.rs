@@ -1,6 +1,7 @@
 //! YAML files read into types, with errors that name the file, the line, the key, what was found, what was expected,
 //! and the nearest known name.
 
+mod about;
 mod fault;
 mod tree;
 
@@ -10,10 +11,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::{Error, Spanned};
 
-pub(super) use self::fault::{Fault, Step};
+use self::about::description;
+pub(super) use self::about::schema_of;
+pub(super) use self::fault::Fault;
 use self::tree::Node;
 pub(super) use self::tree::{Mapping, Reader, keys_of};
-use super::schema::description;
 use crate::core::domain::{Failure, did_you_mean};
 
 /// What people from other tools write, and the key that is meant here.
