@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
+use super::read::count;
 use super::{Store, contents};
 use crate::core::domain::{Failure, RequestKey, Response, RunId, Usage};
 
@@ -37,26 +38,19 @@ impl Store {
                    FROM outcomes o JOIN contents c ON c.id = o.output \
                    WHERE o.request_key = ?1 AND o.answered_at >= ?2 AND o.run_id IS NOT ?3 \
                    ORDER BY o.answered_at DESC, o.run_id DESC LIMIT 1";
-        let connection = self.reader();
-        let read = || {
-            connection
-                .prepare_cached(sql)?
-                .query_row(params![key.0, since.as_second(), run_id.map(RunId::as_str)], |row| {
-                    let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
-                    let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
-                    Ok(Response {
-                        output: contents::unpack_text(row, 6)?,
-                        model: row.get(5)?,
-                        usage: Usage { prompt_tokens: count(row.get(3)?), completion_tokens: count(row.get(4)?) },
-                        latency: span(row.get::<_, Option<f64>>(0)?.unwrap_or_default()),
-                        ttft: row.get::<_, Option<f64>>(1)?.map(span),
-                        attempts: row.get(2)?,
-                        cached: true,
-                    })
-                })
-                .optional()
-        };
-        read().map_err(|error| self.fail(error))
+        self.optional(sql, params![key.0, since.as_second(), run_id.map(RunId::as_str)], |row| {
+            let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
+            let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
+            Ok(Response {
+                output: contents::unpack_text(row, 6)?,
+                model: row.get(5)?,
+                usage: Usage { prompt_tokens: count(row.get(3)?), completion_tokens: count(row.get(4)?) },
+                latency: span(row.get::<_, Option<f64>>(0)?.unwrap_or_default()),
+                ttft: row.get::<_, Option<f64>>(1)?.map(span),
+                attempts: row.get(2)?,
+                cached: true,
+            })
+        })
     }
 
     /// Whether any other run than `run_id` called the endpoint with this fingerprint: without one the cache cannot answer.
@@ -65,8 +59,7 @@ impl Store {
     /// A store failure.
     pub fn was_called_before(&self, endpoint_fingerprint: &str, run_id: Option<&RunId>) -> Result<bool, Failure> {
         let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE endpoint_fingerprint = ?1 AND run_id IS NOT ?2)";
-        let values = params![endpoint_fingerprint, run_id.map(RunId::as_str)];
-        self.reader().query_row(sql, values, |row| row.get(0)).map_err(|error| self.fail(error))
+        self.one(sql, params![endpoint_fingerprint, run_id.map(RunId::as_str)], |row| row.get(0))
     }
 
     /// What the cache holds, and how much of it was given at or after `since`.
@@ -76,16 +69,14 @@ impl Store {
     pub fn cache_stats(&self, since: Timestamp) -> Result<CacheStats, Failure> {
         let sql = "SELECT count(*), count(*) FILTER (WHERE answered_at >= ?1), min(answered_at), max(answered_at) \
                    FROM outcomes WHERE request_key IS NOT NULL";
-        let read = self.reader().query_row(sql, [since.as_second()], |row| {
-            let count = |column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0));
+        self.one(sql, [since.as_second()], |row| {
             let time = |column| {
                 let seconds: Option<i64> = row.get(column)?;
                 let time = seconds.map(Timestamp::from_second).transpose();
                 time.map_err(|error| contents::damaged(column, error))
             };
-            Ok(CacheStats { answers: count(0)?, usable: count(1)?, oldest: time(2)?, newest: time(3)? })
-        });
-        read.map_err(|error| self.fail(error))
+            Ok(CacheStats { answers: count(row, 0)?, usable: count(row, 1)?, oldest: time(2)?, newest: time(3)? })
+        })
     }
 
     /// Takes answers given before `before` (`None`: all) out of the cache, and says how many. The outcomes themselves
@@ -94,14 +85,9 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn clear_cache(&self, before: Option<Timestamp>) -> Result<u64, Failure> {
-        let (send, cleared) = std::sync::mpsc::channel();
         self.writer().write(move |connection| {
             let sql = "UPDATE outcomes SET request_key = NULL WHERE request_key IS NOT NULL AND answered_at < ?1";
-            let count = connection.execute(sql, [before.map_or(i64::MAX, Timestamp::as_second)])?;
-            // The receiver waits below.
-            let _ = send.send(count as u64);
-            Ok(())
-        })?;
-        Ok(cleared.recv().unwrap_or(0))
+            connection.execute(sql, [before.map_or(i64::MAX, Timestamp::as_second)]).map(|count| count as u64)
+        })
     }
 }

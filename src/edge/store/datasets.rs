@@ -1,7 +1,7 @@
 //! Dataset and suite versions: every one that was run is stored completely.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::contents::ContentHash;
 use super::{Store, contents};
@@ -73,35 +73,19 @@ impl Store {
     /// # Errors
     /// A store failure; `Ok(None)` if there is no such version.
     pub fn stored_examples(&self, dataset: &str, version: &str) -> Result<Option<StoredExamples<'_>>, Failure> {
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Option<Vec<i64>>> {
-            let sql = "SELECT version FROM dataset_versions WHERE dataset = ?1 AND substr(version, 1, length(?2)) = ?2 \
-                       ORDER BY first_seen DESC LIMIT 1";
-            let found: Option<String> = connection.query_row(sql, [dataset, version], |row| row.get(0)).optional()?;
-            let Some(version) = found else { return Ok(None) };
-            let sql = "SELECT content FROM dataset_parts WHERE dataset = ?1 AND version = ?2 ORDER BY part";
-            connection
-                .prepare(sql)?
-                .query_map([dataset, &version], |row| row.get(0))?
-                .collect::<Result<_, _>>()
-                .map(Some)
+        let sql = "SELECT version FROM dataset_versions WHERE dataset = ?1 AND substr(version, 1, length(?2)) = ?2 \
+                   ORDER BY first_seen DESC LIMIT 1";
+        let Some(version) = self.optional(sql, [dataset, version], |row| row.get::<_, String>(0))? else {
+            return Ok(None);
         };
-        let parts = read().map_err(|error| self.fail(error))?;
-        Ok(parts.map(|parts| StoredExamples {
-            store: self,
-            parts: parts.into_iter(),
-            part: Vec::new().into_iter(),
-            read: 0,
-        }))
+        let sql = "SELECT content FROM dataset_parts WHERE dataset = ?1 AND version = ?2 ORDER BY part";
+        let parts = self.rows(sql, [dataset, &version], |row| row.get(0))?;
+        Ok(Some(StoredExamples { store: self, parts: parts.into_iter(), part: Vec::new().into_iter(), read: 0 }))
     }
 
     fn part(&self, content: i64, first_line: u64) -> Result<Vec<Example>, Failure> {
         let sql = "SELECT codec, data FROM contents WHERE id = ?1";
-        let text = self
-            .reader()
-            .prepare_cached(sql)
-            .and_then(|mut select| select.query_row([content], |row| contents::unpack_text(row, 0)));
-        let text = text.map_err(|error| self.fail(error))?;
+        let text = self.one(sql, [content], |row| contents::unpack_text(row, 0))?;
         let rows = text.lines().zip(first_line..).map(|(row, line)| example_from_canonical(line, row));
         rows.collect::<Result<_, _>>()
             .map_err(|error| Failure::store("a stored version of a dataset cannot be read").caused_by(error))

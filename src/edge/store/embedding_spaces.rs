@@ -117,15 +117,13 @@ impl Store {
     /// A store failure.
     pub fn count_vectors(&self, space: &str, texts: &[&str]) -> Result<usize, Failure> {
         let sql = "SELECT 1 FROM contents c JOIN vectors v ON v.content = c.id WHERE c.hash = ?1 AND v.space = ?2";
-        let connection = self.reader();
-        let count = || -> rusqlite::Result<usize> {
+        self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let mut found = 0;
             for text in texts {
                 found += usize::from(statement.exists(params![contents::hash(text.as_bytes()), space])?);
             }
             Ok(found)
-        };
-        count().map_err(|error| self.fail(error))
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Decay measurements and their clusters.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, named_params, params};
 
 use super::datasets::{StoredPart, write_dataset};
 use super::queue::write_flags;
@@ -70,8 +70,12 @@ impl Store {
             write_flags(connection, &dataset, &changes, &at)?;
             let view = contents::put(connection, view.as_bytes())?;
             let sql = "INSERT INTO decay_measurements (measurement_id, dataset, dataset_version, space, measured_at, view) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            connection.execute(sql, params![measurement_id, dataset, dataset_version, space, at, view]).map(drop)
+                       VALUES (:id, :dataset, :version, :space, :at, :view)";
+            let row = named_params! {
+                ":id": measurement_id, ":dataset": dataset, ":version": dataset_version, ":space": space, ":at": at,
+                ":view": view,
+            };
+            connection.execute(sql, row).map(drop)
         })
     }
 
@@ -82,20 +86,14 @@ impl Store {
     pub fn clusterings(&self, dataset: &str, space: &str) -> Result<Vec<StoredClustering>, Failure> {
         let sql = "SELECT t.version, t.reference, t.parent, c.codec, c.data FROM clusterings t \
                    JOIN contents c ON c.id = t.content WHERE t.dataset = ?1 AND t.space = ?2 ORDER BY t.rowid DESC";
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<StoredClustering>> {
-            let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map([dataset, space], |row| {
-                Ok(StoredClustering {
-                    version: row.get(0)?,
-                    reference: row.get(1)?,
-                    parent: row.get(2)?,
-                    content: contents::unpack_text(row, 3)?,
-                })
-            })?;
-            rows.collect()
-        };
-        read().map_err(|error| self.fail(error))
+        self.rows(sql, [dataset, space], |row| {
+            Ok(StoredClustering {
+                version: row.get(0)?,
+                reference: row.get(1)?,
+                parent: row.get(2)?,
+                content: contents::unpack_text(row, 3)?,
+            })
+        })
     }
 
     /// The latest decay measurements of a dataset in an embedding space, newest first.
@@ -105,15 +103,9 @@ impl Store {
     pub fn measurements(&self, dataset: &str, space: &str, limit: usize) -> Result<Vec<MeasurementRow>, Failure> {
         let sql = "SELECT a.measurement_id, a.measured_at, c.codec, c.data FROM decay_measurements a JOIN contents c ON c.id = a.view \
                    WHERE a.dataset = ?1 AND a.space = ?2 ORDER BY a.measured_at DESC, a.measurement_id DESC LIMIT ?3";
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<(String, String, String)>> {
-            let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map(params![dataset, space, limit as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?, contents::unpack_text(row, 2)?))
-            })?;
-            rows.collect()
-        };
-        let rows = read().map_err(|error| self.fail(error))?;
+        let rows = self.rows(sql, params![dataset, space, limit as i64], |row| {
+            Ok((row.get::<_, String>(0)?, row.get(1)?, contents::unpack_text(row, 2)?))
+        })?;
         rows.into_iter()
             .map(|(measurement_id, measured_at, text)| {
                 let view = serde_json::from_str(&text).map_err(|error| {
@@ -136,6 +128,11 @@ fn write_clustering(
     let StoredClustering { version, reference, parent, content } = clustering;
     let content = contents::put(connection, content.as_bytes())?;
     let sql = "INSERT INTO clusterings (version, dataset, space, reference, parent, content, created_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (version) DO UPDATE SET content = excluded.content";
-    connection.execute(sql, params![version, dataset, space, reference, parent, content, now]).map(drop)
+               VALUES (:version, :dataset, :space, :reference, :parent, :content, :now) \
+               ON CONFLICT (version) DO UPDATE SET content = excluded.content";
+    let row = named_params! {
+        ":version": version, ":dataset": dataset, ":space": space, ":reference": reference, ":parent": parent,
+        ":content": content, ":now": now,
+    };
+    connection.execute(sql, row).map(drop)
 }

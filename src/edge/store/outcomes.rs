@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, named_params};
 
+use super::read::count;
 use super::{Store, Written, contents};
 use crate::core::domain::{
     CallErrorKind, Failure, Outcome, OutcomeResult, RecordedOutcome, RunId, Score, Usage, parse_timestamp,
@@ -64,14 +65,14 @@ fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
             dataset_version: row.get(4)?,
             endpoint: row.get(5)?,
             endpoint_fingerprint: row.get(6)?,
-            total: row.get::<_, i64>(7)?.try_into().unwrap_or(0),
+            total: count(row, 7)?,
             started_at: timestamp(8, &row.get::<_, String>(8)?)?,
             prompt: row.get(10)?,
             repeats: row.get(11)?,
             selection: row.get(12)?,
         },
         finished_at: row.get::<_, Option<String>>(9)?.map(|text| timestamp(9, &text)).transpose()?,
-        done: row.get::<_, i64>(13)?.try_into().unwrap_or(0),
+        done: count(row, 13)?,
     })
 }
 
@@ -113,28 +114,23 @@ impl Store {
         self.writer().write(move |connection| {
             let sql = "INSERT INTO runs (run_id, suite, suite_version, dataset, dataset_version, endpoint, \
                        endpoint_fingerprint, total, started_at, prompt, repeats, selection) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-            let h = header;
-            let total = h.total as i64;
-            connection
-                .execute(
-                    sql,
-                    params![
-                        h.run_id.as_str(),
-                        h.suite,
-                        h.suite_version,
-                        h.dataset,
-                        h.dataset_version,
-                        h.endpoint,
-                        h.endpoint_fingerprint,
-                        total,
-                        h.started_at.to_string(),
-                        h.prompt,
-                        h.repeats,
-                        h.selection
-                    ],
-                )
-                .map(drop)
+                       VALUES (:run, :suite, :suite_version, :dataset, :dataset_version, :endpoint, :fingerprint, \
+                       :total, :started, :prompt, :repeats, :selection)";
+            let row = named_params! {
+                ":run": header.run_id.as_str(),
+                ":suite": header.suite,
+                ":suite_version": header.suite_version,
+                ":dataset": header.dataset,
+                ":dataset_version": header.dataset_version,
+                ":endpoint": header.endpoint,
+                ":fingerprint": header.endpoint_fingerprint,
+                ":total": header.total as i64,
+                ":started": header.started_at.to_string(),
+                ":prompt": header.prompt,
+                ":repeats": header.repeats,
+                ":selection": header.selection,
+            };
+            connection.execute(sql, row).map(drop)
         })
     }
 
@@ -191,16 +187,12 @@ impl Store {
         let sql = "SELECT b.run_id, b.started_at FROM runs r JOIN runs b ON b.suite = r.suite AND b.endpoint = r.endpoint \
                    AND b.prompt IS r.prompt AND (b.started_at, b.rowid) < (r.started_at, r.rowid) \
                    WHERE r.run_id = ?1 AND b.finished_at IS NOT NULL ORDER BY b.started_at DESC, b.rowid DESC LIMIT 1";
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Option<(Timestamp, Vec<String>)>> {
-            let before: Option<(String, String)> =
-                connection.query_row(sql, [id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            let Some((run_id, started_at)) = before else { return Ok(None) };
-            let sql = "SELECT DISTINCT model FROM outcomes WHERE run_id = ?1 AND model IS NOT NULL ORDER BY model";
-            let models = connection.prepare(sql)?.query_map([run_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            Ok(Some((timestamp(1, &started_at)?, models)))
-        };
-        read().map_err(|error| self.fail(error))
+        let before = self.optional(sql, [id.as_str()], |row| {
+            Ok((row.get::<_, String>(0)?, timestamp(1, &row.get::<_, String>(1)?)?))
+        })?;
+        let Some((run_id, started_at)) = before else { return Ok(None) };
+        let sql = "SELECT DISTINCT model FROM outcomes WHERE run_id = ?1 AND model IS NOT NULL ORDER BY model";
+        Ok(Some((started_at, self.rows(sql, [run_id], |row| row.get(0))?)))
     }
 
     /// The trials of an example that have an outcome in a run.
@@ -209,13 +201,9 @@ impl Store {
     /// A store failure.
     pub fn recorded_trials(&self, run_id: &RunId, example_id: &str) -> Result<Vec<RecordedTrial>, Failure> {
         let sql = "SELECT trial, error_kind IS NOT NULL FROM outcomes WHERE run_id = ?1 AND example_id = ?2";
-        let connection = self.reader();
-        let read = || {
-            let mut select = connection.prepare_cached(sql)?;
-            let trial = |row: &Row<'_>| Ok(RecordedTrial { trial: row.get(0)?, is_error: row.get(1)? });
-            select.query_map([run_id.as_str(), example_id], trial)?.collect::<Result<_, _>>()
-        };
-        read().map_err(|error| self.fail(error))
+        self.rows(sql, [run_id.as_str(), example_id], |row| {
+            Ok(RecordedTrial { trial: row.get(0)?, is_error: row.get(1)? })
+        })
     }
 
     /// Outcomes of a run, how many of them ended in an error, and what all of them cost.
@@ -224,11 +212,9 @@ impl Store {
     /// A store failure.
     pub fn run_totals(&self, run_id: &RunId) -> Result<RunTotals, Failure> {
         let sql = "SELECT count(*), count(error_kind), coalesce(sum(cost), 0.0) FROM outcomes WHERE run_id = ?1";
-        let count = |row: &Row<'_>, column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0));
-        let read = self.reader().query_row(sql, [run_id.as_str()], |row| {
+        self.one(sql, [run_id.as_str()], |row| {
             Ok(RunTotals { recorded: count(row, 0)?, errors: count(row, 1)?, cost: row.get(2)? })
-        });
-        read.map_err(|error| self.fail(error))
+        })
     }
 
     /// The latest finished run of every suite, endpoint and prompt on a dataset version, in that order.
@@ -258,9 +244,7 @@ impl Store {
     }
 
     fn query_runs(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<StoredRun>, Failure> {
-        let connection = self.reader();
-        let read = || connection.prepare(sql)?.query_map(values, stored_run)?.collect::<rusqlite::Result<Vec<_>>>();
-        read().map_err(|error| self.fail(error))
+        self.rows(sql, values, stored_run)
     }
 
     /// The canonical content of a suite version.
@@ -270,8 +254,7 @@ impl Store {
     pub fn suite_content(&self, suite: &str, version: &str) -> Result<Option<String>, Failure> {
         let sql = "SELECT c.codec, c.data FROM suite_versions v JOIN contents c ON c.id = v.content \
                    WHERE v.suite = ?1 AND v.version = ?2";
-        let read = self.reader().query_row(sql, [suite, version], |row| contents::unpack_text(row, 0)).optional();
-        read.map_err(|error| self.fail(error))
+        self.optional(sql, [suite, version], |row| contents::unpack_text(row, 0))
     }
 
     /// Every outcome of a run, by example id and trial.
@@ -289,8 +272,7 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn each_outcome(&self, run_id: &RunId, take: &mut dyn FnMut(RecordedOutcome)) -> Result<(), Failure> {
-        let connection = self.reader();
-        read_outcomes(&connection, run_id.as_str(), None, take).map_err(|error| self.fail(error))
+        self.read(|connection| read_outcomes(connection, run_id.as_str(), None, take))
     }
 
     /// The outcomes of one example of a run, by trial.
@@ -299,9 +281,9 @@ impl Store {
     /// A store failure.
     pub fn outcomes_of(&self, run_id: &RunId, example_id: &str) -> Result<Vec<RecordedOutcome>, Failure> {
         let mut outcomes = Vec::new();
-        let read =
-            read_outcomes(&self.reader(), run_id.as_str(), Some(example_id), &mut |outcome| outcomes.push(outcome));
-        read.map_err(|error| self.fail(error)).map(|()| outcomes)
+        let mut take = |outcome| outcomes.push(outcome);
+        self.read(|connection| read_outcomes(connection, run_id.as_str(), Some(example_id), &mut take))?;
+        Ok(outcomes)
     }
 
     /// The mean number of tokens of the answers of a run that were counted.
@@ -310,13 +292,14 @@ impl Store {
     /// A store failure.
     pub fn mean_answer_tokens(&self, run_id: &RunId) -> Result<Option<f64>, Failure> {
         let sql = "SELECT avg(completion_tokens) FROM outcomes WHERE run_id = ?1";
-        self.reader().query_row(sql, [run_id.as_str()], |row| row.get(0)).map_err(|error| self.fail(error))
+        self.one(sql, [run_id.as_str()], |row| row.get(0))
     }
 }
 
 const INSERT_OUTCOME: &str = "INSERT INTO outcomes (run_id, example_id, trial, output, error_kind, error_message, \
      attempts, latency_ms, prompt_tokens, completion_tokens, model, ttft_ms, cost, cached, answered_at, request_key) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+     VALUES (:run, :example, :trial, :output, :kind, :message, :attempts, :latency, :prompt, :completion, :model, :ttft, \
+     :cost, :cached, :now, :key) \
      ON CONFLICT (run_id, example_id, trial) DO UPDATE SET output = excluded.output, \
      error_kind = excluded.error_kind, error_message = excluded.error_message, attempts = excluded.attempts, \
      latency_ms = excluded.latency_ms, prompt_tokens = excluded.prompt_tokens, \
@@ -362,25 +345,25 @@ impl<'a> ResultColumns<'a> {
 
 fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome, now: i64) -> rusqlite::Result<()> {
     let columns = ResultColumns::of(connection, outcome)?;
-    let count = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
-    let changed = connection.prepare_cached(INSERT_OUTCOME)?.execute(params![
-        run_id,
-        outcome.example_id,
-        outcome.trial,
-        columns.output,
-        columns.error.map(|(kind, _)| kind),
-        columns.error.map(|(_, message)| message),
-        columns.attempts,
-        columns.latency_ms,
-        count(columns.usage.prompt_tokens),
-        count(columns.usage.completion_tokens),
-        columns.model,
-        columns.ttft_ms,
-        outcome.cost,
-        columns.cached,
-        now,
-        columns.key
-    ])?;
+    let tokens = |tokens: Option<u64>| tokens.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX));
+    let changed = connection.prepare_cached(INSERT_OUTCOME)?.execute(named_params! {
+        ":run": run_id,
+        ":example": outcome.example_id,
+        ":trial": outcome.trial,
+        ":output": columns.output,
+        ":kind": columns.error.map(|(kind, _)| kind),
+        ":message": columns.error.map(|(_, message)| message),
+        ":attempts": columns.attempts,
+        ":latency": columns.latency_ms,
+        ":prompt": tokens(columns.usage.prompt_tokens),
+        ":completion": tokens(columns.usage.completion_tokens),
+        ":model": columns.model,
+        ":ttft": columns.ttft_ms,
+        ":cost": outcome.cost,
+        ":cached": columns.cached,
+        ":now": now,
+        ":key": columns.key,
+    })?;
     match &outcome.result {
         OutcomeResult::Answered { scores, .. } if changed > 0 => insert_scores(connection, run_id, outcome, scores),
         _ => Ok(()),
@@ -397,14 +380,17 @@ fn insert_scores(
     outcome: &Outcome,
     scores: &[(String, Score)],
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO scores (run_id, example_id, trial, scorer, value, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO scores (run_id, example_id, trial, scorer, value, reason) VALUES (:run, :example, :trial, :scorer, :value, :reason)";
     let mut insert = connection.prepare_cached(sql)?;
     for (scorer, score) in scores {
         let (value, reason) = match score {
             Score::Value(value, reason) => (Some(*value), reason.clone()),
             Score::Skipped(reason) => (None, Some(reason.clone())),
         };
-        insert.execute(params![run_id, outcome.example_id, outcome.trial, scorer, value, reason])?;
+        insert.execute(named_params! {
+            ":run": run_id, ":example": outcome.example_id, ":trial": outcome.trial, ":scorer": scorer, ":value": value,
+            ":reason": reason,
+        })?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The relabel queue as stored.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, named_params};
 
 use super::Store;
 use crate::core::domain::{Failure, Flag, ReasonCode};
@@ -14,32 +14,26 @@ impl Store {
     pub fn flags(&self, dataset: &str) -> Result<Vec<FlagRow>, Failure> {
         let sql = "SELECT example_id, code, state, score, threshold, evidence, example_hash, first_seen, last_seen \
                    FROM flags WHERE dataset = ?1 ORDER BY score DESC, code, example_id";
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<FlagRow>> {
-            let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map([dataset], |row| {
-                let (code, state): (String, String) = (row.get(1)?, row.get(2)?);
-                let known = ReasonCode::from_name(&code).zip(QueueState::from_name(&state));
-                let unknown =
-                    || rusqlite::Error::InvalidColumnType(1, format!("{code}/{state}"), rusqlite::types::Type::Text);
-                let (code, state) = known.ok_or_else(unknown)?;
-                Ok(FlagRow {
-                    flag: Flag {
-                        example_id: row.get(0)?,
-                        code,
-                        score: row.get(3)?,
-                        threshold: row.get(4)?,
-                        evidence: row.get(5)?,
-                    },
-                    state,
-                    example_hash: row.get(6)?,
-                    first_seen: row.get(7)?,
-                    last_seen: row.get(8)?,
-                })
-            })?;
-            rows.collect()
-        };
-        read().map_err(|error| self.fail(error))
+        self.rows(sql, [dataset], |row| {
+            let (code, state): (String, String) = (row.get(1)?, row.get(2)?);
+            let known = ReasonCode::from_name(&code).zip(QueueState::from_name(&state));
+            let unknown =
+                || rusqlite::Error::InvalidColumnType(1, format!("{code}/{state}"), rusqlite::types::Type::Text);
+            let (code, state) = known.ok_or_else(unknown)?;
+            Ok(FlagRow {
+                flag: Flag {
+                    example_id: row.get(0)?,
+                    code,
+                    score: row.get(3)?,
+                    threshold: row.get(4)?,
+                    evidence: row.get(5)?,
+                },
+                state,
+                example_hash: row.get(6)?,
+                first_seen: row.get(7)?,
+                last_seen: row.get(8)?,
+            })
+        })
     }
 
     /// Datasets with flags, by name.
@@ -47,12 +41,7 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn flagged_datasets(&self) -> Result<Vec<String>, Failure> {
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<Vec<String>> {
-            let mut statement = connection.prepare("SELECT DISTINCT dataset FROM flags ORDER BY dataset")?;
-            statement.query_map([], |row| row.get(0))?.collect()
-        };
-        read().map_err(|error| self.fail(error))
+        self.rows("SELECT DISTINCT dataset FROM flags ORDER BY dataset", [], |row| row.get(0))
     }
 }
 
@@ -64,24 +53,17 @@ pub(super) fn write_flags(
     now: &str,
 ) -> rusqlite::Result<()> {
     let sql = "INSERT INTO flags (dataset, example_id, code, state, score, threshold, evidence, example_hash, first_seen, last_seen) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) \
+               VALUES (:dataset, :example, :code, :state, :score, :threshold, :evidence, :hash, :now, :now) \
                ON CONFLICT (dataset, example_id, code) DO UPDATE SET state = excluded.state, score = excluded.score, \
                threshold = excluded.threshold, evidence = excluded.evidence, example_hash = excluded.example_hash, \
                last_seen = excluded.last_seen";
     let mut upsert = connection.prepare_cached(sql)?;
     for FlagChange { flag, to, example_hash, .. } in changes {
-        let (code, state) = (flag.code.name(), to.name());
-        upsert.execute(params![
-            dataset,
-            flag.example_id,
-            code,
-            state,
-            flag.score,
-            flag.threshold,
-            flag.evidence,
-            example_hash,
-            now
-        ])?;
+        upsert.execute(named_params! {
+            ":dataset": dataset, ":example": flag.example_id, ":code": flag.code.name(), ":state": to.name(),
+            ":score": flag.score, ":threshold": flag.threshold, ":evidence": flag.evidence, ":hash": example_hash,
+            ":now": now,
+        })?;
     }
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! Reads of one statement, with the error of the database made a failure that names its file.
 
-use rusqlite::{OptionalExtension, Params, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::Store;
 use crate::core::domain::Failure;
 
 impl Store {
+    /// What `read` gives of the reading connection.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
+        read(&self.reader()).map_err(|error| self.fail(error))
+    }
+
     /// Every row of a statement.
     pub(super) fn rows<T>(
         &self,
@@ -13,9 +18,7 @@ impl Store {
         params: impl Params,
         row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Failure> {
-        let connection = self.reader();
-        let read = || connection.prepare_cached(sql)?.query_map(params, row)?.collect::<rusqlite::Result<Vec<T>>>();
-        read().map_err(|error| self.fail(error))
+        self.read(|connection| connection.prepare_cached(sql)?.query_map(params, row)?.collect())
     }
 
     /// The first row of a statement; `None` where there is none.
@@ -25,9 +28,7 @@ impl Store {
         params: impl Params,
         row: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Failure> {
-        let connection = self.reader();
-        let read = || connection.prepare_cached(sql)?.query_row(params, row).optional();
-        read().map_err(|error| self.fail(error))
+        self.read(|connection| connection.prepare_cached(sql)?.query_row(params, row).optional())
     }
 
     /// The one row of a statement that always has one, such as a count.
@@ -37,9 +38,7 @@ impl Store {
         params: impl Params,
         row: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, Failure> {
-        let connection = self.reader();
-        let read = || connection.prepare_cached(sql)?.query_row(params, row);
-        read().map_err(|error| self.fail(error))
+        self.read(|connection| connection.prepare_cached(sql)?.query_row(params, row))
     }
 }
 

@@ -17,8 +17,7 @@ impl Store {
     /// A store failure.
     pub fn vectors(&self, space: &str, texts: &[&str]) -> Result<HashMap<usize, Vec<f32>>, Failure> {
         let sql = "SELECT v.data FROM contents c JOIN vectors v ON v.content = c.id WHERE c.hash = ?1 AND v.space = ?2";
-        let connection = self.reader();
-        let read = || -> rusqlite::Result<HashMap<usize, Vec<f32>>> {
+        self.read(|connection| {
             let mut statement = connection.prepare_cached(sql)?;
             let mut found = HashMap::new();
             for (position, text) in texts.iter().enumerate() {
@@ -28,8 +27,7 @@ impl Store {
                 }
             }
             Ok(found)
-        };
-        read().map_err(|error| self.fail(error))
+        })
     }
 
     /// Saves vectors of texts.
