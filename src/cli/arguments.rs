@@ -123,10 +123,10 @@ pub(super) struct DecayArgs {
     pub now: Now,
 }
 
-/// The current time, where it is not that of the clock.
+/// The current time, if it is not that of the clock.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Now {
-    /// Take this for the current time: the same input then gives the same result.
+    /// Use this as the current time: the same input then gives the same bytes.
     #[arg(long, value_name = "TIME", value_parser = time)]
     now: Option<Timestamp>,
 }

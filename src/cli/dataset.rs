@@ -13,7 +13,7 @@ use crate::edge::store::Store;
 use crate::flow::sets::{compare, lock, named_or_all};
 use crate::flow::workspace::read_dataset;
 
-/// Look after golden sets.
+/// Lint, lock and diff golden sets.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -22,9 +22,9 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check every row: bad rows, duplicates, conflicting answers, labels the card does not know
+    /// Check every row: bad rows, duplicates, conflicting answers, labels that are not in the card
     #[command(
-        after_help = "Exits with 3 where rows are bad or answers conflict.\n\nExample:\n  karat dataset lint support-intents"
+        after_help = "Exits with 3 if rows are bad or answers conflict.\n\nExample:\n  karat dataset lint support-intents"
     )]
     Lint {
         /// Datasets. Default: all.
@@ -33,12 +33,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Write the versions of datasets to karat.lock, which belongs into git
+    /// Write the versions of datasets to karat.lock, to be committed to git
     Lock {
         /// Datasets. Default: all.
         datasets: Vec<String>,
     },
-    /// Tell what changed: added, removed, edited, relabelled
+    /// Show what changed: added, removed, edited, relabelled
     #[command(
         after_help = "Each version is \"files\" (as they are), \"lock\", a path, a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
     )]

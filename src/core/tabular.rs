@@ -11,14 +11,14 @@ const MAX_LINE: u64 = 64 << 20;
 /// A file format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// RFC 4180 with a header line.
     Csv,
 }
 
 impl Format {
-    /// The format that a file name's extension means: `jsonl`, `ndjson`, `json` (one object a line) or `csv`.
+    /// The format that a file name's extension means: `jsonl`, `ndjson`, `json` (one object per line) or `csv`.
     pub fn of_extension(extension: &str) -> Option<Self> {
         match extension.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
@@ -31,7 +31,7 @@ impl Format {
 /// One row: its line (1 is the first) and its fields, or why they could not be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Line on which the row begins.
+    /// Line on which the row starts.
     pub line: u64,
     /// Field by name.
     pub fields: Result<Map<String, Value>, String>,

@@ -82,7 +82,7 @@ impl ReadDataset {
                 if count == 1 { "" } else { "s" }
             ))
             .details(details.collect())
-            .hint("mend or remove these rows; a golden set is used whole or not at all"));
+            .hint("fix or remove these rows; a golden set is used whole or not at all"));
         }
         if self.dataset.examples.is_empty() {
             return Err(Failure::data(format!("{} holds no examples", self.path.display()))
@@ -146,7 +146,7 @@ fn repeated_ids(examples: &[Example]) -> Vec<RowError> {
     named
         .filter_map(|example| {
             let line = *first.entry(&example.id).or_insert(example.line);
-            let message = format!("the id \"{}\" stands on line {line} already; ids must be unique", example.id);
+            let message = format!("the id \"{}\" is on line {line} already; ids must be unique", example.id);
             (line != example.line).then_some(RowError { line: example.line, message })
         })
         .collect()
@@ -157,19 +157,19 @@ fn repeated_ids(examples: &[Example]) -> Vec<RowError> {
 pub struct Lock {
     /// `karat.lock/1`.
     pub schema: String,
-    /// The space that serves; absent as long as none was pinned.
+    /// The embedding space in use; absent while none is pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedder: Option<LockedEmbedder>,
     /// Locked datasets by name.
     pub datasets: BTreeMap<String, LockedDataset>,
 }
 
-/// The space of a lock: every number of the workspace is measured in it.
+/// The embedding space of a lock: every number of the workspace is measured in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockedEmbedder {
     /// Name of the embedder in karat.yaml.
     pub name: String,
-    /// Fingerprint of its space.
+    /// Fingerprint of its embedding space.
     pub space: String,
     /// The first components of its probe vectors, where a server makes them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -185,7 +185,7 @@ pub struct LockedDataset {
     pub examples: BTreeMap<String, Fingerprint>,
 }
 
-/// Reads `karat.lock`; an empty lock where there is none.
+/// Reads `karat.lock`; an empty lock if there is none.
 ///
 /// # Errors
 /// A data failure where it is there but cannot be read.
@@ -202,7 +202,7 @@ pub fn read_lock(root: &Path) -> Result<Lock, Failure> {
     serde_json::from_str(&text).map_err(|error| fail().caused_by(error))
 }
 
-/// Writes `karat.lock`, one line an example, so that a pull request shows what changed.
+/// Writes `karat.lock`, one line per example, so that a pull request shows what changed.
 ///
 /// # Errors
 /// A failure naming the file.
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(lines, [2, 3, 4]);
         let failure = read.complete().unwrap_err();
         assert_eq!(failure.message, "examples.jsonl has 3 bad rows");
-        assert_eq!(failure.details[0], "examples.jsonl:2: the id \"1\" stands on line 1 already; ids must be unique");
+        assert_eq!(failure.details[0], "examples.jsonl:2: the id \"1\" is on line 1 already; ids must be unique");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins the file that will be at `path`, in a temporary one beside it; its folder is made where it is missing.
+    /// Starts the file that will be at `path`, in a temporary one beside it; its folder is made where it is missing.
     ///
     /// # Errors
     /// A failure naming the file.
@@ -92,7 +92,7 @@ fn set_permissions(_file: &NamedTempFile) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Appends to a file, as `GITHUB_STEP_SUMMARY` asks for.
+/// Appends to a file, as `GITHUB_STEP_SUMMARY` wants it.
 ///
 /// # Errors
 /// A failure naming the file.

@@ -18,7 +18,7 @@ pub fn file_at(revision: &str, path: &Path) -> Result<Option<Vec<u8>>, Failure> 
                 .caused_by(error)
         })
     };
-    // A revision that begins with a dash must not pass for an option.
+    // A revision that starts with a dash must not pass for an option.
     let known = run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{commit}}")])?;
     if !known.status.success() {
         return Err(Failure::data(format!("\"{revision}\" is neither a dataset, a file nor a git revision"))

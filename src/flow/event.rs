@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::run::Stopped;
 use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult, RunId};
 
 /// One thing that happened.
@@ -186,3 +185,32 @@ impl FinishedTrial {
 
 /// Who listens. Called from any thread.
 pub type Events<'a> = &'a (dyn Fn(Event) + Send + Sync);
+
+/// Why a run ended early.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stopped {
+    /// The user stopped it.
+    Interrupted,
+    /// Another request might have cost more than allowed.
+    Cost {
+        /// What was spent.
+        spent: f64,
+        /// What was allowed.
+        most: f64,
+    },
+    /// The time allowed was over.
+    Time(Duration),
+}
+
+impl Stopped {
+    /// A sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Interrupted => "interrupted".to_owned(),
+            Self::Cost { spent, most } => {
+                format!("stopped at the budget: {spent:.4} spent, and another request could pass {most}")
+            }
+            Self::Time(most) => format!("stopped after {} s, the most allowed", most.as_secs_f64()),
+        }
+    }
+}

@@ -16,11 +16,11 @@ const FILES: &[(&str, &str)] = &[
 /// What git must not see.
 const IGNORED: &[&str] = &["/.karat/", "/.env", "/reports/"];
 
-/// Writes the files of a new workspace into `root` and gives their paths. Nothing that is there is overwritten; a
+/// Writes the files of a new workspace into `root` and returns their paths. Nothing that is there is overwritten; a
 /// `.gitignore` gets the lines it lacks.
 ///
 /// # Errors
-/// A data failure where `root` is a workspace already; a failure where a file cannot be written.
+/// A data failure if `root` is a workspace already; a failure if a file cannot be written.
 pub fn init(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     if root.join("karat.yaml").exists() {
         return Err(Failure::data(format!("{} is a workspace already", root.display()))

@@ -16,7 +16,7 @@ use crate::edge::store::Store;
 /// Datasets named, or all of the workspace where none is.
 ///
 /// # Errors
-/// A data failure where there are none at all.
+/// A data failure if there are none at all.
 pub fn named_or_all(root: &Path, names: &[String]) -> Result<Vec<String>, Failure> {
     if !names.is_empty() {
         return Ok(names.to_vec());
@@ -38,7 +38,7 @@ pub struct Locked {
     pub changes: Option<DatasetDiff>,
 }
 
-/// Writes the versions of datasets into `karat.lock`, and the space that serves where none was pinned.
+/// Writes the versions of datasets into `karat.lock`, and the embedding space in use if none was pinned.
 ///
 /// # Errors
 /// A data failure for a set that cannot be read whole.
@@ -70,8 +70,8 @@ pub struct Compared {
     pub diff: DatasetDiff,
 }
 
-/// Compares two versions of the dataset `name`. Each is `files` (as it stands), `lock`, the path of an examples file,
-/// the beginning of a version that was run, or a git revision.
+/// Compares two versions of the dataset `name`. Each is `files` (as they are now), `lock`, the path of an examples file,
+/// the start of a version that was run, or a git revision.
 ///
 /// # Errors
 /// A data failure for a version that cannot be found or read.
@@ -110,7 +110,7 @@ fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Resul
     git_version(root, name, which)
 }
 
-/// A version that was run, by the beginning of its hash (at least 6 digits, so that a short word stays a revision).
+/// A version that was run, by the start of its hash (at least 6 digits, so that a short word stays a revision).
 fn stored_version(
     store: Option<&Store>,
     name: &str,

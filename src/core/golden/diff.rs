@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::version::canonical_example;
 use crate::core::domain::{Example, canonical_json, content_hash, short};
 
-/// Hashes that tell one example's parts apart; small enough to stand in a lock file.
+/// Hashes that tell one example's parts apart; small enough for a lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Hash of the input.

@@ -89,7 +89,7 @@ fn single(kind: FindingKind, example: &Example, message: String) -> Finding {
 fn shared_requests(examples: &[&Example]) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<&Example>> = BTreeMap::new();
     for example in examples {
-        // Examples with a context of their own ask different things in the same words.
+        // Examples with different contexts mean different things by the same words.
         let context = example.context.as_ref().map(crate::core::domain::canonical_json).unwrap_or_default();
         let key = format!("{}\u{0}{context}", normalised_input(&example.text()));
         groups.entry(key).or_default().push(example);
@@ -109,7 +109,7 @@ fn shared_requests(examples: &[&Example]) -> Vec<Finding> {
                 let shown: Vec<_> = answers.iter().map(|texts| texts.join("|")).collect();
                 (FindingKind::Conflicting, format!("the same request has the answers {}", shown.join(" and ")))
             } else {
-                (FindingKind::Duplicate, "the same request stands here more than once".to_owned())
+                (FindingKind::Duplicate, "the same request is here more than once".to_owned())
             };
             Finding {
                 kind,

@@ -74,7 +74,7 @@ pub fn finish_ids(examples: &mut [Example]) {
     }
 }
 
-/// The id of an example that has none of its own: the hash of its canonical input.
+/// The id of an example without one: the hash of its canonical input.
 pub fn input_id(example: &Example) -> String {
     let hash = content_hash("karat-input", canonical_json(&example.input).as_bytes());
     short(&hash, 12).to_owned()
@@ -172,7 +172,7 @@ fn metadata(mut row: Map<String, Value>) -> Result<Map<String, Value>, String> {
     };
     for (key, value) in row {
         if fields.contains_key(&key) {
-            return Err(format!("\"{key}\" stands both beside and inside metadata; keep one"));
+            return Err(format!("\"{key}\" is both beside and inside metadata; keep one"));
         }
         fields.insert(key, value);
     }
@@ -234,7 +234,7 @@ mod tests {
             (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of texts"),
             (
                 json!({"input": "x", "lang": "en", "metadata": {"lang": "de"}}),
-                "\"lang\" stands both beside and inside metadata; keep one",
+                "\"lang\" is both beside and inside metadata; keep one",
             ),
         ];
         for (value, expected) in cases {

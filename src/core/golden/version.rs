@@ -35,7 +35,7 @@ pub fn canonical_example(example: &Example) -> String {
 /// Reads back what [`canonical_example`] wrote.
 ///
 /// # Errors
-/// Where the text is not such a row.
+/// If the text is not such a row.
 pub fn example_from_canonical(line: u64, text: &str) -> Result<Example, RowError> {
     let row = serde_json::from_str(text).map_err(|error| RowError { line, message: error.to_string() })?;
     example_from_row(line, row)

@@ -5,7 +5,7 @@ use regex::{Regex, RegexBuilder};
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
 use crate::core::domain::{Example, Score};
 
-/// What stands for the accepted answer in a pattern.
+/// The placeholder of the accepted answer in a pattern.
 const PLACEHOLDER: &str = "{expected}";
 
 /// Largest compiled pattern, in bytes. The time of a match grows with this times the length of the answer.

@@ -1,10 +1,10 @@
-//! One score an example out of the scores of its trials.
+//! One score per example out of the scores of its trials.
 
 use std::collections::BTreeMap;
 
 use crate::core::domain::Reducer;
 
-/// The score of an example whose trials scored `values`, each in [0, 1]; `None` where there are fewer than the reducer
+/// The score of an example whose trials scored `values`, each in [0, 1]; `None` if there are fewer than the reducer
 /// needs: trials that ended in an error are neither passes nor misses.
 pub fn reduce(reducer: Reducer, values: &[f64]) -> Option<f64> {
     if values.is_empty() || values.len() < reducer.trials() as usize {

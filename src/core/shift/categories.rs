@@ -1,7 +1,7 @@
 //! Two windows by the counts of categories.
 
 use super::permutation::{Permutations, permutation_test};
-use super::run::Finding;
+use super::types::Finding;
 
 /// Tests categories in `0..names.len()`, one per row, by the G statistic 2 Σ O ln(O / E) of the 2 x k table (Woolf 1957).
 ///

@@ -1,7 +1,7 @@
 //! Two windows by how well a classifier tells their requests apart.
 
 use super::permutation::{Permutations, permutation_test};
-use super::run::Finding;
+use super::types::Finding;
 use crate::core::vector::{Vectors, dot, top_k};
 
 /// A cosine nearer to 1 than this is rounding of equal directions.

@@ -2,7 +2,7 @@
 
 use super::categories::test_categories;
 use super::permutation::Permutations;
-use super::run::Finding;
+use super::types::Finding;
 use crate::core::cluster::{KMeansOptions, class_terms, cluster_names, spherical_kmeans};
 use crate::core::vector::Vectors;
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::permutation::{Permutations, permutation_test};
-use super::run::Finding;
+use super::types::Finding;
 use crate::core::vector::{Vectors, tile};
 
 /// Rows of the kernel matrix per unit of parallel work.

@@ -1,7 +1,7 @@
 //! Two windows by a number of each record.
 
 use super::permutation::{Permutations, permutation_test};
-use super::run::Finding;
+use super::types::Finding;
 use crate::core::stats::quantile;
 
 /// Tests numbers by the largest distance D of the two empirical distribution functions (Kolmogorov 1933, Smirnov 1939), with

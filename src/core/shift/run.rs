@@ -13,7 +13,7 @@ use super::numbers::{test_distribution, test_mean};
 use super::permutation::Permutations;
 use super::pool::{Entry, first_of_each, labelled, large_enough, pooled};
 use super::subsample::subsample;
-use super::types::{ShiftKind, ShiftOptions, ShiftTest};
+use super::types::{Finding, ShiftKind, ShiftOptions, ShiftTest};
 use super::words::new_word_share;
 use crate::core::records::Records;
 use crate::core::stats::{holm, rng};
@@ -30,23 +30,6 @@ const PAIR_ROWS: usize = 500;
 
 /// Texts read per unit of parallel work, at least.
 const CHUNK: usize = 64;
-
-/// What a test found, before it is known whether it alerts.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Finding {
-    /// Test statistic.
-    pub statistic: f64,
-    /// Permutation p-value.
-    pub p_value: f64,
-    /// Effect in [0, 1].
-    pub effect: f64,
-    /// Plain figure of the reference window.
-    pub reference: Option<f64>,
-    /// Plain figure of the window under test.
-    pub now: Option<f64>,
-    /// Both in words.
-    pub detail: String,
-}
 
 /// A test: what it is called, whether it looks at the input, and the least effect that alerts (docs/measures.md says why).
 #[derive(Debug, Clone, Copy)]

@@ -71,3 +71,20 @@ pub struct ShiftTest {
     /// The plain figures in words, such as "question 0.41 → 0.22"; empty where there are none.
     pub detail: String,
 }
+
+/// What a test found, before it is known whether it alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Finding {
+    /// Test statistic.
+    pub statistic: f64,
+    /// Permutation p-value.
+    pub p_value: f64,
+    /// Effect in [0, 1].
+    pub effect: f64,
+    /// Plain figure of the reference window.
+    pub reference: Option<f64>,
+    /// Plain figure of the window under test.
+    pub now: Option<f64>,
+    /// Both in words.
+    pub detail: String,
+}

@@ -28,7 +28,7 @@ pub enum EndpointType {
     Gemini,
     /// Any other JSON API.
     Http,
-    /// A program that reads requests and writes answers, one JSON object a line.
+    /// A program that reads requests and writes answers, one JSON object per line.
     Exec,
     /// A cassette that a run recorded.
     Replay,

@@ -19,7 +19,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Reads `.env` beside `karat.yaml`, where there is one.
+    /// Reads `.env` beside `karat.yaml`, if there is one.
     ///
     /// # Errors
     /// A data failure naming the file, where it cannot be read; never with a line's text.
@@ -37,7 +37,7 @@ impl Secrets {
         Ok(Self { dotenv, given: Mutex::default() })
     }
 
-    /// Replaces every `${NAME}` in a text that is no secret, such as a model's name. `key` says where the text stands,
+    /// Replaces every `${NAME}` in a text that is no secret, such as a model's name. `key` says where the text is,
     /// for the error.
     ///
     /// # Errors

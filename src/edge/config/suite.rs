@@ -331,7 +331,7 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     Ok(suite)
 }
 
-/// Canonical JSON of everything that decides what is sent and how it is judged; the endpoints asked and the number of
+/// Canonical JSON of everything that decides what is sent and how it is scored; the endpoints and the number of
 /// repeats are not part of it.
 pub fn suite_content(suite: &Suite) -> String {
     let mut content = json!({
@@ -354,7 +354,7 @@ pub fn suite_content(suite: &Suite) -> String {
     canonical_json(&content)
 }
 
-/// A suite as it was kept by [`suite_content`]; without the endpoints asked, and with one repeat.
+/// A suite as it was stored by [`suite_content`]; without the endpoints, and with one repeat.
 ///
 /// # Errors
 /// A store failure where the content is none.
@@ -372,7 +372,7 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
         error_tolerance: f64,
     }
     let content: Content = serde_json::from_str(content).map_err(|error| {
-        Failure::store(format!("the kept version of the suite {name} cannot be read")).caused_by(error)
+        Failure::store(format!("the stored version of the suite {name} cannot be read")).caused_by(error)
     })?;
     let one = content.prompt.map(|prompt| NamedPrompt { name: None, prompt });
     let several = content.prompts.into_iter().map(|(name, prompt)| NamedPrompt { name: Some(name), prompt });
@@ -451,7 +451,7 @@ fn prompt_file(suite: &Path, file: &str) -> Result<String, Failure> {
     })
 }
 
-/// The scorers of a suite, at least one, each with a name of its own.
+/// The scorers of a suite, at least one, each with its own name.
 fn scorers(document: &Document) -> Result<Vec<Scorer>, Fault> {
     let Some(list) = document.root().mapping().and_then(|keys| keys.get("scorers")) else { return Ok(Vec::new()) };
     let mut scorers: Vec<Scorer> = Vec::new();
@@ -545,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_and_vars_read_back_from_the_kept_content() {
+    fn prompts_and_vars_read_back_from_the_stored_content() {
         let text = "dataset: d\nendpoints: [m]\nscorers: [{type: exact, reduce: pass^3}]\nrepeat: 3\n\
                     vars: {tone: kind, token: \"${T}\"}\nprompts:\n  b: {text: B}\n  a: {file: p.txt}\n";
         let suite = load(text).unwrap();

@@ -152,7 +152,7 @@ pub struct DecaySettings {
 /// The nearest folder upwards of `start` that holds a `karat.yaml`.
 ///
 /// # Errors
-/// A data failure where there is none.
+/// A data failure if there is none.
 pub fn find_workspace(start: &Path) -> Result<PathBuf, Failure> {
     start.ancestors().find(|folder| folder.join(FILE_NAME).is_file()).map(Path::to_owned).ok_or_else(|| {
         Failure::data(format!("no {FILE_NAME} in {} or above it", start.display()))
@@ -195,7 +195,7 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
     Ok((workspace, Secrets::load(root)?))
 }
 
-/// What stands under `key`, each by its name.
+/// The values under `key`, by their names.
 fn by_name<T>(
     document: &Document,
     key: &str,

@@ -121,7 +121,7 @@ fn fingerprint(id: &str) -> u128 {
     u128::from_le_bytes(bytes)
 }
 
-/// Those that stand in the list more than once; sorts it.
+/// Those that are in the list more than once; sorts it.
 fn repeated(fingerprints: &mut [u128]) -> HashSet<u128> {
     fingerprints.sort_unstable();
     fingerprints.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()

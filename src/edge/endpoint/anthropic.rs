@@ -358,5 +358,5 @@ fn failed(error: &Value) -> (CallErrorKind, String) {
 }
 
 #[cfg(test)]
-#[path = "anthropic_tests.rs"]
+#[path = "tests/anthropic.rs"]
 mod tests;

@@ -243,5 +243,5 @@ fn file_hash(path: &Path) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "exec_tests.rs"]
+#[path = "tests/exec.rs"]
 mod tests;

@@ -383,5 +383,5 @@ fn failed(error: &Value) -> (CallErrorKind, String) {
 }
 
 #[cfg(test)]
-#[path = "gemini_tests.rs"]
+#[path = "tests/gemini.rs"]
 mod tests;

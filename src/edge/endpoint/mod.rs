@@ -12,6 +12,7 @@ mod openai_chat;
 mod openai_responses;
 mod replay;
 #[cfg(test)]
+#[path = "tests/support.rs"]
 mod test_support;
 mod worker;
 

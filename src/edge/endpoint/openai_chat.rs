@@ -186,5 +186,5 @@ impl StreamReader for ChatStream {
 }
 
 #[cfg(test)]
-#[path = "openai_chat_tests.rs"]
+#[path = "tests/openai_chat.rs"]
 mod tests;

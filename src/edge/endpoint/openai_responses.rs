@@ -271,5 +271,5 @@ fn failed(error: &Value) -> (CallErrorKind, String) {
 }
 
 #[cfg(test)]
-#[path = "openai_responses_tests.rs"]
+#[path = "tests/openai_responses.rs"]
 mod tests;

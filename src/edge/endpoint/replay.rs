@@ -204,5 +204,5 @@ impl Lines {
 }
 
 #[cfg(test)]
-#[path = "replay_tests.rs"]
+#[path = "tests/replay.rs"]
 mod tests;

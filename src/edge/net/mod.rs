@@ -4,6 +4,7 @@
 mod client;
 mod events;
 #[cfg(test)]
+#[path = "tests/fault_server.rs"]
 pub(crate) mod fault_server;
 mod hints;
 mod limiter;

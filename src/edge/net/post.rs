@@ -330,5 +330,5 @@ async fn read_body(response: &mut Response, max: usize, bytes: &mut Vec<u8>) -> 
 }
 
 #[cfg(test)]
-#[path = "post_tests.rs"]
+#[path = "tests/post.rs"]
 mod tests;

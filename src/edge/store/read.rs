@@ -6,7 +6,7 @@ use super::Store;
 use crate::core::domain::Failure;
 
 impl Store {
-    /// What `read` gives of the reading connection.
+    /// What `read` returns of the reading connection.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
         read(&self.reader()).map_err(|error| self.fail(error))
     }

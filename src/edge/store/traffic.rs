@@ -17,7 +17,7 @@ pub struct Reject {
     pub reason: String,
 }
 
-/// A record as kept, with the row of its text, which vectors are keyed by.
+/// A stored record, with the row of its text, which vectors are keyed by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRecord {
     /// The record.
@@ -31,9 +31,9 @@ pub struct StoredRecord {
 pub struct SourceStats {
     /// Name of the source.
     pub source: String,
-    /// Records kept.
+    /// Records stored.
     pub records: usize,
-    /// Requests of production they stand for.
+    /// Production requests they represent.
     pub weight: f64,
     /// Different texts.
     pub distinct: usize,
@@ -58,7 +58,7 @@ fn timestamp(micros: i64) -> Timestamp {
 }
 
 impl Store {
-    /// Keeps records of a source in one commit; those whose id is already there are left as they are. Gives how many
+    /// Saves records of a source in one commit; those whose id is already there are left as they are. Returns how many
     /// were new.
     ///
     /// # Errors
@@ -72,7 +72,7 @@ impl Store {
         })
     }
 
-    /// Keeps the rows of `file` that could not be read, in place of what was kept of it before.
+    /// Saves the rows of `file` that could not be read, in place of those saved before.
     ///
     /// # Errors
     /// A store failure.
@@ -150,8 +150,8 @@ impl Store {
     }
 }
 
-/// Times are kept in microseconds: rounded up, a window that ends a nanosecond after a record holds it, and one that
-/// begins a nanosecond after it does not.
+/// Times are stored in microseconds: rounded up, a window that ends a nanosecond after a record holds it, and one that
+/// starts a nanosecond after it does not.
 fn micros_ceil(timestamp: Timestamp) -> i64 {
     let nanos = timestamp.as_nanosecond();
     i64::try_from(nanos.div_euclid(1000) + i128::from(nanos.rem_euclid(1000) > 0)).unwrap_or(i64::MAX)

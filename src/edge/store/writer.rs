@@ -72,7 +72,7 @@ impl Writer {
         Written(answer)
     }
 
-    /// Hands a job over, blocks this thread until its commit, and gives what the job gave.
+    /// Hands a job over, blocks this thread until its commit, and returns what the job returned.
     ///
     /// # Errors
     /// The store failure, if the write was not stored.

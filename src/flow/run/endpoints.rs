@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::identity::run_by_id;
 use super::{Resume, RunOptions};
 use crate::core::domain::{Dataset, Endpoint, Example, ExampleStatus, Failure, FailureKind, Suite, did_you_mean};
 use crate::core::pricing::{Price, answer_limit};
@@ -19,7 +18,7 @@ use crate::edge::endpoint::{
     HttpApi, HttpTemplate, LabelledExample, OpenAiChat, OpenAiResponses, Replay,
 };
 use crate::edge::net::{ClientOptions, Limiters, RetryPolicy, client};
-use crate::edge::store::Store;
+use crate::edge::store::{Store, StoredRun};
 use crate::flow::Workspace;
 
 /// Days before its end from which a model's end is warned about.
@@ -60,6 +59,12 @@ pub(super) fn each_once<'a, T: PartialEq + 'a>(items: impl Iterator<Item = &'a T
         }
         is_new
     })
+}
+
+/// A run by the start of its id.
+pub(super) fn run_by_id(store: &Store, id: &str) -> Result<StoredRun, Failure> {
+    let missing = || Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs");
+    store.run(id)?.ok_or_else(missing)
 }
 
 /// An endpoint's definition: that of karat.yaml, or else that of an id such as `openai:chat:gpt-x`.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::endpoints::ReadyEndpoint;
+use super::endpoints::{ReadyEndpoint, run_by_id};
 use super::{Resume, RunOptions};
 use crate::core::domain::{Failure, NamedPrompt, RunId, Suite, short};
 use crate::core::golden::{diff, fingerprints};
@@ -114,12 +114,6 @@ fn earlier(store: &Store, target: &RunTarget<'_>) -> Result<Option<StoredRun>, F
             Ok(Some(run))
         }
     }
-}
-
-/// A run by the start of its id.
-pub(super) fn run_by_id(store: &Store, id: &str) -> Result<StoredRun, Failure> {
-    let missing = || Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs");
-    store.run(id)?.ok_or_else(missing)
 }
 
 fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selection) -> Result<RunHeader, Failure> {

@@ -27,6 +27,7 @@ use self::endpoints::{ReadyEndpoint, each_once, endpoint_names, prepare};
 use self::execute::Limits;
 use self::matrix::{plan_matrix, run_matrix};
 use self::render::Renderer;
+pub use super::event::Stopped;
 use super::stored_dataset::{Selection, StoredDataset, save_set};
 use super::{Event, Events, Workspace};
 use crate::core::domain::{Example, Failure, NamedPrompt, RunId, Suite, did_you_mean};
@@ -95,35 +96,6 @@ pub enum Resume {
     Latest,
     /// The one whose id starts like this.
     Run(String),
-}
-
-/// Why a run ended early.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stopped {
-    /// The user stopped it.
-    Interrupted,
-    /// Another request might have cost more than allowed.
-    Cost {
-        /// What was spent.
-        spent: f64,
-        /// What was allowed.
-        most: f64,
-    },
-    /// The time allowed was over.
-    Time(Duration),
-}
-
-impl Stopped {
-    /// A sentence.
-    pub fn sentence(&self) -> String {
-        match self {
-            Self::Interrupted => "interrupted".to_owned(),
-            Self::Cost { spent, most } => {
-                format!("stopped at the budget: {spent:.4} spent, and another request could pass {most}")
-            }
-            Self::Time(most) => format!("stopped after {} s, the most allowed", most.as_secs_f64()),
-        }
-    }
 }
 
 /// Runs suites one after the other: each of its prompts on each of its endpoints, the endpoints at once.

@@ -174,7 +174,7 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
     (Workspace, "endpoints: {m: {type: gemini, api_key: ${K}}}", "is no valid YAML", "{api_key: \"${KEY}\"}"),
     (Workspace, "decay:\n\twindow: 30d\n", "karat.yaml:2:", "spaces, not with tabs"),
     (Workspace, "store: a\nstore: b\n", "karat.yaml:2:1: the key \"store\" is there twice", "remove one"),
-    (Workspace, "store: a\n---\nstore: b\n", "karat.yaml:3:1: a second document begins", "---"),
+    (Workspace, "store: a\n---\nstore: b\n", "karat.yaml:3:1: a second document starts", "---"),
     (Workspace, "store: [\n", "karat.yaml:", "brackets"),
 ];
 

@@ -112,7 +112,7 @@ fn no_yaml(error: &Error, source: &str, path: &Path) -> Failure {
             (format!("the key{key} is there twice"), "remove one of them".to_owned())
         }
         Error::MultipleDocuments { .. } => {
-            ("a second document begins".to_owned(), "remove the line \"---\"".to_owned())
+            ("a second document starts".to_owned(), "remove the line \"---\"".to_owned())
         }
         _ if written("{{") => (
             "is no valid YAML".to_owned(),
