@@ -22,7 +22,7 @@ pub(in crate::edge::config) struct Fault {
     pub(super) place: Option<(u64, u64)>,
     /// From the inside out.
     steps: Vec<Step>,
-    pub(super) hint: Option<String>,
+    pub(super) hint: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -31,8 +31,8 @@ enum What {
     Value(String),
     /// A sentence of its own.
     Sentence(String),
-    UnknownKey(String, Vec<&'static str>),
-    UnknownValue(String, Vec<&'static str>),
+    UnknownKey(String, Box<[&'static str]>),
+    UnknownValue(String, Box<[&'static str]>),
     MissingKey(String),
 }
 
@@ -58,7 +58,7 @@ impl Fault {
 
     /// A key that nobody reads, and those that are read there.
     pub(in crate::edge::config) fn unknown_key(key: &str, known: &[&'static str]) -> Self {
-        Self::new(What::UnknownKey(key.to_owned(), known.to_vec()))
+        Self::new(What::UnknownKey(key.to_owned(), known.into()))
     }
 
     /// The innermost place counts.
@@ -71,7 +71,7 @@ impl Fault {
     /// What to do about it, where nothing is said yet.
     #[must_use]
     pub(in crate::edge::config) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint.get_or_insert_with(|| hint.into());
+        self.hint.get_or_insert_with(|| hint.into().into());
         self
     }
 
@@ -165,7 +165,7 @@ impl Error for Fault {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::new(What::UnknownValue(cut(variant), expected.to_vec()))
+        Self::new(What::UnknownValue(cut(variant), expected.into()))
     }
 
     fn missing_field(field: &'static str) -> Self {

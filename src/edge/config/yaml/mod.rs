@@ -80,7 +80,7 @@ impl Document {
         let failure = Failure::data(format!("{place}: {fault}"));
         let about = || description::<T>(&fault.steps());
         let hint = match (&fault.hint, fault.unknown(), fault.missing_key()) {
-            (Some(hint), ..) => Some(hint.clone()),
+            (Some(hint), ..) => Some(hint.to_string()),
             (None, Some((name, known)), _) => Some(unknown_hint(name, known)),
             (None, None, Some(key)) => Some(match about() {
                 Some(about) => format!("add \"{key}: …\" there: {about}"),
