@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 
 use aho_corasick::{AhoCorasick, MatchKind};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// What stands in place of a secret.
 const MASK: &str = "***";
 /// A shorter "secret" is a placeholder (`x`, `-`) that would blot out ordinary words.
 const MIN_CHARS: usize = 4;
+
+/// What URLs spell as it is (RFC 3986), beside letters and digits.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Replaces known secrets, as they are and in the spellings that JSON and URLs give them.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +26,11 @@ impl Mask {
         let mut forms: Vec<String> = Vec::new();
         for secret in secrets.into_iter().map(str::trim).filter(|secret| secret.chars().count() >= MIN_CHARS) {
             let json = Value::from(secret).to_string();
-            forms.extend([secret.to_owned(), json.trim_matches('"').to_owned(), percent_encoded(secret)]);
+            forms.extend([
+                secret.to_owned(),
+                json.trim_matches('"').to_owned(),
+                utf8_percent_encode(secret, UNRESERVED).to_string(),
+            ]);
         }
         if forms.is_empty() {
             return Self::default();
@@ -65,14 +73,6 @@ impl Mask {
             other => other.clone(),
         }
     }
-}
-
-fn percent_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 #[cfg(test)]

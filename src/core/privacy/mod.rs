@@ -11,3 +11,4 @@ pub mod sanitize;
 
 pub use mask::Mask;
 pub use pseudonym::UserKey;
+pub use redact::names_a_secret;

@@ -12,9 +12,9 @@ use serde_json::{Map, Value, json};
 use crate::core::domain::{
     CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Request, Response, Usage, canonical_json, content_hash,
 };
+use crate::core::privacy::names_a_secret;
 use crate::edge::net::{
-    Complete, EventReader, Exchange, HostLimiter, Limiters, Pace, RetryPolicy, StatusRules, Streamed,
-    is_credential_name, with_retry,
+    Complete, EventReader, Exchange, HostLimiter, Limiters, Pace, RetryPolicy, StatusRules, Streamed, with_retry,
 };
 
 /// What is known of an API endpoint before its first call, whatever its dialect.
@@ -369,7 +369,7 @@ fn public_base(full: &Url, path: &str) -> String {
     // The query of the dialect's path is no part of the base.
     let own = query.len() - added.split('&').filter(|pair| !pair.is_empty()).count().min(query.len());
     for (name, value) in query.into_iter().take(own) {
-        let value = if is_credential_name(&name) { String::new() } else { value };
+        let value = if names_a_secret(&name) { String::new() } else { value };
         url.query_pairs_mut().append_pair(&name, &value);
     }
     url.to_string()

@@ -19,5 +19,5 @@ pub use events::{EventReader, Step};
 pub use hints::RateHints;
 pub use limiter::{HostLimiter, Limiters, Pace, Permit};
 pub use post::{Complete, DEFAULT_MAX_BODY, Exchange, Received, StatusRules, Streamed};
-pub use redact::{Redactor, is_credential_name};
+pub use redact::Redactor;
 pub use retry::{RetryPolicy, with_retry};

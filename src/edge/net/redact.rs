@@ -4,6 +4,8 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
+use crate::core::privacy::names_a_secret;
+
 /// Most characters shown of a server's message.
 const MAX_CHARS: usize = 200;
 /// What stands in place of a credential.
@@ -14,7 +16,7 @@ const MIN_SECRET_CHARS: usize = 4;
 /// Makes text from a server fit to be printed and stored.
 ///
 /// It knows the credentials of one call: headers marked sensitive (the whole value, and what follows the scheme as in
-/// `Bearer KEY`), the password of the URL, and query values whose name says so (see [`is_credential_name`]). Secrets
+/// `Bearer KEY`), the password of the URL, and query values whose name says so (see [`names_a_secret`]). Secrets
 /// of fewer than 4 characters are taken for placeholders and left alone.
 pub struct Redactor {
     /// Longest first, so that no part of a longer one is left over.
@@ -32,7 +34,7 @@ impl Redactor {
         }
         secrets.extend(url.password().map(str::to_owned));
         for (name, value) in url.query_pairs() {
-            if is_credential_name(&name) {
+            if names_a_secret(&name) {
                 secrets.push(value.into_owned());
             }
         }
@@ -76,14 +78,6 @@ impl Redactor {
     fn mask(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, MASK))
     }
-}
-
-/// Whether a query parameter of this name carries a credential: `key`, `api_key`, `token`, `sig`, `code`, `password`
-/// and the like; not `api-version`.
-pub fn is_credential_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "sig" | "code" | "auth")
-        || ["key", "token", "secret", "signature", "password", "credential"].iter().any(|part| name.contains(part))
 }
 
 /// The URL without user, password, query and fragment.

@@ -4,278 +4,258 @@ use std::ops::Range;
 
 use regex::Regex;
 
-use super::key_name::{SecretName, ValueForm, secret_name};
+use super::detectors::looks_random;
 use super::kind::RedactionKind;
-use super::span::Span;
-use super::value::{is_secret, read_authorization, read_cookie, read_word};
+use super::names::{SecretName, is_one_of, secret_name};
 
-/// The longest name that is looked at, in bytes; a longer one counts by its end.
+/// The longest name, and the longest quoted string or line of a header, that is looked at, in bytes; it bounds the work per name.
 const MAX_NAME: usize = 64;
+const MAX_LEN: usize = 4096;
 
 /// A value of more bytes than this is not read again for the names inside it, even if it is no secret.
 const LONG: usize = 256;
 
-/// `password is ...`, as people write it.
-const SPOKEN: &str = r"(?i-u)\b(?:password|passcode|passphrase|pwd)[ \t]+is[ \t]*:?[ \t]+";
+/// How the names of secrets end, the signs that close a name, and the sign of an assignment.
+const SITE: &str = concat!(
+    r"(?i-u)(?:key[_.-]*(?:s|id|base)?|token|jwt|secrets?|credentials?|pass|phrase|words?|wd|code|authorization|auth|cookies?",
+    r#"|sig|signature)[_.-]*(?:\\{0,8}["'`]\]?)?\*{0,2}[ \t]{0,3}(?::=|=>|=|:)\*{0,2}[ \t]{0,8}"#,
+);
 
-/// The compiled pattern.
+/// Where a bare value ends that goes on without a blank: an escaped line end or quote, or the next assignment of a list.
+const END: &str = r#"(?-u)\\[nrt"']|,[A-Za-z0-9_-]{1,64}[=:]"#;
+
+/// The credentials of an `Authorization` header, by scheme (RFC 9110, and the colon that some servers admit).
+const AUTHORIZATION: &str = concat!(
+    r"(?i)^(?:(?:bearer|basic|token|apikey|negotiate|ntlm)[ \t]+(?P<token>[a-z0-9._~+/=:-]+)",
+    r"|(?:digest|hawk|oauth|signature|aws4-hmac-sha256)[ \t]+(?P<fields>[^ \t].*)|(?P<bare>[a-z0-9._~+/=:-]+))",
+);
+
+/// The pairs of a `Cookie` or `Set-Cookie` header.
+const COOKIE: &str = r#"^[^;=\s"']+=[^;\s"'][^\r\n"']*"#;
+
+/// Values that say that there is no value, or what type it has.
+const NON_VALUES: &str = "any bool false hidden input int integer n/a nil no none null number object optional redacted required \
+                          secretstr str string text true undefined unknown varchar yes";
+
+/// Words that begin a sentence after `Password:` rather than being one.
+const PROSE: &str = "cannot change choose click confirm contact create enter follow forgot have incorrect invalid make minimum must \
+                     never open please reset select should that there this type what when your you";
+
+/// Beginnings of references to a value that is stored elsewhere.
+const REFERENCES: [&str; 11] =
+    ["${", "{{", "{%", "<", "os.environ", "os.getenv", "getenv(", "process.env", "env.", "env(", "std::env"];
+
+/// Query parameters whose value is always a credential, and those whose value can be one.
+const SIGNATURES: &str = "sig signature x-amz-signature x-amz-credential x-goog-signature pass";
+const PARAMETERS: &str = "key auth code";
+
+/// The compiled patterns.
 #[derive(Debug, Clone)]
-pub(super) struct AssignmentScanner {
-    spoken: Regex,
+pub(super) struct Assignments {
+    site: Regex,
+    end: Regex,
+    authorization: Regex,
+    cookie: Regex,
 }
 
-/// A name and the sign that follows it.
+/// A name, the sign after it, and where its value may begin.
 struct Site<'a> {
+    text: &'a str,
     name: &'a str,
-    /// The byte before the name.
-    before: Option<u8>,
-    /// Where the value may begin.
-    value_at: usize,
+    is_parameter: bool,
     /// Whether the sign is `=`.
     assigned: bool,
-}
-
-impl AssignmentScanner {
-    pub(super) fn new() -> Result<Self, regex::Error> {
-        Ok(Self { spoken: Regex::new(SPOKEN)? })
-    }
-
-    pub(super) fn scan(&self, text: &str, out: &mut Vec<Span>) {
-        // A value is read once: names inside it are skipped, which also keeps the time linear.
-        let mut covered = 0;
-        for (at, byte) in text.bytes().enumerate() {
-            if !matches!(byte, b'=' | b':') || at < covered {
-                continue;
-            }
-            let Some(reading) = site(text, at).and_then(|site| read_value(text, &site)) else {
-                continue;
-            };
-            if let Some(kind) = reading.kind {
-                out.push(Span::new(reading.range.start, reading.range.end, kind));
-                covered = reading.range.end;
-            } else if reading.range.len() > LONG {
-                covered = reading.range.end;
-            }
-        }
-        for found in self.spoken.find_iter(text) {
-            let Some(value) = read_word(text, found.end(), false) else {
-                continue;
-            };
-            let word = text.get(value.range.clone()).unwrap_or_default();
-            if value.quoted || (word.len() >= 4 && word.bytes().any(|b| b.is_ascii_digit())) {
-                out.push(Span::new(value.range.start, value.range.end, RedactionKind::Password));
-            }
-        }
-    }
+    value_at: usize,
 }
 
 /// What was read after a name, and its kind where it is a secret.
-struct Reading {
-    range: Range<usize>,
-    kind: Option<RedactionKind>,
-}
+type Reading = (Range<usize>, Option<RedactionKind>);
 
-fn read_value(text: &str, site: &Site<'_>) -> Option<Reading> {
-    if site.assigned && matches!(site.before, Some(b'?' | b'&')) {
-        return read_parameter(text, site);
+impl Assignments {
+    pub(super) fn new() -> Result<Self, regex::Error> {
+        Ok(Self {
+            site: Regex::new(SITE)?,
+            end: Regex::new(END)?,
+            authorization: Regex::new(AUTHORIZATION)?,
+            cookie: Regex::new(COOKIE)?,
+        })
     }
-    let what = secret_name(site.name)?;
-    match what.form {
-        ValueForm::Authorization => {
-            Some(Reading { range: read_authorization(text, site.value_at)?, kind: Some(what.kind) })
+
+    /// Hands over every secret value. A value is read once: names inside it are skipped, which also bounds the time.
+    pub(super) fn scan(&self, text: &str, mut found: impl FnMut(RedactionKind, Range<usize>)) {
+        let (mut at, mut covered) = (0, 0);
+        while let Some(place) = self.site.find_at(text, at) {
+            at = place.end();
+            let sign = place.start() + place.as_str().trim_end_matches(['*', ' ', '\t', '>']).len();
+            let Some((range, kind)) =
+                site(text, place.range()).filter(|_| sign > covered).and_then(|site| self.read(&site))
+            else {
+                continue;
+            };
+            if kind.is_some() || range.len() > LONG {
+                covered = range.end;
+            }
+            kind.into_iter().for_each(|kind| found(kind, range.clone()));
         }
-        ValueForm::Cookie if site.assigned => None,
-        ValueForm::Cookie => Some(Reading { range: read_cookie(text, site.value_at)?, kind: Some(what.kind) }),
-        ValueForm::Word => {
-            let value = read_word(text, site.value_at, site.assigned)?;
-            let secret = is_secret(site.name, what, site.assigned, value.quoted, text.get(value.range.clone())?);
-            Some(Reading { range: value.range, kind: secret.then_some(what.kind) })
+    }
+
+    fn read(&self, site: &Site<'_>) -> Option<Reading> {
+        if site.is_parameter {
+            return read_parameter(site);
         }
+        let what = secret_name(site.name)?;
+        let last = site.name.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_ascii_lowercase();
+        if last.ends_with("authorization") {
+            return Some((self.authorization(site)?, Some(what.kind)));
+        }
+        if what.strong && (last.ends_with("cookie") || last.ends_with("cookies")) {
+            let start = skip_quote(site.text, site.value_at);
+            let pairs = self.cookie.find(line(site.text, start)?).filter(|_| !site.assigned)?.as_str();
+            let pairs = pairs.trim_end_matches(['\\', ' ', '\t']);
+            return Some((start..start + pairs.len(), Some(what.kind)));
+        }
+        let (range, quoted) = self.value(site)?;
+        let secret = is_secret(site, what, quoted, site.text.get(range.clone())?);
+        Some((range, secret.then_some(what.kind)))
+    }
+
+    /// The word or quoted string of a value, and whether it was quoted; after `=`, `&` and `;` end a bare value.
+    fn value(&self, site: &Site<'_>) -> Option<(Range<usize>, bool)> {
+        if let Some(range) = quoted(site.text, site.value_at) {
+            return Some((range, true));
+        }
+        let ends = |c: char| {
+            c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>') || (site.assigned && matches!(c, '&' | ';'))
+        };
+        let word = site.text.get(site.value_at..)?;
+        // A backslash before the quote that ends the word belongs to the quote.
+        let with_quote = word.get(..word.find(ends).map_or(word.len(), |end| end + 1)).unwrap_or(word);
+        let end = self.end.find(with_quote).map(|end| end.start());
+        let word = word.split(ends).next()?;
+        let word = word.get(..end.unwrap_or(word.len()).min(word.len()))?;
+        let word = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '*', '\\']);
+        (!word.is_empty()).then(|| (site.value_at..site.value_at + word.len(), false))
+    }
+
+    fn authorization(&self, site: &Site<'_>) -> Option<Range<usize>> {
+        let start = skip_quote(site.text, site.value_at);
+        let found = self.authorization.captures(line(site.text, start)?)?;
+        let part = found.name("token").map(|part| part.range());
+        let part = part
+            .or_else(|| found.name("fields").map(|part| part.start()..part.start() + part.as_str().trim_end().len()));
+        let bare = |part: &regex::Match<'_>| part.len() >= 40 || (part.len() >= 16 && looks_random(part.as_str()));
+        let part = part.or_else(|| found.name("bare").filter(bare).map(|part| part.range()))?;
+        Some(start + part.start..start + part.end)
     }
 }
 
-/// Reads a query parameter of a URL, or a field of a form.
-fn read_parameter(text: &str, site: &Site<'_>) -> Option<Reading> {
-    let rest = text.get(site.value_at..)?;
-    let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\'' | '<' | '>' | '`' | '\\' | ')');
-    let value = rest.get(..rest.find(ends).unwrap_or(rest.len()))?.trim_end_matches(['.', ',', ';', '!', '?']);
-    let what = SecretName { kind: RedactionKind::UrlCredentials, strong: true, form: ValueForm::Word };
-    let name = site.name.to_ascii_lowercase();
-    let secret = match name.as_str() {
-        "key" | "auth" | "code" => is_secret(&name, what, true, false, value),
-        "sig" | "signature" | "x-amz-signature" | "x-amz-credential" | "x-goog-signature" | "pass" => true,
-        _ => secret_name(&name).is_some() && is_secret(&name, what, true, true, value),
-    };
-    let kind = (secret && !value.is_empty()).then_some(RedactionKind::UrlCredentials);
-    Some(Reading { range: site.value_at..site.value_at + value.len(), kind })
-}
-
-/// The name before the sign at `at`, and the place of its value; `None` where the sign is a comparison or part of a longer one.
-fn site(text: &str, at: usize) -> Option<Site<'_>> {
+/// The name and sign of a match of [`SITE`]; `None` where the sign is part of another one, such as a comparison.
+fn site(text: &str, place: Range<usize>) -> Option<Site<'_>> {
     let bytes = text.as_bytes();
-    let assigned = bytes.get(at) == Some(&b'=');
-    let previous = at.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-    let next = bytes.get(at + 1).copied();
-    if next == Some(b'=')
-        || (assigned && matches!(previous, Some(b'=' | b'!' | b'<' | b'>')))
-        || (!assigned && (next == Some(b':') || previous == Some(b':')))
-    {
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let name_start = |end: usize| {
+        let before = bytes.get(..end).unwrap_or_default();
+        end - before.iter().rev().take(MAX_NAME).take_while(|b| is_name(b)).count()
+    };
+    let end = place.start + bytes.get(place.clone())?.iter().take_while(|b| is_name(b)).count();
+    let start = name_start(end);
+    let signs = text.get(end..place.end)?.trim_end_matches(['*', ' ', '\t']);
+    let arrow = signs.ends_with("=>");
+    let assigned = arrow || signs.ends_with('=');
+    let after = text.get(end + signs.len()..)?;
+    if !arrow && (after.starts_with('=') || (!assigned && after.starts_with(':'))) {
         return None;
     }
-    let end = name_end(bytes, if assigned && previous == Some(b':') { at - 1 } else { at });
-    let start = name_start(bytes, end);
-    let start = with_word_before(text, start, end);
     let name = text.get(start..end)?;
-    let arrow = usize::from(assigned && next == Some(b'>'));
-    let value_at = skip_right(bytes, at + 1 + arrow);
-    let before = start.checked_sub(1).and_then(|i| bytes.get(i)).copied();
-    (!name.is_empty()).then_some(Site { name, before, value_at, assigned })
-}
-
-/// The end of the name that stands before `at`, past blanks, emphasis, a closing quote and a closing bracket.
-fn name_end(bytes: &[u8], at: usize) -> usize {
-    let back = |mut end: usize, most: usize, test: fn(u8) -> bool| {
-        for _ in 0..most {
-            match end.checked_sub(1).and_then(|i| bytes.get(i)) {
-                Some(b) if test(*b) => end -= 1,
-                _ => break,
-            }
-        }
-        end
-    };
-    let end = back(at, 3, |b| matches!(b, b' ' | b'\t'));
-    let end = back(end, 2, |b| b == b'*');
-    let inside = back(end, 1, |b| b == b']');
-    let unquoted = back(inside, 1, |b| matches!(b, b'"' | b'\'' | b'`'));
-    if unquoted == inside {
-        // A bracket without a quote is not a subscript.
-        return end;
-    }
-    back(unquoted, 8, |b| b == b'\\')
-}
-
-fn name_start(bytes: &[u8], end: usize) -> usize {
-    let name = bytes.get(..end).unwrap_or_default();
-    let len = name
-        .iter()
-        .rev()
-        .take(MAX_NAME)
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-        .count();
-    end - len
-}
-
-/// Takes in the word before `key`, `token` or `secret`: `API key`, `access token`.
-fn with_word_before(text: &str, start: usize, end: usize) -> usize {
-    let name = text.get(start..end).unwrap_or_default();
     let bare = ["key", "token", "secret"].iter().any(|word| name.eq_ignore_ascii_case(word));
-    let bytes = text.as_bytes();
-    match start.checked_sub(1) {
-        Some(gap) if bare && bytes.get(gap) == Some(&b' ') => name_start(bytes, gap),
-        _ => start,
+    // The word before belongs to it: `API key`, `access token`.
+    let name = if bare && text.get(..start)?.ends_with(' ') { text.get(name_start(start - 1)..end)? } else { name };
+    let is_parameter = assigned && text.get(..start)?.ends_with(['?', '&']);
+    Some(Site { text, name, is_parameter, assigned, value_at: place.end })
+}
+
+/// The inside of a quoted string that begins at `from`, its quotes possibly escaped; it must end on the same line.
+fn quoted(text: &str, from: usize) -> Option<Range<usize>> {
+    let start = skip_quote(text, from);
+    let escapes = start.checked_sub(from + 1)?;
+    let quote = text.as_bytes().get(start - 1)?;
+    let mut backslashes = 0;
+    for (i, byte) in text.as_bytes().get(start..)?.iter().take(MAX_LEN).enumerate() {
+        match *byte {
+            b'\n' | b'\r' => return None,
+            b'\\' => backslashes += 1,
+            // A string in escaped quotes ends with as many escapes; a plain one, where the escapes cancel out.
+            b if b == *quote && (backslashes == escapes || (escapes == 0 && backslashes % 2 == 0)) => {
+                return Some(start..start + i - escapes.min(backslashes));
+            }
+            _ => backslashes = 0,
+        }
+    }
+    None
+}
+
+/// Behind the quote at `from`, which may be escaped; `from` itself where there is none.
+fn skip_quote(text: &str, from: usize) -> usize {
+    let rest = text.as_bytes().get(from..).unwrap_or_default();
+    let escapes = rest.iter().take(8).take_while(|b| **b == b'\\').count();
+    if matches!(rest.get(escapes), Some(b'"' | b'\'' | b'`')) { from + escapes + 1 } else { from }
+}
+
+fn line(text: &str, from: usize) -> Option<&str> {
+    let rest = text.get(from..)?;
+    rest.get(..rest.floor_char_boundary(MAX_LEN))?.split(['\r', '\n']).next()
+}
+
+/// A query parameter of a URL, or a field of a form.
+fn read_parameter(site: &Site<'_>) -> Option<Reading> {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '&' | '#' | '"' | '\'' | '<' | '>' | '`' | '\\' | ')');
+    let value = site.text.get(site.value_at..)?.split(ends).next()?.trim_end_matches(['.', ',', ';', '!', '?']);
+    let what = SecretName { kind: RedactionKind::UrlCredentials, strong: true };
+    let name = site.name.to_ascii_lowercase();
+    let can_be = is_one_of(&name, PARAMETERS);
+    let secret = is_one_of(&name, SIGNATURES)
+        || ((can_be || secret_name(&name).is_some()) && is_secret(site, what, !can_be, value));
+    Some((site.value_at..site.value_at + value.len(), (secret && !value.is_empty()).then_some(what.kind)))
+}
+
+/// `password is ...`, as people write it: a word with a digit, or a quoted string.
+pub(super) fn spoken(text: &str, from: usize) -> Option<Range<usize>> {
+    quoted(text, from).or_else(|| {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
+        let word = text.get(from..)?.split(ends).next()?;
+        let word = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '}', '*', '\\']);
+        (word.len() >= 4 && word.bytes().any(|b| b.is_ascii_digit())).then(|| from..from + word.len())
+    })
+}
+
+/// Whether a value that follows a secret name is one, rather than a type, a reference to a variable, or the next word of a sentence.
+fn is_secret(site: &Site<'_>, what: SecretName, quoted: bool, value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    if value.is_empty() || is_one_of(&lower, NON_VALUES) || is_reference(site.name, value) {
+        return false;
+    }
+    let (len, random) = (value.chars().count(), looks_random(value));
+    if !what.strong {
+        return !value.contains(char::is_whitespace) && ((len >= 8 && random) || len >= 20);
+    }
+    match what.kind {
+        _ if quoted => true,
+        _ if !value.contains(char::is_alphanumeric) => false,
+        RedactionKind::Password => site.assigned || (len >= 4 && !is_one_of(&lower, PROSE)),
+        _ => (len >= 6 && random) || len >= 16,
     }
 }
 
-fn skip_right(bytes: &[u8], from: usize) -> usize {
-    let skip = |from: usize, most: usize, test: fn(u8) -> bool| {
-        let rest = bytes.get(from..).unwrap_or_default();
-        from + rest.iter().take(most).take_while(|b| test(**b)).count()
+/// Whether a value names a secret that is stored elsewhere: `$VAR`, `${VAR}`, `<key>`, `{{key}}`, `os.environ[...]`, `settings.password`.
+fn is_reference(name: &str, value: &str) -> bool {
+    let is_variable = |rest: &str| {
+        !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
-    let at = skip(from, 2, |b| b == b'*');
-    skip(at, 8, |b| matches!(b, b' ' | b'\t'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::LazyLock;
-
-    static SCANNER: LazyLock<AssignmentScanner> = LazyLock::new(|| AssignmentScanner::new().unwrap());
-    use RedactionKind::{ApiKey, BearerToken, Password, UrlCredentials};
-
-    fn found(text: &str) -> Vec<(&str, RedactionKind)> {
-        let mut out = Vec::new();
-        SCANNER.scan(text, &mut out);
-        out.iter().map(|s| (&text[s.start..s.end], s.kind)).collect()
+    if REFERENCES.iter().any(|start| value.starts_with(start)) || value.strip_prefix('$').is_some_and(is_variable) {
+        return true;
     }
-
-    #[test]
-    fn values_of_secret_names_are_found() {
-        let cases = [
-            ("password=hunter2", "hunter2", Password),
-            ("password = \"correct horse\"", "correct horse", Password),
-            ("Password: hunter2.", "hunter2", Password),
-            ("**Password:** hunter2", "hunter2", Password),
-            ("my password is hunter2!", "hunter2", Password),
-            ("{\"password\": \"hunter two\", \"x\": 1}", "hunter two", Password),
-            (r#"{\"password\":\"hunter2\"}"#, "hunter2", Password),
-            ("pwd := abc", "abc", Password),
-            ("'db_password' => 'abc'", "abc", Password),
-            ("config[\"api_key\"] = \"abcdef123\"", "abcdef123", ApiKey),
-            ("api_key: abcdef123", "abcdef123", ApiKey),
-            ("API key: abcdef123", "abcdef123", ApiKey),
-            ("x-api-key: abcdef123", "abcdef123", ApiKey),
-            ("export OPENAI_API_KEY=abcdef123", "abcdef123", ApiKey),
-            ("client_secret=abcdef", "abcdef", Password),
-            ("secret: abcdef123456", "abcdef123456", Password),
-            ("token = abcdef123456", "abcdef123456", BearerToken),
-            ("Authorization: Bearer abc", "abc", BearerToken),
-            ("curl -H 'Authorization: Basic dXNlcjpwYXNz' x", "dXNlcjpwYXNz", BearerToken),
-            ("Cookie: sid=1; x=2", "sid=1; x=2", BearerToken),
-            ("Set-Cookie: sid=abc; HttpOnly\r\n", "sid=abc; HttpOnly", BearerToken),
-            ("https://x.com/a?token=abc&b=1", "abc", UrlCredentials),
-            ("https://x.com/a?key=AbCdEf1234#top", "AbCdEf1234", UrlCredentials),
-            ("https://x.com/a?a=1&access_token=abc", "abc", UrlCredentials),
-        ];
-        for (text, value, kind) in cases {
-            assert_eq!(found(text), [(value, kind)], "{text}");
-        }
-    }
-
-    #[test]
-    fn code_prose_and_counts_are_left_alone() {
-        let texts = [
-            "password: str = Field(...)",
-            "password=None",
-            "password=password",
-            "password = settings.password",
-            "password = getpass()",
-            "api_key=os.environ[\"OPENAI_API_KEY\"]",
-            "api_key: ${API_KEY}",
-            "export API_KEY=$API_KEY",
-            "api_key=<your key>",
-            "if password == expected",
-            "password != expected",
-            "Forgot your password? Click here: https://x.com",
-            "Password: must have 8 characters",
-            "the password is required",
-            "the password is wrong",
-            "password: {\"type\": 1}",
-            "max_tokens: 4096123412",
-            "tokens=15320000",
-            "eos_token: <|endoftext|>1",
-            "secret: santa",
-            "the secret: work hard",
-            "token: hello",
-            "Authorization: required",
-            "cookie: we use cookies",
-            "std::token::Stream1234567",
-            "?key=name",
-            "?page=2&sort=key",
-            "=",
-            ":",
-            "==",
-            "",
-            "\"\":",
-        ];
-        for text in texts {
-            assert_eq!(found(text), [], "{text}");
-        }
-    }
-
-    #[test]
-    fn a_chain_of_assignments_is_one_value() {
-        let text = "password=".repeat(50_000);
-        assert_eq!(found(&text).len(), 1);
-    }
+    let path = value.trim_start_matches(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '.'));
+    let is_call = path.len() < value.len() && path.starts_with('(');
+    let last_part = name.rsplit(['.', ' ']).next().unwrap_or(name).to_ascii_lowercase();
+    is_call || (path.is_empty() && !last_part.is_empty() && value.to_ascii_lowercase().ends_with(&last_part))
 }

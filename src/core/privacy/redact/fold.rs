@@ -13,13 +13,6 @@ pub(super) struct Folded<'a> {
     breaks: Vec<(usize, usize)>,
 }
 
-/// What becomes of a character.
-enum Fold {
-    Keep,
-    Drop,
-    To(char),
-}
-
 impl<'a> Folded<'a> {
     /// Folds a text. ASCII text is borrowed as it is.
     pub(super) fn new(original: &'a str) -> Self {
@@ -31,11 +24,7 @@ impl<'a> Folded<'a> {
         // How far the original is ahead of the folded text, at the last break.
         let mut ahead = 0;
         for (at, c) in original.char_indices() {
-            let folded = match fold_char(c) {
-                Fold::Keep => c,
-                Fold::Drop => continue,
-                Fold::To(other) => other,
-            };
+            let Some(folded) = fold_char(c) else { continue };
             // A folded character is never longer than its original, so that the difference is never negative.
             let distance = at.saturating_sub(text.len());
             if distance != ahead {
@@ -52,7 +41,7 @@ impl<'a> Folded<'a> {
         &self.text
     }
 
-    /// The stretch of the original that a stretch of the folded text stands for, dropped characters inside it included; `None` for an
+    /// The stretch of the original that became a stretch of the folded text, dropped characters inside it included; `None` for an
     /// empty stretch, or one that does not lie on character boundaries.
     pub(super) fn original_range(&self, range: Range<usize>) -> Option<Range<usize>> {
         let matched = self.text.get(range.clone())?;
@@ -72,36 +61,37 @@ impl<'a> Folded<'a> {
     }
 }
 
-fn fold_char(c: char) -> Fold {
-    if c.is_ascii() {
-        return Fold::Keep;
-    }
-    if is_invisible(c) {
-        return Fold::Drop;
-    }
+/// What becomes of a character; `None` where it is dropped.
+fn fold_char(c: char) -> Option<char> {
     match u32::from(c) {
+        0..=0x7F => Some(c),
+        // What shows nothing and is used to break up a word without a trace: soft hyphen, zero-width, bidirectional controls, variation
+        // selectors, fillers and tags.
+        0xAD
+        | 0x34F
+        | 0x61C
+        | 0x115F
+        | 0x1160
+        | 0x17B4
+        | 0x17B5
+        | 0x180B..=0x180F
+        | 0x200B..=0x200F
+        | 0x202A..=0x202E => None,
+        0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0xE0000..=0xE0FFF => None,
         // No-break space, the spaces of general punctuation, and the ideographic space.
-        0xA0 | 0x1680 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Fold::To(' '),
+        0xA0 | 0x1680 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Some(' '),
         // Hyphens, dashes and the minus sign.
-        0x2010..=0x2015 | 0x2043 | 0x2212 | 0xFE58 | 0xFE63 => Fold::To('-'),
-        0xB2
-        | 0xB3
-        | 0xB9
-        | 0x2070..=0x24FF
-        | 0x3200..=0x33FF
-        | 0xFE50..=0xFE6F
-        | 0xFF01..=0xFFEF
-        | 0x1D400..=0x1D7FF => compatible(c),
-        0x1F100..=0x1F16F | 0x1FBF0..=0x1FBF9 => compatible(c),
-        code => match decimal_digit(code) {
-            Some(digit) => Fold::To(digit),
-            None => Fold::Keep,
-        },
+        0x2010..=0x2015 | 0x2043 | 0x2212 | 0xFE58 | 0xFE63 => Some('-'),
+        0xB2 | 0xB3 | 0xB9 | 0x2070..=0x24FF | 0x3200..=0x33FF | 0xFE50..=0xFE6F | 0xFF01..=0xFFEF => {
+            Some(compatible(c))
+        }
+        0x1D400..=0x1D7FF | 0x1F100..=0x1F16F | 0x1FBF0..=0x1FBF9 => Some(compatible(c)),
+        code => Some(decimal_digit(code).unwrap_or(c)),
     }
 }
 
-/// The compatibility decomposition (Unicode NFKD), where it is a single ASCII character.
-fn compatible(c: char) -> Fold {
+/// The compatibility decomposition (Unicode NFKD), where it is a single ASCII character; else the character itself.
+fn compatible(c: char) -> char {
     let (mut first, mut count) = (c, 0);
     decompose_compatible(c, |d| {
         if count == 0 {
@@ -109,7 +99,7 @@ fn compatible(c: char) -> Fold {
         }
         count += 1;
     });
-    if count == 1 && first.is_ascii_graphic() { Fold::To(first) } else { Fold::Keep }
+    if count == 1 && first.is_ascii_graphic() { first } else { c }
 }
 
 /// The first code points of the runs of ten decimal digits (Unicode general category Nd) of the basic plane, full-width apart.
@@ -123,14 +113,6 @@ fn decimal_digit(code: u32) -> Option<char> {
     let after = DIGIT_ZEROS.partition_point(|zero| *zero <= code);
     let zero = DIGIT_ZEROS.get(after.checked_sub(1)?)?;
     char::from_digit(code - zero, 10)
-}
-
-/// Characters that show nothing and are used to break up a word without a trace: soft hyphen, zero-width, bidirectional controls,
-/// variation selectors, fillers and tags.
-fn is_invisible(c: char) -> bool {
-    matches!(u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x202A..=0x202E
-        | 0x2060..=0x206F | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF9..=0xFFFB | 0xE0000..=0xE0FFF)
 }
 
 #[cfg(test)]

@@ -5,88 +5,56 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What a placeholder stands for.
-///
-/// The order of the variants is the order of precedence: where matches overlap, the whole overlapping stretch becomes one placeholder
-/// of the first kind in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RedactionKind {
-    /// A private key: a PEM block, or the value of a field such as `private_key`.
-    PrivateKey,
-    /// An API key: a known prefix such as `sk-` or `AKIA`, or the value of a field such as `api_key`.
-    ApiKey,
-    /// A JSON Web Token or JSON Web Encryption in compact form (RFC 7519, RFC 7516).
-    Jwt,
-    /// A credential of an HTTP header (`Authorization`, `Cookie`), or the value of a field such as `token`.
-    BearerToken,
-    /// User information of a URL (`user:pass@`), or the value of a query parameter such as `?key=`.
-    UrlCredentials,
-    /// A password, passphrase or shared secret, found by the name it is assigned to.
-    Password,
-    /// An International Bank Account Number (ISO 13616) whose length and check digits are right.
-    Iban,
-    /// A payment card number (ISO/IEC 7812): a known issuer prefix, 13 to 19 digits, and a valid Luhn check digit.
-    CardNumber,
-    /// An e-mail address.
-    Email,
-    /// A telephone number in international form, or in a grouped national form.
-    Phone,
-    /// An IPv4 or IPv6 address; loopback and unspecified addresses identify nobody and are kept.
-    IpAddress,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal,)*) => {
+        /// What a placeholder stands in for.
+        ///
+        /// The order of the variants is the order of precedence: where matches overlap, the whole overlapping stretch becomes one
+        /// placeholder of the first kind in this order.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum RedactionKind { $($(#[$doc])* $kind,)* }
+
+        impl RedactionKind {
+            /// Every kind, in order of precedence.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The name in snake case, as serialised: `api_key`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// The text that replaces a match of this kind: `[redacted:api_key]`.
+            pub const fn placeholder(self) -> &'static str {
+                match self { $(Self::$kind => concat!("[redacted:", $name, "]"),)* }
+            }
+        }
+    };
 }
 
-impl RedactionKind {
-    /// Every kind, in order of precedence.
-    pub const ALL: [Self; 11] = [
-        Self::PrivateKey,
-        Self::ApiKey,
-        Self::Jwt,
-        Self::BearerToken,
-        Self::UrlCredentials,
-        Self::Password,
-        Self::Iban,
-        Self::CardNumber,
-        Self::Email,
-        Self::Phone,
-        Self::IpAddress,
-    ];
-
-    /// The name in snake case, as serialised: `api_key`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PrivateKey => "private_key",
-            Self::ApiKey => "api_key",
-            Self::Jwt => "jwt",
-            Self::BearerToken => "bearer_token",
-            Self::UrlCredentials => "url_credentials",
-            Self::Password => "password",
-            Self::Iban => "iban",
-            Self::CardNumber => "card_number",
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::IpAddress => "ip_address",
-        }
-    }
-
-    /// The text that replaces a match of this kind: `[redacted:api_key]`.
-    #[must_use]
-    pub const fn placeholder(self) -> &'static str {
-        match self {
-            Self::PrivateKey => "[redacted:private_key]",
-            Self::ApiKey => "[redacted:api_key]",
-            Self::Jwt => "[redacted:jwt]",
-            Self::BearerToken => "[redacted:bearer_token]",
-            Self::UrlCredentials => "[redacted:url_credentials]",
-            Self::Password => "[redacted:password]",
-            Self::Iban => "[redacted:iban]",
-            Self::CardNumber => "[redacted:card_number]",
-            Self::Email => "[redacted:email]",
-            Self::Phone => "[redacted:phone]",
-            Self::IpAddress => "[redacted:ip_address]",
-        }
-    }
+kinds! {
+    /// A private key: a PEM block, or the value of a field such as `private_key`.
+    PrivateKey "private_key",
+    /// An API key: a known prefix such as `sk-` or `AKIA`, or the value of a field such as `api_key`.
+    ApiKey "api_key",
+    /// A JSON Web Token or JSON Web Encryption in compact form (RFC 7519, RFC 7516).
+    Jwt "jwt",
+    /// A credential of an HTTP header (`Authorization`, `Cookie`), or the value of a field such as `token`.
+    BearerToken "bearer_token",
+    /// User information of a URL (`user:pass@`), or the value of a query parameter such as `?key=`.
+    UrlCredentials "url_credentials",
+    /// A password, passphrase or shared secret, found by the name it is assigned to.
+    Password "password",
+    /// An International Bank Account Number (ISO 13616) whose length and check digits are right.
+    Iban "iban",
+    /// A payment card number (ISO/IEC 7812): a known issuer prefix, 13 to 19 digits, and a valid Luhn check digit.
+    CardNumber "card_number",
+    /// An e-mail address.
+    Email "email",
+    /// A telephone number in international form, or in a grouped national form.
+    Phone "phone",
+    /// An IPv4 or IPv6 address; loopback and unspecified addresses identify nobody and are left.
+    IpAddress "ip_address",
 }
 
 impl fmt::Display for RedactionKind {
@@ -102,40 +70,33 @@ pub struct RedactionCounts(BTreeMap<RedactionKind, u64>);
 
 impl RedactionCounts {
     /// The number of replacements of one kind; 0 where there was none.
-    #[must_use]
     pub fn get(&self, kind: RedactionKind) -> u64 {
         self.0.get(&kind).copied().unwrap_or(0)
     }
 
     /// The number of replacements of all kinds.
-    #[must_use]
     pub fn total(&self) -> u64 {
-        self.0.values().fold(0, |sum, n| sum.saturating_add(*n))
+        self.0.values().sum()
     }
 
     /// Whether nothing was replaced.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Counts one replacement.
     pub fn record(&mut self, kind: RedactionKind) {
-        let count = self.0.entry(kind).or_insert(0);
-        *count = count.saturating_add(1);
+        *self.0.entry(kind).or_insert(0) += 1;
     }
 
     /// Adds the counts of another text.
     pub fn merge(&mut self, other: &Self) {
-        for (kind, n) in other.iter() {
-            let count = self.0.entry(kind).or_insert(0);
-            *count = count.saturating_add(n);
-        }
+        other.iter().for_each(|(kind, count)| *self.0.entry(kind).or_insert(0) += count);
     }
 
     /// The kinds that occurred and their counts (each at least 1), in order of precedence.
     pub fn iter(&self) -> impl Iterator<Item = (RedactionKind, u64)> + '_ {
-        self.0.iter().map(|(kind, n)| (*kind, *n))
+        self.0.iter().map(|(kind, count)| (*kind, *count))
     }
 }
 
