@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use karat::core::privacy::redact::Redactor;
+use karat::privacy::Redactor;
 
 /// Rows of text, its redaction (null where there is nothing to redact), and what each detector finds in it. The sign in the
 /// middle of a key keeps it from being taken for a real one.

@@ -9,9 +9,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use karat::core::domain::{Embedder, TextRule};
-use karat::core::vector::Vectors;
-use karat::edge::embed::{EmbedderSettings, ModelSettings, open};
+use karat::embed::{Embedder, TextRule};
+use karat::vector::Vectors;
+use karat::embed::{EmbedderSettings, ModelSettings, open};
 use npyz::WriterBuilder;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,5 +1,5 @@
 //! The thin binary: parse, run, exit code.
 
 fn main() -> std::process::ExitCode {
-    karat::cli::main()
+    karat::main()
 }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use karat::core::domain::Embedder;
-use karat::core::vector::Vectors;
-use karat::edge::embed::{Builtin, HashedNgrams};
+use karat::embed::Embedder;
+use karat::vector::Vectors;
+use karat::embed::{Builtin, HashedNgrams};
 use serde::Deserialize;
 
 use crate::style::styled;

@@ -1,8 +1,7 @@
 //! Runs the cells and sums up what was found.
 
-use karat::core::coverage::{self, CoverageMeasurement, GoldenPoints, Options};
-use karat::core::records::Records;
-use karat::core::stats::{clopper_pearson, mann_whitney_auc};
+use karat::coverage::{self, CoverageMeasurement, GoldenPoints, Options, Records};
+use karat::stats::{clopper_pearson, mann_whitney_auc};
 use rayon::prelude::*;
 use serde::Serialize;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use karat::core::stats::rng;
-use karat::core::vector::Vectors;
+use karat::stats::rng;
+use karat::vector::Vectors;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 

@@ -1,6 +1,6 @@
 //! The same request in another style: what changes when a new client or another crowd asks the same things.
 
-use karat::core::stats::rng;
+use karat::stats::rng;
 use rand::RngExt;
 
 const PREFIXES: [&str; 8] =

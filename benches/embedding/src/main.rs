@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use karat::core::domain::Embedder;
-use karat::edge::embed::{Builtin, Model2Vec};
+use karat::embed::Embedder;
+use karat::embed::{Builtin, Model2Vec};
 use model2vec_rs::model::StaticModel;
 
 /// Runs of each, of which the fastest counts.

@@ -1,7 +1,7 @@
 //! The domain classifier.
 
-use karat::core::stats::{mann_whitney_auc, quantile};
-use karat::core::vector::dot;
+use karat::stats::{mann_whitney_auc, quantile};
+use karat::vector::dot;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -126,7 +126,7 @@ fn random_cut(positives: usize, negatives: usize, rng: &mut ChaCha8Rng) -> Optio
 
 #[cfg(test)]
 mod tests {
-    use karat::core::stats::rng;
+    use karat::stats::rng;
 
     use super::*;
 

@@ -1,8 +1,8 @@
 //! Methods on k-means clusters.
 
-use karat::core::cluster::{KMeans, KMeansOptions, assign, spherical_kmeans};
-use karat::core::stats::g_test;
-use karat::core::vector::Vectors;
+use karat::cluster::{KMeans, KMeansOptions, assign, spherical_kmeans};
+use karat::stats::g_test;
+use karat::vector::Vectors;
 
 use super::coverage::{novelty, share};
 use super::{BaselineResult, Trial};

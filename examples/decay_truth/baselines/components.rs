@@ -1,6 +1,6 @@
 //! The share of drifted components.
 
-use karat::core::vector::Vectors;
+use karat::vector::Vectors;
 
 use super::{BaselineResult, Trial};
 

@@ -1,7 +1,7 @@
 //! Coverage from similarities to the nearest golden example.
 
-use karat::core::stats::quantile;
-use karat::core::vector::top_k;
+use karat::stats::quantile;
+use karat::vector::top_k;
 
 use super::{BaselineResult, Trial};
 

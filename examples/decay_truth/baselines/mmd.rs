@@ -3,8 +3,8 @@
 //! Gretton et al. (2012), "A Kernel Two-Sample Test": the unbiased estimate of MMD² with the
 //! Gaussian kernel `exp(-d² / b)`, `b` a median of squared distances (the median heuristic).
 
-use karat::core::stats::{permutation_p_value, quantile};
-use karat::core::vector::dot;
+use karat::stats::{permutation_p_value, quantile};
+use karat::vector::dot;
 use rand::seq::SliceRandom;
 
 use super::classifier::{BOOTSTRAP_QUANTILE, BOOTSTRAP_ROWS};

@@ -1,7 +1,7 @@
 //! Sanity of all methods on planted data.
 
-use karat::core::stats::{mann_whitney_auc, rng};
-use karat::core::vector::Vectors;
+use karat::stats::{mann_whitney_auc, rng};
+use karat::vector::Vectors;
 use rand::RngExt;
 
 use super::*;

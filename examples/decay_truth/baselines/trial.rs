@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use karat::core::stats::rng;
-use karat::core::vector::{Vectors, top_k};
+use karat::stats::rng;
+use karat::vector::{Vectors, top_k};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
