@@ -18,10 +18,9 @@ const PROSE: [&str; 6] = [
     "我想知道我的订单什么时候到。Merci d'avance ; à bientôt, version 1.2.3.4 build 10.0.19041.1. ",
 ];
 
-fn main() {
-    let rows: Vec<(String, Option<String>, serde_json::Value)> =
-        serde_json::from_str(&CORPUS.replace('\u{241F}', "")).expect("the corpus is JSON");
-    let redactor = Redactor::new().expect("the patterns compile");
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let rows: Vec<(String, Option<String>, serde_json::Value)> = serde_json::from_str(&CORPUS.replace('\u{241F}', ""))?;
+    let redactor = Redactor::new()?;
     let (mut misses, mut false_hits, mut others) = (0, 0, 0);
     for (text, expected, _) in &rows {
         let found = redactor.redact(text).text;
@@ -54,6 +53,7 @@ fn main() {
     let begun = Instant::now();
     drop(Redactor::new());
     println!("the patterns compile in {:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+    Ok(())
 }
 
 /// Texts of about the length of a request.

@@ -10,8 +10,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use karat::embed::{Embedder, TextRule};
-use karat::vector::Vectors;
 use karat::embed::{EmbedderSettings, ModelSettings, open};
+use karat::vector::Vectors;
 use npyz::WriterBuilder;
 
 fn main() -> Result<(), Box<dyn Error>> {

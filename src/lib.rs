@@ -22,7 +22,9 @@ pub mod cluster {
 
 /// The share of today's traffic that a golden set covers.
 pub mod coverage {
-    pub use crate::core::coverage::{Coverage, CoverageMeasurement, DriftGap, GoldenPoints, Options, RecordCoverage, measure};
+    pub use crate::core::coverage::{
+        Coverage, CoverageMeasurement, DriftGap, GoldenPoints, Options, RecordCoverage, measure,
+    };
     pub use crate::core::records::Records;
 }
 
@@ -39,9 +41,7 @@ pub mod privacy {
 
 /// Statistical tests, intervals and the seeded random generator.
 pub mod stats {
-    pub use crate::core::stats::{
-        clopper_pearson, g_test, mann_whitney_auc, permutation_p_value, quantile, rng,
-    };
+    pub use crate::core::stats::{clopper_pearson, g_test, mann_whitney_auc, permutation_p_value, quantile, rng};
 }
 
 /// Unit vectors and searches among them.

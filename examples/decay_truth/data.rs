@@ -6,8 +6,8 @@ use std::io::BufReader;
 use std::path::Path;
 
 use karat::embed::Embedder;
-use karat::vector::Vectors;
 use karat::embed::{Builtin, HashedNgrams};
+use karat::vector::Vectors;
 use serde::Deserialize;
 
 use crate::style::styled;

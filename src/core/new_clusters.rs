@@ -111,11 +111,6 @@ impl ClusterBook {
         self.marks.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.marks.is_empty()
-    }
-
     /// Label of the window the first clusters were fitted on.
     pub fn reference(&self) -> &str {
         &self.reference

@@ -73,12 +73,7 @@ pub struct FlagChange {
     pub example_hash: String,
 }
 
-impl FlagChange {
-    /// Whether it moved; else it was measured again and stands where it stood.
-    pub fn is_move(&self) -> bool {
-        self.from != Some(self.to)
-    }
-}
+impl FlagChange {}
 
 /// What a decay measurement says about one flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

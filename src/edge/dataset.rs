@@ -13,7 +13,7 @@ use crate::core::domain::{Card, Dataset, Example, Failure, did_you_mean};
 use crate::core::golden::{Fingerprint, RowError, dataset_version, example_from_row, finish_ids};
 use crate::core::tabular::{Format, rows};
 
-pub use scan::{Scan, Scanned, scan_examples};
+pub use scan::{Scan, scan_examples};
 
 /// The file with the examples of a dataset folder.
 ///

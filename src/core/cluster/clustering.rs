@@ -61,11 +61,6 @@ impl Clustering {
         self.clusters.len()
     }
 
-    /// Whether there are no clusters.
-    pub fn is_empty(&self) -> bool {
-        self.clusters.is_empty()
-    }
-
     /// One unit row per cluster.
     pub fn centroids(&self) -> &Vectors {
         &self.centroids
@@ -301,7 +296,7 @@ mod tests {
     #[test]
     fn degenerate_inputs_give_a_clustering_without_clusters_or_calibration() {
         let empty = fit_clustering(&Vectors::new(3), &[], &[], 5, &ClusteringOptions::default());
-        assert!(empty.is_empty() && empty.centroids().is_empty());
+        assert!(empty.clusters().is_empty() && empty.centroids().is_empty());
         let mut one = Vectors::new(2);
         one.push(&[1.0, 0.0]);
         one.push(&[0.0, 0.0]);

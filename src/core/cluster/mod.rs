@@ -17,9 +17,9 @@ mod words;
 
 pub use agreement::adjusted_rand_index;
 pub use assign::{Assignment, assign};
-pub use choose::{ChooseK, KChoice, KStability, choose_k};
+pub use choose::{ChooseK, choose_k};
 pub use clustering::{Cluster, Clustering, ClusteringOptions, fit_clustering};
 pub use kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 pub use medoids::medoids;
-pub use names::{cluster_name, cluster_names};
+pub use names::cluster_names;
 pub use terms::class_terms;

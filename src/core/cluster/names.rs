@@ -12,13 +12,6 @@ const LEADING: usize = 5;
 /// Name of a cluster without terms.
 const UNNAMED: &str = "unnamed";
 
-/// A short name from terms in order of importance, as of [`super::class_terms`]: the first two that
-/// share no word, such as "cancel subscription / box". Among the first five terms, a pair of words
-/// replaces the single words it is made of. "unnamed" without terms.
-pub fn cluster_name(terms: &[String]) -> String {
-    join(&parts(terms), PARTS)
-}
-
 /// [`cluster_name`] of each cluster, made unique: a name that an earlier cluster has is extended by
 /// further terms, and by an ordinal such as " (2)" when those run out.
 pub fn cluster_names(terms: &[Vec<String>]) -> Vec<String> {
@@ -91,7 +84,7 @@ mod tests {
             (&["ab", "a", "a b"], "ab / a b"),
         ];
         for (terms, name) in cases {
-            assert_eq!(cluster_name(&list(terms)), name, "{terms:?}");
+            assert_eq!(cluster_names(&[list(terms)]), [name], "{terms:?}");
         }
     }
 

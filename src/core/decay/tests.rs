@@ -171,7 +171,7 @@ fn the_examples_whose_topic_stopped_are_flagged_and_no_others() {
     assert_eq!(flagged(&measured, ReasonCode::TrafficVanished), stopped);
     let listed: Vec<&str> = measured.view.examples.iter().map(|example| example.id.as_str()).collect();
     assert_eq!(listed.len(), stopped.len(), "{listed:?}");
-    assert!(measured.changes.iter().all(|change| change.from.is_none() && change.is_move()));
+    assert!(measured.changes.iter().all(|change| change.from.is_none()));
     assert_eq!(measured.view.alarm, Some(false), "known requests alone: {:?}", measured.view.drift_gap);
 }
 
@@ -364,8 +364,8 @@ fn a_decision_stands_with_the_content_it_was_made_about_until_that_changes() {
     let again = measure(Inputs { flags: vec![dismissed], ..world.inputs(&golden, &empty, None) }).unwrap();
     let change = &again.changes[0];
     assert_eq!(
-        (change.to, change.is_move(), &change.example_hash),
-        (QueueState::Dismissed, false, &first.example_hash)
+        (change.from, change.to, &change.example_hash),
+        (Some(QueueState::Dismissed), QueueState::Dismissed, &first.example_hash)
     );
     assert!(again.view.examples.is_empty() && again.view.signals.is_empty(), "nobody has to look at it again");
 }

@@ -29,6 +29,8 @@ pub use json_path::{JsonPath, at_path};
 pub use nearest::{did_you_mean, nearest};
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, RunId, Score};
 pub use suite::{Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite};
-pub use text_rule::{TextRule, Turns, input_text};
+#[cfg(test)]
+pub use text_rule::Turns;
+pub use text_rule::{TextRule, input_text};
 pub use time::{Window, parse_span, parse_timestamp};
 pub use traffic::{TrafficRecord, WindowSummary};

@@ -3,5 +3,5 @@
 mod candidates;
 mod today;
 
-pub use candidates::{Candidate, candidates};
-pub use today::{Stratum, TodayEstimate, today};
+pub use candidates::candidates;
+pub use today::{Stratum, today};

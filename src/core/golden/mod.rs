@@ -5,7 +5,7 @@ mod lint;
 mod row;
 mod version;
 
-pub use diff::{Change, ChangeKind, DatasetDiff, Fingerprint, diff, fingerprints};
-pub use lint::{Finding, FindingKind, lint, normalised_input};
+pub use diff::{ChangeKind, DatasetDiff, Fingerprint, diff, fingerprints};
+pub use lint::{Finding, FindingKind, lint};
 pub use row::{RowError, example_from_row, finish_ids, input_id};
 pub use version::{VERSION_LABEL, canonical_example, dataset_version, example_from_canonical};

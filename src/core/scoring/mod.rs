@@ -11,6 +11,5 @@ mod reason;
 mod reduce;
 mod text;
 
-pub use compiled::{CompiledScorers, ScorerError};
+pub use compiled::CompiledScorers;
 pub use reduce::reduce;
-pub use text::normalize;

@@ -32,15 +32,7 @@ pub enum ShiftKind {
     Output,
 }
 
-impl ShiftKind {
-    /// As it is written: `input` or `output`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Input => "input",
-            Self::Output => "output",
-        }
-    }
-}
+impl ShiftKind {}
 
 /// One test of one window against another.
 #[derive(Debug, Clone, PartialEq, Serialize)]

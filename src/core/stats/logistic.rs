@@ -55,11 +55,6 @@ impl Logistic {
     pub fn probability(&self, row: &[f64]) -> f64 {
         sigmoid(self.bias + self.coefficients.iter().zip(row).map(|(c, x)| c * x).sum::<f64>())
     }
-
-    /// The coefficients, in the order of the columns, and the bias.
-    pub fn parameters(&self) -> (&[f64], f64) {
-        (&self.coefficients, self.bias)
-    }
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -144,8 +139,7 @@ mod tests {
             let rows: Vec<[f64; 3]> = flat.as_chunks().0.to_vec();
             let penalty = case["penalty"].as_f64().unwrap();
             let fit = Logistic::fit(&rows, &numbers(case, "targets"), &numbers(case, "weights"), penalty).unwrap();
-            let (coefficients, bias) = fit.parameters();
-            coefficients.iter().copied().chain([bias]).collect()
+            fit.coefficients.iter().copied().chain([fit.bias]).collect()
         });
     }
 

@@ -17,7 +17,7 @@ mod summary;
 mod traffic;
 
 pub(crate) use cell::phrase;
-pub use cell::{Cell, NOTHING, Phrase, count_of, line};
+pub use cell::{Cell, Phrase, count_of, line};
 pub use decay::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
     SignalCount,

@@ -16,15 +16,19 @@ pub struct CardFile {
     /// What it tests, in a sentence or two.
     pub description: Option<String>,
     /// The kind of task, such as classification, extraction or free text.
+    #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub task: Option<String>,
     /// The closed set of answers, such as [billing, delivery]; `dataset lint` reports others.
     #[serde(default, deserialize_with = "names")]
     pub labels: Vec<String>,
     /// The licence of its content.
+    #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub license: Option<String>,
     /// Where its examples come from.
+    #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub source: Option<String>,
     /// Why these examples and not others.
+    #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub rationale: Option<String>,
     /// How often every example should be reviewed, in days, such as 180; older ones are flagged as expired.
     pub review_every_days: Option<u32>,

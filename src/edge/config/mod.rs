@@ -12,15 +12,15 @@ mod workspace;
 mod yaml;
 
 pub use card::CardFile;
-pub use embedder::{EmbedderDefinition, EmbedderType, ModelDefinition, ServerDefinition};
+pub use embedder::{ModelDefinition, ServerDefinition};
 pub use endpoint::{
-    ApiDefinition, ApiDialect, BaselineDefinition, EndpointDefinition, EndpointSettings, EndpointType, ExecDefinition,
-    HttpDefinition, OpenAiApi, ReplayDefinition, definition_of_id,
+    ApiDefinition, ApiDialect, BaselineDefinition, EndpointDefinition, EndpointSettings, ExecDefinition,
+    ReplayDefinition, definition_of_id,
 };
 pub use schema::{SchemaKind, json_schema};
 pub use secrets::Secrets;
 pub use suite::{SuiteFile, load_suite, suite_content, suite_from_content};
-pub use workspace::{DecaySettings, WorkspaceConfig, WorkspaceFile, find_workspace, load_workspace};
+pub use workspace::{WorkspaceConfig, WorkspaceFile, find_workspace, load_workspace};
 pub use yaml::read_yaml;
 
 #[cfg(test)]

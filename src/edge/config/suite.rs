@@ -23,6 +23,7 @@ use crate::core::domain::{
 #[schemars(title = "karat suite")]
 pub struct SuiteFile {
     /// What it is for.
+    #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub description: Option<String>,
     /// The name of the golden set, a folder of datasets/, such as support.
     pub dataset: String,
@@ -44,6 +45,7 @@ pub struct SuiteFile {
     #[serde(deserialize_with = "names")]
     pub endpoints: Vec<String>,
     /// How answers are scored, such as [exact, {type: regex, pattern: "^[A-D]$"}]; the headline shows the first scorer.
+    #[expect(dead_code, reason = "read apart; declared here for the JSON Schema")]
     pub scorers: Apart<Vec<ScorerFile>>,
     /// What must hold, such as [0.85] or [{scorer: exact, min: 0.85}].
     #[serde(default)]

@@ -31,9 +31,11 @@ pub struct WorkspaceFile {
     /// karat.lock pins one, `karat embedder migrate` changes it.
     pub embedder: Option<String>,
     /// Further embedders, by name, such as {potion: {type: model2vec, path: models/potion}}.
+    #[expect(dead_code, reason = "read apart; declared here for the JSON Schema")]
     #[serde(default)]
     pub embedders: Apart<BTreeMap<String, EmbedderFile>>,
     /// What answers requests, by name, such as {gpt: openai:chat:gpt-x} or {gpt: {type: openai, …}}.
+    #[expect(dead_code, reason = "read apart; declared here for the JSON Schema")]
     #[serde(default)]
     pub endpoints: Apart<BTreeMap<String, EndpointFile>>,
     /// How long cached answers are used, such as 12h or {ttl: 12h}; false for no cache.

@@ -6,5 +6,5 @@ mod data;
 mod server;
 
 pub use bayes::NaiveBayes;
-pub use data::{DemoFile, LabelledText, MONTHS, demo_files, month_of_traffic, training_texts};
+pub use data::{MONTHS, demo_files, month_of_traffic, training_texts};
 pub use server::DemoServer;

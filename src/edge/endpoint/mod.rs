@@ -17,9 +17,9 @@ mod test_support;
 mod worker;
 
 pub use anthropic::Anthropic;
-pub use api::{Answer, ApiEndpoint, ApiSettings, Dialect, StreamReader};
+pub use api::{ApiEndpoint, ApiSettings, Dialect};
 pub use baseline::{Baseline, BaselineMemory, LabelledExample};
-pub use cassette::{CassetteEntry, CassetteError, CassetteHeader, CassetteWriter};
+pub use cassette::{CassetteEntry, CassetteHeader, CassetteWriter};
 pub use exec::{ExecEndpoint, ExecSettings};
 pub use gemini::Gemini;
 pub use http::{HttpApi, HttpTemplate};

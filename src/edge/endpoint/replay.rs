@@ -27,7 +27,6 @@ pub struct Replay {
     name: String,
     fingerprint: String,
     path: PathBuf,
-    header: CassetteHeader,
     file: Mutex<File>,
     by_example: HashMap<(String, u32), Place>,
     by_key: HashMap<RequestKey, Place>,
@@ -42,8 +41,8 @@ impl Replay {
     pub fn open(name: String, path: &Path) -> Result<Self, Failure> {
         let fail = |error: io::Error| unreadable(path, error);
         let mut lines = Lines::new(File::open(path).map_err(fail)?);
-        let header = match lines.next(path)? {
-            Some(_) => header(path, &lines.line)?,
+        match lines.next(path)? {
+            Some(_) => check_header(path, &lines.line)?,
             None => return Err(Failure::data(format!("the cassette {} is empty", path.display())).hint(RECORD_AGAIN)),
         };
         let (mut by_example, mut by_key) = (HashMap::new(), HashMap::new());
@@ -61,12 +60,7 @@ impl Replay {
         }
         let fingerprint = lines.hasher.finalize().to_hex().to_string();
         let file = Mutex::new(lines.reader.into_inner());
-        Ok(Self { name, fingerprint, path: path.to_owned(), header, file, by_example, by_key })
-    }
-
-    /// What was run.
-    pub fn header(&self) -> &CassetteHeader {
-        &self.header
+        Ok(Self { name, fingerprint, path: path.to_owned(), file, by_example, by_key })
     }
 
     /// How many outcomes it holds.
@@ -138,11 +132,13 @@ fn unreadable(path: &Path, error: io::Error) -> Failure {
     failure.caused_by(error)
 }
 
-fn header(path: &Path, line: &[u8]) -> Result<CassetteHeader, Failure> {
+fn check_header(path: &Path, line: &[u8]) -> Result<(), Failure> {
     let fault = |what: String| Failure::data(format!("{}, line 1: {what}", path.display())).hint(RECORD_AGAIN);
     let value: Value = serde_json::from_slice(line).unwrap_or_default();
     match value.get("cassette").and_then(Value::as_str) {
-        Some(FORMAT) => serde_json::from_value(value).map_err(|error| fault(format!("the header is wrong: {error}"))),
+        Some(FORMAT) => serde_json::from_value::<CassetteHeader>(value)
+            .map(drop)
+            .map_err(|error| fault(format!("the header is wrong: {error}"))),
         Some(other) => Err(fault(format!("the cassette is of the format \"{other}\", and this is read: {FORMAT}"))),
         None => Err(fault(format!("this is no cassette: its first line names no format ({FORMAT})"))),
     }

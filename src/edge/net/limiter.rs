@@ -71,11 +71,6 @@ impl HostLimiter {
         }
     }
 
-    /// The bound as it is now.
-    pub fn limit(&self) -> usize {
-        self.state().whole_limit()
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

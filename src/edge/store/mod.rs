@@ -26,12 +26,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::core::domain::Failure;
 
-pub use cache::CacheStats;
-pub use datasets::{StoredExamples, StoredPart};
+pub use datasets::StoredPart;
 pub use embedding_spaces::EmbeddingSpaceRow;
 pub use measurements::{DecaySave, MeasurementRow, StoredClustering};
-pub use outcomes::{RecordedTrial, RunHeader, RunTotals, StoredRun};
-pub use traffic::{Reject, SourceStats, StoredRecord};
+pub use outcomes::{RunHeader, RunTotals, StoredRun};
+pub use traffic::{Reject, StoredRecord};
 pub use writer::{Writer, Written};
 
 /// How long a statement waits for another process to finish writing.

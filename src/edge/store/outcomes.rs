@@ -257,16 +257,6 @@ impl Store {
         self.optional(sql, [suite, version], |row| contents::unpack_text(row, 0))
     }
 
-    /// Every outcome of a run, by example id and trial.
-    ///
-    /// # Errors
-    /// A store failure.
-    pub fn outcomes(&self, run_id: &RunId) -> Result<Vec<RecordedOutcome>, Failure> {
-        let mut outcomes = Vec::new();
-        self.each_outcome(run_id, &mut |outcome| outcomes.push(outcome))?;
-        Ok(outcomes)
-    }
-
     /// Hands every outcome of a run over, by example id and trial, one at a time.
     ///
     /// # Errors

@@ -19,4 +19,4 @@ mod tests;
 
 pub use kind::{RedactionCounts, RedactionKind};
 pub use names::names_a_secret;
-pub use redactor::{Redacted, Redactor, RedactorError};
+pub use redactor::Redactor;

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_placeholder_is_swallowed_whole_or_left_alone() {
         let text = "ab [redacted:email] cd";
-        assert_eq!(placeholders(text), [3..19]);
+        assert_eq!(placeholders(text), std::iter::once(3..19).collect::<Vec<_>>());
         assert_eq!(merged(&[(3, 18, Password)], text), []);
         assert_eq!(merged(&[(0, 7, Password)], text), [(0, 19, Password)]);
         assert!(Redactor::is_placeholder("[redacted:email]"));

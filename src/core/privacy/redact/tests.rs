@@ -9,9 +9,11 @@ use super::kind::RedactionKind;
 use super::numbers::passes_luhn;
 use super::redactor::Redactor;
 
-/// Rows of text, its redaction (null where there is nothing to redact), and what each family of detectors finds in it. The sign in the
-/// middle of a key keeps it from being taken for a real one.
-fn corpus() -> Vec<(String, Option<String>, BTreeMap<String, Vec<String>>)> {
+/// A text, its redaction (null where there is nothing to redact), and what each family of detectors finds in it.
+type CorpusRow = (String, Option<String>, BTreeMap<String, Vec<String>>);
+
+/// The corpus. A sign in the middle of each key keeps secret scanners from taking it for a real one.
+fn corpus() -> Vec<CorpusRow> {
     serde_json::from_str(&include_str!("../fixtures/redaction.json").replace('\u{241F}', "").replace("\\u241f", ""))
         .unwrap()
 }

@@ -9,5 +9,5 @@ mod text;
 
 pub use markdown::for_markdown;
 pub use spreadsheet::for_spreadsheet;
-pub use terminal::{for_terminal, for_terminal_keeping_newlines};
+pub use terminal::for_terminal;
 pub use text::{truncate_chars, xml_safe};

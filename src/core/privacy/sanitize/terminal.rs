@@ -14,19 +14,7 @@ const LINE_BREAK: char = '⏎';
 /// twice changes nothing.
 #[must_use]
 pub fn for_terminal(text: &str) -> Cow<'_, str> {
-    sanitize(text, false)
-}
-
-/// As [`for_terminal`], but for a text of several lines: `\n` stays, and `\r\n` becomes `\n`. A lone carriage return is escaped, for it
-/// would let the rest of the line overwrite its beginning.
-#[must_use]
-pub fn for_terminal_keeping_newlines(text: &str) -> Cow<'_, str> {
-    sanitize(text, true)
-}
-
-fn sanitize(text: &str, keep_newlines: bool) -> Cow<'_, str> {
-    let safe = |c: char| !(c == '\t' || is_unsafe(c)) || (c == '\n' && keep_newlines);
-    let Some(first) = text.find(|c| !safe(c)) else {
+    let Some(first) = text.find(|c| c == '\t' || is_unsafe(c)) else {
         return Cow::Borrowed(text);
     };
     let (clean, rest) = text.split_at(first);
@@ -36,7 +24,7 @@ fn sanitize(text: &str, keep_newlines: bool) -> Cow<'_, str> {
     while let Some(c) = chars.next() {
         match c {
             '\r' if chars.peek() == Some(&'\n') => {}
-            '\n' => result.push(if keep_newlines { '\n' } else { LINE_BREAK }),
+            '\n' => result.push(LINE_BREAK),
             '\t' => result.push(' '),
             c if is_unsafe(c) => push_escape(&mut result, c),
             c => result.push(c),
@@ -92,12 +80,6 @@ mod tests {
     }
 
     #[test]
-    fn newlines_are_kept_on_request_but_not_carriage_returns() {
-        assert_eq!(for_terminal_keeping_newlines("a\nb\r\nc\td\re\u{1b}"), "a\nb\nc d\\u{d}e\\u{1b}");
-        assert!(matches!(for_terminal_keeping_newlines("a\nb"), Cow::Borrowed(_)));
-    }
-
-    #[test]
     fn ordinary_text_is_borrowed() {
         for text in ["", "plain", "ünïcödé 漢字 עברית العربية ✅ ❤\u{FE0F}", "\\u{1b}", "a ⏎ b"]
         {
@@ -112,9 +94,6 @@ mod tests {
             let shown = for_terminal(&text);
             prop_assert!(!shown.chars().any(is_unsafe));
             prop_assert_eq!(for_terminal(&shown), shown.as_ref());
-            let lines = for_terminal_keeping_newlines(&text);
-            prop_assert!(!lines.chars().any(|c| c != '\n' && is_unsafe(c)));
-            prop_assert_eq!(for_terminal_keeping_newlines(&lines), lines.as_ref());
         }
     }
 }
