@@ -1,5 +1,7 @@
 //! The arrows of the house run down only: `cli → flow → edge → core`. Reads every source file and fails on a wrong one.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! The built binary, used as people use it: in a folder of its own, over real HTTP, killed in the middle.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 mod asking;
 mod basics;
 mod budget;
