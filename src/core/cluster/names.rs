@@ -12,7 +12,10 @@ const LEADING: usize = 5;
 /// Name of a cluster without terms.
 const UNNAMED: &str = "unnamed";
 
-/// [`cluster_name`] of each cluster, made unique: a name that an earlier cluster has is extended by
+/// A short name per cluster, unique among them, from its terms in order of importance, as of [`super::class_terms`].
+///
+/// The first two terms that share no word, such as "cancel subscription / box". Among the first five terms, a pair of words
+/// replaces the single words it is made of. "unnamed" without terms. A name that an earlier cluster has is extended by
 /// further terms, and by an ordinal such as " (2)" when those run out.
 pub fn cluster_names(terms: &[Vec<String>]) -> Vec<String> {
     let mut used = BTreeSet::new();

@@ -1,7 +1,7 @@
 //! The score on today's traffic, out of the latest complete run.
 
+use super::findings::Findings;
 use super::inputs::{Live, ScoredRun};
-use super::measure::Findings;
 use crate::core::coverage::CoverageMeasurement;
 use crate::core::estimate::{Stratum, today};
 use crate::core::scoring::reduce;

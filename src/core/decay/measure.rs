@@ -1,6 +1,7 @@
 //! The measurement.
 
 use super::clusters::Clusters;
+use super::findings::Findings;
 use super::flags::{changes, flags};
 use super::inputs::{Inputs, Live};
 use super::view::{record_rows, view};
@@ -35,17 +36,6 @@ pub struct MeasuredClustering {
     pub parent: Option<String>,
     /// The clusters.
     pub book: ClusterBook,
-}
-
-/// All that was found, before it is put into the view.
-pub(super) struct Findings<'a> {
-    pub inputs: Inputs<'a>,
-    pub live: Live<'a>,
-    /// `None` where it cannot be measured.
-    pub coverage: Option<CoverageMeasurement>,
-    pub clusters: Clusters,
-    /// Flags that hold come first, the strongest first.
-    pub changes: Vec<FlagChange>,
 }
 
 /// Measures the decay of a golden set.

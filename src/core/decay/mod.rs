@@ -2,8 +2,10 @@
 //!
 //! coverage → clusters → flags and the queue → shift, estimate, candidates, gates → the view.
 
+mod cluster_views;
 mod clusters;
 mod estimate;
+mod findings;
 mod flags;
 mod gates;
 mod inputs;

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::clusters::cluster_views;
+use super::cluster_views::cluster_views;
 use super::estimate::estimate_view;
+use super::findings::{Findings, shown};
 use super::gates::{gates, karats};
 use super::inputs::TrafficWindow;
-use super::measure::Findings;
 use crate::core::coverage::Coverage;
 use crate::core::domain::{ExampleIdx, Flag, ReasonCode, RecordIdx};
 use crate::core::estimate::candidates;
-use crate::core::privacy::sanitize::truncate_chars;
 use crate::core::queue::QueueState;
 use crate::core::shift::{ShiftOptions, ShiftTest, shift_tests, vocabulary};
 use crate::core::verdict::{Verdict, overall};
@@ -24,9 +23,6 @@ const CANDIDATES: usize = 20;
 
 /// Similarity below which a labelled example does not represent another record.
 const CANDIDATE_FLOOR: f32 = 0.2;
-
-/// Characters of an input that are shown.
-const SHOWN: usize = 200;
 
 pub(super) fn view(findings: &Findings<'_>) -> DecayView {
     let Findings { inputs, live, coverage, clusters, .. } = findings;
@@ -193,8 +189,4 @@ pub(super) fn record_rows(findings: &Findings<'_>) -> Vec<RecordRow> {
         }
     };
     (0..records.len()).map(row).collect()
-}
-
-pub(super) fn shown(text: &str) -> String {
-    truncate_chars(text, SHOWN).into_owned()
 }

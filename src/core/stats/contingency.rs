@@ -12,7 +12,7 @@ pub const MIN_EXPECTED: f64 = 5.0;
 /// (Williams 1976), `df` is k - 1 after pooling, `effect` is Cramer's V of the pooled table.
 ///
 /// Categories empty in both vectors are dropped. Those with an expected count below
-/// [`MIN_EXPECTED`] in either vector are then summed into one category; if that one is still below
+/// `MIN_EXPECTED` in either vector are then summed into one category; if that one is still below
 /// the bound, it absorbs the remaining category with the least total (the first of equals). The rule
 /// looks only at row and column totals, so under the null hypothesis it does not favour any split
 /// of a column; the order of categories matters only among equal least totals.

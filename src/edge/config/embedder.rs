@@ -86,7 +86,7 @@ struct CommonKeys {
     prefix: String,
     /// A name for what the model cannot tell about itself; another revision is another embedding space.
     revision: Option<String>,
-    /// How an input becomes the text that is embedded, such as {fields: [question]}.
+    /// How an input becomes the text that is embedded, such as `{fields: [question]}`.
     #[serde(default)]
     text: TextRule,
 }
@@ -108,7 +108,7 @@ struct BertKeys {
 /// A server that answers OpenAI's /embeddings.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct ServerDefinition {
-    /// Where the API lives, such as https://api.openai.com/v1 or http://localhost:11434/v1.
+    /// Where the API lives, such as `https://api.openai.com/v1` or `http://localhost:11434/v1`.
     pub base_url: String,
     /// The model requested.
     pub model: String,

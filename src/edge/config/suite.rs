@@ -181,7 +181,7 @@ struct NumericKeys {
 /// Keys of `json_schema`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct JsonSchemaKeys {
-    /// The schema, such as {type: object, required: [label]}.
+    /// The schema, such as `{type: object, required: [label]}`.
     schema: Value,
 }
 

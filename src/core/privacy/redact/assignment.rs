@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use regex::Regex;
 
-use super::detectors::looks_random;
 use super::kind::RedactionKind;
 use super::names::{SecretName, is_one_of, secret_name};
 
@@ -258,4 +257,11 @@ fn is_reference(name: &str, value: &str) -> bool {
     let is_call = path.len() < value.len() && path.starts_with('(');
     let last_part = name.rsplit(['.', ' ']).next().unwrap_or(name).to_ascii_lowercase();
     is_call || (path.is_empty() && !last_part.is_empty() && value.to_ascii_lowercase().ends_with(&last_part))
+}
+
+/// Whether a run of letters is more than words: it has a digit, or an upper-case letter after a lower-case one.
+pub(super) fn looks_random(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let camel = bytes.windows(2).any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
+    camel || bytes.iter().any(u8::is_ascii_digit)
 }

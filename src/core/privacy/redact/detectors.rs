@@ -8,6 +8,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use regex::Regex;
 
+use super::assignment::{looks_random, spoken};
 use super::email::email;
 use super::kind::RedactionKind::{
     self, ApiKey, BearerToken, CardNumber, Email, Iban, IpAddress, Jwt, Password, Phone, PrivateKey, UrlCredentials,
@@ -40,7 +41,7 @@ const TABLE: [(RedactionKind, &str, Check); 13] = [
     // Credentials of RFC 6750 and RFC 7617 outside a header.
     (BearerToken, r"(?i-u)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{8,}", scheme),
     (Password, r"(?i-u)\b(?:password|passcode|passphrase|pwd)[ \t]+is[ \t]*:?[ \t]+", |_, text, at| {
-        super::assignment::spoken(text, at.end)
+        spoken(text, at.end)
     }),
     (Iban, DIGITS, iban),
     (CardNumber, DIGITS, card),
@@ -143,13 +144,6 @@ pub(super) fn rows_of_digits(text: &str) -> Vec<Range<usize>> {
 fn inner(text: &str, range: Range<usize>) -> Range<usize> {
     let key = text.get(range.clone()).unwrap_or_default().trim_start_matches('_');
     range.end - key.len()..range.end
-}
-
-/// Whether a run of letters is more than words: it has a digit, or an upper-case letter after a lower-case one.
-pub(super) fn looks_random(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let camel = bytes.windows(2).any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
-    camel || bytes.iter().any(u8::is_ascii_digit)
 }
 
 fn scheme(_: &Shapes, text: &str, range: Range<usize>) -> Option<Range<usize>> {

@@ -46,14 +46,14 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// [`RedactorError`] where a pattern is invalid, which the tests of this module rule out.
+    /// A `RedactorError` where a pattern is invalid, which the tests of this module rule out.
     pub fn new() -> Result<Self, RedactorError> {
         Ok(Self { detectors: Detector::all()?, assignments: Assignments::new()?, shapes: Shapes::new()? })
     }
 
     /// Replaces every match by the placeholder of its kind, such as `[redacted:email]`; all other text stays byte for byte.
     ///
-    /// Overlapping matches become one placeholder, of the kind that comes first in [`RedactionKind`](super::RedactionKind). The result
+    /// Overlapping matches become one placeholder, of the kind that comes first in `RedactionKind`. The result
     /// is a fixed point: redacting it again changes nothing. An empty text stays empty.
     pub fn redact<'a>(&self, text: &'a str) -> Redacted<'a> {
         let mut redacted = Redacted { text: Cow::Borrowed(text), counts: RedactionCounts::default() };
