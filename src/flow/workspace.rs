@@ -246,7 +246,7 @@ impl Workspace {
             return Ok(());
         }
         let space = self.embedder.description();
-        self.store.save_space(space, &self.embedder_name, &Timestamp::now().to_string())?;
+        self.store.save_space(space, &self.embedder_name, Timestamp::now())?;
         if self.embedder.may_change() {
             let now = unit_rows(&self.embedder.embed(&PROBES)?);
             match self.store.probes(&space.id, now.dim())? {

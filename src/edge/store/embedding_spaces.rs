@@ -1,5 +1,6 @@
 //! Embedding spaces: what they are made of, what is stored in each, and the probes of those that a server makes.
 
+use jiff::Timestamp;
 use rusqlite::params;
 
 use super::read::count;
@@ -29,14 +30,14 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn save_space(&self, space: &EmbeddingSpace, name: &str, now: &str) -> Result<(), Failure> {
+    pub fn save_space(&self, space: &EmbeddingSpace, name: &str, now: Timestamp) -> Result<(), Failure> {
         let known = self.optional("SELECT 1 FROM embedding_spaces WHERE space = ?1", [&space.id], |_| Ok(()))?;
         if known.is_some() {
             return Ok(());
         }
         let description = serde_json::to_string(space)
             .map_err(|error| Failure::other("an embedding space cannot be written").caused_by(error))?;
-        let (id, name, now) = (space.id.clone(), name.to_owned(), now.to_owned());
+        let (id, name, now) = (space.id.clone(), name.to_owned(), now.to_string());
         self.writer().write(move |connection| {
             let sql =
                 "INSERT OR IGNORE INTO embedding_spaces (space, name, description, first_used) VALUES (?1, ?2, ?3, ?4)";
