@@ -90,7 +90,7 @@ fn coverage_line(view: &DecayView) -> HeadlineLine {
         (Some(karats), Some(coverage)) => {
             let reference = match view.reference_coverage {
                 None => phrase!["no reference window"],
-                Some(then) => phrase![Cell::Share(then.value, 0), " at the reference window"],
+                Some(then) => phrase![Cell::Share(then.value, 0), " in the reference window"],
             };
             phrase![
                 Cell::Number(karats, 1),
