@@ -185,7 +185,8 @@ pub(crate) fn explain(error: &Error, variables: &BTreeMap<String, Value>) -> Str
     match error.kind() {
         ErrorKind::UndefinedError => {
             let known: Vec<_> = variables.keys().map(String::as_str).collect();
-            let leak = if cause.starts_with("`expected`") { " (a prompt never sees the accepted answer)" } else { "" };
+            let leak =
+                if cause.starts_with("`expected`") { " (prompts have no access to the accepted answers)" } else { "" };
             format!("{cause}{leak}; known variables: {}", known.join(", "))
         }
         ErrorKind::OutOfFuel => format!("the template executes more than {FUEL} instructions"),
@@ -232,7 +233,7 @@ fn chat_message(number: usize, message: &Json) -> Result<Message, String> {
         _ => false,
     };
     if !says && !acts {
-        return Err(fail("has neither text or parts as its content nor tool calls"));
+        return Err(fail("has neither content (text or a list of parts) nor tool calls"));
     }
     Ok(Message { role, content, rest })
 }
@@ -336,7 +337,7 @@ mod tests {
             ("{% for x in xs %}{% endfor %}", "message 1, line 1: `xs` is undefined; "),
             (
                 "{{ expected }}",
-                "message 1, line 1: `expected` is undefined (a prompt never sees the accepted answer); ",
+                "message 1, line 1: `expected` is undefined (prompts have no access to the accepted answers); ",
             ),
         ] {
             assert_eq!(render(template, &example), Err(format!("{start}{known}")));
@@ -449,8 +450,8 @@ mod tests {
         for (input, part) in [
             (json!([]), "empty list"),
             (json!([{"role": "user", "content": "a"}, {"content": "b"}]), "message 2 of the input has no role"),
-            (json!([{"role": "user"}]), "message 1 of the input has neither text"),
-            (json!([{"role": "user", "content": []}]), "message 1 of the input has neither text"),
+            (json!([{"role": "user"}]), "message 1 of the input has neither content"),
+            (json!([{"role": "user", "content": []}]), "message 1 of the input has neither content"),
             (json!([{"role": 1, "content": "a"}]), "message 1 of the input has no role"),
         ] {
             let error = prompt.render(&example(input)).unwrap_err();

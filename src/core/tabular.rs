@@ -92,7 +92,7 @@ fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(text) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err("not a JSON object".to_owned()),
-        Err(error) => Err(format!("broken JSON at column {}: {}", error.column(), plain(&error))),
+        Err(error) => Err(format!("invalid JSON at column {}: {}", error.column(), plain(&error))),
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         let text = b"\xef\xbb\xbf{\"a\":1}\r\n\n{\"a\":\n[1]\n\xff\n{\"a\":2}";
         let found = read(text, Format::Jsonl);
         assert_eq!(found[0], (1, Ok(json!({"a": 1}))));
-        assert_eq!(found[1], (3, Err("broken JSON at column 5: EOF while parsing a value".into())));
+        assert_eq!(found[1], (3, Err("invalid JSON at column 5: EOF while parsing a value".into())));
         assert_eq!(found[2], (4, Err("not a JSON object".into())));
         assert_eq!(found[3], (5, Err("not UTF-8 (byte 1)".into())));
         assert_eq!(found[4], (6, Ok(json!({"a": 2}))));

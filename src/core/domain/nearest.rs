@@ -22,7 +22,7 @@ pub fn did_you_mean<S: AsRef<str>>(name: &str, known: &[S], known_are: &str) -> 
     let capital: String = start.next().into_iter().flat_map(char::to_uppercase).chain(start).collect();
     match nearest(name, known) {
         Some(nearest) => format!("did you mean \"{nearest}\"? {capital} {all}"),
-        None if known.is_empty() => "there is none yet".to_owned(),
+        None if known.is_empty() => "there are none yet".to_owned(),
         None => format!("{known_are} {all}"),
     }
 }

@@ -113,9 +113,8 @@ impl TryFrom<String> for Reducer {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || {
-            format!("\"{text}\" is no reducer; there are mean, majority, any, all, pass@k and pass^k (such as pass@3)")
-        };
+        let wrong =
+            || format!("\"{text}\" is not a reducer; use mean, majority, any, all, pass@k or pass^k (such as pass@3)");
         let k = |text: &str| text.parse().ok().filter(|k| *k >= 1).ok_or_else(wrong);
         match text.as_str() {
             "mean" => Ok(Self::Mean),

@@ -70,7 +70,8 @@ pub fn lint<'a>(examples: impl IntoIterator<Item = &'a Example>, labels: &[Strin
         }
         let unknown = example.expected_texts().into_iter().find(|text| !labels.is_empty() && !labels.contains(text));
         if let Some(label) = unknown {
-            let hint = nearest(&label, labels).map(|nearest| format!("; nearest is \"{nearest}\"")).unwrap_or_default();
+            let hint =
+                nearest(&label, labels).map(|nearest| format!("; did you mean \"{nearest}\"?")).unwrap_or_default();
             findings.push(single(
                 FindingKind::UnknownLabel,
                 example,
@@ -107,9 +108,9 @@ fn shared_requests(examples: &[&Example]) -> Vec<Finding> {
                 .collect();
             let (kind, message) = if answers.len() > 1 {
                 let shown: Vec<_> = answers.iter().map(|texts| texts.join("|")).collect();
-                (FindingKind::Conflicting, format!("the same request has the answers {}", shown.join(" and ")))
+                (FindingKind::Conflicting, format!("the same request has different answers: {}", shown.join(" and ")))
             } else {
-                (FindingKind::Duplicate, "the same request is here more than once".to_owned())
+                (FindingKind::Duplicate, "the same request appears more than once".to_owned())
             };
             Finding {
                 kind,

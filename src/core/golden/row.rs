@@ -33,7 +33,7 @@ pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Exampl
     row.retain(|_, value| !is_absent(value));
     let input = take_alias(&mut row, "input", INPUT)
         .map_err(fail)?
-        .ok_or_else(|| fail(format!("no input; give one of the fields {}", INPUT.join(", "))))?;
+        .ok_or_else(|| fail(format!("missing input; add one of the fields {}", INPUT.join(", "))))?;
     let expected = take_alias(&mut row, "expected", EXPECTED).map_err(fail)?;
     let mut example = Example {
         id: take_text(&mut row, "id").map_err(fail)?.unwrap_or_default(),
@@ -91,7 +91,10 @@ fn take_alias(row: &mut Map<String, Value>, name: &str, aliases: &[&str]) -> Res
         [one] => Ok(row.remove(*one)),
         // `input` and `expected` are karat's own names: beside them an alias is an ordinary extra field.
         [first, ..] if *first == name => Ok(row.remove(*first)),
-        many => Err(format!("{} all mean {name}; keep one, or rename it to \"{name}\"", many.join(" and "))),
+        many => Err(format!(
+            "{} are all names of the field {name}; keep one, or rename it to \"{name}\"",
+            many.join(" and ")
+        )),
     }
 }
 
@@ -117,7 +120,7 @@ fn take_text(row: &mut Map<String, Value>, key: &str) -> Result<Option<String>, 
     match row.remove(key).map(textual) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
-        Some(_) => Err(format!("{key} must be text")),
+        Some(_) => Err(format!("{key} must be a string")),
     }
 }
 
@@ -127,9 +130,9 @@ fn take_tags(row: &mut Map<String, Value>) -> Result<Vec<String>, String> {
         Some(Value::String(text)) => text.split([',', ';']).map(|tag| tag.trim().to_owned()).collect(),
         Some(Value::Array(items)) => items
             .into_iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or("tags must be a list of texts"))
+            .map(|item| item.as_str().map(str::to_owned).ok_or("tags must be a list of strings"))
             .collect::<Result<_, _>>()?,
-        Some(_) => return Err("tags must be a list of texts".into()),
+        Some(_) => return Err("tags must be a list of strings".into()),
     };
     tags.retain(|tag| !tag.is_empty());
     tags.sort();
@@ -172,7 +175,7 @@ fn metadata(mut row: Map<String, Value>) -> Result<Map<String, Value>, String> {
     };
     for (key, value) in row {
         if fields.contains_key(&key) {
-            return Err(format!("\"{key}\" is both beside and inside metadata; keep one"));
+            return Err(format!("\"{key}\" appears both inside metadata and next to it; keep one"));
         }
         fields.insert(key, value);
     }
@@ -202,7 +205,10 @@ mod tests {
     #[test]
     fn two_aliases_of_one_field_are_refused_and_the_own_name_wins() {
         let error = row(json!({"question": "a", "query": "b"})).unwrap_err();
-        assert_eq!(error.to_string(), "line 7: question and query all mean input; keep one, or rename it to \"input\"");
+        assert_eq!(
+            error.to_string(),
+            "line 7: question and query are all names of the field input; keep one, or rename it to \"input\""
+        );
         let example = row(json!({"input": "a", "text": "b"})).unwrap();
         assert_eq!((example.text().as_str(), example.metadata["text"].as_str()), ("a", Some("b")));
     }
@@ -218,11 +224,11 @@ mod tests {
         let cases = [
             (
                 json!({"expected": "x"}),
-                "no input; give one of the fields input, inputs, question, prompt, query, text, vars",
+                "missing input; add one of the fields input, inputs, question, prompt, query, text, vars",
             ),
             (
                 json!({"input": "  "}),
-                "no input; give one of the fields input, inputs, question, prompt, query, text, vars",
+                "missing input; add one of the fields input, inputs, question, prompt, query, text, vars",
             ),
             (
                 json!({"input": "x", "labeled_at": "soon"}),
@@ -231,10 +237,10 @@ mod tests {
             (json!({"input": "x", "status": "old"}), "status \"old\" is not one of active, regression-only, retired"),
             (json!({"input": "x", "critical": "maybe"}), "critical must be true or false, not \"maybe\""),
             (json!({"input": "x", "metadata": "m"}), "metadata must be an object"),
-            (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of texts"),
+            (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of strings"),
             (
                 json!({"input": "x", "lang": "en", "metadata": {"lang": "de"}}),
-                "\"lang\" is both beside and inside metadata; keep one",
+                "\"lang\" appears both inside metadata and next to it; keep one",
             ),
         ];
         for (value, expected) in cases {

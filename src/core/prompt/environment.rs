@@ -58,7 +58,9 @@ fn to_json(value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Valu
 }
 
 fn json_text(value: &Value, spaces: Option<usize>) -> Result<String, Error> {
-    let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::InvalidOperation, format!("no JSON: {error}"));
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::InvalidOperation, format!("cannot be written as JSON: {error}"))
+    };
     let Some(spaces) = spaces else {
         return serde_json::to_string(value).map_err(|error| failed(&error));
     };

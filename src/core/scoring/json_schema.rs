@@ -43,7 +43,7 @@ impl JsonSchema {
         match self.validator.validate(&value) {
             Ok(()) => Score::pass(true, None),
             Err(error) if is_engine_limit(&error) => {
-                Score::Skipped(short(&format!("a pattern of the schema could not be decided: {}", violation(&error))))
+                Score::Skipped(short(&format!("a pattern in the schema could not be evaluated: {}", violation(&error))))
             }
             Err(error) => Score::pass(false, Some(short(&violation(&error)))),
         }

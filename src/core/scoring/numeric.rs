@@ -20,7 +20,7 @@ impl Numeric {
     pub(super) fn compile(absolute: f64, relative: f64) -> Result<Self, String> {
         for (name, value) in [("absolute", absolute), ("relative", relative)] {
             if !value.is_finite() || value < 0.0 {
-                return Err(format!("the {name} tolerance is {value}; it must be a number of at least 0"));
+                return Err(format!("the {name} tolerance is {value}; it must be a finite number of at least 0"));
             }
         }
         Ok(Self { absolute, relative })

@@ -38,7 +38,7 @@ impl Pattern {
             Self::Fixed(regex) => {
                 let pass = regex.is_match(output);
                 let reason =
-                    || short(&format!("expected a match of {}, got {}", quoted(regex.as_str()), quoted(output)));
+                    || short(&format!("expected a match for {}, got {}", quoted(regex.as_str()), quoted(output)));
                 Score::pass(pass, (!pass).then(reason))
             }
             Self::Template(pattern) => score_template(pattern, output, &example.expected_texts()),
@@ -66,7 +66,7 @@ fn score_template(pattern: &str, output: &str, texts: &[String]) -> Score {
     if !tried {
         return Score::Skipped("the accepted answer is empty".to_owned());
     }
-    let reason = format!("expected a match of {} with {}, got {}", quoted(pattern), accepted(texts), quoted(output));
+    let reason = format!("expected a match for {} with {}, got {}", quoted(pattern), accepted(texts), quoted(output));
     Score::pass(false, Some(short(&reason)))
 }
 
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn reasons_name_the_pattern() {
         let score = Pattern::compile("^{expected}$").unwrap().score("no", &example(vec![json!("yes")]));
-        let reason = r#"expected a match of "^{expected}$" with "yes", got "no""#;
+        let reason = r#"expected a match for "^{expected}$" with "yes", got "no""#;
         assert_eq!(score, Score::pass(false, Some(reason.into())));
     }
 }
