@@ -17,8 +17,8 @@ pub struct Assignment {
     pub similarity: f32,
 }
 
-/// For each row the most similar centroid, ties to the lower cluster. `None` for a row that is not
-/// embeddable, and for every row when no centroid is embeddable or the dimensions differ.
+/// Assigns each row to its most similar centroid; ties go to the lower cluster. `None` for rows that are not
+/// embeddable, and for every row if no centroid is embeddable or the dimensions differ.
 pub fn assign(v: &Vectors, centroids: &Vectors) -> Vec<Option<Assignment>> {
     if v.dim() != centroids.dim() {
         return vec![None; v.len()];

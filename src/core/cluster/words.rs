@@ -3,14 +3,14 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Words read from one text: an opening says what it is about, and pasted documents would swamp the
-/// counts.
+/// Maximum number of words read from a text. Its beginning shows what it is about, and pasted documents would dominate
+/// the counts.
 const MAX_WORDS: usize = 100;
 
-/// Longer runs of letters are keys, hashes or addresses.
+/// Maximum length of a word. Longer runs of letters are keys, hashes or addresses.
 const MAX_LETTERS: usize = 40;
 
-/// Frequent English words that say nothing about a subject, sorted.
+/// Frequent English words that are not specific to a subject, sorted.
 const STOP_WORDS: &[&str] = &[
     "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "aren't", "as", "at", "be",
     "because", "been", "before", "being", "but", "by", "can", "can't", "cannot", "could", "couldn't", "did", "didn't",

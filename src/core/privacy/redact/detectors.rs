@@ -69,7 +69,7 @@ const CUT_PEM: &str = concat!(
 /// A key starts at a word boundary or after an underscore (`KEY_sk-...`), which is then excluded from the match.
 const API_KEY: &str = concat!(
     r"(?-u)(?:\b|_)(?:",
-    r"sk-ant-[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]{16,}", // Anthropic; OpenAI and those that follow it
+    r"sk-ant-[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]{16,}", // Anthropic; OpenAI and compatible services
     r"|[psr]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9]{16,}", // Stripe
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}\b",                   // Amazon Web Services
     r"|gh[opusr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}", // GitHub
