@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_book_reads_back_also_under_old_names() {
+    fn a_stored_book_reads_back_even_under_old_names() {
         let mut book = book(&records(&[100, 100], 1));
         search(&mut book, &records(&[100, 100, 80], 2), &records(&[100, 100], 1), None);
         let text = serde_json::to_string(&book).unwrap();

@@ -4,7 +4,7 @@
 //!
 //! | name       | value |
 //! |------------|-------|
-//! | `input`    | the text of the input (see [`input_text`]), or the object itself where the input is an object |
+//! | `input`    | the text of the input (see [`input_text`]), or the object itself if the input is an object |
 //! | any other  | the fields of an object input, by name; the other names of this table take precedence |
 //! | `context`  | the example's context, or else the input's field `context`, or else null |
 //! | `metadata` | the example's additional fields, an object |

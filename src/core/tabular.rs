@@ -133,12 +133,12 @@ fn io_error(error: csv::Error) -> io::Error {
 
 fn header_problem(names: &[String]) -> Option<String> {
     let twice = names.iter().enumerate().find(|(i, name)| !name.is_empty() && names[..*i].contains(name));
-    twice.map(|(_, name)| format!("the header has the column \"{name}\" twice; rename one"))
+    twice.map(|(_, name)| format!("the header has the column \"{name}\" twice; rename one of them"))
 }
 
 fn csv_fields(names: &[String], record: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
     if record.len() != names.len() {
-        return Err(format!("{} cells, but the header has {}", record.len(), names.len()));
+        return Err(format!("the header has {1} cells, but this row has {0}", record.len(), names.len()));
     }
     let mut fields = Map::new();
     for (name, cell) in names.iter().zip(record) {
@@ -180,14 +180,14 @@ mod tests {
         let text = "\u{feff}input,expected,meta\n\"a\nb\",5,\"{\"\"k\"\":1}\"\n,,\nx\ny,\"[\"\"p\"\",\"\"q\"\"]\",\n";
         let found = read(text.as_bytes(), Format::Csv);
         assert_eq!(found[0], (2, Ok(json!({"input": "a\nb", "expected": "5", "meta": {"k": 1}}))));
-        assert_eq!(found[1], (5, Err("1 cells, but the header has 3".into())));
+        assert_eq!(found[1], (5, Err("the header has 3 cells, but this row has 1".into())));
         assert_eq!(found[2], (6, Ok(json!({"input": "y", "expected": ["p", "q"]}))));
     }
 
     #[test]
     fn a_header_with_a_duplicate_column_is_rejected() {
         let found = read(b"a,b,a\n1,2,3\n", Format::Csv);
-        assert_eq!(found, [(1, Err("the header has the column \"a\" twice; rename one".into()))]);
+        assert_eq!(found, [(1, Err("the header has the column \"a\" twice; rename one of them".into()))]);
     }
 
     #[test]

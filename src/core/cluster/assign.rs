@@ -8,7 +8,7 @@ use crate::core::vector::{Vectors, tile};
 /// Rows per unit of parallel work.
 const BLOCK: usize = 64;
 
-/// The cluster of a row and the cosine similarity to its centroid, within rounding of [-1, 1].
+/// The cluster of a row and the cosine similarity to its centroid, in [-1, 1] up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
     /// Row number of the centroid.

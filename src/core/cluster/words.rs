@@ -25,10 +25,9 @@ const STOP_WORDS: &[&str] = &[
     "with", "won't", "would", "yes", "you", "you're", "your", "yours",
 ];
 
-/// The first 100 words of the text in order: runs of letters, marks and digits (Unicode, NFKC,
-/// lowercase), an apostrophe inside a word kept and a final "'s" dropped; without stop words, runs
-/// without a letter and runs of more than 40 letters. A script without spaces gives one word per
-/// run.
+/// The first 100 words of a text, in order. Words are runs of letters, marks and digits (Unicode, NFKC, lower case); an
+/// apostrophe within a word is retained, and a final "'s" is dropped. Stop words, runs without letters and runs of more
+/// than 40 characters are skipped. A script without spaces yields one word per run.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();

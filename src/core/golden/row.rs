@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_expected_answers_means_any_of_them() {
+    fn any_answer_in_a_list_of_expected_answers_is_accepted() {
         let example = row(json!({"input": "x", "expected": ["yes", 1, true, null]})).unwrap();
         assert_eq!(example.expected_texts(), ["yes", "1", "true"]);
     }

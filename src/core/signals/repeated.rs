@@ -1,4 +1,4 @@
-//! `duplicate` and `conflicting`: the same request more than once, as told by its words or its vector.
+//! `duplicate` and `conflicting`: the same request more than once, judging by its words or its vector.
 
 use std::collections::BTreeMap;
 
@@ -60,9 +60,7 @@ fn duplicate(ids: &[String], score: f64, how: &str, flags: &mut BTreeMap<String,
             code: ReasonCode::Duplicate,
             score,
             threshold: score,
-            evidence: format!(
-                "asks the same as {first} {how}, with the same answer; to clear this, retire one of them"
-            ),
+            evidence: format!("repeats {first} {how}, with the same answer; to clear this, retire one of them"),
         });
     }
 }
@@ -74,7 +72,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn conflicts_and_duplicates_are_flagged_and_near_requests_with_other_answers_are_not() {
+    fn conflicts_and_duplicates_are_flagged_but_similar_requests_with_other_answers_are_not() {
         let rows = [
             ("a", "cancel it", "cancel", [1.0, 0.0]),
             ("b", "Cancel it!", "cancel", [1.0, 0.0]),

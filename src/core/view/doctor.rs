@@ -24,7 +24,7 @@ impl DoctorView {
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What it belongs to.
+    /// The area of the workspace.
     pub area: CheckArea,
     /// Name of the item checked; empty if there is only one in the area.
     pub name: String,
@@ -32,7 +32,7 @@ pub struct Check {
     pub state: CheckState,
     /// What was found, in one sentence; never contains secrets.
     pub detail: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 

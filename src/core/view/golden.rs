@@ -67,7 +67,7 @@ pub struct DiffView {
     pub before: String,
     /// The new version.
     pub after: String,
-    /// What changed.
+    /// The changes.
     #[serde(flatten)]
     pub diff: DatasetDiff,
 }

@@ -1,4 +1,4 @@
-//! Card and telephone numbers: runs of digit groups that have one of the shapes in which such numbers are written.
+//! Card and telephone numbers: runs of digit groups in one of the formats in which such numbers are written.
 
 use std::borrow::Cow;
 use std::cell::LazyCell;

@@ -164,7 +164,7 @@ pub(in crate::core::report) fn flagged_sheet(decay: &[DecayView]) -> Table {
         .table()
 }
 
-/// What to label next.
+/// Records to label next.
 pub(in crate::core::report) fn candidates(view: &DecayView, limit: usize) -> Table {
     Table::of("What to label next", &view.candidates, limit)
         .number("Gain", |candidate| Cell::Share(candidate.gain, 1))
