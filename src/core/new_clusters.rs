@@ -113,7 +113,7 @@ impl ClusterBook {
         self.marks.len()
     }
 
-    /// Label of the window the first clusters were fitted on.
+    /// Label of the window on which the first clusters were fitted.
     pub fn reference(&self) -> &str {
         &self.reference
     }

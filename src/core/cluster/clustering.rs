@@ -59,7 +59,7 @@ impl Clustering {
         self.clusters.len()
     }
 
-    /// One unit row per cluster.
+    /// The centroids, one unit row per cluster.
     pub fn centroids(&self) -> &Vectors {
         &self.centroids
     }

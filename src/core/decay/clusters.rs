@@ -13,9 +13,9 @@ pub(super) struct Clusters {
     pub version: Option<String>,
     /// The cluster of each record in the window.
     pub now: Vec<Option<ClusterIdx>>,
-    /// Cluster of every record of the reference window.
+    /// The cluster of each record in the reference window.
     pub reference: Option<Vec<Option<ClusterIdx>>>,
-    /// Cluster of every example: the nearest one, as an example is not a sample of traffic.
+    /// The cluster of each example. This is always the nearest one, since examples are not a sample of traffic.
     pub golden: Vec<Option<ClusterIdx>>,
 }
 

@@ -42,7 +42,7 @@ impl Window {
         Ok(Self { from, to })
     }
 
-    /// Whether the two share an instant.
+    /// Whether the two windows share an instant.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.from < other.to && other.from < self.to
     }

@@ -35,8 +35,8 @@ fn index_below(n: usize, rng: &mut impl Rng) -> usize {
 /// `statistic` receives the multiplicity of every row, one per entry of `groups`. A row whose group is `n_groups` or
 /// more is never drawn (multiplicity 0); groups without rows are drawn like any other.
 ///
-/// Results are in replicate order. Replicate r depends on `seed` and r alone, so neither the
-/// number of threads nor that of replicates changes it. No groups give no results.
+/// Results are in the order of replicates. Replicate r depends only on `seed` and r, not on the number of threads or
+/// replicates. Without groups, there are no results.
 #[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn cluster_bootstrap(
     groups: &[usize],

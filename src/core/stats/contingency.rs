@@ -11,11 +11,10 @@ pub const MIN_EXPECTED: f64 = 5.0;
 /// The table is 2 x k; counts may be fractional. `statistic` is G with Williams' correction
 /// (Williams 1976), `df` is k - 1 after pooling, `effect` is Cramer's V of the pooled table.
 ///
-/// Categories empty in both vectors are dropped. Those with an expected count below
-/// `MIN_EXPECTED` in either vector are then summed into one category; if that one is still below
-/// the bound, it absorbs the remaining category with the least total (the first of equals). The rule
-/// looks only at row and column totals, so under the null hypothesis it does not favour any split
-/// of a column; the order of categories matters only among equal least totals.
+/// Categories empty in both vectors are dropped. Those with an expected count below `MIN_EXPECTED` in either vector are
+/// then summed into one category; if that one is still below the bound, it absorbs the remaining category with the
+/// smallest total (the first one if tied). The rule depends only on row and column totals, so under the null hypothesis
+/// it does not favour any split of a column. The order of categories matters only among equal smallest totals.
 ///
 /// The chi-squared reference is slightly liberal when many categories sit right at the bound: at
 /// nominal 0.05 and 0.01, 50 equal categories of expected count 5.5 reject true nulls at rates
@@ -89,9 +88,9 @@ fn homogeneity(columns: &[[f64; 2]], rows: [f64; 2], total: f64) -> TestResult {
 
 /// McNemar's test of paired proportions with the mid-p value, two-sided.
 ///
-/// `b` and `c` count the discordant pairs of either kind. Fagerland, Lydersen and Laake (2013),
-/// "The McNemar test for binary matched-pairs data: mid-p and asymptotic are better than exact
-/// conditional". No discordant pair gives 1.
+/// `b` and `c` count the discordant pairs of either kind. Fagerland, Lydersen and Laake (2013), "The McNemar test for
+/// binary matched-pairs data: mid-p and asymptotic are better than exact conditional". Without discordant pairs, the
+/// result is 1.
 #[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn mcnemar_mid_p(b: u64, c: u64) -> f64 {
     if b == 0 && c == 0 {

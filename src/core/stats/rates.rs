@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn no_events_or_no_exposure_is_no_evidence() {
+    fn without_events_or_exposure_there_is_no_evidence() {
         let cases = [
             (0, 10.0, 0, 10.0),
             (5, 0.0, 5, 10.0),

@@ -29,7 +29,7 @@ fn interpolate(below: f64, above: f64, fraction: f64) -> f64 {
     if mixed.is_nan() { mixed } else { mixed.max(below).min(above) }
 }
 
-/// Weights divided by the largest, so that no sum or square overflows; None when all are zero.
+/// The weights divided by the largest one, so that no sum or square overflows; `None` if all are zero.
 fn scaled(weights: &[f64]) -> Option<Vec<f64>> {
     let largest = weights.iter().copied().fold(0.0, f64::max);
     (largest > 0.0).then(|| weights.iter().map(|w| w / largest).collect())
