@@ -12,11 +12,12 @@ const LEADING: usize = 5;
 /// Name of a cluster without terms.
 const UNNAMED: &str = "unnamed";
 
-/// A short name per cluster, unique among them, from its terms in order of importance, as of [`super::class_terms`].
+/// Names clusters by their terms, which are in order of importance as returned by [`super::class_terms`]. Names are
+/// unique.
 ///
-/// The first two terms that share no word, such as "cancel subscription / box". Among the first five terms, a pair of words
-/// replaces the single words it is made of. "unnamed" without terms. A name that an earlier cluster has is extended by
-/// further terms, and by an ordinal such as " (2)" when those run out.
+/// A name consists of the first two terms that share no word, such as "cancel subscription / box". Among the first five
+/// terms, a pair of words replaces its single words. A cluster without terms is "unnamed". A name already used by an
+/// earlier cluster is extended by further terms, or by an ordinal such as " (2)" if there are no more terms.
 pub fn cluster_names(terms: &[Vec<String>]) -> Vec<String> {
     let mut used = BTreeSet::new();
     terms.iter().map(|terms| unused_name(&parts(terms), &mut used)).collect()

@@ -1,4 +1,4 @@
-//! What is in each cluster, for the view.
+//! The contents of each cluster, for the view.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::core::records::Records;
 use crate::core::stats::{effective_n, wilson};
 use crate::core::view::ClusterView;
 
-/// Exemplars shown per cluster.
+/// Number of exemplars shown per cluster.
 const EXEMPLARS: usize = 3;
 
 /// Every cluster with traffic in either window, the largest unrepresented share first.

@@ -1,4 +1,5 @@
-//! The clusters of a measurement: the known ones or, without any, newly fitted ones, extended by the new topics of the window.
+//! The clusters of a measurement: known ones or, without any, newly fitted ones, extended by the new topics of the
+//! window.
 
 use super::inputs::{Inputs, KnownClusters, TrafficWindow};
 use crate::core::coverage::CoverageMeasurement;

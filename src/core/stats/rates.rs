@@ -1,4 +1,4 @@
-//! One-sided comparison of two rates.
+//! One-sided comparison of two rates. The alternative hypothesis is that rate 2 is lower than rate 1.
 
 use super::special::beta_tails;
 

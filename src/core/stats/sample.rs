@@ -1,4 +1,4 @@
-//! Quantiles, and the effective size of a weighted sample.
+//! Quantiles, and the effective size of weighted samples.
 //!
 //! Weights are importance weights: only their ratios matter. A single negative, NaN or infinite weight makes the result
 //! undefined (`None`, or an effective size of 0), because silently ignoring a row would bias it.
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_weights_do_not_overflow_and_invalid_ones_count_for_nothing() {
+    fn huge_weights_do_not_overflow_and_invalid_ones_give_zero() {
         assert_eq!(effective_n(&[1e300, 1e300]), 2.0);
         assert_eq!(effective_n(&[]), 0.0);
         assert_eq!(effective_n(&[1.0, f64::NAN]), 0.0);

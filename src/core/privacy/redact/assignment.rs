@@ -265,7 +265,7 @@ fn is_reference(name: &str, value: &str) -> bool {
     is_call || (path.is_empty() && !last_part.is_empty() && value.to_ascii_lowercase().ends_with(&last_part))
 }
 
-/// Whether a run of letters is more than words: it has a digit, or an upper-case letter after a lower-case one.
+/// Whether a text looks like more than words: it has a digit, or an upper-case letter after a lower-case one.
 pub(super) fn looks_random(text: &str) -> bool {
     let bytes = text.as_bytes();
     let camel = bytes.windows(2).any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));

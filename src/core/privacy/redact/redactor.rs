@@ -47,7 +47,7 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// A `RedactorError` where a pattern is invalid, which the tests of this module rule out.
+    /// Returns a `RedactorError` if a pattern is invalid, which the tests of this module rule out.
     pub fn new() -> Result<Self, RedactorError> {
         Ok(Self { detectors: Detector::all()?, assignments: Assignments::new()?, shapes: Shapes::new()? })
     }
@@ -55,8 +55,8 @@ impl Redactor {
     /// Replaces every match by the placeholder of its kind, such as `[redacted:email]`. All other text remains
     /// unchanged, byte for byte.
     ///
-    /// Overlapping matches become one placeholder, of the kind that comes first in `RedactionKind`. The result
-    /// is a fixed point: redacting it again changes nothing. An empty text stays empty.
+    /// Overlapping matches are replaced by one placeholder, of the kind that comes first in `RedactionKind`. The result
+    /// is a fixed point: redacting it again changes nothing.
     pub fn redact<'a>(&self, text: &'a str) -> Redacted<'a> {
         let mut redacted = Redacted { text: Cow::Borrowed(text), counts: RedactionCounts::default() };
         for _ in 0..MAX_ROUNDS {

@@ -9,10 +9,10 @@ use super::kind::RedactionKind;
 use super::numbers::passes_luhn;
 use super::redactor::Redactor;
 
-/// A text, its redaction (null where there is nothing to redact), and what each family of detectors finds in it.
+/// A text, its redaction (null if there is nothing to redact), and the matches of each family of detectors.
 type CorpusRow = (String, Option<String>, BTreeMap<String, Vec<String>>);
 
-/// The corpus. A sign in the middle of each key keeps secret scanners from taking it for a real one.
+/// The corpus. A character in the middle of each key prevents secret scanners from mistaking it for a real one.
 fn corpus() -> Vec<CorpusRow> {
     serde_json::from_str(&include_str!("../fixtures/redaction.json").replace('\u{241F}', "").replace("\\u241f", ""))
         .unwrap()
