@@ -1,4 +1,4 @@
-//! How far two embedding spaces agree on the same items.
+//! Agreement of two embedding spaces on the same items.
 
 use std::collections::HashSet;
 
@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::vector::{Vectors, top_k};
 
-/// The mean share of an item's `k` nearest others that are the same in both embedding spaces (the overlap of neighbours of
-/// Wendlandt, Kummerfeld & Mihalcea 2018), over the items that both can embed. `None` with fewer than `k` + 1 of them.
+/// The mean share of an item's `k` nearest neighbours that are the same in both embedding spaces (the overlap of
+/// neighbours of Wendlandt, Kummerfeld & Mihalcea 2018), over the items that both can embed. `None` if there are fewer
+/// than `k` + 1 such items, or if `k` is 0.
 ///
 /// # Panics
-/// Never; rows beyond the shorter matrix are left out.
+/// Never panics. Rows beyond the end of the shorter matrix are ignored.
 pub fn neighbour_overlap(a: &Vectors, b: &Vectors, k: usize) -> Option<f64> {
     let both: Vec<usize> =
         (0..a.len().min(b.len())).filter(|row| a.is_embeddable(*row) && b.is_embeddable(*row)).collect();
@@ -28,14 +29,14 @@ pub fn neighbour_overlap(a: &Vectors, b: &Vectors, k: usize) -> Option<f64> {
     Some(shared.sum::<usize>() as f64 / (k * both.len()) as f64)
 }
 
-/// Two sets compared.
+/// The comparison of two sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlap {
-    /// In the first alone.
+    /// Number of items only in the first set.
     pub before_only: usize,
-    /// In both.
+    /// Number of items in both sets.
     pub shared: usize,
-    /// In the second alone.
+    /// Number of items only in the second set.
     pub after_only: usize,
 }
 
@@ -58,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_neighbours_overlap_wholly_and_shuffled_ones_by_what_is_left() {
+    fn equal_neighbours_overlap_fully_and_shuffled_ones_partly() {
         let line = rows(&[0.0, 0.1, 0.3, 0.6, 1.0]);
         assert_eq!(neighbour_overlap(&line, &line, 2), Some(1.0));
         let moved = rows(&[0.0, 0.1, 0.3, 0.6, 0.15]);
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn items_that_one_space_cannot_embed_are_left_out_and_too_few_give_nothing() {
+    fn items_that_one_space_cannot_embed_are_left_out_and_too_few_items_give_none() {
         let line = rows(&[0.0, 0.1, 0.3, 0.6]);
         let mut holed = rows(&[0.0, 0.1, 0.3]);
         holed.push(&[0.0, 0.0]);
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_are_counted_on_both_sides() {
+    fn overlap_counts_both_sides() {
         let of = |items: &[u8]| items.iter().copied().collect::<HashSet<_>>();
         let found = Overlap::of(&of(&[1, 2, 3]), &of(&[3, 4]));
         assert_eq!(found, Overlap { before_only: 2, shared: 1, after_only: 1 });

@@ -1,4 +1,4 @@
-//! The pure floor: no file, socket, clock, environment, database or unseeded randomness in here.
+//! The pure layer: no files, sockets, clock, environment, database or unseeded randomness.
 
 pub mod agreement;
 pub mod cluster;

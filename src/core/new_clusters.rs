@@ -1,8 +1,9 @@
-//! Clusters that keep their identity: frozen at the reference window, and joined by new ones once there is proof.
+//! Clusters with a stable identity: fitted once on the reference window, and extended by new clusters when there is
+//! evidence for them.
 //!
-//! A cluster is added where a window holds more records in a ball than the reference window does (exact conditional
-//! test, Benjamini–Hochberg over the candidates), never because some records fit badly: a twentieth of harmless ones
-//! always does.
+//! A cluster is added if a window has more records in a ball than the reference window (exact conditional test,
+//! Benjamini–Hochberg over the candidates), never just because some records fit no cluster well: one in twenty ordinary
+//! records never does.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,38 +17,38 @@ use crate::core::signals::Policy;
 use crate::core::stats::{benjamini_hochberg, binomial_rate_less, effective_n};
 use crate::core::vector::Vectors;
 
-/// Every cluster of a dataset's traffic in one embedding space.
+/// All clusters of a dataset's traffic in one embedding space.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "StoredBook", into = "StoredBook")]
 pub struct ClusterBook {
-    /// Label of the window the first clusters were fitted on.
+    /// Label of the window on which the first clusters were fitted.
     reference: String,
     clustering: Clustering,
-    /// One per cluster.
+    /// One entry per cluster.
     marks: Vec<Mark>,
-    /// Labels of the windows already searched for new clusters, so that measuring one twice changes nothing.
+    /// Labels of the windows already searched for new clusters, so that measuring a window twice changes nothing.
     searched: Vec<String>,
 }
 
-/// What a cluster is known by.
+/// The identity of a cluster.
 #[derive(Debug, Clone)]
 struct Mark {
     id: String,
     new_since: Option<String>,
 }
 
-/// A cluster as it is shown.
+/// A cluster together with its identity.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownCluster<'a> {
-    /// Id, which never changes meaning.
+    /// Id, whose meaning never changes.
     pub id: &'a str,
-    /// Label of the window it was first found in; `None` for those of the reference window.
+    /// Label of the window in which it was first found; `None` for clusters of the reference window.
     pub new_since: Option<&'a str>,
     /// Its name, terms and held-out similarities.
     pub cluster: &'a Cluster,
 }
 
-/// A book as it is stored: one list per property.
+/// The stored form of a book: one list per property.
 #[derive(Serialize, Deserialize)]
 struct StoredBook {
     reference: String,
@@ -73,27 +74,28 @@ impl TryFrom<StoredBook> for ClusterBook {
         StoredBook { reference, clustering, ids, new_since, searched }: StoredBook,
     ) -> Result<Self, Self::Error> {
         if ids.len() != clustering.len() || new_since.len() != clustering.len() {
-            return Err("the lists of a cluster book differ in length");
+            return Err("the lists of the cluster book have different lengths");
         }
         let marks = ids.into_iter().zip(new_since).map(|(id, new_since)| Mark { id, new_since }).collect();
         Ok(Self { reference, clustering, marks, searched })
     }
 }
 
-/// The fewest records clusters are formed of.
+/// Smallest number of records from which clusters are formed.
 pub const MIN_RECORDS: usize = 40;
 
-/// Numbers of clusters tried, as far as the records reach.
+/// Numbers of clusters to try, as far as there are enough records.
 const CANDIDATES: [usize; 9] = [4, 8, 12, 16, 24, 32, 48, 64, 96];
 
-/// Records on which the number of clusters is chosen.
+/// Approximate number of records on which the number of clusters is chosen.
 const STABILITY_ROWS: usize = 1000;
 
-/// Terms of each cluster.
+/// Number of terms per cluster.
 const TERMS: usize = 6;
 
 impl ClusterBook {
-    /// Fits the first clusters on the window of this label, numbered from `first` on; `None` for fewer than 40 records.
+    /// Fits the first clusters on the window with this label, numbered from `first` on. Returns `None` for fewer than
+    /// [`MIN_RECORDS`] records.
     pub fn fit(label: &str, records: &Records<'_>, first: usize, policy: &Policy, seed: u64) -> Option<Self> {
         if records.len() < MIN_RECORDS {
             return None;
@@ -111,21 +113,21 @@ impl ClusterBook {
         self.marks.len()
     }
 
-    /// Label of the window the first clusters were fitted on.
+    /// Label of the window on which the first clusters were fitted.
     pub fn reference(&self) -> &str {
         &self.reference
     }
 
-    /// The cluster at a place that [`Self::place`] gave.
+    /// The cluster with an index returned by [`Self::place`].
     pub fn get(&self, cluster: ClusterIdx) -> KnownCluster<'_> {
         let Mark { id, new_since } = &self.marks[cluster.0];
         KnownCluster { id, new_since: new_since.as_deref(), cluster: &self.clustering.clusters()[cluster.0] }
     }
 
-    /// Hash of the clusters, 12 hex digits. Which windows were searched is not part of it.
+    /// Hash of the clusters, as 12 hex digits. Does not depend on which windows were searched.
     ///
     /// # Errors
-    /// Where the clusters cannot be written as text.
+    /// Returns an error if the clusters cannot be serialized.
     pub fn version(&self) -> Result<String, serde_json::Error> {
         let ids: Vec<&str> = self.marks.iter().map(|mark| mark.id.as_str()).collect();
         let new_since: Vec<Option<&str>> = self.marks.iter().map(|mark| mark.new_since.as_deref()).collect();
@@ -133,14 +135,15 @@ impl ClusterBook {
         Ok(short(&content_hash("karat-taxonomy", text.as_bytes()), 12).to_owned())
     }
 
-    /// The first number that no cluster of this book has.
+    /// The first number above those of all clusters in this book.
     pub fn next_number(&self) -> usize {
         let numbers = self.marks.iter().filter_map(|mark| mark.id.trim_start_matches('c').parse::<usize>().ok());
         numbers.max().unwrap_or(0) + 1
     }
 
-    /// The cluster of every row, `None` where it belongs to none: nothing to embed, or less similar to its nearest
-    /// cluster than all but a share `membership` of that cluster's held-out members.
+    /// The cluster of every row; `None` for rows that belong to no cluster. A row belongs to none if it has nothing to
+    /// embed, or if it is less similar to its nearest cluster than all but a share `membership` of the cluster's
+    /// held-out members.
     pub fn place(&self, vectors: &Vectors, membership: f64) -> Vec<Option<ClusterIdx>> {
         let clusters = self.clustering.clusters();
         let belongs = |found: &Assignment| clusters[found.cluster].conformal_p(found.similarity) >= membership;
@@ -148,9 +151,9 @@ impl ClusterBook {
         found.map(|found| found.filter(belongs).map(|found| ClusterIdx(found.cluster))).collect()
     }
 
-    /// Searches `now`, the window of this label, for clusters that the reference window does not have, among the records
-    /// that fit none and those that no example represents (`unrepresented[i]`). Gives how many were found; a window is
-    /// searched once.
+    /// Searches `now`, the window with this label, for clusters that are absent from the reference window. Considers
+    /// the records that fit no cluster and those that no example represents (`unrepresented[i]`). Returns the number of
+    /// clusters found; 0 for a window that was searched before.
     pub fn search(
         &mut self,
         label: &str,
@@ -169,8 +172,8 @@ impl ClusterBook {
             let known_new = placed[row].is_some_and(|cluster| self.get(cluster).new_since.is_some());
             !known_new && now.vectors().is_embeddable(row) && (placed[row].is_none() || unrepresented[row])
         };
-        // Candidates are formed of every other record and proven on the rest: a ball drawn around records always holds
-        // many of just these.
+        // Candidates are fitted on every other record and tested on the rest, since a ball drawn around records always
+        // contains many of these very records.
         let buffer: Vec<usize> = (0..now.len()).filter(|row| row % 2 == 0 && is_candidate(*row)).collect();
         let fit = fit_candidates(now, &buffer, policy, seed);
         let Some(fit) = fit else { return 0 };
@@ -179,7 +182,8 @@ impl ClusterBook {
         proven.len()
     }
 
-    /// Candidates with an excess over the reference window in the same ball, enough records and enough users.
+    /// Candidates with a significant excess over the reference window in the same ball, enough records and enough
+    /// users.
     fn proven(&self, fit: &Clustering, now: &Records<'_>, reference: &Records<'_>, policy: &Policy) -> Vec<usize> {
         let first = self.len();
         let mut all = self.clustering.centroids().clone();
@@ -218,7 +222,7 @@ impl ClusterBook {
 
     fn adopt(&mut self, fit: &Clustering, proven: &[usize], label: &str) {
         let clusters = self.clustering.clusters().iter().chain(proven.iter().map(|ball| &fit.clusters()[*ball]));
-        // Names are unique over the whole book; a new cluster never renames an old one.
+        // Names are unique within the book, and a new cluster never renames an old one.
         let mut names = cluster_names(&clusters.map(|cluster| cluster.terms.clone()).collect::<Vec<_>>());
         let names = names.split_off(self.len());
         for (ball, name) in proven.iter().zip(names) {
@@ -228,14 +232,14 @@ impl ClusterBook {
     }
 }
 
-/// Balls around the records of `buffer`; `None` where they are too few.
+/// Fits candidate clusters on the records of `buffer`; `None` if there are too few.
 fn fit_candidates(now: &Records<'_>, buffer: &[usize], policy: &Policy, seed: u64) -> Option<Clustering> {
     let weights: Vec<f64> = buffer.iter().map(|row| now.weights()[*row]).collect();
     if effective_n(&weights) < policy.min_cluster / 2.0 {
         return None;
     }
     let texts: Vec<&str> = buffer.iter().map(|row| now.texts()[*row]).collect();
-    // A topic that is small when it comes up would be lost in a coarse cut: about one candidate per twenty records.
+    // A topic that is still small would be lost in a coarse clustering, hence about one candidate per twenty records.
     let k = (buffer.len() / 20).clamp(1, 48);
     Some(fit_clustering(&now.vectors().select(buffer), &weights, &texts, k, &clustering_options(seed)))
 }
@@ -245,8 +249,8 @@ fn groups_inside(balls: &[Option<usize>], groups: &[usize], ball: usize) -> usiz
     inside.collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// How clusters are fitted. Two restarts and three folds cost a third of the defaults; centroids that lie a little off
-/// the best place move no record that matters.
+/// Options of the clustering. Two restarts and three folds take a third of the time of the defaults, and slightly
+/// suboptimal centroids do not move any records that matter.
 fn clustering_options(seed: u64) -> ClusteringOptions {
     let kmeans = KMeansOptions { restarts: 2, max_iterations: 25, seed, ..KMeansOptions::default() };
     ClusteringOptions { kmeans, folds: 3, terms: TERMS }
@@ -258,7 +262,7 @@ fn number_of_clusters(records: &Records<'_>, min_cluster: f64, seed: u64) -> usi
     if candidates.is_empty() {
         return 2;
     }
-    // Which k is stable shows on a part of the records; every further one costs time and says the same.
+    // A part of the records suffices to see which k is stable; more records take time without changing the result.
     let step = records.len().div_ceil(STABILITY_ROWS).max(1);
     let rows: Vec<usize> = (0..records.len()).step_by(step).collect();
     let part: Vec<f64> = rows.iter().map(|row| records.weights()[*row]).collect();
@@ -267,7 +271,7 @@ fn number_of_clusters(records: &Records<'_>, min_cluster: f64, seed: u64) -> usi
     choose_k(&records.vectors().part(&rows), &part, &options).k
 }
 
-/// The topics of examples that carry no labels: clusters of the examples, about one per eight examples.
+/// Topics of examples without labels: clusters of the examples, about one per eight examples.
 pub fn topics_of(vectors: &Vectors, seed: u64) -> Vec<usize> {
     let k = (vectors.len() / 8).clamp(2, 64);
     let fit =
@@ -284,7 +288,7 @@ mod tests {
 
     const DIM: usize = 24;
 
-    /// Records around axis-like centres, one topic after the other, `counts[topic]` of each.
+    /// Records around axis-aligned centres: `counts[topic]` of each topic, one topic after the other.
     fn records(counts: &[usize], seed: u64) -> Vectors {
         let mut random = rng(seed, 0);
         let mut vectors = Vectors::new(DIM);
@@ -298,7 +302,7 @@ mod tests {
         vectors
     }
 
-    /// The records of these vectors, of so many users or each of its own.
+    /// Records with these vectors, from `users` users, or each from a different user.
     fn of_users(vectors: &Vectors, users: Option<usize>) -> Records<'_> {
         let record = |row: usize| Record {
             id: "",
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_topic_is_found_once_and_old_ids_keep_their_meaning() {
+    fn a_new_topic_is_found_once_and_existing_ids_keep_their_meaning() {
         let reference = records(&[100, 100, 100, 100], 1);
         let mut book = book(&reference);
         let known = book.len();
@@ -348,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_new_without_an_excess_or_of_one_user() {
+    fn nothing_is_new_without_an_excess_or_from_a_single_user() {
         let reference = records(&[100, 100, 100, 100], 1);
         assert_eq!(search(&mut book(&reference), &records(&[100, 100, 100, 100], 3), &reference, None), 0);
         let now = records(&[100, 100, 100, 100, 80], 2);
@@ -362,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn numbering_goes_on_after_another_book() {
+    fn numbering_continues_after_another_book() {
         let reference = records(&[100, 100], 1);
         let book = fit(&reference, 7).unwrap();
         assert_eq!(book.get(ClusterIdx(0)).id, "c07");
@@ -370,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_reads_back_from_the_lists_it_is_stored_as_under_old_names_too() {
+    fn a_stored_book_reads_back_even_under_old_names() {
         let mut book = book(&records(&[100, 100], 1));
         search(&mut book, &records(&[100, 100, 80], 2), &records(&[100, 100], 1), None);
         let text = serde_json::to_string(&book).unwrap();

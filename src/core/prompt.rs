@@ -1,22 +1,22 @@
-//! What is sent for an example: templates compiled once, rendered for every example.
+//! Prompts: templates that are compiled once and rendered for every example.
 //!
-//! Templates are minijinja (Jinja2 syntax), with nothing escaped and undefined variables refused. They see:
+//! Templates use minijinja (Jinja2 syntax). Nothing is escaped, and undefined variables are errors. The variables are:
 //!
 //! | name       | value |
 //! |------------|-------|
-//! | `input`    | the text of the input (see [`input_text`]), or the object itself where the input is an object |
-//! | any other  | the fields of an object input, by their own names; the names of this table come first |
-//! | `context`  | the example's context; else the input's field `context`; else null |
-//! | `metadata` | the example's free fields, an object |
-//! | `tags`     | a list of texts |
+//! | `input`    | the text of the input (see [`input_text`]), or the object itself if the input is an object |
+//! | any other  | the fields of an object input, by name; the other names of this table take precedence |
+//! | `context`  | the example's context, or else the input's field `context`, or else null |
+//! | `metadata` | the example's additional fields, an object |
+//! | `tags`     | a list of strings |
 //! | `id`       | the example's id |
-//! | `labels`   | the closed set of answers of the dataset, a list of texts |
-//! | `vars`     | what the suite defines under `vars`, where it defines any |
+//! | `labels`   | the closed set of answers of the dataset, a list of strings |
+//! | `vars`     | the variables that the suite defines under `vars`, if any |
 //!
-//! The accepted answers are not among them: a prompt that names the answer measures nothing.
+//! The accepted answers are not available: a prompt that contains the answer measures nothing.
 //!
-//! Printed objects and lists become JSON. Printing a null is refused, since it would put the word "none" into a
-//! prompt; guard it with `{% if context %}`. The filter `tojson` writes plain JSON, without the escapes for HTML that
+//! Objects and lists are printed as JSON. Printing a null is an error, since it would put the word "none" into the
+//! prompt; guard it with `{% if context %}`. The filter `tojson` writes plain JSON, without the HTML escapes that
 //! Jinja2 adds.
 
 mod environment;
@@ -31,37 +31,37 @@ use self::environment::FUEL;
 pub(crate) use self::environment::{Bounded, MAX_BYTES, new_environment};
 use crate::core::domain::{Example, Message, Prompt, PromptMessage, input_text};
 
-/// Fields beside the messages of an input that are passed on with them.
+/// Fields next to the messages of an input that are passed on with the request.
 const OPTIONS: [&str; 4] = ["tools", "tool_choice", "parallel_tool_calls", "response_format"];
 
-/// A prompt that cannot be used, and why.
+/// The reason why a prompt cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
     /// A message that is not a valid template.
     #[error("message {message}, line {line}: {reason}")]
     Template {
-        /// Which message, 1 being the first.
+        /// Number of the message, starting at 1.
         message: usize,
-        /// Which line of it, 1 being the first.
+        /// Line within the message, starting at 1.
         line: usize,
-        /// What is wrong with it, in words.
+        /// What is wrong with it.
         reason: String,
     },
-    /// A list of messages without any.
+    /// The list of messages is empty.
     #[error("the prompt has no messages")]
     Empty,
 }
 
-/// A prompt, ready to be rendered; shared between threads freely.
+/// A compiled prompt. It can be shared between threads.
 #[derive(Debug)]
 pub struct CompiledPrompt {
-    /// `None` where the input itself is sent.
+    /// `None` if the input itself is sent.
     templates: Option<Templates>,
 }
 
 #[derive(Debug)]
 struct Templates {
-    /// Holds message n (from 1) under the name "n".
+    /// Contains message n, counting from 1, under the name "n".
     environment: Environment<'static>,
     roles: Vec<String>,
     labels: Value,
@@ -69,12 +69,12 @@ struct Templates {
 }
 
 impl CompiledPrompt {
-    /// Compiles the templates of a prompt. `labels` are the closed set of answers of the dataset, where it has one;
-    /// `vars` what the suite defines.
+    /// Compiles the templates of a prompt. `labels` is the closed set of answers of the dataset, if it has one; `vars`
+    /// are the variables that the suite defines.
     ///
     /// # Errors
-    /// A template with a syntax error, or no messages at all. Unknown variables are found while rendering, since the
-    /// fields of an input differ from example to example.
+    /// Returns an error if a template has a syntax error or if there are no messages. Unknown variables are detected
+    /// only while rendering, since the fields of inputs differ between examples.
     pub fn compile(prompt: &Prompt, labels: &[String], vars: &Map<String, Json>) -> Result<Self, PromptError> {
         let templates = match prompt {
             Prompt::Input => None,
@@ -87,8 +87,8 @@ impl CompiledPrompt {
         Ok(Self { templates })
     }
 
-    /// The fields of an example's input that belong to the request rather than to a message, where the input itself is
-    /// sent: `tools`, `tool_choice`, `parallel_tool_calls` and `response_format` beside `messages`.
+    /// The fields of an example's input that belong to the request rather than to a message: `tools`, `tool_choice`,
+    /// `parallel_tool_calls` and `response_format` next to `messages`. Empty unless the input itself is sent.
     pub fn options(&self, example: &Example) -> Map<String, Json> {
         let fields =
             example.input.as_object().filter(|fields| self.templates.is_none() && fields.contains_key("messages"));
@@ -96,17 +96,17 @@ impl CompiledPrompt {
         stored.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// The messages to send for an example, in order.
+    /// Renders the messages to send for an example, in order.
     ///
-    /// With [`Prompt::Input`] a list of chat messages (the input, or its field `messages`) is sent as it is, with parts,
-    /// tool calls and every other field; of anything else the text is sent as one user message.
+    /// With [`Prompt::Input`], a list of chat messages (the input, or its field `messages`) is sent unchanged,
+    /// including parts, tool calls and all other fields. For any other input, its text is sent as one user message.
     ///
-    /// Rendering is bounded: one message may execute a million instructions and become 8 MiB long.
+    /// Rendering is bounded: a message may execute at most a million instructions and be at most 8 MiB long.
     ///
     /// # Errors
-    /// A sentence naming the message, the line and the cause: an unknown variable (with the known ones), a null that
-    /// would be printed, a filter that does not fit its value, a bound that was reached. With [`Prompt::Input`]: an
-    /// empty list, or chat messages without a role, or with neither content nor tool calls.
+    /// Returns a sentence that names the message, the line and the cause: an unknown variable (with the known ones), a
+    /// null that would be printed, a filter that does not apply to its value, or a limit that was exceeded. With
+    /// [`Prompt::Input`]: an empty list, or a chat message without a role or with neither content nor tool calls.
     pub fn render(&self, example: &Example) -> Result<Vec<Message>, String> {
         match &self.templates {
             Some(templates) => templates.render(example),
@@ -178,14 +178,15 @@ fn variables(example: &Example, labels: &Value) -> BTreeMap<String, Value> {
     variables
 }
 
-/// What went wrong with a template, in words, with the variables it could have used.
+/// Describes an error of a template. For an undefined variable, lists the variables that are known.
 pub(crate) fn explain(error: &Error, variables: &BTreeMap<String, Value>) -> String {
     let error = innermost(error);
     let cause = sentence(error);
     match error.kind() {
         ErrorKind::UndefinedError => {
             let known: Vec<_> = variables.keys().map(String::as_str).collect();
-            let leak = if cause.starts_with("`expected`") { " (a prompt never sees the accepted answer)" } else { "" };
+            let leak =
+                if cause.starts_with("`expected`") { " (prompts have no access to the accepted answers)" } else { "" };
             format!("{cause}{leak}; known variables: {}", known.join(", "))
         }
         ErrorKind::OutOfFuel => format!("the template executes more than {FUEL} instructions"),
@@ -194,7 +195,7 @@ pub(crate) fn explain(error: &Error, variables: &BTreeMap<String, Value>) -> Str
     }
 }
 
-/// The error of an included template or block, where there is one.
+/// The error of the included template or block, if there is one.
 fn innermost(error: &Error) -> &Error {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Error>());
     source.map_or(error, innermost)
@@ -218,7 +219,7 @@ fn input_messages(input: &Json) -> Result<Vec<Message>, String> {
     }
 }
 
-/// A message as it is, whatever fields it has, as long as it says who speaks and says or does something.
+/// Reads a chat message with all its fields. It must have a role, and either content or tool calls.
 fn chat_message(number: usize, message: &Json) -> Result<Message, String> {
     let fail = |what: &str| format!("message {number} of the input {what}");
     let Json::Object(fields) = message else { return Err(fail("has no role")) };
@@ -232,7 +233,7 @@ fn chat_message(number: usize, message: &Json) -> Result<Message, String> {
         _ => false,
     };
     if !says && !acts {
-        return Err(fail("has neither text or parts as its content nor tool calls"));
+        return Err(fail("has neither content (text or a list of parts) nor tool calls"));
     }
     Ok(Message { role, content, rest })
 }
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_variable_is_there() {
+    fn every_documented_variable_is_available() {
         let text = example(json!("why?"));
         let chat = example(json!([{"role": "system", "content": "s"}, {"role": "user", "content": "last"}]));
         let object = example(json!({"question": "why?", "id": "mine", "context": "from the input", "n": {"k": [1]}}));
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn vars_of_the_suite_are_known_and_hide_no_field_where_there_are_none() {
+    fn vars_of_the_suite_are_available_and_hide_no_field_if_there_are_none() {
         let vars = Map::from_iter([("tone".to_owned(), json!("kind"))]);
         let example = example(json!({"vars": {"tone": "mine"}}));
         let text = |vars: &Map<String, Json>| {
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_is_named_with_the_known_ones() {
+    fn an_unknown_variable_is_reported_with_the_known_ones() {
         let example = example(json!({"question": "why?"}));
         let known = "known variables: context, id, input, labels, metadata, question, tags";
         for (template, start) in [
@@ -336,7 +337,7 @@ mod tests {
             ("{% for x in xs %}{% endfor %}", "message 1, line 1: `xs` is undefined; "),
             (
                 "{{ expected }}",
-                "message 1, line 1: `expected` is undefined (a prompt never sees the accepted answer); ",
+                "message 1, line 1: `expected` is undefined (prompts have no access to the accepted answers); ",
             ),
         ] {
             assert_eq!(render(template, &example), Err(format!("{start}{known}")));
@@ -375,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_keep_their_order_and_roles() {
+    fn messages_retain_their_order_and_roles() {
         let message = |role: &str, content: &str| PromptMessage { role: role.into(), content: content.into() };
         let prompt =
             Prompt::Messages(vec![message("system", "Be {{ metadata.lang }}"), message("user", "{{ input }}")]);
@@ -405,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn the_input_itself_is_sent_as_it_is() {
+    fn the_input_itself_is_sent_unchanged() {
         let prompt = CompiledPrompt::compile(&Prompt::Input, &[], &Map::new()).unwrap();
         let parts = json!([{"type": "text", "text": "one"}, "two"]);
         let chat = json!([{"role": "system", "content": "s {{ x }}"}, {"role": "user", "content": parts}]);
@@ -428,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_passes_whole_with_tools_and_pictures() {
+    fn a_conversation_is_sent_complete_with_tools_and_images() {
         let call = json!({"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
         let messages = json!([
             {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]},
@@ -444,13 +445,13 @@ mod tests {
     }
 
     #[test]
-    fn an_input_that_cannot_be_sent_is_refused_in_words() {
+    fn an_input_that_cannot_be_sent_is_rejected_with_a_reason() {
         let prompt = CompiledPrompt::compile(&Prompt::Input, &[], &Map::new()).unwrap();
         for (input, part) in [
             (json!([]), "empty list"),
             (json!([{"role": "user", "content": "a"}, {"content": "b"}]), "message 2 of the input has no role"),
-            (json!([{"role": "user"}]), "message 1 of the input has neither text"),
-            (json!([{"role": "user", "content": []}]), "message 1 of the input has neither text"),
+            (json!([{"role": "user"}]), "message 1 of the input has neither content"),
+            (json!([{"role": "user", "content": []}]), "message 1 of the input has neither content"),
             (json!([{"role": 1, "content": "a"}]), "message 1 of the input has no role"),
         ] {
             let error = prompt.render(&example(input)).unwrap_err();
@@ -460,7 +461,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_input_arrives_unchanged_whatever_it_holds(text in any::<String>()) {
+        fn any_input_is_rendered_unchanged(text in any::<String>()) {
             let object = example(json!({"text": &text}));
             prop_assert_eq!(render("{{ text }}", &object), Ok(text.clone()));
             prop_assert_eq!(render("{{ input }}", &example(json!(&text))), Ok(text));

@@ -1,5 +1,5 @@
-//! Summary of a run: means with intervals, gates, errors apart from wrong answers. Outcomes are taken one at a time,
-//! so that a run of a million costs a few numbers each.
+//! Summary of a run: means with intervals, gates, and errors, which are counted separately from wrong answers. Outcomes
+//! are consumed one at a time, so that each outcome of a large run takes only a few numbers of memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,13 +11,13 @@ use crate::core::stats::{Interval, mean_t, quantile, sample_variance, t_interval
 use crate::core::verdict::{GateResult, Verdict, evaluate_minimum, overall};
 use crate::core::view::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, ScoreView};
 
-/// Misses listed at most.
+/// Maximum number of wrong answers listed.
 const MISSES: usize = 50;
 
-/// Beyond this, the number of examples that would decide a gate is not worth telling.
+/// Largest number of examples reported as needed to decide a gate.
 const MOST_NEEDED: u64 = 100_000;
 
-/// What identifies a run, for its view.
+/// Properties of a run that do not come from its outcomes.
 #[derive(Debug, Clone)]
 pub struct RunIdentity {
     /// Globally unique id.
@@ -26,23 +26,23 @@ pub struct RunIdentity {
     pub dataset_version: String,
     /// Endpoint name.
     pub endpoint: String,
-    /// Name of the prompt, where the suite has several.
+    /// Name of the prompt, if the suite has several.
     pub prompt: Option<String>,
-    /// Trials of each example.
+    /// Trials per example.
     pub repeats: u32,
     /// When it started.
     pub started_at: Timestamp,
     /// Whether every example has an outcome.
     pub finished: bool,
-    /// Outcomes expected: examples × repeats.
+    /// Number of outcomes expected: examples × repeats.
     pub total: usize,
 }
 
-/// Summarizes the outcomes of a run as they come.
+/// Accumulates the outcomes of a run into a summary.
 pub struct RunTally<'a> {
     suite: &'a Suite,
     primary: String,
-    /// The example whose trials are being gathered.
+    /// The example whose trials are being collected.
     current: Option<Trials>,
     /// One score per example and scorer.
     values: BTreeMap<&'a str, Vec<f64>>,
@@ -72,7 +72,7 @@ struct Miss {
 }
 
 impl<'a> RunTally<'a> {
-    /// Nothing seen yet of a run of `suite`.
+    /// Creates an empty tally for a run of `suite`.
     pub fn new(suite: &'a Suite) -> Self {
         Self {
             suite,
@@ -92,7 +92,7 @@ impl<'a> RunTally<'a> {
         }
     }
 
-    /// Takes one outcome. The trials of an example must come one after the other.
+    /// Adds an outcome. The trials of an example must be added consecutively.
     pub fn push(&mut self, outcome: RecordedOutcome) {
         if self.current.as_ref().is_none_or(|trials| trials.example_id != outcome.example_id) {
             self.close_example();
@@ -117,7 +117,7 @@ impl<'a> RunTally<'a> {
         self.latencies.extend(outcome.latency_ms);
         self.ttfts.extend(outcome.ttft_ms);
         let tokens = outcome.usage.completion_tokens.map(|tokens| tokens as f64);
-        // The first token comes at the end of its time: the others share what is left.
+        // The first token arrives at `ttft`; the remaining tokens share the rest of the latency.
         if let (Some(tokens), Some(latency), Some(ttft)) = (tokens, outcome.latency_ms, outcome.ttft_ms) {
             self.rates.extend((latency > ttft && tokens > 1.0).then(|| (tokens - 1.0) * 1e3 / (latency - ttft)));
         }
@@ -155,18 +155,18 @@ impl<'a> RunTally<'a> {
         }
     }
 
-    /// The models that the server said it used so far.
+    /// Models reported by the server so far.
     pub fn models(&self) -> Vec<String> {
         self.models.iter().cloned().collect()
     }
 
-    /// The ids of the examples whose wrong answers are listed: what [`RunTally::finish`] wants to look up.
+    /// Ids of the examples whose wrong answers are listed, which [`RunTally::finish`] needs to look up.
     pub fn missed(&self) -> Vec<&str> {
         self.misses.iter().map(|miss| miss.example_id.as_str()).collect()
     }
 
-    /// The view of the run. `examples` holds at least those of [`RunTally::missed`]; `notes` are what a reader should
-    /// know besides.
+    /// Builds the view of the run. `examples` must contain at least those of [`RunTally::missed`]; `notes` are remarks
+    /// for the reader.
     pub fn finish(mut self, identity: RunIdentity, examples: &HashMap<String, Example>, notes: Vec<String>) -> RunView {
         self.close_example();
         self.counts.total = identity.total;
@@ -210,7 +210,8 @@ impl<'a> RunTally<'a> {
     }
 }
 
-/// Errors above the tolerance or a missing rest leave the run incomplete; nothing scored is inconclusive, never green.
+/// Errors above the tolerance or missing outcomes make the run incomplete. A run in which nothing was scored is
+/// inconclusive and never passes.
 fn verdict(identity: &RunIdentity, suite: &Suite, counts: OutcomeCounts, gates: &[GateResult]) -> Verdict {
     let tolerated = suite.error_tolerance * identity.total as f64;
     if !identity.finished || counts.errored as f64 > tolerated {
@@ -228,7 +229,7 @@ fn score_view(values: &[f64], confidence: f64) -> ScoreView {
     ScoreView { mean: Some(values.iter().sum::<f64>() / n as f64), lo: Some(interval.lo), hi: Some(interval.hi), n }
 }
 
-/// Wilson's interval where every score is right or wrong, Student's t where there are values between.
+/// Wilson's interval if every score is 0 or 1, and Student's t interval otherwise.
 fn interval(values: &[f64], confidence: f64) -> Interval {
     if is_binary(values) {
         return wilson(values.iter().sum(), values.len() as f64, confidence);
@@ -260,16 +261,16 @@ fn evaluate(gate: &Gate, values: &[f64]) -> GateResult {
     result(verdict, detail)
 }
 
-/// How many examples would decide an inconclusive gate.
+/// The number of examples that would decide an inconclusive gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Needed {
-    /// About so many, if mean and spread stay as they are.
+    /// About this many, if mean and spread do not change.
     About(u64),
     /// More than [`MOST_NEEDED`].
     TooMany,
-    /// No number decides: the mean equals the minimum.
+    /// No number of examples decides it, because the mean equals the minimum.
     Never,
-    /// A single score between 0 and 1 says nothing about the spread.
+    /// Unknown: a single score strictly between 0 and 1 says nothing about the spread.
     Unknown,
 }
 
@@ -277,16 +278,18 @@ impl Needed {
     fn sentence(self) -> String {
         match self {
             Self::About(count) => {
-                format!("the interval contains the minimum: at this mean about {count} examples would decide")
+                format!("the interval contains the minimum: with this mean, about {count} examples would decide it")
             }
-            Self::TooMany => format!("the mean is close to the minimum: not even {MOST_NEEDED} examples would decide"),
-            Self::Never => "the mean equals the minimum: no number of examples would decide".to_owned(),
+            Self::TooMany => {
+                format!("the mean is too close to the minimum: not even {MOST_NEEDED} examples would decide it")
+            }
+            Self::Never => "the mean equals the minimum: no number of examples would decide it".to_owned(),
             Self::Unknown => "a single score does not show how much scores vary: add examples".to_owned(),
         }
     }
 }
 
-/// Examples at which the interval that was evaluated ([`interval`]) would no longer contain `minimum`.
+/// The smallest number of examples at which the evaluated interval ([`interval`]) would no longer contain `minimum`.
 fn examples_needed(values: &[f64], minimum: f64, confidence: f64) -> Needed {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     if mean == minimum {
@@ -305,7 +308,8 @@ fn examples_needed(values: &[f64], minimum: f64, confidence: f64) -> Needed {
     Needed::About(high)
 }
 
-/// The interval that [`interval`] would give for another number of scores with the same mean and spread.
+/// The interval that [`interval`] would return for a different number of scores with the same mean and spread, as a
+/// function of that number.
 fn interval_by_size(values: &[f64], mean: f64, confidence: f64) -> Option<Box<dyn Fn(f64) -> Interval>> {
     if is_binary(values) {
         return Some(Box::new(move |n| wilson(mean * n, n, confidence)));
@@ -415,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn repeats_of_an_example_are_one_score_and_their_errors_are_left_out() {
+    fn repeats_of_an_example_count_as_one_score_and_their_errors_are_excluded() {
         let trial = |id: usize, trial: u32, score| RecordedOutcome { trial, ..outcome(id, score) };
         let outcomes = || {
             vec![
@@ -436,12 +440,12 @@ mod tests {
         assert_eq!(
             (pass.scores["exact"].mean, pass.scores["exact"].n),
             (Some(0.0), 1),
-            "example 2 has one trial alone"
+            "example 2 has only one scored trial"
         );
     }
 
     #[test]
-    fn tokens_a_second_are_those_after_the_first() {
+    fn tokens_per_second_exclude_the_first_token() {
         let streamed = RecordedOutcome {
             latency_ms: Some(600.0),
             ttft_ms: Some(100.0),
@@ -453,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_has_three_answers() {
+    fn a_gate_passes_fails_or_is_inconclusive() {
         assert_eq!(view(950, 50, 0, true, 0.9).verdict, Verdict::Pass);
         assert_eq!(view(800, 200, 0, true, 0.9).verdict, Verdict::Fail);
         let between = view(88, 12, 0, true, 0.9);
@@ -462,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_never_wrong_answers_and_too_many_leave_the_run_incomplete() {
+    fn errors_never_count_as_wrong_answers_and_too_many_make_the_run_incomplete() {
         let few = view(990, 0, 10, true, 0.9);
         assert_eq!((few.outcomes.errored, few.scores["exact"].mean), (10, Some(1.0)));
         assert_eq!(few.verdict, Verdict::Pass);
@@ -471,12 +475,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_never_green() {
+    fn a_run_without_scores_never_passes() {
         assert_eq!(view(0, 0, 0, true, 0.0).verdict, Verdict::Inconclusive);
     }
 
     #[test]
-    fn the_examples_that_would_decide_are_those_of_the_interval_that_was_evaluated() {
+    fn the_examples_needed_are_those_that_decide_the_evaluated_interval() {
         type Counts<'a> = &'a [(f64, usize)];
         let scores = |counts: Counts<'_>| -> Vec<f64> {
             counts.iter().flat_map(|(value, count)| vec![*value; *count]).collect()
@@ -486,10 +490,10 @@ mod tests {
             ("four repeats: mean 0.521, 0.475–0.567 by Student's t", &repeated, 0.5, Needed::About(49)),
             ("the same from below", &[(0.5, 11), (0.25, 1)], 0.5, Needed::About(49)),
             ("right and wrong: Wilson", &[(1.0, 88), (0.0, 12)], 0.9, Needed::About(865)),
-            ("the mean on the minimum", &[(0.5, 2), (0.25, 1), (0.75, 1)], 0.5, Needed::Never),
-            ("the mean on the minimum, right and wrong", &[(1.0, 5), (0.0, 5)], 0.5, Needed::Never),
+            ("the mean equals the minimum", &[(0.5, 2), (0.25, 1), (0.75, 1)], 0.5, Needed::Never),
+            ("the mean equals the minimum, right and wrong", &[(1.0, 5), (0.0, 5)], 0.5, Needed::Never),
             ("all right, all required", &[(1.0, 20)], 1.0, Needed::Never),
-            ("a single score between", &[(0.6, 1)], 0.5, Needed::Unknown),
+            ("a single score strictly between 0 and 1", &[(0.6, 1)], 0.5, Needed::Unknown),
             ("no spread at all", &[(0.6, 5)], 0.5, Needed::About(2)),
             ("a mean next to the minimum", &repeated, 0.521, Needed::TooMany),
         ];
@@ -503,7 +507,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_number_of_examples_decides_and_one_fewer_does_not(
+        fn the_number_of_examples_needed_decides_and_one_fewer_does_not(
             values in prop::collection::vec((0u8..=4).prop_map(|quarters| f64::from(quarters) / 4.0), 2..40),
             minimum in 0.0..=1.0_f64,
         ) {

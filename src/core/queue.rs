@@ -1,24 +1,24 @@
-//! The relabel queue: where a flagged example stands, and what moves it on.
+//! The relabel queue: the states of a flag, and their transitions.
 
 use serde::{Deserialize, Serialize};
 
 use crate::core::domain::Flag;
 
-/// Where a flag stands.
+/// The state of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueueState {
-    /// Waits for a person.
+    /// Waiting for review.
     Queued,
     /// Was queued, but its signal no longer holds.
     Cleared,
-    /// The answer was agreed again.
+    /// The answer was reviewed and updated.
     Relabelled,
-    /// Run for regressions only.
+    /// The example is run only to detect regressions.
     RegressionOnly,
-    /// Taken out of the set.
+    /// The example was removed from the set.
     Retired,
-    /// A person looked and found nothing wrong.
+    /// Reviewed, and nothing was found wrong.
     Dismissed,
 }
 
@@ -39,20 +39,20 @@ impl QueueState {
         }
     }
 
-    /// The state of a stable name.
+    /// The state with the given stable name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }
 
-/// One flag as stored.
+/// A stored flag.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlagRow {
     /// The flag.
     pub flag: Flag,
-    /// Where it stands.
+    /// Its state.
     pub state: QueueState,
-    /// Hash of the example's content when it was flagged.
+    /// Hash of the example's content that the state applies to.
     pub example_hash: String,
     /// When it was first flagged (RFC 3339).
     pub first_seen: String,
@@ -60,35 +60,35 @@ pub struct FlagRow {
     pub last_seen: String,
 }
 
-/// What a measurement does to one flag (an example and a reason).
+/// The effect of a measurement on one flag, identified by its example and reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlagChange {
-    /// The flag as measured now, or as last measured where it no longer holds.
+    /// The flag as measured now, or as last measured if it no longer holds.
     pub flag: Flag,
-    /// Where it stood; `None` for a new one.
+    /// Its previous state; `None` for a new flag.
     pub from: Option<QueueState>,
-    /// Where it stands now.
+    /// Its new state.
     pub to: QueueState,
-    /// Hash of the example's content that the state is about.
+    /// Hash of the example's content that the state applies to.
     pub example_hash: String,
 }
 
 impl FlagChange {}
 
-/// What a decay measurement says about one flag.
+/// The result of a decay measurement for one flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueEvent {
-    /// The signal holds. `example_changed`: the example is not the one a person last decided about.
+    /// The signal holds.
     Flagged {
-        /// Whether its content changed since.
+        /// Whether the content of the example has changed since the last decision about it.
         example_changed: bool,
     },
     /// The signal was measured and does not hold.
     NotFlagged,
 }
 
-/// The next state. A person's decision stands until the example itself changes; a flag that no longer holds clears
-/// itself and comes back should it hold again.
+/// The next state. A person's decision applies until the example itself changes. A flag that no longer holds is
+/// cleared, and queued again if it holds again.
 pub fn next(state: Option<QueueState>, event: QueueEvent) -> Option<QueueState> {
     use QueueState::{Cleared, Dismissed, Queued, RegressionOnly, Relabelled, Retired};
     match (state, event) {
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_stands_until_the_example_changes() {
+    fn a_decision_applies_until_the_example_changes() {
         let same = QueueEvent::Flagged { example_changed: false };
         let changed = QueueEvent::Flagged { example_changed: true };
         for decided in [QueueState::Dismissed, QueueState::Retired, QueueState::Relabelled, QueueState::RegressionOnly]
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_clears_itself_and_comes_back() {
+    fn a_flag_is_cleared_and_queued_again() {
         let flagged = QueueEvent::Flagged { example_changed: false };
         assert_eq!(next(None, flagged), Some(QueueState::Queued));
         assert_eq!(next(Some(QueueState::Queued), QueueEvent::NotFlagged), Some(QueueState::Cleared));

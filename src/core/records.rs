@@ -1,4 +1,4 @@
-//! One window of traffic, as every decay measure reads it.
+//! One window of traffic, in the form used by all decay measures.
 
 use std::collections::HashMap;
 
@@ -10,18 +10,19 @@ use crate::core::vector::Vectors;
 pub struct Record<'a> {
     /// Its id.
     pub id: &'a str,
-    /// Requests of production it was sampled from: 1 / its sample rate.
+    /// Number of production requests it represents: 1 / its sample rate.
     pub weight: f64,
-    /// Number of its user or session in the window. Groups are independent of each other, the records of one group need
-    /// not be.
+    /// Number of its user or session within the window. Groups are independent of each other; the records of a group
+    /// need not be.
     pub group: usize,
     /// Its text.
     pub text: &'a str,
-    /// What production answered, where known.
+    /// Production's answer, if known.
     pub output: Option<&'a str>,
 }
 
-/// The records of one window with their vectors. Every list has one entry per record, in order; nothing is copied.
+/// The records of one window with their vectors. Every list has one entry per record, in the same order; texts and
+/// vectors are borrowed.
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
     vectors: &'a Vectors,
@@ -33,10 +34,10 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Records with one row of `vectors` each.
+    /// Creates records with one row of `vectors` each.
     ///
     /// # Panics
-    /// Where there are more or fewer records than rows.
+    /// Panics if the number of records differs from the number of rows.
     pub fn new(vectors: &'a Vectors, records: impl IntoIterator<Item = Record<'a>>) -> Self {
         let (ids, weights, groups, texts, outputs) = Default::default();
         let mut all = Self { vectors, ids, weights, groups, texts, outputs };
@@ -51,10 +52,10 @@ impl<'a> Records<'a> {
         all
     }
 
-    /// Records of traffic, with users and sessions numbered; a record without one is a group by itself.
+    /// Creates records from traffic, with users and sessions numbered. A record without one is a group of its own.
     ///
     /// # Panics
-    /// As [`Self::new`].
+    /// Panics like [`Self::new`].
     pub fn of_traffic(vectors: &'a Vectors, records: impl IntoIterator<Item = &'a TrafficRecord>) -> Self {
         let mut known: HashMap<&str, usize> = HashMap::new();
         let mut groups = 0;
@@ -78,7 +79,7 @@ impl<'a> Records<'a> {
         Self::new(vectors, numbered)
     }
 
-    /// Records of which nothing but the vectors is known: each counts once and is a group by itself.
+    /// Creates records of which only the vectors are known. Each has weight 1 and is a group by itself.
     pub fn of_vectors(vectors: &'a Vectors) -> Self {
         let record = |group| Record { id: "", weight: 1.0, group, text: "", output: None };
         Self::new(vectors, (0..vectors.len()).map(record))
@@ -94,7 +95,7 @@ impl<'a> Records<'a> {
         self.weights.is_empty()
     }
 
-    /// Their vectors; a row that is not embeddable has no topic.
+    /// Their vectors. A row that is not embeddable belongs to no topic.
     pub fn vectors(&self) -> &'a Vectors {
         self.vectors
     }
@@ -104,17 +105,17 @@ impl<'a> Records<'a> {
         &self.ids
     }
 
-    /// Weight of each.
+    /// Their weights.
     pub fn weights(&self) -> &[f64] {
         &self.weights
     }
 
-    /// Sum of the weights: requests of production.
+    /// Sum of the weights: the number of production requests.
     pub fn total_weight(&self) -> f64 {
         self.weights.iter().sum()
     }
 
-    /// The group of each: the unit that is resampled.
+    /// Their groups, which are the unit of resampling.
     pub fn groups(&self) -> &[usize] {
         &self.groups
     }
@@ -124,7 +125,7 @@ impl<'a> Records<'a> {
         &self.texts
     }
 
-    /// What production answered, where known.
+    /// Production's answer, if known.
     pub fn outputs(&self) -> &[Option<&'a str>] {
         &self.outputs
     }
@@ -136,7 +137,7 @@ mod tests {
     use jiff::Timestamp;
 
     #[test]
-    fn users_are_numbered_and_a_record_without_one_is_a_group_by_itself() {
+    fn users_are_numbered_and_a_record_without_a_user_is_a_group_by_itself() {
         let record = |group: Option<&str>| TrafficRecord {
             record_id: "r".into(),
             at: Timestamp::UNIX_EPOCH,

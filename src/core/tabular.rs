@@ -1,11 +1,11 @@
-//! Rows of JSONL and CSV, one at a time, out of any reader. A row that cannot be read is an item with its line, never
-//! the end of the file.
+//! Reads rows of JSONL and CSV one at a time. A row that cannot be read yields an item with its line number and does
+//! not end the iteration.
 
 use std::io::{self, BufRead};
 
 use serde_json::{Map, Value};
 
-/// Longest line of a JSONL file in bytes; a longer one is a bad row.
+/// Maximum length of a line in a JSONL file, in bytes. A longer line is a bad row.
 const MAX_LINE: u64 = 64 << 20;
 
 /// A file format of rows.
@@ -18,7 +18,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file name's extension means: `jsonl`, `ndjson`, `json` (one object per line) or `csv`.
+    /// The format for a file name extension: `jsonl`, `ndjson`, `json` (one object per line) or `csv`.
     pub fn of_extension(extension: &str) -> Option<Self> {
         match extension.to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" | "json" => Some(Self::Jsonl),
@@ -28,21 +28,21 @@ impl Format {
     }
 }
 
-/// One row: its line (1 is the first) and its fields, or why they could not be read.
+/// One row: its line number and its fields, or the reason why they could not be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// Line on which the row starts.
+    /// Line on which the row starts, counting from 1.
     pub line: u64,
-    /// Field by name.
+    /// Fields by name.
     pub fields: Result<Map<String, Value>, String>,
 }
 
-/// The rows of `reader`. Blank lines are passed over; a byte order mark is dropped.
+/// Iterates over the rows of `reader`. Blank lines are skipped, and a byte order mark is dropped.
 ///
-/// In CSV a cell that is a JSON list or object is read as such; every other cell is text.
+/// In CSV, a cell that is a JSON list or object is parsed; every other cell is text.
 ///
 /// # Errors
-/// Items are I/O errors of the reader; after one the rows end.
+/// I/O errors of the reader are returned as items and end the iteration.
 pub fn rows<'a>(reader: impl BufRead + 'a, format: Format) -> Box<dyn Iterator<Item = io::Result<Row>> + 'a> {
     match format {
         Format::Jsonl => Box::new(JsonLines { reader, line: 0, ended: false }),
@@ -92,11 +92,11 @@ fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
     match serde_json::from_str(text) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err("not a JSON object".to_owned()),
-        Err(error) => Err(format!("broken JSON at column {}: {}", error.column(), plain(&error))),
+        Err(error) => Err(format!("invalid JSON at column {}: {}", error.column(), plain(&error))),
     }
 }
 
-/// The parser's words without its "at line 1 column 7": the row's own line is told beside it.
+/// The parser's message without "at line 1 column 7", since the line of the row is reported separately.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
@@ -120,7 +120,7 @@ fn csv_rows<'a>(reader: impl BufRead + 'a) -> Box<dyn Iterator<Item = io::Result
         let line = record.position().map_or(0, csv::Position::line);
         Ok(Row { line, fields: csv_fields(&names, &record) })
     });
-    // A row of empty cells is a blank line.
+    // A row of empty cells counts as a blank line.
     Box::new(rows.filter(|row| !matches!(row, Ok(Row { fields: Ok(fields), .. }) if fields.is_empty())))
 }
 
@@ -133,12 +133,12 @@ fn io_error(error: csv::Error) -> io::Error {
 
 fn header_problem(names: &[String]) -> Option<String> {
     let twice = names.iter().enumerate().find(|(i, name)| !name.is_empty() && names[..*i].contains(name));
-    twice.map(|(_, name)| format!("the header has the column \"{name}\" twice; rename one"))
+    twice.map(|(_, name)| format!("the header has the column \"{name}\" twice; rename one of them"))
 }
 
 fn csv_fields(names: &[String], record: &csv::ByteRecord) -> Result<Map<String, Value>, String> {
     if record.len() != names.len() {
-        return Err(format!("{} cells, but the header has {}", record.len(), names.len()));
+        return Err(format!("the header has {1} cells, but this row has {0}", record.len(), names.len()));
     }
     let mut fields = Map::new();
     for (name, cell) in names.iter().zip(record) {
@@ -165,11 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_is_told_with_its_number_and_the_rest_is_read() {
+    fn a_broken_line_is_reported_with_its_number_and_the_rest_is_read() {
         let text = b"\xef\xbb\xbf{\"a\":1}\r\n\n{\"a\":\n[1]\n\xff\n{\"a\":2}";
         let found = read(text, Format::Jsonl);
         assert_eq!(found[0], (1, Ok(json!({"a": 1}))));
-        assert_eq!(found[1], (3, Err("broken JSON at column 5: EOF while parsing a value".into())));
+        assert_eq!(found[1], (3, Err("invalid JSON at column 5: EOF while parsing a value".into())));
         assert_eq!(found[2], (4, Err("not a JSON object".into())));
         assert_eq!(found[3], (5, Err("not UTF-8 (byte 1)".into())));
         assert_eq!(found[4], (6, Ok(json!({"a": 2}))));
@@ -180,14 +180,14 @@ mod tests {
         let text = "\u{feff}input,expected,meta\n\"a\nb\",5,\"{\"\"k\"\":1}\"\n,,\nx\ny,\"[\"\"p\"\",\"\"q\"\"]\",\n";
         let found = read(text.as_bytes(), Format::Csv);
         assert_eq!(found[0], (2, Ok(json!({"input": "a\nb", "expected": "5", "meta": {"k": 1}}))));
-        assert_eq!(found[1], (5, Err("1 cells, but the header has 3".into())));
+        assert_eq!(found[1], (5, Err("the header has 3 cells, but this row has 1".into())));
         assert_eq!(found[2], (6, Ok(json!({"input": "y", "expected": ["p", "q"]}))));
     }
 
     #[test]
-    fn a_header_with_a_column_twice_is_refused() {
+    fn a_header_with_a_duplicate_column_is_rejected() {
         let found = read(b"a,b,a\n1,2,3\n", Format::Csv);
-        assert_eq!(found, [(1, Err("the header has the column \"a\" twice; rename one".into()))]);
+        assert_eq!(found, [(1, Err("the header has the column \"a\" twice; rename one of them".into()))]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Gates: a minimum evaluated on an interval, with three possible answers.
+//! Gates: a minimum evaluated on an interval, with three possible results.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The name printed.
+    /// The name as printed.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
@@ -29,7 +29,7 @@ impl Verdict {
         }
     }
 
-    /// The verdict on both: incomplete over fail over inconclusive over pass.
+    /// Combines two verdicts; the more severe one wins: incomplete, then fail, inconclusive, pass.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let rank = |verdict| match verdict {
@@ -45,18 +45,19 @@ impl Verdict {
 /// A gate and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GateResult {
-    /// What is evaluated, such as `exact >= 0.85`.
+    /// The condition, such as `exact >= 0.85`.
     pub name: String,
     /// Its result.
     pub verdict: Verdict,
-    /// The figures behind it, and what would decide an inconclusive one.
+    /// The figures behind the verdict, and what would decide an inconclusive gate.
     pub detail: String,
-    /// Whether "inconclusive" stops the pipeline.
+    /// Whether an inconclusive result fails the pipeline.
     pub require_decision: bool,
 }
 
 impl GateResult {
-    /// The verdict as it counts for the whole: an inconclusive gate that demands no decision passes.
+    /// The verdict as it counts towards the overall verdict: an inconclusive gate that does not require a decision
+    /// passes.
     pub fn counted(&self) -> Verdict {
         match self.verdict {
             Verdict::Inconclusive if !self.require_decision => Verdict::Pass,
@@ -65,7 +66,8 @@ impl GateResult {
     }
 }
 
-/// Evaluates `minimum` on an interval: above it fails, below it passes, inside it is inconclusive.
+/// Evaluates a minimum on an interval. A minimum below the interval passes, above it fails, and within it is
+/// inconclusive.
 pub fn evaluate_minimum(interval: Interval, minimum: f64) -> Verdict {
     if interval.lo >= minimum {
         Verdict::Pass
@@ -76,7 +78,7 @@ pub fn evaluate_minimum(interval: Interval, minimum: f64) -> Verdict {
     }
 }
 
-/// The verdict on all gates together; `Pass` if there are none.
+/// Combines the verdicts of all gates; [`Verdict::Pass`] if there are none.
 pub fn overall(gates: &[GateResult]) -> Verdict {
     gates.iter().fold(Verdict::Pass, |all, gate| all.and(gate.counted()))
 }
@@ -100,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inconclusive_gate_counts_only_where_a_decision_is_demanded() {
+    fn an_inconclusive_gate_counts_only_if_a_decision_is_required() {
         let gate = |verdict, require_decision| GateResult {
             name: String::new(),
             verdict,

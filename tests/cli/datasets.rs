@@ -70,7 +70,7 @@ fn lint_names_every_finding_with_its_lines() {
 #[test]
 fn lint_passes_a_clean_set() {
     let linted = folder_with(BEFORE).karat(&["dataset", "lint", "set"]).expect(0);
-    assert!(linted.stdout.contains("4 examples, nothing found"), "{linted}");
+    assert!(linted.stdout.contains("4 examples, no findings"), "{linted}");
 }
 
 #[test]

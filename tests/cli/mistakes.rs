@@ -286,7 +286,7 @@ fn traffic_with_too_many_bad_rows_is_refused_whole() {
         &[
             "2 of 100 rows of day.jsonl cannot be read; nothing was imported",
             "day.jsonl:99: no time",
-            "day.jsonl:100: broken JSON",
+            "day.jsonl:100: invalid JSON",
             "--max-bad",
         ],
     );

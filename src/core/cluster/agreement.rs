@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// Adjusted Rand index of two labellings of the same items (Hubert and Arabie 1985): 1 for equal
-/// partitions, 0 expected by chance, at least -0.5. The labels themselves do not matter. Where no
-/// pair of items is told apart or put together differently, as with no item or one, it is 1. Items
-/// beyond the shorter labelling are ignored.
+/// Adjusted Rand index of two labellings of the same items (Hubert and Arabie 1985): 1 for equal partitions, 0 in
+/// expectation for random ones, and at least -0.5. Only the partitions matter, not the labels. The index is 1 if no
+/// pair of items is treated differently, as with fewer than two items. Items beyond the end of the shorter labelling
+/// are ignored.
 pub fn adjusted_rand_index(a: &[usize], b: &[usize]) -> f64 {
     let table = Contingency::new(a, b);
     let pairs =
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_index_equals_that_of_scikit_learn() {
+    fn the_index_matches_scikit_learn() {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("../../../tests/fixtures/cluster/agreement.json")).unwrap();
         assert!(cases.len() >= 10);
@@ -75,7 +75,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn neither_names_nor_order_nor_sides_matter(
+        fn the_index_ignores_label_names_and_item_order_and_is_symmetric(
             mut items in proptest::collection::vec((0usize..5, 0usize..4), 0..60).prop_shuffle(), shift in 1usize..9
         ) {
             let both = |items: &[(usize, usize)]| {

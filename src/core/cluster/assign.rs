@@ -8,7 +8,7 @@ use crate::core::vector::{Vectors, tile};
 /// Rows per unit of parallel work.
 const BLOCK: usize = 64;
 
-/// The cluster of a row and the cosine similarity to its centroid, within rounding of [-1, 1].
+/// The cluster of a row and the cosine similarity to its centroid, in [-1, 1] up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
     /// Row number of the centroid.
@@ -17,8 +17,8 @@ pub struct Assignment {
     pub similarity: f32,
 }
 
-/// For each row the most similar centroid, ties to the lower cluster. `None` for a row that is not
-/// embeddable, and for every row when no centroid is embeddable or the dimensions differ.
+/// Assigns each row to its most similar centroid; ties go to the lower cluster. `None` for rows that are not
+/// embeddable, and for every row if no centroid is embeddable or the dimensions differ.
 pub fn assign(v: &Vectors, centroids: &Vectors) -> Vec<Option<Assignment>> {
     if v.dim() != centroids.dim() {
         return vec![None; v.len()];

@@ -1,4 +1,4 @@
-//! The number of clusters by stability under resampling.
+//! Chooses the number of clusters by stability under resampling.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,34 +10,30 @@ use super::kmeans::{KMeans, KMeansOptions, spherical_kmeans};
 use super::sample::{row_weights, sample};
 use crate::core::vector::Vectors;
 
-/// Rows that a pair of subsamples is drawn from, at most; bounds the cost whatever the number of
-/// rows.
+/// Maximum number of rows from which a pair of subsamples is drawn. Bounds the cost for any number of rows.
 const MAX_POOL: usize = 4000;
 
-/// Share of the weight that may lie in clusters below the smallest wanted weight: real traffic has
-/// a few rare subjects.
+/// Share of the weight that may lie in clusters below the minimum weight, since real traffic has a few rare subjects.
 const SMALL_SHARE: f64 = 0.05;
 
-/// The least k considered when no candidate is stable, where a candidate reaches it. The coarsest
-/// splits are nearly always the most stable, so stability alone would answer 2 and describe
-/// nothing.
+/// Smallest k considered if no candidate is stable, unless all candidates are smaller. The coarsest splits are nearly
+/// always the most stable, so stability alone would favour k = 2, which is not informative.
 const FALLBACK_K: usize = 8;
 
-/// How [`choose_k`] evaluates the candidates.
+/// Options of [`choose_k`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChooseK {
     /// Numbers of clusters to try, in any order; 0 and repeats are ignored.
     pub candidates: Vec<usize>,
-    /// The least mean adjusted Rand index of a stable clustering, at most 1.
+    /// Smallest mean adjusted Rand index of a stable clustering, at most 1.
     pub min_ari: f64,
-    /// Pairs of subsamples; 0 counts as 1.
+    /// Number of pairs of subsamples; 0 counts as 1.
     pub subsamples: usize,
-    /// Share of the rows in each subsample, in [0.5, 1]; a value outside is moved to the nearer
-    /// end, NaN to 0.8.
+    /// Share of the rows in each subsample, in [0.5, 1]. Other values are clamped; NaN counts as 0.8.
     pub fraction: f64,
-    /// Weight that a cluster should have.
+    /// Minimum weight that a cluster should have.
     pub min_cluster_weight: f64,
-    /// Seed of the random choices.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
@@ -50,14 +46,14 @@ impl Default for ChooseK {
     }
 }
 
-/// What was measured for one number of clusters.
+/// The measurements for one number of clusters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KStability {
     /// Number of clusters.
     pub k: usize,
-    /// Mean adjusted Rand index over the pairs of subsamples, compared on their common rows.
+    /// Mean adjusted Rand index over the pairs of subsamples, on their common rows.
     pub mean_ari: f64,
-    /// Weight of all rows nearest to the smallest cluster of a subsample's clustering.
+    /// Weight of the smallest cluster when all rows are assigned to the clusters of a subsample.
     pub smallest_cluster_weight: f64,
     /// Share of the weight of all rows that lies in clusters below [`ChooseK::min_cluster_weight`],
     /// in [0, 1].
@@ -67,16 +63,15 @@ pub struct KStability {
 /// The chosen number of clusters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KChoice {
-    /// Number of clusters; 0 when no row can be clustered.
+    /// Number of clusters; 0 if no row can be clustered.
     pub k: usize,
-    /// Why, in a sentence.
+    /// The reason for the choice, in one sentence.
     pub reason: String,
-    /// The candidates by ascending k, without those above the number of distinct rows of a
-    /// subsample.
+    /// The candidates by ascending k, without those above the number of distinct rows in a subsample.
     pub trace: Vec<KStability>,
 }
 
-/// A random part of the rows, its row numbers ascending.
+/// A random subset of the rows, with ascending row numbers.
 struct Subsample {
     rows: Vec<usize>,
     vectors: Vectors,
@@ -84,20 +79,19 @@ struct Subsample {
     seed: u64,
 }
 
-/// The largest candidate whose clustering is stable and whose clusters are not too small.
+/// Chooses the largest candidate whose clustering is stable and whose clusters are not too small.
 ///
-/// Stability (Ben-Hur, Elisseeff and Guyon 2002): pairs of overlapping subsamples are clustered
-/// separately and compared on their common rows by the adjusted Rand index; the mean over the pairs
-/// is to reach `min_ari`. At most 5 % of the weight may lie in clusters below `min_cluster_weight`,
-/// measured by assigning all rows to the clusters of one subsample. The largest stable candidate is
-/// taken since a finer clustering that reproduces says more. If no candidate passes, it is the one
-/// with the highest mean index among those with k >= 8, where there is one, the larger of equal
-/// ones: coarse splits are nearly always stable, so stability alone favours k = 2. `reason` says
-/// which rule decided.
+/// Stability (Ben-Hur, Elisseeff and Guyon 2002): pairs of overlapping subsamples are clustered separately and compared
+/// on their common rows by the adjusted Rand index; the mean over the pairs must be at least `min_ari`. At most 5 % of
+/// the weight may lie in clusters below `min_cluster_weight`, measured by assigning all rows to the clusters of one
+/// subsample. The largest stable candidate is chosen, since a finer clustering that is reproducible is more
+/// informative. If no candidate passes, the one with the highest mean index among those with k >= 8 is chosen if there
+/// are any, the larger one if tied: coarse splits are nearly always stable, so stability alone would favour k = 2.
+/// `reason` states which rule decided.
 ///
-/// Each pair is drawn from at most 4,000 rows, each row with weight equally likely, so the cost
-/// does not grow with the rows apart from one assignment of all rows per candidate. Weights are as
-/// for [`spherical_kmeans`]. With k = 1 every clustering is stable.
+/// Each pair is drawn from at most 4,000 rows, each row with weight equally likely, so the cost does not grow with the
+/// number of rows, apart from one assignment of all rows per candidate. Weights are as for [`spherical_kmeans`]. With k
+/// = 1, every clustering is stable.
 pub fn choose_k(v: &Vectors, weights: &[f64], options: &ChooseK) -> KChoice {
     let weights = row_weights(v, weights);
     let pairs = draw_pairs(v, &weights, options);
@@ -108,7 +102,7 @@ pub fn choose_k(v: &Vectors, weights: &[f64], options: &ChooseK) -> KChoice {
     for &k in &candidates {
         match stability(v, &weights, &pairs, k, options) {
             Ok(measured) => trace.push(measured),
-            // Larger candidates would be out of reach too.
+            // Larger candidates are not possible either.
             Err(distinct) if trace.is_empty() => {
                 let reason = format!("every candidate is above the number of distinct rows, {distinct}");
                 return KChoice { k: distinct, reason, trace };
@@ -140,8 +134,8 @@ fn draw_pairs(v: &Vectors, weights: &[f64], options: &ChooseK) -> Vec<(Subsample
     (0..options.subsamples.max(1)).map(&mut pair).collect()
 }
 
-/// The measures of `k` clusters, or the number of clusters that the first subsample allows where
-/// that is less.
+/// Measures the stability of `k` clusters. Returns the possible number of clusters as an error if the first subsample
+/// has fewer than `k` distinct rows.
 fn stability(
     v: &Vectors,
     weights: &[f64],
@@ -167,14 +161,13 @@ fn stability(
 
 impl Subsample {
     fn cluster(&self, k: usize) -> KMeans {
-        // Fewer iterations than a final fit: the late ones move few rows.
+        // Fewer iterations than in a final fit, since later ones move few rows.
         let options = KMeansOptions { restarts: 3, max_iterations: 30, tolerance: 1e-4, seed: self.seed };
         spherical_kmeans(&self.vectors, &self.weights, k, &options)
     }
 }
 
-/// The weight of the smallest cluster and the share of the weight in clusters below `minimum`, over
-/// all rows.
+/// The weight of the smallest cluster, and the share of the weight in clusters below `minimum`, over all rows.
 fn small_clusters(v: &Vectors, weights: &[f64], centroids: &Vectors, minimum: f64) -> (f64, f64) {
     let mut by_cluster = vec![0.0; centroids.len()];
     for (a, w) in assign(v, centroids).iter().zip(weights) {
@@ -183,7 +176,7 @@ fn small_clusters(v: &Vectors, weights: &[f64], centroids: &Vectors, minimum: f6
         }
     }
     let total: f64 = by_cluster.iter().sum();
-    // A sum of nothing would be -0.
+    // An empty sum would be -0.
     let small = by_cluster.iter().filter(|&&w| w < minimum).fold(0.0, |sum, w| sum + w);
     (by_cluster.iter().copied().reduce(f64::min).unwrap_or(0.0), if total > 0.0 { small / total } else { 0.0 })
 }
@@ -212,7 +205,7 @@ fn decide(trace: Vec<KStability>, options: &ChooseK) -> KChoice {
             Some((s, among)) => {
                 (s.k, format!("no candidate has a {rule}; k = {} has the highest index{among}, {:.3}", s.k, s.mean_ari))
             }
-            None => (0, "there is no candidate".to_owned()),
+            None => (0, "there are no candidates".to_owned()),
         }
     };
     KChoice { k, reason, trace }
@@ -250,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn clusters_below_the_wanted_weight_rule_a_candidate_out() {
+    fn clusters_below_the_minimum_weight_exclude_a_candidate() {
         let v = planted(7, 10, 0.2);
         let choice = choose_k(&v, &[], &options(&[1, 7]));
         let seven = &choice.trace[1];
@@ -260,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_stable_candidate_the_most_stable_from_eight_on_is_chosen_and_said() {
+    fn without_a_stable_candidate_the_most_stable_one_from_eight_on_is_chosen() {
         let v = planted(1, 400, 3.0);
         let choice = choose_k(&v, &[], &options(&[2, 9, 13, 17]));
         let fine = choice.trace.iter().filter(|s| s.k >= 8);
@@ -270,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn degenerate_inputs_have_an_answer() {
+    fn degenerate_inputs_have_a_result() {
         let one_direction = {
             let mut v = Vectors::new(2);
             (0..5).for_each(|_| v.push(&[1.0, 1.0]));
@@ -279,7 +272,7 @@ mod tests {
         let cases = [
             (Vectors::new(3), vec![2, 3], 0, "distinct rows, 0"),
             (one_direction.clone(), vec![2, 3], 1, "distinct rows, 1"),
-            (one_direction.clone(), vec![], 0, "no candidate"),
+            (one_direction.clone(), vec![], 0, "no candidates"),
             (planted(2, 40, 0.1), vec![2], 2, "largest candidate"),
         ];
         for (v, candidates, k, reason) in cases {

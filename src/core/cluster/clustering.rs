@@ -1,4 +1,4 @@
-//! A named clustering that tells how typical a new item is of its cluster.
+//! A named clustering that measures how typical a new item is of its cluster.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -11,18 +11,17 @@ use super::sample::{row_weights, shuffled};
 use super::terms::class_terms;
 use crate::core::vector::{Vectors, from_hex, to_hex};
 
-/// Stream of random numbers for the folds, apart from those of the restarts.
+/// Stream of random numbers for the folds, distinct from those of the restarts.
 const FOLD_STREAM: u64 = u64::MAX;
 
-/// How [`fit_clustering`] works.
+/// Options of [`fit_clustering`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusteringOptions {
-    /// How the clusters are searched.
+    /// Options of the k-means search.
     pub kmeans: KMeansOptions,
-    /// Folds of the cross-fit that gives the held-out similarities, from 2 to 5; a value outside is
-    /// moved to the nearer end.
+    /// Number of folds for the held-out similarities, from 2 to 5. Other values are clamped.
     pub folds: usize,
-    /// Terms per cluster.
+    /// Number of terms per cluster.
     pub terms: usize,
 }
 
@@ -33,21 +32,20 @@ impl Default for ClusteringOptions {
     }
 }
 
-/// A cluster, its centroid apart.
+/// A cluster, without its centroid.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Cluster {
     /// Short name, unique among the clusters of a clustering.
     pub name: String,
     /// Characteristic terms, best first.
     pub terms: Vec<String>,
-    /// Ascending: cosine similarities to the centroid of items that were held out when the centroid
-    /// was fitted. Similarities of items to a centroid they took part in are too high, the more so
-    /// the smaller the cluster.
+    /// Cosine similarities to the centroid, in ascending order, of items that were held out when the centroid was
+    /// fitted. The similarities of items that took part in the fit are too high, especially in small clusters.
     pub held_out: Vec<f32>,
 }
 
-/// Clusters of items with names, terms and what tells how typical a new item is. Serialisation
-/// restores every bit.
+/// A clustering with names, terms, and the calibration that measures how typical a new item is. Serialization preserves
+/// every bit.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Lists", into = "Lists")]
 pub struct Clustering {
@@ -61,7 +59,7 @@ impl Clustering {
         self.clusters.len()
     }
 
-    /// One unit row per cluster.
+    /// The centroids, one unit row per cluster.
     pub fn centroids(&self) -> &Vectors {
         &self.centroids
     }
@@ -71,40 +69,38 @@ impl Clustering {
         &self.clusters
     }
 
-    /// Adds a cluster after the others.
+    /// Appends a cluster.
     pub fn push(&mut self, centroid: &[f32], cluster: Cluster) {
         self.centroids.push(centroid);
         self.clusters.push(cluster);
     }
 
-    /// The nearest cluster of each row, as [`assign`].
+    /// The nearest cluster of each row; see [`assign`].
     pub fn assign(&self, v: &Vectors) -> Vec<Option<Assignment>> {
         assign(v, &self.centroids)
     }
 }
 
 impl Cluster {
-    /// Conformal p-value that an item with this similarity to the cluster is like its members: (1 +
-    /// number of held-out similarities at most as high) / (number of held-out similarities + 1), in
-    /// (0, 1]. If the item is exchangeable with them, the chance of a value at most p is at most p
-    /// (Vovk, Gammerman and Shafer 2005). 1, no evidence, for a cluster without held-out
-    /// similarities; a NaN similarity ranks below all.
+    /// Conformal p-value of an item with this similarity to the cluster being like its members: (1 + number of held-out
+    /// similarities that are at most as high) / (number of held-out similarities + 1), in (0, 1]. If the item is
+    /// exchangeable with the members, the probability of a value of at most p is at most p (Vovk, Gammerman and Shafer
+    /// 2005). The p-value is 1, which is no evidence, for a cluster without held-out similarities. A NaN similarity
+    /// ranks below all others.
     pub fn conformal_p(&self, similarity: f32) -> f64 {
         let at_most = self.held_out.partition_point(|&s| s <= similarity);
         (1 + at_most) as f64 / (self.held_out.len() + 1) as f64
     }
 }
 
-/// Clusters the rows, names the clusters by the texts of their rows and calibrates them on held-out
-/// rows.
+/// Clusters rows, names the clusters by the texts of their rows, and calibrates them on held-out rows.
 ///
-/// `texts` belong to the rows in order; missing ones count as empty. Weights and the reduction of
-/// `k` are as for [`spherical_kmeans`]. For the calibration, the rows with weight are dealt into
-/// folds, evenly within each cluster. The clustering is then refitted without each fold, starting
-/// from the full centroids so that clusters keep their numbers, and the fold's rows are assigned to
-/// the refitted centroids as new items would be: their similarities are the held-out ones of the
-/// clusters they fall into. A cluster that has no rows outside a fold takes no part in it, so one
-/// of a single row has no held-out similarity.
+/// `texts` are in the order of the rows; missing ones count as empty. Weights and the reduction of `k` are as for
+/// [`spherical_kmeans`]. For the calibration, the rows with weight are dealt into folds, evenly within each cluster.
+/// The clustering is then refitted without each fold, starting from the full centroids so that clusters keep their
+/// numbers, and the rows of the fold are assigned to the refitted centroids like new items: their similarities are the
+/// held-out similarities of the clusters to which they are assigned. A cluster without rows outside of a fold takes no
+/// part in that fold, so a cluster with a single row has no held-out similarities.
 pub fn fit_clustering(
     v: &Vectors,
     weights: &[f64],
@@ -138,8 +134,7 @@ fn held_out_similarities(v: &Vectors, weights: &[f64], fit: &KMeans, options: &C
     calibration
 }
 
-/// Row numbers of each fold: the rows with weight in random order, cluster after cluster, dealt in
-/// turn.
+/// Row numbers of each fold: the rows with weight, cluster by cluster in random order, dealt in turn.
 fn folds(weights: &[f64], fit: &KMeans, options: &ClusteringOptions) -> Vec<Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(options.kmeans.seed);
     rng.set_stream(FOLD_STREAM);
@@ -150,7 +145,7 @@ fn folds(weights: &[f64], fit: &KMeans, options: &ClusteringOptions) -> Vec<Vec<
     (0..count).map(|fold| order.iter().copied().skip(fold).step_by(count).collect()).collect()
 }
 
-/// A clustering as it is stored: one list per property.
+/// The stored form of a clustering: one list per property.
 #[derive(Serialize, Deserialize)]
 struct Lists {
     centroids: Vectors,
@@ -177,7 +172,7 @@ impl TryFrom<Lists> for Clustering {
 
     fn try_from(Lists { centroids, calibration, terms, names }: Lists) -> Result<Self, Self::Error> {
         if [calibration.len(), terms.len(), names.len()].iter().any(|len| *len != centroids.len()) {
-            return Err("the lists of a clustering differ in length");
+            return Err("the lists of the clustering differ in length");
         }
         let of_each = names.into_iter().zip(terms).zip(calibration);
         let clusters = of_each.map(|((name, terms), held_out)| Cluster { name, terms, held_out }).collect();
@@ -221,9 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn held_out_similarities_make_p_values_of_new_members_uniform() {
-        // Few rows per cluster in many dimensions: members sit far closer to their centroid than
-        // new items do.
+    fn held_out_similarities_yield_uniform_p_values_for_new_members() {
+        // With few rows per cluster in many dimensions, members are much closer to their centroid than new items are.
         let v = planted(6, 120, 64, 1.0, 1);
         let clustering = fit_clustering(&v, &[], &[], 6, &ClusteringOptions::default());
         let fresh = planted(6, 3000, 64, 1.0, 2);
@@ -274,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clustering_survives_serialisation_bit_by_bit_whatever_the_thread_count() {
+    fn serialization_preserves_every_bit_for_any_number_of_threads() {
         let v = planted(4, 90, 9, 0.8, 4);
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -294,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn degenerate_inputs_give_a_clustering_without_clusters_or_calibration() {
+    fn degenerate_inputs_yield_a_clustering_without_clusters_or_calibration() {
         let empty = fit_clustering(&Vectors::new(3), &[], &[], 5, &ClusteringOptions::default());
         assert!(empty.clusters().is_empty() && empty.centroids().is_empty());
         let mut one = Vectors::new(2);

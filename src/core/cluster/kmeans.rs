@@ -14,16 +14,16 @@ use super::sample::row_weights;
 use super::seeding::{SAME_DIRECTION, seed_centroids};
 use crate::core::vector::Vectors;
 
-/// How [`spherical_kmeans`] searches.
+/// Options of [`spherical_kmeans`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KMeansOptions {
-    /// Runs from different seeds, of which the best is taken; 0 counts as 1.
+    /// Number of runs from different seeds, the best of which is used; 0 counts as 1.
     pub restarts: usize,
-    /// Updates of the centroids per run, at most; 0 counts as 1.
+    /// Maximum number of centroid updates per run; 0 counts as 1.
     pub max_iterations: usize,
-    /// A run ends when an update raises the objective by no more than this share of it.
+    /// A run ends when an update raises the objective by at most this share of its value.
     pub tolerance: f64,
-    /// Seed of the random choices.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
@@ -37,33 +37,32 @@ impl Default for KMeansOptions {
 /// A clustering of the rows of a matrix.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KMeans {
-    /// One unit row per cluster; each cluster has a member.
+    /// One unit row per cluster. Every cluster has at least one member.
     pub centroids: Vectors,
-    /// The cluster of each row, the most similar one; `None` for a row that is not embeddable.
+    /// The most similar cluster of each row; `None` for rows that are not embeddable.
     pub assignment: Vec<Option<usize>>,
-    /// Cosine similarity of each row to its centroid, 0 for a row without one.
+    /// Cosine similarity of each row to its centroid; 0 for rows without a cluster.
     pub similarity: Vec<f32>,
-    /// Weighted sum of the similarities, at most the sum of the weights; higher is better.
+    /// Weighted sum of the similarities, at most the sum of the weights. Higher is better.
     pub objective: f64,
 }
 
-/// What to do with a cluster that lost its members.
+/// What to do with a cluster that has lost all its members.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Empty {
-    /// Give it the worst-fitting row.
+    /// Move the worst-fitting row into it.
     Refill,
     /// Leave it without a centroid.
     Vanish,
 }
 
-/// Clusters the rows of `v` into at most `k` clusters, best of several runs of weighted spherical
-/// k-means.
+/// Clusters the rows of `v` into at most `k` clusters: the best of several runs of weighted spherical k-means.
 ///
-/// `weights` has one number per row; a missing weight counts as 1, a negative, NaN or infinite one
-/// as 0. Rows of weight 0 are assigned but do not move centroids. `k` is reduced to the number of
-/// distinct directions among the rows with weight (1 - cosine >= 4e-6); with none there is no
-/// cluster. A cluster that loses its members restarts at the row that fits its centroid worst. The
-/// first centroids are drawn by k-means++; runs that end equal are decided for the earlier one.
+/// `weights` has one number per row; missing weights count as 1; negative, NaN or infinite ones count as 0. Rows of
+/// weight 0 are assigned but do not affect centroids. `k` is reduced to the number of distinct directions among the
+/// rows with weight (1 - cosine >= 4e-6); without any, there are no clusters. A cluster that loses all its members
+/// restarts at the row that fits its centroid worst. The initial centroids are drawn by k-means++. If runs tie, the
+/// earliest one is used.
 pub fn spherical_kmeans(v: &Vectors, weights: &[f64], k: usize, options: &KMeansOptions) -> KMeans {
     let weights = row_weights(v, weights);
     let run = |restart: usize| {
@@ -82,8 +81,8 @@ pub fn spherical_kmeans(v: &Vectors, weights: &[f64], k: usize, options: &KMeans
     best.without_empty_clusters()
 }
 
-/// Lloyd's iterations from given centroids. `weights` is as for [`seed_centroids`]. Clusters keep
-/// their numbers; with [`Empty::Vanish`] the centroid of an empty one is an all-zero row.
+/// Lloyd's iterations from given centroids. `weights` is as for [`seed_centroids`]. Clusters keep their numbers; with
+/// [`Empty::Vanish`], the centroid of an empty cluster is an all-zero row.
 pub(super) fn refine(v: &Vectors, weights: &[f64], start: Vectors, options: &KMeansOptions, empty: Empty) -> KMeans {
     let mut centroids = start;
     let mut assigned = assign(v, &centroids);
@@ -108,12 +107,12 @@ pub(super) fn refine(v: &Vectors, weights: &[f64], start: Vectors, options: &KMe
 
 fn weighted_similarity(assigned: &[Option<Assignment>], weights: &[f64]) -> f64 {
     let terms = assigned.iter().zip(weights).filter_map(|(a, w)| a.map(|a| w * f64::from(a.similarity)));
-    // A sum of nothing would be -0.
+    // An empty sum would be -0.
     terms.fold(0.0, |sum, term| sum + term)
 }
 
-/// Moves the worst-fitting row of a cluster with several members to each empty cluster; whether any
-/// was moved.
+/// Moves the worst-fitting row of a cluster with several members into each empty cluster. Returns whether any row was
+/// moved.
 fn refill(assigned: &mut [Option<Assignment>], weights: &[f64], k: usize) -> bool {
     let mut members = vec![0usize; k];
     for (a, _) in assigned.iter().flatten().zip(weights).filter(|(_, w)| **w > 0.0) {
@@ -128,7 +127,7 @@ fn refill(assigned: &mut [Option<Assignment>], weights: &[f64], k: usize) -> boo
         let movable =
             candidates.filter_map(|(i, (a, w))| a.filter(|a| *w > 0.0 && members[a.cluster] > 1).map(|a| (i, a)));
         let worst = movable.min_by(|(_, a), (_, b)| a.similarity.total_cmp(&b.similarity));
-        // A row that fits perfectly would only split a cluster of equal rows.
+        // Moving a row that fits perfectly would only split a cluster of equal rows.
         let Some((i, from)) = worst.filter(|(_, a)| 1.0 - f64::from(a.similarity) >= SAME_DIRECTION) else {
             break;
         };
@@ -140,8 +139,8 @@ fn refill(assigned: &mut [Option<Assignment>], weights: &[f64], k: usize) -> boo
     moved
 }
 
-/// The direction of the weighted sum of each cluster's rows. One without a direction (no members,
-/// or members that cancel) keeps the previous centroid, or vanishes if `empty` says so.
+/// The direction of the weighted sum of each cluster's rows. A cluster without a direction (no members, or members that
+/// cancel out) retains its previous centroid, or vanishes, depending on `empty`.
 fn update(v: &Vectors, weights: &[f64], assigned: &[Option<Assignment>], previous: &Vectors, empty: Empty) -> Vectors {
     let mut members: Vec<Vec<usize>> = vec![Vec::new(); previous.len()];
     for (i, (a, _)) in assigned.iter().zip(weights).enumerate().filter(|(_, (_, w))| **w > 0.0) {
@@ -149,7 +148,7 @@ fn update(v: &Vectors, weights: &[f64], assigned: &[Option<Assignment>], previou
             members[a.cluster].push(i);
         }
     }
-    // One cluster is one unit of work, summed in row order.
+    // Each cluster is one unit of work, summed in row order.
     let sums: Vec<Vec<f64>> = members.par_iter().map(|rows| weighted_sum(v, weights, rows)).collect();
     let mut centroids = Vectors::with_capacity(v.dim(), previous.len());
     for (cluster, sum) in sums.iter().enumerate() {
@@ -162,7 +161,7 @@ fn update(v: &Vectors, weights: &[f64], assigned: &[Option<Assignment>], previou
     centroids
 }
 
-/// Weighted sum of rows, `dim` numbers.
+/// Weighted sum of rows, with `dim` components.
 pub(super) fn weighted_sum(v: &Vectors, weights: &[f64], rows: &[usize]) -> Vec<f64> {
     let mut sum = vec![0.0f64; v.dim()];
     for &i in rows {
@@ -175,8 +174,7 @@ pub(super) fn weighted_sum(v: &Vectors, weights: &[f64], rows: &[usize]) -> Vec<
 }
 
 impl KMeans {
-    /// The same clustering without clusters that no row is assigned to; the others are renumbered
-    /// in order.
+    /// Removes clusters without rows and renumbers the others in order.
     fn without_empty_clusters(mut self) -> Self {
         let mut number = vec![None; self.centroids.len()];
         for &cluster in self.assignment.iter().flatten() {
@@ -241,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_objective_is_not_worse_than_that_of_scikit_learn() {
+    fn the_objective_is_not_worse_than_scikit_learn() {
         let fixture: Fixture =
             serde_json::from_str(include_str!("../../../tests/fixtures/cluster/kmeans.json")).unwrap();
         let v = from_flat(fixture.dim, &fixture.rows);
@@ -288,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn without_rows_weight_or_clusters_there_is_no_cluster() {
+    fn without_rows_weight_or_k_there_are_no_clusters() {
         let v = from_flat(2, &[1.0, 0.0, 0.0, 1.0]);
         let options = KMeansOptions { restarts: 0, max_iterations: 0, tolerance: f64::NAN, seed: 9 };
         for (v, weights, k) in [
@@ -303,7 +301,7 @@ mod tests {
         }
         let opposite = from_flat(2, &[1.0, 0.0, -1.0, 0.0]);
         let fit = spherical_kmeans(&opposite, &[], 1, &options);
-        assert_eq!(fit.centroids.len(), 1, "rows that cancel keep the seed as centroid");
+        assert_eq!(fit.centroids.len(), 1, "rows that cancel out retain the seed as centroid");
     }
 
     #[test]

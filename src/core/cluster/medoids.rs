@@ -4,17 +4,15 @@ use super::kmeans::weighted_sum;
 use super::sample::row_weights;
 use crate::core::vector::{Vectors, dot};
 
-/// Rows at least this similar are near-duplicates, of which one exemplar is enough.
+/// Similarity from which rows are near-duplicates, only one of which becomes an exemplar.
 const NEAR_DUPLICATE: f32 = 0.95;
 
-/// Up to `exemplars` row numbers for each of `k` clusters, nearest to the cluster's centroid first,
-/// ties to the lower row; rows within 0.95 of one already taken are passed over, so a list may be
-/// shorter.
+/// Up to `exemplars` row numbers for each of `k` clusters, nearest to the cluster's centroid first, ties to the lower
+/// row. Rows with a similarity of at least 0.95 to one already taken are skipped, so a list may be shorter.
 ///
-/// The centroid is the direction of the weighted sum of the cluster's rows. A weight that is
-/// missing counts as 1; rows with a weight that is 0, negative, NaN or infinite, rows that are not
-/// embeddable and rows without a cluster below `k` are no candidates. A cluster whose rows cancel
-/// has no direction: its rows are taken in order.
+/// The centroid is the direction of the weighted sum of the cluster's rows. A weight that is missing counts as 1; rows
+/// with a weight that is 0, negative, NaN or infinite, rows that are not embeddable and rows without a cluster below
+/// `k` are ignored. If the rows of a cluster cancel out, it has no direction and its rows are taken in order.
 pub fn medoids(
     v: &Vectors,
     weights: &[f64],
@@ -60,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn exemplars_are_central_and_mutually_different() {
+    fn exemplars_are_central_and_mutually_dissimilar() {
         // The mean direction of the first seven rows is about 30 degrees; 18 degrees are a
         // similarity of 0.951.
         let v = at_degrees(&[0.0, 10.0, 29.0, 31.0, 45.0, 60.0, 35.0, 200.0]);
@@ -71,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn weight_moves_the_centre_and_weightless_rows_are_no_candidates() {
+    fn weights_move_the_centre_and_rows_without_weight_are_ignored() {
         let v = at_degrees(&[0.0, 30.0, 60.0]);
         let all = [Some(0); 3];
         assert_eq!(medoids(&v, &[1.0, 1.0, 50.0], &all, 1, 1), [vec![2]]);
@@ -80,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_cancel_are_taken_in_order() {
+    fn rows_that_cancel_out_are_taken_in_order() {
         let v = at_degrees(&[0.0, 180.0]);
         assert_eq!(medoids(&v, &[], &[Some(0), Some(0)], 1, 2)[0].len(), 2);
     }

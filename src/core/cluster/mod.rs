@@ -1,7 +1,7 @@
-//! Clusters of unit vectors: spherical k-means, agreement of partitions, the number of clusters,
-//! and a named clustering that tells how typical a new item is.
+//! Clustering of unit vectors: spherical k-means, agreement of partitions, choice of the number of clusters, and a
+//! named clustering that measures how typical a new item is.
 //!
-//! Every result depends on its inputs and seed alone, whatever the number of threads.
+//! Every result depends only on its inputs and seed, not on the number of threads.
 
 mod agreement;
 mod assign;

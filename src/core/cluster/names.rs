@@ -2,21 +2,22 @@
 
 use std::collections::BTreeSet;
 
-/// Terms in a name unless more are needed to tell clusters apart.
+/// Number of terms in a name, unless more are needed to make it unique.
 const PARTS: usize = 2;
 
-/// A pair of words this high in the list replaces its words: "cancel subscription" says more than
+/// Number of leading terms among which a pair of words replaces its single words: "cancel subscription" is clearer than
 /// "subscription / cancel".
 const LEADING: usize = 5;
 
 /// Name of a cluster without terms.
 const UNNAMED: &str = "unnamed";
 
-/// A short name per cluster, unique among them, from its terms in order of importance, as of [`super::class_terms`].
+/// Names clusters by their terms, which are in order of importance as returned by [`super::class_terms`]. Names are
+/// unique.
 ///
-/// The first two terms that share no word, such as "cancel subscription / box". Among the first five terms, a pair of words
-/// replaces the single words it is made of. "unnamed" without terms. A name that an earlier cluster has is extended by
-/// further terms, and by an ordinal such as " (2)" when those run out.
+/// A name consists of the first two terms that share no word, such as "cancel subscription / box". Among the first five
+/// terms, a pair of words replaces its single words. A cluster without terms is "unnamed". A name already used by an
+/// earlier cluster is extended by further terms, or by an ordinal such as " (2)" if there are no more terms.
 pub fn cluster_names(terms: &[Vec<String>]) -> Vec<String> {
     let mut used = BTreeSet::new();
     terms.iter().map(|terms| unused_name(&parts(terms), &mut used)).collect()
@@ -25,7 +26,7 @@ pub fn cluster_names(terms: &[Vec<String>]) -> Vec<String> {
 fn unused_name(parts: &[&str], used: &mut BTreeSet<String>) -> String {
     let extended = (PARTS..=parts.len().max(PARTS)).map(|count| join(parts, count));
     let numbered = (2..).map(|ordinal: u64| format!("{} ({ordinal})", join(parts, PARTS)));
-    // Among more ordinals than there are names in use, one is free.
+    // There are more ordinals than names in use, so one is free.
     let name = extended.chain(numbered).find(|name| !used.contains(name)).unwrap_or_default();
     used.insert(name.clone());
     name
@@ -35,7 +36,7 @@ fn join(parts: &[&str], count: usize) -> String {
     if parts.is_empty() { UNNAMED.to_owned() } else { parts[..count.min(parts.len())].join(" / ") }
 }
 
-/// The terms of which no two share a word, in order.
+/// Terms, in order, no two of which share a word.
 fn parts(terms: &[String]) -> Vec<&str> {
     let mut parts: Vec<&str> = Vec::new();
     for (rank, term) in terms.iter().enumerate() {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_names_are_told_apart_by_a_further_term_and_then_by_number() {
+    fn equal_names_are_made_unique_by_a_further_term_and_then_by_number() {
         let terms = [
             list(&["a", "b"]),
             list(&["a", "b", "c"]),

@@ -1,19 +1,19 @@
-//! Weights in order and seeded samples of rows.
+//! Normalised weights and seeded samples of rows.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::core::vector::Vectors;
 
-/// One usable weight per row: a weight that is missing counts as 1, one that is negative, NaN or
-/// infinite as 0, and a row that is not embeddable has weight 0.
+/// One valid weight per row: missing weights count as 1, negative, NaN or infinite ones as 0, and rows that are not
+/// embeddable have weight 0.
 pub(super) fn row_weights(v: &Vectors, weights: &[f64]) -> Vec<f64> {
     let usable = |w: f64| if w > 0.0 && w.is_finite() { w } else { 0.0 };
     (0..v.len()).map(|i| if v.is_embeddable(i) { weights.get(i).map_or(1.0, |&w| usable(w)) } else { 0.0 }).collect()
 }
 
-/// `size` members of `pool` without replacement, each set equally likely, in ascending order; all
-/// of it where it is smaller.
+/// Draws `size` members of `pool` without replacement, in ascending order; the whole pool if it is smaller. Every
+/// subset is equally likely.
 pub(super) fn sample(pool: &[usize], size: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut drawn = shuffled(pool, size, rng);
     drawn.truncate(size);
@@ -21,7 +21,7 @@ pub(super) fn sample(pool: &[usize], size: usize, rng: &mut ChaCha8Rng) -> Vec<u
     drawn
 }
 
-/// The pool with its first `size` places filled at random (Fisher and Yates).
+/// The pool with its first `size` positions filled at random (Fisher–Yates).
 pub(super) fn shuffled(pool: &[usize], size: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut order = pool.to_vec();
     for i in 0..size.min(order.len()) {
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn weights_that_make_no_sense_count_as_nothing_and_missing_ones_as_one() {
+    fn invalid_weights_count_as_zero_and_missing_ones_as_one() {
         let mut v = Vectors::new(1);
         [1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0].iter().for_each(|&x| v.push(&[x]));
         let weights = [2.5, f64::NAN, -1.0, f64::INFINITY, 3.0, 0.0];
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_ascending_without_repeats_and_uniform() {
+    fn a_sample_is_ascending_distinct_and_uniform() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let pool: Vec<usize> = (10..20).collect();
         let mut counts = [0; 10];

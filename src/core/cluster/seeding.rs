@@ -1,10 +1,9 @@
-//! First centroids by greedy k-means++.
+//! Initial centroids by greedy k-means++.
 //!
-//! Arthur and Vassilvitskii (2007) draw each next seed with probability proportional to its squared
-//! distance from the seeds so far. For unit vectors that is 2 (1 - cosine), so 1 - cosine is used
-//! (Endo and Miyamoto 2015, "Spherical k-means++ clustering"). Several candidates are drawn and the
-//! one that lowers the total most is kept, which the authors found better and which makes few
-//! restarts enough.
+//! Arthur and Vassilvitskii (2007) draw each seed with a probability proportional to its squared distance from the
+//! previous seeds. For unit vectors that is 2 (1 - cosine), so 1 - cosine is used (Endo and Miyamoto 2015, "Spherical
+//! k-means++ clustering"). Several candidates are drawn, and the one that lowers the total most is used, which the
+//! authors found to be better; with it, few restarts suffice.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -12,24 +11,22 @@ use rayon::prelude::*;
 
 use crate::core::vector::{Vectors, tile};
 
-/// Rows whose 1 - cosine is below this are the same direction: above the rounding of `f32` dot
-/// products, below any real difference.
+/// Rows whose 1 - cosine is below this have the same direction. The value is above the rounding errors of `f32` dot
+/// products and below any real difference.
 pub(super) const SAME_DIRECTION: f64 = 4e-6;
 
 /// Rows per unit of parallel work.
 const BLOCK: usize = 256;
 
-/// At most `k` centroids, each a row with positive weight; fewer when the rows have fewer distinct
-/// directions. `weights` has one finite, non-negative number per row, 0 for rows that are not
-/// embeddable.
+/// Draws up to `k` centroids, each of which is a row with positive weight; fewer if the rows have fewer distinct
+/// directions. `weights` has one finite, non-negative number per row, which is 0 for rows that are not embeddable.
 pub(super) fn seed_centroids(v: &Vectors, weights: &[f64], k: usize, rng: &mut ChaCha8Rng) -> Vectors {
     let mut centroids = Vectors::new(v.dim());
     let trials = 2 + (k.max(1) as f64).ln() as usize;
     let mut potential = weights.to_vec();
     let mut distance = vec![f64::INFINITY; v.len()];
     while centroids.len() < k {
-        // All rows are equally far from no seed, so a second candidate for the first seed is no
-        // better than the first.
+        // Without previous seeds, one candidate is as good as another.
         let draws = if centroids.is_empty() { 1 } else { trials };
         let candidates = draw(&potential, draws, rng);
         let Some((row, nearer)) = best_candidate(v, weights, &distance, &candidates) else {
@@ -44,8 +41,8 @@ pub(super) fn seed_centroids(v: &Vectors, weights: &[f64], k: usize, rng: &mut C
     centroids
 }
 
-/// Row numbers drawn with probability proportional to the potential, with replacement; none when
-/// the potential is 0 throughout.
+/// Draws row numbers with replacement, with probability proportional to the potential; none if the potential is 0
+/// everywhere.
 fn draw(potential: &[f64], draws: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut total = 0.0;
     let cumulative: Vec<f64> = potential
@@ -60,14 +57,14 @@ fn draw(potential: &[f64], draws: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     }
     let pick = |point: f64| cumulative.partition_point(|&c| c <= point);
     let mut picks: Vec<usize> = (0..draws).map(|_| pick(rng.random::<f64>() * total)).collect();
-    // A point that rounds up to the total lies beyond the last row.
+    // A point that rounds up to the total would lie beyond the last row.
     let last = cumulative.partition_point(|&c| c < total);
     picks.iter_mut().for_each(|i| *i = (*i).min(last));
     picks
 }
 
-/// The candidate row that leaves the lowest total of weight x distance, ties to the first, and the
-/// distances it leaves.
+/// The candidate row that results in the lowest total of weight x distance, ties to the first, and the resulting
+/// distances.
 fn best_candidate(v: &Vectors, weights: &[f64], distance: &[f64], candidates: &[usize]) -> Option<(usize, Vec<f64>)> {
     let rows = v.select(candidates);
     let starts: Vec<usize> = (0..v.len()).step_by(BLOCK).collect();

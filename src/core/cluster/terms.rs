@@ -7,14 +7,13 @@ use super::words::words;
 /// A word, or two adjacent ones, by their numbers in a [`Vocabulary`].
 type Term = (usize, Option<usize>);
 
-/// The `top` most characteristic terms of each of `k` clusters, best first: class-based TF-IDF
-/// (Grootendorst 2022, BERTopic), that is the weighted count of the term in the cluster times ln(1
-/// + mean weighted terms per cluster / weighted count of the term in all clusters).
+/// The `top` most characteristic terms of each of `k` clusters, best first, by class-based TF-IDF (Grootendorst 2022,
+/// BERTopic): the weighted count of the term in the cluster times ln(1 + mean weighted terms per cluster / weighted
+/// count of the term in all clusters).
 ///
-/// Terms are lowercase words and pairs of words that are adjacent once English stop words are left
-/// out; of each text the first 100 words count. Ties are in alphabetical order. A weight that is
-/// missing counts as 1; one that is negative, NaN or infinite, and a text without a cluster below
-/// `k`, as nothing. A cluster without words has no terms.
+/// Terms are lower-case words, and pairs of words that are adjacent after removing English stop words. Only the first
+/// 100 words of each text count. Ties are in alphabetical order. Missing weights count as 1. Texts with a negative, NaN
+/// or infinite weight, or without a cluster below `k`, are ignored. A cluster without words has no terms.
 pub fn class_terms(
     texts: &[&str],
     weights: &[f64],
@@ -78,7 +77,7 @@ impl Vocabulary {
         self.words.get(number).map_or("", String::as_str)
     }
 
-    /// The terms of a text, repeats included.
+    /// The terms of a text, including repeats.
     fn terms(&mut self, text: &str) -> Vec<Term> {
         let numbers: Vec<usize> = words(text).into_iter().map(|word| self.number(word)).collect();
         let pairs = numbers.windows(2).map(|pair| (pair[0], Some(pair[1])));
@@ -101,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_terms_are_those_of_the_reference_computation() {
+    fn the_terms_match_the_reference_computation() {
         let fixture: Fixture =
             serde_json::from_str(include_str!("../../../tests/fixtures/cluster/terms.json")).unwrap();
         let texts: Vec<&str> = fixture.texts.iter().map(String::as_str).collect();
@@ -109,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_without_cluster_weight_or_words_count_as_nothing() {
+    fn texts_without_cluster_weight_or_words_are_ignored() {
         let texts = ["refund order", "the and", "spam spam", "spam", "spam", "spam"];
         let weights = [1.0, 1.0, 1.0, f64::NAN, -2.0];
         let assignment = [Some(0), Some(1), None, Some(0), Some(0), Some(7)];

@@ -3,14 +3,14 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Words read from one text: an opening says what it is about, and pasted documents would swamp the
-/// counts.
+/// Maximum number of words read from a text. Its beginning shows what it is about, and pasted documents would dominate
+/// the counts.
 const MAX_WORDS: usize = 100;
 
-/// Longer runs of letters are keys, hashes or addresses.
+/// Maximum length of a word. Longer runs of letters are keys, hashes or addresses.
 const MAX_LETTERS: usize = 40;
 
-/// Frequent English words that say nothing about a subject, sorted.
+/// Frequent English words that are not specific to a subject, sorted.
 const STOP_WORDS: &[&str] = &[
     "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "aren't", "as", "at", "be",
     "because", "been", "before", "being", "but", "by", "can", "can't", "cannot", "could", "couldn't", "did", "didn't",
@@ -25,10 +25,9 @@ const STOP_WORDS: &[&str] = &[
     "with", "won't", "would", "yes", "you", "you're", "your", "yours",
 ];
 
-/// The first 100 words of the text in order: runs of letters, marks and digits (Unicode, NFKC,
-/// lowercase), an apostrophe inside a word kept and a final "'s" dropped; without stop words, runs
-/// without a letter and runs of more than 40 letters. A script without spaces gives one word per
-/// run.
+/// The first 100 words of a text, in order. Words are runs of letters, marks and digits (Unicode, NFKC, lower case); an
+/// apostrophe within a word is retained, and a final "'s" is dropped. Stop words, runs without letters and runs of more
+/// than 40 characters are skipped. A script without spaces yields one word per run.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();

@@ -1,4 +1,4 @@
-//! How represented and unknown requests look, learnt on the golden set by folds.
+//! Calibration: how represented and unknown requests look, learnt from the golden set by cross-fitting.
 
 use rand::seq::SliceRandom;
 
@@ -6,46 +6,47 @@ use super::evidence::{DEPTH, Features, Posterior, TrainingPair};
 use crate::core::stats::rng;
 use crate::core::vector::{Neighbour, Vectors, dot, near_duplicate_groups, top_k};
 
-/// Examples needed for a calibration: fewer give no distribution to speak of.
+/// Smallest number of examples for a calibration. Fewer do not yield a meaningful distribution.
 const MIN_EXAMPLES: usize = 20;
 
-/// Folds at most. Ten leave nine tenths of a topic's examples to be near to.
+/// Maximum number of folds. With ten, nine tenths of a topic's examples remain to be near to.
 const MAX_FOLDS: usize = 10;
 
-/// Parts of the topics. A posterior looks better on the points it was fitted to than on traffic, which would make the
-/// represented share too small; so every point is scored by a fit that never saw its topic.
+/// Number of parts into which topics are divided. A posterior looks better on the points it was fitted to than on
+/// traffic, which would make the represented share too small. Therefore every point is scored by a fit that never saw
+/// its topic.
 const PARTS: usize = 5;
 
-/// The live examples: one unit vector each, and the topic (label or cluster) each belongs to.
+/// The live examples: the unit vector of each, and the topic (label or cluster) it belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct GoldenPoints<'a> {
-    /// One row per example.
+    /// One vector per example.
     pub vectors: &'a Vectors,
-    /// Topic of every example, from 0.
+    /// The topic of each example, counting from 0.
     pub topics: &'a [usize],
 }
 
-/// One example as a calibration point: what the posterior says of it, fitted on the topics of the other parts alone.
+/// One example as a calibration point, scored by the posterior that was fitted only on the topics of the other parts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Point {
     /// Its topic.
     pub topic: usize,
-    /// Posterior from the examples outside of its fold: how a represented request looks.
+    /// Posterior given the examples outside of its fold: how a represented request looks.
     pub known: f64,
-    /// Topic of the nearest of these.
+    /// Topic of the nearest of these examples.
     pub known_as: usize,
-    /// Posterior from the examples outside of its topic too: how a request of an unknown topic looks.
+    /// Posterior given the examples outside of its fold and its topic: how a request of an unknown topic looks.
     pub novel: f64,
-    /// Topic of the nearest of these.
+    /// Topic of the nearest of these examples.
     pub novel_as: usize,
     /// 1 / size of its near-duplicate group.
     pub weight: f64,
 }
 
-/// What the golden set teaches about its own reach.
+/// The calibration learnt from a golden set.
 #[derive(Debug, Clone)]
 pub(super) struct Calibration {
-    /// Fold of every example.
+    /// The fold of each example.
     pub folds: Vec<usize>,
     /// Number of folds.
     pub fold_count: usize,
@@ -59,8 +60,8 @@ pub(super) struct Calibration {
 }
 
 impl Calibration {
-    /// Learns from the live examples; `None` for fewer than 20, or for a single topic, where nothing shows how an
-    /// unknown topic would look.
+    /// Learns a calibration from the live examples. Returns `None` for fewer than 20 examples, or for a single topic,
+    /// in which case nothing shows how an unknown topic would look.
     pub fn fit(golden: GoldenPoints<'_>, duplicate_similarity: f64, seed: u64) -> Option<Self> {
         let groups = near_duplicate_groups(golden.vectors, duplicate_similarity as f32);
         let topics = golden.topics.iter().max().map_or(0, |last| last + 1);
@@ -87,7 +88,7 @@ impl Calibration {
         Some(Self { folds, fold_count, topics, points: points.collect(), tightness, posterior })
     }
 
-    /// Features of a request from its neighbours among all examples, without those of one fold.
+    /// The features of a request, from its neighbours among all examples except those of one fold.
     pub fn features(&self, golden: GoldenPoints<'_>, neighbours: &[Neighbour], fold: usize) -> Option<Features> {
         let outside = neighbours.iter().filter(|neighbour| self.folds[neighbour.index] != fold);
         let tightness = |topic| self.tightness.of(topic);
@@ -96,8 +97,9 @@ impl Calibration {
     }
 }
 
-/// As many folds as the middle topic has examples, from 2 to 10: a fold then takes one example, or a tenth, out of every topic,
-/// and traffic, which is scored against what a fold leaves, finds its topic as thinned as a held-out example does.
+/// The number of folds: the median number of examples per topic, limited to 2 to 10. A fold then removes one example,
+/// or a tenth, from every topic, and traffic, which is scored against the rest, finds topics as thinned out as a
+/// held-out example does.
 fn fold_count(topics: &[usize], groups: &[usize], count: usize) -> usize {
     let mut members = vec![std::collections::BTreeSet::new(); count];
     topics.iter().zip(groups).for_each(|(topic, group)| {
@@ -108,7 +110,7 @@ fn fold_count(topics: &[usize], groups: &[usize], count: usize) -> usize {
     sizes.get(sizes.len() / 2).copied().unwrap_or(0).clamp(2, MAX_FOLDS)
 }
 
-/// Part of every topic. With fewer topics than parts some parts are empty, and their fit sees every topic.
+/// The part of each topic. With fewer topics than parts, some parts are empty, and their fits see every topic.
 fn deal_parts(topics: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..topics).collect();
     order.shuffle(&mut rng(seed, 2));
@@ -117,7 +119,7 @@ fn deal_parts(topics: usize, seed: u64) -> Vec<usize> {
     parts
 }
 
-/// Deals whole near-duplicate groups into folds, topic by topic, so that every topic loses as little as it can.
+/// Deals whole near-duplicate groups into folds, topic by topic, so that every topic loses as few examples as possible.
 fn deal_folds(topics: &[usize], groups: &[usize], fold_count: usize, seed: u64) -> Vec<usize> {
     let mut seen = std::collections::HashSet::new();
     let mut firsts: Vec<usize> = (0..groups.len()).filter(|row| seen.insert(groups[*row])).collect();
@@ -130,14 +132,14 @@ fn deal_folds(topics: &[usize], groups: &[usize], fold_count: usize, seed: u64) 
     groups.iter().map(|group| fold_of_group[*group]).collect()
 }
 
-/// How near the examples of a topic lie to one another.
+/// How close the examples of each topic are to each other.
 #[derive(Debug, Clone)]
 struct Tightness {
-    /// Similarity of every example to the nearest other one of its topic, where there is one.
+    /// Similarity of each example to the nearest other one of its topic, if there is one.
     nearest: Vec<Option<f64>>,
-    /// Sum and number of these, by topic.
+    /// Sum and number of these similarities, by topic.
     topics: Vec<(f64, f64)>,
-    /// Mean over the topics, for those that have none.
+    /// Mean over all topics, for topics without any.
     middle: f64,
 }
 
@@ -169,7 +171,8 @@ impl Tightness {
         if count > 0.0 { sum / count } else { self.middle }
     }
 
-    /// Without what the example of `row` adds to its own topic: traffic adds nothing to it either.
+    /// The tightness of `topic` without the contribution of the example `row` to its own topic, since traffic does not
+    /// contribute either.
     fn without(&self, row: usize, own: usize, topic: usize) -> f64 {
         let (sum, count) = self.topics[topic];
         match self.nearest[row].filter(|_| topic == own) {
@@ -180,7 +183,7 @@ impl Tightness {
     }
 }
 
-/// Every embeddable example's row, and what it teaches.
+/// The row and the training pair of every embeddable example.
 fn training_pairs(
     golden: GoldenPoints<'_>,
     groups: &[usize],

@@ -10,60 +10,61 @@ use super::window::Scored;
 use crate::core::records::Records;
 use crate::core::stats::{Interval, percentile_interval, rng};
 
-/// How coverage is measured.
+/// Options of the coverage measurement.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Seed of the folds and of the resampling.
+    /// Seed of the folds and the resampling.
     pub seed: u64,
-    /// Bootstrap replicates.
+    /// Number of bootstrap replicates.
     pub replicates: usize,
     /// Similarity from which two examples are near-duplicates.
     pub duplicate_similarity: f64,
-    /// A gap up to this size does not alarm.
+    /// A gap up to this size does not raise the alarm.
     pub tolerated_gap: f64,
 }
 
 /// The represented share of a window.
 #[derive(Debug, Clone)]
 pub struct Coverage {
-    /// The share, in [0, 1]; the weighted mean of the records' `p_represented`.
+    /// The share, in [0, 1]: the weighted mean of `p_represented` over the records.
     pub value: f64,
     /// Its 95 % interval.
     pub interval: Interval,
-    /// One entry a record.
+    /// One entry per record.
     pub records: Vec<RecordCoverage>,
 }
 
-/// Coverage at the reference − coverage now.
+/// The drift gap: coverage in the reference window − coverage now.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DriftGap {
     /// The difference, signed.
     pub value: f64,
     /// Its 95 % interval.
     pub interval: Interval,
-    /// One-sided p-value of "the gap is at most the tolerated one".
+    /// One-sided p-value of the hypothesis "the gap is at most the tolerated gap".
     pub p_value: f64,
 }
 
-/// Both windows against one calibration.
+/// The coverage of both windows, with the same calibration.
 #[derive(Debug, Clone)]
 pub struct CoverageMeasurement {
-    /// The window measured.
+    /// Coverage of the measured window.
     pub now: Coverage,
-    /// The window it is compared with.
+    /// Coverage of the reference window.
     pub reference: Option<Coverage>,
-    /// The difference of the two.
+    /// The difference between the two.
     pub gap: Option<DriftGap>,
 }
 
-/// Measures the represented share of `now`, and of `reference` where there is one, on the same calibration and the
-/// same resampled topics, so that its error cancels in the gap. `None` where a window is empty or has nothing to
-/// embed, where the set is too small to calibrate on (fewer than 20 examples, or a single topic), or where the space
-/// does not tell represented requests from unknown ones.
+/// Measures the represented share of `now`, and of `reference` if given, with the same calibration and the same
+/// resampled topics, so that the calibration error cancels in the gap. Returns `None` if a window is empty or has
+/// nothing to embed, if the set is too small to calibrate on (fewer than 20 examples, or a single topic), or if the
+/// embedding space does not distinguish represented requests from unknown ones.
 ///
-/// Records with nothing to embed are represented by nothing, and stay in the denominator; near-duplicates of an example are
-/// represented without doubt, and only the others make up the mixture. A text that makes up more than 1 % of
-/// a window counts as 1 % where the share is estimated; the rest of its traffic follows its own `p_represented`.
+/// Records with nothing to embed are represented by nothing, but count in the denominator. Near-duplicates of an
+/// example are certainly represented, and only the other records make up the mixture. A text that makes up more than 1
+/// % of a window counts as 1 % in the estimation of the share; the rest of its traffic is counted with its own
+/// `p_represented`.
 pub fn measure(
     golden: GoldenPoints<'_>,
     now: &Records<'_>,
@@ -96,36 +97,36 @@ fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Opti
     }
 }
 
-/// A mixture is taken to be represented by this share at least, and not by this share at least: records then keep their order,
-/// and none is beyond doubt.
+/// Smallest represented share of a mixture, and smallest share that is not represented. This preserves the order of
+/// records and makes none certain.
 const LEAST: f64 = 0.001;
 
-/// What one resampled unit brings, as shares of all traffic.
+/// The contribution of one resampled unit, as shares of all traffic.
 #[derive(Clone, Copy, Default)]
 struct Unit {
-    /// Traffic × posterior in the mixture.
+    /// Traffic in the mixture × posterior.
     seen: f64,
     /// Traffic in the mixture.
     mixture: f64,
-    /// Traffic that is represented without doubt.
+    /// Traffic that is certainly represented.
     certain: f64,
-    /// All traffic but that in excess.
+    /// All traffic except for the excess.
     all: f64,
 }
 
-/// A window with its estimate, and the sums that resampling needs.
+/// A window with its estimate and the sums needed for resampling.
 struct Measured {
     records: Vec<RecordCoverage>,
     value: f64,
-    /// Topics of its represented traffic.
+    /// Topic shares of its represented traffic.
     mix: Vec<f64>,
     units: Vec<Unit>,
-    /// Excess traffic, as a share, and `p_represented`, of every heavy text.
+    /// Excess traffic, as a share, and `p_represented` of every heavy text.
     heavy: Vec<(f64, f64)>,
 }
 
 impl Measured {
-    /// `None` where nothing can be measured.
+    /// Returns `None` if nothing can be measured.
     fn new(
         golden: GoldenPoints<'_>,
         window: &Records<'_>,
@@ -137,7 +138,7 @@ impl Measured {
         let mix = topic_mix(&scored, calibration, sums);
         let observed = observed_mean(&scored);
         let share = adjusted_share(observed, sums.known_mean(&mix, None), sums.novel_mean(None));
-        // Without a mixture there is nothing to adjust: all that can be embedded is certain, or nothing can be.
+        // Without a mixture there is nothing to adjust: everything embeddable is certain, or nothing is embeddable.
         if share.is_nan() && (!observed.is_nan() || scored.embeddable().next().is_none()) {
             return None;
         }
@@ -168,8 +169,8 @@ impl Measured {
         Coverage { value: self.value, interval, records: self.records }
     }
 
-    /// The share of a replicate, not clamped: units and topics counted as often as they were drawn, and every heavy text
-    /// represented or not as its probability has it.
+    /// The share in one replicate, not clamped. Units and topics are counted as often as they were drawn, and every
+    /// heavy text is represented or not at random, according to its probability.
     fn replicate(&self, sums: &TopicSums, drawn: &Drawn, random: &mut impl RngExt) -> f64 {
         let mut sum = Unit::default();
         for _ in 0..self.units.len() {
@@ -191,16 +192,16 @@ impl Measured {
     }
 }
 
-/// How often each topic was drawn.
+/// The number of times each topic was drawn.
 struct Drawn {
-    /// As many as there are: other topics might have been labelled.
+    /// As many draws as there are topics, since other topics might have been labelled.
     known: Vec<f64>,
-    /// Fewer than there are: new requests are about a handful of things, and which ones they are is the largest part of
-    /// the error.
+    /// Fewer draws than there are topics: new requests are about a handful of things, and which ones these are is the
+    /// largest part of the error.
     novel: Vec<f64>,
 }
 
-/// Topics a draw of novel requests consists of.
+/// Number of topics in a draw of novel requests.
 const NOVEL_TOPICS: usize = 20;
 
 impl Drawn {
@@ -214,8 +215,8 @@ impl Drawn {
     }
 }
 
-/// Shares of both windows in every replicate; 0 for a reference that is not there. Replicates in which represented and
-/// unknown requests look the same are left out.
+/// Shares of both windows in every replicate; 0 for a missing reference window. Replicates in which represented and
+/// unknown requests look the same are omitted.
 fn bootstrap(sums: &TopicSums, now: &Measured, reference: Option<&Measured>, options: Options) -> Vec<(f64, f64)> {
     let present: Vec<usize> = (0..sums.weight.len()).filter(|topic| sums.weight[*topic] > 0.0).collect();
     let draws: Vec<Option<(f64, f64)>> = (0..options.replicates)
@@ -239,7 +240,7 @@ mod tests {
 
     const DIM: usize = 32;
 
-    /// A topic's centre, and rows scattered around it.
+    /// Generates rows scattered around the centres of topics.
     struct Topics {
         centres: Vec<Vec<f32>>,
         random: ChaCha8Rng,
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_planted_share_is_found_and_the_records_average_to_it() {
+    fn a_planted_share_is_recovered_and_equals_the_mean_over_records() {
         for new in [0.0, 0.2, 0.5] {
             let mut world = Topics::new(60, 3);
             let topics: Vec<usize> = (0..400).map(|row| row % 40).collect();
@@ -312,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_traffic_repeats_of_the_set_is_represented_and_changes_nothing_for_the_rest() {
+    fn repeats_of_examples_are_represented_and_do_not_affect_other_traffic() {
         let mut world = Topics::new(30, 13);
         let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
         let golden = world.rows(topics.iter().copied());
@@ -325,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn one_text_said_many_times_does_not_raise_an_alarm() {
+    fn one_text_repeated_many_times_does_not_raise_an_alarm() {
         for said in 0..8 {
             let mut world = Topics::new(20, 17);
             let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
@@ -341,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_mix_of_known_topics_raises_no_alarm() {
+    fn a_changed_mix_of_known_topics_does_not_raise_an_alarm() {
         let mut world = Topics::new(20, 19);
         let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
         let golden = world.rows(topics.iter().copied());
@@ -352,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn records_keep_their_order_where_all_seem_represented() {
+    fn records_retain_their_order_if_all_seem_represented() {
         let mut world = Topics::new(20, 21);
         let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
         let golden = world.rows(topics.iter().copied());
@@ -363,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn records_with_nothing_to_embed_are_represented_by_nothing_and_stay_in_the_denominator() {
+    fn records_with_nothing_to_embed_are_not_represented_but_count_in_the_denominator() {
         let mut world = Topics::new(20, 7);
         let topics: Vec<usize> = (0..200).map(|row| row % 20).collect();
         let golden = world.rows(topics.iter().copied());
@@ -390,7 +391,7 @@ mod tests {
         assert!(measure(&golden, &[0; 200], &now, None).is_none(), "one topic");
         let shuffled: Vec<usize> = (0..200).map(|row| (row / 10 + row) % 20).collect();
         let blind = measure(&golden, &shuffled, &now, None);
-        assert!(blind.is_none_or(|found| found.now.interval.width() > 0.5), "labels that mean nothing tell nothing");
+        assert!(blind.is_none_or(|found| found.now.interval.width() > 0.5), "random labels carry no information");
         let empty = world.rows(std::iter::empty());
         let mut nothing = empty.clone();
         (0..50).for_each(|_| nothing.push(&[0.0; DIM]));
@@ -401,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thread_count_changes_nothing() {
+    fn the_number_of_threads_does_not_change_the_result() {
         let mut world = Topics::new(20, 11);
         let topics: Vec<usize> = (0..160).map(|row| row % 16).collect();
         let golden = world.rows(topics.iter().copied());

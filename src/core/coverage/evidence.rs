@@ -1,21 +1,21 @@
-//! What the nearest examples of a request say about whether the set represents it.
+//! Evidence from the nearest examples of a request on whether the set represents it.
 
 use crate::core::stats::Logistic;
 use crate::core::vector::Neighbour;
 
-/// Neighbours looked at. Enough to meet a second topic after a dozen examples of the first.
+/// Number of neighbours considered: enough to reach a second topic after a dozen examples of the first.
 pub(super) const DEPTH: usize = 32;
 
-/// Nearest examples that are averaged.
+/// Number of nearest examples whose similarity is averaged.
 const CLOSE: usize = 5;
 
-/// Ridge penalty on standardised columns: next to nothing, and enough for columns that never vary.
+/// Ridge penalty on standardised columns: negligible, but sufficient for columns that never vary.
 const PENALTY: f64 = 0.1;
 
-/// Columns, each also squared.
+/// Number of columns, including the square of each feature.
 const COLUMNS: usize = 8;
 
-/// What is looked at of one request.
+/// The features of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Features {
     /// Topic of the nearest example.
@@ -24,8 +24,8 @@ pub(super) struct Features {
 }
 
 impl Features {
-    /// From the neighbours of a request, nearest first; `None` without any. `tightness` is how near examples of each topic
-    /// lie to one another.
+    /// Computes the features from the neighbours of a request, nearest first; `None` without neighbours. `tightness`
+    /// returns how close the examples of a topic are to each other.
     pub fn new<'a>(
         neighbours: impl Iterator<Item = &'a Neighbour>,
         topics: &[usize],
@@ -53,29 +53,30 @@ impl Features {
     }
 }
 
-/// P(represented | features) where represented and unknown requests are equally frequent.
+/// P(represented | features), if represented and unknown requests are equally frequent.
 #[derive(Debug, Clone)]
 pub(super) struct Posterior {
     mean: [f64; COLUMNS / 2],
     deviation: [f64; COLUMNS / 2],
-    /// One fit per part of the topics left out.
+    /// One fit for each part of the topics that is left out.
     fits: Vec<Logistic>,
 }
 
-/// Features of an example in both lights.
+/// Features of an example, both as a represented and as an unknown request.
 pub(super) struct TrainingPair {
-    /// Part of its topic.
+    /// The part of its topic.
     pub part: usize,
     /// As a request that the other examples of its topic represent.
     pub known: Features,
     /// As a request of a topic without any example.
     pub novel: Features,
-    /// What it counts for.
+    /// Its weight.
     pub weight: f64,
 }
 
 impl Posterior {
-    /// One logistic regression per part, on the training pairs of the other parts. `None` where one cannot be fitted.
+    /// Fits one logistic regression per part, on the training pairs of the other parts. Returns `None` if any cannot be
+    /// fitted.
     pub fn fit(training_pairs: &[TrainingPair], parts: usize) -> Option<Self> {
         let mut posterior = Self { mean: [0.0; COLUMNS / 2], deviation: [1.0; COLUMNS / 2], fits: Vec::new() };
         let total: f64 = training_pairs.iter().map(|pair| 2.0 * pair.weight).sum();
@@ -109,19 +110,19 @@ impl Posterior {
         row
     }
 
-    /// By the fit that never saw the topics of `part`.
+    /// The posterior by the fit that never saw the topics of `part`.
     pub fn without(&self, part: usize, features: &Features) -> f64 {
         clamp(self.fits[part].probability(&self.row(features)))
     }
 
-    /// By the mean of all fits.
+    /// The mean posterior over all fits.
     pub fn mean(&self, features: &Features) -> f64 {
         let row = self.row(features);
         self.fits.iter().map(|fit| clamp(fit.probability(&row))).sum::<f64>() / self.fits.len() as f64
     }
 }
 
-/// No request is certain: odds stay finite.
+/// Limits a posterior so that no request is certain and odds remain finite.
 fn clamp(posterior: f64) -> f64 {
     posterior.clamp(0.01, 0.99)
 }

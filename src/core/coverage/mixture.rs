@@ -3,20 +3,22 @@
 use super::calibration::{Calibration, Point};
 use super::window::Scored;
 
-/// Least difference between the mean posterior of represented and of unknown requests. Below it the embedding space tells them
-/// apart so little that a share would be noise.
+/// Smallest difference between the mean posteriors of represented and unknown requests. Below it, the embedding space
+/// distinguishes them so poorly that a share would be noise.
 const MIN_CONTRAST: f64 = 0.02;
 
-/// Examples' worth of belief that a topic's requests go astray as the set's do on the whole.
+/// Strength, in examples, of the prior that the requests of a topic are confused with other topics like those of the
+/// whole set.
 const CONFUSION_PRIOR: f64 = 3.0;
 
-/// Weight that stays with the set's own mix of topics.
+/// Weight of the set's own mix of topics.
 const OWN_MIX: f64 = 0.05;
 
-/// Sums over the calibration points of every topic, so that topics can be counted as often as a resampling drew them.
+/// Sums over the calibration points of each topic, so that topics can be counted as often as they were drawn in
+/// resampling.
 #[derive(Debug, Clone)]
 pub(super) struct TopicSums {
-    /// Weight of its points.
+    /// Weight of the topic's points.
     pub weight: Vec<f64>,
     known: Vec<f64>,
     novel: Vec<f64>,
@@ -32,7 +34,7 @@ impl TopicSums {
         Self { weight: sum(&|_| 1.0), known: sum(&|point| point.known), novel: sum(&|point| point.novel) }
     }
 
-    /// Mean posterior of represented requests, with topics in the proportions `mix`.
+    /// Mean posterior of represented requests, with topics in the proportions given by `mix`.
     pub fn known_mean(&self, mix: &[f64], drawn: Option<&[f64]>) -> f64 {
         let of_topic = |topic: usize| (self.known[topic] / self.weight[topic], mix[topic]);
         self.mean(drawn, of_topic)
@@ -54,8 +56,8 @@ impl TopicSums {
     }
 }
 
-/// Probabilistic adjusted counting: the share of represented requests among those whose mean posterior is `observed`. NaN where
-/// represented and unknown requests look the same.
+/// Probabilistic adjusted counting: the share of represented requests among those whose mean posterior is `observed`.
+/// NaN if represented and unknown requests look the same.
 pub(super) fn adjusted_share(observed: f64, known: f64, novel: f64) -> f64 {
     if known - novel < MIN_CONTRAST { f64::NAN } else { (observed - novel) / (known - novel) }
 }
@@ -68,11 +70,12 @@ pub(super) fn observed_mean(scored: &Scored) -> f64 {
     if total > 0.0 { sum / total } else { f64::NAN }
 }
 
-/// Topics of the represented traffic, as shares.
+/// Topic shares of the represented traffic.
 ///
-/// The nearest example's topic is often another than the request's own, above all for topics that take in a bit of everything. One
-/// step of expectation–maximisation (Saerens, Latinne & Decaestecker 2002) from the set's own mix undoes what the held-out
-/// examples say of such confusion; more steps would follow the noise of small topics.
+/// The topic of the nearest example often differs from that of the request, especially for topics with diverse
+/// requests. One step of expectation–maximisation (Saerens, Latinne & Decaestecker 2002) from the set's own mix
+/// corrects for this confusion, which is estimated on held-out examples; more steps would follow the noise of small
+/// topics.
 pub(super) fn topic_mix(scored: &Scored, calibration: &Calibration, sums: &TopicSums) -> Vec<f64> {
     let topics = calibration.topics;
     let total: f64 = sums.weight.iter().sum();

@@ -1,21 +1,21 @@
-//! The probability that each record is represented.
+//! The probability of each record being represented.
 
 use super::window::Scored;
 use crate::core::domain::LiveIdx;
 
-/// One record.
+/// The coverage of one record.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecordCoverage {
-    /// The nearest live example; `None` for a record with nothing to embed.
+    /// Its nearest live example; `None` for a record with nothing to embed.
     pub nearest: Option<LiveIdx>,
-    /// Its cosine similarity.
+    /// Cosine similarity to that example.
     pub similarity: f64,
     /// Probability that a live example represents it.
     pub p_represented: f64,
 }
 
-/// Every record's posterior where `share` of the mixture is represented: moved in its odds so that the weighted mean in the
-/// mixture *is* the share.
+/// The posterior of every record if a share `share` of the mixture is represented. The odds are shifted so that the
+/// weighted mean in the mixture equals the share.
 pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
     let total: f64 = scored.embeddable().map(|row| row.weight).sum();
     let probability = |posterior: f64, shift: f64| {
@@ -36,7 +36,7 @@ pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
     scored.rows.iter().map(record).collect()
 }
 
-/// Where an increasing function reaches `target`, within [−60, 60].
+/// The point in [−60, 60] at which an increasing function reaches `target`.
 fn solve_increasing(mean: impl Fn(f64) -> f64, target: f64) -> f64 {
     let (mut low, mut high) = (-60.0, 60.0);
     for _ in 0..100 {

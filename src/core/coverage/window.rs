@@ -1,4 +1,4 @@
-//! A window's records, scored against the golden set.
+//! The records of a window, scored against the golden set.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use super::evidence::DEPTH;
 use crate::core::records::Records;
 use crate::core::vector::{Vectors, top_k};
 
-/// Share of a window's traffic above which a text that came more than once is counted apart.
+/// Share of a window's traffic above which a repeated text is counted separately.
 const HEAVY: f64 = 0.01;
 
-/// What is known of one record.
+/// The scores of one record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row {
     /// Nearest example.
@@ -21,29 +21,30 @@ pub(super) struct Row {
     pub topic: usize,
     /// Mean over the folds of P(represented | features).
     pub posterior: f64,
-    /// Whether it is a near-duplicate of an example, and so represented without doubt.
+    /// Whether it is a near-duplicate of an example, and therefore certainly represented.
     pub certain: bool,
-    /// Its weight in the mixture: none for what is certain, nor for what a heavy text has in excess.
+    /// Its weight in the mixture, without the excess of a heavy text; 0 if it is certain.
     pub weight: f64,
-    /// Weight in excess: traffic of a text that came so often that it says nothing more about the others.
+    /// Excess weight: traffic of a text that is so frequent that further occurrences carry no information about other
+    /// texts.
     pub excess: f64,
-    /// Unit that is resampled.
+    /// The unit of resampling it belongs to.
     pub unit: usize,
 }
 
-/// A window's records, scored against what every fold leaves of the golden set.
+/// The records of a window, scored against the golden set without each fold in turn.
 #[derive(Debug, Clone)]
 pub(super) struct Scored {
-    /// One per record; `None` for one with nothing to embed, which nothing represents.
+    /// One entry per record; `None` for records with nothing to embed, which nothing represents.
     pub rows: Vec<Option<Row>>,
-    /// All traffic, that with nothing to embed included.
+    /// All traffic, including that with nothing to embed.
     pub total: f64,
     /// Number of units.
     pub units: usize,
 }
 
 impl Scored {
-    /// `None` for a window without traffic.
+    /// Scores the records of a window; `None` for a window without traffic.
     pub fn new(
         golden: GoldenPoints<'_>,
         records: &Records<'_>,
@@ -102,7 +103,7 @@ impl Scored {
         self.rows.iter().flatten()
     }
 
-    /// Weight in the mixture of the records whose nearest example is of each topic, as a share.
+    /// For each topic, the share of the mixture whose nearest example belongs to it.
     pub fn topic_shares(&self, topics: usize) -> Vec<f64> {
         let mut shares = vec![0.0; topics];
         self.embeddable().for_each(|row| shares[row.topic] += row.weight);
@@ -114,7 +115,7 @@ impl Scored {
     }
 }
 
-/// Rows with the very same vector as another, in groups of at least two, by their first row.
+/// Groups of two or more rows with identical vectors, ordered by their first row.
 fn repeated_rows(vectors: &Vectors) -> Vec<Vec<usize>> {
     let mut seen: HashMap<Vec<u32>, Vec<usize>> = HashMap::new();
     for row in (0..vectors.len()).filter(|row| vectors.is_embeddable(*row)) {
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_that_repeat_are_found_in_order() {
+    fn repeated_rows_are_found_in_order() {
         let mut vectors = Vectors::new(2);
         for row in [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.6, 0.8], [0.0, 1.0], [1.0, 0.0]] {
             vectors.push(&row);

@@ -1,4 +1,4 @@
-//! What is in each cluster, for the view.
+//! The contents of each cluster, for the view.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,10 +10,10 @@ use crate::core::records::Records;
 use crate::core::stats::{effective_n, wilson};
 use crate::core::view::ClusterView;
 
-/// Exemplars shown per cluster.
+/// Number of exemplars shown per cluster.
 const EXEMPLARS: usize = 3;
 
-/// Every cluster with traffic now or at the reference, the largest unrepresented share first.
+/// Every cluster with traffic in either window, the largest unrepresented share first.
 pub(super) fn cluster_views(findings: &Findings<'_>) -> Vec<ClusterView> {
     let Some(book) = &findings.clusters.book else { return Vec::new() };
     let contents = Contents::new(findings, book.len());
@@ -30,14 +30,14 @@ pub(super) fn cluster_views(findings: &Findings<'_>) -> Vec<ClusterView> {
     views
 }
 
-/// What lies in each cluster; one entry per cluster in every list.
+/// The contents of each cluster. Every list has one entry per cluster.
 struct Contents<'f, 'a> {
     findings: &'f Findings<'a>,
-    /// Weight of its records now.
+    /// Weight of its records in the window.
     now: Vec<f64>,
-    /// Share of the reference window.
+    /// Its share of the reference window's traffic.
     reference: Option<Vec<f64>>,
-    /// Weight of its records now, each times its probability of being represented.
+    /// Sum over its records in the window of weight × probability of being represented.
     represented: Option<Vec<f64>>,
     exemplars: Vec<Vec<usize>>,
     nearest: Vec<Option<LiveIdx>>,
@@ -119,7 +119,7 @@ fn shares(placed: &[Option<ClusterIdx>], records: &Records<'_>, count: usize) ->
     sums.into_iter().map(|sum| sum / total).collect()
 }
 
-/// Of every cluster, the live example that most of its unrepresented traffic is nearest to.
+/// For each cluster, the live example that most of its unrepresented traffic is nearest to.
 fn nearest_examples(findings: &Findings<'_>, count: usize) -> Vec<Option<LiveIdx>> {
     let mut weights = vec![BTreeMap::new(); count];
     let records = findings.coverage.as_ref().map(|coverage| coverage.now.records.as_slice()).unwrap_or_default();

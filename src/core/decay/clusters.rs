@@ -1,26 +1,27 @@
-//! The clusters of a measurement: the known ones or, without any, newly fitted ones, extended by the new topics of the window.
+//! The clusters of a measurement: known ones or, without any, newly fitted ones, extended by the new topics of the
+//! window.
 
 use super::inputs::{Inputs, KnownClusters, TrafficWindow};
 use crate::core::coverage::CoverageMeasurement;
 use crate::core::domain::{ClusterIdx, ExampleIdx, Failure};
 use crate::core::new_clusters::ClusterBook;
 
-/// Clusters, and what is in them.
+/// Clusters and their contents.
 pub(super) struct Clusters {
-    /// `None` where there are too few records to form any.
+    /// `None` if there are too few records to form any.
     pub book: Option<ClusterBook>,
     /// Its version.
     pub version: Option<String>,
-    /// Cluster of every record of the window.
+    /// The cluster of each record in the window.
     pub now: Vec<Option<ClusterIdx>>,
-    /// Cluster of every record of the reference window.
+    /// The cluster of each record in the reference window.
     pub reference: Option<Vec<Option<ClusterIdx>>>,
-    /// Cluster of every example: the nearest one, as an example is not a sample of traffic.
+    /// The cluster of each example. This is always the nearest one, since examples are not a sample of traffic.
     pub golden: Vec<Option<ClusterIdx>>,
 }
 
 impl Clusters {
-    /// The clusters, and the version they grew out of.
+    /// Builds the clusters. Also returns the version they were derived from, if they changed.
     pub fn build(
         inputs: &Inputs<'_>,
         known: KnownClusters,
@@ -35,7 +36,7 @@ impl Clusters {
             book.search(&label, &inputs.now.records, &then.records, &unrepresented, policy, seed);
         }
         let version =
-            book.version().map_err(|error| Failure::other("the clusters cannot be stored").caused_by(error))?;
+            book.version().map_err(|error| Failure::other("could not serialize the clusters").caused_by(error))?;
         let place = |window: &TrafficWindow<'_>| book.place(window.records.vectors(), policy.membership);
         let clusters = Self {
             now: place(&inputs.now),
@@ -53,18 +54,18 @@ impl Clusters {
         Self { book: None, version: None, now, reference, golden }
     }
 
-    /// Id of a cluster.
+    /// The id of a cluster.
     pub fn id(&self, cluster: Option<ClusterIdx>) -> Option<String> {
         self.book.as_ref().zip(cluster).map(|(book, cluster)| book.get(cluster).id.to_owned())
     }
 
-    /// Cluster of an example.
+    /// The cluster of an example.
     pub fn of_example(&self, example: ExampleIdx) -> Option<ClusterIdx> {
         self.golden[example.0]
     }
 }
 
-/// The known clusters, with their version, or else new ones: of the reference window where there is one.
+/// The known clusters with their version, or else new ones, fitted on the reference window if there is one.
 fn book(inputs: &Inputs<'_>, known: KnownClusters) -> Option<(ClusterBook, Option<String>)> {
     if let Some((book, version)) = known.book {
         return Some((book, Some(version)));

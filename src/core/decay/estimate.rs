@@ -1,4 +1,4 @@
-//! The score on today's traffic, out of the latest complete run.
+//! The score on today's traffic, estimated from the latest complete run.
 
 use super::findings::Findings;
 use super::inputs::{Live, ScoredRun};
@@ -7,7 +7,7 @@ use crate::core::estimate::{Stratum, today};
 use crate::core::scoring::reduce;
 use crate::core::view::EstimateView;
 
-/// `None` without a run, without coverage, or where nothing was scored.
+/// The estimate; `None` without a run, without coverage, or if nothing was scored.
 pub(super) fn estimate_view(findings: &Findings<'_>) -> Option<EstimateView> {
     let (run, coverage) = findings.inputs.run.as_ref().zip(findings.coverage.as_ref())?;
     let found = today(&strata(findings, run, coverage), coverage.now.value)?;
@@ -26,7 +26,8 @@ pub(super) fn estimate_view(findings: &Findings<'_>) -> Option<EstimateView> {
     })
 }
 
-/// One stratum per topic: the represented traffic whose nearest example is of it, and the scores of its examples.
+/// One stratum per topic: the represented traffic whose nearest example belongs to the topic, and the scores of its
+/// examples.
 fn strata(findings: &Findings<'_>, run: &ScoredRun, coverage: &CoverageMeasurement) -> Vec<Stratum> {
     let Live { topics, .. } = &findings.live;
     let mut strata = vec![Stratum::default(); topics.iter().max().map_or(0, |last| last + 1)];

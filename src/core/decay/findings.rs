@@ -1,4 +1,4 @@
-//! What a measurement found, before it is put into the view.
+//! The findings of a measurement, before they are put into the view.
 
 use super::clusters::Clusters;
 use super::inputs::{Inputs, Live};
@@ -6,21 +6,21 @@ use crate::core::coverage::CoverageMeasurement;
 use crate::core::privacy::sanitize::truncate_chars;
 use crate::core::queue::FlagChange;
 
-/// Characters of an input that are shown.
+/// Maximum number of characters shown of an input.
 const SHOWN: usize = 200;
 
-/// Everything found.
+/// Everything that was found.
 pub(super) struct Findings<'a> {
     pub inputs: Inputs<'a>,
     pub live: Live<'a>,
-    /// `None` if it cannot be measured.
+    /// `None` if it could not be measured.
     pub coverage: Option<CoverageMeasurement>,
     pub clusters: Clusters,
-    /// Flags that apply come first, the strongest first.
+    /// Flags that apply come first, the strongest of them first.
     pub changes: Vec<FlagChange>,
 }
 
-/// A text, cut to what is shown of an input.
+/// A text, shortened to the length shown of an input.
 pub(super) fn shown(text: &str) -> String {
     truncate_chars(text, SHOWN).into_owned()
 }

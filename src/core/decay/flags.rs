@@ -1,4 +1,4 @@
-//! The flags of a measurement, and what they change in the relabel queue.
+//! The flags of a measurement, and the resulting changes to the relabel queue.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,7 +9,7 @@ use crate::core::golden::canonical_example;
 use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, next};
 use crate::core::signals::{dated_flags, flaky_flags, local_share, rank, repeated_flags, vanished_flags};
 
-/// Every flag that holds, the strongest first.
+/// Every flag that currently holds, the strongest first.
 pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeasurement>) -> Vec<Flag> {
     let policy = inputs.settings.policy;
     let examples = &inputs.dataset.examples;
@@ -32,8 +32,8 @@ fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeas
     Some(vanished_flags(&examples, &before, &after, policy))
 }
 
-/// The next state of every flag: those that hold in the order given, then those that no longer do. Flags of reasons that
-/// were not measured stay as they are: nothing new is known about them.
+/// The next state of every flag: first those that hold, in the given order, then those that no longer hold. Flags whose
+/// reason was not measured are left unchanged, since nothing new is known about them.
 pub(super) fn changes(inputs: &Inputs<'_>, flags: Vec<Flag>, has_coverage: bool) -> Vec<FlagChange> {
     let key = |flag: &Flag| (flag.example_id.clone(), flag.code);
     let known: BTreeMap<(String, ReasonCode), &FlagRow> =
@@ -62,7 +62,7 @@ fn flagged(flag: Flag, hash: String, row: Option<&FlagRow>) -> Option<FlagChange
     let from = row.map(|row| row.state);
     let example_changed = row.is_some_and(|row| row.example_hash != hash);
     let to = next(from, QueueEvent::Flagged { example_changed })?;
-    // A decision is about the example as it was then: its hash stays until the decision falls.
+    // A decision applies to the example as it was then, so its hash is retained while the decision applies.
     let decided = row.filter(|_| to != QueueState::Queued).map(|row| row.example_hash.clone());
     Some(FlagChange { flag, from, to, example_hash: decided.unwrap_or(hash) })
 }

@@ -5,12 +5,12 @@ use crate::core::coverage::CoverageMeasurement;
 use crate::core::stats::Interval;
 use crate::core::verdict::{GateResult, Verdict, evaluate_minimum};
 
-/// Karats of a share: pure gold has 24.
+/// Converts a share to karats: 1 is 24 karats.
 pub(super) fn karats(share: f64) -> f64 {
     24.0 * share
 }
 
-/// The gate of the settings, where they have one.
+/// The result of the gate, if the settings have one.
 pub(super) fn gates(settings: Settings<'_>, coverage: Option<&CoverageMeasurement>) -> Vec<GateResult> {
     let gate = settings.min_karats.map(|minimum| {
         let name = format!("needs {minimum} karats");

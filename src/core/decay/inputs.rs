@@ -1,4 +1,4 @@
-//! What a decay measurement looks at.
+//! The inputs of a decay measurement.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::core::records::Records;
 use crate::core::signals::{Passes, Policy};
 use crate::core::vector::Vectors;
 
-/// Everything a decay measurement looks at.
+/// Everything that a decay measurement depends on.
 #[derive(Debug, Clone)]
 pub struct Inputs<'a> {
     /// The golden set.
@@ -23,25 +23,25 @@ pub struct Inputs<'a> {
     pub golden: &'a Vectors,
     /// Fingerprint of the embedding space of all vectors.
     pub space: &'a str,
-    /// The window measured.
+    /// The window to measure.
     pub now: TrafficWindow<'a>,
-    /// The window it is compared with.
+    /// The window to compare it with.
     pub reference: Option<TrafficWindow<'a>>,
     /// The clusters known from earlier measurements in this embedding space.
     pub known_clusters: KnownClusters,
-    /// Every flag of the dataset.
+    /// All stored flags of the dataset.
     pub flags: Vec<FlagRow>,
-    /// How often trials of each example passed in the latest runs with repeats, by endpoint and example id.
+    /// Passed trials of each example in the latest runs with repeats, by endpoint and example id.
     pub passes: BTreeMap<String, BTreeMap<String, Passes>>,
     /// The latest complete run of this version of the dataset.
     pub run: Option<ScoredRun>,
-    /// How it is measured and gated.
+    /// Settings of the measurement and its gate.
     pub settings: Settings<'a>,
-    /// Remarks made while loading.
+    /// Remarks collected while loading.
     pub notes: Vec<String>,
-    /// When it is measured.
+    /// Time of the measurement.
     pub at: Timestamp,
-    /// Seed of everything random.
+    /// Seed of all randomness.
     pub seed: u64,
 }
 
@@ -50,12 +50,12 @@ pub struct Inputs<'a> {
 pub struct TrafficWindow<'a> {
     /// Its span.
     pub span: Window,
-    /// Its records, by time.
+    /// Its records, ordered by time.
     pub records: Records<'a>,
 }
 
 impl TrafficWindow<'_> {
-    /// What the view says of it.
+    /// The summary shown in the view.
     pub fn summary(&self) -> WindowSummary {
         WindowSummary {
             from: self.span.from,
@@ -69,9 +69,9 @@ impl TrafficWindow<'_> {
 /// Clusters of earlier measurements.
 #[derive(Debug, Clone)]
 pub struct KnownClusters {
-    /// Those formed on the window that new ones would be formed on, with their version.
+    /// The clusters that were fitted on the same window as new ones would be, with their version.
     pub book: Option<(ClusterBook, String)>,
-    /// The first number that no cluster of this dataset and space has: ids are never used again.
+    /// The first number not used by any cluster of this dataset and space; ids are never reused.
     pub next_number: usize,
 }
 
@@ -81,7 +81,7 @@ impl Default for KnownClusters {
     }
 }
 
-/// A run, as far as the score on today's traffic is estimated from it.
+/// The parts of a run from which the score on today's traffic is estimated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoredRun {
     /// Its id.
@@ -90,30 +90,30 @@ pub struct ScoredRun {
     pub endpoint: String,
     /// Name of the suite's primary scorer.
     pub scorer: String,
-    /// How that scorer makes one score out of trials.
+    /// How that scorer combines the scores of trials.
     pub reduce: Reducer,
-    /// Scores of every example's trials, by example id.
+    /// Scores of the trials of every example, by example id.
     pub scores: BTreeMap<String, Vec<f64>>,
 }
 
-/// How decay is measured and gated.
+/// Settings of a decay measurement and its gate.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
-    /// The gate.
+    /// Minimum number of karats, if there is a gate.
     pub min_karats: Option<f64>,
-    /// Whether an inconclusive gate stops the pipeline.
+    /// Whether an inconclusive gate fails the pipeline.
     pub require_decision: bool,
     /// Thresholds.
     pub policy: &'a Policy,
 }
 
-/// The live examples of a set: those that represent traffic.
+/// The live examples of a set, which are those that represent traffic.
 #[derive(Debug)]
 pub(super) struct Live<'a> {
     rows: Vec<ExampleIdx>,
-    /// One row per live example.
+    /// One vector per live example.
     pub vectors: Cow<'a, Vectors>,
-    /// The topic of each: its label, where labels are few against examples, else a cluster of examples.
+    /// The topic of each: its label if there are few labels compared with examples, else a cluster of examples.
     pub topics: Vec<usize>,
 }
 
@@ -131,19 +131,19 @@ impl<'a> Live<'a> {
         self.rows.len()
     }
 
-    /// Their places in the dataset.
+    /// Their indexes in the dataset.
     pub fn rows(&self) -> &[ExampleIdx] {
         &self.rows
     }
 
-    /// The place in the dataset of a live example.
+    /// The index of a live example in the dataset.
     pub fn row(&self, live: LiveIdx) -> ExampleIdx {
         self.rows[live.0]
     }
 }
 
-/// The number of every example's label; `None` unless all have one, there are three labels or more, and three examples per
-/// label on average.
+/// The label of every example, as a number. `None` unless every example has one, there are at least three labels, and
+/// at least three examples per label on average.
 fn labels<'a>(examples: impl Iterator<Item = &'a Example>) -> Option<Vec<usize>> {
     let labels: Vec<String> = examples.map(Example::label).collect::<Option<_>>()?;
     let mut distinct: Vec<&String> = labels.iter().collect();

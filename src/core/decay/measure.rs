@@ -11,28 +11,28 @@ use crate::core::new_clusters::ClusterBook;
 use crate::core::queue::FlagChange;
 use crate::core::view::{DecayView, RecordRow};
 
-/// Bootstrap replicates behind every interval.
+/// Number of bootstrap replicates for every interval.
 const REPLICATES: usize = 1000;
 
-/// A decay measurement.
+/// The result of a decay measurement.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    /// What is printed, saved and gated.
+    /// The view that is printed, saved and gated.
     pub view: DecayView,
-    /// One row per record of the window, by time.
+    /// One row per record of the window, ordered by time.
     pub records: Vec<RecordRow>,
-    /// The clusters, where there were records enough to form any.
+    /// The clusters; `None` if there were too few records to form any.
     pub clustering: Option<MeasuredClustering>,
-    /// What happens to the relabel queue.
+    /// The changes to the relabel queue.
     pub changes: Vec<FlagChange>,
 }
 
 /// The clusters of a measurement.
 #[derive(Debug, Clone)]
 pub struct MeasuredClustering {
-    /// Hash of their content.
+    /// Version: the hash of their content.
     pub version: String,
-    /// The version they grew out of.
+    /// The version they were derived from.
     pub parent: Option<String>,
     /// The clusters.
     pub book: ClusterBook,
@@ -41,7 +41,7 @@ pub struct MeasuredClustering {
 /// Measures the decay of a golden set.
 ///
 /// # Errors
-/// A failure where the clusters cannot be written as text.
+/// Returns an error if the clusters cannot be serialized.
 pub fn measure(mut inputs: Inputs<'_>) -> Result<Measured, Failure> {
     let known = std::mem::take(&mut inputs.known_clusters);
     let live = Live::of(&inputs);

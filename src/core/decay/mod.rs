@@ -1,6 +1,7 @@
-//! Decay of a golden set as one pure measurement: what was loaded goes in, everything that is shown and saved comes out.
+//! The decay of a golden set as one pure measurement: it takes everything that was loaded, and returns everything that
+//! is shown and saved.
 //!
-//! coverage → clusters → flags and the queue → shift, estimate, candidates, gates → the view.
+//! Steps: coverage → clusters → flags and queue → shift, estimate, candidates, gates → view.
 
 mod cluster_views;
 mod clusters;

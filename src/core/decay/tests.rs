@@ -1,4 +1,4 @@
-//! The measurement on planted traffic: what stopped, what came, and what cannot be measured.
+//! Measurements on synthetic traffic: topics that stop, topics that appear, and cases that cannot be measured.
 
 use std::collections::BTreeMap;
 
@@ -19,11 +19,11 @@ use crate::core::verdict::Verdict;
 
 const DIM: usize = 32;
 
-/// Topics of the golden set, and examples of each.
+/// Number of topics in the golden set, and of examples per topic.
 const TOPICS: usize = 5;
 const EXAMPLES: usize = 8;
 
-/// Topics as directions, and the items scattered around them.
+/// Generates items scattered around topics, each of which is a direction.
 struct World {
     centres: Vec<Vec<f32>>,
     random: ChaCha8Rng,
@@ -70,7 +70,7 @@ impl World {
         Golden::of(&topics, self.vectors(&topics))
     }
 
-    /// A month with so many records of each topic.
+    /// A month with the given number of records of each topic.
     fn month(&mut self, month: &str, counts: &[(usize, usize)]) -> Month {
         let topics: Vec<usize> = counts.iter().flat_map(|(topic, count)| vec![*topic; *count]).collect();
         Month::of(month, &topics, self.vectors(&topics))
@@ -130,12 +130,12 @@ impl Month {
     }
 }
 
-/// So many records of each topic of the set.
+/// `count` records of each topic in the set.
 fn every_topic(count: usize) -> Vec<(usize, usize)> {
     (0..TOPICS).map(|topic| (topic, count)).collect()
 }
 
-/// Zero vectors: nothing to embed.
+/// Zero vectors, as for texts with nothing to embed.
 fn zeros(count: usize) -> Vectors {
     let mut vectors = Vectors::new(DIM);
     (0..count).for_each(|_| vectors.push(&[0.0; DIM]));
@@ -149,7 +149,7 @@ fn flagged(measured: &Measured, code: ReasonCode) -> Vec<&str> {
     ids
 }
 
-/// Nothing was measured of coverage, and nothing made up.
+/// Asserts that coverage was not measured and that nothing was made up in its place.
 fn assert_unmeasured(measured: &Measured) {
     let view = &measured.view;
     assert!(view.karats.is_none() && view.coverage.is_none() && view.drift_gap.is_none() && view.alarm.is_none());
@@ -160,7 +160,7 @@ fn assert_unmeasured(measured: &Measured) {
 }
 
 #[test]
-fn the_examples_whose_topic_stopped_are_flagged_and_no_others() {
+fn examples_whose_topic_stopped_are_flagged_and_no_others() {
     let mut world = World::new(1);
     let golden = world.golden();
     let june = world.month("2026-06", &every_topic(30));
@@ -176,7 +176,7 @@ fn the_examples_whose_topic_stopped_are_flagged_and_no_others() {
 }
 
 #[test]
-fn a_new_topic_lowers_coverage_by_its_share_and_gives_a_cluster_and_candidates() {
+fn a_new_topic_lowers_coverage_by_its_share_and_yields_a_cluster_and_candidates() {
     let mut world = World::new(2);
     let golden = world.golden();
     let june = world.month("2026-06", &every_topic(30));
@@ -201,7 +201,7 @@ fn a_new_topic_lowers_coverage_by_its_share_and_gives_a_cluster_and_candidates()
 }
 
 #[test]
-fn clusters_that_are_known_keep_their_ids_and_their_version_becomes_the_parent_of_the_next() {
+fn known_clusters_keep_their_ids_and_their_version_becomes_the_parent_of_the_next() {
     let mut world = World::new(3);
     let golden = world.golden();
     let (june, july) = (world.month("2026-06", &every_topic(24)), world.month("2026-07", &every_topic(24)));
@@ -217,11 +217,11 @@ fn clusters_that_are_known_keep_their_ids_and_their_version_becomes_the_parent_o
     assert!((0..first.book.len()).all(|at| id(&first.book, at) == id(&second.book, at)));
     let known = KnownClusters { book: None, next_number: 31 };
     let other = measure(Inputs { known_clusters: known, ..world.inputs(&golden, &july, None) }).unwrap();
-    assert_eq!(id(&other.clustering.unwrap().book, 0), "c31", "ids of another reference window are not used again");
+    assert_eq!(id(&other.clustering.unwrap().book, 0), "c31", "ids of another reference window are not reused");
 }
 
 #[test]
-fn an_empty_window_measures_nothing_and_leaves_flags_of_traffic_alone() {
+fn an_empty_window_measures_nothing_and_leaves_traffic_flags_unchanged() {
     let mut world = World::new(4);
     let golden = world.golden();
     let (june, empty) = (world.month("2026-06", &every_topic(20)), world.month("2026-08", &[]));
@@ -236,7 +236,7 @@ fn an_empty_window_measures_nothing_and_leaves_flags_of_traffic_alone() {
 }
 
 #[test]
-fn traffic_with_nothing_to_embed_is_counted_apart_and_represented_by_nothing() {
+fn traffic_with_nothing_to_embed_is_counted_separately_and_represented_by_nothing() {
     let mut world = World::new(5);
     let golden = world.golden();
     let june = world.month("2026-06", &every_topic(20));
@@ -282,12 +282,12 @@ fn a_single_example_and_identical_vectors_are_not_measured_rather_than_guessed()
     let (june, august) = (month("2026-06"), month("2026-08"));
     let measured = measure(world.inputs(&golden, &august, Some(&june))).unwrap();
     assert_unmeasured(&measured);
-    // Only equal answers make near requests duplicates.
+    // Similar requests are duplicates only if their answers are equal.
     assert_eq!(flagged(&measured, ReasonCode::Duplicate).len(), 40 - TOPICS);
 }
 
 #[test]
-fn the_number_of_threads_changes_no_byte() {
+fn the_number_of_threads_does_not_change_the_result() {
     let mut world = World::new(8);
     let golden = world.golden();
     let june = world.month("2026-06", &every_topic(20));
@@ -301,7 +301,7 @@ fn the_number_of_threads_changes_no_byte() {
 }
 
 #[test]
-fn the_score_is_estimated_where_the_traffic_is() {
+fn the_estimated_score_follows_the_traffic() {
     let mut world = World::new(9);
     let golden = world.golden();
     let august = world.month("2026-08", &[(0, 40), (1, 40)]);
@@ -321,7 +321,7 @@ fn row(example_id: &str, code: ReasonCode, state: QueueState) -> FlagRow {
 }
 
 #[test]
-fn flags_move_by_what_was_measured_and_stay_where_nothing_was() {
+fn flags_change_state_only_if_their_reason_was_measured() {
     use QueueState::{Cleared, Dismissed, Queued};
     let world = World::new(10);
     let mut golden = Golden::of(&[0, 1, 2], zeros(3));
@@ -332,9 +332,9 @@ fn flags_move_by_what_was_measured_and_stay_where_nothing_was() {
         (None, vec![(None, Queued)]),
         (Some(row("t0-00", code, Cleared)), vec![(Some(Cleared), Queued)]),
         (Some(row("t0-00", code, Queued)), vec![(Some(Queued), Queued)]),
-        // It was dismissed when it was another example.
+        // It was dismissed when the example had other content.
         (Some(row("t0-00", code, Dismissed)), vec![(Some(Dismissed), Queued)]),
-        // Of others, next to the flag that is new.
+        // Flags of other examples, next to the new one.
         (Some(row("t1-01", code, Queued)), vec![(None, Queued), (Some(Queued), Cleared)]),
         (Some(row("t1-01", code, Dismissed)), vec![(None, Queued)]),
         (Some(row("gone", code, Queued)), vec![(None, Queued), (Some(Queued), Cleared)]),
@@ -351,7 +351,7 @@ fn flags_move_by_what_was_measured_and_stay_where_nothing_was() {
 }
 
 #[test]
-fn a_decision_stands_with_the_content_it_was_made_about_until_that_changes() {
+fn a_decision_applies_until_the_content_of_its_example_changes() {
     let world = World::new(11);
     let mut golden = Golden::of(&[0], zeros(1));
     golden.dataset.examples[0].reviewed_at = None;
@@ -367,5 +367,5 @@ fn a_decision_stands_with_the_content_it_was_made_about_until_that_changes() {
         (change.from, change.to, &change.example_hash),
         (Some(QueueState::Dismissed), QueueState::Dismissed, &first.example_hash)
     );
-    assert!(again.view.examples.is_empty() && again.view.signals.is_empty(), "nobody has to look at it again");
+    assert!(again.view.examples.is_empty() && again.view.signals.is_empty(), "it does not have to be reviewed again");
 }

@@ -1,4 +1,4 @@
-//! Puts the findings of a measurement into the view.
+//! Builds the view from the findings of a measurement.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -18,10 +18,10 @@ use crate::core::view::{
     summary,
 };
 
-/// Candidates listed.
+/// Maximum number of candidates listed.
 const CANDIDATES: usize = 20;
 
-/// Similarity below which a labelled example does not represent another record.
+/// Similarity up to which a labelled example does not represent another record at all.
 const CANDIDATE_FLOOR: f32 = 0.2;
 
 pub(super) fn view(findings: &Findings<'_>) -> DecayView {
@@ -71,7 +71,7 @@ fn notes(findings: &Findings<'_>) -> Vec<String> {
     let mut notes = findings.inputs.notes.clone();
     if findings.coverage.is_none() && !findings.inputs.now.records.is_empty() {
         notes.push(format!(
-            "coverage cannot be calibrated on {} live examples: at least 20 of two topics are needed, which this space can tell apart",
+            "coverage cannot be calibrated on {} live examples: it takes at least 20, from at least two topics that the embedding model can tell apart",
             findings.live.len()
         ));
     }
@@ -82,7 +82,7 @@ fn coverage_view(coverage: &Coverage) -> CoverageView {
     CoverageView { value: coverage.value, lo: coverage.interval.lo, hi: coverage.interval.hi }
 }
 
-/// Share of a window's traffic in certain records.
+/// Share of a window's traffic in the records for which `counts` is true.
 fn share(window: &TrafficWindow<'_>, counts: impl Fn(RecordIdx) -> bool) -> f64 {
     let total = window.records.total_weight();
     let weights = window.records.weights().iter().enumerate();
@@ -110,7 +110,7 @@ fn shift_views(findings: &Findings<'_>) -> Vec<ShiftView> {
     shift_tests(&then.records, &inputs.now.records, &known_words, options).into_iter().map(view).collect()
 }
 
-/// Flags that wait for a person, the strongest first.
+/// Flags in the review queue, the strongest first.
 fn queued<'f>(findings: &'f Findings<'_>) -> impl Iterator<Item = &'f Flag> {
     findings.changes.iter().filter(|change| change.to == QueueState::Queued).map(|change| &change.flag)
 }
@@ -143,7 +143,7 @@ fn example_views(findings: &Findings<'_>) -> Vec<ExampleView> {
     views
 }
 
-/// Flagged examples by their first reason, the most frequent first.
+/// Number of flagged examples by first reason, the most frequent reason first.
 fn signal_counts(findings: &Findings<'_>) -> Vec<SignalCount> {
     let mut seen = HashSet::new();
     let mut counts: BTreeMap<ReasonCode, usize> = BTreeMap::new();
@@ -172,7 +172,7 @@ fn candidate_views(findings: &Findings<'_>) -> Vec<CandidateView> {
     picked.map(|candidate| view((candidate.record, candidate.gain))).collect()
 }
 
-/// A row per record of the window.
+/// One row per record of the window.
 pub(super) fn record_rows(findings: &Findings<'_>) -> Vec<RecordRow> {
     let Findings { inputs, live, coverage, clusters, .. } = findings;
     let records = &inputs.now.records;

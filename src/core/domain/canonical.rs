@@ -1,10 +1,10 @@
-//! Canonical JSON and content hashes: the same content gives the same bytes, however a file wrote it.
+//! Canonical JSON and content hashes: equal content yields equal bytes, however it was written in a file.
 
 use serde_json::Value;
 
-/// JSON text with object keys sorted by their bytes, no white space, and line endings as `\n`.
+/// Serializes a value as JSON with object keys sorted by their bytes, no white space, and line endings as `\n`.
 ///
-/// Two values that differ only in key order or in CRLF against LF give the same text.
+/// Values that differ only in key order or in CRLF versus LF give the same text.
 pub fn canonical_json(value: &Value) -> String {
     let mut out = String::new();
     write_value(value, &mut out);
@@ -47,9 +47,9 @@ fn write_string(text: &str, out: &mut String) {
     out.push_str(&Value::String(text).to_string());
 }
 
-/// BLAKE3 of `bytes` under a domain label, as 64 lower-case hex digits.
+/// The BLAKE3 hash of `bytes` under a domain label, as 64 lower-case hex digits.
 ///
-/// The label keeps hashes of different kinds of things apart, even where their bytes agree.
+/// Things of different kinds have different hashes even if their bytes are equal, since their labels differ.
 pub fn content_hash(label: &str, bytes: &[u8]) -> String {
     let mut hasher = ContentHasher::new(label);
     hasher.update(bytes);
@@ -63,12 +63,12 @@ pub fn content_hash_bytes(label: &str, bytes: &[u8]) -> [u8; 32] {
     *hasher.0.finalize().as_bytes()
 }
 
-/// [`content_hash`] of bytes that come in pieces.
+/// An incremental [`content_hash`].
 #[derive(Debug, Clone)]
 pub struct ContentHasher(blake3::Hasher);
 
 impl ContentHasher {
-    /// Nothing hashed yet but the label.
+    /// Creates a hasher for a domain label.
     pub fn new(label: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(label.as_bytes());
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_keep_equal_bytes_apart() {
+    fn equal_bytes_under_different_labels_have_different_hashes() {
         assert_ne!(content_hash("input", b"x"), content_hash("output", b"x"));
         let hex: String = content_hash_bytes("input", b"x").iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(content_hash("input", b"x"), hex);

@@ -1,28 +1,28 @@
-//! What turns text into vectors.
+//! The trait of embedders.
 
 use super::embedding_space::EmbeddingSpace;
 use super::failure::Failure;
 
 /// Turns text into vectors of one fixed dimension.
 ///
-/// Everything that changes a vector (model bytes, tokenizer, normalisation, dimension) is part of
-/// [`Embedder::description`]; numbers of two spaces are never compared.
+/// Everything that affects a vector (model bytes, tokenizer, normalisation, dimension) is part of
+/// [`Embedder::description`]. Vectors of different spaces must never be compared.
 pub trait Embedder: Send + Sync {
-    /// What the space is made of.
+    /// Describes the embedding space.
     fn description(&self) -> &EmbeddingSpace;
 
-    /// The name of the space, which vectors are keyed by.
+    /// The id of the space, by which vectors are keyed.
     fn space(&self) -> &str {
         &self.description().id
     }
 
-    /// Number of components of every vector; 0 as long as only a server knows it and has not been asked.
+    /// Number of components of every vector; 0 until it is known, if only a server knows it.
     fn dim(&self) -> usize;
 
-    /// One vector a text, in order. A text that carries nothing to embed gives an all-zero vector,
-    /// which later rooms treat as "not embeddable", never as similar to anything.
+    /// Embeds texts, in order. A text with nothing to embed yields an all-zero vector, which counts as not embeddable
+    /// and is never similar to anything.
     ///
     /// # Errors
-    /// Where the embedder needs something outside of the process and cannot get it.
+    /// Returns an error if the embedder depends on an external resource that is not available.
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure>;
 }

@@ -1,4 +1,4 @@
-//! What a space of vectors is made of, and the name that follows from it.
+//! The description of an embedding space, and the id derived from it.
 
 use std::collections::BTreeMap;
 
@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use super::canonical::{canonical_json, content_hash, short};
 
-/// Everything that changes a vector, spelt out: model bytes, tokenizer, pooling, normalisation, prefix, truncation,
-/// dimension, and how an input becomes a text. Two embedders with the same parts give the same vectors.
+/// Everything that affects a vector: model bytes, tokenizer, pooling, normalisation, prefix, truncation, dimension, and
+/// the conversion of inputs to text. Embedders with the same parts produce the same vectors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbeddingSpace {
-    /// `KIND-` and 12 hex digits of the hash of `parts`, such as `builtin-7d0a51c2e94f`: what vectors, clusterings and
-    /// results are keyed by.
+    /// `KIND-` and 12 hex digits of the hash of `parts`, such as `builtin-7d0a51c2e94f`. Vectors, clusterings and
+    /// results are keyed by it.
     pub id: String,
-    /// What kind of embedder it is, such as `builtin` or `bert`.
+    /// The kind of embedder, such as `builtin` or `bert`.
     pub kind: String,
     /// The parts by name.
     pub parts: BTreeMap<String, String>,
 }
 
 impl EmbeddingSpace {
-    /// The space of these parts.
+    /// Creates the description of the space with these parts.
     pub fn new(kind: &str, parts: BTreeMap<String, String>) -> Self {
         let spelt = canonical_json(&serde_json::json!({"kind": kind, "parts": parts}));
         let hash = content_hash("karat-space", spelt.as_bytes());
         Self { id: format!("{kind}-{}", short(&hash, 12)), kind: kind.to_owned(), parts }
     }
 
-    /// The same space with further parts, and so another name.
+    /// Adds parts, which changes the id.
     #[must_use]
     pub fn with(mut self, parts: impl IntoIterator<Item = (String, String)>) -> Self {
         self.parts.extend(parts);
         Self::new(&self.kind, self.parts)
     }
 
-    /// The parts in which two spaces differ, each with both values (empty where it is missing).
+    /// The parts in which two spaces differ, as name, own value and other value. A missing part has an empty value.
     pub fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
         let mut names: Vec<&String> = self.parts.keys().chain(other.parts.keys()).collect();
         names.sort();
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_changes_the_name_and_equal_parts_give_the_same() {
+    fn every_part_changes_the_id_and_equal_parts_give_the_same_id() {
         let one = EmbeddingSpace::new("bert", parts(&[("model", "a"), ("pooling", "mean")]));
         assert_eq!(one.id, EmbeddingSpace::new("bert", parts(&[("pooling", "mean"), ("model", "a")])).id);
         assert_ne!(one.id, EmbeddingSpace::new("bert", parts(&[("model", "a"), ("pooling", "cls")])).id);

@@ -1,4 +1,4 @@
-//! A thing that answers requests, and how a call can fail.
+//! The trait of endpoints, which answer requests, and the ways in which a call can fail.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,26 +9,26 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// One message of a rendered prompt, whole: what an endpoint does not know it passes on.
+/// One message of a rendered prompt. Fields unknown to an endpoint are passed on unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// `system`, `user`, `assistant`, `tool`, or whatever role the endpoint knows.
+    /// `system`, `user`, `assistant`, `tool`, or any other role that the endpoint supports.
     pub role: String,
-    /// A text, a list of parts, or null beside tool calls.
+    /// A string, a list of parts, or null if there are tool calls.
     #[serde(default)]
     pub content: Value,
-    /// Every other field of the message, such as `tool_calls`, `tool_call_id` and `name`.
+    /// All other fields of the message, such as `tool_calls`, `tool_call_id` and `name`.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
 
 impl Message {
-    /// A message of text alone.
+    /// Creates a message that consists of text only.
     pub fn text(role: impl Into<String>, content: impl Into<String>) -> Self {
         Self { role: role.into(), content: Value::String(content.into()), rest: Map::new() }
     }
 
-    /// The text of its content, text parts joined by line ends; empty if there is none.
+    /// The text of the content, with text parts joined by newlines; empty if there is none.
     pub fn content_text(&self) -> String {
         match &self.content {
             Value::String(text) => text.clone(),
@@ -40,7 +40,7 @@ impl Message {
         }
     }
 
-    /// The message as JSON, its fields in the order role, content, rest.
+    /// The message as JSON, with fields in the order role, content, rest.
     pub fn to_json(&self) -> Value {
         let mut fields = Map::from_iter([
             ("role".to_owned(), Value::String(self.role.clone())),
@@ -51,21 +51,21 @@ impl Message {
     }
 }
 
-/// One example and trial, ready to be sent.
+/// The request for one example and trial, ready to be sent.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The example it is about.
+    /// The id of the example.
     pub example_id: String,
-    /// Which repeat, from 0.
+    /// Index of the repeat, starting at 0.
     pub trial: u32,
-    /// The example's own input as text, for endpoints that need no prompt.
+    /// The input of the example as text, for endpoints that need no prompt.
     pub input: String,
     /// The rendered prompt.
     pub messages: Vec<Message>,
-    /// Fields of the input that belong to the request rather than to a message, in OpenAI's form: `tools`,
+    /// Fields of the input that belong to the request rather than to a message, in OpenAI's format: `tools`,
     /// `tool_choice`, `response_format`.
     pub options: Map<String, Value>,
-    /// Identifies what is sent, with secrets masked; answers are found by it.
+    /// Identifies the content of the request, with secrets masked. Answers are looked up by it.
     pub key: RequestKey,
 }
 
@@ -76,13 +76,13 @@ impl Request {
     }
 }
 
-/// What an answer to a request is known by, in the cache and in cassettes: a hash of messages, options and trial.
+/// The key of a request in the cache and in cassettes: a hash of messages, options and trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestKey(pub [u8; 16]);
 
 impl RequestKey {
-    /// The key of a request for these messages with these options, for the `trial`th time. Requests that differ in
-    /// any of them differ in their keys, whatever example they are about.
+    /// The key of a request with these messages, options and trial. It does not depend on the example that the request
+    /// is for.
     pub fn new(messages: &[Message], options: &Map<String, Value>, trial: u32) -> Self {
         let messages: Vec<Value> = messages.iter().map(Message::to_json).collect();
         let content = Value::Array(vec![Value::Array(messages), Value::Object(options.clone())]);
@@ -92,7 +92,7 @@ impl RequestKey {
         Self::from_hash(hasher.finalize())
     }
 
-    /// The same request to one endpoint, by its fingerprint.
+    /// The key of the same request to one endpoint, given by its fingerprint.
     #[must_use]
     pub fn at(self, endpoint_fingerprint: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
@@ -104,7 +104,7 @@ impl RequestKey {
     pub fn hex(self) -> String {
         self.0.iter().fold(String::with_capacity(32), |mut hex, byte| {
             use std::fmt::Write;
-            // Writing to a string cannot fail.
+            // Writing to a string never fails.
             let _ = write!(hex, "{byte:02x}");
             hex
         })
@@ -117,7 +117,7 @@ impl RequestKey {
     }
 }
 
-/// Tokens a call used, as the endpoint counted them.
+/// Tokens used by a call, as counted by the endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt.
@@ -131,38 +131,38 @@ pub struct Usage {
 pub struct Response {
     /// The text of the answer.
     pub output: String,
-    /// The model the endpoint says it used, where it says so.
+    /// The model that the endpoint reports, if it does.
     pub model: Option<String>,
     /// Tokens used.
     pub usage: Usage,
-    /// Duration of the attempt that succeeded. Of an answer from the cache or a cassette, the original one.
+    /// Duration of the successful attempt. For an answer from the cache or a cassette, the original duration.
     pub latency: Duration,
-    /// Time to the first token of the attempt that succeeded, where the answer was streamed.
+    /// Time to the first token of the successful attempt, if the answer was streamed.
     pub ttft: Option<Duration>,
-    /// Attempts made, the successful one included (1 = no retry).
+    /// Number of attempts, including the successful one (1 = no retry).
     pub attempts: u32,
-    /// Whether it was given before, and comes from the cache or a cassette.
+    /// Whether the answer comes from the cache or a cassette.
     pub cached: bool,
 }
 
 impl Response {
-    /// An answer of one attempt, of which no more is known.
+    /// Creates an answer of the first attempt, with everything else unknown.
     pub fn new(output: String, latency: Duration) -> Self {
         Self { output, model: None, usage: Usage::default(), latency, ttft: None, attempts: 1, cached: false }
     }
 }
 
-/// Why a call failed. Kinds are stored, so their names are stable.
+/// The kind of a failed call. Kinds are stored, so their names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallErrorKind {
-    /// No connection could be made, or it broke.
+    /// The connection failed or broke.
     Connect,
-    /// The attempt ran past its timeout.
+    /// The attempt timed out.
     Timeout,
-    /// The server said it gets too many requests (HTTP 429).
+    /// The server received too many requests (HTTP 429).
     RateLimited,
-    /// The server said it is overloaded (HTTP 503, 529).
+    /// The server is overloaded (HTTP 503, 529).
     Overloaded,
     /// The server failed (other HTTP 5xx).
     Server,
@@ -170,11 +170,11 @@ pub enum CallErrorKind {
     Refused,
     /// The credentials were not accepted (HTTP 401, 403).
     Unauthorized,
-    /// The answer was not of the promised form.
+    /// The answer did not have the expected format.
     BadAnswer,
     /// The prompt could not be rendered for this example.
     Prompt,
-    /// A fault of karat itself, such as a panic, that touched this example alone.
+    /// A bug in karat, such as a panic, that affected only this example.
     Internal,
 }
 
@@ -195,56 +195,56 @@ impl CallErrorKind {
         }
     }
 
-    /// The kind of that [`Self::name`]; `None` where this version of karat knows none.
+    /// The kind with this [`Self::name`]; `None` if this version of karat does not know it.
     pub fn from_name(name: &str) -> Option<Self> {
         let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
         Self::deserialize(name).ok()
     }
 
-    /// Whether another attempt may help.
+    /// Whether another attempt may succeed.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Connect | Self::Timeout | Self::RateLimited | Self::Overloaded | Self::Server)
     }
 }
 
-/// A failed call: never a wrong answer.
+/// A failed call, which never counts as a wrong answer.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{}: {message}", kind.name())]
 pub struct CallError {
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: CallErrorKind,
     /// What happened, without secrets.
     pub message: String,
-    /// How long the server said to wait before the next attempt.
+    /// How long the server asked to wait before the next attempt.
     pub retry_after: Option<Duration>,
-    /// Attempts made.
+    /// Number of attempts.
     pub attempts: u32,
 }
 
 impl CallError {
-    /// A failure of the first attempt, without a wish to wait.
+    /// Creates a failure of the first attempt, without a requested delay.
     pub fn new(kind: CallErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), retry_after: None, attempts: 1 }
     }
 }
 
-/// The future of one call.
+/// The future returned by [`Endpoint::call`].
 pub type EndpointFuture<'a> = Pin<Box<dyn Future<Output = Result<Response, CallError>> + Send + 'a>>;
 
-/// Something that answers a request.
+/// Something that answers requests.
 pub trait Endpoint: Send + Sync {
-    /// The name it has in the workspace.
+    /// Its name in the workspace.
     fn name(&self) -> &str;
 
-    /// Hash of everything that may change its answers; secrets are not part of it.
+    /// Hash of everything that may affect its answers, except for secrets.
     fn fingerprint(&self) -> &str;
 
-    /// Whether its answers may be cached. Not for endpoints whose calls cost nothing.
+    /// Whether its answers may be cached. False for endpoints whose calls are free.
     fn is_cacheable(&self) -> bool {
         true
     }
 
-    /// Answers one request, retrying transient failures as it was configured to.
+    /// Answers a request, retrying transient failures as configured.
     fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a>;
 }
 

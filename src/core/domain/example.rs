@@ -1,25 +1,25 @@
-//! The golden set: examples, the card that describes them, and the text an input is compared by.
+//! The golden set: examples, and the card that describes them.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Where an example stands, as written in the dataset file.
+/// The status of an example, as written in the dataset file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExampleStatus {
     /// Counts for quality and for coverage.
     #[default]
     Active,
-    /// Is run, but no longer represents today's traffic.
+    /// Is run, but no longer counts as representing traffic.
     RegressionOnly,
-    /// Is neither run nor counted; stored with its reason.
+    /// Is neither run nor counted, but remains in the file with its reason.
     Retired,
 }
 
 impl ExampleStatus {
-    /// The name used in files and in output.
+    /// The name used in files and output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -29,45 +29,45 @@ impl ExampleStatus {
     }
 }
 
-/// One golden item.
+/// One item of a golden set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
-    /// Stable id; the hash of the input where the file gives none.
+    /// Stable id; the hash of the input if the file specifies none.
     pub id: String,
-    /// What is asked: a text, chat messages, or an object whose fields a prompt names.
+    /// The request: a string, chat messages, or an object whose fields a prompt refers to.
     pub input: Value,
-    /// Accepted answers, any of them; empty where no answer was agreed.
+    /// Accepted answers, any of which is right; empty if no answer was agreed on.
     pub expected: Vec<Value>,
-    /// Supporting material given to the prompt as `context`.
+    /// Supporting material, available to the prompt as `context`.
     pub context: Option<Value>,
-    /// Free fields, given to the prompt by name.
+    /// Additional fields, available to the prompt as `metadata`.
     pub metadata: Map<String, Value>,
-    /// Labels to slice and filter by.
+    /// Labels for slicing and filtering.
     pub tags: Vec<String>,
-    /// When it was written.
+    /// When it was created.
     pub created_at: Option<Timestamp>,
-    /// When its answer was agreed.
+    /// When its answer was agreed on.
     pub labeled_at: Option<Timestamp>,
-    /// Who agreed it.
+    /// Who agreed on it.
     pub labeled_by: Option<String>,
-    /// When it was last looked at.
+    /// When it was last reviewed.
     pub reviewed_at: Option<Timestamp>,
-    /// The last day its answer holds.
+    /// The last day on which its answer is valid.
     pub valid_until: Option<Date>,
     /// Where it came from.
     pub source: Option<String>,
-    /// Never flagged by traffic alone.
+    /// Whether it must never be flagged because of traffic alone.
     pub critical: bool,
-    /// Where it stands.
+    /// Its status.
     pub status: ExampleStatus,
     /// Why it was retired.
     pub retired_reason: Option<String>,
-    /// Line of the file it was read from (1 is the first); not part of the content.
+    /// Line of the file it was read from, starting at 1. Not part of the content.
     pub line: u64,
 }
 
 impl Example {
-    /// The text it is embedded and compared by; see [`super::input_text`].
+    /// The text by which it is embedded and compared; see [`super::input_text`].
     pub fn text(&self) -> String {
         super::input_text(&self.input)
     }
@@ -77,23 +77,23 @@ impl Example {
         self.expected.iter().map(value_text).collect()
     }
 
-    /// The first accepted answer as text: what a classifier is trained on.
+    /// The first accepted answer as text, which serves as its label.
     pub fn label(&self) -> Option<String> {
         self.expected.first().map(value_text)
     }
 
-    /// Whether it counts as representing traffic at `now`: active, and not past `valid_until`.
+    /// Whether it counts as representing traffic at `now`, that is, whether it is active and not expired.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.status == ExampleStatus::Active && !self.is_expired(now)
     }
 
-    /// Whether `valid_until` has passed (the day itself still counts, in UTC).
+    /// Whether `valid_until` has passed. It is still valid on that day, in UTC.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
         self.valid_until.is_some_and(|last| today > last)
     }
 
-    /// The last time anybody stood in for its answer.
+    /// The most recent time at which somebody reviewed, labelled or created it.
     pub fn last_dated(&self) -> Option<Timestamp> {
         [self.reviewed_at, self.labeled_at, self.created_at].into_iter().flatten().max()
     }
@@ -106,27 +106,27 @@ fn value_text(value: &Value) -> String {
     }
 }
 
-/// What `dataset.yaml` says about a golden set.
+/// The card of a golden set, read from `dataset.yaml`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Card {
-    /// Who answers for it.
+    /// Who is responsible for it.
     pub owner: Option<String>,
-    /// What it tests, in a sentence.
+    /// A one-sentence description of what it tests.
     pub description: Option<String>,
-    /// The closed set of answers, where there is one.
+    /// The closed set of answers, if there is one.
     pub labels: Vec<String>,
-    /// How often every example should be looked at, in days.
+    /// How often every example should be reviewed, in days.
     pub review_every_days: Option<u32>,
-    /// The traffic source it is compared with.
+    /// The traffic source to compare it with.
     pub traffic: Option<String>,
     /// The window it was last reviewed against, as written (see [`super::Window::parse`]).
     pub reference: Option<String>,
 }
 
-/// A named set of examples at one version.
+/// A named set of examples in one version.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// The name of its folder.
+    /// Its name, which is that of its folder.
     pub name: String,
     /// Hash of the canonical content, 64 hex digits.
     pub version: String,

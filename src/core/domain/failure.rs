@@ -1,13 +1,13 @@
-//! The error a person can act on: what happened, where, and what to do about it.
+//! The error type shown to users: what happened, where, and how to fix it.
 
 use std::fmt;
 
-/// What kind of failure, which decides the exit code.
+/// The kind of a failure, which determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
-    /// The command line does not make sense (exit 2).
+    /// The command line is invalid (exit 2).
     Usage,
-    /// A file or setting of the user is missing or wrong (exit 3).
+    /// A file or setting is missing or invalid (exit 3).
     Data,
     /// A run could not finish (exit 4).
     Incomplete,
@@ -17,65 +17,65 @@ pub enum FailureKind {
     Other,
 }
 
-/// The result of work that fails with a [`Failure`].
+/// A result whose error is a [`Failure`].
 pub type Outcome<T> = Result<T, Failure>;
 
-/// An error with its place, its cause and a hint at the fix.
+/// An error with its location, its cause and a hint on how to fix it.
 #[derive(Debug)]
 pub struct Failure {
-    /// Decides the exit code.
+    /// Determines the exit code.
     pub kind: FailureKind,
-    /// What happened, in one sentence; names the file, line and key where there is one.
+    /// What happened, in one sentence that names the file, line and key, if any.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
-    /// Further lines, such as every bad row of a file.
+    /// Additional lines, such as every bad row of a file.
     pub details: Vec<String>,
     /// The underlying error, printed as "Caused by".
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Failure {
-    /// A failure of the given kind.
+    /// Creates a failure of the given kind.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, details: Vec::new(), source: None }
     }
 
-    /// A wrong command line.
+    /// Creates a failure caused by an invalid command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Usage, message)
     }
 
-    /// Bad configuration or data.
+    /// Creates a failure caused by bad configuration or data.
     pub fn data(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Data, message)
     }
 
-    /// A database that cannot be used.
+    /// Creates a failure of the database.
     pub fn store(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Store, message)
     }
 
-    /// Anything else.
+    /// Any other failure (exit 1).
     pub fn other(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Other, message)
     }
 
-    /// Adds what to do about it.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Adds further lines.
+    /// Sets the additional lines.
     #[must_use]
     pub fn details(mut self, details: Vec<String>) -> Self {
         self.details = details;
         self
     }
 
-    /// Adds the underlying error.
+    /// Sets the underlying error.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());

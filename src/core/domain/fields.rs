@@ -1,13 +1,13 @@
-//! The names under which people already have the fields of examples and of traffic.
+//! The field names accepted in files of examples and traffic.
 
-/// Names of an example's input.
+/// Names accepted for the input of an example.
 pub const INPUT: &[&str] = &["input", "inputs", "question", "prompt", "query", "text", "vars"];
 
-/// Names of an example's accepted answers.
+/// Names accepted for the accepted answers of an example.
 pub const EXPECTED: &[&str] =
     &["expected", "target", "ideal", "expected_output", "expectedOutput", "reference", "answer", "label"];
 
-/// The fields of a traffic record, each with the names it is found under where no map says otherwise.
+/// The fields of a traffic record, each with the names under which it is found unless a field map specifies otherwise.
 pub const TRAFFIC: &[(&str, &[&str])] = &[
     ("id", &["id", "record_id", "request_id", "trace_id"]),
     ("input", &["input", "inputs", "question", "prompt", "query", "text", "message", "messages"]),

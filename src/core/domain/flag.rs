@@ -1,22 +1,22 @@
-//! Why an example should be looked at.
+//! Reasons why an example should be reviewed.
 
 use serde::{Deserialize, Serialize};
 
-/// Reason codes. Their names are stored and printed, so they are stable.
+/// The code of a reason. Names are stored and printed, so they are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonCode {
-    /// The traffic it represented is gone.
+    /// The traffic that it represented is gone.
     TrafficVanished,
-    /// The same request has another answer elsewhere in the set.
+    /// The same request has a different answer elsewhere in the set.
     Conflicting,
-    /// The same request, asked several times, is now right and now wrong.
+    /// Repeated trials are sometimes right and sometimes wrong.
     Flaky,
-    /// Past `valid_until`, or not reviewed within the card's cadence.
+    /// It is past `valid_until`, or was not reviewed within the review cadence.
     Expired,
-    /// The same request stands in the set more than once.
+    /// The same request is in the set more than once.
     Duplicate,
-    /// Nothing says when its answer was agreed.
+    /// It has no date.
     Undated,
 }
 
@@ -37,13 +37,13 @@ impl ReasonCode {
         }
     }
 
-    /// The code of a stable name.
+    /// The code with the given stable name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.name() == name)
     }
 }
 
-/// One reason, with its strength and evidence.
+/// A flagged example, with the reason, its strength and the evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Flag {
     /// The example.
@@ -52,8 +52,8 @@ pub struct Flag {
     pub code: ReasonCode,
     /// Strength, in [0, 1].
     pub score: f64,
-    /// The score from which it is flagged.
+    /// Score from which an example is flagged.
     pub threshold: f64,
-    /// What was seen, and what would clear it.
+    /// What was observed, and what would clear the flag.
     pub evidence: String,
 }

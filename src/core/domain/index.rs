@@ -1,5 +1,5 @@
-//! Places in lists, as types of their own: the measures hold examples, live examples, records and clusters side by side,
-//! and each is known by its place.
+//! Index types. The decay measures handle examples, live examples, records and clusters side by side, each identified
+//! by its index; separate types prevent mixing them up.
 
 macro_rules! indexes {
     ($($(#[$doc:meta])+ $name:ident;)+) => {$(
@@ -10,12 +10,12 @@ macro_rules! indexes {
 }
 
 indexes! {
-    /// An example, by its place in the dataset.
+    /// The index of an example in the dataset.
     ExampleIdx;
-    /// A live example, by its place among the live ones: traffic is compared with these alone.
+    /// The index of a live example among the live examples, the only ones that traffic is compared with.
     LiveIdx;
-    /// A record, by its place in its window.
+    /// The index of a record in its window.
     RecordIdx;
-    /// A cluster, by its place in its book.
+    /// The index of a cluster in its book.
     ClusterIdx;
 }

@@ -1,15 +1,15 @@
-//! The way to a value in JSON: `choices.0.message`, or a JSON pointer such as `/choices/0/message`.
+//! Paths to values in JSON: `choices.0.message`, or a JSON pointer such as `/choices/0/message`.
 
 use serde_json::{Map, Value};
 
-/// The way to a value, step by step; without steps the whole.
+/// A path to a value. A path without steps refers to the whole document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath {
     steps: Vec<String>,
 }
 
 impl JsonPath {
-    /// Reads a path; `None` for one with an empty step.
+    /// Parses a path. Returns `None` if a dotted path has an empty step.
     pub fn parse(text: &str) -> Option<Self> {
         let steps: Vec<String> = match text.strip_prefix('/') {
             _ if text.is_empty() => Vec::new(),
@@ -20,10 +20,10 @@ impl JsonPath {
         is_whole.then_some(Self { steps })
     }
 
-    /// The value at its end.
+    /// Finds the value at the path.
     ///
     /// # Errors
-    /// The steps that were found, and the value that lacks the next one.
+    /// Returns the steps that were found, and the value that lacks the next one.
     pub fn find<'a>(&self, value: &'a Value) -> Result<&'a Value, (&[String], &'a Value)> {
         walk(&self.steps, value)
     }
@@ -42,7 +42,7 @@ fn walk<'p, 'a>(steps: &'p [String], value: &'a Value) -> Result<&'a Value, (&'p
     Ok(here)
 }
 
-/// The value at a path of an object: the field of that very name, or else what the path leads to.
+/// The value at a path in an object: the field with exactly that name, or else the value at the parsed path.
 pub fn at_path<'a>(fields: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     fields.get(path).or_else(|| {
         let JsonPath { steps } = JsonPath::parse(path)?;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dots_indexes_pointers_and_whole_names_lead_to_a_value() {
+    fn dots_indexes_pointers_and_exact_names_find_a_value() {
         let value = json!({"a": {"b": [{"c": 1}]}, "a.b": 2, "x/y": {"~": 3}, "": 4});
         let cases = [
             ("a.b", Some(json!(2))),

@@ -1,4 +1,4 @@
-//! The shared nouns of karat, and the two traits the edges implement: [`Endpoint`] and [`Embedder`].
+//! The shared types of karat, and the two traits that the edges implement: [`Endpoint`] and [`Embedder`].
 
 mod canonical;
 mod embedder;

@@ -1,9 +1,9 @@
-//! "Did you mean": the known name that a wrong one was probably meant to be.
+//! "Did you mean": finds the known name closest to a misspelt one.
 
-/// Jaro–Winkler similarity from which a name may have been meant.
+/// Jaro–Winkler similarity above which a known name is suggested.
 const LIKELY: f64 = 0.7;
 
-/// The known name nearest to `name`; `None` where none is likely. Of equally near ones the first.
+/// The known name most similar to `name`; `None` if none is similar enough. The first one if tied.
 pub fn nearest<'a, S: AsRef<str>>(name: &str, known: &'a [S]) -> Option<&'a str> {
     let mut best: Option<(f64, &str)> = None;
     for candidate in known.iter().map(AsRef::as_ref) {
@@ -15,14 +15,15 @@ pub fn nearest<'a, S: AsRef<str>>(name: &str, known: &'a [S]) -> Option<&'a str>
     best.map(|(_, candidate)| candidate)
 }
 
-/// A hint for a name that is not known: the nearest known one, and all of them after `known_are`, such as "there are".
+/// A hint for an unknown name: the most similar known name, and all known names, introduced by `known_are`, such as
+/// "there are".
 pub fn did_you_mean<S: AsRef<str>>(name: &str, known: &[S], known_are: &str) -> String {
     let all = known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     let mut start = known_are.chars();
     let capital: String = start.next().into_iter().flat_map(char::to_uppercase).chain(start).collect();
     match nearest(name, known) {
         Some(nearest) => format!("did you mean \"{nearest}\"? {capital} {all}"),
-        None if known.is_empty() => "there is none yet".to_owned(),
+        None if known.is_empty() => "there are none yet".to_owned(),
         None => format!("{known_are} {all}"),
     }
 }
@@ -32,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_hand_finds_its_name_and_nonsense_finds_none() {
+    fn a_typo_finds_the_intended_name_and_nonsense_finds_none() {
         let known = ["support", "billing", "support-intents"];
         assert_eq!(nearest("suport", &known), Some("support"));
         assert_eq!(nearest("biling", &known), Some("billing"));

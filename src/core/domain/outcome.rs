@@ -1,4 +1,4 @@
-//! The outcome of one trial: what an endpoint answered for an example, and its scores.
+//! The outcome of one trial: the answer of an endpoint for an example, and its scores.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use super::endpoint::{CallError, CallErrorKind, RequestKey, Response, Usage};
 pub struct RunId(String);
 
 impl RunId {
-    /// The id that reads like this.
+    /// Creates an id from its text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Its text.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -34,23 +34,23 @@ impl From<RunId> for String {
     }
 }
 
-/// A number in [0, 1], or the reason why there is none.
+/// A score in [0, 1], or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Score {
-    /// The value, in [0, 1], and what made it so.
+    /// The value, in [0, 1], and the reason for it, if any.
     Value(f64, Option<String>),
-    /// Not scored, and why. Counts neither as right nor as wrong.
+    /// Not scored, with the reason. Counts neither as right nor as wrong.
     Skipped(String),
 }
 
 impl Score {
-    /// 1 where `pass` holds, else 0.
+    /// A score of 1 if `pass` is true, else 0.
     pub fn pass(pass: bool, reason: Option<String>) -> Self {
         Self::Value(f64::from(u8::from(pass)), reason)
     }
 
-    /// The value, where there is one.
+    /// The value; `None` if skipped.
     pub fn value(&self) -> Option<f64> {
         match self {
             Self::Value(value, _) => Some(*value),
@@ -59,59 +59,59 @@ impl Score {
     }
 }
 
-/// The answer with its scores by scorer name, or the error. An error is never a wrong answer.
+/// The answer with its scores, or the error. An error never counts as a wrong answer.
 #[derive(Debug, Clone)]
 pub enum OutcomeResult {
     /// The endpoint answered.
     Answered {
         /// The answer.
         response: Response,
-        /// One score a scorer, in the suite's order.
+        /// Name and score of each scorer, in the order of the suite.
         scores: Vec<(String, Score)>,
     },
     /// The endpoint did not answer.
     Failed(CallError),
 }
 
-/// One example × trial of a run.
+/// The outcome of one trial of an example.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The example.
     pub example_id: String,
-    /// Which repeat, from 0.
+    /// Index of the repeat, starting at 0.
     pub trial: u32,
-    /// What its request is known by; `None` where none could be rendered.
+    /// Key of the request; `None` if it could not be rendered.
     pub key: Option<RequestKey>,
-    /// What it cost, where the endpoint has a price.
+    /// Cost, if the endpoint has a price.
     pub cost: Option<f64>,
-    /// What came of it.
+    /// The result.
     pub result: OutcomeResult,
 }
 
-/// An outcome as it was recorded.
+/// An outcome as recorded in the database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedOutcome {
     /// The example.
     pub example_id: String,
-    /// Which repeat, from 0.
+    /// Index of the repeat, starting at 0.
     pub trial: u32,
     /// The answer; `None` for an error.
     pub output: Option<String>,
     /// Kind and message of the error.
     pub error: Option<(CallErrorKind, String)>,
-    /// Attempts made.
+    /// Number of attempts.
     pub attempts: u32,
-    /// Duration of the successful attempt in milliseconds; of a cached answer the original one.
+    /// Duration of the successful attempt in milliseconds. For a cached answer, the original duration.
     pub latency_ms: Option<f64>,
-    /// Time to the first token in milliseconds, where the answer was streamed.
+    /// Time to the first token in milliseconds, if the answer was streamed.
     pub ttft_ms: Option<f64>,
     /// Whether the answer came from the cache or a cassette.
     pub cached: bool,
-    /// What it cost.
+    /// Cost, if known.
     pub cost: Option<f64>,
-    /// Tokens of prompt and answer, where the server counted them.
+    /// Tokens of prompt and answer, as far as the server counted them.
     pub usage: Usage,
-    /// The model the server said it used.
+    /// The model reported by the server.
     pub model: Option<String>,
     /// Score by scorer.
     pub scores: BTreeMap<String, Score>,

@@ -1,9 +1,9 @@
-//! What a suite asks, how answers are scored, and what must hold.
+//! Suites: prompts, scorers and gates.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// One message of a prompt, a minijinja template.
+/// One message of a prompt, as a minijinja template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromptMessage {
     /// `system`, `user` or `assistant`.
@@ -12,95 +12,95 @@ pub struct PromptMessage {
     pub content: String,
 }
 
-/// What is sent for an example.
+/// The content sent for an example.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Prompt {
     /// One user message.
     Text(String),
     /// Chat messages.
     Messages(Vec<PromptMessage>),
-    /// The input itself: its text as a user message, or its own chat messages as they are.
+    /// The input itself: its text as a user message, or its chat messages unchanged.
     Input,
 }
 
-/// A step that makes two texts comparable.
+/// A normalisation step that makes two texts comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalization {
     /// Remove white space at both ends.
     Trim,
-    /// Lower case, by Unicode.
+    /// Convert to lower case (Unicode).
     Lowercase,
-    /// Runs of white space become one space.
+    /// Collapse runs of white space into one space.
     Whitespace,
     /// Remove punctuation at both ends, such as quotes and a closing full stop.
     Punctuation,
-    /// Unicode normal form NFKC.
+    /// Convert to Unicode normal form NFKC.
     Unicode,
 }
 
-/// How an answer becomes a number in [0, 1].
+/// The kind of a scorer, which maps an answer to a number in [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ScorerKind {
-    /// 1 when the normalised answer equals one of the accepted ones.
+    /// 1 if the normalised answer equals an accepted one.
     Exact {
         /// Steps applied to both sides, in order.
         normalize: Vec<Normalization>,
     },
-    /// 1 when the normalised answer contains an accepted one (or, where `value` is set, that text).
+    /// 1 if the normalised answer contains an accepted one, or `value` if it is set.
     Contains {
-        /// Text looked for instead of the accepted answers.
+        /// Text to look for instead of the accepted answers.
         value: Option<String>,
         /// Steps applied to both sides, in order.
         normalize: Vec<Normalization>,
     },
-    /// 1 when the pattern matches somewhere in the answer.
+    /// 1 if the pattern matches anywhere in the answer.
     Regex {
         /// The pattern, in the syntax of the `regex` crate; `{expected}` is replaced by the escaped accepted answer.
         pattern: String,
     },
-    /// 1 when the last number in the answer is near an accepted one.
+    /// 1 if the last number in the answer is close to an accepted one.
     Numeric {
         /// Largest absolute difference.
         absolute: f64,
         /// Largest difference relative to the accepted number.
         relative: f64,
     },
-    /// 1 when the answer is JSON valid under the schema.
+    /// 1 if the answer is JSON that is valid under the schema.
     JsonSchema {
         /// The schema.
         schema: Value,
     },
 }
 
-/// How the scores of an example's trials become one.
+/// How the scores of an example's trials are combined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Reducer {
     /// Their mean.
     #[default]
     Mean,
-    /// The score most of them have; of several, the lowest.
+    /// The most frequent score; the lowest one if tied.
     Majority,
-    /// The best.
+    /// The best score.
     Any,
-    /// The worst.
+    /// The worst score.
     All,
-    /// The chance that at least one of k passes (M. Chen et al., "Evaluating Large Language Models Trained on Code",
-    /// 2021, the unbiased estimator). A trial passes with a score of 1.
+    /// The probability that at least one of k trials passes (the unbiased estimator of M. Chen et al., "Evaluating
+    /// Large Language Models Trained on Code", 2021). A trial passes with a score of 1.
     PassAt(u32),
-    /// The chance that all of k pass (S. Yao et al., "τ-bench", 2024).
+    /// The probability that all of k trials pass (S. Yao et al., "τ-bench", 2024).
     PassAll(u32),
 }
 
 impl Reducer {
-    /// Whether it is [`Reducer::Mean`], which content leaves out.
+    /// Whether it is [`Reducer::Mean`], which is omitted from serialized suites.
     pub fn is_mean(&self) -> bool {
         *self == Self::Mean
     }
 
-    /// Trials it needs.
+    /// Minimum number of trials it needs.
     pub fn trials(self) -> u32 {
         match self {
             Self::PassAt(k) | Self::PassAll(k) => k,
@@ -113,9 +113,8 @@ impl TryFrom<String> for Reducer {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || {
-            format!("\"{text}\" is no reducer; there are mean, majority, any, all, pass@k and pass^k (such as pass@3)")
-        };
+        let wrong =
+            || format!("\"{text}\" is not a reducer; use mean, majority, any, all, pass@k or pass^k (such as pass@3)");
         let k = |text: &str| text.parse().ok().filter(|k| *k >= 1).ok_or_else(wrong);
         match text.as_str() {
             "mean" => Ok(Self::Mean),
@@ -149,58 +148,58 @@ impl From<Reducer> for String {
 pub struct Scorer {
     /// Unique within the suite.
     pub name: String,
-    /// How it scores.
+    /// The kind of scorer.
     pub kind: ScorerKind,
-    /// How the scores of repeats become one.
+    /// How the scores of repeats are combined.
     #[serde(default, skip_serializing_if = "Reducer::is_mean")]
     pub reduce: Reducer,
 }
 
-/// A minimum that the mean of a scorer must reach.
+/// A minimum for the mean of a scorer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
     /// The scorer it evaluates.
     pub scorer: String,
     /// The minimum mean, in [0, 1].
     pub min: f64,
-    /// Confidence of the interval it is evaluated on.
+    /// Confidence level of the interval it is evaluated on.
     pub confidence: f64,
     /// Endpoints it applies to; empty means all.
     pub endpoints: Vec<String>,
-    /// Whether "inconclusive" stops the pipeline (exit 103) or is only reported.
+    /// Whether an inconclusive result fails the pipeline (exit 103) or is only reported.
     pub require_decision: bool,
 }
 
-/// One of the prompts of a suite, all of which are run.
+/// One of the prompts of a suite. All of them are run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedPrompt {
-    /// Its name; `None` where the suite has only one, which then needs none.
+    /// Its name; `None` if it is the only prompt of the suite.
     pub name: Option<String>,
-    /// What is sent.
+    /// The prompt.
     pub prompt: Prompt,
 }
 
-/// A suite: dataset + prompt + endpoints + scorers + gates.
+/// A suite: a dataset with prompts, endpoints, scorers and gates.
 #[derive(Debug, Clone)]
 pub struct Suite {
-    /// The name of its file.
+    /// Its name, which is that of its file.
     pub name: String,
-    /// Hash of everything that decides what is sent and how it is scored.
+    /// Hash of everything that determines what is sent and how it is scored.
     pub version: String,
-    /// The golden set it runs.
+    /// Name of the golden set.
     pub dataset: String,
-    /// What is sent, at least one.
+    /// The prompts, at least one.
     pub prompts: Vec<NamedPrompt>,
-    /// What prompts know under `vars`. References to secrets (`${NAME}`) stand here as written.
+    /// Variables available to prompts under `vars`. References to secrets (`${NAME}`) are not resolved.
     pub vars: Map<String, Value>,
-    /// How often each example is asked, where the command does not say.
+    /// Default number of times each example is sent.
     pub repeats: u32,
-    /// Names of the endpoints asked when the command names none.
+    /// Names of the default endpoints.
     pub endpoints: Vec<String>,
-    /// How answers are scored; the first one is the primary scorer.
+    /// The scorers, the first of which is the primary scorer.
     pub scorers: Vec<Scorer>,
-    /// What must hold.
+    /// The gates.
     pub gates: Vec<Gate>,
-    /// Largest share of examples that may end in an error before the run counts as incomplete.
+    /// Largest share of outcomes that may be errors before the run counts as incomplete.
     pub error_tolerance: f64,
 }

@@ -1,4 +1,5 @@
-//! The text by which a structured input (chat messages, an object, a long document) is embedded and compared.
+//! The conversion of a structured input (chat messages, an object, a long document) to the text that is embedded and
+//! compared.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use super::{at_path, fields};
 
-/// Which turns of a conversation count.
+/// The turns of a conversation that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Turns {
@@ -17,29 +18,30 @@ pub enum Turns {
     LastUser,
     /// Every turn of the user.
     User,
-    /// Every turn of whatever role.
+    /// Every turn of any role.
     All,
 }
 
-/// How an input becomes the text that is embedded. Part of the embedding space: another rule is another one.
+/// How an input is converted to the text that is embedded. Part of the embedding space: a different rule means a
+/// different space.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TextRule {
-    /// Which turns of chat messages count: last-user, user or all. Default: last-user.
+    /// The turns of chat messages that count: last-user, user or all. Default: last-user.
     #[serde(default)]
     pub messages: Turns,
-    /// Fields of an object that count, in this order; dots reach into objects. Default: the first of input, question,
-    /// query, prompt, text and messages, or else the whole object as JSON.
+    /// The fields of an object that count, in this order; dots refer to nested fields. Default: the first of input,
+    /// question, query, prompt, text and messages, or else the whole object as JSON.
     #[serde(default)]
     pub fields: Vec<String>,
-    /// Words in one chunk of a long text, whose vector is the mean of its chunks' vectors. Default: no chunks; what an
-    /// embedder cannot hold is cut off.
+    /// Number of words per chunk of a long text, whose vector is the mean of its chunks' vectors. Default: no chunks;
+    /// text beyond the limit of the embedder is cut off.
     pub chunk_words: Option<usize>,
 }
 
 impl TextRule {
-    /// The text of an input: a string as it is; of chat messages the turns that count; of an object the fields that
-    /// count; else, or where that finds nothing, canonical JSON.
+    /// The text of an input: a string unchanged; the turns that count of chat messages; the fields that count of an
+    /// object. For anything else, or if nothing is found, canonical JSON.
     pub fn text(&self, input: &Value) -> String {
         match input {
             Value::String(text) => Some(text.clone()),
@@ -57,7 +59,7 @@ impl TextRule {
         .unwrap_or_else(|| super::canonical_json(input))
     }
 
-    /// The chunks of a text, of which there is at least one: runs of `chunk_words` words.
+    /// Splits a text into chunks of `chunk_words` words; there is always at least one chunk.
     pub fn chunks<'a>(&self, text: &'a str) -> Vec<&'a str> {
         let Some(size) = self.chunk_words.filter(|size| *size > 0) else { return vec![text] };
         let starts: Vec<usize> =
@@ -70,7 +72,7 @@ impl TextRule {
         firsts.iter().zip(ends).map(|(start, end)| text[*start..end].trim_end()).collect()
     }
 
-    /// What it adds to the fingerprint of a space: nothing where it is the default.
+    /// The parts that the rule adds to the fingerprint of a space; none for the default rule.
     pub fn parts(&self) -> BTreeMap<String, String> {
         let mut parts = BTreeMap::new();
         let mut add = |name: &str, value: String| parts.insert(format!("text.{name}"), value);
@@ -115,7 +117,7 @@ fn turn_text(content: &Value) -> Option<String> {
     }
 }
 
-/// [`TextRule::text`] by the default rule.
+/// The text of an input under the default rule; see [`TextRule::text`].
 pub fn input_text(input: &Value) -> String {
     TextRule::default().text(input)
 }
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_hold_every_word_once_and_a_short_text_is_left_as_it_is() {
+    fn chunks_contain_every_word_once_and_a_short_text_is_unchanged() {
         let rule = TextRule { chunk_words: Some(3), ..TextRule::default() };
         assert_eq!(rule.chunks(" a b\tc  d é  f\ng "), ["a b\tc", "d é  f", "g"]);
         for short in ["", "  ", "a b c", " a "] {
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_rule_of_its_own_is_part_of_a_fingerprint() {
+    fn only_a_rule_other_than_the_default_is_part_of_a_fingerprint() {
         assert!(TextRule::default().parts().is_empty());
         let rule = TextRule { messages: Turns::All, fields: vec!["a".into(), "b".into()], chunk_words: Some(9) };
         let parts: Vec<_> = rule.parts().into_iter().collect();

@@ -1,4 +1,4 @@
-//! Spans of time. Nothing in here reads a clock: `now` is always an argument.
+//! Spans of time. Nothing in this module reads a clock: `now` is always an argument.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 /// A half-open span of time, `from` ≤ t < `to`, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// First instant inside.
+    /// First instant in the window.
     pub from: Timestamp,
-    /// First instant after.
+    /// First instant after the window.
     pub to: Timestamp,
 }
 
 impl Window {
-    /// Reads `2026-09` (a month), `2026-09-14` (a day), `FROM..TO` (dates or RFC 3339 times, `TO` excluded),
-    /// or `30d`, `12h`, `4w` (that long, ending just after `end`).
+    /// Parses `2026-09` (a month), `2026-09-14` (a day), `FROM..TO` (dates or RFC 3339 times, `TO` excluded), or `30d`,
+    /// `12h`, `4w` (a span of that length, ending just after `end`).
     ///
     /// # Errors
-    /// A sentence that says what was not understood.
+    /// Returns a sentence that describes what is wrong.
     pub fn parse(text: &str, end: Timestamp) -> Result<Self, String> {
         let text = text.trim();
         if let Some((from, to)) = text.split_once("..") {
@@ -35,19 +35,19 @@ impl Window {
             return Ok(Self { from: midnight(date)?, to: midnight(next)? });
         }
         let span = parse_span(text).ok_or_else(|| {
-            format!("\"{text}\" is not a window; write 30d, 2026-09, 2026-09-14 or 2026-09-01..2026-10-01")
+            format!("\"{text}\" is not a window; use 30d, 2026-09, 2026-09-14 or 2026-09-01..2026-10-01")
         })?;
         let to = end.checked_add(SignedDuration::from_nanos(1)).unwrap_or(end);
         let from = to.checked_sub(span).map_err(|e| e.to_string())?;
         Ok(Self { from, to })
     }
 
-    /// Whether the two share an instant.
+    /// Whether the two windows share an instant.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.from < other.to && other.from < self.to
     }
 
-    /// `2026-09` for a whole month in UTC, else `2026-09-01..2026-09-14` or with times.
+    /// A label: `2026-09` for a whole month in UTC, otherwise `2026-09-01..2026-09-14`, with times if needed.
     pub fn label(&self) -> String {
         let from = self.from.to_zoned(TimeZone::UTC);
         let label = format!("{:04}-{:02}", from.year(), from.month());
@@ -82,7 +82,7 @@ fn month(text: &str) -> Option<Window> {
     Some(Window { from: midnight(first).ok()?, to: midnight(next).ok()? })
 }
 
-/// Reads `45s`, `30m`, `12h`, `30d`, `4w`; `None` for anything else.
+/// Parses `45s`, `30m`, `12h`, `30d` or `4w`; `None` for anything else.
 pub fn parse_span(text: &str) -> Option<SignedDuration> {
     let text = text.trim();
     let unit = text.chars().last()?;
@@ -98,8 +98,9 @@ pub fn parse_span(text: &str) -> Option<SignedDuration> {
     count.checked_mul(seconds).map(SignedDuration::from_secs)
 }
 
-/// Reads RFC 3339 (`2026-09-14T08:30:00Z`, any offset), a date with a time but no offset (taken as UTC), a date
-/// (its midnight in UTC), or a Unix time in seconds, milliseconds, microseconds or nanoseconds, told apart by size.
+/// Parses RFC 3339 (`2026-09-14T08:30:00Z`, any offset), a date and time without an offset (taken as UTC), a date
+/// (midnight in UTC), or a Unix time in seconds, milliseconds, microseconds or nanoseconds, which are distinguished by
+/// magnitude.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if let Ok(timestamp) = text.parse::<Timestamp>() {
@@ -116,7 +117,7 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
 
 fn unix_timestamp(text: &str) -> Option<Timestamp> {
     let number: f64 = text.parse().ok()?;
-    // Seconds until the year 5138 stay below 1e11; each finer unit is a thousand times larger.
+    // Seconds up to the year 5138 are below 1e11; each finer unit is a thousand times larger.
     let scale = match number.abs() {
         n if !n.is_finite() || n < 1e8 => return None,
         n if n < 1e11 => 1e9,
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_read_in_every_documented_form() {
+    fn windows_are_parsed_in_every_documented_form() {
         let end = at("2026-09-30T12:00:00Z");
         let month = Window::parse("2026-09", end).unwrap();
         assert_eq!((month.from, month.to), (at("2026-09-01"), at("2026-10-01")));
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_windows_are_refused_in_words() {
+    fn invalid_windows_are_rejected() {
         let end = at("2026-09-30");
         for text in ["", "soon", "2026-13", "-3d", "2026-09-02..2026-09-01", "0d"] {
             assert!(Window::parse(text, end).is_err(), "{text}");
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_read_whatever_unit_or_form_a_log_uses() {
+    fn times_are_parsed_in_every_unit_and_format_that_logs_use() {
         let expected = at("2026-09-14T08:30:00Z");
         for text in [
             "2026-09-14T08:30:00Z",

@@ -8,44 +8,44 @@ use super::time::Window;
 /// One sampled production request, already redacted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrafficRecord {
-    /// Stable id within its source.
+    /// Id, stable within its source.
     pub record_id: String,
-    /// When it was asked.
+    /// When it was sent.
     pub at: Timestamp,
-    /// The request's text, by the default [`TextRule`](super::TextRule).
+    /// The text of the request, under the default [`TextRule`](super::TextRule).
     pub input: String,
-    /// Chat messages or an object, as canonical JSON, where the request was no plain text.
+    /// The chat messages or object as canonical JSON, if the request was not plain text.
     pub structure: Option<String>,
-    /// What production answered, where known.
+    /// Production's answer, if known.
     pub output: Option<String>,
-    /// The user, session or conversation it belongs to: the unit that is resampled.
+    /// The user, session or conversation it belongs to, which is the unit of resampling.
     pub group: Option<String>,
-    /// Probability, in (0, 1], with which it was sampled into the file.
+    /// Probability, in (0, 1], with which it was sampled.
     pub sample_rate: f64,
 }
 
 impl TrafficRecord {
-    /// How many production requests it represents.
+    /// The number of production requests it represents.
     pub fn weight(&self) -> f64 {
         1.0 / self.sample_rate
     }
 }
 
-/// A window and what was found in it.
+/// A window and the amount of traffic in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WindowSummary {
-    /// First instant inside.
+    /// First instant in the window.
     pub from: Timestamp,
-    /// First instant after.
+    /// First instant after the window.
     pub to: Timestamp,
-    /// Records sampled.
+    /// Number of records.
     pub records: usize,
-    /// Production requests they represent.
+    /// Number of production requests they represent.
     pub weight: f64,
 }
 
 impl WindowSummary {
-    /// The span alone.
+    /// The window itself.
     pub fn window(&self) -> Window {
         Window { from: self.from, to: self.to }
     }

@@ -1,5 +1,5 @@
-//! What to label next: greedy facility location over the unrepresented traffic (Nemhauser, Wolsey & Fisher 1978), so
-//! that each candidate represents traffic that neither the set nor an earlier candidate represents.
+//! Selects the records to label next by greedy facility location over the unrepresented traffic (Nemhauser, Wolsey &
+//! Fisher 1978), so that each candidate represents traffic that neither the set nor an earlier candidate represents.
 
 use crate::core::domain::RecordIdx;
 use crate::core::vector::{Vectors, dot};
@@ -7,19 +7,19 @@ use crate::core::vector::{Vectors, dot};
 /// A record worth labelling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// Its place in the window.
+    /// Its index in the window.
     pub record: RecordIdx,
-    /// Share of all traffic that it would newly represent.
+    /// Additional share of all traffic that it would represent.
     pub gain: f64,
 }
 
-/// Rows compared at most: the cost is their square.
+/// Maximum number of rows compared. The cost is quadratic in it.
 const POOL: usize = 1500;
 
 /// Picks up to `count` records. `unrepresented[i]` is record i's weight × (1 − p_represented), as a share of all traffic.
 ///
-/// A candidate represents another record by their cosine similarity above `floor`, scaled to [0, 1]. Where more than
-/// 1,500 records are unrepresented, those with the most unrepresented traffic compete.
+/// The degree to which a candidate represents another record is their cosine similarity above `floor`, scaled to [0,
+/// 1]. If more than 1,500 records are unrepresented, only those with the most unrepresented traffic are considered.
 pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: usize) -> Vec<Candidate> {
     let mut pool: Vec<usize> =
         (0..records.len()).filter(|i| records.is_embeddable(*i) && unrepresented[*i] > 1e-9).collect();

@@ -1,4 +1,4 @@
-//! What the score would be on today's traffic, and what to label next.
+//! The estimated score on today's traffic, and the records to label next.
 
 mod candidates;
 mod today;

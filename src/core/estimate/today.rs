@@ -1,10 +1,10 @@
-//! The score on today's traffic by post-stratification over clusters (Holt & Smith 1979), with thin clusters shrunk
-//! towards the whole, and the bound that counts the unrepresented rest as all wrong or all right (Manski bounds with
-//! the interval of Imbens & Manski 2004).
+//! The score on today's traffic by post-stratification (Holt & Smith 1979), with thin strata shrunk towards the overall
+//! mean, and the bound that counts the unrepresented rest as all wrong or all right (Manski bounds with the interval of
+//! Imbens & Manski 2004).
 
 use crate::core::stats::Interval;
 
-/// One cluster: its share of today's represented traffic, and the scores of the examples in it.
+/// One stratum: its share of today's represented traffic, and the scores of its examples.
 #[derive(Debug, Clone, Default)]
 pub struct Stratum {
     /// Represented traffic weight, in any unit.
@@ -16,23 +16,24 @@ pub struct Stratum {
 /// The estimate and its bounds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TodayEstimate {
-    /// Plain mean over the examples given.
+    /// Plain mean over the given examples.
     pub raw: f64,
-    /// Mean on the represented part of today's traffic.
+    /// Mean over the represented part of today's traffic.
     pub represented: f64,
     /// Its 95 % interval.
     pub interval: Interval,
-    /// Interval for all of today's traffic, the rest counted as all wrong and all right.
+    /// Interval for all of today's traffic: the lower end counts the rest as all wrong, the upper end as all right.
     pub bound: Interval,
-    /// Effective number of examples behind it.
+    /// Effective number of examples it is based on.
     pub n_eff: f64,
 }
 
-/// Weight of the whole set's mean in every cluster's mean, in examples. Two keep a cluster of one from speaking with
-/// certainty, and vanish against ten.
+/// Weight of the overall mean in the mean of each stratum, in examples. Two prevent certainty in a stratum with one
+/// example, and matter little in one with ten.
 const PRIOR_EXAMPLES: f64 = 2.0;
 
-/// The estimate; `None` where no example was scored or no traffic is represented. `coverage` is the represented share.
+/// Computes the estimate; `None` if no example was scored or no traffic is represented. `coverage` is the represented
+/// share.
 pub fn today(strata: &[Stratum], coverage: f64) -> Option<TodayEstimate> {
     let all: Vec<f64> = strata.iter().flat_map(|stratum| stratum.scores.iter().copied()).collect();
     let weight: f64 = strata.iter().map(|stratum| stratum.weight).sum();
@@ -47,7 +48,7 @@ pub fn today(strata: &[Stratum], coverage: f64) -> Option<TodayEstimate> {
         let n = stratum.scores.len() as f64 + PRIOR_EXAMPLES;
         let mean = (stratum.scores.iter().sum::<f64>() + PRIOR_EXAMPLES * raw) / n;
         represented += share * mean;
-        // A cluster of all right answers has no spread of its own: half of the whole set's keeps it from certainty.
+        // A stratum with only right answers has no spread: half of the overall spread prevents certainty.
         variance += share * share * (mean * (1.0 - mean)).max(spread / 2.0) / n;
         concentration += share * share / n;
     }
@@ -64,8 +65,8 @@ pub fn today(strata: &[Stratum], coverage: f64) -> Option<TodayEstimate> {
     })
 }
 
-/// The multiplier that covers the true value, rather than the whole identified set, with 95 %: it runs from 1.96
-/// where the set is a point to 1.645 where it is wide.
+/// The multiplier with which the interval covers the true value, rather than the whole identified set, with a
+/// probability of 95 %. It ranges from 1.96 if the set is a point to 1.645 if it is wide.
 fn imbens_manski(width: f64, error: f64) -> f64 {
     use statrs::distribution::{ContinuousCDF, Normal};
     let normal = Normal::standard();
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn weight_moves_the_estimate_to_where_the_traffic_is() {
+    fn the_estimate_is_weighted_by_traffic() {
         let estimate = today(&[stratum(0.1, 90, 10), stratum(0.9, 50, 50)], 1.0).unwrap();
         assert!((estimate.raw - 0.7).abs() < 1e-12);
         assert!((estimate.represented - 0.54).abs() < 0.01, "{estimate:?}");
@@ -103,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_without_examples_takes_the_mean_of_the_whole() {
+    fn a_stratum_without_examples_takes_the_overall_mean() {
         let estimate = today(&[stratum(0.5, 8, 2), stratum(0.5, 0, 0)], 0.9).unwrap();
         assert!((estimate.represented - 0.8).abs() < 1e-9, "{estimate:?}");
     }
 
     #[test]
-    fn nothing_scored_or_nothing_represented_gives_no_estimate() {
+    fn there_is_no_estimate_without_scores_or_represented_traffic() {
         assert_eq!(today(&[], 0.5), None);
         assert_eq!(today(&[stratum(1.0, 0, 0)], 0.5), None);
         assert_eq!(today(&[stratum(0.0, 1, 0)], 0.0), None);

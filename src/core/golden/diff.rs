@@ -1,4 +1,4 @@
-//! What changed between two versions of a set.
+//! Changes between two versions of a set.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::version::canonical_example;
 use crate::core::domain::{Example, canonical_json, content_hash, short};
 
-/// Hashes that tell one example's parts apart; small enough for a lock file.
+/// Hashes of the parts of an example; small enough for a lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Hash of the input.
@@ -29,7 +29,7 @@ impl Fingerprint {
     }
 }
 
-/// The fingerprints of a set by example id.
+/// The fingerprints of examples, by example id.
 pub fn fingerprints(examples: &[Example]) -> BTreeMap<String, Fingerprint> {
     examples.iter().map(|example| (example.id.clone(), Fingerprint::of(example))).collect()
 }
@@ -49,7 +49,7 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    /// The name printed.
+    /// The name as printed.
     pub fn name(self) -> &'static str {
         match self {
             Self::Added => "added",
@@ -69,17 +69,17 @@ pub struct Change {
     pub kind: ChangeKind,
 }
 
-/// Every change between two versions, by kind and then by id.
+/// All changes between two versions, ordered by kind and then by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct DatasetDiff {
     /// The changes.
     pub changes: Vec<Change>,
-    /// Examples that are the same in both.
+    /// Number of examples that are the same in both.
     pub unchanged: usize,
 }
 
 impl DatasetDiff {
-    /// How many changes are of `kind`.
+    /// The number of changes of this kind.
     pub fn count(&self, kind: ChangeKind) -> usize {
         self.changes.iter().filter(|change| change.kind == kind).count()
     }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn added_removed_relabelled_and_edited_are_told_apart() {
+    fn added_removed_relabelled_and_edited_examples_are_distinguished() {
         let before = set(&[("a", "x", "1"), ("b", "x", "1"), ("c", "x", "1"), ("d", "x", "1")]);
         let after = set(&[("a", "x", "1"), ("b", "x", "2"), ("c", "y", "1"), ("e", "x", "1")]);
         let found = diff(&before, &after);

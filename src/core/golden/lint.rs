@@ -1,4 +1,4 @@
-//! What is wrong with a set that reads well: the same request twice, or with two answers.
+//! Checks of a set whose rows are valid: duplicates, conflicting answers, missing answers and unknown labels.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::core::domain::{Example, ExampleStatus, nearest};
 
-/// What was found.
+/// The kind of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
@@ -17,12 +17,12 @@ pub enum FindingKind {
     Duplicate,
     /// An example without an accepted answer.
     NoAnswer,
-    /// An answer outside of the card's label set.
+    /// An answer that is not among the card's labels.
     UnknownLabel,
 }
 
 impl FindingKind {
-    /// The name printed.
+    /// The name as printed.
     pub fn name(self) -> &'static str {
         match self {
             Self::Conflicting => "conflicting",
@@ -36,18 +36,17 @@ impl FindingKind {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was found.
+    /// The kind.
     pub kind: FindingKind,
-    /// Ids of the examples it is about.
+    /// Ids of the examples concerned.
     pub ids: Vec<String>,
     /// Their lines in the file.
     pub lines: Vec<u64>,
-    /// A sentence.
+    /// A description in one sentence.
     pub message: String,
 }
 
-/// The form in which two requests count as the same: Unicode NFKC, lower case, single spaces, no closing
-/// punctuation.
+/// Normalises a request for comparison: Unicode NFKC, lower case, single spaces, no trailing punctuation.
 pub fn normalised_input(text: &str) -> String {
     let folded = text.nfkc().collect::<String>().to_lowercase();
     let spaced = folded.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -55,7 +54,7 @@ pub fn normalised_input(text: &str) -> String {
     if trimmed.is_empty() { spaced } else { trimmed.to_owned() }
 }
 
-/// Findings about the examples that are not retired, the most serious kind first, then by line.
+/// Findings about examples that are not retired, ordered by severity and then by line.
 pub fn lint<'a>(examples: impl IntoIterator<Item = &'a Example>, labels: &[String]) -> Vec<Finding> {
     let present: Vec<&Example> =
         examples.into_iter().filter(|example| example.status != ExampleStatus::Retired).collect();
@@ -70,7 +69,8 @@ pub fn lint<'a>(examples: impl IntoIterator<Item = &'a Example>, labels: &[Strin
         }
         let unknown = example.expected_texts().into_iter().find(|text| !labels.is_empty() && !labels.contains(text));
         if let Some(label) = unknown {
-            let hint = nearest(&label, labels).map(|nearest| format!("; nearest is \"{nearest}\"")).unwrap_or_default();
+            let hint =
+                nearest(&label, labels).map(|nearest| format!("; did you mean \"{nearest}\"?")).unwrap_or_default();
             findings.push(single(
                 FindingKind::UnknownLabel,
                 example,
@@ -89,7 +89,7 @@ fn single(kind: FindingKind, example: &Example, message: String) -> Finding {
 fn shared_requests(examples: &[&Example]) -> Vec<Finding> {
     let mut groups: BTreeMap<String, Vec<&Example>> = BTreeMap::new();
     for example in examples {
-        // Examples with different contexts mean different things by the same words.
+        // The same words mean different things in different contexts.
         let context = example.context.as_ref().map(crate::core::domain::canonical_json).unwrap_or_default();
         let key = format!("{}\u{0}{context}", normalised_input(&example.text()));
         groups.entry(key).or_default().push(example);
@@ -107,9 +107,9 @@ fn shared_requests(examples: &[&Example]) -> Vec<Finding> {
                 .collect();
             let (kind, message) = if answers.len() > 1 {
                 let shown: Vec<_> = answers.iter().map(|texts| texts.join("|")).collect();
-                (FindingKind::Conflicting, format!("the same request has the answers {}", shown.join(" and ")))
+                (FindingKind::Conflicting, format!("the same request has different answers: {}", shown.join(" and ")))
             } else {
-                (FindingKind::Duplicate, "the same request is here more than once".to_owned())
+                (FindingKind::Duplicate, "the same request appears more than once".to_owned())
             };
             Finding {
                 kind,
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_about_another_context_are_not_the_same_request() {
+    fn the_same_words_in_another_context_are_not_the_same_request() {
         let examples = [
             example(1, json!({"id": "a", "input": "summarise", "context": "one", "label": "1"})),
             example(2, json!({"id": "b", "input": "summarise", "context": "two", "label": "2"})),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn punctuation_alone_is_not_the_empty_request() {
+    fn punctuation_alone_is_not_normalised_to_an_empty_request() {
         assert_eq!(normalised_input("???"), "???");
         assert_eq!(normalised_input(" Ｗhy \n not? "), "why not");
     }

@@ -1,4 +1,4 @@
-//! The golden set: how a row becomes an example, what a version is, what is wrong with a set, and what changed.
+//! Golden sets: reading rows, versions, lint and diff.
 
 mod diff;
 mod lint;

@@ -1,4 +1,4 @@
-//! Row rules: the field names people already use, and what each must hold.
+//! Reading rows: the accepted field names, and the values that each field may have.
 
 use std::collections::HashMap;
 
@@ -9,31 +9,31 @@ use serde_json::{Map, Value};
 use crate::core::domain::fields::{EXPECTED, INPUT};
 use crate::core::domain::{Example, ExampleStatus, canonical_json, content_hash, parse_timestamp, short};
 
-/// Why a row is not an example.
+/// The reason why a row is not a valid example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct RowError {
-    /// Line of the file (1 is the first).
+    /// Line of the file, starting at 1.
     pub line: u64,
-    /// What is wrong and what would be right.
+    /// What is wrong and how to fix it.
     pub message: String,
 }
 
-/// Makes an example of one row's fields.
+/// Creates an example from the fields of a row.
 ///
-/// Scalars are text: `5`, `"5"` and a CSV cell `5` are the same answer. A list in an expected field means any of
-/// its values. Fields that are none of karat's own go to `metadata`. An example without an id gets an empty one;
-/// [`finish_ids`] fills it once the whole file is read.
+/// Scalars are text: `5`, `"5"` and a CSV cell `5` are the same answer. A list of expected answers means that any of
+/// them is accepted. Unknown fields are added to `metadata`. An example without an id gets an empty one, which
+/// [`finish_ids`] fills in once the whole file has been read.
 ///
 /// # Errors
-/// A sentence naming the field, for a row without input, with two names for the same field, or with a value that
-/// does not fit its field.
+/// Returns a sentence that names the field if the row has no input, has a field under two names, or has an invalid
+/// value.
 pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Example, RowError> {
     let fail = |message: String| RowError { line, message };
     row.retain(|_, value| !is_absent(value));
     let input = take_alias(&mut row, "input", INPUT)
         .map_err(fail)?
-        .ok_or_else(|| fail(format!("no input; give one of the fields {}", INPUT.join(", "))))?;
+        .ok_or_else(|| fail(format!("missing input; add one of the fields {}", INPUT.join(", "))))?;
     let expected = take_alias(&mut row, "expected", EXPECTED).map_err(fail)?;
     let mut example = Example {
         id: take_text(&mut row, "id").map_err(fail)?.unwrap_or_default(),
@@ -57,8 +57,8 @@ pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Exampl
     Ok(example)
 }
 
-/// Gives an id to every example without one: the hash of its canonical input, with `-2`, `-3` … where several
-/// share an input. Which of them gets which suffix depends on their content, not on the order of the file.
+/// Assigns an id to every example without one: the hash of its canonical input, with a suffix `-2`, `-3` … if several
+/// examples share an input. The suffixes depend on the content of these examples, not on their order in the file.
 pub fn finish_ids(examples: &mut [Example]) {
     let mut unnamed: HashMap<String, Vec<usize>> = HashMap::new();
     for (index, example) in examples.iter().enumerate() {
@@ -74,7 +74,7 @@ pub fn finish_ids(examples: &mut [Example]) {
     }
 }
 
-/// The id of an example without one: the hash of its canonical input.
+/// The default id of an example: the hash of its canonical input.
 pub fn input_id(example: &Example) -> String {
     let hash = content_hash("karat-input", canonical_json(&example.input).as_bytes());
     short(&hash, 12).to_owned()
@@ -89,13 +89,17 @@ fn take_alias(row: &mut Map<String, Value>, name: &str, aliases: &[&str]) -> Res
     match present.as_slice() {
         [] => Ok(None),
         [one] => Ok(row.remove(*one)),
-        // `input` and `expected` are karat's own names: beside them an alias is an ordinary extra field.
+        // `input` and `expected` are the canonical names; if they are present, an alias is an ordinary additional
+        // field.
         [first, ..] if *first == name => Ok(row.remove(*first)),
-        many => Err(format!("{} all mean {name}; keep one, or rename it to \"{name}\"", many.join(" and "))),
+        many => Err(format!(
+            "{} are all names of the field {name}; keep one, or rename it to \"{name}\"",
+            many.join(" and ")
+        )),
     }
 }
 
-/// Scalars as text, line endings as `\n`; lists and objects keep their shape with textual leaves.
+/// Converts scalars to text and line endings to `\n`. Lists and objects retain their structure.
 fn textual(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(text.replace("\r\n", "\n")),
@@ -117,7 +121,7 @@ fn take_text(row: &mut Map<String, Value>, key: &str) -> Result<Option<String>, 
     match row.remove(key).map(textual) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
-        Some(_) => Err(format!("{key} must be text")),
+        Some(_) => Err(format!("{key} must be a string")),
     }
 }
 
@@ -127,9 +131,9 @@ fn take_tags(row: &mut Map<String, Value>) -> Result<Vec<String>, String> {
         Some(Value::String(text)) => text.split([',', ';']).map(|tag| tag.trim().to_owned()).collect(),
         Some(Value::Array(items)) => items
             .into_iter()
-            .map(|item| item.as_str().map(str::to_owned).ok_or("tags must be a list of texts"))
+            .map(|item| item.as_str().map(str::to_owned).ok_or("tags must be a list of strings"))
             .collect::<Result<_, _>>()?,
-        Some(_) => return Err("tags must be a list of texts".into()),
+        Some(_) => return Err("tags must be a list of strings".into()),
     };
     tags.retain(|tag| !tag.is_empty());
     tags.sort();
@@ -172,7 +176,7 @@ fn metadata(mut row: Map<String, Value>) -> Result<Map<String, Value>, String> {
     };
     for (key, value) in row {
         if fields.contains_key(&key) {
-            return Err(format!("\"{key}\" is both beside and inside metadata; keep one"));
+            return Err(format!("\"{key}\" appears both inside metadata and next to it; keep one"));
         }
         fields.insert(key, value);
     }
@@ -189,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_alias_is_read() {
+    fn every_documented_alias_is_accepted() {
         for input in INPUT {
             for expected in EXPECTED {
                 let example = row(json!({ *input: "where is it", *expected: "track" })).unwrap();
@@ -200,29 +204,32 @@ mod tests {
     }
 
     #[test]
-    fn two_aliases_of_one_field_are_refused_and_the_own_name_wins() {
+    fn two_aliases_of_one_field_are_rejected_and_the_canonical_name_wins() {
         let error = row(json!({"question": "a", "query": "b"})).unwrap_err();
-        assert_eq!(error.to_string(), "line 7: question and query all mean input; keep one, or rename it to \"input\"");
+        assert_eq!(
+            error.to_string(),
+            "line 7: question and query are all names of the field input; keep one, or rename it to \"input\""
+        );
         let example = row(json!({"input": "a", "text": "b"})).unwrap();
         assert_eq!((example.text().as_str(), example.metadata["text"].as_str()), ("a", Some("b")));
     }
 
     #[test]
-    fn a_list_of_expected_answers_means_any_of_them() {
+    fn any_answer_in_a_list_of_expected_answers_is_accepted() {
         let example = row(json!({"input": "x", "expected": ["yes", 1, true, null]})).unwrap();
         assert_eq!(example.expected_texts(), ["yes", "1", "true"]);
     }
 
     #[test]
-    fn bad_rows_say_what_is_wrong_with_which_field() {
+    fn errors_of_bad_rows_name_the_field_and_the_problem() {
         let cases = [
             (
                 json!({"expected": "x"}),
-                "no input; give one of the fields input, inputs, question, prompt, query, text, vars",
+                "missing input; add one of the fields input, inputs, question, prompt, query, text, vars",
             ),
             (
                 json!({"input": "  "}),
-                "no input; give one of the fields input, inputs, question, prompt, query, text, vars",
+                "missing input; add one of the fields input, inputs, question, prompt, query, text, vars",
             ),
             (
                 json!({"input": "x", "labeled_at": "soon"}),
@@ -231,10 +238,10 @@ mod tests {
             (json!({"input": "x", "status": "old"}), "status \"old\" is not one of active, regression-only, retired"),
             (json!({"input": "x", "critical": "maybe"}), "critical must be true or false, not \"maybe\""),
             (json!({"input": "x", "metadata": "m"}), "metadata must be an object"),
-            (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of texts"),
+            (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of strings"),
             (
                 json!({"input": "x", "lang": "en", "metadata": {"lang": "de"}}),
-                "\"lang\" is both beside and inside metadata; keep one",
+                "\"lang\" appears both inside metadata and next to it; keep one",
             ),
         ];
         for (value, expected) in cases {
@@ -243,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edited_label_keeps_its_id_and_shared_inputs_get_a_suffix_whatever_the_order() {
+    fn ids_do_not_depend_on_labels_and_suffixes_do_not_depend_on_the_order() {
         let mut first = [
             row(json!({"input": "a", "expected": "1"})).unwrap(),
             row(json!({"input": "a", "expected": "2"})).unwrap(),

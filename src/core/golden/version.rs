@@ -1,12 +1,12 @@
-//! A version is the hash of the canonical content: the same examples give the same version whatever the order of
-//! lines and keys, the line endings, or the file format.
+//! Dataset versions. A version is the hash of the canonical content: the same examples have the same version regardless
+//! of the order of lines and keys, the line endings, and the file format.
 
 use serde_json::{Map, Value, json};
 
 use super::row::{RowError, example_from_row};
 use crate::core::domain::{Example, canonical_json, content_hash};
 
-/// One example as canonical JSON: what is hashed, stored, and read back by [`example_from_canonical`].
+/// Serializes an example as canonical JSON, which is hashed, stored, and read back by [`example_from_canonical`].
 pub fn canonical_example(example: &Example) -> String {
     let mut map = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
@@ -32,20 +32,19 @@ pub fn canonical_example(example: &Example) -> String {
     canonical_json(&Value::Object(map))
 }
 
-/// Reads back what [`canonical_example`] wrote.
+/// Reads an example written by [`canonical_example`].
 ///
 /// # Errors
-/// If the text is not such a row.
+/// Returns an error if the text is not a valid row.
 pub fn example_from_canonical(line: u64, text: &str) -> Result<Example, RowError> {
     let row = serde_json::from_str(text).map_err(|error| RowError { line, message: error.to_string() })?;
     example_from_row(line, row)
 }
 
-/// The label of the hash that is a dataset's version: of the canonical rows in the order of their bytes, joined by line
-/// ends.
+/// Hash label of dataset versions. The hash covers the canonical rows, sorted by their bytes and joined by newlines.
 pub const VERSION_LABEL: &str = "karat-dataset-v1";
 
-/// Hash of a set of examples, 64 hex digits; independent of their order.
+/// Hash of a set of examples, as 64 hex digits. Independent of their order.
 pub fn dataset_version(examples: &[Example]) -> String {
     let mut rows: Vec<String> = examples.iter().map(canonical_example).collect();
     rows.sort_unstable();
@@ -62,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn order_types_of_scalars_and_line_endings_do_not_change_the_version() {
+    fn order_scalar_types_and_line_endings_do_not_change_the_version() {
         let a = examples(&[
             json!({"id": 1, "input": "x\r\ny", "expected": 5}),
             json!({"id": "2", "input": "z", "tags": "b,a"}),

@@ -1,4 +1,4 @@
-//! Known secrets, made unreadable wherever they appear.
+//! Masks known secrets wherever they appear.
 
 use std::borrow::Cow;
 
@@ -6,22 +6,23 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-/// What stands in place of a secret.
+/// The replacement for a secret.
 const MASK: &str = "***";
-/// A shorter "secret" is a placeholder (`x`, `-`) that would blot out ordinary words.
+/// Minimum length of a secret, in characters. A shorter one is a placeholder (`x`, `-`), which would mask ordinary
+/// text.
 const MIN_CHARS: usize = 4;
 
-/// What URLs spell as it is (RFC 3986), beside letters and digits.
+/// The characters that are not encoded in URLs (RFC 3986), besides letters and digits.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Replaces known secrets, as they are and in the spellings that JSON and URLs give them.
+/// Replaces known secrets, both verbatim and as encoded in JSON and URLs.
 #[derive(Debug, Clone, Default)]
 pub struct Mask {
     finder: Option<AhoCorasick>,
 }
 
 impl Mask {
-    /// A mask of these secrets; those of fewer than four characters are taken for placeholders and left alone.
+    /// Creates a mask for these secrets. Those shorter than four characters are taken to be placeholders and ignored.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
         let mut forms: Vec<String> = Vec::new();
         for secret in secrets.into_iter().map(str::trim).filter(|secret| secret.chars().count() >= MIN_CHARS) {
@@ -36,7 +37,7 @@ impl Mask {
             return Self::default();
         }
         let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&forms);
-        // Building fails only for patterns larger than any header or variable.
+        // Building fails only for patterns that are larger than any header or variable.
         Self { finder: finder.ok() }
     }
 
@@ -45,7 +46,7 @@ impl Mask {
         self.finder.is_none()
     }
 
-    /// The text with every secret in it as `***`.
+    /// Replaces every secret in a text by `***`.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         match &self.finder {
             Some(finder) if finder.is_match(text) => {
@@ -60,7 +61,7 @@ impl Mask {
         }
     }
 
-    /// The value with every secret in its texts as `***`, keys included.
+    /// Replaces every secret in the strings and keys of a value by `***`.
     #[must_use]
     pub fn value(&self, value: &Value) -> Value {
         match value {
@@ -82,7 +83,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn secrets_are_masked_in_every_spelling_and_the_longest_first() {
+    fn secrets_are_masked_in_every_encoding_and_the_longest_first() {
         let mask = Mask::new(["sec\"ret/1", "sec\"ret/1-long", "abc", " "]);
         assert_eq!(mask.text("x sec\"ret/1-long y sec\"ret/1 z abc"), "x *** y *** z abc");
         assert_eq!(mask.text(r#"{"a":"sec\"ret/1"}"#), r#"{"a":"***"}"#);
@@ -93,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_secret_survives_in_text_around_it(secret in "[a-zA-Z0-9/+=-]{4,20}", before in "\\PC{0,10}", after in "\\PC{0,10}") {
+        fn no_secret_survives_within_other_text(secret in "[a-zA-Z0-9/+=-]{4,20}", before in "\\PC{0,10}", after in "\\PC{0,10}") {
             let masked = Mask::new([secret.as_str()]).text(&format!("{before}{secret}{after}")).into_owned();
             prop_assert!(!masked.contains(&secret) || "***".contains(&secret));
         }

@@ -1,8 +1,8 @@
-//! What may be stored, and what may be shown.
+//! Privacy and sanitizing: what may be stored, and what may be shown.
 //!
-//! [`redact`] replaces obvious secrets and personal data before a text is stored; [`sanitize`] makes a stored text harmless where
-//! it is shown (terminal, spreadsheet, Markdown, XML); a [`Mask`] hides secrets that are known, and a [`UserKey`] who users are. All are pure functions of
-//! their input.
+//! [`redact`] replaces obvious secrets and personal data before a text is stored. [`sanitize`] makes stored text safe
+//! to show in a terminal, spreadsheet, Markdown or XML. A [`Mask`] hides known secrets, and a [`UserKey`] hides the
+//! identity of users. All are pure functions of their input.
 
 mod mask;
 mod pseudonym;

@@ -1,19 +1,19 @@
-//! Names of users and records that tell them apart without telling who they are.
+//! Pseudonyms, which distinguish users and records without revealing who they are.
 
 use super::super::domain::{content_hash, short};
 
-/// Digits of the plain hashes that were stored before there was a key.
+/// Number of digits of the plain hashes that were stored before there was a key.
 const PLAIN_DIGITS: usize = 16;
-/// Digits of a pseudonym: 128 bits.
+/// Number of digits of a pseudonym: 128 bits.
 const DIGITS: usize = 32;
 
-/// The secret key with which a database hides who its users are: without it, nobody can try e-mail addresses or numbers
-/// until one has the hash that is stored.
+/// The secret key with which a database hides the identity of its users. Without it, nobody can find a user by hashing
+/// candidate e-mail addresses or numbers and comparing the hashes with the stored ones.
 #[derive(Clone, Copy)]
 pub struct UserKey([u8; 32]);
 
 impl UserKey {
-    /// The key of these bytes, which must be random.
+    /// Creates a key from bytes, which must be random.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -23,18 +23,18 @@ impl UserKey {
         self.hide_user(&plain("karat-user", user))
     }
 
-    /// The pseudonym of a record: of its id where that holds personal data, or of the whole row where it has none.
+    /// The pseudonym of a record. `content` is its id if that contains personal data, or the whole row if it has no id.
     pub fn record(&self, content: &str) -> String {
         self.hide("record", &plain("karat-record", content))
     }
 
-    /// The pseudonym of the user whose plain hash an older version stored: the same as [`Self::user`] gives now.
+    /// The pseudonym of a user whose plain hash was stored by an older version. Equals the result of [`Self::user`].
     pub fn hide_user(&self, plain: &str) -> String {
         self.hide("user", plain)
     }
 
-    /// The pseudonym of the record that an older version stored by this id, where it may be a plain hash: 16 digits, and
-    /// for the second of equal rows `-2`.
+    /// The pseudonym of a record stored by an older version, if its id may be a plain hash: 16 digits, followed by a
+    /// suffix such as `-2` for repeated rows. Otherwise `None`.
     pub fn hide_record(&self, id: &str) -> Option<String> {
         let (hash, repeat) = id.split_once('-').map_or((id, None), |(hash, repeat)| (hash, Some(repeat)));
         let is_hash = hash.len() == PLAIN_DIGITS && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -43,7 +43,8 @@ impl UserKey {
         (is_hash && is_repeat).then(|| format!("{}{repeat}", self.hide("record", hash)))
     }
 
-    /// Of the plain hash rather than of the name itself, so that what was stored before there was a key can be hidden too.
+    /// The keyed hash of a plain hash. The plain hash is used rather than the name itself so that values stored before
+    /// there was a key can be converted.
     fn hide(&self, kind: &str, plain: &str) -> String {
         let hash = blake3::keyed_hash(&self.0, format!("{kind}\0{plain}").as_bytes());
         short(&hash.to_hex(), DIGITS).to_owned()
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pseudonym_hangs_on_the_key_and_tells_names_apart() {
+    fn pseudonyms_depend_on_the_key_and_distinguish_names() {
         let (one, other) = (UserKey::new([1; 32]), UserKey::new([2; 32]));
         assert_eq!(one.user("jane@example.org"), one.user("jane@example.org"));
         assert_eq!(one.user("jane@example.org").len(), 32);
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_without_a_key_becomes_what_is_stored_with_one() {
+    fn values_stored_without_a_key_convert_to_those_stored_with_one() {
         let key = UserKey::new([7; 32]);
         assert_eq!(key.hide_user(&plain("karat-user", "jane")), key.user("jane"));
         let old = plain("karat-record", "a row");

@@ -1,4 +1,4 @@
-//! How templates are run.
+//! The environment in which templates run.
 
 use std::io;
 
@@ -6,22 +6,23 @@ use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, escape_formatter};
 use serde::Serialize;
 
-/// Instructions a template may execute for one message; about a tenth of a second.
+/// Maximum number of instructions per message; takes about a tenth of a second.
 pub(super) const FUEL: u64 = 1_000_000;
 
-/// Longest rendered message, in bytes.
+/// Maximum length of a rendered message, in bytes.
 pub(crate) const MAX_BYTES: usize = 8 << 20;
 
-/// Widest indentation of `tojson`, in spaces.
+/// Maximum indentation of `tojson`, in spaces.
 const MAX_INDENT: usize = 16;
 
-/// Nothing escaped, undefined variables refused, instructions bounded.
+/// Creates an environment without escaping, in which undefined variables are errors and the number of instructions is
+/// limited.
 pub(crate) fn new_environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_fuel(Some(FUEL));
-    // Without it an error does not know the name of an undefined variable; release builds turn it off.
+    // Without debug mode, which release builds turn off, errors do not contain the names of undefined variables.
     environment.set_debug(true);
     environment.set_formatter(print_value);
     environment.add_filter("tojson", to_json);
@@ -41,7 +42,7 @@ fn print_value(out: &mut Output, state: &mut State, value: &Value) -> Result<(),
 
 fn to_json(value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Value, Error> {
     if value.is_undefined() {
-        // Any look-up in an undefined value fails with an error that knows its name.
+        // Any look-up in an undefined value fails with an error that contains its name.
         value.get_attr("")?;
     }
     let indent = match indent {
@@ -58,7 +59,9 @@ fn to_json(value: &Value, indent: Option<Value>, options: Kwargs) -> Result<Valu
 }
 
 fn json_text(value: &Value, spaces: Option<usize>) -> Result<String, Error> {
-    let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::InvalidOperation, format!("no JSON: {error}"));
+    let failed = |error: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::InvalidOperation, format!("cannot be written as JSON: {error}"))
+    };
     let Some(spaces) = spaces else {
         return serde_json::to_string(value).map_err(|error| failed(&error));
     };
@@ -70,12 +73,12 @@ fn json_text(value: &Value, spaces: Option<usize>) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| failed(&error))
 }
 
-/// Collects what is rendered, up to [`MAX_BYTES`].
+/// Collects rendered output, up to [`MAX_BYTES`].
 #[derive(Default)]
 pub(crate) struct Bounded(Vec<u8>);
 
 impl Bounded {
-    /// What was rendered.
+    /// The rendered text.
     pub(crate) fn into_text(self) -> Result<String, Error> {
         String::from_utf8(self.0).map_err(|error| Error::new(ErrorKind::WriteFailure, error.to_string()))
     }
@@ -106,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn tojson_indents_where_it_is_asked_to() {
+    fn tojson_indents_on_request() {
         let pretty = "{\n  \"a\": [\n    1\n  ]\n}";
         for (template, expected) in [
             ("{{ input|tojson(indent=2) }}", pretty),
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rendered_stops_at_the_bound() {
+    fn rendering_stops_at_the_limit() {
         use io::Write;
         let mut bounded = Bounded::default();
         assert!(bounded.write_all(&vec![b'x'; MAX_BYTES]).is_ok());

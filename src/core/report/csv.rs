@@ -1,4 +1,4 @@
-//! Tables for a spreadsheet; of a report, the flagged examples.
+//! CSV for spreadsheets: the flagged examples of a report, and the review queue.
 
 use super::Format;
 use super::table::Table;
@@ -9,7 +9,7 @@ use crate::core::view::{Cell, QueueView, Report};
 
 pub(super) const FORMAT: Format = Format { name: "csv", extensions: &["csv"], render: csv };
 
-/// One row per flagged example, with its strongest reason; the header alone where none is flagged.
+/// One row per flagged example, with its strongest reason. Only the header if no example is flagged.
 fn csv(report: &Report) -> FlowResult<String> {
     sheet(&tables::flagged_sheet(&report.decay))
 }
@@ -17,7 +17,7 @@ fn csv(report: &Report) -> FlowResult<String> {
 /// The review queue, one row per flag.
 ///
 /// # Errors
-/// A failure of the encoder, which writes to memory, is passed on.
+/// Returns an error if the encoder fails.
 pub fn queue_csv(view: &QueueView) -> FlowResult<String> {
     sheet(&tables::queue_sheet(view))
 }
@@ -32,8 +32,8 @@ fn sheet(table: &Table) -> FlowResult<String> {
     String::from_utf8(bytes).map_err(failed)
 }
 
-/// A cell: text that a spreadsheet would take for a formula is defused, control characters are made visible, and what was
-/// not measured is empty.
+/// Renders a cell. Text that a spreadsheet would interpret as a formula is escaped, control characters are made
+/// visible, and missing measurements are empty.
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::NotMeasured => String::new(),
@@ -44,7 +44,7 @@ fn cell(cell: &Cell) -> String {
 }
 
 fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
-    Failure::other("this could not be written as CSV").caused_by(error)
+    Failure::other("could not write the table as CSV").caused_by(error)
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn no_flagged_example_leaves_the_header() {
+    fn only_the_header_remains_without_flagged_examples() {
         assert_eq!(csv(&empty()).unwrap(), "dataset,id,status,cluster,code,score,threshold,evidence,input\n");
     }
 

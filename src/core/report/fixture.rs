@@ -1,4 +1,4 @@
-//! Reports for the tests of every format: a rich one with hostile text in it, and one with nothing measured.
+//! Reports for the tests of every format: a rich one that contains hostile text, and one with nothing measured.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const ESCAPE: &str = "\u{1b}[31mred\u{1b}[0m \u{9b}2J and a \u{202e}reversed\u{2
 const FORMULA: &str = "=cmd(\"/c calc\")!A1";
 const LINK: &str = "[click](https://example.invalid/x) ]]> <img src=x onerror=alert(1)> `code`";
 
-/// Fails where `text` holds a tag that a browser would act on.
+/// Panics if `text` contains a tag that a browser would act on.
 pub(super) fn assert_no_markup(text: &str) {
     let lower = text.to_lowercase();
     for bad in ["<script", "<img", "javascript:"] {
@@ -24,13 +24,13 @@ pub(super) fn assert_no_markup(text: &str) {
     }
 }
 
-/// Fails where `text` holds a link or an image of Markdown; a bracket behind a backslash is text.
+/// Panics if `text` contains a Markdown link or image. A bracket after a backslash is plain text.
 pub(super) fn assert_no_link(text: &str) {
     let text = &text.replace("\\]", "");
     assert!(!text.contains("](http"), "a link survives: {}", near(text, "](http"));
 }
 
-/// Fails where `text` holds a character that steers a terminal or reorders text.
+/// Panics if `text` contains a character that controls a terminal or reorders text.
 pub(super) fn assert_no_control(text: &str) {
     let steers =
         |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -42,7 +42,7 @@ fn near(text: &str, what: &str) -> String {
     text.get(start..).unwrap_or_default().chars().take(80).collect()
 }
 
-/// A report with both halves, two datasets, two runs, and text that means harm.
+/// A report with both halves, two datasets, two runs, and hostile text.
 pub(super) fn rich() -> Report {
     let quality = RunsView::new(vec![large(), small()]);
     Report::new(
@@ -53,7 +53,7 @@ pub(super) fn rich() -> Report {
     )
 }
 
-/// A report of a dataset for whose window there is no traffic.
+/// A report on a dataset without traffic in the window.
 pub(super) fn empty() -> Report {
     let view = DecayView {
         clustering_version: None,

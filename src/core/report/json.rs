@@ -8,9 +8,10 @@ use super::Format;
 use crate::core::domain::{Failure, FlowResult};
 use crate::core::privacy::sanitize::for_terminal;
 
-/// Older names of members, emitted again beside the present ones: what holds the member, its name, its older name.
+/// Members that are also emitted under an older name: the key of the containing object, the current name, the older
+/// name.
 ///
-/// At the top of a document its form holds the members: `decay` in `karat.decay/1`.
+/// At the top level, the container is the form of the document: `decay` in `karat.decay/1`.
 const OLDER_NAMES: [(&str, &str, &str); 8] = [
     ("decay", "clustering_version", "taxonomy"),
     ("decay", "unassigned_share", "unassigned_mass"),
@@ -24,22 +25,22 @@ const OLDER_NAMES: [(&str, &str, &str); 8] = [
 
 pub(super) const FORMAT: Format = Format { name: "json", extensions: &["json"], render: to_json };
 
-/// Any value as indented JSON with a newline at the end, members that were renamed under both names.
+/// Serializes a value as indented JSON with a trailing newline. Renamed members are emitted under both names.
 ///
-/// Characters that steer a terminal or reorder text are written as `\uXXXX`, which every reader turns back into the
-/// same string.
+/// Characters that control a terminal or reorder text are written as `\uXXXX`, which JSON parsers decode to the same
+/// string.
 ///
 /// # Errors
-/// A failure of the encoder, such as a map whose keys are not text, is passed on.
+/// Returns an error if the value cannot be serialized, such as a map whose keys are not strings.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> FlowResult<String> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::other("this cannot be written as JSON").caused_by(error))?;
+        .map_err(|error| Failure::other("could not write the result as JSON").caused_by(error))?;
     let lines: Vec<&str> = text.lines().collect();
     let mut both = String::with_capacity(text.len());
     with_older_names(&lines, form(&lines), &mut both);
     let mut out = String::with_capacity(both.len() + 1);
     for c in both.chars() {
-        // Outside strings JSON is ASCII, and its only control character is the newline.
+        // Outside of strings, JSON is ASCII and its only control character is the newline.
         if c != '\n' && steers(c) {
             c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
         } else {
@@ -49,13 +50,14 @@ pub fn to_json<T: Serialize + ?Sized>(value: &T) -> FlowResult<String> {
     Ok(out)
 }
 
-/// `decay`, where the schema is `karat.decay/1`.
+/// The form named by the schema: `decay` for `karat.decay/1`.
 fn form<'a>(lines: &[&'a str]) -> &'a str {
     let schema = lines.iter().find_map(|line| line.strip_prefix("  \"schema\": \"karat."));
     schema.and_then(|rest| rest.split('/').next()).unwrap_or_default()
 }
 
-/// Copies lines of indented JSON, in which every member begins a line, and repeats those that have an older name.
+/// Copies lines of indented JSON, in which every member starts on its own line, and repeats members that have an older
+/// name.
 fn with_older_names(mut lines: &[&str], holder: &str, out: &mut String) {
     while let [first, rest @ ..] = lines {
         let text = first.trim_start_matches(' ');
@@ -79,7 +81,7 @@ fn with_older_names(mut lines: &[&str], holder: &str, out: &mut String) {
     }
 }
 
-/// Whether a terminal may not be shown this character as it is.
+/// Whether this character must not be sent to a terminal verbatim.
 fn steers(c: char) -> bool {
     matches!(for_terminal(c.encode_utf8(&mut [0; 4])), Cow::Owned(_))
 }
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn renamed_members_are_there_under_both_names_and_others_only_once() {
+    fn renamed_members_appear_under_both_names_and_others_only_once() {
         #[derive(Serialize)]
         struct Form {
             schema: &'static str,
@@ -122,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_back_as_the_same_report_and_holds_nothing_that_steers_a_terminal() {
+    fn it_reads_back_as_the_same_report_and_contains_no_terminal_control_characters() {
         let report = rich();
         let text = to_json(&report).unwrap();
         let older = |line: &&str| {

@@ -1,4 +1,4 @@
-//! The report as JUnit XML, the form continuous-integration systems read.
+//! The report as JUnit XML, which CI systems read.
 //!
 //! One test suite per run and one per dataset. Each gate is a test case:
 //!
@@ -14,8 +14,8 @@
 //! | coverage not measured | `<skipped type="not-measured">` in the case `coverage` |
 //! | unrepresented cluster | `<skipped type="unrepresented">` in the case `cluster: NAME` |
 //!
-//! An unrepresented cluster is a remark and not a verdict (gates give those), hence skipped. Wrong answers are in
-//! `system-out`, since a gate evaluates their rate and no single one of them breaks the run.
+//! An unrepresented cluster is a remark rather than a verdict (only gates give verdicts), hence `skipped`. Wrong
+//! answers are listed in `system-out`, since gates evaluate their rate and no single wrong answer fails a run.
 
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
@@ -28,16 +28,16 @@ use crate::core::view::{Cell, ClusterView, DecayView, Report, RunView, count_of,
 
 pub(super) const FORMAT: Format = Format { name: "junit", extensions: &["xml", "junit"], render: junit };
 
-/// Wrong answers listed in `system-out`.
+/// Maximum number of wrong answers listed in `system-out`.
 const MISSES: usize = 20;
 
-/// The report as JUnit XML.
+/// Renders the report as JUnit XML.
 ///
 /// # Errors
-/// A failure of the encoder, which writes to memory, is passed on.
+/// Returns an error if the encoder fails.
 fn junit(report: &Report) -> FlowResult<String> {
     let mut out = quick_junit::Report::new(safe(&report.title));
-    // A time in another form than RFC 3339 is left out.
+    // A time that is not in RFC 3339 format is omitted.
     out.timestamp = report.generated_at.parse().ok();
     if let Some(quality) = &report.quality {
         for (name, run) in run_names(quality).iter().zip(&quality.runs) {
@@ -47,7 +47,7 @@ fn junit(report: &Report) -> FlowResult<String> {
     for view in &report.decay {
         out.add_test_suite(decay_suite(view));
     }
-    out.to_string().map_err(|e| Failure::other("the report could not be written as JUnit XML").caused_by(e))
+    out.to_string().map_err(|e| Failure::other("could not write the report as JUnit XML").caused_by(e))
 }
 
 fn run_suite(name: &str, run: &RunView) -> TestSuite {
@@ -140,7 +140,7 @@ fn measured(view: &DecayView) -> TestCaseStatus {
 
 fn cluster_status(cluster: &ClusterView) -> TestCaseStatus {
     let message = format!(
-        "{} of traffic, {} of it represented; {} in it: {}",
+        "{} of traffic, {} of it represented, {}: {}",
         Cell::Share(cluster.traffic_share, 1),
         represented(cluster),
         count_of(cluster.live, "live example"),
@@ -183,12 +183,13 @@ fn properties(suite: &mut TestSuite, pairs: &[(&str, &str)]) {
     }
 }
 
-/// All text of the file: one line that XML can hold, with control and direction characters made visible.
+/// Text as it is written to the file: on one line, limited to characters that XML allows, with control and direction
+/// characters made visible.
 fn safe(text: &str) -> String {
     xml_safe(&for_terminal(&line(text, 1_000))).into_owned()
 }
 
-/// The same, line by line.
+/// [`safe`] applied line by line.
 fn safe_lines(text: &str) -> String {
     text.lines().map(safe).collect::<Vec<_>>().join("\n")
 }
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inconclusive_gate_fails_only_where_a_decision_is_required() {
+    fn an_inconclusive_gate_fails_only_if_a_decision_is_required() {
         let mut gate =
             GateResult { name: "g".into(), verdict: Verdict::Inconclusive, detail: "d".into(), require_decision: true };
         assert!(matches!(gate_status(&gate), TestCaseStatus::NonSuccess { kind: NonSuccessKind::Failure, .. }));

@@ -10,10 +10,10 @@ use crate::core::view::{DecayView, HeadlineLine, Report, line};
 pub(super) const FORMAT: Format =
     Format { name: "md", extensions: &["md", "markdown"], render: |report| Ok(markdown(report)) };
 
-/// Rows shown of a long table.
+/// Maximum number of rows shown of a table.
 const ROWS: usize = 50;
 
-/// The whole report as GitHub-flavoured Markdown, in the order a person reads it.
+/// Renders the whole report as GitHub-flavoured Markdown, most important parts first.
 pub(super) fn markdown(report: &Report) -> String {
     let mut out = format!("# {}\n\n", inline(&line(&report.title, 200)));
     out.push_str(&format!("**Verdict: {}**\n\n", report.verdict.name()));
@@ -85,17 +85,17 @@ fn fine_print(out: &mut String, report: &Report) {
     for sentence in METHOD {
         out.push_str(&format!("- {sentence}\n"));
     }
-    out.push_str(&format!("\nMade {}.\n", inline(&report.generated_at)));
+    out.push_str(&format!("\nGenerated {}.\n", inline(&report.generated_at)));
 }
 
-/// Adds a table under a heading; nothing for a table without rows.
+/// Appends a table under a heading. Does nothing for a table without rows.
 fn push(out: &mut String, table: &Table) {
     if !table.rows.is_empty() {
         out.push_str(&format!("\n### {}\n\n{}", inline(&table.title), table_text(table)));
     }
 }
 
-/// A table in pipes, its note before and the count of rows left out after it.
+/// A pipe table, preceded by its note and followed by the number of omitted rows.
 pub(super) fn table_text(table: &Table) -> String {
     let mut out = String::new();
     if let Some(note) = &table.note {
@@ -119,12 +119,12 @@ fn row(cells: impl Iterator<Item = String>) -> String {
     format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
 }
 
-/// Text that Markdown shows as it is: all that goes into Markdown outside of code goes through here.
+/// Text escaped so that Markdown shows it verbatim. All text outside of code blocks goes through this function.
 fn inline(text: &str) -> String {
     for_markdown(&line(text, 2_000)).into_owned()
 }
 
-/// Lines between fences longer than any run of backticks in them.
+/// A code block whose fence is longer than any run of backticks within it.
 pub(super) fn code_block(lines: impl IntoIterator<Item = String>) -> String {
     let lines: Vec<_> = lines.into_iter().map(|text| for_terminal(&text).into_owned()).collect();
     let longest = lines.iter().map(|text| longest_run(text, '`')).max().unwrap_or(0);

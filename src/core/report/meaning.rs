@@ -1,18 +1,18 @@
-//! What a report means, in sentences that need no glossary.
+//! The meaning of a report, in sentences without technical terms.
 
 use crate::core::verdict::Verdict;
 use crate::core::view::{Cell, DecayView, Phrase, Report, RunView, RunsView, count_of, line, phrase, summary_phrase};
 
-/// A paragraph for each dataset, then one on quality.
+/// One paragraph per dataset, then one about quality.
 pub(super) fn meaning(report: &Report) -> Vec<Phrase> {
     let decay = report.decay.iter().map(decay_meaning);
     let quality = report.quality.as_ref().and_then(quality_meaning);
     let mut all: Vec<_> = decay.chain(quality).collect();
     if all.is_empty() {
-        return vec![phrase!["There is nothing to report: no run and no dataset was given."]];
+        return vec![phrase!["Nothing to report: no run and no dataset was given."]];
     }
     if has_no_gate(report) {
-        all.push(phrase!["No gate is set, so nothing here could fail."]);
+        all.push(phrase!["No gates are set, so nothing here can fail."]);
     }
     all
 }
@@ -47,7 +47,11 @@ fn change(view: &DecayView) -> Option<Phrase> {
     let label = reference.window().label();
     Some(match view.alarm? {
         true => {
-            phrase![" Coverage fell by ", Cell::Number(drift.value * 100.0, 1), " points, more than chance explains."]
+            phrase![
+                " Coverage fell by ",
+                Cell::Number(drift.value * 100.0, 1),
+                " points, more than chance would explain."
+            ]
         }
         false => phrase![format!(" Coverage has not measurably fallen since {label}.")],
     })
@@ -78,7 +82,7 @@ fn outcomes(runs: &[RunView]) -> String {
 fn run_meaning(run: &RunView) -> Phrase {
     let name = line(&run.name(), 60);
     let mut text = match run.primary_score() {
-        None => phrase![format!("Nothing that {name} answered was scored")],
+        None => phrase![format!("No answer from {name} was scored")],
         Some((mean, lo, hi)) => phrase![
             format!("{name} scores "),
             Cell::Number(mean, 2),
@@ -92,7 +96,7 @@ fn run_meaning(run: &RunView) -> Phrase {
     let verdict = match run.verdict {
         Verdict::Pass => ", which passes its gates",
         Verdict::Fail => ", which fails its gates",
-        Verdict::Inconclusive => ", which its gates cannot decide",
+        Verdict::Inconclusive => ", which leaves its gates undecided",
         Verdict::Incomplete => ", with too many errors to evaluate",
     };
     if !run.gates.is_empty() || run.verdict == Verdict::Incomplete {
@@ -119,24 +123,24 @@ mod tests {
     }
 
     #[test]
-    fn the_first_sentence_says_how_much_is_unrepresented_and_names_the_largest() {
+    fn the_first_sentence_states_the_unrepresented_share_and_names_the_largest_cluster() {
         let report = rich();
         let lines = sentences(&report);
         assert!(
             lines[0].starts_with(
-                "Since 2026-06, 6 % of traffic has shifted to topics support has no live example of (9 % in all); \
-                 the largest: “locker code” (5 % of traffic, nearest example: “Where is the parcel shop?”)."
+                "Since 2026-06, 6 % of traffic has shifted to topics for which support has no live example (9 % in \
+                 total); the largest is “locker code” (5 % of traffic, nearest example: “Where is the parcel shop?”)."
             ),
             "{}",
             lines[0]
         );
         assert!(lines[0].contains("Coverage fell by 6.2 points, more"), "{}", lines[0]);
-        assert_eq!(lines[1], "billing represents 98 % of traffic, and no cluster of it is left without examples.");
+        assert_eq!(lines[1], "billing represents 98 % of traffic, and no cluster is left without examples.");
         assert_eq!(lines.last().map(String::as_str), Some("Of 2 runs, 1 failed, 1 had too many errors to evaluate."));
     }
 
     #[test]
-    fn a_single_run_is_told_with_its_interval() {
+    fn a_single_run_is_described_with_its_interval() {
         let mut report = rich();
         report.decay.clear();
         report.quality.iter_mut().for_each(|runs| runs.runs.truncate(1));
@@ -149,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_said_and_not_called_zero() {
+    fn missing_measurements_are_reported_as_such_and_not_as_zero() {
         let lines = sentences(&empty());
         assert_eq!(
             lines,
             [
-                "How much of today's traffic support represents could not be measured: no traffic in the window 2026-09.",
-                "No gate is set, so nothing here could fail."
+                "Could not measure how much of today's traffic support represents: no traffic in the window 2026-09.",
+                "No gates are set, so nothing here can fail."
             ]
         );
         let nothing = Report::new("empty".into(), String::new(), None, Vec::new());

@@ -1,7 +1,7 @@
-//! Turns a view model into text: Markdown, HTML, JSON, JUnit XML, CSV and terminal tables.
+//! Renders the view model as text: Markdown, HTML, JSON, JUnit XML, CSV and terminal tables.
 //!
-//! Nothing is computed here that the view model does not already say. `tables` makes tables of typed cells; each format
-//! puts cells into its own syntax, and sanitizes in one place the text that came from outside.
+//! Renderers compute nothing that the view model does not already contain. `tables` builds tables of typed cells; each
+//! format renders cells in its own syntax and sanitizes untrusted text in one place.
 
 #[cfg(test)]
 mod fixture;
@@ -21,22 +21,22 @@ pub use self::json::to_json;
 pub use summary::step_summary;
 pub use terminal::*;
 
-/// A format a report is written in.
+/// A format that a report can be written in.
 #[derive(Debug)]
 pub struct Format {
     /// Its name on the command line.
     pub name: &'static str,
-    /// Endings of file names that mean it, the usual one first.
+    /// File extensions that select it, the usual one first.
     pub extensions: &'static [&'static str],
     render: fn(&Report) -> FlowResult<String>,
 }
 
-/// Declares the file of each format, and [`FORMATS`].
+/// Declares the module of each format, and [`FORMATS`].
 macro_rules! formats {
     ($($name:ident),* $(,)?) => {
         $(mod $name;)*
 
-        /// Every format, each in the file of its name.
+        /// Every format, each in the module of the same name.
         pub static FORMATS: &[Format] = &[$($name::FORMAT),*];
     };
 }
@@ -44,21 +44,21 @@ macro_rules! formats {
 formats![markdown, html, json, junit, csv];
 
 impl Format {
-    /// The format of that name.
+    /// The format with the given name.
     pub fn named(name: &str) -> Option<&'static Self> {
         FORMATS.iter().find(|format| format.name == name)
     }
 
-    /// The format that a file name's extension means.
+    /// The format selected by the extension of a file name.
     pub fn of_path(path: &Path) -> Option<&'static Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         FORMATS.iter().find(|format| format.extensions.contains(&extension.as_str()))
     }
 
-    /// The report in this format.
+    /// Renders a report in this format.
     ///
     /// # Errors
-    /// A failure of an encoder, which writes to memory, is passed on.
+    /// Returns an error if the encoder of the format fails.
     pub fn render(&self, report: &Report) -> FlowResult<String> {
         (self.render)(report)
     }

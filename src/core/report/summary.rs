@@ -1,21 +1,21 @@
-//! The short form a continuous-integration page shows.
+//! The short report shown on the summary page of a CI job.
 
 use super::markdown::{code_block, table_text};
 use super::tables;
 use crate::core::privacy::sanitize::{for_markdown, truncate_chars};
 use crate::core::view::{DecayView, HeadlineLine, Report, line};
 
-/// Rows shown of each table.
+/// Maximum number of rows per table.
 const ROWS: usize = 10;
-/// Lines shown of the headline.
+/// Maximum number of headline lines.
 const HEADLINE: usize = 20;
-/// Bytes it stays below, so that several reports fit under the page's limit of a mebibyte a step.
+/// Upper bound of the size in bytes, so that several reports fit within the page's limit of 1 MiB per step.
 const LIMIT: usize = 60_000;
-/// Room for the closing remark.
+/// Bytes reserved for the closing remark.
 const REMARK: usize = 100;
 
-/// A few lines of Markdown for `GITHUB_STEP_SUMMARY`: the headline, the traffic without examples, the strongest flags.
-/// Always shorter than 60 000 bytes; datasets that do not fit are counted in the last line.
+/// Renders a short Markdown report for `GITHUB_STEP_SUMMARY`: the headline, traffic without examples, and the strongest
+/// flags. Always shorter than 60,000 bytes; the last line counts the datasets that do not fit.
 pub fn step_summary(report: &Report) -> String {
     let mut out = format!(
         "## {}: {}\n\n{}",
@@ -34,7 +34,7 @@ pub fn step_summary(report: &Report) -> String {
     out
 }
 
-/// The first lines and the last, which holds the verdicts; spaces stay, since they align the labels.
+/// The first lines and the last one, which contains the verdicts. Spaces are preserved because they align the labels.
 fn headline(lines: &[HeadlineLine]) -> Vec<String> {
     let shortened = |line: &HeadlineLine| truncate_chars(&line.to_string(), 300).into_owned();
     match lines {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_below_its_limit_however_much_there_is_to_say() {
+    fn it_stays_below_its_limit_however_long_the_report_is() {
         let mut report = rich();
         let mut view = report.decay[0].clone();
         let hostile = "<|*_`".repeat(2_000);

@@ -1,33 +1,33 @@
-//! Rows of typed values under a title, in no syntax yet.
+//! Tables of typed values, independent of any output syntax.
 
 use crate::core::view::Cell;
 
-/// What a column holds, which decides how it is aligned and how much room it gets.
+/// The kind of content of a column, which determines its alignment and width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A name or code.
     Name,
-    /// A name or id that is copied whole: never wrapped.
+    /// A name or id that readers copy: never wrapped.
     Id,
-    /// Prose or a request, which may be long.
+    /// Prose or a request; may be long.
     Prose,
-    /// A figure: right-aligned, never wrapped.
+    /// A number: right-aligned, never wrapped.
     Number,
     /// A verdict.
     Verdict,
 }
 
-/// A heading, and what is under it.
+/// A column: its heading and the kind of its content.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
 }
 
-/// A table; every row has a cell for each column.
+/// A table. Every row has one cell per column.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Table {
-    /// What the rows are.
+    /// The title; empty for none.
     pub(super) title: String,
     /// A sentence under the title.
     pub(super) note: Option<Cell>,
@@ -35,18 +35,18 @@ pub(super) struct Table {
     pub(super) columns: Vec<Column>,
     /// The rows.
     pub(super) rows: Vec<Vec<Cell>>,
-    /// Rows there was no room for.
+    /// Number of rows omitted because of the limit.
     pub(super) left_out: usize,
 }
 
-/// A table in the making: its items are known, and each column says how it shows one.
+/// A builder of a table: it has the items, and each added column renders one cell per item.
 pub(super) struct Rows<T> {
     items: Vec<T>,
     table: Table,
 }
 
 impl Table {
-    /// A row for each item, at most `limit` of them; the rest is counted.
+    /// Starts a table with one row per item, up to `limit` rows. Further items are only counted.
     pub(super) fn of<T>(title: impl Into<String>, items: impl IntoIterator<Item = T>, limit: usize) -> Rows<T> {
         let mut items: Vec<T> = items.into_iter().collect();
         let left_out = items.len().saturating_sub(limit);
@@ -60,22 +60,22 @@ impl Table {
         Self { note: Some(note.into()), ..self }
     }
 
-    /// Gives it another title.
+    /// Replaces the title.
     pub(super) fn titled(self, title: impl Into<String>) -> Self {
         Self { title: title.into(), ..self }
     }
 
-    /// `… and 12 more`, where rows were left out.
+    /// `… and 12 more` if rows were omitted.
     pub(super) fn more(&self) -> Option<String> {
         (self.left_out > 0).then(|| format!("… and {} more", Cell::from(self.left_out)))
     }
 
-    /// The same table with the named columns alone, in that order.
+    /// The table with only the named columns, in that order. Unknown names are ignored.
     pub(super) fn only(&self, names: &[&str]) -> Self {
         self.picked(names.iter().filter_map(|name| self.columns.iter().position(|column| column.name == *name)))
     }
 
-    /// The same table without the columns that say nothing in any row.
+    /// The table without columns that are blank in every row.
     pub(super) fn without_empty_columns(&self) -> Self {
         let says = |place: &usize| self.rows.iter().any(|row| row.get(*place).is_some_and(|cell| !cell.is_blank()));
         self.picked((0..self.columns.len()).filter(says))
@@ -112,7 +112,7 @@ impl<T> Rows<T> {
         self.column(Kind::Prose, name, cell)
     }
 
-    /// Adds a column of figures.
+    /// Adds a column of numbers.
     pub(super) fn number<C: Into<Cell>>(self, name: &str, cell: impl Fn(&T) -> C) -> Self {
         self.column(Kind::Number, name, cell)
     }
@@ -122,7 +122,7 @@ impl<T> Rows<T> {
         self.column(Kind::Verdict, name, cell)
     }
 
-    /// The whole.
+    /// Finishes the table.
     pub(super) fn table(self) -> Table {
         self.table
     }

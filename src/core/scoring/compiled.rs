@@ -1,4 +1,4 @@
-//! The scorers of a suite, in order.
+//! The compiled scorers of a suite.
 
 use super::json_schema::JsonSchema;
 use super::numeric::Numeric;
@@ -6,19 +6,19 @@ use super::pattern::Pattern;
 use super::text::{Contains, Exact};
 use crate::core::domain::{Example, Score, Scorer, ScorerKind};
 
-/// A scorer that cannot be used, and why.
+/// A scorer that cannot be used, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scorer \"{scorer}\": {reason}")]
 pub struct ScorerError {
     /// The name of the scorer.
     pub scorer: String,
-    /// What is wrong with it, in words.
+    /// What is wrong with it.
     pub reason: String,
 }
 
 /// The scorers of a suite, ready to score.
 ///
-/// Patterns and schemas are compiled here, once; values of this type are shared between threads freely.
+/// Patterns and schemas are compiled only once. Values of this type can be shared between threads.
 #[derive(Debug)]
 pub struct CompiledScorers {
     scorers: Vec<(String, Compiled)>,
@@ -34,11 +34,11 @@ enum Compiled {
 }
 
 impl CompiledScorers {
-    /// Compiles the scorers of a suite, keeping their order. No scorers give a set that scores nothing.
+    /// Compiles the scorers of a suite, in order.
     ///
     /// # Errors
-    /// The first scorer that cannot be used: a bad or too large regular expression, a bad JSON schema or one that
-    /// refers to another document, a tolerance that is negative or not finite, an empty text to look for.
+    /// Returns the first scorer that cannot be used: an invalid or too large regular expression, a JSON schema that is
+    /// invalid or refers to another document, a tolerance that is negative or not finite, or an empty text to look for.
     pub fn compile(scorers: &[Scorer]) -> Result<Self, ScorerError> {
         let compile = |scorer: &Scorer| match Compiled::new(&scorer.kind) {
             Ok(compiled) => Ok((scorer.name.clone(), compiled)),
@@ -47,10 +47,10 @@ impl CompiledScorers {
         Ok(Self { scorers: scorers.iter().map(compile).collect::<Result<_, _>>()? })
     }
 
-    /// One score a scorer, by name, in the suite's order.
+    /// Scores an answer. Returns the name and score of each scorer, in the order of the suite.
     ///
-    /// Values are 0 or 1. A scorer that needs an accepted answer gives [`Score::Skipped`] where the example has
-    /// none it can use. Reasons are at most 200 characters.
+    /// Values are 0 or 1. A scorer that needs an accepted answer returns [`Score::Skipped`] if the example has none
+    /// that it can use. Reasons are at most 200 characters long.
     pub fn score(&self, output: &str, example: &Example) -> Vec<(String, Score)> {
         self.scorers.iter().map(|(name, scorer)| (name.clone(), scorer.score(output, example))).collect()
     }
@@ -80,7 +80,7 @@ impl Compiled {
     }
 }
 
-/// An example with the given accepted answers, for the tests of this folder.
+/// An example with the given accepted answers, for the tests of this module.
 #[cfg(test)]
 pub(super) fn example(expected: Vec<serde_json::Value>) -> Example {
     Example {
@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn scores_come_in_the_order_of_the_suite() {
+    fn scores_are_in_the_order_of_the_suite() {
         let compiled = CompiledScorers::compile(&every_kind()).unwrap();
         let names: Vec<_> = compiled.score("x", &example(vec![])).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["schema", "exact", "contains", "fixed", "regex", "numeric"]);
     }
 
     #[test]
-    fn no_scorers_score_nothing() {
+    fn without_scorers_there_are_no_scores() {
         assert_eq!(CompiledScorers::compile(&[]).unwrap().score("x", &example(vec![])), []);
     }
 
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_scorer_is_said_at_load_time_with_its_name() {
+    fn an_invalid_scorer_is_reported_at_load_time_with_its_name() {
         let cases = [
             (ScorerKind::Regex { pattern: "(".into() }, "unclosed group"),
             (ScorerKind::Regex { pattern: r"(\w{1000}){1000}".into() }, "too large"),
@@ -238,7 +238,7 @@ mod tests {
         }
 
         #[test]
-        fn an_accepted_answer_given_back_is_exact(accepted in any_accepted()) {
+        fn an_accepted_answer_matches_itself_exactly(accepted in any_accepted()) {
             let example = example(vec![accepted]);
             let answer = example.expected_texts().concat();
             let exact = CompiledScorers::compile(&every_kind()[1..2]).unwrap().score(&answer, &example);

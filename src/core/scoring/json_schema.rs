@@ -1,4 +1,4 @@
-//! The scorer that validates JSON.
+//! The scorer that validates JSON against a schema.
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
@@ -7,15 +7,15 @@ use serde_json::Value;
 use super::reason::{excerpt, quoted, short};
 use crate::core::domain::Score;
 
-/// Steps a `pattern` with look-around or back references may take before it is given up.
+/// Maximum number of backtracking steps of a `pattern` with look-around or back references.
 const BACKTRACK_LIMIT: usize = 1_000_000;
 
-/// Largest compiled `pattern`, in bytes.
+/// Maximum size of a compiled `pattern`, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
 
-/// 1 when the answer is JSON valid under the schema (draft by `$schema`, 2020-12 where it is absent).
+/// Scores 1 if the answer is JSON that is valid under the schema (draft as given by `$schema`, or 2020-12 if absent).
 ///
-/// The answer may be wrapped in one Markdown code fence. References stay within the schema: nothing is fetched.
+/// The answer may be wrapped in one Markdown code fence. References cannot leave the schema: nothing is fetched.
 #[derive(Debug)]
 pub(super) struct JsonSchema {
     validator: Validator,
@@ -43,7 +43,7 @@ impl JsonSchema {
         match self.validator.validate(&value) {
             Ok(()) => Score::pass(true, None),
             Err(error) if is_engine_limit(&error) => {
-                Score::Skipped(short(&format!("a pattern of the schema could not be decided: {}", violation(&error))))
+                Score::Skipped(short(&format!("a pattern in the schema could not be evaluated: {}", violation(&error))))
             }
             Err(error) => Score::pass(false, Some(short(&violation(&error)))),
         }
@@ -62,12 +62,13 @@ fn violation(error: &ValidationError<'_>) -> String {
         "" => "the top level".to_owned(),
         path => excerpt(path),
     };
-    // Values are cut on their own, so that a long one does not push the rest of the sentence out.
+    // Values are shortened separately, so that a long value does not crowd out the rest of the message.
     let message = error.masked_with(excerpt(&error.instance().to_string()));
     format!("at {path}: {message}")
 }
 
-/// The inside of a Markdown code fence, where the whole answer is one; else the answer. White space around is dropped.
+/// The content of a Markdown code fence if the whole answer is one, otherwise the answer. Surrounding white space is
+/// dropped.
 fn unfenced(output: &str) -> &str {
     let output = output.trim();
     let fence = output.len() - output.trim_start_matches('`').len();
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_answers_and_circular_schemas_come_to_an_end() {
+    fn deep_answers_and_circular_schemas_terminate() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let nested = format!("{}{}", "[".repeat(120), "]".repeat(120));
         let schemas = [
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_backtracks_without_end_is_given_up_and_not_held_against_the_answer() {
+    fn a_pattern_with_excessive_backtracking_is_aborted_and_the_example_is_skipped() {
         let schema = JsonSchema::compile(&json!({"pattern": r"^(?:(a|a)+)(?!x)\1b$"})).unwrap();
         let answer = format!("\"{}\"", "a".repeat(64));
         assert!(matches!(schema.score(&answer), Score::Skipped(_)), "{:?}", schema.score(&answer));

@@ -1,7 +1,7 @@
-//! How an answer becomes a number in [0, 1]: the scorers of a suite, compiled once and applied to every answer.
+//! Scorers, which map answers to numbers in [0, 1]. They are compiled once per suite and applied to every answer.
 //!
-//! Scoring never fails: what can be wrong with a scorer is found when the suite is loaded, and an example that
-//! cannot be scored gives [`Score::Skipped`](crate::core::domain::Score::Skipped) with the reason.
+//! Scoring never fails: invalid scorers are reported when the suite is loaded, and an example that cannot be scored
+//! yields [`Score::Skipped`](crate::core::domain::Score::Skipped) with the reason.
 
 mod compiled;
 mod json_schema;

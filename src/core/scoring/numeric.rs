@@ -3,13 +3,13 @@
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
 use crate::core::domain::{Example, Score};
 
-/// 1 when the last number in the answer is near an accepted one: no further away than the absolute tolerance, or
-/// than the relative one times the accepted number (PEP 485, with the accepted number as the reference).
+/// Scores 1 if the last number in the answer is close to an accepted number: within the absolute tolerance, or within
+/// the relative tolerance times the accepted number (PEP 485, with the accepted number as the reference).
 ///
-/// A number has an optional sign (`-`, `+`, U+2212), digits that may be grouped by commas in threes, an optional
-/// decimal point, and an optional exponent. A percent sign or a unit after it is ignored on both sides, so `45%`
-/// is 45. Digits right after a letter (`CO2`) belong to a word; a hyphen after one (`gpt-4`, `2026-09`) is no sign.
-/// Decimal commas are not understood.
+/// A number consists of an optional sign (`-`, `+`, U+2212), digits that may be grouped in threes by commas, an
+/// optional decimal point, and an optional exponent. A percent sign or unit after it is ignored on both sides, so that
+/// `45%` is 45. Digits directly after a letter (`CO2`) belong to a word, and a hyphen after a letter or digit (`gpt-4`,
+/// `2026-09`) is not a sign. Decimal commas are not supported.
 #[derive(Debug)]
 pub(super) struct Numeric {
     absolute: f64,
@@ -20,7 +20,7 @@ impl Numeric {
     pub(super) fn compile(absolute: f64, relative: f64) -> Result<Self, String> {
         for (name, value) in [("absolute", absolute), ("relative", relative)] {
             if !value.is_finite() || value < 0.0 {
-                return Err(format!("the {name} tolerance is {value}; it must be a number of at least 0"));
+                return Err(format!("the {name} tolerance is {value}; it must be a finite number of at least 0"));
             }
         }
         Ok(Self { absolute, relative })
@@ -46,13 +46,13 @@ impl Numeric {
     }
 
     fn is_near(&self, got: f64, wanted: f64) -> bool {
-        // An answer out of the range of f64 is infinite, and so is its distance, which no tolerance reaches.
+        // An answer beyond the range of f64 is infinite, and so is its distance, which is within no tolerance.
         let distance = (got - wanted).abs();
         distance.is_finite() && (distance <= self.absolute || distance <= self.relative * wanted.abs())
     }
 }
 
-/// The last number in a text; infinite where it is beyond the range of f64.
+/// The last number in a text; infinite if it is beyond the range of f64.
 fn last_number(text: &str) -> Option<f64> {
     let text = text.replace('\u{2212}', "-");
     let bytes = text.as_bytes();
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_number_is_read_in_every_documented_form() {
+    fn the_last_number_is_parsed_in_every_documented_format() {
         let cases = [
             ("42", Some(42.0)),
             ("first 1, then 2.", Some(2.0)),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn any_accepted_number_counts_and_texts_without_one_are_passed_over() {
+    fn any_accepted_number_counts_and_accepted_texts_without_one_are_ignored() {
         let numeric = Numeric::compile(0.0, 0.0).unwrap();
         let example = example(vec![json!("many"), json!(3), json!("4")]);
         assert_eq!(numeric.score("4", &example).value(), Some(1.0));
@@ -206,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_finite_number_is_read_back_as_it_was_written(number in any::<f64>()) {
+        fn every_finite_number_reads_back_as_written(number in any::<f64>()) {
             prop_assume!(number.is_finite());
             for text in [format!("{number}"), format!("{number:e}"), format!("so it is {number:?}, surely.")] {
                 prop_assert_eq!(last_number(&text), Some(number));
@@ -214,7 +214,7 @@ mod tests {
         }
 
         #[test]
-        fn a_text_never_panics(text in "[-+−.,eE%0-9a ]{0,40}") {
+        fn parsing_never_panics(text in "[-+−.,eE%0-9a ]{0,40}") {
             let _ = last_number(&text);
         }
     }

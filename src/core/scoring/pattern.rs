@@ -5,30 +5,32 @@ use regex::{Regex, RegexBuilder};
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
 use crate::core::domain::{Example, Score};
 
-/// The placeholder of the accepted answer in a pattern.
+/// The placeholder for the accepted answer in a pattern.
 const PLACEHOLDER: &str = "{expected}";
 
-/// Largest compiled pattern, in bytes. The time of a match grows with this times the length of the answer.
+/// Maximum size of a compiled pattern, in bytes. The time for a match is proportional to this size times the length of
+/// the answer.
 const SIZE_LIMIT: usize = 4 << 20;
 
-/// Longest accepted answer put into a pattern, in bytes; a longer one would reach [`SIZE_LIMIT`] slowly.
+/// Maximum length of an accepted answer that is inserted into a pattern, in bytes. Compiling a longer one would take
+/// long before hitting [`SIZE_LIMIT`].
 const MAX_ACCEPTED: usize = 16 << 10;
 
-/// 1 when the pattern matches somewhere in the answer.
+/// Scores 1 if the pattern matches anywhere in the answer.
 ///
-/// Where the pattern names `{expected}`, it is compiled once for every accepted answer, escaped; any match counts.
-/// Empty accepted answers would match everywhere, so they are not tried.
+/// If the pattern contains `{expected}`, it is compiled for each accepted answer, which is escaped; any match counts.
+/// Empty accepted answers are not tried, since they would match everywhere.
 #[derive(Debug)]
 pub(super) enum Pattern {
-    /// The same for every example.
+    /// A pattern that is the same for every example.
     Fixed(Regex),
-    /// To be completed by the accepted answers of an example.
+    /// A pattern to be completed with the accepted answers of an example.
     Template(String),
 }
 
 impl Pattern {
     pub(super) fn compile(pattern: &str) -> Result<Self, String> {
-        // A sample answer shows at load time whether the pattern around the placeholder is sound.
+        // Compiling with a sample answer shows at load time whether the pattern is valid.
         let regex = build(&fill(pattern, "x"))?;
         Ok(if pattern.contains(PLACEHOLDER) { Self::Template(pattern.to_owned()) } else { Self::Fixed(regex) })
     }
@@ -38,7 +40,7 @@ impl Pattern {
             Self::Fixed(regex) => {
                 let pass = regex.is_match(output);
                 let reason =
-                    || short(&format!("expected a match of {}, got {}", quoted(regex.as_str()), quoted(output)));
+                    || short(&format!("expected a match for {}, got {}", quoted(regex.as_str()), quoted(output)));
                 Score::pass(pass, (!pass).then(reason))
             }
             Self::Template(pattern) => score_template(pattern, output, &example.expected_texts()),
@@ -59,14 +61,14 @@ fn score_template(pattern: &str, output: &str, texts: &[String]) -> Score {
             Err(cause) => unusable = Some(format!("the pattern with {} cannot be used: {cause}", quoted(text))),
         }
     }
-    // An answer is only wrong when every accepted one was tried.
+    // An answer is wrong only if all accepted answers were tried.
     if let Some(reason) = unusable {
         return Score::Skipped(short(&reason));
     }
     if !tried {
         return Score::Skipped("the accepted answer is empty".to_owned());
     }
-    let reason = format!("expected a match of {} with {}, got {}", quoted(pattern), accepted(texts), quoted(output));
+    let reason = format!("expected a match for {} with {}, got {}", quoted(pattern), accepted(texts), quoted(output));
     Score::pass(false, Some(short(&reason)))
 }
 
@@ -80,7 +82,7 @@ fn complete(pattern: &str, text: &str) -> Result<Regex, String> {
 fn fill(pattern: &str, text: &str) -> String {
     let mut escaped = String::new();
     for c in regex::escape(text).chars() {
-        // White space is written as a code, so that the `x` flag does not drop it.
+        // White space is escaped, so that the `x` flag does not drop it.
         if c.is_whitespace() {
             escaped.push_str(&format!("\\x{{{:X}}}", u32::from(c)));
         } else {
@@ -95,7 +97,7 @@ fn build(pattern: &str) -> Result<Regex, String> {
         regex::Error::CompiledTooBig(limit) => {
             format!("the regular expression is too large (more than {} MiB when compiled)", limit >> 20)
         }
-        // The first lines of a syntax error draw the pattern; the last one says what is wrong.
+        // The first lines of a syntax error show the pattern; the last line describes the error.
         other => {
             let text = other.to_string();
             let cause = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
@@ -136,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn catastrophic_patterns_stay_linear() {
+    fn pathological_patterns_take_linear_time() {
         let pattern = Pattern::compile("^(a+)+$").unwrap();
         let answer = format!("{}b", "a".repeat(1 << 20));
         assert_eq!(pattern.score(&answer, &example(vec![])).value(), Some(0.0));
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_patterns_that_compile_do_not_upset_the_engine() {
+    fn the_largest_patterns_that_compile_can_be_matched() {
         for count in [100, 1_000, 10_000, 20_000, 50_000, 100_000, 400_000] {
             if let Ok(pattern) = Pattern::compile(&format!("^.{{0,{count}}}$")) {
                 assert_eq!(pattern.score("", &example(vec![])).value(), Some(1.0), "{count}");
@@ -162,7 +164,7 @@ mod tests {
     #[test]
     fn reasons_name_the_pattern() {
         let score = Pattern::compile("^{expected}$").unwrap().score("no", &example(vec![json!("yes")]));
-        let reason = r#"expected a match of "^{expected}$" with "yes", got "no""#;
+        let reason = r#"expected a match for "^{expected}$" with "yes", got "no""#;
         assert_eq!(score, Score::pass(false, Some(reason.into())));
     }
 }

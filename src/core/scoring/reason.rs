@@ -1,25 +1,25 @@
-//! Short reasons: what was expected, and what came.
+//! Short reasons for scores: what was expected, and what was received.
 
-/// Longest reason, in characters.
+/// Maximum length of a reason, in characters.
 pub(super) const MAX_REASON: usize = 200;
 
-/// Longest quotation within a reason, in characters.
+/// Maximum length of a quotation within a reason, in characters.
 const MAX_QUOTE: usize = 60;
 
-/// The text of the reason where an example has no accepted answer.
+/// The reason given if an example has no accepted answer.
 pub(super) const NO_ACCEPTED: &str = "the example has no accepted answer";
 
-/// The text in quotes, on one line, cut to 60 characters.
+/// The text in quotation marks, on one line, shortened to 60 characters.
 pub(super) fn quoted(text: &str) -> String {
     format!("\"{}\"", excerpt(text))
 }
 
-/// The text on one line, cut to 60 characters.
+/// The text on one line, shortened to 60 characters.
 pub(super) fn excerpt(text: &str) -> String {
     cut(text, MAX_QUOTE)
 }
 
-/// The accepted answers in words: the first one, and how many others there are.
+/// The accepted answers in words: the first one or two, or the first one and the number of others.
 pub(super) fn accepted(texts: &[String]) -> String {
     match texts {
         [] => "nothing".to_owned(),
@@ -29,13 +29,13 @@ pub(super) fn accepted(texts: &[String]) -> String {
     }
 }
 
-/// The whole reason, on one line, cut to [`MAX_REASON`] characters.
+/// A whole reason on one line, shortened to [`MAX_REASON`] characters.
 pub(super) fn short(reason: &str) -> String {
     cut(reason, MAX_REASON)
 }
 
 fn cut(text: &str, limit: usize) -> String {
-    // Control characters, line ends included, would break the line a reason is printed on.
+    // Control characters, including newlines, would break the line on which a reason is printed.
     let mut chars = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut out: String = chars.by_ref().take(limit).collect();
     if chars.next().is_some() {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotations_are_one_line_and_cut() {
+    fn quotations_are_on_one_line_and_shortened() {
         let cases = [
             ("", "\"\"".to_owned()),
             ("a\nb\u{7}", "\"a b \"".to_owned()),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn accepted_answers_are_counted_where_there_are_many() {
+    fn accepted_answers_are_counted_if_there_are_many() {
         let texts: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
         assert_eq!(accepted(&[]), "nothing");
         assert_eq!(accepted(&texts[..1]), "\"a\"");

@@ -1,11 +1,11 @@
-//! One score per example out of the scores of its trials.
+//! Combines the scores of an example's trials into one score.
 
 use std::collections::BTreeMap;
 
 use crate::core::domain::Reducer;
 
-/// The score of an example whose trials scored `values`, each in [0, 1]; `None` if there are fewer than the reducer
-/// needs: trials that ended in an error are neither passes nor misses.
+/// The score of an example whose trials scored `values`, each in [0, 1]. Returns `None` if there are fewer values than
+/// the reducer needs; trials that ended in an error count neither as passes nor as misses.
 pub fn reduce(reducer: Reducer, values: &[f64]) -> Option<f64> {
     if values.is_empty() || values.len() < reducer.trials() as usize {
         return None;
@@ -24,14 +24,14 @@ pub fn reduce(reducer: Reducer, values: &[f64]) -> Option<f64> {
 
 fn majority(values: &[f64]) -> f64 {
     let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
-    // Scores are not negative, so that their bits have their order.
+    // Scores are not negative, so that their bits sort like their values.
     values.iter().for_each(|value| *counts.entry(value.to_bits()).or_default() += 1);
     let most = counts.values().copied().max().unwrap_or_default();
     counts.into_iter().find(|(_, count)| *count == most).map_or(0.0, |(bits, _)| f64::from_bits(bits))
 }
 
-/// The share of the subsets of `k` of `n` that lie within `some` of them: C(some, k) / C(n, k), as a product, so that
-/// nothing overflows.
+/// The share of the `k`-subsets of `n` items that lie within a subset of `some` items: C(some, k) / C(n, k), computed
+/// as a product to avoid overflow.
 fn share_of_subsets(some: u64, n: u64, k: u64) -> f64 {
     (0..k).map(|i| some.saturating_sub(i) as f64 / (n - i) as f64).product()
 }
@@ -44,7 +44,7 @@ mod tests {
     const HALF: [f64; 4] = [1.0, 0.0, 1.0, 0.0];
 
     #[test]
-    fn every_reducer_gives_what_its_definition_says() {
+    fn every_reducer_follows_its_definition() {
         let cases = [
             (Reducer::Mean, &HALF[..], Some(0.5)),
             (Reducer::Majority, &[1.0, 1.0, 0.0], Some(1.0)),
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn names_read_back_and_others_are_refused() {
+    fn names_read_back_and_unknown_ones_are_rejected() {
         for name in ["mean", "majority", "any", "all", "pass@3", "pass^10"] {
             assert_eq!(String::from(Reducer::try_from(name.to_owned()).unwrap()), name);
         }
@@ -82,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn of_one_trial_all_reducers_agree_and_no_score_leaves_the_unit_interval(
+        fn all_reducers_agree_on_one_trial_and_scores_are_within_the_unit_interval(
             values in prop::collection::vec(prop_oneof![Just(0.0), Just(1.0), 0.0..1.0_f64], 1..9), k in 1_u32..9,
         ) {
             for reducer in [Reducer::Mean, Reducer::Majority, Reducer::Any, Reducer::All, Reducer::PassAt(k), Reducer::PassAll(k)] {

@@ -1,4 +1,4 @@
-//! Scorers that compare texts: `exact` and `contains`, and the steps that make two texts comparable.
+//! Scorers that compare texts (`exact` and `contains`), and the normalisation of texts.
 
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -6,14 +6,14 @@ use unicode_normalization::UnicodeNormalization;
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
 use crate::core::domain::{Example, Normalization, Score};
 
-/// Applies the steps to a text, in order.
+/// Applies normalisation steps to a text, in order.
 ///
 /// - `Trim` removes white space (Unicode `White_Space`) at both ends.
-/// - `Lowercase` is the full lower case mapping of Unicode.
-/// - `Whitespace` turns every run of white space into one space; at the ends too, where it is not removed.
+/// - `Lowercase` applies the full Unicode lower case mapping.
+/// - `Whitespace` replaces every run of white space by one space, also at the ends.
 /// - `Punctuation` removes quotes, brackets, sentence marks, and `*`, `_` and white space among them, at both ends.
-///   Marks that carry meaning next to a value stay (`-`, `+`, `%`, `#`, currency signs, a `.` before a digit), and a
-///   text of nothing else is left as it is, so that `?` and `!` stay different.
+///   Marks that are meaningful next to a value are retained (`-`, `+`, `%`, `#`, currency signs, a `.` before a digit),
+///   and a text that consists only of such characters is unchanged, so that `?` and `!` remain different.
 /// - `Unicode` is normal form NFKC (Unicode Standard Annex #15).
 pub fn normalize(text: &str, steps: &[Normalization]) -> String {
     steps.iter().fold(text.to_owned(), |text, step| match step {
@@ -61,11 +61,11 @@ fn is_punctuation(c: char) -> bool {
     )
 }
 
-/// 1 when the normalised answer equals one of the accepted ones.
+/// Scores 1 if the normalised answer equals an accepted answer.
 ///
-/// An accepted answer that is a JSON value, not a string, is compared as JSON where the answer parses as JSON: key
-/// order, white space and the way a number is written do not matter, and the steps apply to the strings within.
-/// Where the answer does not parse, its text is compared with the value's canonical JSON.
+/// An accepted answer that is a JSON value other than a string is compared as JSON if the answer parses as JSON: key
+/// order, white space and the notation of numbers do not matter, and the steps are applied to strings within. If the
+/// answer does not parse, its text is compared with the canonical JSON of the value.
 #[derive(Debug)]
 pub(super) struct Exact {
     steps: Vec<Normalization>,
@@ -96,7 +96,7 @@ impl Exact {
 fn json_equal(a: &Value, b: &Value, steps: &[Normalization]) -> bool {
     match (a, b) {
         (Value::String(a), Value::String(b)) => normalize(a, steps) == normalize(b, steps),
-        // Whole numbers are compared exactly; 1 and 1.0 are the same number.
+        // Integers are compared exactly; 1 and 1.0 are equal.
         (Value::Number(a), Value::Number(b)) => {
             a == b || ((a.is_f64() || b.is_f64()) && a.as_f64().is_some() && a.as_f64() == b.as_f64())
         }
@@ -110,9 +110,9 @@ fn json_equal(a: &Value, b: &Value, steps: &[Normalization]) -> bool {
     }
 }
 
-/// 1 when the normalised answer contains an accepted one, or the fixed text.
+/// Scores 1 if the normalised answer contains an accepted answer, or the fixed text if there is one.
 ///
-/// Texts that are empty after normalisation would be found everywhere, so they are not looked for.
+/// Texts that are empty after normalisation are not looked for, since they would be found everywhere.
 #[derive(Debug)]
 pub(super) struct Contains {
     value: Option<(String, String)>,
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_does_what_it_says() {
+    fn every_step_follows_its_description() {
         let cases: [(&[Normalization], &str, &str); 20] = [
             (&[], " A. ", " A. "),
             (&[Trim], " \u{a0}A b \n", "A b"),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_takes_any_accepted_answer() {
+    fn exact_accepts_any_accepted_answer() {
         let exact = Exact::new(&[Trim, Lowercase]);
         let cases: [(Vec<Value>, &str, f64); 18] = [
             (vec![json!("Paris")], " paris\n", 1.0),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn reasons_say_what_was_expected_and_what_came() {
+    fn reasons_state_what_was_expected_and_received() {
         let example = example(vec![json!("Paris"), json!("Lutetia")]);
         let exact = Exact::new(&[]).score("Lyon\nor Nice", &example);
         assert_eq!(exact, Score::pass(false, Some(r#"expected "Paris" or "Lutetia", got "Lyon or Nice""#.into())));
@@ -251,7 +251,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_usual_steps_change_nothing_the_second_time(text in any::<String>()) {
+        fn steps_other_than_lowercase_are_idempotent(text in any::<String>()) {
             for step in [Trim, Whitespace, Punctuation, Unicode] {
                 let once = normalize(&text, &[step]);
                 prop_assert_eq!(normalize(&once, &[step]), once);

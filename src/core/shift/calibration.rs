@@ -1,4 +1,4 @@
-//! Simulations of all tests at once: what they do where nothing changed, and where something did.
+//! Simulations of all tests at once, with and without a change.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::core::records::{Record, Records};
 use crate::core::stats::{clopper_pearson, rng};
 use crate::core::vector::Vectors;
 
-/// All tests, in their order.
+/// The names of all tests, in order.
 const NAMES: [&str; 10] = [
     "clusters",
     "mmd",
@@ -26,7 +26,7 @@ const NAMES: [&str; 10] = [
 
 const DIM: usize = 8;
 
-/// A window of made-up traffic.
+/// A window of synthetic traffic.
 #[derive(Default)]
 struct Window {
     rows: Vec<[f32; DIM]>,
@@ -36,12 +36,12 @@ struct Window {
     groups: Vec<usize>,
 }
 
-/// One made-up request; `moved` is the share of the traffic that has changed.
+/// One synthetic request; `moved` is the share of traffic that has changed.
 struct Request {
     row: [f32; DIM],
     text: String,
     output: Option<String>,
-    /// Whether it belongs to the kind of request that one of the simulations samples at a higher rate.
+    /// Whether it is of the kind that one of the simulations samples at a higher rate.
     special: bool,
 }
 
@@ -61,7 +61,7 @@ fn request(rng: &mut ChaCha8Rng, moved: f64) -> Request {
     let mut row = [0.0; DIM];
     row.iter_mut().for_each(|x| *x = rng.random::<f32>() - 0.5);
     row[topic] += 1.0;
-    // Few texts are long English ones: telling the languages of one script apart takes most of the time.
+    // Few texts are long English ones, since distinguishing languages of the same script takes most of the time.
     let language = if changed { 0.0 } else { rng.random() };
     let mut text = String::from(match language {
         ..0.2 => RUSSIAN,
@@ -94,7 +94,7 @@ impl Window {
         vectors
     }
 
-    /// A window without weights counts every record once; one without groups has every record by itself.
+    /// Without weights, every record counts once; without groups, every record is a group of its own.
     fn records<'a>(&'a self, vectors: &'a Vectors) -> Records<'a> {
         let record = |(row, text): (usize, &'a String)| Record {
             id: "",
@@ -106,7 +106,7 @@ impl Window {
         Records::new(vectors, self.texts.iter().enumerate().map(record))
     }
 
-    /// Requests of users who ask one thing `repeats` times each.
+    /// Requests of users who each send one request `repeats` times.
     fn of_users(rng: &mut ChaCha8Rng, users: usize, repeats: usize, moved: f64) -> Self {
         let mut window = Self::default();
         for user in 0..users {
@@ -116,7 +116,7 @@ impl Window {
         window
     }
 
-    /// `size` requests of which special ones were all sampled and others at a rate of 1 in 3.
+    /// `size` requests, of which all special ones were sampled, and others at a rate of 1 in 3.
     fn oversampled(rng: &mut ChaCha8Rng, size: usize) -> Self {
         let mut window = Self::default();
         for user in 0..size {
@@ -135,7 +135,7 @@ fn test(reference: &Window, now: &Window, options: ShiftOptions) -> Vec<ShiftTes
     shift_tests(&reference.records(&then), &now.records(&today), &known, options)
 }
 
-/// The raw p-values of every test over `runs` pairs of windows.
+/// The unadjusted p-values of every test over `runs` pairs of windows.
 fn simulate(
     runs: u64,
     stream: u64,
@@ -156,8 +156,8 @@ fn rejections(p: &[f64]) -> u64 {
     p.iter().filter(|p| **p <= 0.05).count() as u64
 }
 
-/// Every test rejects at 0.05 no more often than that allows, and its p-values are not small on the whole. Limits are those
-/// of 99.99 %: with ten tests in three simulations none should fail by chance.
+/// Asserts that every test rejects at level 0.05 no more often than allowed, and that its p-values are not too small on
+/// average. The limits are at 99.99 %, so that with ten tests in three simulations none should fail by chance.
 fn assert_calibrated(found: &BTreeMap<&'static str, Vec<f64>>, runs: u64) {
     assert_eq!(found.len(), NAMES.len());
     for (name, p) in found {
@@ -168,37 +168,37 @@ fn assert_calibrated(found: &BTreeMap<&'static str, Vec<f64>>, runs: u64) {
         let error = (1.0 / 12.0 / p.len() as f64).sqrt();
         assert!(mean > 0.5 - 3.9 * error, "{name}: {mean}");
         if ["mmd", "classifier", "length"].contains(name) {
-            // Of many values or nearly so: uniform on both sides.
+            // (Nearly) continuous statistics: p-values are uniform on both sides.
             assert!(mean < 0.55 + 3.9 * error, "{name}: {mean}");
         }
     }
 }
 
 #[test]
-fn where_nothing_changed_p_values_are_uniform_or_larger() {
+fn without_a_change_p_values_are_uniform_or_larger() {
     let found = simulate(200, 1, |rng| [Window::of_users(rng, 50, 1, 0.0), Window::of_users(rng, 40, 1, 0.0)]);
     assert_calibrated(&found, 200);
 }
 
 #[test]
-fn users_who_repeat_themselves_do_not_pass_for_a_shift() {
+fn users_who_repeat_themselves_are_not_mistaken_for_a_shift() {
     let windows = |rng: &mut ChaCha8Rng| [Window::of_users(rng, 30, 20, 0.0), Window::of_users(rng, 30, 20, 0.0)];
     assert_calibrated(&simulate(200, 2, windows), 200);
     let ungrouped = simulate(20, 2, |rng| windows(rng).map(|window| Window { groups: vec![], ..window }));
-    assert!(rejections(&ungrouped["mmd"]) > 15, "without groups they would");
+    assert!(rejections(&ungrouped["mmd"]) > 15, "without groups they would be");
 }
 
 #[test]
-fn oversampling_in_one_window_does_not_pass_for_a_shift() {
+fn oversampling_in_one_window_is_not_mistaken_for_a_shift() {
     let windows = |rng: &mut ChaCha8Rng| [Window::of_users(rng, 100, 1, 0.0), Window::oversampled(rng, 150)];
     assert_calibrated(&simulate(200, 3, windows), 200);
     let unweighted = simulate(20, 3, |rng| windows(rng).map(|window| Window { weights: vec![], ..window }));
     println!("casing without weights: {} of 20", rejections(&unweighted["casing"]));
-    assert!(rejections(&unweighted["casing"]) > 15, "without weights it would");
+    assert!(rejections(&unweighted["casing"]) > 15, "without weights it would be");
 }
 
 #[test]
-fn a_planted_shift_alerts_in_every_test() {
+fn every_test_alerts_on_a_planted_shift() {
     let mut rng = rng(1, 4);
     let (reference, now) = (Window::of_users(&mut rng, 300, 1, 0.0), Window::of_users(&mut rng, 300, 2, 0.5));
     let tests = test(&reference, &now, ShiftOptions { permutations: 999, ..Default::default() });
@@ -214,7 +214,7 @@ fn a_planted_shift_alerts_in_every_test() {
 }
 
 #[test]
-fn a_shift_of_a_fifth_of_the_traffic_is_found_by_most_runs() {
+fn a_shift_of_a_fifth_of_the_traffic_is_detected_in_most_runs() {
     let found = simulate(20, 5, |rng| [Window::of_users(rng, 200, 1, 0.0), Window::of_users(rng, 200, 1, 0.2)]);
     for name in ["clusters", "mmd", "classifier", "language", "length", "output format"] {
         println!("{name}: {} of 20", rejections(&found[name]));
@@ -263,7 +263,7 @@ fn a_test_with_too_little_to_compare_is_left_out() {
 }
 
 #[test]
-fn an_alert_takes_both_significance_and_effect() {
+fn an_alert_requires_both_significance_and_effect() {
     let mut rng = rng(1, 8);
     let (reference, now) = (Window::of_users(&mut rng, 100, 1, 0.0), Window::of_users(&mut rng, 100, 1, 0.6));
     let alerts = |alpha, permutations| {

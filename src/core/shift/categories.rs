@@ -1,13 +1,14 @@
-//! Two windows by the counts of categories.
+//! Compares two windows by the counts of categories.
 
 use super::permutation::{Permutations, permutation_test};
 use super::types::Finding;
 
 /// Tests categories in `0..names.len()`, one per row, by the G statistic 2 Σ O ln(O / E) of the 2 x k table (Woolf 1957).
 ///
-/// Categories without a row do not matter, and few rows in a category do no harm: the null distribution is that of
-/// permutations, not chi-squared. The effect is Cramér's V with its bias removed (Bergsma 2013). The plain figures are the
-/// shares of the category whose share moved most. `None` where fewer than two categories occur or a window is empty.
+/// Categories without rows have no influence, and categories with few rows are not a problem, since the null
+/// distribution is that of permutations rather than chi-squared. The effect is bias-corrected Cramér's V (Bergsma
+/// 2013). The plain figures are the shares of the category whose share changed most. Returns `None` if fewer than two
+/// categories occur or a window is empty.
 pub(super) fn test_categories(
     labels: &[bool],
     categories: &[usize],
@@ -34,7 +35,7 @@ pub(super) fn test_categories(
     })
 }
 
-/// Rows of either window, [reference, now], in each category.
+/// The number of rows of each window, [reference, now], in each category.
 fn counts(labels: &[bool], categories: &[usize], k: usize) -> Vec<[f64; 2]> {
     let mut table = vec![[0.0; 2]; k];
     for (&now, &category) in labels.iter().zip(categories) {
@@ -63,8 +64,8 @@ fn g_statistic(table: &[[f64; 2]]) -> f64 {
     g.max(0.0)
 }
 
-/// Cramér's V of a 2 x k table less what is expected by chance (Bergsma 2013, "A bias-correction for Cramér's V and
-/// Tschuprow's T"), in [0, 1].
+/// Bias-corrected Cramér's V of a 2 x k table (Bergsma 2013, "A bias-correction for Cramér's V and Tschuprow's T"), in
+/// [0, 1].
 fn cramers_v(table: &[[f64; 2]]) -> f64 {
     let sizes = sizes(table);
     let total = sizes[0] + sizes[1];
@@ -77,12 +78,12 @@ fn cramers_v(table: &[[f64; 2]]) -> f64 {
         }
     }
     let excess = phi2 - (used.len() as f64 - 1.0) / (total - 1.0);
-    // The corrected number of windows, 2 - 1 / (n - 1), less one.
+    // The corrected number of windows, 2 - 1 / (n - 1), minus one.
     let width = 1.0 - 1.0 / (total - 1.0);
     (excess.max(0.0) / width).sqrt().min(1.0)
 }
 
-/// The category whose share differs most, the first of equals, with its shares.
+/// The category whose share differs most, with both shares; the first one if tied.
 fn most_moved(table: &[[f64; 2]]) -> Option<(usize, f64, f64)> {
     let sizes = sizes(table);
     let shares = table.iter().enumerate().map(|(i, c)| (i, c[0] / sizes[0], c[1] / sizes[1]));
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_statistic_and_effect_are_those_of_the_textbook() {
+    fn the_statistic_and_effect_match_the_textbook() {
         let (labels, categories) = rows(&[[60, 30], [40, 70]]);
         let found = test_categories(&labels, &categories, &["a", "b"], PERMUTATIONS).unwrap();
         let g = 2.0 * (60.0 * (60.0_f64 / 45.0).ln() + 30.0 * (30.0_f64 / 45.0).ln())
@@ -133,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_figure_is_in_its_range(table in prop::collection::vec((0usize..9, 0usize..9), 2..6)) {
+        fn every_figure_is_within_its_range(table in prop::collection::vec((0usize..9, 0usize..9), 2..6)) {
             let table: Vec<[usize; 2]> = table.into_iter().map(|(a, b)| [a, b]).collect();
             let (labels, categories) = rows(&table);
             let few = Permutations { count: 9, ..PERMUTATIONS };

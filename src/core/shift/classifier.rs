@@ -1,19 +1,20 @@
-//! Two windows by how well a classifier tells their requests apart.
+//! Compares two windows by how well a classifier distinguishes their requests.
 
 use super::permutation::{Permutations, permutation_test};
 use super::types::Finding;
 use crate::core::vector::{Vectors, dot, top_k};
 
-/// A cosine nearer to 1 than this is rounding of equal directions.
+/// Directions are equal, within rounding, if their cosine is closer to 1 than this.
 const SAME_DIRECTION: f32 = 5e-6;
 
-/// Tests vectors by a classifier of the two windows (C2ST, Lopez-Paz & Oquab 2017): the score of a row is the share of its
-/// √n nearest other rows that are of the window under test, and the statistic the area under the ROC curve of the scores.
+/// Tests vectors by a classifier of the two windows (C2ST, Lopez-Paz & Oquab 2017). The score of a row is the share of
+/// its √n nearest other rows that belong to the window under test, and the statistic is the area under the ROC curve of
+/// the scores.
 ///
-/// The neighbours are found once, as they do not depend on the labels; each permutation scores all rows again. As a row is
-/// not its own neighbour, its neighbours are of the other window a little too often; the effect, AUC - 1/2, is therefore
-/// taken from the mean AUC of the permutations, and counts as 0 below it. All rows are embeddable. `None` where all
-/// directions are equal.
+/// The neighbours are found only once, since they do not depend on the labels; each permutation scores all rows again.
+/// Since a row is not its own neighbour, its neighbours belong to the other window slightly too often. The effect is
+/// therefore the excess of the AUC over the mean AUC of the permutations, and 0 if the AUC is below it. All rows must
+/// be embeddable. Returns `None` if all directions are equal.
 pub(super) fn test_classifier(labels: &[bool], vectors: &Vectors, permutations: Permutations) -> Option<Finding> {
     if !varied(vectors) {
         return None;
@@ -35,12 +36,12 @@ pub(super) fn test_classifier(labels: &[bool], vectors: &Vectors, permutations: 
     })
 }
 
-/// Whether the rows point in more than one direction, rounding aside.
+/// Whether the rows have more than one direction, apart from rounding.
 fn varied(vectors: &Vectors) -> bool {
     vectors.rows().any(|row| dot(row, vectors.row(0)) < 1.0 - SAME_DIRECTION)
 }
 
-/// Area under the ROC curve of the number of labelled neighbours, at most `k`.
+/// Area under the ROC curve of the number of labelled neighbours, which is at most `k`.
 fn auc(labels: &[bool], neighbours: &[Vec<u32>], k: usize) -> f64 {
     let mut histogram = vec![[0.0; 2]; k + 1];
     for (&label, list) in labels.iter().zip(neighbours) {
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_area_is_that_of_mann_and_whitney() {
+    fn the_area_matches_mann_whitney() {
         let neighbours = vec![vec![1, 2], vec![0, 2], vec![3, 4], vec![4, 2], vec![3, 0]];
         let labels = [true, true, false, false, true];
         let split = |wanted: bool| -> Vec<f64> {
@@ -89,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_vectors_are_told_apart_and_others_are_not() {
+    fn shifted_vectors_are_distinguished_and_others_are_not() {
         let labels: Vec<bool> = (0..100).map(|i| i % 2 == 0).collect();
         let moved = test_classifier(&labels, &rows(100, |i| if i % 2 == 0 { 1.0 } else { 0.0 }), PERMUTATIONS).unwrap();
         assert!(moved.p_value == 0.01 && moved.effect > 0.3, "{moved:?}");

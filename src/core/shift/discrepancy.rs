@@ -1,4 +1,4 @@
-//! Two windows by the maximum mean discrepancy of their vectors.
+//! Compares two windows by the maximum mean discrepancy of their vectors.
 
 use rayon::prelude::*;
 
@@ -9,18 +9,18 @@ use crate::core::vector::{Vectors, tile};
 /// Rows of the kernel matrix per unit of parallel work.
 const BLOCK: usize = 32;
 
-/// Squared distances below this are rounding of equal directions.
+/// Directions are equal, within rounding, if their squared distance is below this.
 const SAME_DIRECTION: f32 = 1e-5;
 
 /// Tests unit vectors by the unbiased squared maximum mean discrepancy (Gretton et al. 2012) with the kernel
 /// exp(-d² / 2σ²), where σ² is the median squared distance of the pooled rows.
 ///
 /// MMD² itself depends on the embedding space. The effect is √(MMD² / 2c), in [0, 1], where the contrast c is the mean
-/// kernel of a row and its √n nearest less that of any two rows. Were the traffic made of topics, with one kernel value
-/// inside of a topic and a lower one between any two, then MMD² = c Σ(Δ share)², and the effect is the share of the traffic
-/// that moved from one topic to another one. A negative MMD² counts as 0.
+/// kernel of a row and its √n nearest rows minus that of any two rows. If the traffic consisted of topics, with one
+/// kernel value within a topic and a lower one between topics, then MMD² = c Σ(Δ share)², and the effect would be the
+/// share of traffic that moved from one topic to another. A negative MMD² counts as 0.
 ///
-/// All rows are embeddable. `None` where all directions are equal.
+/// All rows must be embeddable. Returns `None` if all directions are equal.
 pub(super) fn test_mmd(labels: &[bool], vectors: &Vectors, permutations: Permutations) -> Option<Finding> {
     let kernel = Kernel::new(vectors)?;
     let test = permutation_test(labels, permutations, |labels| kernel.mmd2(labels));
@@ -59,7 +59,7 @@ impl Kernel {
         Some(Self { n, cells, row_sums, total })
     }
 
-    /// Mean kernel of a row and its √n nearest other rows, less that of any two rows; 0 or more, but for rounding.
+    /// Mean kernel of a row and its √n nearest other rows, minus that of any two rows. At least 0, apart from rounding.
     fn contrast(&self) -> f64 {
         let n = self.n as f64;
         let near = (n.sqrt().round() as usize).clamp(1, self.n);
@@ -71,10 +71,10 @@ impl Kernel {
         nearest.sum::<f64>() / (n * near as f64) - self.total / (n * (n - 1.0))
     }
 
-    /// Unbiased MMD² of the rows with and without a label; 0 where either has fewer than two.
+    /// Unbiased MMD² of the rows with and without a label; 0 if there are fewer than two of either.
     fn mmd2(&self, labels: &[bool]) -> f64 {
         let count = labels.iter().filter(|label| **label).count();
-        // Sums over the smaller side give those over the other.
+        // The sums over the smaller side determine those over the other.
         let side = 2 * count <= self.n;
         let inside: Vec<usize> = labels.iter().enumerate().filter(|(_, l)| **l == side).map(|(i, _)| i).collect();
         let (a, b) = (inside.len() as f64, (self.n - inside.len()) as f64);
@@ -110,8 +110,8 @@ fn squared_distances(vectors: &Vectors) -> Vec<f32> {
     blocks.concat()
 }
 
-/// Median squared distance of the pairs of different rows; where that is 0, because most rows are equal, the median of those
-/// above 0. `None` where all are equal.
+/// Median squared distance between pairs of rows. If that is 0 because most rows are equal, the median of the distances
+/// above 0. `None` if all rows are equal.
 fn bandwidth(squared: &[f32], n: usize) -> Option<f32> {
     let mut upper: Vec<f32> =
         squared.chunks(n.max(1)).enumerate().flat_map(|(i, row)| row.iter().skip(i + 1).copied()).collect();
@@ -123,7 +123,7 @@ fn bandwidth(squared: &[f32], n: usize) -> Option<f32> {
     self::median(&mut upper)
 }
 
-/// The upper median; `None` of nothing.
+/// The upper median; `None` for an empty slice.
 fn median(values: &mut [f32]) -> Option<f32> {
     if values.is_empty() {
         return None;
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_statistic_is_that_of_the_definition() {
+    fn the_statistic_matches_the_definition() {
         let v = rows(23, |i| i < 9);
         let labels: Vec<bool> = (0..23).map(|i| i % 3 == 0).collect();
         let kernel = Kernel::new(&v).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_vectors_are_found_and_equal_ones_are_not_tested() {
+    fn shifted_vectors_are_detected_and_equal_ones_are_not_tested() {
         let labels: Vec<bool> = (0..60).map(|i| i % 2 == 0).collect();
         let found = test_mmd(&labels, &rows(60, |i| i % 2 == 0), PERMUTATIONS).unwrap();
         assert!(found.p_value == 0.01 && found.effect > 0.3, "{found:?}");
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn the_effect_is_the_share_that_moved_from_one_topic_to_another() {
-        // Ten topics that have nothing in common, a tenth of the traffic each; all of the first moves to the second.
+        // Ten unrelated topics with a tenth of the traffic each; all traffic of the first moves to the second.
         let labels: Vec<bool> = (0..1000).map(|i| i % 2 == 0).collect();
         let mut v = Vectors::new(10);
         for i in 0..1000 {
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn where_most_rows_are_equal_the_others_set_the_bandwidth() {
+    fn if_most_rows_are_equal_the_others_determine_the_bandwidth() {
         let mut v = Vectors::new(2);
         (0..40).for_each(|i| v.push(if i < 4 { &[0.0, 1.0] } else { &[1.0, 0.0] }));
         let labels: Vec<bool> = (0..40).map(|i| i < 20).collect();

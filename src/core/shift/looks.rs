@@ -1,34 +1,35 @@
-//! What a text looks like: its format, casing and language, each one of a few named categories.
+//! The appearance of a text: its format, casing and language, each one of a few named categories.
 
 use serde::de::IgnoredAny;
 use whatlang::{detect, detect_script};
 
-/// Characters of a text that are read for its language: more do not change the answer.
+/// Maximum number of characters read to detect the language; more do not change the result.
 const LANGUAGE_CHARACTERS: usize = 1000;
 
-/// Letters from which a language is guessed.
+/// Minimum number of letters for detecting a language.
 const LANGUAGE_LETTERS: usize = 20;
 
-/// Least confidence of a guess, of `whatlang`'s scale of 0 to 1. Of 1,439 English support requests, 13 words long on average,
-/// it names a language for 84 %, of which 97 % is English. What `whatlang` itself calls reliable, above 0.9, names 56 %.
+/// Minimum confidence of a detected language, on `whatlang`'s scale from 0 to 1. For 1,439 English support requests
+/// with 13 words on average, a language is detected in 84 %, of which 97 % are English. With the threshold above which
+/// `whatlang` itself calls a detection reliable, 0.9, it is 56 %.
 const CONFIDENCE: f64 = 0.2;
 
-/// Letters with a case from which a casing is told.
+/// Minimum number of cased letters for determining the casing.
 const CASED_LETTERS: usize = 4;
 
 /// First words of English questions that are often written without a question mark.
 const ASKING: [&str; 12] = ["how", "what", "why", "when", "where", "who", "which", "can", "could", "does", "do", "is"];
 
-/// The format of a text; the first that fits of
+/// The format of a text, which is the first that applies of:
 ///
-/// - "empty": nothing but white space;
+/// - "empty": only white space;
 /// - "JSON": a JSON object or array;
 /// - "code": a fence of three backticks, markup from its first "<" on, or two lines that end in `;`, `{` or `}`;
-/// - "link": an address with "http://", "https://" or "www.";
+/// - "link": a URL with "http://", "https://" or "www.";
 /// - "several lines": two lines that are not blank;
 /// - "question": a question mark at the end (also the full-width and the Arabic one), or an English question word at the
 ///   start;
-/// - "one line": the rest.
+/// - "one line": everything else.
 pub(super) fn format(text: &str) -> &'static str {
     let text = text.trim();
     if text.is_empty() {
@@ -63,8 +64,8 @@ fn is_question(text: &str) -> bool {
     ASKING.contains(&first.as_str())
 }
 
-/// The casing of a text: "upper case" or "lower case" where all its letters with a case are of that case, else "mixed
-/// case"; "no case" with fewer than 4 such letters, as in scripts without case.
+/// The casing of a text: "upper case" or "lower case" if all cased letters have that case, otherwise "mixed case"; "no
+/// case" if there are fewer than 4 cased letters, as in scripts without case.
 pub(super) fn casing(text: &str) -> &'static str {
     let upper = text.chars().filter(|c| c.is_uppercase()).count();
     let lower = text.chars().filter(|c| c.is_lowercase()).count();
@@ -76,9 +77,9 @@ pub(super) fn casing(text: &str) -> &'static str {
     }
 }
 
-/// The English name of the language of a text, as of the `whatlang` crate's trigrams and alphabets, where it has at least 20
-/// letters and the guess has a confidence above 0.2; else the name of its script, such as "Latin"; "no script"
-/// without letters of one. The first 1,000 characters count.
+/// The English name of the language of a text, as detected by the `whatlang` crate, if the text has at least 20 letters
+/// and the confidence is above 0.2. Otherwise the name of its script, such as "Latin", or "no script" if it has no
+/// letters of any script. Only the first 1,000 characters count.
 pub(super) fn language(text: &str) -> String {
     let end = text.char_indices().nth(LANGUAGE_CHARACTERS).map_or(text.len(), |(end, _)| end);
     let text = text.get(..end).unwrap_or(text);
@@ -97,7 +98,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_first_format_that_fits_is_taken() {
+    fn the_first_format_that_applies_is_used() {
         for (text, expected) in [
             (" \n\t", "empty"),
             ("{\"a\": [1, 2]}", "JSON"),
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn casing_looks_at_letters_with_a_case_only() {
+    fn casing_considers_only_cased_letters() {
         for (text, expected) in [
             ("WHERE IS IT 123?!", "upper case"),
             ("where is it", "lower case"),
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sure_language_is_named_and_a_short_text_has_its_script() {
+    fn a_confident_language_is_named_and_a_short_text_has_its_script() {
         for (text, expected) in [
             ("Where can I find the invoice for the order that I placed last week?", "English"),
             ("Wo finde ich die Rechnung für die Bestellung, die ich letzte Woche aufgegeben habe?", "German"),

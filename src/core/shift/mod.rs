@@ -1,7 +1,7 @@
-//! Tests of one window of traffic against another: the topics of the requests, what they look like, and the outputs.
+//! Tests of one window of traffic against another: the topics of requests, their appearance, and the outputs.
 //!
-//! Every p-value comes from permuting the windows of a subsample, so it is valid at any size. A finding is a p-value *and*
-//! an effect, never one alone. Every result depends on the inputs and the seed, whatever the number of threads.
+//! Every p-value comes from permuting the windows of a subsample, so it is valid for any size. A finding takes both a
+//! p-value *and* an effect. Every result depends only on the inputs and the seed, not on the number of threads.
 
 #[cfg(test)]
 mod calibration;

@@ -1,13 +1,14 @@
-//! Two windows by a number of each record.
+//! Compares two windows by a number per record.
 
 use super::permutation::{Permutations, permutation_test};
 use super::types::Finding;
 use crate::core::stats::quantile;
 
-/// Tests numbers by the largest distance D of the two empirical distribution functions (Kolmogorov 1933, Smirnov 1939), with
-/// a permutation null, so that ties do no harm. The effect is D; the plain figures are the medians, in `unit`.
+/// Tests numbers by the largest distance D between the two empirical distribution functions (Kolmogorov 1933, Smirnov
+/// 1939), with a permutation null distribution, so that ties are not a problem. The effect is D; the plain figures are
+/// the medians, in `unit`.
 ///
-/// `None` where all numbers are equal, one is NaN, or a window is empty.
+/// Returns `None` if all numbers are equal, any is NaN, or a window is empty.
 pub(super) fn test_distribution(
     labels: &[bool],
     values: &[f64],
@@ -28,10 +29,10 @@ pub(super) fn test_distribution(
     })
 }
 
-/// Tests shares in [0, 1], one per record, by the absolute difference of their means with a permutation null. The effect is
-/// the difference; the plain figures are the means, of what `of` says.
+/// Tests shares in [0, 1], one per record, by the absolute difference of their means, with a permutation null
+/// distribution. The effect is the difference; the plain figures are the means, described as shares of `of`.
 ///
-/// `None` where all numbers are equal, one is NaN, or a window is empty.
+/// Returns `None` if all numbers are equal, any is NaN, or a window is empty.
 pub(super) fn test_mean(labels: &[bool], values: &[f64], of: &str, permutations: Permutations) -> Option<Finding> {
     split(labels, values)?;
     let means = |labels: &[bool]| {
@@ -58,7 +59,7 @@ pub(super) fn test_mean(labels: &[bool], values: &[f64], of: &str, permutations:
     })
 }
 
-/// The sorted numbers of either window, `None` where there is nothing to compare.
+/// The sorted numbers of each window; `None` if there is nothing to compare.
 fn split(labels: &[bool], values: &[f64]) -> Option<[Vec<f64>; 2]> {
     let first = *values.first()?;
     if values.iter().any(|v| v.is_nan()) || values.iter().all(|v| *v == first) {
@@ -74,9 +75,9 @@ fn split(labels: &[bool], values: &[f64]) -> Option<[Vec<f64>; 2]> {
     sides.iter().all(|side| !side.is_empty()).then_some(sides)
 }
 
-/// Row numbers by rising value.
+/// Row numbers in ascending order of value.
 struct Ranked {
-    /// Row, and whether the next row has a greater value.
+    /// The row, and whether the next row has a greater value.
     order: Vec<(usize, bool)>,
 }
 
@@ -110,7 +111,7 @@ mod tests {
     const PERMUTATIONS: Permutations = Permutations { seed: 3, stream: 1, count: 99 };
 
     #[test]
-    fn moved_numbers_are_found_with_plain_figures() {
+    fn shifted_numbers_are_detected_with_plain_figures() {
         let labels: Vec<bool> = (0..80).map(|i| i % 2 == 1).collect();
         let values: Vec<f64> = (0..80).map(|i| f64::from(i / 2 + (i % 2) * 20)).collect();
         let found = test_distribution(&labels, &values, "characters", PERMUTATIONS).unwrap();
@@ -137,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_distance_is_that_of_kolmogorov_and_smirnov(
+        fn the_distance_matches_kolmogorov_smirnov(
             rows in prop::collection::vec((any::<bool>(), 0_u8..12), 2..60)
         ) {
             let (labels, values): (Vec<bool>, Vec<f64>) = rows.iter().map(|(l, v)| (*l, f64::from(*v))).unzip();

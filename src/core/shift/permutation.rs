@@ -1,11 +1,11 @@
-//! The distribution of a statistic when the windows are exchanged at random.
+//! The distribution of a statistic under random permutations of the windows.
 
 use rayon::prelude::*;
 
 use super::subsample::shuffle;
 use crate::core::stats::{permutation_p_value, rng};
 
-/// Permutations per unit of parallel work, at least.
+/// Minimum number of permutations per unit of parallel work.
 const CHUNK: usize = 16;
 
 /// Seed, stream and number of the permutations of one test.
@@ -13,27 +13,27 @@ const CHUNK: usize = 16;
 pub(super) struct Permutations {
     /// Seed of all tests.
     pub seed: u64,
-    /// Number of the test, which keeps its random numbers apart from those of the others.
+    /// Number of the test, so that different tests use different random numbers.
     pub stream: u64,
-    /// How many.
+    /// Number of permutations.
     pub count: usize,
 }
 
-/// A statistic and what it is worth.
+/// A statistic and its significance.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Observed {
-    /// The statistic of the windows as they are.
+    /// The statistic of the actual windows.
     pub statistic: f64,
     /// (1 + permutations with at least this statistic) / (1 + permutations), in (0, 1].
     pub p_value: f64,
-    /// Mean of the statistic over the permutations, `None` without one.
+    /// Mean of the statistic over the permutations; `None` without permutations.
     pub null_mean: Option<f64>,
 }
 
 /// Compares a statistic with its values after random permutations of the labels (Phipson & Smyth 2010).
 ///
-/// The p-value is valid at any sample size where the rows are exchangeable under the null hypothesis: the statistic may look
-/// at the labels, and at the rows in an order that is independent of the labels.
+/// The p-value is valid for any sample size if the rows are exchangeable under the null hypothesis: the statistic may
+/// depend on the labels, and on the rows in an order that is independent of the labels.
 pub(super) fn permutation_test(
     labels: &[bool],
     permutations: Permutations,
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_extreme_statistic_has_the_least_p_value_and_a_constant_one_the_greatest() {
+    fn an_extreme_statistic_has_the_smallest_p_value_and_a_constant_one_the_largest() {
         let labels: Vec<bool> = (0..40).map(|i| i >= 20).collect();
         let permutations = Permutations { seed: 1, stream: 2, count: 99 };
         let late = |labels: &[bool]| labels.iter().zip(0..).map(|(l, i)| f64::from(u8::from(*l)) * f64::from(i)).sum();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn permutations_keep_the_sizes_of_the_windows() {
+    fn permutations_preserve_the_sizes_of_the_windows() {
         let labels = [true, true, false, false, false];
         let sizes = |labels: &[bool]| labels.iter().filter(|l| **l).count() as f64;
         let test = permutation_test(&labels, Permutations { seed: 0, stream: 0, count: 50 }, sizes);

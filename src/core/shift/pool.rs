@@ -1,23 +1,23 @@
-//! The rows of both windows in one random order.
+//! The pooled rows of both windows, in random order.
 
 use rand_chacha::ChaCha8Rng;
 
 use super::subsample::shuffle;
 
-/// Fewest records of a window that are tested.
+/// Minimum number of records per window for a test.
 pub(super) const MIN_ROWS: usize = 20;
 
 /// A row of one of the two windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Whether it is of the window under test.
+    /// Whether it belongs to the window under test.
     pub now: bool,
     /// Row number in its window.
     pub row: usize,
 }
 
-/// Rows of both windows in random order: whatever depends on the order, such as the seeding of a clustering or the ties of
-/// neighbours, then treats the windows alike.
+/// The rows of both windows in random order, so that anything that depends on the order, such as the seeding of a
+/// clustering or ties of neighbours, treats the windows equally.
 pub(super) fn pooled(reference: &[usize], now: &[usize], rng: &mut ChaCha8Rng) -> Vec<Entry> {
     let entries = |rows: &[usize], now| rows.iter().map(move |&row| Entry { now, row }).collect::<Vec<_>>();
     let mut pool = [entries(reference, false), entries(now, true)].concat();
@@ -36,7 +36,7 @@ pub(super) fn first_of_each(pool: &[Entry], size: usize) -> Vec<Entry> {
     pool.iter().filter(|entry| keep(entry)).copied().collect()
 }
 
-/// Labels and values of the rows that have a value; `None` where a window has fewer than [`MIN_ROWS`] of them.
+/// Labels and values of the rows that have a value; `None` if a window has fewer than [`MIN_ROWS`] of them.
 pub(super) fn labelled<T>(pool: &[Entry], values: Vec<Option<T>>) -> Option<(Vec<bool>, Vec<T>)> {
     let pairs = pool.iter().zip(values).filter_map(|(entry, value)| value.map(|value| (entry.now, value)));
     let (labels, values): (Vec<bool>, Vec<T>) = pairs.unzip();
@@ -55,7 +55,7 @@ mod tests {
     use crate::core::stats::rng;
 
     #[test]
-    fn a_pool_holds_every_row_once_in_random_order() {
+    fn a_pool_contains_every_row_once_in_random_order() {
         let rows: Vec<usize> = (0..50).collect();
         let pool = pooled(&rows, &rows[..30], &mut rng(1, 1));
         assert_eq!(pool.len(), 80);

@@ -1,4 +1,4 @@
-//! All tests of one window against another.
+//! Runs all tests of one window against another.
 
 use std::collections::HashSet;
 
@@ -19,19 +19,20 @@ use crate::core::records::Records;
 use crate::core::stats::{holm, rng};
 use crate::core::vector::Vectors;
 
-/// Most records of a window in a test of clusters or of texts.
+/// Maximum number of records per window in tests of clusters and texts.
 const ROWS: usize = 2000;
 
-/// Most records of a window in the test of a classifier, which finds the neighbours of each.
+/// Maximum number of records per window in the classifier test, which finds the neighbours of each record.
 const NEIGHBOUR_ROWS: usize = 1000;
 
-/// Most records of a window in the test of a discrepancy, which adds up all pairs for each permutation.
+/// Maximum number of records per window in the discrepancy test, which sums over all pairs for each permutation.
 const PAIR_ROWS: usize = 500;
 
-/// Texts read per unit of parallel work, at least.
+/// Minimum number of texts per unit of parallel work.
 const CHUNK: usize = 64;
 
-/// A test: what it is called, whether it looks at the input, and the least effect that alerts (docs/measures.md says why).
+/// A test: its name, the side it compares, and the smallest effect that raises an alert (see docs/measures.md for the
+/// reasons).
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     name: &'static str,
@@ -50,21 +51,21 @@ const NEW_WORDS: Plan = Plan { name: "new words", kind: ShiftKind::Input, thresh
 const OUTPUT_LENGTH: Plan = Plan { name: "output length", kind: ShiftKind::Output, threshold: 0.1 };
 const OUTPUT_FORMAT: Plan = Plan { name: "output format", kind: ShiftKind::Output, threshold: 0.1 };
 
-/// Both windows and what their tests share.
+/// Both windows, with the data shared by their tests.
 struct Windows<'a> {
     reference: &'a Records<'a>,
     now: &'a Records<'a>,
     options: ShiftOptions,
 }
 
-/// Tests one window of traffic against another: topics and vectors of the requests, what the requests look like, and the
-/// outputs where they are known.
+/// Tests one window of traffic against another: topics and vectors of the requests, their appearance, and the outputs
+/// if they are known.
 ///
-/// Every test draws on a subsample of at most one record per group, drawn so that it needs no weights (at most 2,000 records a
-/// window, 1,000 for "classifier" and 500 for "mmd"), and every p-value comes from permuting the windows of the subsample: it is valid
-/// where the groups of both windows are independent draws of one kind of traffic. `known_words` are the words of the golden
-/// set as [`super::vocabulary`] makes them. A test for which either window has fewer than 20 usable records, or whose values
-/// are all equal, is left out. The order is fixed; input comes before output.
+/// Every test uses a subsample with at most one record per group, drawn so that no weights are needed (at most 2,000
+/// records per window, 1,000 for "classifier" and 500 for "mmd"). Every p-value comes from permuting the windows of the
+/// subsample, and is valid if the groups of both windows are independent draws from the same traffic. `known_words` are
+/// the words of the golden set, as returned by [`super::vocabulary`]. A test is omitted if either window has fewer than
+/// 20 usable records for it, or if all values are equal. The order is fixed, with input tests before output tests.
 pub fn shift_tests(
     reference: &Records<'_>,
     now: &Records<'_>,
@@ -79,7 +80,7 @@ pub fn shift_tests(
     tests
 }
 
-/// Adjusts the p-values over all findings and decides on the alerts.
+/// Adjusts the p-values and decides which findings raise an alert.
 fn adjusted(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
     let adjusted = holm(&found.iter().map(|(_, finding)| finding.p_value).collect::<Vec<_>>());
     let tests = found.into_iter().zip(adjusted);
@@ -101,7 +102,7 @@ fn adjusted(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
 }
 
 impl<'a> Windows<'a> {
-    /// Random numbers for one purpose alone.
+    /// Random numbers for one purpose.
     fn permutations(&self, stream: u64) -> Permutations {
         Permutations { seed: self.options.seed, stream, count: self.options.permutations }
     }
@@ -118,7 +119,7 @@ impl<'a> Windows<'a> {
         self.side(entry).outputs()[entry.row]
     }
 
-    /// A pooled subsample of the records that are usable.
+    /// A pooled subsample of the usable records.
     fn pool(&self, stream: u64, usable: impl Fn(&Records<'a>, usize) -> bool) -> Vec<Entry> {
         let mut rng = rng(self.options.seed, stream << 32);
         let mut draw = |records: &Records<'a>| {
@@ -205,7 +206,7 @@ impl<'a> Windows<'a> {
     }
 }
 
-/// A value of every row, in order.
+/// The value of every row, in order.
 fn read<T: Send>(pool: &[Entry], value: impl Fn(Entry) -> Option<T> + Sync) -> Vec<Option<T>> {
     pool.par_iter().with_min_len(CHUNK).map(|&entry| value(entry)).collect()
 }

@@ -1,4 +1,4 @@
-//! A subsample that needs neither weights nor groups any more.
+//! Subsampling, such that the result needs neither weights nor groups.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,18 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::core::records::Records;
 
-/// Share of all weight that may be lost when large weights are cut.
+/// Share of the total weight that may be lost by capping large weights.
 const TRIMMED_SHARE: f64 = 0.01;
 
-/// At most `size` of the given rows, at most one per group, in random order, such that all that are drawn may count alike.
+/// Draws up to `size` of the given rows, at most one per group, in random order, such that all drawn rows can be
+/// weighted equally.
 ///
-/// Of each group one record is drawn by weight. The group then stays with a probability proportional to the mean weight of
-/// its records, so that oversampled groups are thinned to the rate of the others (rejection sampling, von Neumann 1951). Of
-/// those that stay, `size` are drawn at random. Weights are cut at the level where the cut loses 1 % of their sum, which
-/// moves no share by more than about a point and keeps a few large weights from thinning out all else. With equal weights
-/// every group stays. Rows of weight zero, negative, NaN or infinite are left out.
+/// One record is drawn from each group, by weight. The group is then retained with a probability proportional to the
+/// mean weight of its records, so that oversampled groups are thinned to the rate of the others (rejection sampling,
+/// von Neumann 1951). `size` of the retained groups are drawn at random. Weights are capped at the level that loses 1 %
+/// of their sum, which changes no share by more than about one percentage point and prevents a few large weights from
+/// thinning out everything else. With equal weights, every group is retained. Rows whose weight is zero, negative, NaN
+/// or infinite are ignored.
 pub(super) fn subsample(
     records: &Records<'_>,
     rows: impl Iterator<Item = usize>,
@@ -45,12 +47,12 @@ pub(super) fn subsample(
     drawn
 }
 
-/// Mean weight, scaled first so that no sum overflows.
+/// Mean weight, computed on scaled weights so that the sum does not overflow.
 fn mean_weight(group: &[(usize, f64)]) -> f64 {
     group.iter().map(|(_, weight)| weight / group.len() as f64).sum()
 }
 
-/// The row in which a point at the given share of the weights lies.
+/// The row that contains the point at the given share of the cumulative weights.
 fn by_weight(group: &[(usize, f64)], share: f64) -> Option<usize> {
     let largest = group.iter().map(|(_, weight)| *weight).fold(f64::MIN_POSITIVE, f64::max);
     let mut rest = share * group.iter().map(|(_, weight)| weight / largest).sum::<f64>();
@@ -58,11 +60,11 @@ fn by_weight(group: &[(usize, f64)], share: f64) -> Option<usize> {
         rest -= weight / largest;
         rest < 0.0
     });
-    // Rounding can leave the point just beyond the last row.
+    // Because of rounding, the point can be just beyond the last row.
     found.or(group.last()).map(|(row, _)| *row)
 }
 
-/// The level at which cutting the weights loses [`TRIMMED_SHARE`] of their sum; 0 without weights.
+/// The level at which capping the weights loses [`TRIMMED_SHARE`] of their sum; 0 without weights.
 fn trimmed_maximum(weights: &[f64]) -> f64 {
     let mut sorted = weights.to_vec();
     sorted.sort_unstable_by(|a, b| b.total_cmp(a));
@@ -70,7 +72,7 @@ fn trimmed_maximum(weights: &[f64]) -> f64 {
     let allowed = TRIMMED_SHARE * sorted.iter().map(|weight| weight / largest).sum::<f64>();
     let mut above = 0.0;
     for (i, weight) in sorted.iter().enumerate() {
-        // Cutting at the next weight would lose the sum above it less as many times that weight.
+        // Capping at the next weight would lose the sum of the weights above it minus their number times that weight.
         let (count, next) = ((i + 1) as f64, sorted.get(i + 1).map_or(0.0, |next| next / largest));
         above += weight / largest;
         if above - count * next > allowed {
@@ -80,7 +82,7 @@ fn trimmed_maximum(weights: &[f64]) -> f64 {
     0.0
 }
 
-/// All orders equally likely (Fisher and Yates).
+/// Shuffles values; all orders are equally likely (Fisher–Yates).
 pub(super) fn shuffle<T>(values: &mut [T], rng: &mut ChaCha8Rng) {
     for i in (1..values.len()).rev() {
         values.swap(i, rng.random_range(0..=i));
@@ -95,7 +97,7 @@ mod tests {
     use crate::core::vector::Vectors;
     use proptest::prelude::*;
 
-    /// Of records with these weights, each of its group, or else of a group by itself.
+    /// A subsample of records with these weights and groups; without groups, each record is a group of its own.
     fn drawn(weights: &[f64], groups: &[usize], size: usize, stream: u64) -> Vec<usize> {
         let mut vectors = Vectors::new(0);
         weights.iter().for_each(|_| vectors.push(&[]));
@@ -112,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn with_equal_weights_every_group_stays_with_one_record() {
+    fn with_equal_weights_every_group_is_retained_with_one_record() {
         let groups = [5, 5, 9, 9, 9, 2];
         let mut counts = [0; 6];
         for stream in 0..600 {
@@ -125,8 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_the_subsample_are_shares_of_the_weight() {
-        // 100 records of weight 4 and 400 of weight 1: half of the traffic each.
+    fn shares_in_the_subsample_equal_shares_of_the_weight() {
+        // 100 records with weight 4 and 400 with weight 1: half of the traffic each.
         let weights: Vec<f64> = (0..500).map(|i| if i < 100 { 4.0 } else { 1.0 }).collect();
         let (mut heavy, mut all) = (0.0, 0.0);
         for stream in 0..60 {
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn inside_a_group_records_are_drawn_by_weight() {
+    fn within_a_group_records_are_drawn_by_weight() {
         let second = (0..1000).filter(|&stream| drawn(&[1.0, 3.0], &[4, 4], 9, stream) == [1]).count();
         let none = (0..1000).filter(|&stream| drawn(&[1.0, 3.0], &[4, 4], 9, stream).is_empty()).count();
         assert_eq!(none, 0);
@@ -155,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn cutting_the_weights_loses_a_hundredth_of_their_sum() {
+    fn capping_the_weights_loses_a_hundredth_of_their_sum() {
         for weights in [vec![1.0; 50], vec![9.0, 1.0, 1.0, 1.0], (1..300).map(f64::from).collect()] {
             let cut = trimmed_maximum(&weights);
             let total: f64 = weights.iter().sum();

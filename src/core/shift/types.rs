@@ -1,16 +1,16 @@
-//! What goes into the tests of shift, and what comes out.
+//! Inputs and results of the shift tests.
 
 use serde::{Deserialize, Serialize};
 
-/// How to test.
+/// Options of the shift tests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ShiftOptions {
     /// Seed of the subsamples, the clustering and the permutations.
     pub seed: u64,
-    /// Permutations of the windows per test. The smallest p-value is 1 / (permutations + 1), and Holm's adjustment
-    /// multiplies it by up to the number of tests: with fewer than 199 an alert may be out of reach.
+    /// Number of permutations per test. The smallest p-value is 1 / (permutations + 1), and Holm's adjustment
+    /// multiplies it by up to the number of tests: with fewer than 199 permutations, an alert may be impossible.
     pub permutations: usize,
-    /// Largest adjusted p-value of an alert.
+    /// Largest adjusted p-value that raises an alert.
     pub alpha: f64,
 }
 
@@ -21,7 +21,7 @@ impl Default for ShiftOptions {
     }
 }
 
-/// The side of the application that a test looks at.
+/// The side of the application that a test compares.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShiftKind {
@@ -34,7 +34,7 @@ pub enum ShiftKind {
 
 impl ShiftKind {}
 
-/// One test of one window against another.
+/// The result of one test of one window against another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ShiftTest {
     /// What is compared: "clusters", "mmd", "classifier", "length", "language", "format", "casing", "new words",
@@ -45,26 +45,26 @@ pub struct ShiftTest {
     /// Test statistic: G for categories, unbiased MMD² for "mmd", AUC for "classifier", D (Kolmogorov–Smirnov) for lengths,
     /// the absolute difference of means for "new words".
     pub statistic: f64,
-    /// Permutation p-value in (0, 1], not adjusted.
+    /// Unadjusted permutation p-value, in (0, 1].
     pub p_value: f64,
-    /// p-value adjusted over all tests of the kind (Holm 1979), in (0, 1].
+    /// p-value adjusted over all tests of the same side (Holm 1979), in (0, 1].
     pub adjusted: f64,
     /// Size of the shift in [0, 1], independent of the number of records.
     pub effect: f64,
-    /// The least effect that alerts.
+    /// Smallest effect that raises an alert.
     pub threshold: f64,
     /// Whether `adjusted` is at most alpha and `effect` at least `threshold`.
     pub alert: bool,
     /// Plain figure of the reference window: median length in characters, mean share of new words, or the share of the
-    /// category that moved most. `None` where there is none.
+    /// category that changed most. `None` if there is none.
     pub reference: Option<f64>,
-    /// The same figure of the window under test.
+    /// The same figure for the window under test.
     pub now: Option<f64>,
-    /// The plain figures in words, such as "question 0.41 → 0.22"; empty where there are none.
+    /// The plain figures in words, such as "question 0.41 → 0.22"; empty if there are none.
     pub detail: String,
 }
 
-/// What a test found, before it is known whether it alerts.
+/// The finding of a test, before deciding whether it raises an alert.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Finding {
     /// Test statistic.
@@ -77,6 +77,6 @@ pub(super) struct Finding {
     pub reference: Option<f64>,
     /// Plain figure of the window under test.
     pub now: Option<f64>,
-    /// Both in words.
+    /// Both figures in words.
     pub detail: String,
 }

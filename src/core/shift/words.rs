@@ -1,26 +1,26 @@
-//! Words that the golden set does not know.
+//! Words that do not occur in the golden set.
 
 use std::collections::HashSet;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Letters of a word that counts: shorter ones are mostly words of grammar, which every set knows.
+/// Minimum length of a word. Shorter ones are mostly function words, which occur in every set.
 const SHORTEST: usize = 4;
 
-/// Longer runs of letters are keys, hashes or addresses.
+/// Maximum length of a word. Longer runs of letters are keys, hashes or addresses.
 const LONGEST: usize = 40;
 
-/// Words read from one text: pasted documents would be all that is read.
+/// Maximum number of words read from a text, so that pasted documents do not dominate.
 const MAX_WORDS: usize = 200;
 
-/// The words of texts as the test of new words counts them: runs of 4 to 40 letters and marks (Unicode, NFKC, lower case), of
-/// each text the first 200.
+/// The words of texts, as counted by the test of new words: runs of 4 to 40 letters and marks (Unicode, NFKC, lower
+/// case), at most the first 200 of each text.
 pub fn vocabulary<'a>(texts: impl IntoIterator<Item = &'a str>) -> HashSet<String> {
     texts.into_iter().flat_map(words).collect()
 }
 
-/// Share of the words of a text that are not known, in [0, 1]; `None` for a text without words.
+/// Share of the words of a text that are unknown, in [0, 1]; `None` for a text without words.
 pub(super) fn new_word_share(text: &str, known: &HashSet<String>) -> Option<f64> {
     let words = words(text);
     let new = words.iter().filter(|word| !known.contains(*word)).count();
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_new_words_counts_repeats() {
+    fn the_share_of_new_words_includes_repeats() {
         let known = vocabulary(["Where is my order", "refund"]);
         assert_eq!(new_word_share("order order crypto wallet", &known), Some(0.5));
         assert_eq!(new_word_share("ORDER refund", &known), Some(0.0));

@@ -1,11 +1,11 @@
-//! `expired` and `undated`: what the example itself says about its age.
+//! `expired` and `undated`: signals from the dates of an example.
 
 use jiff::Timestamp;
 
 use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
 
-/// Flags active examples past `valid_until` or past the review cadence (score 1 at twice the cadence), and those
-/// that carry no date at all.
+/// Flags active examples past `valid_until` or past the review cadence (score 1 from twice the cadence on), and those
+/// without any date.
 pub fn dated_flags(examples: &[Example], review_every_days: Option<u32>, now: Timestamp) -> Vec<Flag> {
     let active = examples.iter().filter(|example| example.status == ExampleStatus::Active);
     active.filter_map(|example| dated_flag(example, review_every_days, now)).collect()
@@ -16,21 +16,21 @@ fn dated_flag(example: &Example, review_every_days: Option<u32>, now: Timestamp)
         |code, score, threshold, evidence| Flag { example_id: example.id.clone(), code, score, threshold, evidence };
     if let Some(until) = example.valid_until.filter(|_| example.is_expired(now)) {
         let evidence =
-            format!("valid_until {until} has passed; clear it by reviewing the answer and moving or removing the date");
+            format!("valid_until {until} has passed; to clear this, review the answer and move or remove the date");
         return Some(flag(ReasonCode::Expired, 1.0, 0.5, evidence));
     }
     let Some(dated) = example.last_dated() else {
-        let evidence = "none of created_at, labeled_at, reviewed_at is set; clear it by setting reviewed_at".to_owned();
+        let evidence = "none of created_at, labeled_at, reviewed_at is set; to clear this, set reviewed_at".to_owned();
         return Some(flag(ReasonCode::Undated, 0.5, 0.5, evidence));
     };
     let cadence = f64::from(review_every_days.filter(|days| *days > 0)?);
     let age = now.duration_since(dated).as_secs_f64() / 86_400.0;
-    // Half the score at one cadence, all of it at two.
+    // Half the score after one cadence, the full score after two.
     let score = (age / cadence / 2.0).clamp(0.0, 1.0);
     let date = dated.to_zoned(jiff::tz::TimeZone::UTC).date();
     (age > cadence).then(|| {
         let evidence = format!(
-            "last dated {date}, {age:.0} days ago; the cadence is {cadence:.0} days; clear it by reviewing it and setting reviewed_at"
+            "last dated {date}, {age:.0} days ago; the review cadence is {cadence:.0} days; to clear this, review it and set reviewed_at"
         );
         flag(ReasonCode::Expired, score, 0.5, evidence)
     })
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn age_is_judged_by_the_latest_date_and_the_cadence() {
+    fn age_is_measured_from_the_latest_date_against_the_cadence() {
         let cases = [
             (json!({"input": "x"}), None, vec![(ReasonCode::Undated, 0.5)]),
             (json!({"input": "x", "created_at": "2020-01-01"}), None, vec![]),

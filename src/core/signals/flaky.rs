@@ -1,4 +1,4 @@
-//! `flaky`: the same request, asked several times, is now right and now wrong.
+//! `flaky`: the same request, sent several times, is sometimes answered right and sometimes wrong.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use statrs::function::beta::beta_reg;
 
 use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
 
-/// A pass rate nearer than this to never or always counts as steady.
+/// A pass rate within this distance of 0 or 1 counts as steady.
 const STEADY: f64 = 0.1;
 
-/// How often the trials of an example passed at one endpoint.
+/// How many trials of an example passed at one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passes {
     /// Trials with a score of 1.
@@ -18,11 +18,11 @@ pub struct Passes {
     pub trials: u32,
 }
 
-/// Flags active examples that are at least `threshold` sure to pass between a tenth and nine tenths of the time at some
-/// endpoint. `passes` has the passes of the latest run with repeats of each endpoint, by endpoint and example id.
+/// Flags active examples whose pass rate at some endpoint lies between 0.1 and 0.9 with a probability of at least
+/// `threshold`. `passes` contains the passes of each endpoint's latest run with repeats, by endpoint and example id.
 ///
-/// The score is the probability of that range under the posterior of the pass rate with Jeffreys' prior, Beta(½, ½): it grows
-/// with the evidence, so that one slip in a few trials of a steady example is not enough.
+/// The score is the probability of that range under the posterior of the pass rate with Jeffreys' prior, Beta(½, ½). It
+/// grows with the evidence, so that a single miss in a few trials of a steady example does not suffice.
 pub fn flaky_flags(
     examples: &[Example],
     passes: &BTreeMap<String, BTreeMap<String, Passes>>,
@@ -45,14 +45,14 @@ fn flaky_flag(example: &Example, passes: &BTreeMap<String, BTreeMap<String, Pass
         score,
         threshold,
         evidence: format!(
-            "{} of {} trials passed at {endpoint}; clear it by making the request or its accepted answers unambiguous, or \
-             by a model that answers it steadily",
+            "{} of {} trials passed at {endpoint}; to clear this, make the request or its accepted answers unambiguous, or \
+             use a model that answers it consistently",
             found.passed, found.trials
         ),
     })
 }
 
-/// The posterior probability that the pass rate is neither near 0 nor near 1; 0 for trials that all agree.
+/// The posterior probability that the pass rate is neither near 0 nor near 1; 0 if all trials agree.
 fn unsteadiness(found: Passes) -> f64 {
     if found.passed == 0 || found.passed >= found.trials {
         return 0.0;
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn trials_that_often_disagree_are_flagged_and_one_slip_in_few_is_not() {
+    fn trials_that_often_disagree_are_flagged_but_one_miss_in_a_few_is_not() {
         let cases = [
             (0, 5, false),
             (5, 5, false),
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_steady_example_is_rarely_flagged() {
-        // Of an example that passes 97 times in 100, asked five times, fewer than one in a hundred is flagged.
+        // Of examples that pass 97 times in 100, fewer than one in a hundred is flagged after five trials.
         let choose = |n: u32, k: u32| (0..k).map(|i| f64::from(n - i) / f64::from(i + 1)).product::<f64>();
         let chance = |k: u32| choose(5, k) * 0.97_f64.powi(k as i32) * 0.03_f64.powi(5 - k as i32);
         let flagged: f64 = (0..=5).filter(|k| !flags(*k, 5).is_empty()).map(chance).sum();

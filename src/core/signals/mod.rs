@@ -1,5 +1,5 @@
-//! Decay signals: one file a reason. Each gives flags with a score in [0, 1], evidence, and what would clear it;
-//! no blended number.
+//! Decay signals, one file per reason. Each returns flags with a score in [0, 1], evidence, and what would clear them.
+//! Scores are not combined into one number.
 
 mod dated;
 mod flaky;
@@ -15,7 +15,7 @@ pub use vanished::{local_share, vanished_flags};
 
 use crate::core::domain::Flag;
 
-/// Flags in the order in which they should be read: the strongest first, then by reason and example.
+/// Sorts flags for reading: the strongest first, then by reason and example.
 pub fn rank(mut flags: Vec<Flag>) -> Vec<Flag> {
     flags.sort_by(|a, b| {
         b.score.total_cmp(&a.score).then_with(|| a.code.cmp(&b.code)).then_with(|| a.example_id.cmp(&b.example_id))

@@ -1,4 +1,4 @@
-//! Every threshold of the decay measures, each with the reason for its default.
+//! The thresholds of the decay measures, each with the reason for its default.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// Smallest share of its reference traffic that an example must have lost to be flagged. Default 0.5: with less
-    /// gone the example still represents most of what it represented.
+    /// Smallest share of its reference traffic that an example must have lost to be flagged. Default 0.5: an example
+    /// that lost less still represents most of what it represented.
     pub vanished_score: f64,
     /// False discovery rate of the vanished flags. Default 0.05: one flag in twenty may be in error.
     pub vanished_fdr: f64,
-    /// Neighbouring examples that share a record's traffic. Default 10: enough records per example for an exact test
-    /// where a few thousand were sampled, and few enough to stay within a topic.
+    /// Number of neighbouring examples that share a record's traffic. Default 10: enough records per example for an
+    /// exact test if a few thousand were sampled, and few enough to stay within a topic.
     pub neighbours: usize,
-    /// Similarity from which two examples count as near-duplicates. Default 0.95: a word changed in a
-    /// request of ordinary length already lies below it.
+    /// Similarity from which two examples count as near-duplicates. Default 0.95: changing one word in a request of
+    /// ordinary length already falls below it.
     pub duplicate_similarity: f64,
-    /// How sure it must be that an example passes between a tenth and nine tenths of the time, for it to be flagged as
-    /// flaky. Default 0.9: of steady examples (97 in 100 passes), asked five times, fewer than one in a hundred is
-    /// flagged.
+    /// Probability with which the pass rate of an example must lie between 0.1 and 0.9 for the example to be flagged as
+    /// flaky. Default 0.9: of steady examples (97 passes in 100), fewer than one in a hundred is flagged after five
+    /// trials.
     pub flaky_score: f64,
-    /// A drift gap up to this size never alarms. Default 0.01: below it nobody would act.
+    /// A drift gap up to this size never raises the alarm. Default 0.01: nobody would act on a smaller one.
     pub tolerated_gap: f64,
     /// One-sided error rate of the decay alarm. Default 0.05.
     pub alarm_level: f64,
@@ -31,11 +31,11 @@ pub struct Policy {
     /// False discovery rate of new clusters. Default 0.05.
     #[serde(alias = "birth_fdr")]
     pub new_cluster_fdr: f64,
-    /// Records a new cluster needs. Default 20, as for every cluster.
+    /// Smallest number of records of a new cluster. Default 20, as for every cluster.
     pub min_cluster: f64,
-    /// Users or sessions a new cluster needs, where they are known. Default 3: one client is not a topic.
+    /// Smallest number of users or sessions of a new cluster, if they are known. Default 3: one client is not a topic.
     pub min_groups: usize,
-    /// Days without a review after which an example counts as expired, where the card names no cadence. Default: none.
+    /// Days without a review after which an example counts as expired, unless the card sets a cadence. Default: none.
     pub review_every_days: Option<u32>,
 }
 
@@ -59,7 +59,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The first setting outside of its range, as a sentence.
+    /// Describes the first setting that is out of range; `None` if all are valid.
     pub fn problem(&self) -> Option<String> {
         let unit = [
             ("vanished_score", self.vanished_score),
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_outside_their_range_are_named() {
+    fn settings_out_of_range_are_named() {
         assert_eq!(Policy::default().problem(), None);
         let policy = Policy { alarm_level: 5.0, ..Policy::default() };
         assert_eq!(policy.problem().as_deref(), Some("alarm_level is 5, but must lie between 0 and 1"));

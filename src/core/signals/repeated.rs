@@ -1,4 +1,4 @@
-//! `duplicate` and `conflicting`: the same request more than once, by its words or by its vector.
+//! `duplicate` and `conflicting`: the same request more than once, judging by its words or its vector.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use crate::core::vector::{Vectors, near_duplicate_groups};
 
 /// Flags repeated requests among the active examples. `vectors` has one row per example, in order.
 ///
-/// Equal words with different answers conflict (score 1). Equal words with equal answers, and near words (similarity
-/// of at least `similarity`) with equal answers, are duplicates: every member but the first by id is flagged. Near
-/// words with different answers are left alone: a small change of words may well change the answer.
+/// Requests with equal words and different answers conflict (score 1). Requests with equal or similar words (similarity
+/// of at least `similarity`) and equal answers are duplicates: every one but the first by id is flagged. Requests with
+/// similar words and different answers are not flagged, since a small change of words may well change the answer.
 pub fn repeated_flags(examples: &[Example], vectors: &Vectors, similarity: f64) -> Vec<Flag> {
     let mut flags = BTreeMap::new();
     let rows: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].status == ExampleStatus::Active).collect();
@@ -29,7 +29,7 @@ pub fn repeated_flags(examples: &[Example], vectors: &Vectors, similarity: f64) 
     flags.into_values().collect()
 }
 
-/// Members of one near-duplicate group that share their answers and context.
+/// Members of a near-duplicate group that have the same answers and context.
 fn near_groups(examples: &[&Example], groups: &[usize]) -> Vec<Vec<String>> {
     let mut members: BTreeMap<(usize, Vec<String>, Option<String>), Vec<String>> = BTreeMap::new();
     for (example, group) in examples.iter().zip(groups) {
@@ -44,7 +44,7 @@ fn near_groups(examples: &[&Example], groups: &[usize]) -> Vec<Vec<String>> {
 fn conflict(ids: &[String], message: &str, flags: &mut BTreeMap<String, Flag>) {
     for id in ids {
         let others: Vec<_> = ids.iter().filter(|other| *other != id).map(String::as_str).collect();
-        let evidence = format!("{message} (see {}); clear it by settling on one answer", others.join(", "));
+        let evidence = format!("{message} (see {}); to clear this, settle on one answer", others.join(", "));
         let flag = Flag { example_id: id.clone(), code: ReasonCode::Conflicting, score: 1.0, threshold: 1.0, evidence };
         flags.insert(id.clone(), flag);
     }
@@ -60,7 +60,7 @@ fn duplicate(ids: &[String], score: f64, how: &str, flags: &mut BTreeMap<String,
             code: ReasonCode::Duplicate,
             score,
             threshold: score,
-            evidence: format!("asks {how} what {first} asks, with the same answer; clear it by retiring one of them"),
+            evidence: format!("repeats {first} {how}, with the same answer; to clear this, retire one of them"),
         });
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn conflicts_and_duplicates_are_flagged_and_near_requests_with_other_answers_are_not() {
+    fn conflicts_and_duplicates_are_flagged_but_similar_requests_with_other_answers_are_not() {
         let rows = [
             ("a", "cancel it", "cancel", [1.0, 0.0]),
             ("b", "Cancel it!", "cancel", [1.0, 0.0]),

@@ -1,4 +1,4 @@
-//! `traffic-vanished`: the traffic that an example represented at the reference window is gone.
+//! `traffic-vanished`: the traffic that an example represented in the reference window is gone.
 
 use super::Policy;
 use crate::core::coverage::{GoldenPoints, RecordCoverage};
@@ -7,21 +7,21 @@ use crate::core::records::Records;
 use crate::core::stats::{benjamini_hochberg, binomial_rate_less, effective_n, poisson_exact};
 use crate::core::vector::{Neighbour, top_k};
 
-/// Records around every example in one window.
+/// The number of records near each example in one window.
 #[derive(Debug, Clone)]
 pub struct LocalShare {
-    /// Effective number of records that have the example among their nearest, one entry per live example.
+    /// Effective number of records that have the example among their nearest ones. One entry per live example.
     pub counts: Vec<f64>,
-    /// Effective number of records of the window.
+    /// Effective number of records in the window.
     pub total: f64,
 }
 
 /// Counts, for every live example, the records that have it among their `neighbours` nearest examples and are nearer to
-/// its topic than to any other among these.
+/// its topic than to any other topic among these.
 ///
-/// A record counts for several examples, as the examples of a topic represent it together. Weights are scaled to the
-/// effective sample size, so that unequal sampling never looks like more evidence than there is. A record counts by its
-/// probability of being represented at all (`coverage`, one entry per record).
+/// A record counts for several examples, since the examples of a topic represent it together. Weights are scaled to the
+/// effective sample size, so that unequal sampling is never mistaken for more evidence than there is. Each record is
+/// weighted by its probability of being represented at all (`coverage`, one entry per record).
 pub fn local_share(
     golden: GoldenPoints<'_>,
     records: &Records<'_>,
@@ -42,7 +42,7 @@ pub fn local_share(
     LocalShare { counts, total }
 }
 
-/// The topic with the most squared similarity among the nearest examples; of equal ones the first.
+/// The topic with the largest sum of squared similarities among the nearest examples; the first one if tied.
 fn nearest_topic(nearest: &[Neighbour], topics: &[usize]) -> Option<usize> {
     let mut votes = std::collections::BTreeMap::new();
     for neighbour in nearest {
@@ -51,11 +51,12 @@ fn nearest_topic(nearest: &[Neighbour], topics: &[usize]) -> Option<usize> {
     votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).map(|(topic, _)| topic)
 }
 
-/// Flags active, not critical ones of the live examples whose local traffic fell from the reference window to the window now.
+/// Flags live examples that are not critical and whose local traffic fell from the reference window to the current
+/// window.
 ///
-/// Score = 1 − min(1, upper bound of the rate now / lower bound of the rate at the reference), with exact Poisson
-/// bounds; flagged from [`Policy::vanished_score`] on, where the fall is also significant (exact conditional test,
-/// Benjamini–Hochberg over all examples).
+/// The score is 1 − min(1, upper bound of the current rate / lower bound of the reference rate), with exact Poisson
+/// bounds. An example is flagged if its score is at least [`Policy::vanished_score`] and the fall is significant (exact
+/// conditional test, Benjamini–Hochberg over all examples).
 pub fn vanished_flags(examples: &[&Example], reference: &LocalShare, now: &LocalShare, policy: &Policy) -> Vec<Flag> {
     if reference.total <= 0.0 || now.total <= 0.0 {
         return Vec::new();
@@ -79,7 +80,7 @@ pub fn vanished_flags(examples: &[&Example], reference: &LocalShare, now: &Local
             score,
             threshold: policy.vanished_score,
             evidence: format!(
-                "{before:.0} of {:.0} reference records were near it, {after:.0} of {:.0} are now (adjusted p {:.1e}); clears when such requests return",
+                "{before:.0} of {:.0} reference records were near it, {after:.0} of {:.0} are now (adjusted p {:.1e}); this clears when such requests return",
                 reference.total, now.total, adjusted[index]
             ),
         })
@@ -87,7 +88,7 @@ pub fn vanished_flags(examples: &[&Example], reference: &LocalShare, now: &Local
     .collect()
 }
 
-/// Effective counts are fractions: rounding the fall's ends towards each other errs on the side of no flag.
+/// Effective counts are fractional. Rounding the two counts towards each other errs on the side of not flagging.
 fn rate_fell(before: f64, total_before: f64, after: f64, total_after: f64) -> f64 {
     binomial_rate_less(before.floor() as u64, total_before, after.ceil() as u64, total_after)
 }
@@ -96,7 +97,7 @@ fn vanished_score(rate_before: f64, reference: &LocalShare, index: usize, now: &
     if rate_before <= 0.0 {
         return 0.0;
     }
-    // 80 % bounds on either side: together they bound the ratio at about 95 %.
+    // 80 % bounds on either side together bound the ratio at about 95 %.
     let lower = poisson_exact(reference.counts[index], 0.8).lo / reference.total;
     let upper = poisson_exact(now.counts[index], 0.8).hi / now.total;
     if lower <= 0.0 { 0.0 } else { (1.0 - upper / lower).clamp(0.0, 1.0) }
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_really_vanished_is_flagged() {
+    fn only_examples_whose_traffic_vanished_are_flagged() {
         let flags = flags(&examples(false), &local([60.0, 60.0, 60.0]), &local([1.0, 35.0, 55.0]));
         let ids: Vec<_> = flags.iter().map(|flag| flag.example_id.as_str()).collect();
         assert_eq!(ids, ["gone"]);
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn few_records_are_no_evidence_and_critical_examples_are_never_flagged() {
+    fn few_records_are_not_enough_evidence_and_critical_examples_are_never_flagged() {
         assert!(flags(&examples(false), &local([3.0, 2.0, 1.0]), &local([0.0; 3])).is_empty());
         assert!(flags(&examples(true), &local([60.0; 3]), &local([0.0; 3])).is_empty());
     }

@@ -7,14 +7,13 @@ use rayon::prelude::*;
 use super::interval::Interval;
 use super::sample::quantile;
 
-/// Fills the part of the 256-bit key that the seed does not; changing it changes every result.
+/// The part of the 256-bit key that does not come from the seed. Changing it changes every result.
 const KEY_SUFFIX: [u8; 24] = *b"karat core stats rng v1.";
 
-/// Generator for `stream` of `seed`.
+/// Creates the random generator for `stream` of `seed`.
 ///
-/// Streams of one seed are disjoint (the nonce of ChaCha), so work can be split by stream without
-/// the split changing results. The key is built here rather than by `seed_from_u64`, so the
-/// numbers depend on ChaCha8 alone.
+/// Streams of one seed are disjoint (the nonce of ChaCha), so work can be split by stream without affecting results.
+/// The key is built here rather than by `seed_from_u64`, so the numbers depend only on ChaCha8.
 pub fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     let (head, tail) = key.split_at_mut(8);
@@ -25,20 +24,19 @@ pub fn rng(seed: u64, stream: u64) -> ChaCha8Rng {
     rng
 }
 
-/// Uniform index in `0..n`; the bias of the multiplication is below n / 2^64.
+/// A uniform index in `0..n`. The bias of the multiplication is below n / 2^64.
 fn index_below(n: usize, rng: &mut impl Rng) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
 /// Cluster bootstrap: resamples whole groups of rows with replacement.
 ///
-/// `groups[row]` is the group, in `0..n_groups`, of each row. In each replicate `n_groups` groups
-/// are drawn and `statistic` receives the multiplicity of every row, as many as `groups` has
-/// entries. A row whose group is `n_groups` or more is never drawn (multiplicity 0); groups
-/// without rows are drawn like any other.
+/// `groups[row]` is the group, in `0..n_groups`, of each row. In each replicate, `n_groups` groups are drawn, and
+/// `statistic` receives the multiplicity of every row, one per entry of `groups`. A row whose group is `n_groups` or
+/// more is never drawn (multiplicity 0); groups without rows are drawn like any other.
 ///
-/// Results are in replicate order. Replicate r depends on `seed` and r alone, so neither the
-/// number of threads nor that of replicates changes it. No groups give no results.
+/// Results are in the order of replicates. Replicate r depends only on `seed` and r, not on the number of threads or
+/// replicates. Without groups, there are no results.
 #[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn cluster_bootstrap(
     groups: &[usize],
@@ -65,7 +63,7 @@ pub fn cluster_bootstrap(
         .collect()
 }
 
-/// Overwrites `counts` with how often each group was drawn in as many draws as there are groups.
+/// Overwrites `counts` with the number of times each group was drawn, in as many draws as there are groups.
 fn draw_counts(counts: &mut [f64], rng: &mut impl Rng) {
     let n = counts.len();
     counts.fill(0.0);
@@ -78,8 +76,8 @@ fn draw_counts(counts: &mut [f64], rng: &mut impl Rng) {
 
 /// Percentile interval of bootstrap replicates (Efron 1981).
 ///
-/// Replicates that are NaN, where the statistic was undefined, are left out. None when no other is
-/// left. `confidence` is the two-sided coverage, brought into [0, 1]; NaN gives None.
+/// Replicates that are NaN, for which the statistic was undefined, are ignored. Returns `None` if no others are left.
+/// `confidence` is the two-sided coverage, clamped to [0, 1]; NaN gives `None`.
 pub fn percentile_interval(replicates: &[f64], confidence: f64) -> Option<Interval> {
     if confidence.is_nan() {
         return None;
@@ -93,7 +91,7 @@ pub fn percentile_interval(replicates: &[f64], confidence: f64) -> Option<Interv
 /// One-sided permutation p-value, `(1 + #{permuted >= observed}) / (B + 1)` (Phipson and Smyth
 /// 2010), never 0.
 ///
-/// A NaN among `permuted` counts as extreme; a NaN `observed` gives 1, as do no permutations.
+/// NaN values in `permuted` count as extreme. A NaN `observed` gives 1, and so does an empty `permuted`.
 pub fn permutation_p_value(observed: f64, permuted: &[f64]) -> f64 {
     let below = permuted.iter().filter(|p| **p < observed).count();
     (1 + permuted.len() - below) as f64 / (1 + permuted.len()) as f64
@@ -110,7 +108,7 @@ mod tests {
         assert_eq!(first(7, 0), first(7, 0));
         assert_ne!(first(7, 0), first(7, 1));
         assert_ne!(first(7, 0), first(8, 0));
-        // Pinned: a change here changes every published interval.
+        // Pinned: a change here would change every published interval.
         assert_eq!([first(7, 0), first(7, 1)], [9744631657654894855, 4559320113341494073]);
     }
 
@@ -166,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_resample_gives_defined_results() {
+    fn results_are_defined_without_anything_to_resample() {
         assert!(cluster_bootstrap(&[], 0, 10, 1, |_| 1.0).is_empty());
         assert!(cluster_bootstrap(&[0], 1, 0, 1, |_| 1.0).is_empty());
         assert_eq!(cluster_bootstrap(&[], 3, 2, 1, |w| w.len() as f64), [0.0, 0.0]);
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_percentile_interval_takes_type_7_quantiles() {
+    fn the_percentile_interval_uses_type_7_quantiles() {
         let replicates: Vec<f64> = (0..=100).rev().map(f64::from).collect();
         let i = percentile_interval(&replicates, 0.9).unwrap();
         assert!((i.lo - 5.0).abs() < 1e-9 && (i.hi - 95.0).abs() < 1e-9);
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_permutation_p_value_counts_the_observed_value() {
+    fn the_permutation_p_value_includes_the_observed_value() {
         assert_eq!(permutation_p_value(3.0, &[1.0, 2.0, 3.0, 4.0]), 0.6);
         assert_eq!(permutation_p_value(9.0, &[1.0; 99]), 0.01);
         assert_eq!(permutation_p_value(9.0, &[]), 1.0);

@@ -11,18 +11,17 @@ pub const MIN_EXPECTED: f64 = 5.0;
 /// The table is 2 x k; counts may be fractional. `statistic` is G with Williams' correction
 /// (Williams 1976), `df` is k - 1 after pooling, `effect` is Cramer's V of the pooled table.
 ///
-/// Categories empty in both vectors are dropped. Those with an expected count below
-/// `MIN_EXPECTED` in either vector are then summed into one category; if that one is still below
-/// the bound, it absorbs the remaining category with the least total (the first of equals). The rule
-/// looks only at row and column totals, so under the null hypothesis it does not favour any split
-/// of a column; the order of categories matters only among equal least totals.
+/// Categories empty in both vectors are dropped. Those with an expected count below `MIN_EXPECTED` in either vector are
+/// then summed into one category; if that one is still below the bound, it absorbs the remaining category with the
+/// smallest total (the first one if tied). The rule depends only on row and column totals, so under the null hypothesis
+/// it does not favour any split of a column. The order of categories matters only among equal smallest totals.
 ///
 /// The chi-squared reference is slightly liberal when many categories sit right at the bound: at
 /// nominal 0.05 and 0.01, 50 equal categories of expected count 5.5 reject true nulls at rates
 /// 0.055 and 0.011 by simulation; for 20 of expected count 10 the excess is below 0.001.
 ///
-/// None when nothing can be tested: vectors of unequal length, a count that is negative, NaN or
-/// infinite, a vector without counts, or fewer than two categories after pooling.
+/// Returns `None` if nothing can be tested: vectors of unequal length, a count that is negative, NaN or infinite, a
+/// vector without counts, or fewer than two categories after pooling.
 pub fn g_test(a: &[f64], b: &[f64]) -> Option<TestResult> {
     let valid = |v: &f64| v.is_finite() && *v >= 0.0;
     if a.len() != b.len() || !a.iter().all(valid) || !b.iter().all(valid) {
@@ -89,9 +88,9 @@ fn homogeneity(columns: &[[f64; 2]], rows: [f64; 2], total: f64) -> TestResult {
 
 /// McNemar's test of paired proportions with the mid-p value, two-sided.
 ///
-/// `b` and `c` count the discordant pairs of either kind. Fagerland, Lydersen and Laake (2013),
-/// "The McNemar test for binary matched-pairs data: mid-p and asymptotic are better than exact
-/// conditional". No discordant pair gives 1.
+/// `b` and `c` count the discordant pairs of either kind. Fagerland, Lydersen and Laake (2013), "The McNemar test for
+/// binary matched-pairs data: mid-p and asymptotic are better than exact conditional". Without discordant pairs, the
+/// result is 1.
 #[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn mcnemar_mid_p(b: u64, c: u64) -> f64 {
     if b == 0 && c == 0 {
@@ -133,13 +132,13 @@ mod tests {
     }
 
     #[test]
-    fn mcnemar_mid_p_gives_the_published_example() {
+    fn mcnemar_mid_p_reproduces_the_published_example() {
         // Fagerland et al. 2013, airway hyper-responsiveness: b = 1, c = 7.
         assert!((mcnemar_mid_p(1, 7) - 10.0 / 256.0).abs() < 1e-15);
     }
 
     #[test]
-    fn nothing_to_test_gives_none() {
+    fn degenerate_inputs_give_none() {
         let cases: [(&[f64], &[f64]); 8] = [
             (&[], &[]),
             (&[10.0, 20.0], &[10.0]),
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sparse_pool_takes_in_the_smallest_kept_category() {
+    fn a_sparse_pool_absorbs_the_smallest_remaining_category() {
         let sparse = g_test(&[50.0, 1.0, 20.0, 20.0], &[40.0, 2.0, 30.0, 25.0]);
         let by_hand = g_test(&[50.0, 21.0, 20.0], &[40.0, 27.0, 30.0]);
         assert_eq!(sparse.unwrap().df, Some(2.0));

@@ -1,7 +1,7 @@
 //! Confidence intervals.
 //!
-//! In every function `confidence` is the two-sided coverage, in (0, 1). Values below 0 act as 0;
-//! values of 1 and above, and NaN, give the widest interval the quantity allows.
+//! In every function, `confidence` is the two-sided coverage, in (0, 1). Values below 0 count as 0; values of 1 and
+//! above, and NaN, give the widest possible interval.
 
 use serde::Serialize;
 
@@ -25,27 +25,26 @@ impl Interval {
         self.hi - self.lo
     }
 
-    /// Whether `x` lies in the interval, ends included; false for NaN.
+    /// Whether `x` is in the interval, including its ends; false for NaN.
     pub fn contains(&self, x: f64) -> bool {
         self.lo <= x && x <= self.hi
     }
 
-    /// The interval with both ends brought into [0, 1].
+    /// The interval with both ends clamped to [0, 1].
     pub fn clamp_unit(self) -> Interval {
         Interval { lo: self.lo.clamp(0.0, 1.0), hi: self.hi.clamp(0.0, 1.0) }
     }
 }
 
-/// The probability outside a two-sided interval, in [0, 1]; 0 asks for the widest interval.
+/// The probability outside of a two-sided interval, in [0, 1]; 0 means the widest interval.
 fn alpha(confidence: f64) -> f64 {
     if confidence.is_nan() { 0.0 } else { (1.0 - confidence).clamp(0.0, 1.0) }
 }
 
 /// Wilson's score interval for a proportion (Wilson 1927), without continuity correction.
 ///
-/// `successes` and `n` may be fractional (effective sample sizes). `successes` is brought into
-/// [0, n]. An `n` that is not positive and finite, or NaN `successes`, gives [0, 1]. The interval
-/// always contains `successes / n`.
+/// `successes` and `n` may be fractional (effective sample sizes). `successes` is clamped to [0, n]. An `n` that is not
+/// positive and finite, or NaN `successes`, gives [0, 1]. The interval always contains `successes / n`.
 pub fn wilson(successes: f64, n: f64, confidence: f64) -> Interval {
     let alpha = alpha(confidence);
     if !(n > 0.0 && n.is_finite()) || successes.is_nan() || alpha == 0.0 {
@@ -69,7 +68,7 @@ pub fn wilson(successes: f64, n: f64, confidence: f64) -> Interval {
 
 /// Exact interval for a binomial proportion (Clopper and Pearson 1934).
 ///
-/// `successes` above `n` act as `n`; `n` of 0 gives [0, 1].
+/// `successes` above `n` count as `n`. If `n` is 0, the interval is [0, 1].
 pub fn clopper_pearson(successes: u64, n: u64, confidence: f64) -> Interval {
     let alpha = alpha(confidence);
     if n == 0 || alpha == 0.0 {
@@ -90,8 +89,8 @@ pub fn clopper_pearson(successes: u64, n: u64, confidence: f64) -> Interval {
 
 /// Exact interval for the mean of a Poisson count (Garwood 1936).
 ///
-/// `count` may be fractional, through the gamma quantile. Negative counts act as 0; a `count` that
-/// is NaN or infinite gives [0, infinity].
+/// `count` may be fractional, through the gamma quantile. Negative counts count as 0; a `count` that is NaN or infinite
+/// gives [0, infinity].
 pub fn poisson_exact(count: f64, confidence: f64) -> Interval {
     let alpha = alpha(confidence);
     if !count.is_finite() || alpha == 0.0 {
@@ -104,8 +103,8 @@ pub fn poisson_exact(count: f64, confidence: f64) -> Interval {
 
 /// Student's t interval for the mean of independent values.
 ///
-/// None for fewer than two values, or when any is NaN or infinite. Identical values give an
-/// interval of width 0.
+/// Returns `None` for fewer than two values, or if any is NaN or infinite. Identical values give an interval of width
+/// 0.
 pub fn mean_t(values: &[f64], confidence: f64) -> Option<Interval> {
     let (first, rest) = values.split_first()?;
     if rest.is_empty() || values.iter().any(|v| !v.is_finite()) {
@@ -121,7 +120,7 @@ pub fn mean_t(values: &[f64], confidence: f64) -> Option<Interval> {
 
 /// Student's t interval around the mean of `n` values with this sample variance.
 ///
-/// The whole line for fewer than two values.
+/// For fewer than two values, the interval is the whole real line.
 pub fn t_interval(mean: f64, variance: f64, n: f64, confidence: f64) -> Interval {
     let alpha = alpha(confidence);
     if alpha == 0.0 || n < 2.0 {
@@ -131,7 +130,7 @@ pub fn t_interval(mean: f64, variance: f64, n: f64, confidence: f64) -> Interval
     Interval { lo: mean - half, hi: mean + half }
 }
 
-/// The unbiased variance of a sample; None for fewer than two values.
+/// The unbiased variance of a sample; `None` for fewer than two values.
 pub fn sample_variance(values: &[f64]) -> Option<f64> {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -140,9 +139,8 @@ pub fn sample_variance(values: &[f64]) -> Option<f64> {
 
 /// Newcombe's hybrid score interval for `p1 - p2` (Newcombe 1998, method 10).
 ///
-/// `p1`, `p2` are observed proportions, brought into [0, 1]; `n1`, `n2` their sample sizes, which
-/// may be fractional. A size that is not positive and finite, or a NaN proportion, gives [-1, 1].
-/// The interval always contains `p1 - p2`.
+/// `p1`, `p2` are observed proportions, clamped to [0, 1]; `n1`, `n2` are their sample sizes, which may be fractional.
+/// A size that is not positive and finite, or a NaN proportion, gives [-1, 1]. The interval always contains `p1 - p2`.
 #[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn difference_newcombe(p1: f64, n1: f64, p2: f64, n2: f64, confidence: f64) -> Interval {
     let usable = |p: f64, n: f64| !p.is_nan() && n > 0.0 && n.is_finite();

@@ -1,12 +1,12 @@
 //! Logistic regression with a ridge penalty.
 
-/// Newton steps at most; a penalised fit takes about ten.
+/// Maximum number of Newton steps; a penalised fit takes about ten.
 const MAX_STEPS: usize = 50;
 
 /// A fitted logistic regression: P(target = 1 | row) = 1 / (1 + exp(−(bias + Σ coefficient × value))).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Logistic {
-    /// One per column.
+    /// One coefficient per column.
     coefficients: Vec<f64>,
     bias: f64,
 }
@@ -15,7 +15,7 @@ impl Logistic {
     /// Maximises the weighted log-likelihood − `penalty` / 2 × Σ coefficient² by Newton's method with step halving (Hastie,
     /// Tibshirani & Friedman 2009, section 4.4.1); the bias is not penalised. `targets` are 0 or 1, `weights` ≥ 0, `penalty` > 0.
     ///
-    /// `None` without rows of both targets, where lengths or widths differ, or where a number is not finite.
+    /// Returns `None` if there are not rows of both targets, if lengths differ, or if a number is not finite.
     pub fn fit<const N: usize>(rows: &[[f64; N]], targets: &[f64], weights: &[f64], penalty: f64) -> Option<Self> {
         if rows.len() != targets.len() || rows.len() != weights.len() || !(penalty > 0.0 && penalty.is_finite()) {
             return None;
@@ -84,12 +84,12 @@ impl<const N: usize> Problem<'_, N> {
         ridge + likelihood.sum::<f64>()
     }
 
-    /// Gradient, and Hessian by rows.
+    /// The gradient, and the rows of the Hessian.
     fn derivatives(&self, at: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>) {
         let mut gradient: Vec<f64> = at[..N].iter().map(|c| c * self.penalty).chain([0.0]).collect();
         let mut hessian = vec![vec![0.0; N + 1]; N + 1];
         (0..N).for_each(|i| hessian[i][i] = self.penalty);
-        // A bias that nothing penalises still has a step where every probability is 0 or 1 within rounding.
+        // The bias, which is not penalised, still gets a finite step if every probability is 0 or 1 within rounding.
         hessian[N][N] = 1e-12;
         for ((row, target), weight) in self.rows.iter().zip(self.targets).zip(self.weights) {
             let probability = sigmoid(Self::score(row, at));
@@ -104,7 +104,7 @@ impl<const N: usize> Problem<'_, N> {
     }
 }
 
-/// Solves a symmetric positive definite system by Cholesky's method; `None` where it is not positive definite.
+/// Solves a symmetric positive definite system by Cholesky decomposition; `None` if it is not positive definite.
 fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let n = b.len();
     for i in 0..n {
@@ -144,10 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn without_both_targets_or_with_numbers_that_are_none_there_is_no_fit() {
+    fn without_both_targets_or_with_non_finite_numbers_there_is_no_fit() {
         let rows = [[1.0], [2.0]];
         assert!(Logistic::fit(&rows, &[1.0, 1.0], &[1.0, 1.0], 0.1).is_none());
-        assert!(Logistic::fit(&rows, &[1.0, 0.0], &[1.0, 0.0], 0.1).is_none(), "a weight of 0 is no row");
+        assert!(Logistic::fit(&rows, &[1.0, 0.0], &[1.0, 0.0], 0.1).is_none(), "a row with weight 0 does not count");
         assert!(Logistic::fit(&[[f64::NAN], [2.0]], &[1.0, 0.0], &[1.0, 1.0], 0.1).is_none());
         assert!(Logistic::fit(&rows, &[1.0], &[1.0, 1.0], 0.1).is_none());
         assert!(Logistic::fit(&rows, &[1.0, 0.0], &[1.0, 1.0], 0.0).is_none());
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_never_vary_or_separate_the_targets_are_no_trouble() {
+    fn columns_that_are_constant_or_separate_the_targets_can_be_fitted() {
         let rows = [[1.0, -5.0], [1.0, -4.0], [1.0, 4.0], [1.0, 5.0]];
         let fit = Logistic::fit(&rows, &[0.0, 0.0, 1.0, 1.0], &[1.0; 4], 0.1).unwrap();
         assert!(fit.probability(&[1.0, -5.0]) < 0.1 && fit.probability(&[1.0, 5.0]) > 0.9, "{fit:?}");

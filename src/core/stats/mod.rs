@@ -1,6 +1,6 @@
-//! Statistics of the harness: intervals, tests, multiplicity, quantiles, resampling.
+//! Statistics: intervals, tests, multiple testing, quantiles and resampling.
 //!
-//! Everything here is a pure function of its arguments; randomness comes from an explicit seed.
+//! All functions are pure; randomness comes from explicit seeds.
 
 mod bootstrap;
 mod contingency;

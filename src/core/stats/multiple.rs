@@ -1,6 +1,6 @@
 //! Adjustment of p-values for multiple testing.
 
-/// Indices by rising p-value, with the p-values brought into [0, 1]; NaN counts as 1.
+/// Indices in ascending order of p-value, with the p-values clamped to [0, 1]; NaN counts as 1.
 fn ranked(p: &[f64]) -> Vec<(usize, f64)> {
     let clean = |v: &f64| if v.is_nan() { 1.0 } else { v.clamp(0.0, 1.0) };
     let mut ranked: Vec<(usize, f64)> = p.iter().map(clean).enumerate().collect();
@@ -16,8 +16,8 @@ fn in_input_order(adjusted: impl Iterator<Item = (usize, f64)>) -> Vec<f64> {
 
 /// Adjusted p-values that control the false discovery rate (Benjamini and Hochberg 1995).
 ///
-/// Results are in input order, in [0, 1]. NaN is treated as 1 and still counts as a test; values
-/// outside [0, 1] are brought into it. Empty input gives empty output.
+/// Results are in the order of the input, in [0, 1]. NaN is treated as 1 and still counts as a test; values outside of
+/// [0, 1] are clamped. An empty input gives an empty output.
 pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
     let m = p.len() as f64;
     let mut least = 1.0_f64;
@@ -30,8 +30,8 @@ pub fn benjamini_hochberg(p: &[f64]) -> Vec<f64> {
 
 /// Adjusted p-values that control the family-wise error rate (Holm 1979).
 ///
-/// Results are in input order, in [0, 1]. NaN is treated as 1 and still counts as a test; values
-/// outside [0, 1] are brought into it. Empty input gives empty output.
+/// Results are in the order of the input, in [0, 1]. NaN is treated as 1 and still counts as a test; values outside of
+/// [0, 1] are clamped. An empty input gives an empty output.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let m = p.len();
     let mut largest = 0.0_f64;
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn no_p_values_stay_none_and_one_stays_itself() {
+    fn an_empty_input_and_a_single_p_value_are_unchanged() {
         assert!(benjamini_hochberg(&[]).is_empty() && holm(&[]).is_empty());
         assert_eq!(benjamini_hochberg(&[0.03]), [0.03]);
         assert_eq!(holm(&[0.03]), [0.03]);

@@ -1,4 +1,4 @@
-//! Test support: compares results with committed values of a reference implementation.
+//! Test support: compares results with stored values of a reference implementation.
 
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Comparison of two samples by rank.
 
-/// Sorted copy, or None when the sample is empty or holds a NaN.
+/// A sorted copy; `None` if the sample is empty or contains a NaN.
 fn sorted(values: &[f64]) -> Option<Vec<f64>> {
     if values.is_empty() || values.iter().any(|v| v.is_nan()) {
         return None;
@@ -12,8 +12,8 @@ fn sorted(values: &[f64]) -> Option<Vec<f64>> {
 
 /// Area under the ROC curve: P(positive > negative) + P(positive = negative) / 2 over all pairs.
 ///
-/// Equals the Mann-Whitney U statistic over `mn`; in [0, 1], 0.5 without separation. None when a
-/// sample is empty or holds a NaN.
+/// Equals the Mann-Whitney U statistic divided by `mn`. In [0, 1], with 0.5 for no separation. Returns `None` if a
+/// sample is empty or contains a NaN.
 pub fn mann_whitney_auc(positives: &[f64], negatives: &[f64]) -> Option<f64> {
     let (positives, negatives) = (sorted(positives)?, sorted(negatives)?);
     let wins: f64 = positives

@@ -1,13 +1,13 @@
-//! One-sided comparison of two rates.
+//! One-sided comparison of two rates. The alternative hypothesis is that rate 2 is lower than rate 1.
 
 use super::special::beta_tails;
 
 /// One-sided p-value that Poisson rate 2 is lower than rate 1, by the conditional binomial test
 /// (Przyborowski and Wilenski 1940).
 ///
-/// `x1`, `x2` are event counts and `n1`, `n2` exposures in one unit (requests, days). Given the
-/// sum of the counts, `x2` is binomial with share `n2 / (n1 + n2)`; the result is its lower tail,
-/// the observed count included. No events, or an exposure that is not positive and finite, gives 1.
+/// `x1`, `x2` are event counts and `n1`, `n2` are exposures in the same unit (requests, days). Given the sum of the
+/// counts, `x2` is binomial with share `n2 / (n1 + n2)`; the result is its lower tail, including the observed count.
+/// Without events, or with an exposure that is not positive and finite, the result is 1.
 pub fn binomial_rate_less(x1: u64, n1: f64, x2: u64, n2: f64) -> f64 {
     let exposure = n1 + n2;
     if x1 == 0 || !(n1 > 0.0 && n2 > 0.0 && exposure.is_finite()) {
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn no_events_or_no_exposure_is_no_evidence() {
+    fn without_events_or_exposure_there_is_no_evidence() {
         let cases = [
             (0, 10.0, 0, 10.0),
             (5, 0.0, 5, 10.0),

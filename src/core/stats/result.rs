@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Outcome of a hypothesis test.
 ///
-/// What `statistic` and `effect` mean is stated by the function that returns the result.
+/// The meaning of `statistic` and `effect` is documented at the function that returns the result.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct TestResult {
     /// Test statistic, in its own units.
@@ -13,6 +13,6 @@ pub struct TestResult {
     pub p_value: f64,
     /// Size of the effect, independent of the sample size.
     pub effect: f64,
-    /// Degrees of freedom of the reference distribution, where it has any.
+    /// Degrees of freedom of the reference distribution, if it has any.
     pub df: Option<f64>,
 }

@@ -1,14 +1,13 @@
-//! Quantiles, and the effective size of a weighted sample.
+//! Quantiles, and the effective size of weighted samples.
 //!
-//! Weights are importance weights: only their ratios matter. One negative, NaN or infinite weight
-//! makes the result undefined (None, or an effective size of 0), because leaving a row out
-//! silently would bias it.
+//! Weights are importance weights: only their ratios matter. A single negative, NaN or infinite weight makes the result
+//! undefined (`None`, or an effective size of 0), because silently ignoring a row would bias it.
 
 /// Quantile of an ascending sample by linear interpolation (Hyndman and Fan 1996, type 7, the
 /// default of R and numpy).
 ///
-/// None for an empty sample, `q` outside [0, 1], a sample with NaN at either end (where
-/// `f64::total_cmp` sorts them), or a quantile between minus and plus infinity.
+/// Returns `None` for an empty sample, for `q` outside of [0, 1], for a sample with NaN at either end (to which
+/// `f64::total_cmp` sorts them), or for a quantile between minus and plus infinity.
 pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     let (first, last) = (sorted.first()?, sorted.last()?);
     if !(0.0..=1.0).contains(&q) || first.is_nan() || last.is_nan() {
@@ -20,7 +19,7 @@ pub fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
     Some(interpolate(below, above, position.fract())).filter(|v| !v.is_nan())
 }
 
-/// Linear interpolation that stays between its ends, equal and infinite ones included.
+/// Linear interpolation that stays between its ends, including equal and infinite ones.
 fn interpolate(below: f64, above: f64, fraction: f64) -> f64 {
     if below == above || fraction == 0.0 {
         return below;
@@ -30,7 +29,7 @@ fn interpolate(below: f64, above: f64, fraction: f64) -> f64 {
     if mixed.is_nan() { mixed } else { mixed.max(below).min(above) }
 }
 
-/// Weights divided by the largest, so that no sum or square overflows; None when all are zero.
+/// The weights divided by the largest one, so that no sum or square overflows; `None` if all are zero.
 fn scaled(weights: &[f64]) -> Option<Vec<f64>> {
     let largest = weights.iter().copied().fold(0.0, f64::max);
     (largest > 0.0).then(|| weights.iter().map(|w| w / largest).collect())
@@ -38,8 +37,8 @@ fn scaled(weights: &[f64]) -> Option<Vec<f64>> {
 
 /// Effective sample size of weighted rows, `(sum w)^2 / sum w^2` (Kish 1965).
 ///
-/// Between 1 and the number of rows of positive weight. 0 for no rows, for weights that are all
-/// zero, and when a weight is negative, NaN or infinite.
+/// Between 1 and the number of rows with positive weight. 0 if there are no rows, if all weights are zero, or if a
+/// weight is negative, NaN or infinite.
 pub fn effective_n(weights: &[f64]) -> f64 {
     if !weights.iter().all(|w| w.is_finite() && *w >= 0.0) {
         return 0.0;
@@ -85,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn huge_weights_do_not_overflow_and_invalid_ones_count_for_nothing() {
+    fn huge_weights_do_not_overflow_and_invalid_ones_give_zero() {
         assert_eq!(effective_n(&[1e300, 1e300]), 2.0);
         assert_eq!(effective_n(&[]), 0.0);
         assert_eq!(effective_n(&[1.0, f64::NAN]), 0.0);

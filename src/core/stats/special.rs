@@ -1,21 +1,21 @@
-//! Distribution functions that stay accurate in both tails and for counts in the millions.
+//! Distribution functions that are accurate in both tails and for counts in the millions.
 //!
-//! `statrs` stops the continued fraction of the incomplete beta function after 141 terms and
-//! forms upper tails as `1 - lower`; traffic counts need more terms and small upper tails, so the
-//! incomplete beta and gamma functions are computed here, with the factor in front of them in the
-//! saddle-point form of Loader (2000), "Fast and Accurate Computation of Binomial Probabilities".
+//! `statrs` stops the continued fraction of the incomplete beta function after 141 terms and forms upper tails as `1 -
+//! lower`; traffic counts need more terms and small upper tails, so the incomplete beta and gamma functions are
+//! computed here, with the leading factor in the saddle-point form of Loader (2000), "Fast and Accurate Computation of
+//! Binomial Probabilities".
 
 use std::f64::consts::{LN_2, PI, SQRT_2};
 
 use statrs::function::erf::erfc_inv;
 use statrs::function::gamma::ln_gamma;
 
-/// Enough terms for counts up to about 1e11; the fractions need some multiple of `sqrt(count)`.
+/// Maximum number of terms, sufficient for counts up to about 1e11; the fractions need some multiple of `sqrt(count)`.
 const MAX_TERMS: u32 = 1_000_000;
 const EPSILON: f64 = 1e-16;
 const TINY: f64 = 1e-300;
 
-/// Which tail of a distribution a probability refers to.
+/// The tail of a distribution that a probability refers to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Tail {
     /// P(X <= x).
@@ -57,7 +57,7 @@ pub(super) fn student_two_sided_quantile(alpha: f64, df: f64) -> f64 {
     if z <= 0.5 {
         return (df * z / (1.0 - z)).sqrt();
     }
-    // Solve for the complement where `1 - z` would cancel.
+    // Solve for the complement if `1 - z` would cancel.
     let y = beta_quantile(alpha, 0.5 * df, 0.5, Tail::Lower);
     (df * (1.0 - y) / y).sqrt()
 }
@@ -190,7 +190,7 @@ fn excess(tails: Tails, p: f64, tail: Tail) -> f64 {
 
 /// Root in (`low`, `high`) of an increasing function that returns its value and its slope.
 ///
-/// Newton's method, with a bisection wherever a step leaves the bracket or shrinks too slowly.
+/// Uses Newton's method, with a bisection whenever a step leaves the bracket or shrinks too slowly.
 fn solve_increasing(mut low: f64, mut high: f64, start: f64, f: impl Fn(f64) -> (f64, f64)) -> f64 {
     let mut x = start;
     let mut last_step = high - low;
@@ -250,7 +250,7 @@ fn poisson_density(x: f64, mean: f64) -> f64 {
     (-stirling_error(x) - deviance(x, mean)).exp() / (2.0 * PI * x).sqrt()
 }
 
-/// `ln Gamma(x + 1)` less Stirling's approximation of it, for `x` > 0.
+/// `ln Gamma(x + 1)` minus Stirling's approximation of it, for `x` > 0.
 fn stirling_error(x: f64) -> f64 {
     if x <= 15.0 {
         return ln_gamma(x + 1.0) - (x + 0.5) * x.ln() + x - 0.5 * (LN_2 + PI.ln());

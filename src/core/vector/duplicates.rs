@@ -9,19 +9,19 @@ use super::{Vectors, tile};
 /// Rows per unit of parallel work.
 const BLOCK: usize = 64;
 
-/// Rows compared with a block at a time.
+/// Number of rows compared with a block at a time.
 const OTHERS: usize = 256;
 
-/// Blocks whose edges are held before they are merged.
+/// Number of blocks whose edges are collected before they are merged.
 const BATCH: usize = 32;
 
-/// Group number of each row: rows joined by a chain of pairs with similarity >= `threshold` share a
-/// group (connected components, that is single linkage). Groups are numbered from 0 in the order of
-/// their first member. Rows with equal bits count as similarity 1.
+/// The group number of each row. Rows connected by a chain of pairs with similarity >= `threshold` share a group
+/// (connected components, that is, single linkage). Groups are numbered from 0 in the order of their first members.
+/// Rows with equal bits have similarity 1.
 ///
-/// A row that is not embeddable is its own group; so is every row when `threshold` is NaN or
-/// above 1. Every pair of distinct rows is compared, time rows^2 x dimension / 2; memory is linear
-/// in the rows, whatever the number of matching pairs.
+/// A row that is not embeddable is a group of its own, and so is every row if `threshold` is NaN or above 1. Every pair
+/// of distinct rows is compared, which takes rows^2 x dimension / 2 time; memory is linear in the number of rows,
+/// regardless of the number of matching pairs.
 pub fn near_duplicate_groups(v: &Vectors, threshold: f32) -> Vec<usize> {
     let mut forest = Forest::new(v.len());
     if threshold <= 1.0 {
@@ -37,8 +37,8 @@ pub fn near_duplicate_groups(v: &Vectors, threshold: f32) -> Vec<usize> {
         .collect()
 }
 
-/// Joins embeddable rows with equal bits and returns the first of each kind, ascending: repeated
-/// texts are frequent and need no search.
+/// Joins embeddable rows with equal bits and returns the first row of each set, in ascending order. Repeated texts are
+/// frequent and need no search.
 fn join_equal_rows(v: &Vectors, forest: &mut Forest) -> Vec<usize> {
     let mut order: Vec<usize> = (0..v.len()).filter(|&i| v.is_embeddable(i)).collect();
     order.par_sort_unstable_by(|&a, &b| compare(v.row(a), v.row(b)).then(a.cmp(&b)));
@@ -59,7 +59,7 @@ fn compare(a: &[f32], b: &[f32]) -> std::cmp::Ordering {
     different.unwrap_or(std::cmp::Ordering::Equal)
 }
 
-/// Joins the similar rows of `rows`, which are those numbered `names` in `forest`.
+/// Joins the similar rows of `rows`, whose numbers in `forest` are `names`.
 fn join_similar_rows(rows: &Vectors, names: &[usize], threshold: f32, forest: &mut Forest) {
     let starts: Vec<usize> = (0..rows.len()).step_by(BLOCK).collect();
     for batch in starts.chunks(BATCH) {
@@ -71,9 +71,8 @@ fn join_similar_rows(rows: &Vectors, names: &[usize], threshold: f32, forest: &m
     }
 }
 
-/// Edges that join what the pairs of the block's rows with themselves and all later rows join; at
-/// most one per row of the matrix, since two rows of the block that share a neighbour are joined
-/// within the block.
+/// Edges that connect the same rows as all similar pairs of the block's rows with each other and with later rows. At
+/// most one per row of the matrix, since two rows of the block that share a neighbour are joined within the block.
 fn block_edges(rows: &Vectors, start: usize, threshold: f32) -> Vec<(usize, usize)> {
     let block = start..(start + BLOCK).min(rows.len());
     let mut within = Forest::new(block.len());
@@ -107,7 +106,7 @@ impl Forest {
 
     fn root(&mut self, mut i: usize) -> usize {
         while self.parent[i] != i {
-            // Halving the path keeps later walks short.
+            // Path halving shortens later walks.
             self.parent[i] = self.parent[self.parent[i]];
             i = self.parent[i];
         }
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_rows_share_a_group_at_threshold_one_and_no_rows_do_beyond() {
+    fn equal_rows_share_a_group_at_threshold_one_and_no_rows_do_above_it() {
         let mut v = Vectors::new(3);
         for _ in 0..2 {
             v.push(&[0.1, 0.7, 0.3]);
@@ -201,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_groups_are_those_of_brute_force(v in matrix(), threshold in 0.8f32..1.01) {
+        fn the_groups_match_brute_force(v in matrix(), threshold in 0.8f32..1.01) {
             prop_assert_eq!(near_duplicate_groups(&v, threshold), brute_force(&v, threshold));
         }
     }

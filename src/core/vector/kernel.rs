@@ -1,10 +1,10 @@
-//! Dot products, one at a time and in tiles.
+//! Dot products, individually and in tiles.
 //!
-//! [`dot`] and the tile agree to the bit, on every machine: both keep eight partial sums per pair,
-//! round each product before they add it, and add the sums up in the same order. So a result
-//! depends neither on which of the two computed it nor on the width of the registers, which the
-//! tile chooses at run time. Several pairs at once give the processor enough independent sums to
-//! hide the latency of an addition, and let each number that is loaded serve more than one pair.
+//! [`dot`] and the tile agree bit for bit, on every machine: both use eight partial sums per pair, round each product
+//! before adding it, and add the sums in the same order. A result therefore depends neither on which of the two
+//! computed it nor on the width of the registers, which the tile chooses at run time. Computing several pairs at once
+//! gives the processor enough independent sums to hide the latency of additions, and reuses each loaded number for more
+//! than one pair.
 
 use std::{array::from_fn, ops::Range};
 
@@ -12,18 +12,18 @@ use pulp::{Arch, Scalar, Simd, WithSimd};
 
 use super::Vectors;
 
-/// Partial sums per dot product: one AVX register or two SSE or NEON registers.
+/// Number of partial sums per dot product: one AVX register, or two SSE or NEON registers.
 const LANES: usize = 8;
 
-/// Query rows kept in the cache while groups of base rows pass by.
+/// Number of query rows that remain in the cache while base rows are processed in groups.
 const QUERY_TILE: usize = 16;
 
-/// Base rows that share the numbers loaded from a query row.
+/// Number of base rows that share the numbers loaded from a query row.
 const GROUP: usize = 4;
 
-/// Dot product of two slices in `f32`, in a fixed order of summation, so equal inputs give equal
-/// bits. For unit vectors this is the cosine similarity, within rounding of [-1, 1]. Where the
-/// lengths differ, the surplus of the longer slice is ignored.
+/// The dot product of two slices in `f32`, in a fixed order of summation, so that equal inputs give equal bits. For
+/// unit vectors this is the cosine similarity, in [-1, 1] up to rounding. If the lengths differ, the surplus of the
+/// longer slice is ignored.
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let length = a.len().min(b.len());
     let (a_chunks, a_rest) = a[..length].as_chunks::<LANES>();
@@ -44,9 +44,9 @@ fn fold(s: [f32; LANES]) -> f32 {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
-/// Similarities of `queries[q]` with `base[b]` into `out`, row-major: the pair of the i-th query
-/// and the j-th base row of the ranges is at `i * b.len() + j`. Both matrices have the same
-/// dimension, and the ranges lie within them.
+/// Writes the similarities of `queries[q]` and `base[b]` to `out`, row-major: the pair of the i-th query row and the
+/// j-th base row of the ranges is at `i * b.len() + j`. Both matrices must have the same dimension, and the ranges must
+/// be within them.
 pub(crate) fn tile(queries: &Vectors, q: Range<usize>, base: &Vectors, b: Range<usize>, out: &mut Vec<f32>) {
     out.clear();
     out.resize(q.len() * b.len(), 0.0);
@@ -65,7 +65,8 @@ struct Tile<'a> {
 impl WithSimd for Tile<'_> {
     type Output = ();
 
-    /// A pair of query rows at once, if the registers hold its sums: sixteen of SSE do not.
+    /// Processes a pair of query rows at once if the sums fit into the registers, which is not the case for the sixteen
+    /// registers of SSE.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
@@ -77,8 +78,8 @@ impl WithSimd for Tile<'_> {
 }
 
 impl Tile<'_> {
-    /// Fills the tile in blocks of `Q` x [`GROUP`] pairs, with `W` registers for the sums of a pair.
-    /// A block that sticks out repeats the last row, and what it computes for that is dropped.
+    /// Fills the tile in blocks of `Q` x [`GROUP`] pairs, with `W` registers for the sums of a pair. A block that
+    /// extends beyond the tile repeats the last row, and the surplus results are dropped.
     #[inline(always)]
     fn fill<S: Simd, const W: usize, const Q: usize>(self, simd: S) {
         let Self { queries, q, base, b, out } = self;
@@ -99,12 +100,12 @@ impl Tile<'_> {
     }
 }
 
-/// The dot products of all pairs of a row of `a` and a row of `b`; the bits of calls of [`dot`].
+/// The dot products of all pairs of a row of `a` and a row of `b`, with the same bits as [`dot`].
 #[inline(always)]
 fn block<S: Simd, const W: usize, const Q: usize>(simd: S, a: [&[f32]; Q], b: [&[f32]; GROUP]) -> [[f32; GROUP]; Q] {
     let length = a[0].len().min(b[0].len());
     let (a, b) = (a.map(|row| row[..length].as_chunks::<LANES>()), b.map(|row| row[..length].as_chunks::<LANES>()));
-    // Cut to one length, so that the loop has no bounds to check.
+    // Truncated to the same length, so that the loop needs no bounds checks.
     let chunks = length / LANES;
     let (x, y) = (a.map(|(row, _)| &row[..chunks]), b.map(|(row, _)| &row[..chunks]));
     let mut sums = [[[simd.splat_f32s(0.0); W]; GROUP]; Q];
@@ -114,7 +115,7 @@ fn block<S: Simd, const W: usize, const Q: usize>(simd: S, a: [&[f32]; Q], b: [&
             let y = S::as_simd_f32s(&y[j][k]).0;
             for i in 0..Q {
                 for w in 0..W {
-                    // Not a fused multiply-add, which rounds once and so gives other bits.
+                    // Not a fused multiply-add, which rounds only once and would give different bits.
                     sums[i][j][w] = simd.add_f32s(sums[i][j][w], simd.mul_f32s(x[i][w], y[w]));
                 }
             }
@@ -158,7 +159,7 @@ mod tests {
         }
 
         #[test]
-        fn a_tile_has_the_bits_of_single_dot_products_and_of_the_portable_path(
+        fn a_tile_has_the_same_bits_as_single_dot_products_and_the_portable_path(
             dim in 1usize..40, nq in 0usize..20, nb in 0usize..11, seed in values(40 * 31)
         ) {
             let mut all = Vectors::new(dim);

@@ -6,15 +6,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{from_hex, to_hex};
 
-/// How far the length of a stored row may be from 1.
+/// Tolerance of the length of a stored row.
 const UNIT_TOLERANCE: f64 = 1e-3;
 
-/// Embedding vectors as a row-major `f32` matrix of shape (rows, dimension). Each row has unit
-/// length or is all zeros; an all-zero row represents an item that is not embeddable, keeps its
-/// place so that row numbers match the items, and is left out by every search and fit.
+/// Embedding vectors as a row-major `f32` matrix of shape (rows, dimension). Each row has unit length or is all zeros.
+/// An all-zero row represents an item that is not embeddable: it has a row so that row numbers match the items, but is
+/// ignored by every search and fit.
 ///
-/// The serialised form is `{"dim", "len", "bits"}`, `bits` being the hexadecimal IEEE 754 patterns
-/// of all numbers: it restores every bit.
+/// The serialized form is `{"dim", "len", "bits"}`, where `bits` contains the hexadecimal IEEE 754 patterns of all
+/// numbers. It preserves every bit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Vectors {
     dim: usize,
@@ -23,19 +23,19 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// A matrix without rows, for vectors of `dim` numbers. With `dim` 0 no row is embeddable.
+    /// Creates an empty matrix for vectors with `dim` components. If `dim` is 0, no row is embeddable.
     pub fn new(dim: usize) -> Self {
         Self { dim, len: 0, data: Vec::new() }
     }
 
-    /// A matrix without rows, with room for `rows` rows of `dim` numbers.
+    /// Creates an empty matrix with capacity for `rows` rows of `dim` components.
     pub fn with_capacity(dim: usize, rows: usize) -> Self {
         Self { dim, len: 0, data: Vec::with_capacity(dim.saturating_mul(rows)) }
     }
 
-    /// The matrix of rows that already have unit length (within 1e-3) or are all zeros, taken over
-    /// bit by bit. `None` if the numbers do not make whole rows, if one is NaN or infinite, if a
-    /// row has another length, or if `dim` is 0 and there are numbers.
+    /// Creates a matrix from rows that already have unit length (within 1e-3) or are all zeros, without changing any
+    /// bit. Returns `None` if `data` does not consist of whole rows, if a number is NaN or infinite, if a row has
+    /// another length, or if `dim` is 0 and `data` is not empty.
     pub fn from_unit_rows(dim: usize, data: Vec<f32>) -> Option<Self> {
         if dim == 0 {
             return data.is_empty().then(|| Self::new(0));
@@ -48,9 +48,8 @@ impl Vectors {
         (whole && data.chunks_exact(dim).all(valid)).then(|| Self { dim, len: data.len() / dim, data })
     }
 
-    /// Appends a vector scaled to unit length. A zero vector, one with a NaN or infinite number,
-    /// and one of another length than the dimension are stored as all zeros, which marks the row as
-    /// not embeddable.
+    /// Appends a vector, scaled to unit length. A zero vector, a vector with a NaN or infinite component, or one with
+    /// the wrong number of components is stored as all zeros, which marks the row as not embeddable.
     pub fn push(&mut self, vector: &[f32]) {
         if vector.len() == self.dim {
             self.push_scaled(vector.iter().map(|&x| f64::from(x)));
@@ -59,7 +58,7 @@ impl Vectors {
         }
     }
 
-    /// [`Self::push`] for sums in `f64`, such as a centroid before scaling.
+    /// Like [`Self::push`], for sums in `f64` such as centroids before scaling.
     pub(crate) fn push_sum(&mut self, sum: &[f64]) {
         if sum.len() == self.dim {
             self.push_scaled(sum.iter().copied());
@@ -68,7 +67,7 @@ impl Vectors {
         }
     }
 
-    /// Appends a copy of a unit (or zero) row without touching its bits.
+    /// Appends a copy of a unit (or zero) row without changing its bits.
     pub(crate) fn push_row(&mut self, row: &[f32]) {
         if row.len() == self.dim {
             self.data.extend_from_slice(row);
@@ -82,18 +81,18 @@ impl Vectors {
         self.len += 1;
         let norm = norm(values.clone());
         if norm > 0.0 && norm.is_finite() {
-            // Adding zero turns -0 into 0, so rows that compare equal have equal bits.
+            // Adding zero converts -0 to 0, so that rows that compare equal have equal bits.
             self.data.extend(values.map(|x| (x / norm) as f32 + 0.0));
         }
         self.data.resize(self.len * self.dim, 0.0);
     }
 
-    /// The i-th row: `dim` numbers, or an empty slice beyond the last row.
+    /// The i-th row, with `dim` components; an empty slice beyond the last row.
     pub fn row(&self, i: usize) -> &[f32] {
         if i < self.len { &self.data[i * self.dim..(i + 1) * self.dim] } else { &[] }
     }
 
-    /// Number of rows, those that are not embeddable included.
+    /// Number of rows, including those that are not embeddable.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -103,17 +102,17 @@ impl Vectors {
         self.len == 0
     }
 
-    /// Numbers per row.
+    /// Number of components per row.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// Whether the i-th row is a unit vector; false for an all-zero row and beyond the last row.
+    /// Whether the i-th row is a unit vector; false for all-zero rows and beyond the last row.
     pub fn is_embeddable(&self, i: usize) -> bool {
         self.row(i).iter().any(|&x| x != 0.0)
     }
 
-    /// The given rows in the given order, bits unchanged; a number beyond the last row gives a row
+    /// A copy of the given rows, in the given order, with unchanged bits. A row number beyond the last row yields a row
     /// that is not embeddable.
     pub fn select(&self, rows: &[usize]) -> Self {
         let mut selected = Self::with_capacity(self.dim, rows.len());
@@ -123,7 +122,7 @@ impl Vectors {
         selected
     }
 
-    /// [`Self::select`] without a copy where all rows are wanted as they are.
+    /// Like [`Self::select`], but without a copy if all rows are requested in order.
     pub fn part(&self, rows: &[usize]) -> Cow<'_, Self> {
         let all = rows.len() == self.len && rows.iter().enumerate().all(|(place, row)| place == *row);
         if all { Cow::Borrowed(self) } else { Cow::Owned(self.select(rows)) }
@@ -161,9 +160,9 @@ impl<'de> Deserialize<'de> for Vectors {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = Stored::deserialize(deserializer)?;
         let data = from_hex(&stored.bits)
-            .ok_or_else(|| D::Error::custom("bits is not a row of eight-digit hexadecimal numbers"))?;
+            .ok_or_else(|| D::Error::custom("bits is not a sequence of eight-digit hexadecimal numbers"))?;
         let rows = Self::from_unit_rows(stored.dim, data)
-            .ok_or_else(|| D::Error::custom("bits does not hold whole unit or zero rows"))?;
+            .ok_or_else(|| D::Error::custom("bits does not consist of whole unit or zero rows"))?;
         if stored.dim > 0 && rows.len != stored.len {
             return Err(D::Error::custom("len is not the number of rows in bits"));
         }
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn unit_rows_are_taken_over_and_other_rows_refused() {
+    fn unit_rows_are_accepted_and_other_rows_rejected() {
         assert_eq!(Vectors::from_unit_rows(2, vec![0.6, 0.8, 0.0, 0.0]).map(|v| v.len()), Some(2));
         for (dim, data) in
             [(2, vec![1.0]), (2, vec![1.0, 1.0]), (2, vec![f32::NAN, 0.0]), (0, vec![1.0]), (1, vec![f32::INFINITY])]
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_text_is_refused() {
+    fn a_corrupt_text_is_rejected() {
         for text in [
             r#"{"dim":2,"len":1,"bits":"3f8"}"#,
             r#"{"dim":2,"len":1,"bits":"3f8000003f800000"}"#,
@@ -249,7 +248,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rows_have_unit_length_and_survive_serialisation(
+        fn rows_have_unit_length_and_survive_serialization(
             rows in proptest::collection::vec(proptest::collection::vec(any::<f32>(), 5), 0..20)
         ) {
             let mut v = Vectors::with_capacity(5, rows.len());

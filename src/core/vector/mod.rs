@@ -1,8 +1,7 @@
 //! Unit vectors: a row-major matrix, exact nearest neighbours and near-duplicate groups.
 //!
-//! Similarity is the cosine, which for unit rows is the dot product. Every result is the same
-//! whatever the number of threads: work is cut into fixed chunks and each similarity is computed by
-//! one routine with one order of summation.
+//! Similarity is the cosine, which for unit rows is the dot product. Results do not depend on the number of threads:
+//! work is split into fixed chunks, and each similarity is computed in the same order of summation.
 
 mod bits;
 mod duplicates;

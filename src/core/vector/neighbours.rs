@@ -11,10 +11,10 @@ use super::{Vectors, tile};
 /// Query rows per unit of parallel work.
 const QUERY_BLOCK: usize = 16;
 
-/// Base rows whose similarities are held at a time.
+/// Number of base rows whose similarities are computed at a time.
 const BASE_BLOCK: usize = 256;
 
-/// A row of the base matrix and its cosine similarity to the query, within rounding of [-1, 1].
+/// A row of the base matrix and its cosine similarity to the query, in [-1, 1] up to rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Neighbour {
     /// Row number in the base matrix.
@@ -23,7 +23,7 @@ pub struct Neighbour {
     pub similarity: f32,
 }
 
-/// Orders by fit: the higher similarity is greater, of equal ones the lower index.
+/// Orders by similarity; if tied, the lower index is greater.
 #[derive(Clone, Copy)]
 struct Fit(Neighbour);
 
@@ -47,13 +47,13 @@ impl PartialEq for Fit {
 
 impl Eq for Fit {}
 
-/// For each query row the `k` most similar base rows, exactly: by descending similarity, ties by
-/// the lower index.
+/// For each query row, finds exactly the `k` most similar base rows, in descending order of similarity, ties to the
+/// lower index.
 ///
-/// `exclude(query, base)` is asked with row numbers and drops a pair when true. Rows that are not
-/// embeddable never appear, and as queries get an empty list; so does every query when the
-/// dimensions differ or `k` is 0. A list is shorter than `k` when too few rows are left. Time is
-/// queries x base x dimension; memory beyond the result is a few tiles a thread.
+/// `exclude(query, base)` is called with row numbers, and a pair is dropped if it returns true. Rows that are not
+/// embeddable never appear in results, and get an empty list as queries; so does every query if the dimensions differ
+/// or `k` is 0. A list is shorter than `k` if too few rows are left. Takes queries x base x dimension time, and a few
+/// tiles of memory per thread beyond the result.
 pub fn top_k(
     queries: &Vectors,
     base: &Vectors,
@@ -79,7 +79,7 @@ fn block_top_k(
     exclude: &(impl Fn(usize, usize) -> bool + Sync),
 ) -> Vec<Vec<Neighbour>> {
     let block = start..(start + QUERY_BLOCK).min(queries.len());
-    // The worst of the kept neighbours is on top of each heap.
+    // The worst of the best neighbours so far is on top of each heap.
     let mut stored: Vec<BinaryHeap<Reverse<Fit>>> = vec![BinaryHeap::new(); block.len()];
     let mut similarities = Vec::new();
     for b0 in (0..base.len()).step_by(BASE_BLOCK) {
@@ -101,7 +101,7 @@ fn block_top_k(
             }
         }
     }
-    // Ascending order of reversed fits is best first.
+    // Ascending order of reversed neighbours is best first.
     stored.into_iter().map(|heap| heap.into_sorted_vec().into_iter().map(|fit| fit.0.0).collect()).collect()
 }
 
@@ -168,7 +168,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_result_is_that_of_brute_force(queries in matrix(0..40), base in matrix(0..300), k in 1usize..12, modulus in 2usize..9) {
+        fn the_result_matches_brute_force(queries in matrix(0..40), base in matrix(0..300), k in 1usize..12, modulus in 2usize..9) {
             let exclude = |q: usize, b: usize| (q + b).is_multiple_of(modulus);
             prop_assert_eq!(top_k(&queries, &base, k, exclude), brute_force(&queries, &base, k, exclude));
         }

@@ -1,32 +1,32 @@
-//! Values of a report and sentences made of them. Each format writes a value in its own syntax; here is how a value
-//! reads where no format says otherwise.
+//! Typed values of a report, and phrases composed of them. Each format renders values in its own syntax; the `Display`
+//! implementations are the default.
 
 use std::fmt::{self, Display};
 
 use crate::core::privacy::sanitize::truncate_chars;
 use crate::core::verdict::Verdict;
 
-/// What is shown where nothing was measured.
+/// Shown in place of a value that was not measured.
 pub const NOTHING: &str = "–";
 
-/// A value of a report. Shares are in [0, 1], and the last number of a variant is its decimals.
+/// A value in a report. Shares are in [0, 1]. A trailing `usize` is the number of decimals.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Nothing to say.
+    /// Shown as nothing.
     Blank,
     /// Not measured.
     NotMeasured,
-    /// Raw text, from anywhere: each format sanitizes it.
+    /// Raw, untrusted text; each format sanitizes it.
     Text(String),
-    /// A whole number, with commas between thousands.
+    /// A whole number, shown with thousands separators.
     Count(u64),
-    /// A figure, such as `0.873`.
+    /// A decimal number, such as `0.873`.
     Number(f64, usize),
-    /// Both ends of an interval, such as `0.84–0.90`.
+    /// An interval, such as `0.84–0.90`.
     Interval(f64, f64, usize),
     /// A share, such as `9.1 %`.
     Share(f64, usize),
-    /// Both ends of an interval of shares, such as `88.1–93.5 %`.
+    /// An interval of shares, such as `88.1–93.5 %`.
     ShareInterval(f64, f64),
     /// A signed difference of shares in percentage points, such as `+6.2`.
     Points(f64),
@@ -34,17 +34,17 @@ pub enum Cell {
     PValue(f64),
     /// Milliseconds, such as `420 ms` or `1.25 s`.
     Milliseconds(f64),
-    /// A verdict: the only value that is coloured.
+    /// A verdict, the only kind of value that is coloured.
     Verdict(Verdict),
-    /// Several values.
+    /// Several values in sequence.
     Phrase(Phrase),
 }
 
-/// Text and values that are read as one sentence.
+/// Text and values that form one sentence.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Phrase(pub Vec<Cell>);
 
-/// A [`Phrase`] of anything that becomes a [`Cell`].
+/// Creates a [`Phrase`] from expressions that convert into [`Cell`].
 macro_rules! phrase {
     ($($part:expr),* $(,)?) => {
         $crate::core::view::Phrase(vec![$($crate::core::view::Cell::from($part)),*])
@@ -53,22 +53,22 @@ macro_rules! phrase {
 pub(crate) use phrase;
 
 impl Cell {
-    /// Text on one line, at most `chars` characters.
+    /// Text on a single line, truncated to `chars` characters.
     pub fn line(text: &str, chars: usize) -> Self {
         Self::Text(line(text, chars))
     }
 
-    /// A count; blank for none.
+    /// A count; blank if zero.
     pub fn some(count: u64) -> Self {
         if count > 0 { Self::Count(count) } else { Self::Blank }
     }
 
-    /// A value that may be missing; blank where it is.
+    /// The value, or a blank if it is missing.
     pub fn or_blank(cell: Option<Self>) -> Self {
         cell.unwrap_or(Self::Blank)
     }
 
-    /// Whether it says nothing.
+    /// Whether the cell is shown as nothing.
     pub fn is_blank(&self) -> bool {
         match self {
             Self::Blank => true,
@@ -79,7 +79,7 @@ impl Cell {
 }
 
 impl Phrase {
-    /// Adds a value, or the parts of another phrase.
+    /// Appends a value, or the parts of another phrase.
     pub fn push(&mut self, part: impl Into<Cell>) {
         match part.into() {
             Cell::Phrase(phrase) => self.0.extend(phrase.0),
@@ -87,7 +87,7 @@ impl Phrase {
         }
     }
 
-    /// Phrases with `between` between them.
+    /// Joins phrases, with `between` as the separator.
     pub fn join(phrases: impl IntoIterator<Item = Self>, between: &str) -> Self {
         let mut all = Self::default();
         for phrase in phrases {
@@ -167,7 +167,7 @@ impl From<Phrase> for Cell {
     }
 }
 
-/// What is missing was not measured.
+/// `None` means not measured.
 impl<T: Into<Self>> From<Option<T>> for Cell {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::NotMeasured, Into::into)
@@ -199,7 +199,7 @@ pub fn count_of(value: usize, noun: &str) -> String {
     format!("{} {noun}{}", Cell::from(value), if value == 1 { "" } else { "s" })
 }
 
-/// `text` on one line, runs of white space made one space, at most `chars` characters.
+/// `text` on a single line, with runs of white space collapsed, truncated to `chars` characters.
 pub fn line(text: &str, chars: usize) -> String {
     let words: Vec<_> = text.split_whitespace().collect();
     truncate_chars(&words.join(" "), chars).into_owned()
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_read_the_same_everywhere() {
+    fn values_have_a_default_form() {
         let cases = [
             (Cell::Number(0.8725, 3), "0.873"),
             (Cell::Number(f64::NAN, 3), NOTHING),
@@ -242,13 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn text_is_brought_to_one_line() {
+    fn text_is_put_on_one_line() {
         assert_eq!(line("a\n\n  b\tc", 80), "a b c");
         assert_eq!(line("abcdef", 4).chars().count(), 4);
     }
 
     #[test]
-    fn phrases_are_read_as_one() {
+    fn phrases_are_joined() {
         let phrases = [phrase!["a ", 1_usize], phrase![Verdict::Pass]];
         assert_eq!(Phrase::join(phrases, " · ").to_string(), "a 1 · PASS");
     }

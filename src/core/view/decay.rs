@@ -7,19 +7,19 @@ use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
 
-/// The JSON form of `karat decay --format json`. What could not be measured is null, never invented.
+/// The JSON form of `karat decay --format json`. Values that could not be measured are null, never made up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DecayView {
     /// `karat.decay/1`.
     pub schema: String,
     /// Dataset name.
     pub dataset: String,
-    /// Decay in one sentence; empty in what older versions stored.
+    /// Decay in one sentence; empty in results stored by older versions.
     #[serde(default)]
     pub summary: String,
     /// Hash of the dataset, 64 hex digits.
     pub dataset_version: String,
-    /// Version of the clusters, null where there were too few records to form any.
+    /// Version of the clustering; null if there were too few records to form clusters.
     #[serde(alias = "taxonomy")]
     pub clustering_version: Option<String>,
     /// Fingerprint of the embedding space.
@@ -32,7 +32,7 @@ pub struct DecayView {
     pub karats: Option<f64>,
     /// Share of traffic the live examples represent.
     pub coverage: Option<CoverageView>,
-    /// The same at the reference window.
+    /// Coverage in the reference window.
     pub reference_coverage: Option<CoverageView>,
     /// Reference coverage − coverage, signed.
     pub drift_gap: Option<DriftView>,
@@ -40,7 +40,7 @@ pub struct DecayView {
     pub alarm: Option<bool>,
     /// Tests of the window against the reference.
     pub shift: Vec<ShiftView>,
-    /// Every cluster with traffic now or at the reference, the largest unrepresented share first.
+    /// Every cluster with traffic in either window, the largest unrepresented share first.
     pub clusters: Vec<ClusterView>,
     /// Share of traffic in no cluster.
     #[serde(alias = "unassigned_mass")]
@@ -48,33 +48,33 @@ pub struct DecayView {
     /// Share of traffic with nothing to embed.
     #[serde(alias = "not_embeddable_mass")]
     pub not_embeddable_share: f64,
-    /// Examples of the set.
+    /// Number of examples in the set.
     pub golden: usize,
-    /// Live examples of the set.
+    /// Number of live examples in the set.
     pub live: usize,
     /// Flagged examples, the strongest reason first.
     pub examples: Vec<ExampleView>,
-    /// Flagged examples by their first reason.
+    /// Number of flagged examples by first reason.
     pub signals: Vec<SignalCount>,
-    /// What to label next, the largest gain first.
+    /// Records to label next, the largest gain first.
     pub candidates: Vec<CandidateView>,
-    /// What the score would be on today's traffic; null without a run of this dataset version.
+    /// Estimated score on today's traffic; null without a run of this dataset version.
     pub estimate: Option<EstimateView>,
-    /// Every gate.
+    /// The result of every gate.
     pub gates: Vec<GateResult>,
-    /// The whole measurement.
+    /// The verdict on the whole measurement.
     pub verdict: Verdict,
-    /// Remarks a reader needs, such as "latest record is 40 days old".
+    /// Remarks for the reader, such as "latest record is 40 days old".
     pub notes: Vec<String>,
 }
 
 impl DecayView {
-    /// Clusters with traffic of which less than half is represented.
+    /// The clusters with traffic less than half of which is represented.
     pub fn unrepresented(&self) -> impl Iterator<Item = &ClusterView> {
         self.clusters.iter().filter(|cluster| cluster.is_unrepresented())
     }
 
-    /// Why there is no coverage, if there is none.
+    /// The reason why coverage was not measured; meaningful only if it was not.
     pub fn why_not_measured(&self) -> &str {
         self.notes.first().map_or("no traffic in the window", String::as_str)
     }
@@ -109,28 +109,28 @@ pub struct DriftView {
 pub struct ShiftView {
     /// Name of the test.
     pub test: String,
-    /// What it looks at; results stored before there were tests of outputs do not say.
+    /// What it compares. Missing from results stored before there were tests of outputs.
     #[serde(default)]
     pub side: ShiftKind,
     /// Its statistic.
     pub statistic: f64,
     /// Its p-value, adjusted by Holm's method over the tests of the same side.
     pub p_value: f64,
-    /// Effect size in [0, 1], which does not grow with the number of records.
+    /// Effect size in [0, 1]; does not grow with the number of records.
     pub effect: f64,
-    /// The least effect that is reported as a change.
+    /// Smallest effect that is reported as a change.
     #[serde(default)]
     pub threshold: f64,
-    /// Whether the p-value is at most 0.05 and the effect at least the threshold.
+    /// Whether the p-value is at most 0.05 and the effect is at least the threshold.
     #[serde(default)]
     pub changed: bool,
-    /// The plain figure at the reference window, where there is one.
+    /// The plain figure for the reference window, if there is one.
     #[serde(default)]
     pub reference: Option<f64>,
-    /// The plain figure now.
+    /// The plain figure for the current window, if there is one.
     #[serde(default)]
     pub now: Option<f64>,
-    /// Both in words; empty where there are none.
+    /// Both figures in words; empty if there are none.
     #[serde(default)]
     pub detail: String,
 }
@@ -138,11 +138,11 @@ pub struct ShiftView {
 /// A cluster of traffic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterView {
-    /// Id, which never changes meaning.
+    /// Id, whose meaning never changes.
     pub id: String,
     /// Short name.
     pub name: String,
-    /// Terms that set it apart.
+    /// Terms that distinguish it from other clusters.
     pub terms: Vec<String>,
     /// Share of the window's traffic.
     #[serde(alias = "mass")]
@@ -154,18 +154,18 @@ pub struct ClusterView {
     /// Share of the reference window's traffic.
     #[serde(alias = "reference_mass")]
     pub reference_share: Option<f64>,
-    /// Examples of the set in it.
+    /// Number of examples in it.
     pub golden: usize,
-    /// Live ones among them.
+    /// Number of live examples in it.
     pub live: usize,
-    /// Mean `p_represented` of its records; null without any now.
+    /// Mean `p_represented` of its records; null if it has none in the window.
     pub p_represented: Option<f64>,
-    /// Typical records of the window.
+    /// Typical requests in the window.
     pub exemplars: Vec<String>,
-    /// The live example that most of its unrepresented records are nearest to.
+    /// Id of the live example that most of its unrepresented traffic is nearest to.
     #[serde(default)]
     pub nearest_example: Option<String>,
-    /// Its input.
+    /// Input of that example.
     #[serde(default)]
     pub nearest_input: Option<String>,
     /// Whether it is new since the reference window.
@@ -173,12 +173,12 @@ pub struct ClusterView {
 }
 
 impl ClusterView {
-    /// Whether most of its traffic has no example.
+    /// Whether less than half of its traffic is represented.
     pub fn is_unrepresented(&self) -> bool {
         self.p_represented.is_some_and(|p| p < 0.5)
     }
 
-    /// Share of the window's traffic that lies here and is not represented.
+    /// Share of the window's traffic that is in this cluster and is not represented.
     pub fn unrepresented_share(&self) -> f64 {
         self.traffic_share * (1.0 - self.p_represented.unwrap_or(1.0))
     }
@@ -195,29 +195,29 @@ pub struct ExampleView {
     pub cluster: Option<String>,
     /// Its input, shortened.
     pub input: String,
-    /// Why it was flagged, the strongest first.
+    /// Why it was flagged, the strongest reason first.
     pub reasons: Vec<ReasonView>,
 }
 
-/// One reason to look at an example.
+/// A reason to review an example.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReasonView {
     /// The reason.
     pub code: ReasonCode,
     /// Strength, in [0, 1].
     pub score: f64,
-    /// The score from which it is flagged.
+    /// Score from which an example is flagged.
     pub threshold: f64,
-    /// What was seen, and what would clear it.
+    /// What was observed, and what would clear the flag.
     pub evidence: String,
 }
 
-/// Flagged examples of one reason.
+/// The number of flagged examples with a given first reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalCount {
     /// The reason.
     pub code: ReasonCode,
-    /// Examples with it as their first reason.
+    /// Number of examples with it as their first reason.
     pub count: usize,
 }
 
@@ -230,11 +230,11 @@ pub struct CandidateView {
     pub input: String,
     /// Its cluster.
     pub cluster: Option<String>,
-    /// Share of traffic that an example like it would newly represent.
+    /// Additional share of traffic that an example like it would represent.
     pub gain: f64,
 }
 
-/// The score on today's traffic, by post-stratification over clusters.
+/// The estimated score on today's traffic, by post-stratification over topics.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EstimateView {
     /// The run it is computed from.
@@ -243,9 +243,9 @@ pub struct EstimateView {
     pub endpoint: String,
     /// Its scorer.
     pub scorer: String,
-    /// Plain mean over the live examples.
+    /// Plain mean over the scored live examples.
     pub raw: f64,
-    /// Mean on the represented part of today's traffic.
+    /// Mean over the represented part of today's traffic.
     pub represented: f64,
     /// Lower end of its 95 % interval.
     pub lo: f64,
@@ -255,9 +255,9 @@ pub struct EstimateView {
     pub bound_lo: f64,
     /// Upper end of the interval that counts the rest as all right.
     pub bound_hi: f64,
-    /// Effective number of examples behind it.
+    /// Effective number of examples it is based on.
     pub n_eff: f64,
-    /// What has to hold for it to be true.
+    /// The assumption under which it is valid.
     pub assumption: String,
 }
 
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_result_stored_under_older_names_is_read() {
+    fn results_stored_under_older_names_can_be_read() {
         let cluster = serde_json::json!({
             "id": "c-1", "name": "refunds", "terms": [], "mass": 0.25, "lo": 0.2, "hi": 0.3, "reference_mass": 0.5,
             "golden": 1, "live": 1, "p_represented": null, "exemplars": [], "emerging": false,
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!((older.traffic_share, older.reference_share), (0.25, Some(0.5)));
         let newer = serde_json::to_value(&older).unwrap();
         assert_eq!(newer["traffic_share"], 0.25);
-        assert!(newer.get("mass").is_none(), "older names are for output alone");
+        assert!(newer.get("mass").is_none(), "older names are added only to output");
         assert_eq!(serde_json::from_value::<ClusterView>(newer).unwrap(), older);
         let test = serde_json::json!({ "test": "mmd", "statistic": 1.0, "p_value": 0.5, "effect": 0.0 });
         assert_eq!(serde_json::from_value::<ShiftView>(test).unwrap().side, ShiftKind::Input);

@@ -1,4 +1,4 @@
-//! What `karat doctor` found.
+//! The results of `karat doctor`.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,36 +7,36 @@ use serde::{Deserialize, Serialize};
 pub struct DoctorView {
     /// `karat.doctor/1`.
     pub schema: String,
-    /// Every check, in the order in which they were made.
+    /// Every check, in the order in which they ran.
     pub checks: Vec<Check>,
-    /// The worst of them.
+    /// The worst state of all checks.
     pub state: CheckState,
 }
 
 impl DoctorView {
-    /// Gathers checks under the worst of them.
+    /// Combines checks under their worst state.
     pub fn new(checks: Vec<Check>) -> Self {
         let state = checks.iter().map(|check| check.state).max().unwrap_or(CheckState::Ok);
         Self { schema: "karat.doctor/1".into(), checks, state }
     }
 }
 
-/// One thing that was looked at.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What it belongs to.
+    /// The area of the workspace.
     pub area: CheckArea,
-    /// Which one of its area; empty where there is one alone.
+    /// Name of the item checked; empty if there is only one in the area.
     pub name: String,
-    /// How it is.
+    /// The result.
     pub state: CheckState,
-    /// What was seen, in a sentence; never a secret.
+    /// What was found, in one sentence; never contains secrets.
     pub detail: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
-/// What a check belongs to.
+/// The subject of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckArea {
@@ -46,20 +46,20 @@ pub enum CheckArea {
     Suite,
     /// A golden set, or `karat.lock`.
     Dataset,
-    /// A secret that a setting refers to.
+    /// A secret referenced by a setting.
     Secret,
     /// An endpoint.
     Endpoint,
     /// This machine's clock.
     Clock,
-    /// The disk of the database.
+    /// The disk that stores the database.
     Disk,
     /// The database.
     Database,
 }
 
 impl CheckArea {
-    /// The name printed.
+    /// The name as printed.
     pub fn name(self) -> &'static str {
         match self {
             Self::Workspace => "workspace",
@@ -74,20 +74,20 @@ impl CheckArea {
     }
 }
 
-/// How a thing is; the worse, the greater.
+/// The result of a check; a worse state compares greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// It works, but somebody should look.
+    /// It works, but needs attention.
     Warning,
     /// It will not work.
     Failure,
 }
 
 impl CheckState {
-    /// The name printed.
+    /// The name as printed.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",

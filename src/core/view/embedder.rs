@@ -11,7 +11,7 @@ pub struct EmbedderView {
     pub schema: &'static str,
     /// Name of the embedder in use.
     pub embedder: String,
-    /// What its embedding space is made of.
+    /// Its embedding space.
     pub space: EmbeddingSpace,
     /// Whether `karat.lock` pins it.
     pub pinned: bool,
@@ -20,18 +20,18 @@ pub struct EmbedderView {
 }
 
 impl EmbedderView {
-    /// The embedder in use, beside what is stored.
+    /// Creates the view.
     pub fn new(embedder: String, space: EmbeddingSpace, pinned: bool, stored: Vec<StoredSpaceView>) -> Self {
         Self { schema: "karat.embedder/1", embedder, space, pinned, stored }
     }
 }
 
-/// What is stored of one embedding space.
+/// The stored data of one embedding space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoredSpaceView {
     /// Name of its embedder.
     pub embedder: String,
-    /// What it is made of.
+    /// The embedding space.
     pub space: EmbeddingSpace,
     /// Whether it is the one in use.
     pub serving: bool,

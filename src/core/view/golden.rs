@@ -1,4 +1,4 @@
-//! What is found in golden sets, and what changed between two versions.
+//! Findings in golden sets, and changes between two versions.
 
 use serde::Serialize;
 
@@ -14,32 +14,32 @@ pub struct LintView {
 }
 
 impl LintView {
-    /// Gathers datasets.
+    /// Creates the view.
     pub fn new(datasets: Vec<LintedView>) -> Self {
         Self { schema: "karat.lint/1", datasets }
     }
 }
 
-/// One dataset.
+/// The findings in one dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LintedView {
-    /// The file of its examples.
+    /// Path of the file with its examples.
     #[serde(skip)]
     pub path: String,
     /// Its name.
     pub dataset: String,
-    /// Version of the rows that could be read.
+    /// Version of the valid rows.
     pub version: String,
-    /// Rows that could be read.
+    /// Number of valid rows.
     pub examples: usize,
-    /// Rows that could not.
+    /// Rows that could not be read.
     pub bad_rows: Vec<BadRowView>,
-    /// What was found in the others.
+    /// Findings in the valid rows.
     pub findings: Vec<Finding>,
 }
 
 impl LintedView {
-    /// Whether it cannot be run, or contradicts itself.
+    /// Whether the dataset cannot be run or contradicts itself.
     pub fn is_serious(&self) -> bool {
         !self.bad_rows.is_empty()
             || self.examples == 0
@@ -50,7 +50,7 @@ impl LintedView {
 /// A row that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BadRowView {
-    /// Its line; 1 is the first.
+    /// Its line, starting at 1.
     pub line: u64,
     /// What is wrong.
     pub message: String,
@@ -63,17 +63,17 @@ pub struct DiffView {
     pub schema: &'static str,
     /// Its name.
     pub dataset: String,
-    /// What was compared, such as `karat.lock (3f9a1c)`.
+    /// The old version, such as `karat.lock (3f9a1c)`.
     pub before: String,
-    /// With what.
+    /// The new version.
     pub after: String,
-    /// What changed.
+    /// The changes.
     #[serde(flatten)]
     pub diff: DatasetDiff,
 }
 
 impl DiffView {
-    /// The change of a dataset from `before` to `after`.
+    /// Creates the view of the changes from `before` to `after`.
     pub fn new(dataset: String, before: String, after: String, diff: DatasetDiff) -> Self {
         Self { schema: "karat.diff/1", dataset, before, after, diff }
     }

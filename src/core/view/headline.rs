@@ -1,4 +1,4 @@
-//! The headline every surface prints, and the report that holds both halves.
+//! The headline that every output prints, and the report with both halves.
 
 use std::fmt::{self, Display};
 
@@ -14,22 +14,22 @@ use crate::core::verdict::Verdict;
 pub struct Report {
     /// `karat.report/1`.
     pub schema: String,
-    /// What it is about.
+    /// Title of the report.
     pub title: String,
-    /// When it was made (RFC 3339).
+    /// When it was generated (RFC 3339).
     pub generated_at: String,
-    /// The headline; each line is text in JSON, as it is printed.
+    /// The headline. In JSON, each line is a string, as printed.
     pub headline: Vec<HeadlineLine>,
     /// The quality half.
     pub quality: Option<RunsView>,
     /// The decay half, one entry per dataset.
     pub decay: Vec<DecayView>,
-    /// Both halves together.
+    /// The verdict on both halves.
     pub verdict: Verdict,
 }
 
 impl Report {
-    /// Puts both halves under one headline.
+    /// Combines both halves under one headline.
     pub fn new(title: String, generated_at: String, quality: Option<RunsView>, decay: Vec<DecayView>) -> Self {
         let quality_verdict = quality.as_ref().map_or(Verdict::Pass, |runs| runs.verdict);
         let verdict = decay.iter().fold(quality_verdict, |all, view| all.and(view.verdict));
@@ -41,21 +41,21 @@ impl Report {
 /// A line of the headline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeadlineLine {
-    /// What it is about.
+    /// The subject of the line.
     pub label: String,
-    /// What there is to say.
+    /// The content of the line.
     pub text: Phrase,
 }
 
 impl HeadlineLine {
-    /// Where the text begins after a short label.
+    /// Column at which the text starts after a short label.
     pub const TEXT: usize = 10;
 
     fn new(label: impl Into<String>, text: Phrase) -> Self {
         Self { label: label.into(), text }
     }
 
-    /// The label with the space between it and the text.
+    /// The label, padded up to the text.
     pub fn padded_label(&self) -> String {
         format!("{:<1$}  ", self.label, Self::TEXT - 2)
     }
@@ -73,7 +73,7 @@ impl Serialize for HeadlineLine {
     }
 }
 
-/// The headline: what the set represents, what the model scores, what decayed, and the verdicts.
+/// Builds the headline: coverage, scores, flagged examples and clusters, and the verdicts.
 fn headline(quality: Option<&RunsView>, decay: &[DecayView]) -> Vec<HeadlineLine> {
     let runs = quality.iter().flat_map(|runs| &runs.runs);
     let coverage = decay.iter().map(coverage_line);
@@ -90,7 +90,7 @@ fn coverage_line(view: &DecayView) -> HeadlineLine {
         (Some(karats), Some(coverage)) => {
             let reference = match view.reference_coverage {
                 None => phrase!["no reference window"],
-                Some(then) => phrase![Cell::Share(then.value, 0), " at the reference window"],
+                Some(then) => phrase![Cell::Share(then.value, 0), " in the reference window"],
             };
             phrase![
                 Cell::Number(karats, 1),
@@ -137,7 +137,7 @@ fn decay_line(view: &DecayView, several: bool) -> Phrase {
     let (flagged, unrepresented) = (view.examples.len(), view.unrepresented().count());
     let mut text = Phrase::default();
     if several {
-        // Of several sets each line has to say which it is about.
+        // With several sets, each line has to name its own.
         text.push(format!("{}: ", view.dataset));
     }
     text.push(format!("{flagged} example{} flagged", plural(flagged)));

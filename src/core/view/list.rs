@@ -1,4 +1,4 @@
-//! What a workspace holds, and what its response cache does.
+//! The contents of a workspace, and its response cache.
 
 use serde::Serialize;
 
@@ -11,14 +11,14 @@ pub struct ListView {
     pub datasets: Vec<String>,
     /// Names of the suites.
     pub suites: Vec<String>,
-    /// The endpoints of `karat.yaml`.
+    /// The endpoints defined in `karat.yaml`.
     pub endpoints: Vec<EndpointRow>,
     /// Runs, the newest first.
     pub runs: Vec<RunRow>,
 }
 
 impl ListView {
-    /// Gathers what there is.
+    /// Creates the view.
     pub fn new(datasets: Vec<String>, suites: Vec<String>, endpoints: Vec<EndpointRow>, runs: Vec<RunRow>) -> Self {
         Self { schema: "karat.list/1", datasets, suites, endpoints, runs }
     }
@@ -42,7 +42,7 @@ pub struct RunRow {
     pub suite: String,
     /// Endpoint name.
     pub endpoint: String,
-    /// Name of the prompt, where the suite has several.
+    /// Name of the prompt, if the suite has several.
     pub prompt: Option<String>,
     /// Trials per example.
     pub repeats: u32,
@@ -54,9 +54,9 @@ pub struct RunRow {
     pub started_at: String,
     /// Whether every example has an outcome.
     pub finished: bool,
-    /// Outcomes recorded.
+    /// Number of outcomes recorded.
     pub done: usize,
-    /// Outcomes expected.
+    /// Number of outcomes expected.
     pub total: usize,
 }
 
@@ -65,20 +65,20 @@ pub struct RunRow {
 pub struct CacheView {
     /// `karat.cache/1`.
     pub schema: &'static str,
-    /// Answers that are found by their request.
+    /// Number of answers that can be found by their request.
     pub answers: u64,
-    /// Those that are young enough to be used.
+    /// Number of those that are recent enough to be reused.
     pub serving: u64,
-    /// How long an answer is used; 0 for never.
+    /// How long an answer may be reused; 0 for never.
     pub ttl_seconds: u64,
-    /// When the oldest was given (RFC 3339).
+    /// When the oldest answer was given (RFC 3339).
     pub oldest: Option<String>,
-    /// When the newest was given (RFC 3339).
+    /// When the newest answer was given (RFC 3339).
     pub newest: Option<String>,
 }
 
 impl CacheView {
-    /// Of `answers`, `young` are younger than `ttl_seconds`.
+    /// Creates the view. `young` of the `answers` are younger than `ttl_seconds`.
     pub fn new(answers: u64, young: u64, ttl_seconds: u64, oldest: Option<String>, newest: Option<String>) -> Self {
         let serving = if ttl_seconds == 0 { 0 } else { young };
         Self { schema: "karat.cache/1", answers, serving, ttl_seconds, oldest, newest }

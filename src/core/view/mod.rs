@@ -1,5 +1,5 @@
-//! The view model: built once, rendered by every format. Its serde form *is* the documented JSON form, so fields
-//! are only ever added.
+//! The view model, built once and rendered by every format. Its serde form *is* the documented JSON form, so fields are
+//! only ever added.
 
 mod cell;
 mod decay;

@@ -1,4 +1,4 @@
-//! What a run would send and cost.
+//! The requests that a run would send, and their cost.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,12 +9,12 @@ pub struct PlanView {
     pub schema: String,
     /// One entry per prompt and endpoint.
     pub cells: Vec<PlanCell>,
-    /// What all of it would cost, as far as prices are known; null without any.
+    /// Estimated total cost, as far as prices are known; null without any prices.
     pub cost: Option<f64>,
 }
 
 impl PlanView {
-    /// Gathers cells under their common cost.
+    /// Combines cells under their total cost.
     pub fn new(cells: Vec<PlanCell>) -> Self {
         let cost = cells.iter().filter_map(|cell| cell.cost).reduce(|all, cost| all + cost);
         Self { schema: "karat.plan/1".into(), cells, cost }
@@ -26,22 +26,23 @@ impl PlanView {
 pub struct PlanCell {
     /// Suite name.
     pub suite: String,
-    /// Name of the prompt, where the suite has several.
+    /// Name of the prompt, if the suite has several.
     pub prompt: Option<String>,
     /// Endpoint name.
     pub endpoint: String,
-    /// Requests that would be sent.
+    /// Number of requests that would be sent.
     pub requests: u64,
-    /// Requests that the cache would answer.
+    /// Number of requests that would be answered from the cache.
     pub cached: u64,
-    /// Tokens of the prompts to be sent, estimated from their length.
+    /// Tokens of the prompts to send, estimated from their length.
     pub prompt_tokens: u64,
-    /// Tokens of the answers, from the mean of the last run or else the most allowed; null where neither is known.
+    /// Tokens of the answers, estimated from the mean of the last run, or else the maximum allowed; null if neither is
+    /// known.
     pub answer_tokens: Option<u64>,
-    /// What the requests would cost; without tokens of answers that is too little. Null without a price.
+    /// Estimated cost of the requests; a lower bound if the tokens of the answers are unknown. Null without a price.
     pub cost: Option<f64>,
-    /// Examples whose prompt cannot be rendered.
+    /// Number of examples whose prompt cannot be rendered.
     pub errors: u64,
-    /// The first of their reasons, with the example's id.
+    /// The first error, with the id of its example.
     pub first_error: Option<String>,
 }

@@ -15,7 +15,7 @@ pub struct QueueView {
 }
 
 impl QueueView {
-    /// Gathers flags.
+    /// Creates the view.
     pub fn new(flags: Vec<QueueRow>) -> Self {
         Self { schema: "karat.queue/1", flags }
     }
@@ -34,15 +34,15 @@ pub struct QueueRow {
     pub code: ReasonCode,
     /// Strength, in [0, 1].
     pub score: f64,
-    /// The score from which it is flagged.
+    /// Score from which an example is flagged.
     pub threshold: f64,
-    /// What was seen, and what would clear it.
+    /// What was observed, and what would clear the flag.
     pub evidence: String,
     /// When it was first flagged (RFC 3339).
     pub first_seen: String,
     /// When it was last measured (RFC 3339).
     pub last_seen: String,
-    /// The input as the dataset has it now; empty where it no longer has the example.
+    /// The current input of the example; empty if the dataset no longer contains it.
     pub input: String,
     /// Accepted answers, joined by ` | `.
     pub expected: String,

@@ -1,20 +1,20 @@
-//! The records of a window, one by one.
+//! The individual records of a window.
 
 use serde::{Deserialize, Serialize};
 
-/// One record of the window measured, as `karat decay --records` writes it.
+/// One record of the measured window, as written by `karat decay --records`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RecordRow {
     /// The record.
     pub record_id: String,
-    /// Requests of production it stands for.
+    /// Number of production requests it represents.
     pub weight: f64,
     /// Its cluster.
     pub cluster: Option<String>,
-    /// Id of the nearest live example.
+    /// Id of its nearest live example.
     pub nearest_example: Option<String>,
-    /// Its cosine similarity.
+    /// Cosine similarity to that example.
     pub similarity: Option<f64>,
-    /// Probability that a live example represents it; the weighted mean over all rows is the coverage.
+    /// Probability that a live example represents it. The weighted mean over all rows is the coverage.
     pub p_represented: Option<f64>,
 }

@@ -12,14 +12,14 @@ use crate::core::verdict::{GateResult, Verdict};
 pub struct RunsView {
     /// `karat.run/1`.
     pub schema: String,
-    /// One entry per endpoint of a suite.
+    /// One entry per suite, prompt and endpoint.
     pub runs: Vec<RunView>,
-    /// All runs together.
+    /// The verdict on all runs.
     pub verdict: Verdict,
 }
 
 impl RunsView {
-    /// Gathers runs under their common verdict.
+    /// Combines runs under a common verdict.
     pub fn new(runs: Vec<RunView>) -> Self {
         let verdict = runs.iter().fold(Verdict::Pass, |all, run| all.and(run.verdict));
         Self { schema: "karat.run/1".into(), runs, verdict }
@@ -41,51 +41,52 @@ pub struct RunView {
     pub dataset_version: String,
     /// Endpoint name.
     pub endpoint: String,
-    /// Name of the prompt, where the suite has several.
+    /// Name of the prompt, if the suite has several.
     #[serde(default)]
     pub prompt: Option<String>,
     /// Trials per example.
     #[serde(default = "once")]
     pub repeats: u32,
-    /// Models the server said it used.
+    /// Models reported by the server.
     pub models: Vec<String>,
-    /// When it began (RFC 3339).
+    /// When it started (RFC 3339).
     pub started_at: String,
     /// Whether every example has an outcome.
     pub finished: bool,
-    /// Outcomes by kind.
+    /// Number of outcomes by kind.
     pub outcomes: OutcomeCounts,
     /// Errors by kind, the most frequent first.
     pub errors: Vec<ErrorView>,
-    /// The mean of every scorer with its interval.
+    /// The mean of every scorer, with its interval.
     pub scores: BTreeMap<String, ScoreView>,
-    /// The first scorer of the suite, the one the headline shows.
+    /// Name of the suite's first scorer, which the headline shows.
     pub primary: String,
-    /// Every gate.
+    /// The result of every gate.
     pub gates: Vec<GateResult>,
-    /// Latency of the answered calls.
+    /// Latency of the successful calls.
     pub latency: Option<LatencyView>,
     /// Tokens used, as counted by the endpoint.
     pub prompt_tokens: u64,
     /// Tokens used, as counted by the endpoint.
     pub completion_tokens: u64,
-    /// What the run cost, in the currency of the endpoint's prices; null without prices.
+    /// Cost of the run, in the currency of the endpoint's prices; null without prices.
     #[serde(default)]
     pub cost: Option<f64>,
-    /// Outcomes that came from the cache or a cassette.
+    /// Number of outcomes taken from the cache or a cassette.
     #[serde(default)]
     pub cached: usize,
-    /// What a reader should know besides, such as a change of the model behind the endpoint.
+    /// Remarks for the reader, such as a change of the model behind the endpoint.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// Answers that scored below 1 on the primary scorer, the first of each example, at most 50, by example id.
+    /// Answers that scored below 1 on the primary scorer: the first one per example, at most 50, ordered by example id.
     pub misses: Vec<MissView>,
-    /// The whole run.
+    /// The verdict on the whole run.
     pub verdict: Verdict,
 }
 
 impl RunView {
-    /// What it is called beside the other runs of its suite: its endpoint, with its prompt where that has a name.
+    /// The name that distinguishes it from other runs of its suite: the endpoint, followed by the prompt if that has a
+    /// name.
     pub fn name(&self) -> String {
         match &self.prompt {
             Some(prompt) => format!("{} · {prompt}", self.endpoint),
@@ -93,12 +94,12 @@ impl RunView {
         }
     }
 
-    /// Mean of the primary scorer and the ends of its interval; `None` where nothing was scored.
+    /// Mean of the primary scorer and the ends of its interval; `None` if nothing was scored.
     pub fn primary_score(&self) -> Option<(f64, f64, f64)> {
         self.scores.get(&self.primary)?.measured()
     }
 
-    /// Every scorer with its score, the primary one first.
+    /// The score of every scorer, the primary scorer first.
     pub fn scores_in_order(&self) -> impl Iterator<Item = (&String, &ScoreView)> {
         let others = self.scores.iter().filter(|(scorer, _)| **scorer != self.primary);
         self.scores.get_key_value(&self.primary).into_iter().chain(others)
@@ -109,16 +110,16 @@ fn once() -> u32 {
     1
 }
 
-/// Outcomes by kind; the three sum to the outcomes recorded.
+/// Number of outcomes by kind. `scored`, `errored` and `skipped` add up to the outcomes recorded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeCounts {
     /// Outcomes expected: examples × repeats.
     pub total: usize,
-    /// Answered, with a score from the primary scorer.
+    /// Answered, and scored by the primary scorer.
     pub scored: usize,
     /// Not answered.
     pub errored: usize,
-    /// Answered, but the primary scorer had nothing to compare with.
+    /// Answered, but skipped by the primary scorer because it had nothing to compare with.
     pub skipped: usize,
 }
 
@@ -127,27 +128,27 @@ pub struct OutcomeCounts {
 pub struct ErrorView {
     /// The kind.
     pub kind: CallErrorKind,
-    /// How many outcomes ended in it.
+    /// Number of outcomes that ended in it.
     pub count: usize,
-    /// The first message of the kind.
+    /// The first message of this kind.
     pub message: String,
 }
 
-/// A mean with its 95 % interval (Wilson where every score is 0 or 1, Student's t otherwise).
+/// A mean with its 95 % interval (Wilson if every score is 0 or 1, Student's t otherwise).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ScoreView {
-    /// Mean over the scored examples; null where there are none.
+    /// Mean over the scored examples; null if there are none.
     pub mean: Option<f64>,
     /// Lower end.
     pub lo: Option<f64>,
     /// Upper end.
     pub hi: Option<f64>,
-    /// Examples scored.
+    /// Number of examples scored.
     pub n: usize,
 }
 
 impl ScoreView {
-    /// The mean and the ends of its interval; `None` where nothing was scored.
+    /// The mean and the ends of its interval; `None` if nothing was scored.
     pub fn measured(&self) -> Option<(f64, f64, f64)> {
         Some((self.mean?, self.lo?, self.hi?))
     }
@@ -160,13 +161,13 @@ pub struct LatencyView {
     pub p50_ms: f64,
     /// 95th percentile.
     pub p95_ms: f64,
-    /// Median time to the first token; null where nothing was streamed.
+    /// Median time to the first token; null if nothing was streamed.
     #[serde(default)]
     pub ttft_p50_ms: Option<f64>,
     /// 95th percentile of the time to the first token.
     #[serde(default)]
     pub ttft_p95_ms: Option<f64>,
-    /// Median rate of the tokens after the first.
+    /// Median rate of tokens per second, excluding the first token.
     #[serde(default)]
     pub tokens_per_second: Option<f64>,
 }
@@ -180,10 +181,10 @@ pub struct MissView {
     pub input: String,
     /// Accepted answers.
     pub expected: Vec<String>,
-    /// What was answered.
+    /// The answer.
     pub output: String,
     /// The score, in [0, 1).
     pub score: f64,
-    /// Why, in the scorer's words.
+    /// The reason given by the scorer.
     pub reason: Option<String>,
 }

@@ -16,7 +16,7 @@ pub struct ImportView {
 }
 
 impl ImportView {
-    /// Gathers files.
+    /// Creates the view.
     pub fn new(files: Vec<ImportedView>) -> Self {
         Self { schema: "karat.import/1", files }
     }
@@ -27,24 +27,24 @@ impl ImportView {
 pub struct ImportedView {
     /// The path as given.
     pub file: String,
-    /// The source it went to.
+    /// The source it was imported into.
     pub source: String,
-    /// Rows of the file.
+    /// Number of rows in the file.
     pub rows: usize,
-    /// Records that were new.
+    /// Number of new records.
     pub new: usize,
-    /// Records that were stored already.
+    /// Number of records that were already stored.
     pub known: usize,
     /// Rows that could not be read.
     pub rejected: Vec<RejectView>,
-    /// What was redacted, by kind.
+    /// Number of redactions by kind.
     pub redacted: BTreeMap<RedactionKind, u64>,
 }
 
 /// A row that could not be read, without its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RejectView {
-    /// Its line; 1 is the first.
+    /// Its line, starting at 1.
     pub line: u64,
     /// Why.
     pub reason: String,
@@ -60,7 +60,7 @@ pub struct TrafficView {
 }
 
 impl TrafficView {
-    /// Gathers sources.
+    /// Creates the view.
     pub fn new(sources: Vec<SourceView>) -> Self {
         Self { schema: "karat.traffic/1", sources }
     }
@@ -71,20 +71,20 @@ impl TrafficView {
 pub struct SourceView {
     /// Its name.
     pub source: String,
-    /// Records stored.
+    /// Number of records stored.
     pub records: usize,
-    /// Production requests they represent.
+    /// Number of production requests they represent.
     pub weight: f64,
-    /// Different texts.
+    /// Number of distinct texts.
     pub distinct_inputs: usize,
-    /// Users or sessions, where known.
+    /// Number of users or sessions, as far as known.
     pub groups: usize,
-    /// Records with production's answer.
+    /// Number of records with production's answer.
     pub with_output: usize,
     /// Time of the earliest record (RFC 3339).
     pub first: String,
     /// Time of the latest record (RFC 3339).
     pub last: String,
-    /// Rows of imported files that could not be read.
+    /// Number of rows of imported files that could not be read.
     pub rejected: usize,
 }

@@ -582,7 +582,7 @@ mod tests {
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{scorer: f1, min: 0.5}]\n",
                 "but the suite has exact",
             ),
-            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact, reduce: best}]\n", "\"best\" is no reducer"),
+            ("dataset: d\nendpoints: [m]\nscorers: [{type: exact, reduce: best}]\n", "\"best\" is not a reducer"),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nrepeat: 0\n",
                 "repeat is 0, but must be between 1 and 1000",

@@ -1,4 +1,5 @@
-//! Secrets that are known by the name they are assigned to: `password=...`, `"api_key": "..."`, `Authorization: ...`, `?token=...`.
+//! Secrets detected by the name they are assigned to: `password=...`, `"api_key": "..."`, `Authorization: ...`,
+//! `?token=...`.
 
 use std::ops::Range;
 
@@ -7,23 +8,23 @@ use regex::Regex;
 use super::kind::RedactionKind;
 use super::names::{SecretName, is_one_of, secret_name};
 
-/// The longest name, and the longest quoted string or line of a header, that is looked at, in bytes; it bounds the work per name.
+/// Maximum lengths of a name, and of a quoted string or header line, in bytes. They bound the work per name.
 const MAX_NAME: usize = 64;
 const MAX_LEN: usize = 4096;
 
-/// A value of more bytes than this is not read again for the names inside it, even if it is no secret.
+/// A value longer than this, in bytes, is not searched again for names within it, even if it is not a secret.
 const LONG: usize = 256;
 
-/// How the names of secrets end, the signs that close a name, and the sign of an assignment.
+/// The endings of names of secrets, the characters that close a name, and the assignment operator.
 const SITE: &str = concat!(
     r"(?i-u)(?:key[_.-]*(?:s|id|base)?|token|jwt|secrets?|credentials?|pass|phrase|words?|wd|code|authorization|auth|cookies?",
     r#"|sig|signature)[_.-]*(?:\\{0,8}["'`]\]?)?\*{0,2}[ \t]{0,3}(?::=|=>|=|:)\*{0,2}[ \t]{0,8}"#,
 );
 
-/// Where a bare value ends that goes on without a blank: an escaped line end or quote, or the next assignment of a list.
+/// Ends a bare value that continues without a space: an escaped newline or quote, or the next assignment in a list.
 const END: &str = r#"(?-u)\\[nrt"']|,[A-Za-z0-9_-]{1,64}[=:]"#;
 
-/// The credentials of an `Authorization` header, by scheme (RFC 9110, and the colon that some servers admit).
+/// The credentials of an `Authorization` header, by scheme (RFC 9110, with the colon that some servers accept).
 const AUTHORIZATION: &str = concat!(
     r"(?i)^(?:(?:bearer|basic|token|apikey|negotiate|ntlm)[ \t]+(?P<token>[a-z0-9._~+/=:-]+)",
     r"|(?:digest|hawk|oauth|signature|aws4-hmac-sha256)[ \t]+(?P<fields>[^ \t].*)|(?P<bare>[a-z0-9._~+/=:-]+))",
@@ -32,19 +33,19 @@ const AUTHORIZATION: &str = concat!(
 /// The pairs of a `Cookie` or `Set-Cookie` header.
 const COOKIE: &str = r#"^[^;=\s"']+=[^;\s"'][^\r\n"']*"#;
 
-/// Values that say that there is no value, or what type it has.
+/// Values that denote a missing value or a type.
 const NON_VALUES: &str = "any bool false hidden input int integer n/a nil no none null number object optional redacted required \
                           secretstr str string text true undefined unknown varchar yes";
 
-/// Words that begin a sentence after `Password:` rather than being one.
+/// Words that start a sentence after `Password:` and are not passwords.
 const PROSE: &str = "cannot change choose click confirm contact create enter follow forgot have incorrect invalid make minimum must \
                      never open please reset select should that there this type what when your you";
 
-/// Beginnings of references to a value that is stored elsewhere.
+/// Prefixes of references to values that are stored elsewhere.
 const REFERENCES: [&str; 11] =
     ["${", "{{", "{%", "<", "os.environ", "os.getenv", "getenv(", "process.env", "env.", "env(", "std::env"];
 
-/// Query parameters whose value is always a credential, and those whose value can be one.
+/// Query parameters whose value is always a credential, and those whose value may be one.
 const SIGNATURES: &str = "sig signature x-amz-signature x-amz-credential x-goog-signature pass";
 const PARAMETERS: &str = "key auth code";
 
@@ -57,17 +58,17 @@ pub(super) struct Assignments {
     cookie: Regex,
 }
 
-/// A name, the sign after it, and where its value may begin.
+/// A name, the operator after it, and the position where its value may start.
 struct Site<'a> {
     text: &'a str,
     name: &'a str,
     is_parameter: bool,
-    /// Whether the sign is `=`.
+    /// Whether the operator is `=` or `=>`.
     assigned: bool,
     value_at: usize,
 }
 
-/// What was read after a name, and its kind where it is a secret.
+/// The range of the value after a name, and its kind if it is a secret.
 type Reading = (Range<usize>, Option<RedactionKind>);
 
 impl Assignments {
@@ -80,7 +81,8 @@ impl Assignments {
         })
     }
 
-    /// Hands over every secret value. A value is read once: names inside it are skipped, which also bounds the time.
+    /// Calls `found` with every secret value. Each value is read only once: names within it are skipped, which also
+    /// bounds the time.
     pub(super) fn scan(&self, text: &str, mut found: impl FnMut(RedactionKind, Range<usize>)) {
         let (mut at, mut covered) = (0, 0);
         while let Some(place) = self.site.find_at(text, at) {
@@ -118,7 +120,8 @@ impl Assignments {
         Some((range, secret.then_some(what.kind)))
     }
 
-    /// The word or quoted string of a value, and whether it was quoted; after `=`, `&` and `;` end a bare value.
+    /// The value, which is a word or a quoted string, and whether it is quoted. After `=`, a bare value ends at `&` or
+    /// `;`.
     fn value(&self, site: &Site<'_>) -> Option<(Range<usize>, bool)> {
         if let Some(range) = quoted(site.text, site.value_at) {
             return Some((range, true));
@@ -127,7 +130,7 @@ impl Assignments {
             c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>') || (site.assigned && matches!(c, '&' | ';'))
         };
         let word = site.text.get(site.value_at..)?;
-        // A backslash before the quote that ends the word belongs to the quote.
+        // A backslash before the closing quote belongs to the quote.
         let with_quote = word.get(..word.find(ends).map_or(word.len(), |end| end + 1)).unwrap_or(word);
         let end = self.end.find(with_quote).map(|end| end.start());
         let word = word.split(ends).next()?;
@@ -148,7 +151,7 @@ impl Assignments {
     }
 }
 
-/// The name and sign of a match of [`SITE`]; `None` where the sign is part of another one, such as a comparison.
+/// The name and operator of a match of [`SITE`]; `None` if the operator is part of another one, such as a comparison.
 fn site(text: &str, place: Range<usize>) -> Option<Site<'_>> {
     let bytes = text.as_bytes();
     let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
@@ -167,13 +170,13 @@ fn site(text: &str, place: Range<usize>) -> Option<Site<'_>> {
     }
     let name = text.get(start..end)?;
     let bare = ["key", "token", "secret"].iter().any(|word| name.eq_ignore_ascii_case(word));
-    // The word before belongs to it: `API key`, `access token`.
+    // The preceding word belongs to the name: `API key`, `access token`.
     let name = if bare && text.get(..start)?.ends_with(' ') { text.get(name_start(start - 1)..end)? } else { name };
     let is_parameter = assigned && text.get(..start)?.ends_with(['?', '&']);
     Some(Site { text, name, is_parameter, assigned, value_at: place.end })
 }
 
-/// The inside of a quoted string that begins at `from`, its quotes possibly escaped; it must end on the same line.
+/// The content of a quoted string that starts at `from`, with possibly escaped quotes. It must end on the same line.
 fn quoted(text: &str, from: usize) -> Option<Range<usize>> {
     let start = skip_quote(text, from);
     let escapes = start.checked_sub(from + 1)?;
@@ -183,7 +186,8 @@ fn quoted(text: &str, from: usize) -> Option<Range<usize>> {
         match *byte {
             b'\n' | b'\r' => return None,
             b'\\' => backslashes += 1,
-            // A string in escaped quotes ends with as many escapes; a plain one, where the escapes cancel out.
+            // A string in escaped quotes ends at a quote with as many escapes; a plain string ends where the escapes
+            // cancel out.
             b if b == *quote && (backslashes == escapes || (escapes == 0 && backslashes % 2 == 0)) => {
                 return Some(start..start + i - escapes.min(backslashes));
             }
@@ -193,7 +197,7 @@ fn quoted(text: &str, from: usize) -> Option<Range<usize>> {
     None
 }
 
-/// Behind the quote at `from`, which may be escaped; `from` itself where there is none.
+/// The position after the possibly escaped quote at `from`; `from` itself if there is no quote.
 fn skip_quote(text: &str, from: usize) -> usize {
     let rest = text.as_bytes().get(from..).unwrap_or_default();
     let escapes = rest.iter().take(8).take_while(|b| **b == b'\\').count();
@@ -217,7 +221,7 @@ fn read_parameter(site: &Site<'_>) -> Option<Reading> {
     Some((site.value_at..site.value_at + value.len(), (secret && !value.is_empty()).then_some(what.kind)))
 }
 
-/// `password is ...`, as people write it: a word with a digit, or a quoted string.
+/// The value after `password is`, as people write it: a word with a digit, or a quoted string.
 pub(super) fn spoken(text: &str, from: usize) -> Option<Range<usize>> {
     quoted(text, from).or_else(|| {
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>');
@@ -227,7 +231,8 @@ pub(super) fn spoken(text: &str, from: usize) -> Option<Range<usize>> {
     })
 }
 
-/// Whether a value that follows a secret name is one, rather than a type, a reference to a variable, or the next word of a sentence.
+/// Whether the value after the name of a secret is a secret, rather than a type, a reference to a variable, or the next
+/// word of a sentence.
 fn is_secret(site: &Site<'_>, what: SecretName, quoted: bool, value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     if value.is_empty() || is_one_of(&lower, NON_VALUES) || is_reference(site.name, value) {
@@ -245,7 +250,8 @@ fn is_secret(site: &Site<'_>, what: SecretName, quoted: bool, value: &str) -> bo
     }
 }
 
-/// Whether a value names a secret that is stored elsewhere: `$VAR`, `${VAR}`, `<key>`, `{{key}}`, `os.environ[...]`, `settings.password`.
+/// Whether a value refers to a secret that is stored elsewhere: `$VAR`, `${VAR}`, `<key>`, `{{key}}`,
+/// `os.environ[...]`, `settings.password`.
 fn is_reference(name: &str, value: &str) -> bool {
     let is_variable = |rest: &str| {
         !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
@@ -259,7 +265,7 @@ fn is_reference(name: &str, value: &str) -> bool {
     is_call || (path.is_empty() && !last_part.is_empty() && value.to_ascii_lowercase().ends_with(&last_part))
 }
 
-/// Whether a run of letters is more than words: it has a digit, or an upper-case letter after a lower-case one.
+/// Whether a text looks like more than words: it has a digit, or an upper-case letter after a lower-case one.
 pub(super) fn looks_random(text: &str) -> bool {
     let bytes = text.as_bytes();
     let camel = bytes.windows(2).any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));

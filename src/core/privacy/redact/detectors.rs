@@ -1,4 +1,4 @@
-//! The table of detectors: what is looked for, the pattern that finds where it may be, and the check that tells what is there.
+//! The table of detectors: the kind of data, the pattern that finds candidate positions, and the check that decides.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
@@ -15,30 +15,32 @@ use super::kind::RedactionKind::{
 };
 use super::numbers::{Shapes, card, phone};
 
-/// Gives the part to be replaced of a match, or around it; `None` where it is nothing after all.
+/// Returns the range to replace, which may be part of the match or extend beyond it; `None` if there is nothing to
+/// replace.
 type Check = fn(&Shapes, &str, Range<usize>) -> Option<Range<usize>>;
 
-/// Something that is looked for.
+/// A detector for one kind of data.
 #[derive(Debug, Clone)]
 pub(super) struct Detector {
     pub(super) kind: RedactionKind,
-    /// Where to look; at every row of digits where there is none.
+    /// Finds candidate positions. Without a pattern, every run of digits is a candidate.
     pattern: Option<Regex>,
     check: Check,
 }
 
-/// Every detector but that of assignments, which tells the kind by the name.
+/// Every detector except the one for assignments, which derives the kind from the name.
 const TABLE: [(RedactionKind, &str, Check); 13] = [
     (UrlCredentials, "://", url_credentials),
     (Email, "@|%40", |_, text, at| email(text, at)),
     (PrivateKey, PEM, |_, _, block| Some(block)),
     (PrivateKey, CUT_PEM, |_, _, block| Some(block)),
     (ApiKey, API_KEY, |_, text, key| Some(inner(text, key)).filter(|key| looks_random(&text[key.clone()]))),
-    // A JOSE object in compact form: a Base64url header that begins with `{"`, and two (JWS) to four (JWE) further parts.
+    // A JOSE object in compact form: a Base64url header that starts with `{"`, and two (JWS) to four (JWE) further
+    // parts.
     (Jwt, r"(?-u)(?:\b|_)eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){1,3}", |_, text, jwt| {
         Some(inner(text, jwt))
     }),
-    // Credentials of RFC 6750 and RFC 7617 outside a header.
+    // Credentials as in RFC 6750 and RFC 7617, outside of a header.
     (BearerToken, r"(?i-u)\b(?:bearer|basic)[ \t]+[A-Za-z0-9._~+/=-]{8,}", scheme),
     (Password, r"(?i-u)\b(?:password|passcode|passphrase|pwd)[ \t]+is[ \t]*:?[ \t]+", |_, text, at| {
         spoken(text, at.end)
@@ -50,10 +52,11 @@ const TABLE: [(RedactionKind, &str, Check); 13] = [
     (IpAddress, r"(?-u)[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*", address_6),
 ];
 
-/// In place of a pattern: every row of digits, which is found faster without one.
+/// Stands in for a pattern: every run of digits, which is faster to find without a pattern.
 const DIGITS: &str = "";
 
-/// A whole block, and one without an end line: its lines or words that can still belong to a key.
+/// A complete block, and a block without an end line, which extends over the lines or words that can still belong to a
+/// key.
 const PEM: &str =
     r"(?s-u)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z0-9 ]*-----(?u:.)*?-----END [A-Z0-9 ]*PRIVATE KEY[A-Z0-9 ]*-----";
 const CUT_PEM: &str = concat!(
@@ -61,12 +64,12 @@ const CUT_PEM: &str = concat!(
     r#"(?:[ \t\r\n]*(?:[A-Za-z0-9+/=\\".]{16,}|Proc-Type:|4,ENCRYPTED|DEK-Info:|(?:AES|DES)-[A-Z0-9,-]*))+"#,
 );
 
-/// Prefixes that their issuers document, each with the least length of a body that is taken for a key.
+/// Prefixes documented by their issuers, each with the minimum length of the rest of a key.
 ///
-/// A key begins at a word boundary or after an underscore (`KEY_sk-...`); the underscore is taken off again.
+/// A key starts at a word boundary or after an underscore (`KEY_sk-...`), which is then excluded from the match.
 const API_KEY: &str = concat!(
     r"(?-u)(?:\b|_)(?:",
-    r"sk-ant-[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]{16,}", // Anthropic; OpenAI and those that follow it
+    r"sk-ant-[A-Za-z0-9_-]{8,}|sk-[A-Za-z0-9_-]{16,}", // Anthropic; OpenAI and compatible services
     r"|[psr]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9]{16,}", // Stripe
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}\b",                   // Amazon Web Services
     r"|gh[opusr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}", // GitHub
@@ -81,7 +84,7 @@ const API_KEY: &str = concat!(
 );
 
 impl Detector {
-    /// The table, compiled.
+    /// Compiles the table.
     pub(super) fn all() -> Result<Vec<Self>, regex::Error> {
         let compile = |(kind, pattern, check): &(RedactionKind, &str, Check)| {
             let pattern = (*pattern != DIGITS).then(|| Regex::new(pattern)).transpose()?;
@@ -90,7 +93,7 @@ impl Detector {
         TABLE.iter().map(compile).collect()
     }
 
-    /// The family it belongs to in the corpus.
+    /// Its family in the corpus.
     #[cfg(test)]
     pub(super) fn family(&self) -> &'static str {
         match self.kind {
@@ -106,7 +109,7 @@ impl Detector {
         }
     }
 
-    /// Hands over everything of its kind.
+    /// Calls `found` with every match.
     pub(super) fn scan(
         &self,
         shapes: &Shapes,
@@ -130,7 +133,7 @@ impl Detector {
     }
 }
 
-/// Every row of digits.
+/// The ranges of all runs of digits.
 pub(super) fn rows_of_digits(text: &str) -> Vec<Range<usize>> {
     let (bytes, mut at, mut rows) = (text.as_bytes(), 0, Vec::new());
     while let Some(start) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)).map(|i| at + i) {
@@ -140,7 +143,7 @@ pub(super) fn rows_of_digits(text: &str) -> Vec<Range<usize>> {
     rows
 }
 
-/// A match without the underscore before it.
+/// A match without its leading underscore.
 fn inner(text: &str, range: Range<usize>) -> Range<usize> {
     let key = text.get(range.clone()).unwrap_or_default().trim_start_matches('_');
     range.end - key.len()..range.end
@@ -160,7 +163,7 @@ fn scheme(_: &Shapes, text: &str, range: Range<usize>) -> Option<Range<usize>> {
     secret.then(|| start..start + token.len())
 }
 
-/// Decodes Base64 (RFC 4648) of either alphabet, without its padding.
+/// Decodes Base64 (RFC 4648) in either alphabet, with or without padding.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let config = GeneralPurposeConfig::new()
         .with_decode_allow_trailing_bits(true)
@@ -168,7 +171,7 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
     GeneralPurpose::new(&STANDARD, config).decode(text.replace('-', "+").replace('_', "/")).ok()
 }
 
-/// The user information of a URL (RFC 3986, section 3.2.1), where it has a password or is long and random.
+/// The user information of a URL (RFC 3986, section 3.2.1), if it has a password or is long and looks random.
 fn url_credentials(_: &Shapes, text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let rest = text.get(mark.end..)?;
     let url = rest.get(..rest.floor_char_boundary(256))?;
@@ -182,7 +185,7 @@ fn url_credentials(_: &Shapes, text: &str, mark: Range<usize>) -> Option<Range<u
             };
             is_credential.then_some(at)
         }
-        // A password with an unescaped `/`, `?` or `#`: what stands behind the colon is then no port.
+        // A password with an unescaped `/`, `?` or `#`: the part after the colon is then not a port.
         None => {
             let (user, port) = authority.split_once(':')?;
             let is_port = port.bytes().all(|b| b.is_ascii_digit());
@@ -193,14 +196,14 @@ fn url_credentials(_: &Shapes, text: &str, mark: Range<usize>) -> Option<Range<u
     len.map(|len| mark.end..mark.end + len)
 }
 
-/// The length of the account number per country: SWIFT IBAN registry, release 101.
+/// The length of account numbers by country, from the SWIFT IBAN registry, release 101.
 const IBAN_LENGTHS: &str = "\
     AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 \
     FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 \
     LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 \
     RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30";
 
-/// An account number in any case, in one piece or in groups parted by single blanks or hyphens.
+/// An account number in upper or lower case, without separators or in groups separated by single spaces or hyphens.
 fn iban(_: &Shapes, text: &str, digits: Range<usize>) -> Option<Range<usize>> {
     let (bytes, start) = (text.as_bytes(), digits.start.checked_sub(2)?);
     let country = text.get(start..digits.start).filter(|country| country.bytes().all(|b| b.is_ascii_alphabetic()))?;
@@ -220,7 +223,8 @@ fn iban(_: &Shapes, text: &str, digits: Range<usize>) -> Option<Range<usize>> {
         at += 1;
     }
     let ends = !bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
-    // ISO 7064, MOD 97-10: the first four characters moved to the end, letters read as 10 to 35, must leave 1.
+    // ISO 7064, MOD 97-10: with the first four characters moved to the end and letters read as 10 to 35, the remainder
+    // must be 1.
     number.rotate_left(4);
     let remainder = number.iter().fold(0, |rest, byte| match byte {
         b'0'..=b'9' => (rest * 10 + u32::from(byte - b'0')) % 97,
@@ -229,10 +233,10 @@ fn iban(_: &Shapes, text: &str, digits: Range<usize>) -> Option<Range<usize>> {
     (ends && remainder == 1).then_some(start..at)
 }
 
-/// Words before four numbers that make them a version or a section.
+/// Words that make the four numbers after them a version or a section.
 const VERSION_WORDS: &str = "ver version v release rel build rev revision section sec chapter firmware driver";
 
-/// An address of version 4 that stands alone, apart from loopback and unspecified ones.
+/// A standalone IPv4 address that is neither loopback nor unspecified.
 fn address_4(_: &Shapes, text: &str, digits: Range<usize>) -> Option<Range<usize>> {
     let rest = text.get(digits.start..)?;
     let len = rest.bytes().take(16).take_while(|b| b.is_ascii_digit() || *b == b'.').count();
@@ -244,7 +248,7 @@ fn address_4(_: &Shapes, text: &str, digits: Range<usize>) -> Option<Range<usize
     (alone && is_public(address.into())).then(|| digits.start..digits.start + run.len())
 }
 
-/// The same of version 6.
+/// A standalone IPv6 address that is neither loopback nor unspecified.
 fn address_6(_: &Shapes, text: &str, range: Range<usize>) -> Option<Range<usize>> {
     let run = text.get(range.clone())?;
     let before = text.get(..range.start)?;
@@ -254,7 +258,7 @@ fn address_6(_: &Shapes, text: &str, range: Range<usize>) -> Option<Range<usize>
     let run = run.trim_end_matches('.');
     let run = run.strip_suffix(':').filter(|rest| !rest.ends_with(':')).unwrap_or(run);
     let address: Ipv6Addr = run.parse().ok()?;
-    // `a::b` is a path in a program; a time or a list of bytes has no long group.
+    // `a::b` may be a path in a program; a time or a list of bytes has no long group.
     let groups = run.split(':').filter(|group| !group.is_empty()).count();
     let long = run.split(':').next().is_some_and(|first| first.len() >= 3) || groups >= 4 || run.contains('.');
     let likely = long && run.bytes().any(|b| b.is_ascii_digit());
@@ -270,7 +274,7 @@ fn is_public(address: IpAddr) -> bool {
     !address.is_loopback() && !address.is_unspecified()
 }
 
-/// Whether four numbers are those of a product (`Agent/1.2.3.4`) or a version.
+/// Whether four numbers are the version of a product (`Agent/1.2.3.4`) or another version.
 fn is_version(before: &str, after: &str) -> bool {
     let tail = before.get(before.floor_char_boundary(before.len().saturating_sub(24))..).unwrap_or_default();
     let product = tail.strip_suffix('/').is_some_and(|name| name.ends_with(|c: char| c.is_ascii_alphanumeric()));

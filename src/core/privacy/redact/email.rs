@@ -1,4 +1,4 @@
-//! E-mail addresses, internationalised ones (RFC 6531) and percent-encoded `@` included.
+//! E-mail addresses, including internationalised ones (RFC 6531) and those with a percent-encoded `@`.
 
 use std::ops::Range;
 
@@ -6,21 +6,22 @@ use unicode_normalization::char::is_combining_mark;
 
 use super::names::is_one_of;
 
-/// The longest local part and the longest domain that are looked at, in characters: the limits of RFC 5321, there in octets.
+/// Maximum lengths of the local part and of the domain, in characters. RFC 5321 has the same limits, in octets.
 const MAX_LOCAL: usize = 64;
 const MAX_DOMAIN: usize = 255;
 
-/// Endings that make `name@2x.png` a file, not an address.
+/// Endings that make something like `name@2x.png` a file name rather than an address.
 const FILE_ENDINGS: &str = "css csv gif html jpeg jpg js json pdf png svg ts txt webp";
 
-/// The address around an `@` or `%40`. The user of a repository's address is the service, not a person.
+/// The address around an `@` or `%40`. Addresses of repositories (`git@…`) are not replaced, since their user is a
+/// service rather than a person.
 pub(super) fn email(text: &str, at: Range<usize>) -> Option<Range<usize>> {
     let start = local_start(text, at.start)?;
     let end = domain_end(text, at.end)?;
     (text.get(start..at.start) != Some("git")).then_some(start..end)
 }
 
-/// Where the local part that ends at `at` begins.
+/// The start of the local part that ends at `at`.
 fn local_start(text: &str, at: usize) -> Option<usize> {
     let before = text.get(..at)?;
     if let Some(inner) = before.strip_suffix('"') {
@@ -28,14 +29,15 @@ fn local_start(text: &str, at: usize) -> Option<usize> {
         let quoted = window.get(window.rfind('"')? + 1..)?;
         return (!quoted.is_empty() && !quoted.contains('\n')).then(|| at - quoted.len() - 2);
     }
-    // In an encoded text, `%` begins another encoded character. Characters that part the fields of a URL or a list (`/ ? = &`) are left
-    // out, though RFC 5322 admits them.
+    // In encoded text, `%` starts another encoded character. Characters that separate the fields of a URL or a list (`/
+    // ? = &`) are excluded, although RFC 5322 allows them.
     let plain = text.get(at..)?.starts_with('@');
     let is_local =
         |c: char| c.is_alphanumeric() || is_combining_mark(c) || (c == '%' && plain) || "._+-'!#$*~^{|}".contains(c);
     let len: usize = before.chars().rev().take(MAX_LOCAL).take_while(|c| is_local(*c)).map(char::len_utf8).sum();
     let local = before.get(at - len..)?;
-    // Behind text of a script that is written without spaces, unless the whole is of that script.
+    // Cut off preceding text in a script that is written without spaces, unless the local part itself is in that
+    // script.
     let local = if local.ends_with(is_unspaced) { local } else { local.rsplit(is_unspaced).next()? };
     let local = local.trim_start_matches(|c: char| !c.is_alphanumeric());
     (!local.is_empty()).then(|| at - local.len())
@@ -46,13 +48,14 @@ fn is_unspaced(c: char) -> bool {
     matches!(u32::from(c), 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3005..=0x30FF | 0x3100..=0x312F | 0x3400..=0x9FFF | 0xF900..=0xFAFF | 0x20000..=0x3FFFF)
 }
 
-/// Where the domain that begins at `from` ends, after the last label that can be a top-level domain; `None` where none begins there.
+/// The end of the domain that starts at `from`, after the last label that can be a top-level domain; `None` if there is
+/// no domain.
 fn domain_end(text: &str, from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
     let is_domain = |c: &char| c.is_alphanumeric() || is_combining_mark(*c) || matches!(c, '-' | '.');
     let len: usize = rest.chars().take(MAX_DOMAIN).take_while(is_domain).map(char::len_utf8).sum();
     let labels: Vec<&str> = rest.get(..len)?.split('.').take_while(|label| !label.is_empty()).collect();
-    // The version of a package: `name@1.0.0-beta`.
+    // A package version: `name@1.0.0-beta`.
     if labels.len() >= 2 && labels.iter().take(2).all(|label| label.bytes().all(|b| b.is_ascii_digit())) {
         return None;
     }
@@ -64,7 +67,8 @@ fn domain_end(text: &str, from: usize) -> Option<usize> {
     (!is_one_of(&ending.to_ascii_lowercase(), FILE_ENDINGS)).then_some(from + offset + ending.len())
 }
 
-/// The part of a label that can be a top-level domain: letters of one kind from its beginning, or an encoded name (RFC 5891).
+/// The part of a label that can be a top-level domain: its leading letters, either all ASCII or all non-ASCII, or an
+/// encoded name (RFC 5891).
 fn top_level(label: &str) -> &str {
     if label.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("xn--")) {
         return label;

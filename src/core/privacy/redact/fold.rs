@@ -1,31 +1,32 @@
-//! Folding: the ASCII shadow of a text in which matches are sought, with the way back to the original.
+//! Folding: conversion of a text to an ASCII form that is searched for matches, with a mapping back to the original.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use unicode_normalization::char::decompose_compatible;
 
-/// A folded text and the map of its positions to those of the original.
+/// A folded text, with the mapping of its positions to those of the original.
 pub(super) struct Folded<'a> {
     original: &'a str,
     text: Cow<'a, str>,
-    /// `(position in the folded text, position in the original)` wherever the distance of the two changes; ascending.
+    /// `(position in the folded text, position in the original)` wherever the difference between the two changes, in
+    /// ascending order.
     breaks: Vec<(usize, usize)>,
 }
 
 impl<'a> Folded<'a> {
-    /// Folds a text. ASCII text is borrowed as it is.
+    /// Folds a text. ASCII text is borrowed unchanged.
     pub(super) fn new(original: &'a str) -> Self {
         if original.is_ascii() {
             return Self { original, text: Cow::Borrowed(original), breaks: Vec::new() };
         }
         let mut text = String::with_capacity(original.len());
         let mut breaks = Vec::new();
-        // How far the original is ahead of the folded text, at the last break.
+        // The difference between the two positions at the last break.
         let mut ahead = 0;
         for (at, c) in original.char_indices() {
             let Some(folded) = fold_char(c) else { continue };
-            // A folded character is never longer than its original, so that the difference is never negative.
+            // A folded character is never longer than its original, so the difference is never negative.
             let distance = at.saturating_sub(text.len());
             if distance != ahead {
                 ahead = distance;
@@ -41,8 +42,8 @@ impl<'a> Folded<'a> {
         &self.text
     }
 
-    /// The stretch of the original that became a stretch of the folded text, dropped characters inside it included; `None` for an
-    /// empty stretch, or one that does not lie on character boundaries.
+    /// The range of the original that corresponds to a range of the folded text, including dropped characters within
+    /// it. `None` for an empty range, or one that is not on character boundaries.
     pub(super) fn original_range(&self, range: Range<usize>) -> Option<Range<usize>> {
         let matched = self.text.get(range.clone())?;
         let last = matched.char_indices().next_back()?.0;
@@ -61,12 +62,12 @@ impl<'a> Folded<'a> {
     }
 }
 
-/// What becomes of a character; `None` where it is dropped.
+/// Folds a character; `None` if it is dropped.
 fn fold_char(c: char) -> Option<char> {
     match u32::from(c) {
         0..=0x7F => Some(c),
-        // What shows nothing and is used to break up a word without a trace: soft hyphen, zero-width, bidirectional controls, variation
-        // selectors, fillers and tags.
+        // Invisible characters, which can break up a word unnoticed: soft hyphen, zero-width characters, bidirectional
+        // controls, variation selectors, fillers and tags.
         0xAD
         | 0x34F
         | 0x61C
@@ -90,7 +91,7 @@ fn fold_char(c: char) -> Option<char> {
     }
 }
 
-/// The compatibility decomposition (Unicode NFKD), where it is a single ASCII character; else the character itself.
+/// The compatibility decomposition (Unicode NFKD) if it is a single ASCII character, otherwise the character itself.
 fn compatible(c: char) -> char {
     let (mut first, mut count) = (c, 0);
     decompose_compatible(c, |d| {
@@ -102,7 +103,8 @@ fn compatible(c: char) -> char {
     if count == 1 && first.is_ascii_graphic() { first } else { c }
 }
 
-/// The first code points of the runs of ten decimal digits (Unicode general category Nd) of the basic plane, full-width apart.
+/// The first code points of the runs of ten decimal digits (Unicode general category Nd) in the basic multilingual
+/// plane.
 const DIGIT_ZEROS: [u32; 36] = [
     0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6, 0x0D66, 0x0DE6, 0x0E50,
     0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50,
@@ -121,7 +123,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn disguises_fold_to_ascii() {
+    fn disguised_characters_fold_to_ascii() {
         let cases = [
             ("plain", "plain"),
             ("４１１１", "4111"),
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_maps_back_with_the_invisible_characters_inside_it() {
+    fn a_range_maps_back_including_invisible_characters_within_it() {
         let text = "é\u{200B}４\u{200B}１\u{200B}x";
         let folded = Folded::new(text);
         assert_eq!(folded.text(), "é41x");

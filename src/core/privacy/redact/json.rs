@@ -10,21 +10,23 @@ use super::names::{secret_name, words};
 use super::numbers::is_bare_number;
 use super::redactor::{MAX_ROUNDS, Redactor};
 
-/// Deeper values than this are replaced by `null`, so that the stack is bounded; `serde_json` itself reads no deeper than 128.
+/// Maximum depth. Deeper values are replaced by `null`, which bounds the stack; `serde_json` itself parses at most 128
+/// levels.
 const MAX_DEPTH: usize = 160;
 
-/// The words of a key that announce a telephone number, their plurals apart.
+/// Words in a key that indicate a telephone number, in the singular.
 const PHONE_KEYS: [&str; 9] =
     ["cellphone", "fax", "mobile", "msisdn", "phone", "phonenumber", "tel", "telephone", "whatsapp"];
 
 impl Redactor {
-    /// Redacts a JSON value: every string at every depth, every object key, and every integer that is a card number. A string
-    /// that is itself an object or a list in JSON (the arguments of a tool call) is redacted as one.
+    /// Redacts a JSON value: every string at every depth, every object key, and every integer that is a card number. A
+    /// string that itself contains a JSON object or list, such as the arguments of a tool call, is redacted as JSON.
     ///
-    /// A value whose key names a secret (`api_key`, `authorization`, `password`, `token`, `secret`, `cookie`, `private_key` and the like)
-    /// is replaced whole, whatever its type; `null`, booleans and empty strings hide nothing and are kept. The properties of a JSON
-    /// Schema are descriptions, not values, and are redacted like any other text. Keys that become equal are told apart by `#2`, `#3`
-    /// and so on. The result is a fixed point: redacting it again changes nothing.
+    /// A value whose key names a secret (`api_key`, `authorization`, `password`, `token`, `secret`, `cookie`,
+    /// `private_key` and the like) is replaced as a whole, regardless of its type. `null`, booleans, and empty strings,
+    /// lists and objects contain nothing to hide and are unchanged. The properties of a JSON Schema are descriptions
+    /// rather than values, and are redacted like any other text. Keys that become equal get the suffixes `#2`, `#3` and
+    /// so on. The result is a fixed point: redacting it again changes nothing.
     pub fn redact_json(&self, value: &Value) -> (Value, RedactionCounts) {
         let mut counts = RedactionCounts::default();
         let redacted = self.redact_value(value, Place::default(), &mut counts);
@@ -44,7 +46,7 @@ impl Redactor {
             Value::Number(number) if number.is_i64() || number.is_u64() => {
                 let text = number.to_string();
                 let redacted = self.redact(&text);
-                // Only a card number is told from any other integer by its digits alone.
+                // Only card numbers can be recognised among integers by their digits alone.
                 if redacted.counts.get(RedactionKind::CardNumber) == 0 {
                     return value.clone();
                 }
@@ -52,7 +54,7 @@ impl Redactor {
                 Value::String(redacted.text.into_owned())
             }
             Value::Array(items) => {
-                // The items stand for the key of the list: `"phones": [...]`.
+                // Items inherit the key of their list: `"phones": [...]`.
                 let inner = Place { in_properties: false, depth: place.depth + 1, ..place };
                 Value::Array(items.iter().map(|item| self.redact_value(item, inner, counts)).collect())
             }
@@ -87,7 +89,7 @@ impl Redactor {
 
     fn redact_string(&self, text: &str, depth: usize, counts: &mut RedactionCounts) -> String {
         let mut text = Cow::Borrowed(text);
-        // What is redacted as text may be other JSON than before, in which other keys are found.
+        // After redaction as text, the string may be different JSON, with other keys to be found.
         for _ in 0..MAX_ROUNDS {
             let before = counts.total();
             if let Some(json) = parse_json(&text) {
@@ -112,24 +114,24 @@ impl Redactor {
     }
 }
 
-/// The object or list that a string holds as JSON.
+/// The JSON object or list contained in a string.
 fn parse_json(text: &str) -> Option<Value> {
     let is_json = text.trim_start().starts_with(['{', '[']) && text.trim_end().ends_with(['}', ']']);
     is_json.then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// Where a value stands.
+/// The position of a value.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place<'a> {
     key: Option<&'a str>,
-    /// Whether the object around it is the `properties` of a JSON Schema.
+    /// Whether the enclosing object is the `properties` of a JSON Schema.
     in_properties: bool,
-    /// Whether its key, or one around it, announces a telephone number.
+    /// Whether its key, or an enclosing one, indicates a telephone number.
     is_phone: bool,
     depth: usize,
 }
 
-/// The kind of the placeholder that replaces a value whole; `None` where it is to be looked into.
+/// The kind of the placeholder that replaces the whole value; `None` if the value must be inspected further.
 fn kind_of_whole(value: &Value, place: Place<'_>) -> Option<RedactionKind> {
     let key = place.key?;
     let digits = match value {
@@ -153,7 +155,7 @@ fn names_phone(key: &str) -> bool {
     words(key).iter().any(|word| PHONE_KEYS.contains(&word.strip_suffix('s').unwrap_or(word)))
 }
 
-/// The name itself, or with the first of the endings `#2`, `#3` and so on that is free.
+/// The name itself if it is not taken, otherwise the name with the first free suffix `#2`, `#3` and so on.
 fn free_name(name: String, taken: &Map<String, Value>, repeats: &mut HashMap<String, u64>) -> String {
     if !taken.contains_key(&name) {
         return name;
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_secret_keys_are_replaced_whole() {
+    fn values_of_secret_keys_are_replaced_as_a_whole() {
         let keys = [
             ("api_key", "[redacted:api_key]"),
             ("X-Api-Key", "[redacted:api_key]"),
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_hide_nothing_are_kept() {
+    fn values_without_secrets_are_unchanged() {
         let value = json!({
             "password": null, "secret": false, "token": "", "cookies": [], "credentials": {}, "max_tokens": 4096, "usage": {"prompt_tokens": 12, "total_tokens": 15},
             "parameters": {"properties": {"password": {"type": "string"}}}, "score": 0.453_201_511_283_036_6, "id": 1_234_567_890_u64, "phone": null, "mobile": true,
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_under_a_telling_key_and_card_numbers_are_replaced() {
+    fn numbers_under_a_phone_key_and_card_numbers_are_replaced() {
         let (redacted, counts) = redact(
             &json!({"phone": "4155552671", "mobile_phone": 4155552671_u64, "phones": ["+14155552671"], "n": 4111111111111111_u64}),
         );
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn json_in_a_string_is_redacted_by_its_keys_and_other_text_keeps_its_bytes() {
+    fn json_in_a_string_is_redacted_by_its_keys_and_other_text_is_unchanged() {
         let (redacted, counts) = redact(&json!(r#"{"inner": "{\"phone\": 4155552671}", "token": "abc"}"#));
         assert_eq!(
             redacted,

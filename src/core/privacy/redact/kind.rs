@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $name:literal,)*) => {
-        /// What a placeholder stands in for.
+        /// The kind of data that a placeholder replaces.
         ///
-        /// The order of the variants is the order of precedence: where matches overlap, the whole overlapping stretch becomes one
+        /// The order of the variants is the order of precedence: overlapping matches are replaced together by one
         /// placeholder of the first kind in this order.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
@@ -19,12 +19,12 @@ macro_rules! kinds {
             /// Every kind, in order of precedence.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// The name in snake case, as serialised: `api_key`.
+            /// The name in snake case, as serialized, such as `api_key`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            /// The text that replaces a match of this kind: `[redacted:api_key]`.
+            /// The text that replaces a match of this kind, such as `[redacted:api_key]`.
             pub const fn placeholder(self) -> &'static str {
                 match self { $(Self::$kind => concat!("[redacted:", $name, "]"),)* }
             }
@@ -39,21 +39,21 @@ kinds! {
     ApiKey "api_key",
     /// A JSON Web Token or JSON Web Encryption in compact form (RFC 7519, RFC 7516).
     Jwt "jwt",
-    /// A credential of an HTTP header (`Authorization`, `Cookie`), or the value of a field such as `token`.
+    /// A credential in an HTTP header (`Authorization`, `Cookie`), or the value of a field such as `token`.
     BearerToken "bearer_token",
     /// User information of a URL (`user:pass@`), or the value of a query parameter such as `?key=`.
     UrlCredentials "url_credentials",
-    /// A password, passphrase or shared secret, found by the name it is assigned to.
+    /// A password, passphrase or shared secret, detected by the name it is assigned to.
     Password "password",
-    /// An International Bank Account Number (ISO 13616) whose length and check digits are right.
+    /// An International Bank Account Number (ISO 13616) with the right length and check digits.
     Iban "iban",
-    /// A payment card number (ISO/IEC 7812): a known issuer prefix, 13 to 19 digits, and a valid Luhn check digit.
+    /// A payment card number (ISO/IEC 7812) with a known issuer prefix, 13 to 19 digits, and a valid Luhn check digit.
     CardNumber "card_number",
     /// An e-mail address.
     Email "email",
-    /// A telephone number in international form, or in a grouped national form.
+    /// A telephone number in international format, or in a grouped national format.
     Phone "phone",
-    /// An IPv4 or IPv6 address; loopback and unspecified addresses identify nobody and are left.
+    /// An IPv4 or IPv6 address. Loopback and unspecified addresses identify nobody and are not replaced.
     IpAddress "ip_address",
 }
 
@@ -63,13 +63,13 @@ impl fmt::Display for RedactionKind {
     }
 }
 
-/// How many replacements were made, per kind. Kinds that did not occur are absent; serialised as a map such as `{"email":2}`.
+/// The number of replacements by kind. Kinds that did not occur are absent. Serialized as a map such as `{"email":2}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RedactionCounts(BTreeMap<RedactionKind, u64>);
 
 impl RedactionCounts {
-    /// The number of replacements of one kind; 0 where there was none.
+    /// The number of replacements of one kind.
     pub fn get(&self, kind: RedactionKind) -> u64 {
         self.0.get(&kind).copied().unwrap_or(0)
     }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_serde_display_and_placeholder_agree() {
+    fn names_agree_in_serde_display_and_placeholder() {
         for kind in RedactionKind::ALL {
             let json = serde_json::to_string(&kind).unwrap();
             assert_eq!(json, format!("\"{kind}\""));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_add_up_and_survive_a_round_trip() {
+    fn counts_add_up_and_round_trip() {
         let mut counts = RedactionCounts::default();
         assert!(counts.is_empty());
         counts.record(RedactionKind::Email);

@@ -1,9 +1,9 @@
 //! Replacement of obvious secrets and personal data by stable placeholders such as `[redacted:email]`.
 //!
-//! A text is folded first (full-width and other digits to ASCII, invisible characters dropped, typographic dashes and spaces to
-//! ASCII), so that a disguised card number is still found. One table of detectors says what is looked for: a pattern that finds where
-//! something may be, and a check that tells what is there. What is found is replaced in the original text, and everything else stays
-//! byte for byte. Time is linear in the length of the text.
+//! A text is first folded (full-width and other digits to ASCII, invisible characters dropped, typographic dashes and
+//! spaces to ASCII), so that a disguised card number is still found. Most detectors are in one table: a pattern that
+//! finds candidate positions, and a check that decides what is there. Matches are replaced in the original text, and
+//! everything else remains unchanged, byte for byte. The time is linear in the length of the text.
 
 mod assignment;
 mod detectors;

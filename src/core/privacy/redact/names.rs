@@ -2,16 +2,17 @@
 
 use super::kind::RedactionKind;
 
-/// What a name says of its value.
+/// What the name of a secret implies about its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SecretName {
     /// The kind of the value.
     pub(super) kind: RedactionKind,
-    /// Whether the name alone is proof enough; a bare `token` or `secret` is also used of things that are not secret.
+    /// Whether the name alone is sufficient evidence. A bare `token` or `secret` is also used for things that are not
+    /// secret.
     pub(super) strong: bool,
 }
 
-/// Endings of names, letters and digits only, by the kind of their values. The first that fits counts.
+/// Endings of names (letters and digits only), with the kind of their values. The first match counts.
 const ENDINGS: [(RedactionKind, &str); 4] = [
     (RedactionKind::PrivateKey, "privatekey sshkey"),
     (
@@ -23,7 +24,7 @@ const ENDINGS: [(RedactionKind, &str); 4] = [
     (RedactionKind::Password, "password passwd passphrase passcode clientsecret"),
 ];
 
-/// Last words of names, with the kind of their values and whether they are proof enough.
+/// Last words of names, with the kind of their values and whether they are sufficient evidence.
 const LAST_WORDS: [(&str, RedactionKind, bool); 4] = [
     ("pwd passwords", RedactionKind::Password, true),
     ("secret secrets credential credentials", RedactionKind::Password, false),
@@ -31,24 +32,24 @@ const LAST_WORDS: [(&str, RedactionKind, bool); 4] = [
     ("authorization cookie cookies", RedactionKind::BearerToken, true),
 ];
 
-/// Words before `token` that make it a unit of text or a position in a list, not a credential.
+/// Words before `token` that make it a unit of text or a position in a list rather than a credential.
 const TEXT_TOKENS: &str = "bos cached chosen class cls completion continuation current each end eos first generated image input last \
                            mask max min next of output pad page per prompt reasoning sampled sep special start stop top unk";
 
-/// Parts of the names of settings whose values are taken for secrets.
+/// Parts of setting names whose values are assumed to be secret.
 const SECRET_PARTS: [&str; 8] = ["auth", "key", "token", "secret", "cookie", "password", "credential", "signature"];
 
-/// Whether the value of a header or query parameter of this name is taken for a secret: broader than what is replaced in a text,
-/// as a setting that is wrongly taken for one only has to be written as a reference.
+/// Whether the value of a header or query parameter with this name is assumed to be secret. This is broader than what
+/// is redacted in texts: for a false positive, the user only has to write the setting as a reference.
 pub fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     matches!(name.as_str(), "sig" | "code") || SECRET_PARTS.iter().any(|part| name.contains(part))
 }
 
-/// What the name of a field says of its value; `None` where it does not name a secret.
+/// Determines what the name of a field implies about its value; `None` if it does not name a secret.
 ///
-/// Case, separators and camel case do not matter: `OPENAI_API_KEY`, `x-api-key` and `apiKey` are one. Counts such as `max_tokens` and
-/// vocabulary such as `eos_token` are not secret.
+/// Case, separators and camel case do not matter: `OPENAI_API_KEY`, `x-api-key` and `apiKey` are treated alike. Counts
+/// such as `max_tokens` and vocabulary such as `eos_token` are not secret.
 pub(super) fn secret_name(name: &str) -> Option<SecretName> {
     let words = words(name);
     let last = words.last()?.as_str();
@@ -65,12 +66,12 @@ pub(super) fn secret_name(name: &str) -> Option<SecretName> {
     Some(SecretName { kind: *kind, strong: *strong })
 }
 
-/// Whether a word is in a list of words.
+/// Whether a word is in a space-separated list.
 pub(super) fn is_one_of(word: &str, list: &str) -> bool {
     list.split(' ').any(|other| other == word)
 }
 
-/// The words of a name in lower case, parted at separators and at a change from lower to upper case.
+/// Splits a name into lower-case words, at separators and at changes from lower to upper case.
 pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = ' ';
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_whose_value_is_a_secret_are_known_by_a_part_of_their_name() {
+    fn settings_with_secret_values_are_recognised_by_a_part_of_their_name() {
         let secret =
             ["X-Api-Key", "Authorization", "api_key", "sig", "code", "Signature", "x-amz-credential", "Cookie"];
         assert!(secret.into_iter().all(names_a_secret));
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_secrets_are_known_in_every_spelling() {
+    fn names_of_secrets_are_recognised_in_every_spelling() {
         use RedactionKind::{ApiKey, BearerToken, Password, PrivateKey};
         let cases = [
             ("api_key", ApiKey),
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_sound_like_it_are_not_secret() {
+    fn names_that_only_sound_like_secrets_are_not_secret() {
         let names = [
             "max_tokens",
             "prompt_tokens",

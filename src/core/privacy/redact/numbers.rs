@@ -1,4 +1,4 @@
-//! Card and telephone numbers: runs of digit groups, matched against the shapes in which such numbers are written.
+//! Card and telephone numbers: runs of digit groups in one of the formats in which such numbers are written.
 
 use std::borrow::Cow;
 use std::cell::LazyCell;
@@ -8,41 +8,42 @@ use regex::Regex;
 
 use super::names::is_one_of;
 
-/// The longest run of groups that is looked at, in bytes: 19 digits, one by one, in parentheses even.
+/// Maximum length of a run of groups, in bytes: enough for 19 single digits, even in parentheses.
 const MAX_RUN: usize = 60;
 
-/// The printed groupings of cards. `S` is any separator: `_` where a parenthesis alone parts two groups.
+/// The groupings printed on cards. `S` is any separator, including `_` for groups separated only by a parenthesis.
 const CARDS: &str = r"
     [0-9]{13,19} | [0-9]{6}S[0-9]{13} | [0-9]{8}S[0-9]{8} | [0-9]{4}S[0-9]{6}S[0-9]{4,5} | [0-9]{4}(?:S[0-9]{3}){3} |
     [0-9]{4}(?:S[0-9]{4}){3}(?:S[0-9]{1,3})? | [0-9]{4}(?:S[0-9]{4}){2}S[0-9]{1,3}";
 
-/// `(415) 555-2671`, `1-415-555-2671`: area code and exchange begin with 2 to 9. `020 7946 0958`, `0171 1234567`, `030/123 45 67`: a
-/// trunk prefix 0, then 8 to 11 digits. `(11) 91234-5678`.
+/// National formats. `(415) 555-2671`, `1-415-555-2671`: area code and exchange start with 2 to 9. `020 7946 0958`,
+/// `0171 1234567`, `030/123 45 67`: a trunk prefix 0, then 8 to 11 digits. `(11) 91234-5678`.
 const NATIONAL: &str = r"
     (?:\(?1\)?S)?\(?[2-9][0-9]{2}\)?S[2-9][0-9]{2}[\ .-][0-9]{4} |
     \(?0[1-9][0-9]{0,3}\)?(?:[\ /_-][0-9]{5,} | S[0-9]{2,}(?:(?:\ [0-9]{2,})+|(?:-[0-9]{2,})+|(?:\.[0-9]{2,})+|(?:/[0-9]{2,})+)) |
     \([0-9]{2,5}\)(?:S[0-9]{3,}){2,}";
 
-/// `0044 20 7946 0958`.
+/// International formats with `00`, such as `0044 20 7946 0958`.
 const DOUBLE_ZERO: &str = r"\(?00[1-9][0-9]{0,3}\)?S(?:\([0-9]{1,5}\)|[1-9][0-9]*)(?:S\(?[0-9]+\)?)+";
 
-/// What a national number is not: a row of small numbers with leading zeros, or one that begins with a year.
+/// Formats that are not national numbers: a row of small numbers with leading zeros, or one that starts with a year.
 const NOT_NATIONAL: &str = r"\(?[0-9]{1,2}\)?(?:S[0-9]{1,2})+ | \((?:19|20)[0-9]{2}\).+";
 
-/// Shapes with groups of two, with one separator `X`: French `06 12 34 56 78`, and nine digits as `612 34 56 78` or `22 123 45 67`.
+/// Shapes with groups of two digits and a uniform separator `X`: French `06 12 34 56 78`, and nine digits such as `612
+/// 34 56 78` or `22 123 45 67`.
 const PAIRS: &str = "0[1-9](?:X[0-9]{2}){4} | [5-9][0-9]{2}(?:X[0-9]{2}){3} | [1-9][0-9]X[0-9]{3}(?:X[0-9]{2}){2}";
 const THREES: &str = "[5-9][0-9]{2}-[0-9]{3}-[0-9]{3}";
 
-/// Words that announce a telephone number, what may follow them, and words that may stand between.
+/// Words that announce a telephone number, words for "number" that may follow them, and words that may come in between.
 const ANNOUNCING: &str = "phone telephone telefon telefone telefono téléphone tel mobil mobile movil móvil cellphone fax whatsapp \
                           handynummer rufnummer";
 const NUMBER: &str = "number no nr num";
 const BETWEEN: &str = "is at us on me my was";
 
-/// `2026-11-22` or `22.11.2026`, which is no part of a number.
+/// Dates such as `2026-11-22` or `22.11.2026`, which are not part of a number.
 const DATE: &str = r"(?-u)\b(?:(?:19|20)[0-9]{2}[ ./-]D[ ./-]D|D[ ./-]D[ ./-](?:19|20)[0-9]{2})\b";
 
-/// Patterns of whole numbers in canonical form.
+/// Patterns that match whole numbers in canonical form.
 #[derive(Debug, Clone)]
 pub(super) struct Shapes {
     cards: Regex,
@@ -68,7 +69,8 @@ impl Shapes {
         })
     }
 
-    /// After `+`: a country code, at least 10 digits in one piece, or 9 to 13 in groups; 11 in the North American plan.
+    /// Whether a number after `+` has an international shape: a country code, and at least 10 digits without separators
+    /// or 9 to 13 in groups (at most 11 in the North American plan).
     fn is_international(&self, number: &str, digits: usize) -> bool {
         let first = number.split(is_separator).next().unwrap_or_default();
         let code = first.trim_matches(['(', ')']);
@@ -126,7 +128,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// The run that begins at `start`; `None` where it has fewer digits than that.
+    /// Reads the run that starts at `start`; `None` if it has fewer than `least` digits.
     fn read(text: &'a str, start: usize, least: usize) -> Option<Self> {
         let bytes = text.as_bytes();
         let (mut end, mut digits, mut open) = (start, 0, false);
@@ -148,7 +150,7 @@ impl<'a> Run<'a> {
         (digits >= least).then_some(Self { text, start, end, digits })
     }
 
-    /// The longest number that begins the run and that `accept` takes: given its canonical form, its digits and its end.
+    /// The longest prefix of the run that `accept` accepts, given its canonical form, its number of digits and its end.
     fn longest(&self, accept: impl Fn(&str, usize, usize) -> bool) -> Option<Range<usize>> {
         let byte = |at: usize| self.text.as_bytes().get(at).copied().unwrap_or(0);
         let mut digits = self.digits;
@@ -163,13 +165,14 @@ impl<'a> Run<'a> {
         None
     }
 
-    /// Where a date begins, which is no part of a number; else the end.
+    /// The start of a date in the run, which is not part of a number; the end of the run if there is none.
     fn before_date(&self, shapes: &Shapes) -> usize {
         let date = self.text.get(self.start..self.end).and_then(|run| shapes.date.find(run));
         date.map_or(self.end, |date| self.start + date.start())
     }
 
-    /// The separator that joins the run to a number before it, and the one that joins what ends at `end` to one behind it.
+    /// The separator that joins the run to a number before it, and the one that joins the part up to `end` to a number
+    /// after it.
     fn joined(&self, end: usize) -> (Option<u8>, Option<u8>) {
         let byte = |i: Option<usize>| i.and_then(|i| self.text.as_bytes().get(i)).copied().unwrap_or(0);
         let join =
@@ -179,7 +182,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// A number with `_` between groups that only a parenthesis parts.
+/// The number with `_` inserted between groups that are separated only by a parenthesis.
 fn canonical(number: &str) -> Cow<'_, str> {
     if !number.contains('(') {
         return Cow::Borrowed(number);
@@ -195,8 +198,8 @@ fn canonical(number: &str) -> Cow<'_, str> {
     Cow::Owned(canonical)
 }
 
-/// A card number of 13 to 19 digits, in one piece, in a printed grouping, or in equal groups that stand alone, with single blanks,
-/// hyphens or dots between the groups.
+/// A card number of 13 to 19 digits: without separators, in a printed grouping, or standalone in equal groups, with
+/// single spaces, hyphens or dots between groups.
 pub(super) fn card(shapes: &Shapes, text: &str, digits: Range<usize>) -> Option<Range<usize>> {
     let run = Run::read(text, digits.start, 13)?;
     let letter = |i: usize| text.as_bytes().get(i).is_some_and(u8::is_ascii_alphabetic);
@@ -218,8 +221,8 @@ pub(super) fn card(shapes: &Shapes, text: &str, digits: Range<usize>) -> Option<
     })
 }
 
-/// A number in equal groups of other lengths, such as one digit each: only where one and the same separator parts them, for a table of
-/// small numbers must not be taken for a card.
+/// Whether a number is written in equal groups, such as single digits, with the same separator throughout. Otherwise, a
+/// table of small numbers could be taken for a card number.
 fn is_spelled(number: &str) -> bool {
     let Some(separator) = number.chars().find(|c| !c.is_ascii_digit()) else { return false };
     let groups: Vec<usize> = number.split(separator).map(str::len).collect();
@@ -227,7 +230,8 @@ fn is_spelled(number: &str) -> bool {
     equal && groups[0] <= 6 && number.bytes().all(|b| b.is_ascii_digit() || char::from(b) == separator)
 }
 
-/// The check digit of ISO/IEC 7812-1, annex B (Luhn): every second digit from the right doubled, the digit sums divisible by ten.
+/// Verifies the check digit (Luhn, ISO/IEC 7812-1, annex B): with every second digit from the right doubled, the sum of
+/// all digits is divisible by ten.
 pub(super) fn passes_luhn(digits: &[u8]) -> bool {
     let doubled = |(i, digit): (usize, &u8)| match (i % 2, u32::from(*digit)) {
         (0, d) => d,
@@ -237,7 +241,7 @@ pub(super) fn passes_luhn(digits: &[u8]) -> bool {
     digits.iter().rev().enumerate().map(doubled).sum::<u32>().is_multiple_of(10)
 }
 
-/// Whether an issuer uses this prefix with this length.
+/// Whether an issuer uses this prefix with this number of digits.
 fn is_issued(digits: &[u8]) -> bool {
     let prefix = |n: usize| digits.iter().take(n).fold(0_u32, |number, digit| number * 10 + u32::from(*digit));
     let (two, three, four, six) = (prefix(2), prefix(3), prefix(4), prefix(6));
@@ -259,8 +263,8 @@ fn is_issued(digits: &[u8]) -> bool {
     }
 }
 
-/// A telephone number in international form (ITU-T E.164) or a grouped national one. Conservative on purpose: a plain run of digits
-/// without a `+` or a word before it is an order number, not a telephone number.
+/// A telephone number in international format (ITU-T E.164) or in a grouped national format. Deliberately conservative:
+/// a plain run of digits without a preceding `+` or word is more likely an order number than a telephone number.
 pub(super) fn phone(shapes: &Shapes, text: &str, digits: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let sign = digits.start.checked_sub(1).and_then(|i| bytes.get(i)).copied();
@@ -280,7 +284,7 @@ pub(super) fn phone(shapes: &Shapes, text: &str, digits: Range<usize>) -> Option
         if !(7..=15).contains(&digits) || !may_end(bytes, end) {
             return false;
         }
-        // After a word that announces it: at least 9 digits in one piece, or 7 in groups.
+        // After a word that announces it: at least 9 digits without separators, or 7 in groups.
         let enough = number.len() > digits || digits >= 9;
         let fitting = || match sign {
             _ if enough && *announced => true,
@@ -298,7 +302,8 @@ pub(super) fn phone(shapes: &Shapes, text: &str, digits: Range<usize>) -> Option
     Some(start..number.end)
 }
 
-/// A number with groups of two, whose shape must not go on in either direction, or it is a row of small numbers.
+/// Whether a number has groups of two digits. The pattern must not continue in either direction, in which case it would
+/// be a row of small numbers.
 fn is_pairs(shapes: &Shapes, run: &Run<'_>, number: &str, end: usize) -> bool {
     let (before, after) = run.joined(end);
     let separator = number.bytes().find(|b| !b.is_ascii_digit());
@@ -306,13 +311,13 @@ fn is_pairs(shapes: &Shapes, run: &Run<'_>, number: &str, end: usize) -> bool {
     shapes.pairs.is_match(number) && before != separator && !(after == separator && small)
 }
 
-/// Whether a whole text is nothing but the digits and separators of a telephone number: 7 to 15 digits.
+/// Whether a text consists only of the digits and separators of a telephone number, with 7 to 15 digits.
 pub(super) fn is_bare_number(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     (7..=15).contains(&digits) && text.bytes().all(|b| b.is_ascii_digit() || b" -./()+".contains(&b))
 }
 
-/// Whether a number can begin at `start`: not inside a word, a longer number, a code or a price.
+/// Whether a number can start at `start`, that is, not within a word, a longer number, a code or a price.
 fn may_begin(bytes: &[u8], start: usize) -> bool {
     let back = |n: usize| start.checked_sub(n).and_then(|i| bytes.get(i)).copied().unwrap_or(b' ');
     match (back(2), back(1)) {
@@ -323,7 +328,8 @@ fn may_begin(bytes: &[u8], start: usize) -> bool {
     }
 }
 
-/// Whether a number can end before `end`: no letter, no further group that is joined to it, no currency or percent sign.
+/// Whether a number can end at `end`, that is, not before a letter, another group joined to it, or a currency or
+/// percent sign.
 fn may_end(bytes: &[u8], end: usize) -> bool {
     let rest = bytes.get(end..).unwrap_or_default();
     let sign = rest.strip_prefix(b" ").unwrap_or(rest);

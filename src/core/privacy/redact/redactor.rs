@@ -1,4 +1,4 @@
-//! The redactor: all detectors over one text.
+//! The redactor, which applies all detectors to a text.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,24 +9,25 @@ use super::fold::Folded;
 use super::kind::{RedactionCounts, RedactionKind};
 use super::numbers::Shapes;
 
-/// A replacement can lay bare another match only where two stood in each other's way; a text that needs more rounds is not known.
+/// Maximum number of rounds. A replacement can expose another match only if the two interfered with each other; no text
+/// is known to need this many rounds.
 pub(super) const MAX_ROUNDS: usize = 16;
 
-/// A pattern of the redactor could not be compiled: a fault of the program, not of the input.
+/// A pattern of the redactor could not be compiled. This is a bug in the program, not a problem of the input.
 #[derive(Debug, thiserror::Error)]
 #[error("a redaction pattern is invalid: {0}")]
 pub struct RedactorError(#[from] regex::Error);
 
-/// A text without its secrets.
+/// A redacted text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redacted<'a> {
-    /// The text with placeholders; borrowed where nothing was replaced.
+    /// The text with placeholders; borrowed if nothing was replaced.
     pub text: Cow<'a, str>,
-    /// How many replacements were made. Placeholders that were in the text already are not counted.
+    /// The number of replacements made. Placeholders that were already in the text are not counted.
     pub counts: RedactionCounts,
 }
 
-/// Finds and replaces secrets and personal data. Compile it once, and share it.
+/// Finds and replaces secrets and personal data. Create it once and share it, since compiling the patterns is slow.
 #[derive(Debug, Clone)]
 pub struct Redactor {
     detectors: Vec<Detector>,
@@ -34,7 +35,7 @@ pub struct Redactor {
     shapes: Shapes,
 }
 
-/// A match: its range in the folded text.
+/// A match, with its range in the folded text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Span {
     kind: RedactionKind,
@@ -46,15 +47,16 @@ impl Redactor {
     ///
     /// # Errors
     ///
-    /// A `RedactorError` where a pattern is invalid, which the tests of this module rule out.
+    /// Returns a `RedactorError` if a pattern is invalid, which the tests of this module rule out.
     pub fn new() -> Result<Self, RedactorError> {
         Ok(Self { detectors: Detector::all()?, assignments: Assignments::new()?, shapes: Shapes::new()? })
     }
 
-    /// Replaces every match by the placeholder of its kind, such as `[redacted:email]`; all other text stays byte for byte.
+    /// Replaces every match by the placeholder of its kind, such as `[redacted:email]`. All other text remains
+    /// unchanged, byte for byte.
     ///
-    /// Overlapping matches become one placeholder, of the kind that comes first in `RedactionKind`. The result
-    /// is a fixed point: redacting it again changes nothing. An empty text stays empty.
+    /// Overlapping matches are replaced by one placeholder, of the kind that comes first in `RedactionKind`. The result
+    /// is a fixed point: redacting it again changes nothing.
     pub fn redact<'a>(&self, text: &'a str) -> Redacted<'a> {
         let mut redacted = Redacted { text: Cow::Borrowed(text), counts: RedactionCounts::default() };
         for _ in 0..MAX_ROUNDS {
@@ -66,7 +68,7 @@ impl Redactor {
         redacted
     }
 
-    /// Replaces the matches of one round; `None` where there are none.
+    /// Replaces the matches of one round; `None` if there are none.
     fn round(&self, text: &str, counts: &mut RedactionCounts) -> Option<String> {
         let folded = Folded::new(text);
         let spans = merge(self.spans(folded.text()), folded.text());
@@ -93,7 +95,7 @@ impl Redactor {
             detector.scan(&self.shapes, text, &digits, |range| found.push(Span { kind: detector.kind, range }));
         }
         self.assignments.scan(text, |kind, range| found.push(Span { kind, range }));
-        // The `@` behind the credentials of a URL is that of no address.
+        // The `@` after the credentials of a URL does not belong to an e-mail address.
         let urls: Vec<usize> =
             found.iter().filter(|s| s.kind == RedactionKind::UrlCredentials).map(|s| s.range.end).collect();
         let is_url = |span: &Span| urls.iter().any(|end| span.range.start < *end && *end < span.range.end);
@@ -101,16 +103,16 @@ impl Redactor {
         found
     }
 
-    /// Whether the whole text is one placeholder.
+    /// Whether the whole text is a single placeholder.
     pub(super) fn is_placeholder(text: &str) -> bool {
         RedactionKind::ALL.iter().any(|kind| kind.placeholder() == text)
     }
 }
 
-/// Merges overlapping matches into one of the kind that comes first, so that no part of either is left behind.
+/// Merges overlapping matches into one, of the kind with the highest precedence, so that no part of either is left.
 ///
-/// A placeholder that is touched by a match is swallowed whole; a match that is nothing but one placeholder is dropped. The result is
-/// in order and free of overlaps.
+/// A match that overlaps an existing placeholder is extended to include it; a match that is exactly one placeholder is
+/// dropped. The result is sorted and free of overlaps.
 fn merge(mut found: Vec<Span>, text: &str) -> Vec<Span> {
     if found.is_empty() {
         return found;
@@ -140,7 +142,7 @@ fn merge(mut found: Vec<Span>, text: &str) -> Vec<Span> {
     merged
 }
 
-/// The placeholders of a text, in order.
+/// The ranges of all placeholders in a text, in order.
 fn placeholders(text: &str) -> Vec<Range<usize>> {
     let at = |(start, _): (usize, &str)| {
         let rest = text.get(start..)?;
@@ -152,13 +154,13 @@ fn placeholders(text: &str) -> Vec<Range<usize>> {
 
 #[cfg(test)]
 impl Redactor {
-    /// One redactor for all tests: to compile the patterns takes longer than most tests.
+    /// A redactor shared by all tests, since compiling the patterns takes longer than most tests.
     pub(super) fn shared() -> &'static Self {
         static SHARED: std::sync::LazyLock<Redactor> = std::sync::LazyLock::new(|| Redactor::new().unwrap());
         &SHARED
     }
 
-    /// What a family of detectors finds.
+    /// The matches found by a family of detectors.
     pub(super) fn found<'t>(&self, family: &str, text: &'t str) -> Vec<&'t str> {
         let mut found = Vec::new();
         if family == "assignment" {
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_matches_become_one_of_the_most_serious_kind() {
+    fn overlapping_matches_become_one_of_the_kind_with_precedence() {
         let found = [(5, 9, Phone), (0, 6, Email), (8, 12, ApiKey), (12, 14, Phone)];
         assert_eq!(merged(&found, ""), [(0, 12, ApiKey), (12, 14, Phone)]);
     }
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_swallowed_whole_or_left_alone() {
+    fn a_placeholder_is_included_whole_or_left_unchanged() {
         let text = "ab [redacted:email] cd";
         assert_eq!(placeholders(text), std::iter::once(3..19).collect::<Vec<_>>());
         assert_eq!(merged(&[(3, 18, Password)], text), []);

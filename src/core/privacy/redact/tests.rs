@@ -9,17 +9,17 @@ use super::kind::RedactionKind;
 use super::numbers::passes_luhn;
 use super::redactor::Redactor;
 
-/// A text, its redaction (null where there is nothing to redact), and what each family of detectors finds in it.
+/// A text, its redaction (null if there is nothing to redact), and the matches of each family of detectors.
 type CorpusRow = (String, Option<String>, BTreeMap<String, Vec<String>>);
 
-/// The corpus. A sign in the middle of each key keeps secret scanners from taking it for a real one.
+/// The corpus. A character in the middle of each key prevents secret scanners from mistaking it for a real one.
 fn corpus() -> Vec<CorpusRow> {
     serde_json::from_str(&include_str!("../fixtures/redaction.json").replace('\u{241F}', "").replace("\\u241f", ""))
         .unwrap()
 }
 
 #[test]
-fn the_corpus_is_redacted_as_it_says() {
+fn the_corpus_is_redacted_as_specified() {
     let rows = corpus();
     assert!(rows.len() > 700);
     for (text, expected, families) in rows {
@@ -145,12 +145,12 @@ fn hostile_texts_take_linear_time() {
 }
 
 #[test]
-fn long_rows_of_openings_are_one_value_or_none() {
+fn long_runs_of_openings_are_one_value_or_none() {
     assert_eq!(Redactor::shared().found("assignment", &"password=".repeat(50_000)).len(), 1);
     assert!(Redactor::shared().found("pem", &"-----BEGIN PRIVATE KEY-----\n".repeat(20_000)).is_empty());
 }
 
-/// Pieces of secrets and of what stands around them, so that random texts hit the detectors and their edges.
+/// Pieces of secrets and of their surroundings, so that random texts exercise the detectors and their edge cases.
 fn fragments() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
         "john",

@@ -1,21 +1,21 @@
-//! Text for a table cell, list item or paragraph of GitHub Flavored Markdown.
+//! Text for table cells, list items and paragraphs in GitHub Flavored Markdown.
 
 use std::borrow::Cow;
 
 use super::terminal::{is_unsafe, push_escape};
 
-/// A zero-width space, written so that it can be seen in the source. Backslashes and entities do not stop links that are made after
-/// parsing, from the text itself; a break inside them does.
+/// A zero-width space, written so that it is visible in the source. Backslashes and entities do not prevent links that
+/// are created from the text after parsing; a break within them does.
 const BREAK: &str = "&#8203;";
 
-/// Makes a text show in GitHub Flavored Markdown as what it is, on one line: no link, image, HTML, mention, reference, emphasis, code,
-/// mathematics, heading or list comes of it, and it does not leave its table cell.
+/// Escapes a text so that GitHub Flavored Markdown shows it verbatim on one line: it cannot create a link, image, HTML,
+/// mention, reference, emphasis, code, mathematics, heading or list, and cannot leave its table cell.
 ///
-/// Punctuation with a meaning is escaped; `http://`, `www.`, `@`, `#1`, `GH-1` and `GHSA-` are broken by a zero-width space, because
-/// GitHub links them in the finished text; a line break becomes `⏎`, a tab a blank, and control and invisible characters escapes as in
-/// [`for_terminal`](super::for_terminal); white space at both ends is dropped. A commit hash is left alone: it is linked only where the
-/// repository has that commit. A text without anything to escape is borrowed. To be applied once: as with any escaping, a second
-/// application escapes the escapes.
+/// Significant punctuation is escaped. `http://`, `www.`, `@`, `#1`, `GH-1` and `GHSA-` are broken by a zero-width
+/// space, because GitHub links them in the rendered text. A line break becomes `⏎`, a tab becomes a space, and control
+/// and invisible characters become escapes as in [`for_terminal`](super::for_terminal). White space at both ends is
+/// dropped. A commit hash is not changed, since it is linked only if the repository has that commit. A text without
+/// anything to escape is borrowed. Apply it only once: as with any escaping, a second application escapes the escapes.
 #[must_use]
 pub fn for_markdown(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim();
@@ -68,8 +68,8 @@ fn needs_escape(c: char) -> bool {
         || is_unsafe(c)
 }
 
-/// The position of the character at the beginning of a line that makes it a heading, list item, rule or underline. A signed number
-/// such as `-3.5` is none of these.
+/// The position of a marker at the start of the line that makes it a heading, list item, rule or underline. A signed
+/// number such as `-3.5` is none of these.
 fn leading_marker(text: &str) -> Option<usize> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let mut rest = text.get(digits..)?.chars();
@@ -89,7 +89,7 @@ fn has_reference(text: &str) -> bool {
     text.char_indices().any(|(at, _)| text.get(at..).is_some_and(|rest| breaks_after(text, at, rest)))
 }
 
-/// Whether the link that the character at `at` is part of is to be broken behind it.
+/// Whether a link that contains the character at `at` must be broken after it.
 fn breaks_after(text: &str, at: usize, rest: &str) -> bool {
     match rest.as_bytes() {
         // The scheme of a URL, or an address such as `mailto:x`.
@@ -166,10 +166,10 @@ mod tests {
         }
     }
 
-    /// The fixture holds what cmark-gfm, the parser of GitHub, shows of each escaped text: see `fixtures/make_markdown.py`, which also
-    /// fails where a text yields any element.
+    /// The fixture contains the rendering of each escaped text by cmark-gfm, GitHub's parser. See
+    /// `fixtures/make_markdown.py`, which also fails if a text yields any element.
     #[test]
-    fn the_parser_of_github_shows_the_text_and_nothing_else() {
+    fn the_parser_of_github_shows_exactly_the_text() {
         let fixture: serde_json::Value = serde_json::from_str(include_str!("../fixtures/markdown.json")).unwrap();
         let cases = fixture["cases"].as_array().unwrap();
         assert!(cases.len() > 80);
@@ -182,7 +182,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_active_character_is_left_bare(text in "[a-z|`<>\\[\\]*_~\\\\@#&$\\n\\r\\t.:/w0-9 -]{0,30}") {
+        fn no_active_character_is_left_unescaped(text in "[a-z|`<>\\[\\]*_~\\\\@#&$\\n\\r\\t.:/w0-9 -]{0,30}") {
             let escaped = for_markdown(&text);
             prop_assert!(!escaped.contains(['<', '>', '\n', '\r', '\t', '$']));
             prop_assert!(!escaped.contains("://") && !escaped.to_lowercase().contains("www."));

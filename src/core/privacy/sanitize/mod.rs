@@ -1,6 +1,7 @@
-//! Hostile text made harmless for the place where it is shown: terminal, spreadsheet, Markdown, XML.
+//! Makes hostile text safe for where it is shown: terminal, spreadsheet, Markdown, XML.
 //!
-//! Each function belongs to one place; none takes the place of the quoting that the format itself asks for (CSV quotes, XML entities).
+//! Each function is for one kind of output. None replaces the quoting that the format itself requires (CSV quotes, XML
+//! entities).
 
 mod markdown;
 mod spreadsheet;

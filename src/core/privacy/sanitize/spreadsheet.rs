@@ -1,13 +1,14 @@
-//! Text for a cell of a CSV file that a spreadsheet program will open.
+//! Text for the cells of a CSV file that may be opened in a spreadsheet program.
 
 use std::borrow::Cow;
 
-/// Makes a text safe as the content of a cell: what a spreadsheet program would take for a formula gets a leading apostrophe.
+/// Makes a text safe as the content of a cell: anything that a spreadsheet program would interpret as a formula gets a
+/// leading apostrophe.
 ///
-/// A formula begins with `=`, `+`, `-` or `@`, in ASCII or full width, or hides behind leading white space or invisible characters; a
-/// leading tab, carriage return or line feed is dangerous by itself (OWASP, CSV Injection). A plain number such as `-3.5`, `+4`,
-/// `1e-5` or `-12%` stays as it is. Applying it twice changes nothing. The quoting of CSV (RFC 4180) is left to the writer of the
-/// file, which must quote: a line break or separator inside an unquoted cell would begin a new one.
+/// A formula starts with `=`, `+`, `-` or `@`, in ASCII or full width, possibly after white space or invisible
+/// characters. A leading tab, carriage return or line feed is dangerous by itself (OWASP, CSV Injection). A plain
+/// number such as `-3.5`, `+4`, `1e-5` or `-12%` is not changed. The function is idempotent. Quoting as required by CSV
+/// (RFC 4180) is left to the writer of the file: a line break or separator in an unquoted cell would start a new cell.
 #[must_use]
 pub fn for_spreadsheet(text: &str) -> Cow<'_, str> {
     if is_formula(text) && !is_plain_number(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
@@ -21,7 +22,8 @@ fn is_formula(text: &str) -> bool {
     matches!(first, Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '﹦' | '﹢' | '﹣' | '﹫' | '−'))
 }
 
-/// Whether a text is a sign, digits with at most one point, and perhaps an exponent or a percent sign.
+/// Whether a text is a number: an optional sign, digits with at most one decimal point, and an optional exponent or
+/// percent sign.
 fn is_plain_number(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let number = unsigned.strip_suffix('%').unwrap_or(unsigned);
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_plain_text_stay() {
+    fn numbers_and_plain_text_are_unchanged() {
         let texts = [
             "", "-3.5", "+4", "-0", "-.5", "-5.", "1e-5", "-1.2E+10", "-12%", "12", "abc", "a=b", "1+1", "'=1", " x",
             "x@y", "ünï", "(=1)",
@@ -92,7 +94,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_cell_begins_a_formula_and_twice_is_once(text in "[=+@\\-\\t\\r\\n ＝1.e%a\\u{200B}]{0,12}") {
+        fn no_cell_starts_a_formula_and_it_is_idempotent(text in "[=+@\\-\\t\\r\\n ＝1.e%a\\u{200B}]{0,12}") {
             let cell = for_spreadsheet(&text);
             let formula = cell.trim_start().starts_with(['=', '+', '-', '@']);
             prop_assert!(!formula || cell.parse::<f64>().is_ok() || cell.trim_end_matches('%').parse::<f64>().is_ok());

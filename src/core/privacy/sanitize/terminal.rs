@@ -1,17 +1,17 @@
-//! Text for a terminal: nothing in it can move the cursor, change a colour, reorder the line or hide.
+//! Text for a terminal, which cannot move the cursor, change colours, reorder the line or be invisible.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The sign for a line break.
+/// Shown in place of a line break.
 const LINE_BREAK: char = '⏎';
 
 /// Makes a text safe to print on one line of a terminal.
 ///
-/// Control characters (C0, DEL, C1, hence every escape sequence), bidirectional controls, zero-width and other invisible characters,
-/// line and paragraph separators and tags become visible escapes such as `\u{1b}`. A line break (`\n` or `\r\n`) becomes `⏎` and a tab
-/// a blank. All other text, emoji with their variation selectors included, stays; a text that is safe already is borrowed. Applying it
-/// twice changes nothing.
+/// Control characters (C0, DEL, C1, hence every escape sequence), bidirectional controls, zero-width and other
+/// invisible characters, line and paragraph separators and tags become visible escapes such as `\u{1b}`. A line break
+/// (`\n` or `\r\n`) becomes `⏎`, and a tab becomes a space. All other text is unchanged, including emoji with their
+/// variation selectors. A text that is already safe is borrowed. The function is idempotent.
 #[must_use]
 pub fn for_terminal(text: &str) -> Cow<'_, str> {
     let Some(first) = text.find(|c| c == '\t' || is_unsafe(c)) else {
@@ -35,11 +35,11 @@ pub fn for_terminal(text: &str) -> Cow<'_, str> {
 
 /// Appends the escape of a character: `\u{1b}`.
 pub(super) fn push_escape(text: &mut String, c: char) {
-    // Writing to a string cannot fail.
+    // Writing to a string never fails.
     let _ = write!(text, "\\u{{{:x}}}", u32::from(c));
 }
 
-/// Whether a character is a control, or one that shows nothing or changes how others are shown.
+/// Whether a character is a control character, is invisible, or changes how others are shown.
 pub(super) fn is_unsafe(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -89,7 +89,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_unsafe_is_left_and_twice_is_once(text in any::<String>(), controls in "[\\x00-\\x1F\\u{80}-\\u{9F}\\u{2000}-\\u{206F}a]{0,20}") {
+        fn nothing_unsafe_is_left_and_it_is_idempotent(text in any::<String>(), controls in "[\\x00-\\x1F\\u{80}-\\u{9F}\\u{2000}-\\u{206F}a]{0,20}") {
             let text = text + &controls;
             let shown = for_terminal(&text);
             prop_assert!(!shown.chars().any(is_unsafe));

@@ -1,10 +1,11 @@
-//! Shortening, and characters that a document may not hold.
+//! Truncation, and removal of characters that XML does not allow.
 
 use std::borrow::Cow;
 
-/// Shortens a text to at most `max` characters (Unicode scalar values); a text that is cut ends with `…`, which counts as one.
+/// Truncates a text to at most `max` characters (Unicode scalar values). A truncated text ends with `…`, which counts
+/// as one character.
 ///
-/// With a `max` of 0 the result is empty. A text that is short enough is borrowed.
+/// If `max` is 0, the result is empty. A text that is short enough is borrowed.
 #[must_use]
 pub fn truncate_chars(text: &str, max: usize) -> Cow<'_, str> {
     if text.len() <= max || text.char_indices().nth(max).is_none() {
@@ -20,10 +21,10 @@ pub fn truncate_chars(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(short)
 }
 
-/// Removes the characters that an XML 1.0 document may not hold, not even escaped: all of C0 but tab, line feed and carriage return, and
-/// U+FFFE and U+FFFF (XML 1.0, fifth edition, production 2).
+/// Removes the characters that XML 1.0 does not allow, not even escaped: all of C0 except tab, line feed and carriage
+/// return, and U+FFFE and U+FFFF (XML 1.0, fifth edition, production 2).
 ///
-/// `<`, `>`, `&` and quotes stay: escaping them is left to the writer of the document.
+/// `<`, `>`, `&` and quotes are unchanged; escaping them is left to the writer of the document.
 #[must_use]
 pub fn xml_safe(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_xml_char) {
@@ -43,7 +44,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_long_text_is_cut_at_a_character_and_marked() {
+    fn a_long_text_is_truncated_at_a_character_and_marked() {
         let cases = [
             ("", 0, ""),
             ("", 5, ""),
@@ -81,7 +82,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_never_longer_than_asked_and_keeps_its_beginning(text in any::<String>(), max in 0_usize..40) {
+        fn a_truncated_text_is_never_too_long_and_retains_its_start(text in any::<String>(), max in 0_usize..40) {
             let short = truncate_chars(&text, max);
             prop_assert!(short.chars().count() <= max);
             prop_assert!(short == text || max == 0 || text.starts_with(short.trim_end_matches('…')));
@@ -89,7 +90,7 @@ mod tests {
         }
 
         #[test]
-        fn xml_safe_text_holds_only_characters_of_xml(text in any::<String>(), controls in "[\\x00-\\x1F]{0,9}") {
+        fn xml_safe_text_contains_only_characters_allowed_in_xml(text in any::<String>(), controls in "[\\x00-\\x1F]{0,9}") {
             let text = text + &controls;
             let safe = xml_safe(&text);
             prop_assert!(safe.chars().all(is_xml_char));

@@ -1,4 +1,4 @@
-//! The report as one HTML file that loads nothing from anywhere.
+//! The report as a single HTML file that loads no external resources.
 
 mod page;
 mod parts;
@@ -13,18 +13,18 @@ use page::Page;
 
 pub(super) const FORMAT: Format = Format { name: "html", extensions: &["html", "htm"], render: html };
 
-/// The whole report as one self-contained page: its style is inside it, it has no script, and its content security
-/// policy forbids both scripts and requests.
+/// Renders the whole report as one self-contained page: its style sheet is inline, it has no scripts, and its content
+/// security policy forbids both scripts and requests.
 ///
-/// The template escapes all text; control and direction characters are made visible afterwards, over the whole page, so
+/// The template escapes all text. Control and direction characters are made visible afterwards in the whole page, so
 /// that no field can be forgotten.
 ///
 /// # Errors
-/// A failure of the template engine, which writes to memory, is passed on.
+/// Returns an error if the template engine fails.
 fn html(report: &Report) -> FlowResult<String> {
     let text = Page::new(report)
         .render()
-        .map_err(|e| Failure::other("the report could not be written as HTML").caused_by(e))?;
+        .map_err(|e| Failure::other("could not write the report as HTML").caused_by(e))?;
     let mut out = String::with_capacity(text.len());
     for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
         out.push_str(&for_terminal(line));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_may_load_nothing_and_refers_to_nothing_elsewhere() {
+    fn the_page_loads_and_references_nothing_external() {
         let page = html(&rich()).unwrap();
         let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">";
         assert!(page.contains(policy));

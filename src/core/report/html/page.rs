@@ -1,4 +1,4 @@
-//! What the template shows, in the order it shows it.
+//! The context of the page template, in the order in which it is shown.
 
 use askama::Template;
 
@@ -8,11 +8,11 @@ use crate::core::report::meaning::meaning;
 use crate::core::report::tables::{self, METHOD};
 use crate::core::view::{Cell, DecayView, Phrase, Report, RunView, RunsView, count_of, line, phrase};
 
-/// Rows shown of a long table.
+/// Maximum number of rows shown of a table.
 const ROWS: usize = 100;
-/// Clusters shown as cards.
+/// Maximum number of clusters shown as cards.
 const CARDS: usize = 12;
-/// Runs that get a tile at the top.
+/// Maximum number of datasets, and of runs, with a tile at the top.
 const TILES: usize = 4;
 
 /// The context of `templates/report.html`.
@@ -155,7 +155,7 @@ impl Dataset {
             measured: view.coverage.is_some(),
             cards: view.unrepresented().take(CARDS).map(|cluster| Card::new(cluster, largest)).collect(),
             cards_more: (hidden > 0)
-                .then(|| format!("… and {} more; all of them are in the fine print.", Cell::from(hidden))),
+                .then(|| format!("… and {} more; all of them are listed in the fine print.", Cell::from(hidden))),
             ranges: ranges(view),
             drift: tables::drift(view).map(sentence),
             notes: view.notes.iter().map(|note| line(note, 300)).collect(),
@@ -168,7 +168,7 @@ impl Dataset {
 }
 
 fn group(view: &DecayView, code: ReasonCode) -> HtmlTable {
-    let columns = ["Example", "Input", "Evidence", "Score", "Flagged from", "Cluster", "Status", "Also"];
+    let columns = ["Example", "Input", "Evidence", "Score", "Threshold", "Cluster", "Status", "Also"];
     let table = tables::flagged_for(view, code, ROWS).only(&columns);
     let count = Cell::from(table.rows.len() + table.left_out);
     table.titled(format!("{} ({count})", code.name())).into()

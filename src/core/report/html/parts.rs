@@ -1,11 +1,11 @@
-//! The pieces of the page that are more than text.
+//! Components of the page: badges, tracks, cards and tables.
 
 use crate::core::report::table::{Column, Kind, Table};
 use crate::core::report::tables::represented;
 use crate::core::verdict::Verdict;
 use crate::core::view::{Cell, ClusterView, CoverageView, ScoreView, count_of, line};
 
-/// A verdict as a word, a sign, and the class that colours both.
+/// A verdict as a word and a sign, with the CSS class that colours both.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Badge {
     pub(super) word: &'static str,
@@ -25,7 +25,8 @@ impl From<Verdict> for Badge {
     }
 }
 
-/// A value as the page shows it; the template escapes it. Signs stay with their figures.
+/// A value as shown on the page, not yet escaped: the template does that. A unit is not separated from its number by a
+/// line break.
 pub(super) fn shown(cell: &Cell) -> String {
     match cell {
         Cell::Share(..) | Cell::ShareInterval(..) | Cell::PValue(_) | Cell::Milliseconds(_) => {
@@ -36,7 +37,7 @@ pub(super) fn shown(cell: &Cell) -> String {
     }
 }
 
-/// A value with its interval on a track from 0 to 1; places and widths are percentages of the track.
+/// A value and its interval on a track from 0 to 1. Positions and widths are percentages of the track.
 pub(super) struct Range {
     pub(super) label: String,
     pub(super) value: String,
@@ -106,7 +107,7 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// `largest` is the share whose bar fills the width.
+    /// Creates the card of a cluster. `largest` is the traffic share whose bar fills the full width.
     pub(super) fn new(cluster: &ClusterView, largest: f64) -> Self {
         let scale = if largest > 0.0 { largest } else { 1.0 };
         let unrepresented = cluster.unrepresented_share();
@@ -118,7 +119,7 @@ impl Card {
             unrepresented_width: percent(unrepresented / scale),
             represented_width: percent((cluster.traffic_share - unrepresented) / scale),
             standing: format!(
-                "{} of it represented; {} here",
+                "{} represented; {}",
                 shown(&represented(cluster)),
                 count_of(cluster.live, "live example")
             ),
@@ -128,14 +129,14 @@ impl Card {
     }
 }
 
-/// A cell with the class of its column.
+/// A table cell with the CSS class of its column.
 pub(super) struct HtmlCell {
     pub(super) text: String,
     pub(super) class: &'static str,
     pub(super) badge: Option<Badge>,
 }
 
-/// A table with classes.
+/// A table with CSS classes.
 pub(super) struct HtmlTable {
     pub(super) title: String,
     pub(super) note: Option<String>,
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_is_a_badge_and_the_same_word_in_a_text_is_not() {
+    fn a_verdict_is_a_badge_but_the_same_word_in_a_text_is_not() {
         let rows = [Cell::from(Verdict::Fail), Cell::from("FAIL")];
         let table = HtmlTable::from(Table::of("", rows, 9).verdict("Verdict", Cell::clone).table());
         let badges: Vec<_> = table.rows.iter().map(|row| row[0].badge.map(|badge| badge.class)).collect();

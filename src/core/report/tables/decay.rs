@@ -5,7 +5,7 @@ use crate::core::domain::ReasonCode;
 use crate::core::verdict::GateResult;
 use crate::core::view::{Cell, ClusterView, CoverageView, DecayView, ExampleView, Phrase, ReasonView, line, phrase};
 
-/// Coverage now and at the reference window.
+/// Coverage now and in the reference window.
 pub(in crate::core::report) fn coverage(view: &DecayView) -> Table {
     let now = Some((&view.window, view.coverage, view.karats));
     let reference = view
@@ -18,7 +18,7 @@ pub(in crate::core::report) fn coverage(view: &DecayView) -> Table {
         .number("95 % interval", |(_, coverage, _)| coverage.map(|c| Cell::ShareInterval(c.lo, c.hi)))
         .number("Karats", |(.., karats)| karats.map(|karats| Cell::Number(karats, 1)))
         .number("Records", |(window, ..)| window.records)
-        // Saturates; a weight is never negative.
+        // The cast saturates; weights are never negative.
         .number("Requests", |(window, ..)| window.weight.round() as u64)
         .table();
     match drift(view) {
@@ -55,7 +55,7 @@ pub(in crate::core::report) fn drift(view: &DecayView) -> Option<Phrase> {
     ])
 }
 
-/// Clusters of which less than half is represented.
+/// Clusters less than half of whose traffic is represented.
 pub(in crate::core::report) fn unrepresented(view: &DecayView, limit: usize) -> Table {
     Table::of("Traffic without examples", view.unrepresented(), limit)
         .name("Cluster", |cluster| cluster_name(cluster))
@@ -77,7 +77,7 @@ fn cluster_name(cluster: &ClusterView) -> String {
     format!("{}{new}", line(&cluster.name, 80))
 }
 
-/// How much of a cluster is represented.
+/// The represented share of a cluster.
 pub(in crate::core::report) fn represented(cluster: &ClusterView) -> Cell {
     cluster.p_represented.map(|p| Cell::Share(p, 1)).into()
 }
@@ -109,7 +109,7 @@ pub(in crate::core::report) fn flagged_for(view: &DecayView, code: ReasonCode, l
     flagged_table(code.name(), examples, limit)
 }
 
-/// The codes of first reasons, in the order of the examples; an example without a reason has none.
+/// The distinct first reasons, in the order of the examples. Examples without a reason are skipped.
 pub(in crate::core::report) fn first_reasons(view: &DecayView) -> Vec<ReasonCode> {
     let mut codes = Vec::new();
     for reason in view.examples.iter().filter_map(first_reason) {
@@ -132,7 +132,7 @@ fn flagged_table<'a>(title: &str, examples: impl Iterator<Item = &'a ExampleView
         .name("Example", |example| Cell::line(&example.id, 60))
         .name("Reason", |example| first_reason(example).map(|reason| reason.code.name()))
         .number("Score", |example| first_reason(example).map(|reason| Cell::Number(reason.score, 2)))
-        .number("Flagged from", |example| first_reason(example).map(|reason| Cell::Number(reason.threshold, 2)))
+        .number("Threshold", |example| first_reason(example).map(|reason| Cell::Number(reason.threshold, 2)))
         .prose("Input", |example| Cell::line(&example.input, 160))
         .prose("Evidence", |example| first_reason(example).map(|reason| Cell::line(&reason.evidence, 300)))
         .name("Cluster", |example| example.cluster.as_deref())
@@ -164,7 +164,7 @@ pub(in crate::core::report) fn flagged_sheet(decay: &[DecayView]) -> Table {
         .table()
 }
 
-/// What to label next.
+/// Records to label next.
 pub(in crate::core::report) fn candidates(view: &DecayView, limit: usize) -> Table {
     Table::of("What to label next", &view.candidates, limit)
         .number("Gain", |candidate| Cell::Share(candidate.gain, 1))
@@ -172,10 +172,10 @@ pub(in crate::core::report) fn candidates(view: &DecayView, limit: usize) -> Tab
         .name("Cluster", |candidate| candidate.cluster.as_deref())
         .name("Record", |candidate| Cell::line(&candidate.record_id, 60))
         .table()
-        .note("Gain: the share of traffic that an example like this one would newly represent.")
+        .note("Gain: the additional share of traffic that an example like this would represent.")
 }
 
-/// Gates on decay.
+/// The decay gates.
 pub(in crate::core::report) fn gates(view: &DecayView) -> Table {
     let gate = |gate: &&GateResult| Cell::line(&gate.name, 120);
     Table::of("Decay gates", &view.gates, usize::MAX)
@@ -192,13 +192,13 @@ pub(in crate::core::report) fn shift(view: &DecayView) -> Table {
         .name("Changed", |test| if test.changed { "yes" } else { "no" })
         .number("p (Holm)", |test| Cell::PValue(test.p_value))
         .number("Effect", |test| Cell::Number(test.effect, 3))
-        .number("Least", |test| Cell::Number(test.threshold, 2))
+        .number("Floor", |test| Cell::Number(test.threshold, 2))
         .prose("Reference → now", |test| Cell::line(&test.detail, 120))
         .table()
-        .note("Changed: p at most 0.05 and an effect of at least “Least”. Permutation p-values, adjusted by Holm's method over the tests of requests and over those of outputs.")
+        .note("Changed: p is at most 0.05 and the effect is at least “Floor”. Permutation p-values, adjusted by Holm's method separately for the tests of requests and of outputs.")
 }
 
-/// What the score would be on today's traffic, over all datasets with an estimate.
+/// Estimated scores on today's traffic, for every dataset with an estimate.
 pub(in crate::core::report) fn estimates(decay: &[DecayView]) -> Table {
     let estimates = decay.iter().filter_map(|view| view.estimate.as_ref());
     Table::of("Scores on today's traffic", estimates, usize::MAX)
@@ -210,7 +210,7 @@ pub(in crate::core::report) fn estimates(decay: &[DecayView]) -> Table {
         .number("All wrong – all right", |estimate| Cell::Interval(estimate.bound_lo, estimate.bound_hi, 3))
         .number("Effective n", |estimate| Cell::Number(estimate.n_eff, 0))
         .table()
-        .note("The represented part, weighted as traffic is today; the last interval counts the rest as all wrong or all right.")
+        .note("The represented part is weighted by today's traffic; the last interval counts the rest as all wrong or all right.")
 }
 
 #[cfg(test)]
@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_clusters_mostly_without_examples_are_called_unrepresented() {
+    fn only_clusters_that_mostly_lack_examples_are_called_unrepresented() {
         let view = &rich().decay[0];
         let names: Vec<_> = unrepresented(view, 10).rows.into_iter().map(|row| row[0].to_string()).collect();
         assert_eq!(names.len(), 2);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_a_dash_and_not_a_zero() {
+    fn a_missing_measurement_is_a_dash_and_not_a_zero() {
         let view = &empty().decay[0];
         let none = Cell::NotMeasured;
         let row = ["2026-09".into(), none.clone(), none.clone(), none, Cell::Count(0), Cell::Count(0)];

@@ -1,19 +1,19 @@
-//! What a reader needs in order to check or repeat the figures.
+//! The information needed to check or reproduce the figures.
 
 use super::{Table, run_names};
 use crate::core::domain::{WindowSummary, short};
 use crate::core::view::{Cell, DecayView, RunsView, count_of, line};
 
-/// How the figures are made, a sentence each.
+/// How the figures are computed, one sentence each.
 pub(in crate::core::report) const METHOD: [&str; 5] = [
-    "Karats are 24 × coverage. 24 karats would mean that every request of the window resembles a live example of the set.",
-    "Coverage is the mean probability that a record is represented by a live example; each record counts for as many requests as it was sampled from.",
-    "A cluster is called unrepresented when less than half of its traffic is.",
-    "All intervals are at 95 %. Scores have Wilson intervals where every score is 0 or 1, Student's t otherwise.",
-    "A gate passes when its whole interval reaches the minimum, fails when all of it lies below, and is inconclusive in between.",
+    "Karats are 24 × coverage. 24 karats would mean that every request in the window resembles a live example of the set.",
+    "Coverage is the mean probability that a record is represented by a live example; each record is weighted by the number of requests it was sampled from.",
+    "A cluster is unrepresented if less than half of its traffic is represented.",
+    "All intervals are 95 % intervals. Those of scores are Wilson intervals if every score is 0 or 1, and Student's t intervals otherwise.",
+    "A gate passes if its whole interval is at or above the minimum, fails if the whole interval is below it, and is inconclusive otherwise.",
 ];
 
-/// Versions, windows and the parts of traffic left aside, as label and value.
+/// Versions, windows and the shares of traffic that were left out, as pairs of label and value.
 pub(in crate::core::report) fn fine_print(view: &DecayView) -> Table {
     let text = |text: &str| Cell::line(text, 300);
     let clustering = view.clustering_version.as_deref().unwrap_or("none: too few records to form clusters");
@@ -37,7 +37,7 @@ pub(in crate::core::report) fn fine_print(view: &DecayView) -> Table {
         .table()
 }
 
-/// Where each run came from.
+/// Suite, dataset, models and start of each run.
 pub(in crate::core::report) fn runs_fine_print(view: &RunsView) -> Table {
     let version = |name: &str, version: &str| Cell::line(&format!("{name} @ {}", short(version, 12)), 100);
     let models = |models: &[String]| (!models.is_empty()).then(|| Cell::line(&models.join(", "), 160));
@@ -52,7 +52,7 @@ pub(in crate::core::report) fn runs_fine_print(view: &RunsView) -> Table {
 }
 
 fn window(summary: &WindowSummary) -> String {
-    // Saturates; a weight is never negative.
+    // The cast saturates; weights are never negative.
     let requests = Cell::Count(summary.weight.round() as u64);
     format!("{} ({} representing {requests} requests)", summary.window().label(), count_of(summary.records, "record"))
 }

@@ -1,4 +1,4 @@
-//! Tables of the small listings of the command line.
+//! Tables for the short listings of the command line.
 
 use super::Table;
 use crate::core::domain::short;
@@ -7,8 +7,8 @@ use crate::core::view::{
     TrafficView, phrase,
 };
 
-/// Characters of a run's id that are shown: its time and enough of its random part to tell runs apart. Every command
-/// takes the beginning of an id.
+/// Number of characters of a run id that are shown: its time and enough of its random part to tell runs apart. Every
+/// command accepts a prefix of an id.
 const RUN_ID: usize = 18;
 
 /// Runs of a workspace.
@@ -40,7 +40,7 @@ pub(in crate::core::report) fn queue(view: &QueueView) -> Table {
         .table()
 }
 
-/// The same for a spreadsheet, with all there is to know.
+/// The review queue for a spreadsheet, with every field.
 pub(in crate::core::report) fn queue_sheet(view: &QueueView) -> Table {
     let text = |pick: fn(&QueueRow) -> &str| move |flag: &&QueueRow| pick(flag).to_owned();
     Table::of("", &view.flags, usize::MAX)
@@ -72,12 +72,12 @@ pub(in crate::core::report) fn sources(view: &TrafficView) -> Table {
         .table()
 }
 
-/// The day of a time.
+/// The date of an RFC 3339 time.
 pub(in crate::core::report) fn day(time: &str) -> &str {
     time.get(..10).unwrap_or(time)
 }
 
-/// Embedding spaces with something stored.
+/// Embedding spaces with stored vectors or measurements.
 pub(in crate::core::report) fn spaces(view: &EmbedderView) -> Table {
     Table::of("", &view.stored, usize::MAX)
         .id("embedding model", |row| format!("{}{}", row.space.id, if row.serving { " (in use)" } else { "" }))
@@ -88,7 +88,7 @@ pub(in crate::core::report) fn spaces(view: &EmbedderView) -> Table {
         .table()
 }
 
-/// How far two embedding spaces agree on a dataset.
+/// Agreement of two embedding spaces on a dataset.
 pub(in crate::core::report) fn agreement(view: &AgreementView) -> Table {
     const NONE: &str = "not measured";
     let number = |value: Option<f64>| value.map_or(NONE.into(), |value| Cell::Number(value, 2));
@@ -105,7 +105,7 @@ pub(in crate::core::report) fn agreement(view: &AgreementView) -> Table {
             "flags",
             phrase![flags.before_only + flags.shared],
             phrase![flags.after_only + flags.shared],
-            phrase![flags.shared, " the same"],
+            phrase![flags.shared, " shared"],
         ),
         (
             "clusters",
@@ -129,7 +129,7 @@ fn in_brackets(coverage: CoverageView) -> Phrase {
     phrase![Cell::Share(value, 0), " (", Cell::Interval(lo * 100.0, hi * 100.0, 0), ")"]
 }
 
-/// What a check of the workspace found.
+/// Results of the checks of the workspace.
 pub(in crate::core::report) fn checks(view: &DoctorView) -> Table {
     Table::of("", &view.checks, usize::MAX)
         .id("state", |check| check.state.name())

@@ -1,4 +1,4 @@
-//! The tables of a report, built once and put into each format's syntax by that format.
+//! The tables of a report. They are built once; each format renders them in its own syntax.
 
 mod decay;
 mod fine_print;

@@ -7,8 +7,8 @@ use crate::core::view::{
     Cell, ErrorView, LatencyView, MissView, Phrase, PlanCell, PlanView, RunView, RunsView, ScoreView, line, phrase,
 };
 
-/// A short name for each run: its endpoint, with the suite before it where there are several suites, and with its prompt
-/// where it has a name.
+/// A short name for each run: its endpoint, preceded by the suite if there are several suites, and followed by the
+/// prompt if it has a name.
 pub(in crate::core::report) fn run_names(view: &RunsView) -> Vec<String> {
     let suites: BTreeSet<_> = view.runs.iter().map(|run| run.suite.as_str()).collect();
     let name = |run: &RunView| {
@@ -21,7 +21,7 @@ fn named(view: &RunsView) -> impl Iterator<Item = (String, &RunView)> {
     run_names(view).into_iter().zip(&view.runs)
 }
 
-/// What `pick` finds in each run, with the run's name.
+/// The items that `pick` finds in each run, each with the name of its run.
 fn of_runs<'a, T, I: IntoIterator<Item = T>>(view: &'a RunsView, pick: impl Fn(&'a RunView) -> I) -> Vec<(String, T)> {
     named(view)
         .flat_map(|(name, run)| pick(run).into_iter().map(move |found| (name.clone(), found)).collect::<Vec<_>>())
@@ -41,7 +41,8 @@ pub(in crate::core::report) fn scores(view: &RunsView) -> Table {
         .table()
 }
 
-/// The mean of the primary scorer, with its interval, of each prompt on each endpoint: where there are several of both.
+/// The mean of the primary scorer, with its interval, for each combination of prompt and endpoint. Empty unless there
+/// are several of both.
 pub(in crate::core::report) fn matrix(view: &RunsView) -> Table {
     let endpoints: BTreeSet<&str> = view.runs.iter().map(|run| run.endpoint.as_str()).collect();
     let prompts: BTreeSet<(&str, &str)> =
@@ -63,7 +64,7 @@ pub(in crate::core::report) fn matrix(view: &RunsView) -> Table {
     table.table().note(format!("Mean of {} with its 95 % interval.", Vec::from_iter(primary).join(", ")))
 }
 
-/// What became of the examples of each run.
+/// Outcomes, latency, tokens and cost of each run.
 pub(in crate::core::report) fn outcomes(view: &RunsView) -> Table {
     type Row<'a> = (String, &'a RunView);
     let latency = |pick: fn(&LatencyView) -> f64| {
@@ -93,7 +94,7 @@ pub(in crate::core::report) fn outcomes(view: &RunsView) -> Table {
     if notes.is_empty() { table } else { table.note(notes.join(" ")) }
 }
 
-/// What a reader of the outcomes should know besides.
+/// Remarks on the outcomes.
 fn outcome_notes(view: &RunsView) -> Vec<String> {
     let unfinished: Vec<_> = named(view).filter(|(_, run)| !run.finished).map(|(name, _)| name).collect();
     let mut notes = Vec::new();
@@ -106,14 +107,14 @@ fn outcome_notes(view: &RunsView) -> Vec<String> {
         notes.push(format!("Each example was sent {repeats} times; there is one score per example."));
     }
     if view.runs.iter().any(|run| run.cached > 0) {
-        notes.push("Cached outcomes were answered before, and have their original latency.".to_owned());
+        notes.push("Cached outcomes reuse earlier answers and show their original latency.".to_owned());
     }
     let of_run = of_runs(view, |run| &run.notes);
     notes.extend(of_run.into_iter().map(|(name, note)| format!("{name}: {}.", line(note, 300))));
     notes
 }
 
-/// What a run would send, a row per prompt and endpoint.
+/// The requests that a run would send, one row per prompt and endpoint.
 pub(in crate::core::report) fn plan(view: &PlanView) -> Table {
     let cost = |cell: &&PlanCell| {
         let lower = if cell.answer_tokens.is_none() { "at least " } else { "" };
@@ -135,7 +136,7 @@ pub(in crate::core::report) fn plan(view: &PlanView) -> Table {
         .number("Errors", |cell| Cell::some(cell.errors))
         .prose("First error", |cell| text(&cell.first_error, 300))
         .table()
-        .note(phrase!["Nothing was sent. Tokens are estimated.", total])
+        .note(phrase!["Nothing was sent. Token counts are estimates.", total])
         .without_empty_columns()
 }
 
@@ -149,7 +150,7 @@ pub(in crate::core::report) fn run_gates(view: &RunsView) -> Table {
         .table()
 }
 
-/// Calls without an answer, by kind.
+/// Failed calls, by kind of error.
 pub(in crate::core::report) fn errors(view: &RunsView) -> Table {
     let errors: Vec<(String, &ErrorView)> = of_runs(view, |run| &run.errors);
     Table::of("Endpoint errors", errors, usize::MAX)
@@ -158,10 +159,10 @@ pub(in crate::core::report) fn errors(view: &RunsView) -> Table {
         .number("Count", |(_, error)| error.count)
         .prose("First message", |(_, error)| Cell::line(&error.message, 300))
         .table()
-        .note("Calls that were not answered. None of them counts as a wrong answer.")
+        .note("Calls that failed. None of them counts as a wrong answer.")
 }
 
-/// The first wrong answers of each run, at most `limit` per run.
+/// The first `limit` wrong answers of each run.
 pub(in crate::core::report) fn misses(view: &RunsView, limit: usize) -> Table {
     let misses: Vec<(String, &MissView)> = of_runs(view, |run| run.misses.iter().take(limit));
     let all: usize = view.runs.iter().map(|run| run.misses.len()).sum();
@@ -193,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn runs_of_several_suites_are_told_apart() {
+    fn runs_of_several_suites_have_different_names() {
         let mut runs = rich().quality.unwrap();
         runs.runs[1].suite = "other".into();
         assert_eq!(run_names(&runs), ["support / chat-large", "other / chat-small"]);
     }
 
     #[test]
-    fn misses_left_out_are_counted() {
+    fn omitted_misses_are_counted() {
         assert_eq!(misses(&rich().quality.unwrap(), 1).left_out, 2);
     }
 }

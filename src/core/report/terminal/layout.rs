@@ -1,4 +1,4 @@
-//! Lays a table out in columns.
+//! Lays out a table in columns.
 
 use comfy_table::{
     Cell as Shown, CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Row, TableStyle, Width,
@@ -11,20 +11,20 @@ use crate::core::report::table::{Kind, Table};
 use crate::core::verdict::Verdict;
 use crate::core::view::Cell;
 
-/// Lines a row may take before it ends in `…`.
+/// Maximum number of lines per row; a longer row ends in `…`.
 const LINES: usize = 3;
-/// Characters of a cell before it ends in `…`.
+/// Maximum number of characters per cell; a longer cell ends in `…`.
 const CHARS: usize = 120;
-/// Spaces between columns.
+/// Number of spaces between columns.
 const GAP: usize = 2;
-/// Columns that text which wraps needs at least.
+/// Minimum width of a column whose text wraps.
 const TEXT: usize = 12;
 
-/// A rule under the head and no other line: quiet, and easy to copy from.
+/// A rule under the header and no other lines, which makes text easy to copy.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
-/// The title, the rows, how many rows were left out, and the note. Where the columns do not fit side by side, each row
-/// becomes a list.
+/// Renders the title, the rows, the number of omitted rows, and the note. If the columns do not fit side by side, each
+/// row becomes a list.
 pub(super) fn table_text(table: &Table, screen: Screen) -> String {
     let screen = Screen { width: screen.width.clamp(NARROWEST, usize::from(u16::MAX)), ..screen };
     let layout = Layout::new(table, screen);
@@ -37,9 +37,9 @@ pub(super) fn table_text(table: &Table, screen: Screen) -> String {
 struct Layout<'a> {
     table: &'a Table,
     screen: Screen,
-    /// The cells as they are shown, without colour.
+    /// The text of the cells, without colour.
     rows: Vec<Vec<String>>,
-    /// Columns that the longest cell of each column takes, its heading included.
+    /// Width of the longest cell of each column, its heading included.
     widths: Vec<usize>,
 }
 
@@ -54,8 +54,8 @@ impl<'a> Layout<'a> {
         Self { table, screen, rows, widths }
     }
 
-    /// Every column with its kind, the room it needs, and whether it never wraps: figures, verdicts, ids, and names that
-    /// are short.
+    /// The kind of each column, the width it needs, and whether it never wraps, as is the case for numbers, verdicts,
+    /// ids and short names.
     fn columns(&self) -> impl Iterator<Item = (Kind, usize, bool)> {
         self.table.columns.iter().zip(&self.widths).map(|(column, width)| {
             let rigid = match column.kind {
@@ -67,14 +67,14 @@ impl<'a> Layout<'a> {
         })
     }
 
-    /// Columns of the screen that the table needs at least.
+    /// Minimum width of the table.
     fn needed(&self) -> usize {
         self.columns().map(|(_, least, _)| least).sum()
     }
 
     fn side_by_side(&self) -> String {
         let mut out = comfy_table::Table::new();
-        // Whether there is a terminal is the caller's business: nothing here looks for one.
+        // The caller decides whether there is a terminal; nothing here checks for one.
         out.style_text_only();
         out.force_no_tty().load_style(STYLE).set_content_arrangement(ContentArrangement::Dynamic);
         if self.screen.colour {

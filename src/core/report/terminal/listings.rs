@@ -1,4 +1,4 @@
-//! The small listings of the command line.
+//! The short listings of the command line.
 
 use super::layout::table_text;
 use super::tables;
@@ -11,12 +11,12 @@ use crate::core::view::{
     MigrationView, QueueView, TrafficView, count_of,
 };
 
-/// `label      value`, on one line.
+/// One line with a label and its value, such as `datasets   support`.
 fn fact(label: &str, value: &str) -> String {
     format!("{label:<10} {}\n", for_terminal(value))
 }
 
-/// What a workspace holds.
+/// Renders the contents of a workspace.
 pub fn list_text(view: &ListView, screen: Screen) -> String {
     let or_none = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let endpoints = view.endpoints.iter().map(|endpoint| format!("{} ({})", endpoint.name, endpoint.r#type));
@@ -26,12 +26,12 @@ pub fn list_text(view: &ListView, screen: Screen) -> String {
     head + &if view.runs.is_empty() { fact("runs", "none") } else { table_text(&tables::runs(view), screen) }
 }
 
-/// The review queue.
+/// Renders the review queue.
 pub fn queue_text(view: &QueueView, screen: Screen) -> String {
     table_text(&tables::queue(view), screen)
 }
 
-/// The flags of one example.
+/// Renders the flags of one example; empty if there are none.
 pub fn queue_example_text(view: &QueueView) -> String {
     let Some(first) = view.flags.first() else { return String::new() };
     let mut text = format!(
@@ -43,7 +43,7 @@ pub fn queue_example_text(view: &QueueView) -> String {
     );
     for flag in &view.flags {
         text.push_str(&format!(
-            "  {} ({}, score {:.2}, flagged from {:.2}, since {})\n    {}\n",
+            "  {} ({}, score {:.2}, threshold {:.2}, since {})\n    {}\n",
             flag.code.name(),
             flag.state.name(),
             flag.score,
@@ -55,17 +55,19 @@ pub fn queue_example_text(view: &QueueView) -> String {
     text
 }
 
-/// The response cache.
+/// Renders the state of the response cache.
 pub fn cache_text(view: &CacheView) -> String {
     let span = match (&view.oldest, &view.newest) {
         (Some(oldest), Some(newest)) => format!(", given from {oldest} to {newest}"),
         _ => String::new(),
     };
     let CacheView { answers, serving, ttl_seconds, .. } = view;
-    format!("{answers} answers{span}; {serving} of them are young enough to be used (cache.ttl is {ttl_seconds} s)\n")
+    format!(
+        "{answers} answers{span}; {serving} of them are recent enough to be reused (cache.ttl is {ttl_seconds} s)\n"
+    )
 }
 
-/// The embedder in use, and what is stored.
+/// Renders the embedder in use and what is stored for each embedding space.
 pub fn embedder_text(view: &EmbedderView, screen: Screen) -> String {
     let pinned = if view.pinned { "pinned in karat.lock" } else { "not pinned; `karat dataset lock` pins it" };
     let mut text = fact("embedder", &view.embedder);
@@ -74,13 +76,13 @@ pub fn embedder_text(view: &EmbedderView, screen: Screen) -> String {
         text.push_str(&fact("", &format!("{part}: {value}")));
     }
     text + &if view.stored.is_empty() {
-        fact("stored", "nothing yet")
+        fact("stored", "none")
     } else {
         format!("\n{}", table_text(&tables::spaces(view), screen))
     }
 }
 
-/// A migration to another embedding model.
+/// Renders a migration to another embedding model.
 pub fn migration_text(view: &MigrationView, screen: Screen) -> String {
     let (from, to) = (&view.from, &view.to);
     let mut text = fact("from", &format!("{} ({})", from.embedder, from.space));
@@ -101,16 +103,16 @@ pub fn migration_text(view: &MigrationView, screen: Screen) -> String {
     text
 }
 
-/// Sources of traffic.
+/// Renders the sources of traffic.
 pub fn traffic_text(view: &TrafficView, screen: Screen) -> String {
     table_text(&tables::sources(view), screen)
 }
 
-/// One imported file.
+/// Renders the result of importing one file.
 pub fn imported_text(view: &ImportedView) -> String {
     let ImportedView { file, source, rows, new, known, .. } = view;
     let (file, source) = (for_terminal(file), for_terminal(source));
-    let mut text = format!("{file}: {rows} rows into \"{source}\": {new} new, {known} known already");
+    let mut text = format!("{file}: {rows} rows into \"{source}\": {new} new, {known} already stored");
     if !view.redacted.is_empty() {
         let kinds = view.redacted.iter().map(|(kind, count)| format!("{count} {}", kind.as_str().replace('_', " ")));
         text.push_str(&format!("; redacted {}", kinds.collect::<Vec<_>>().join(", ")));
@@ -122,7 +124,7 @@ pub fn imported_text(view: &ImportedView) -> String {
     text
 }
 
-/// What was found in one dataset.
+/// Renders the findings in one dataset.
 pub fn lint_text(view: &LintedView) -> String {
     let path = for_terminal(&view.path);
     let mut text = String::new();
@@ -135,14 +137,14 @@ pub fn lint_text(view: &LintedView) -> String {
         text.push_str(&format!("{path}:{}: {}: {}\n", lines.join(","), finding.kind.name(), for_terminal(&message)));
     }
     let found = match view.bad_rows.len() + view.findings.len() {
-        0 => "nothing found".to_owned(),
+        0 => "no findings".to_owned(),
         problems => count_of(problems, "finding"),
     };
     let version = short(&view.version, 6);
     text + &format!("{}@{version}: {} examples, {found}\n", view.dataset, view.examples)
 }
 
-/// What locking a dataset changed: `None` where it was not locked before.
+/// Renders the changes made by locking a dataset. `changes` is `None` if it was not locked before.
 pub fn lock_text(label: &str, examples: usize, changes: Option<&DatasetDiff>) -> String {
     let said = match changes {
         None => "locked for the first time".to_owned(),
@@ -157,7 +159,7 @@ fn change_counts(diff: &DatasetDiff) -> String {
     kinds.map(|kind| format!("{} {}", diff.count(kind), kind.name())).join(", ")
 }
 
-/// What changed between two versions of a dataset.
+/// Renders the changes between two versions of a dataset.
 pub fn diff_text(view: &DiffView) -> String {
     let mut text = format!("{} → {}\n", for_terminal(&view.before), for_terminal(&view.after));
     for change in &view.diff.changes {
@@ -166,7 +168,7 @@ pub fn diff_text(view: &DiffView) -> String {
     text + &format!("{}, {} unchanged\n", change_counts(&view.diff), view.diff.unchanged)
 }
 
-/// What a check of the workspace found.
+/// Renders the results of checking the workspace.
 pub fn doctor_text(view: &DoctorView, screen: Screen) -> String {
     let count = |state: CheckState| view.checks.iter().filter(|check| check.state == state).count();
     let (warnings, failures) = (count(CheckState::Warning), count(CheckState::Failure));
@@ -174,7 +176,7 @@ pub fn doctor_text(view: &DoctorView, screen: Screen) -> String {
     format!("{}\n{}", table_text(&tables::checks(view), screen), paragraph(counts, screen))
 }
 
-/// Decay of one dataset, window by window.
+/// Renders the decay of one dataset, window by window.
 pub fn months_text(views: &[DecayView], screen: Screen) -> String {
     table_text(&tables::months(views), screen)
 }

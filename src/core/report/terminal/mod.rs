@@ -1,4 +1,4 @@
-//! Tables and lines for a terminal of a given width.
+//! Text for a terminal of a given width.
 
 mod layout;
 mod listings;
@@ -15,10 +15,10 @@ pub use listings::{
 pub use text::{Screen, terminal_headline};
 use text::{labelled, paragraph};
 
-/// Rows shown of a long table; every format that goes to a file shows more.
+/// Maximum number of rows shown of a table. Formats that are written to files show more.
 const ROWS: usize = 10;
 
-/// The quality half as tables.
+/// Renders the quality half as tables.
 pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
     let columns = [
         "Endpoint",
@@ -44,12 +44,12 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
     blocks(&tables, screen)
 }
 
-/// What a run would send, as a table.
+/// Renders the requests that a run would send as a table.
 pub fn terminal_plan(view: &PlanView, screen: Screen) -> String {
     blocks(&[tables::plan(view)], screen)
 }
 
-/// The decay half as tables.
+/// Renders the decay half as tables.
 pub fn terminal_decay(view: &DecayView, screen: Screen) -> String {
     let unrepresented =
         tables::unrepresented(view, ROWS).only(&["Cluster", "Share", "Represented", "Live", "Typical requests"]);
@@ -129,12 +129,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_the_text_steers_the_terminal() {
+    fn the_text_contains_no_terminal_control_characters() {
         assert_no_control(&everything(plain(80)));
     }
 
     #[test]
-    fn only_verdicts_are_coloured_and_no_word_of_a_model() {
+    fn only_verdicts_are_coloured_and_no_words_from_a_model() {
         let mut runs = rich().quality.unwrap();
         runs.runs[0].misses[0].output = "PASS or FAIL".into();
         runs.runs[0].notes = vec!["the model said FAIL".into()];
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_adds_nothing_but_colour_to_verdicts() {
+    fn colour_changes_nothing_but_the_colour_of_verdicts() {
         let codes = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
         for width in [40, 80, 160] {
             let colourful = everything(Screen { width, colour: true });

@@ -42,7 +42,7 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
         "scorers[0].pattern is a key of type regex, not of exact",
         "name, reduce",
     ),
-    (Suite, "scorers: [{type: exact, reduce: best}]", "scorers[0].reduce: \"best\" is no reducer; there are mean", ""),
+    (Suite, "scorers: [{type: exact, reduce: best}]", "scorers[0].reduce: \"best\" is not a reducer; use mean", ""),
     (Suite, "gates: [85]", "gates[0] is 85, but must be a minimum between 0 and 1, such as 0.85", ""),
     (Suite, "gates: 85%", "gates is \"85%\", but must be a minimum between 0 and 1", "such as [0.85]"),
     (Suite, "gates: [{min: 85}]", "gates[0].min is 85, but must be between 0 and 1, such as 0.85", ""),
