@@ -58,7 +58,8 @@ fn stats(context: &Context, format: Format) -> Result<Exit, Failure> {
 fn clear(context: &Context, older_than: Option<&str>) -> Result<Exit, Failure> {
     let before = older_than.map(|text| {
         let span = parse_span(text).ok_or_else(|| {
-            Failure::usage(format!("--older-than \"{text}\" is not a duration")).hint("use a form such as 90m, 12h or 7d")
+            Failure::usage(format!("--older-than \"{text}\" is not a duration"))
+                .hint("use a form such as 90m, 12h or 7d")
         })?;
         Ok::<_, Failure>(Timestamp::now().checked_sub(span).unwrap_or(Timestamp::MIN))
     });

@@ -104,7 +104,8 @@ fn wanted(state: &str) -> Result<Option<QueueState>, Failure> {
     }
     let names: Vec<_> = QueueState::ALL.iter().map(|state| state.name()).collect();
     QueueState::from_name(state).map(Some).ok_or_else(|| {
-        Failure::usage(format!("there is no queue state \"{state}\"")).hint(format!("the states are all, {}", names.join(", ")))
+        Failure::usage(format!("there is no queue state \"{state}\""))
+            .hint(format!("the states are all, {}", names.join(", ")))
     })
 }
 

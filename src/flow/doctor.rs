@@ -130,9 +130,7 @@ fn datasets(workspace: &Workspace) -> Vec<Check> {
             check(CheckArea::Dataset, name, CheckState::Warning, format!("{what}: {problem}")).hinting(hint)
         };
         match lock.datasets.get(name) {
-            None => {
-                warn("not in karat.lock, so changes go unnoticed", format!("karat dataset lock {name}"))
-            }
+            None => warn("not in karat.lock, so changes go unnoticed", format!("karat dataset lock {name}")),
             Some(locked) if locked.version != dataset.version => {
                 warn("differs from karat.lock", format!("karat dataset diff {name}, then karat dataset lock {name}"))
             }

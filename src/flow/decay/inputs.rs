@@ -94,7 +94,10 @@ impl Loaded {
         let reference = reference_span.map(window).transpose()?.filter(|window| !window.traffic.is_empty());
         let mut notes = Vec::new();
         if now.traffic.is_empty() {
-            notes.push(format!("\"{source}\" has no traffic in {}; its records are from {first} to {last}", span.label()));
+            notes.push(format!(
+                "\"{source}\" has no traffic in {}; its records are from {first} to {last}",
+                span.label()
+            ));
         }
         let age = at.duration_since(last).as_hours() / 24;
         if age > 30 {
@@ -116,12 +119,9 @@ fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp)
     let hint = if sources.is_empty() {
         format!("import some with `karat traffic import FILE --source {source}`")
     } else {
-        format!(
-            "sources with traffic: {}; set \"traffic\" in the dataset's card or pass --source",
-            sources.join(", ")
-        )
+        format!("sources with traffic: {}; set \"traffic\" in the dataset's card or pass --source", sources.join(", "))
     };
-    Err(Failure::data(format!("there is no traffic from the source \"{source}\"")).hint(hint))
+    Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint))
 }
 
 fn source_of(dataset: &Dataset, options: &DecayOptions) -> String {
