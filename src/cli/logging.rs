@@ -1,5 +1,5 @@
-//! `--verbose`: logs each step on stderr. Lines about runs are written from events; lines about single HTTP attempts are
-//! written where the attempts are made. Other libraries are silenced, since they would log headers.
+//! `--verbose`: logs each step on stderr. Lines about runs are written from events; lines about single HTTP attempts
+//! are written where the attempts are made. Other libraries are silenced, since they would log headers.
 
 use tracing::debug;
 use tracing_subscriber::filter::{LevelFilter, Targets};

@@ -8,9 +8,9 @@ use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult, RunId};
 
 /// Something that happened in a flow.
 ///
-/// Work that is not a run is reported as `Began`, `Advanced` …, `Ended`. A suite is reported as `SuiteStarted`, then for
-/// each of its runs `RunStarted`, `RequestSent` and `TrialFinished` …, `RunFinished`, then `SuiteFinished`. Events of
-/// concurrent runs are interleaved; those of one run are in order.
+/// Work that is not a run is reported as `Began`, `Advanced` …, `Ended`. A suite is reported as `SuiteStarted`, then
+/// for each of its runs `RunStarted`, `RequestSent` and `TrialFinished` …, `RunFinished`, then `SuiteFinished`. Events
+/// of concurrent runs are interleaved; those of one run are in order.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Work of `total` steps began; `done` of them were finished before.

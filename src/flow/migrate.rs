@@ -1,5 +1,5 @@
-//! Moves a workspace to another embedding space the way a database is migrated: embed in shadow, compare, and cut over on
-//! request.
+//! Moves a workspace to another embedding space the way a database is migrated: embed in shadow, compare, and cut over
+//! on request.
 //!
 //! The embedding space in use is a single entry of karat.lock, replaced as a whole; vectors, clusters and results are
 //! stored per embedding space. So a migration interrupted at any moment leaves the old space in use, and the vectors it
@@ -163,8 +163,8 @@ fn flags(measured: &Measured) -> HashSet<(&str, ReasonCode)> {
     queued.map(|change| (change.flag.example_id.as_str(), change.flag.code)).collect()
 }
 
-/// Pins the new embedding space in karat.lock. The file is replaced as a whole, so either the old or the new space is in
-/// use at any time.
+/// Pins the new embedding space in karat.lock. The file is replaced as a whole, so either the old or the new space is
+/// in use at any time.
 fn cut_over(next: &Workspace) -> Result<(), Failure> {
     let root = &next.config.root;
     let mut lock = read_lock(root)?;

@@ -1,5 +1,5 @@
-//! Golden sets in the database. A golden set is read from its file once and stored, then read back a part at a time: what
-//! is run is what is stored, even if the file changes meanwhile.
+//! Golden sets in the database. A golden set is read from its file once and stored, then read back a part at a time:
+//! what is run is what is stored, even if the file changes meanwhile.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

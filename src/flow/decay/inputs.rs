@@ -128,8 +128,8 @@ fn source_of(dataset: &Dataset, options: &DecayOptions) -> String {
     options.source.clone().or_else(|| dataset.card.traffic.clone()).unwrap_or_else(|| "default".into())
 }
 
-/// Returns the distinct texts that a decay measurement of a dataset could need vectors for, whatever its window: those of
-/// its examples and of its traffic.
+/// Returns the distinct texts that a decay measurement of a dataset could need vectors for, whatever its window: those
+/// of its examples and of its traffic.
 ///
 /// # Errors
 /// A data failure if the dataset cannot be read; a store failure.

@@ -1,4 +1,5 @@
-//! Measures the decay of a golden set against its traffic: loads the inputs, lets the core measure, and saves the result.
+//! Measures the decay of a golden set against its traffic: loads the inputs, lets the core measure, and saves the
+//! result.
 
 mod inputs;
 mod runs;

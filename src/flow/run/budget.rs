@@ -71,8 +71,8 @@ impl RunBudget {
         Self { budget, highest: Mutex::new(0.0) }
     }
 
-    /// Reserves money for a request. If too little is left, waits for the requests in flight, most of which cost less than
-    /// their estimate. Returns `None` if the money will not suffice; the budget is then exhausted.
+    /// Reserves money for a request. If too little is left, waits for the requests in flight, most of which cost less
+    /// than their estimate. Returns `None` if the money will not suffice; the budget is then exhausted.
     ///
     /// If the length of the answer is unbounded, it is assumed to cost as much as the most expensive one of the run so
     /// far. The first such request reserves all the money left and is sent alone: no other request, of any run, is sent

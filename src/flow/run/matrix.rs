@@ -1,8 +1,8 @@
 //! Runs every prompt of a suite on every endpoint.
 //!
-//! Endpoints run concurrently, each under the limits of its host. The prompts of an endpoint run one after the other, and
-//! so do endpoints that are the same model under two names, so that whether an answer comes from the cache never depends
-//! on which run was faster.
+//! Endpoints run concurrently, each under the limits of its host. The prompts of an endpoint run one after the other,
+//! and so do endpoints that are the same model under two names, so that whether an answer comes from the cache never
+//! depends on which run was faster.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -104,8 +104,8 @@ pub enum Resume {
 /// unfinished. When the budget is exhausted, requests in flight are still awaited, since they are paid for.
 ///
 /// # Errors
-/// A data failure if a suite, dataset or endpoint cannot be used, before anything of that suite is sent; a store failure
-/// if outcomes can no longer be stored.
+/// A data failure if a suite, dataset or endpoint cannot be used, before anything of that suite is sent; a store
+/// failure if outcomes can no longer be stored.
 pub async fn run_suites(
     workspace: &Workspace,
     suites: &[Suite],

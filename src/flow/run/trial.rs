@@ -1,4 +1,5 @@
-//! Runs one trial: renders the request, gets an answer from the cache or the endpoint, scores it and stores the outcome.
+//! Runs one trial: renders the request, gets an answer from the cache or the endpoint, scores it and stores the
+//! outcome.
 
 use std::sync::Arc;
 
