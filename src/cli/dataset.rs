@@ -40,7 +40,7 @@ enum Command {
     },
     /// Show which examples were added, removed, edited or relabelled between two versions
     #[command(
-        after_help = "A version is \"files\" (as they are now), \"lock\" (karat.lock), a path, the hash of a version that was\nrun, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
+        after_help = "A version is \"files\" (as they are now), \"lock\" (karat.lock), a path, the hash of a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
     )]
     Diff {
         /// Dataset name.

@@ -28,7 +28,7 @@ enum Command {
     },
     /// Embed everything with another embedder and compare the two; switch only with --cut-over
     #[command(
-        after_help = "Embeds every text of the datasets and their traffic; existing vectors are left alone. The current model\nremains in use, even if this is interrupted, and vectors already computed are reused.\n\nExamples:\n  karat embedder migrate minilm              embed and compare\n  karat embedder migrate minilm --cut-over   embed, compare, and pin it in karat.lock\n  karat embedder migrate builtin --cut-over  switch back"
+        after_help = "Embeds every text of the datasets and their traffic; existing vectors are left alone. The current model remains in use, even if this is interrupted, and vectors already computed are reused.\n\nExamples:\n  karat embedder migrate minilm              embed and compare\n  karat embedder migrate minilm --cut-over   embed, compare, and pin it in karat.lock\n  karat embedder migrate builtin --cut-over  switch back"
     )]
     Migrate {
         /// Embedder to move to: builtin, hashed-ngrams, or a name under "embedders" in karat.yaml.

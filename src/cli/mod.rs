@@ -60,8 +60,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all gates pass · 100 quality gate failed · 102 decay gate failed · 103 inconclusive or
-nothing measured · 2 usage · 3 bad configuration or data · 4 run incomplete · 5 database · 1 anything else.
+Exit codes: 0 all gates pass · 100 quality gate failed · 102 decay gate failed · 103 inconclusive or nothing \
+measured · 2 usage · 3 bad configuration or data · 4 run incomplete · 5 database · 1 anything else.
 When several apply, the first of 5, 3, 4, 100, 102, 103 wins.
 
 Try `karat demo` first: it needs no network and no API key.";

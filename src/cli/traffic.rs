@@ -25,7 +25,7 @@ pub(super) struct Args {
 enum Command {
     /// Import JSONL or CSV files; secrets and personal data are redacted before anything is stored
     #[command(
-        after_help = "Fields are recognized by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by\n--map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --sample-rate 0.05"
+        after_help = "Fields are recognized by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by --map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --sample-rate 0.05"
     )]
     Import(ImportArgs),
     /// Show what is stored for each source
