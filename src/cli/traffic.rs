@@ -69,12 +69,12 @@ struct ImportArgs {
 
 fn probability(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
-    number.filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "must be above 0 and at most 1".to_owned())
+    number.filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "it must be above 0 and at most 1".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
-    number.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "must be between 0 and 1".to_owned())
+    number.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "it must be between 0 and 1".to_owned())
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {

@@ -311,7 +311,7 @@ fn database(workspace: &Workspace) -> Check {
                 format!("{} problems found, the first: {first}", findings.len()),
             )
             .hinting(
-                "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may recover some of the data",
+                "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may recover the rest",
             ),
         },
     }
