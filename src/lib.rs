@@ -3,8 +3,8 @@
 //! It runs versioned eval suites against model endpoints, stores every outcome in SQLite, compares the golden set with
 //! sampled production traffic, and flags the examples that decayed. ARCHITECTURE.md is the map of the code.
 //!
-//! The library exists for the `karat` binary: [`main`] is all of it. The other public modules re-export the numeric
-//! parts that the examples and benchmarks of this repository measure; they are not a stable API.
+//! The library exists for the `karat` binary, whose entry point is [`main`]. The other public modules re-export the
+//! numeric parts that the examples and benchmarks of this repository measure; they are not a stable API.
 
 #![deny(missing_docs)]
 
@@ -28,7 +28,7 @@ pub mod coverage {
     pub use crate::core::records::Records;
 }
 
-/// Embedders: what turns texts into vectors.
+/// Embedders, which turn texts into vectors.
 pub mod embed {
     pub use crate::core::domain::{Embedder, TextRule};
     pub use crate::edge::embed::{Builtin, EmbedderSettings, HashedNgrams, Model2Vec, ModelSettings, open};
@@ -39,12 +39,12 @@ pub mod privacy {
     pub use crate::core::privacy::redact::Redactor;
 }
 
-/// Statistical tests, intervals and the seeded random generator.
+/// Statistical tests, intervals and the seeded random number generator.
 pub mod stats {
     pub use crate::core::stats::{clopper_pearson, g_test, mann_whitney_auc, permutation_p_value, quantile, rng};
 }
 
-/// Unit vectors and searches among them.
+/// Unit vectors and nearest-neighbour search.
 pub mod vector {
     pub use crate::core::vector::{Vectors, dot, top_k};
 }

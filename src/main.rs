@@ -1,4 +1,4 @@
-//! The thin binary: parse, run, exit code.
+//! The `karat` binary: runs the command line and returns its exit code.
 
 fn main() -> std::process::ExitCode {
     karat::main()

@@ -19,7 +19,7 @@ pub fn render(results: &Results) -> String {
         "alarm rate",
         "MAE",
         "bias",
-        "interval holds",
+        "interval contains",
         "width",
         "AUROC",
     ]);

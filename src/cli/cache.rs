@@ -9,11 +9,12 @@ use crate::core::domain::{Failure, parse_span};
 use crate::core::report::cache_text;
 use crate::core::view::CacheView;
 
-/// Show or clear the response cache: an answer is found by endpoint, request and trial, and is used for the time that
-/// cache.ttl in karat.yaml gives.
+/// Show or clear the response cache.
+///
+/// Responses are found by endpoint, request and trial, and are reused for the time given by cache.ttl in karat.yaml.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  karat cache stats\n  karat cache clear --older-than 7d\n  karat run support --no-cache      ignore cached responses, once"
+    after_help = "Examples:\n  karat cache stats\n  karat cache clear --older-than 7d\n  karat run support --no-cache      ignore cached responses for one run"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -22,15 +23,15 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Show how many answers it holds, and how old they are
+    /// Show how many responses are cached, and how old they are
     Stats {
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Remove answers from it; the runs they belong to stay whole
+    /// Remove cached responses; the runs they belong to are unaffected
     Clear {
-        /// Only answers older than this, such as 12h or 7d.
+        /// Remove only responses older than this, such as 12h or 7d.
         #[arg(long, value_name = "SPAN")]
         older_than: Option<String>,
     },
@@ -57,11 +58,12 @@ fn stats(context: &Context, format: Format) -> Result<Exit, Failure> {
 fn clear(context: &Context, older_than: Option<&str>) -> Result<Exit, Failure> {
     let before = older_than.map(|text| {
         let span = parse_span(text).ok_or_else(|| {
-            Failure::usage(format!("--older-than \"{text}\" is not a span of time")).hint("write 90m, 12h or 7d")
+            Failure::usage(format!("--older-than \"{text}\" is not a duration"))
+                .hint("use a form such as 90m, 12h or 7d")
         })?;
         Ok::<_, Failure>(Timestamp::now().checked_sub(span).unwrap_or(Timestamp::MIN))
     });
     let cleared = context.workspace()?.store.clear_cache(before.transpose()?)?;
-    context.output.data(&format!("{cleared} answers removed from the cache\n"))?;
+    context.output.data(&format!("removed {cleared} responses from the cache\n"))?;
     Ok(Exit::Success)
 }

@@ -14,13 +14,13 @@ use crate::core::report::Format as ReportFormat;
 use crate::flow::check::check;
 use crate::flow::report::{verdicts, write_reports};
 
-/// Run suites, measure the decay of their datasets, and report: the nightly command.
+/// Run suites, measure the decay of their datasets and report on both (for nightly jobs).
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  karat check support -o reports/support.html -o reports/junit.xml\n  karat check support billing --window 7d --format json"
 )]
 pub(super) struct Args {
-    /// Suites by name (suites/NAME.yaml) or path.
+    /// Suites, by name (suites/NAME.yaml) or path.
     #[arg(required = true, value_name = "SUITE")]
     suites: Vec<String>,
 
@@ -30,11 +30,11 @@ pub(super) struct Args {
     #[command(flatten)]
     decay: DecayArgs,
 
-    /// Write a report; the extension tells the format: .html .md .json .xml .csv (repeatable).
+    /// Write a report to a file; the extension sets the format: .html .md .json .xml .csv (repeatable).
     #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
     output: Vec<(PathBuf, &'static ReportFormat)>,
 
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

@@ -4,11 +4,11 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::core::domain::Failure;
 
-/// Print a completion script for a shell.
+/// Print a shell completion script.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  karat completions bash > ~/.local/share/bash-completion/completions/karat")]
 pub(super) struct Args {
-    /// The shell.
+    /// Shell to complete for.
     #[arg(value_enum)]
     shell: clap_complete::Shell,
 }

@@ -1,4 +1,4 @@
-//! What commands share: the workspace and the output.
+//! The context of a command: its workspace and its output.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::core::privacy::sanitize::for_terminal;
 use crate::edge::config::find_workspace;
 use crate::flow::Workspace;
 
-/// What commands share.
+/// The context of a command.
 pub(super) struct Context {
     /// The folder given with -C.
     pub workspace: Option<PathBuf>,
@@ -17,7 +17,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// The folder of the workspace.
+    /// Returns the workspace folder: the one given with -C, or the nearest one with a karat.yaml.
     pub fn root(&self) -> Result<PathBuf, Failure> {
         match &self.workspace {
             Some(folder) if folder.join("karat.yaml").is_file() => Ok(folder.clone()),
@@ -25,13 +25,13 @@ impl Context {
                 .hint("run `karat init` there, or name another folder with -C")),
             None => {
                 let here = std::env::current_dir()
-                    .map_err(|error| Failure::other("the current folder is gone").caused_by(error))?;
+                    .map_err(|error| Failure::other("cannot read the current folder").caused_by(error))?;
                 find_workspace(&here)
             }
         }
     }
 
-    /// The workspace, opened; says where it is not as karat.yaml wants it.
+    /// Opens the workspace. Notes about the database and a warning about the embedder are printed to stderr.
     pub fn workspace(&self) -> Result<Workspace, Failure> {
         let workspace = Workspace::open(&self.root()?)?;
         for note in workspace.store.notes() {

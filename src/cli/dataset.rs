@@ -22,36 +22,36 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check every row: bad rows, duplicates, conflicting answers, labels that are not in the card
+    /// Check every row for mistakes, duplicates, conflicting answers and labels missing from the card
     #[command(
-        after_help = "Exits with 3 if rows are bad or answers conflict.\n\nExample:\n  karat dataset lint support-intents"
+        after_help = "Exit code 3 if there are bad rows or conflicting answers.\n\nExample:\n  karat dataset lint support-intents"
     )]
     Lint {
-        /// Datasets. Default: all.
+        /// Datasets to check. Default: all.
         datasets: Vec<String>,
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Write the versions of datasets to karat.lock, to be committed to git
+    /// Write dataset versions to karat.lock, to be committed to git
     Lock {
-        /// Datasets. Default: all.
+        /// Datasets to lock. Default: all.
         datasets: Vec<String>,
     },
-    /// Show what changed: added, removed, edited, relabelled
+    /// Show which examples were added, removed, edited or relabelled between two versions
     #[command(
-        after_help = "Each version is \"files\" (as they are), \"lock\", a path, a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
+        after_help = "A version is \"files\" (as they are now), \"lock\" (karat.lock), a path, the hash of a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
     )]
     Diff {
-        /// The dataset.
+        /// Dataset name.
         dataset: String,
-        /// The first version.
+        /// Version to compare from.
         #[arg(default_value = "lock")]
         before: String,
-        /// The second version.
+        /// Version to compare to.
         #[arg(default_value = "files")]
         after: String,
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -100,7 +100,7 @@ fn run_lock(context: &Context, names: &[String]) -> Result<Exit, Failure> {
 fn run_diff(context: &Context, dataset: &str, before: &str, after: &str, format: Format) -> Result<Exit, Failure> {
     let root = context.root()?;
     let (workspace, _) = crate::edge::config::load_workspace(&root)?;
-    // Versions that were run are in the database; a comparison alone does not make one.
+    // Versions that were run are in the database; a comparison alone does not create one.
     let store = workspace.store.exists().then(|| Store::open(&workspace.store)).transpose()?;
     let compared = compare(&root, store.as_ref(), dataset, before, after)?;
     let view = DiffView::new(dataset.to_owned(), compared.before, compared.after, compared.diff);

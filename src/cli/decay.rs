@@ -20,21 +20,21 @@ use crate::flow::report::write_reports;
     after_help = "Examples:\n  karat decay support-intents --window 2026-09 --reference 2026-06\n  karat decay support-intents -o decay.html -o decay.md\n  karat decay support-intents --records records.jsonl --format json"
 )]
 pub(super) struct Args {
-    /// The dataset (a folder of datasets/).
+    /// Dataset name (a folder in datasets/).
     dataset: String,
 
     #[command(flatten)]
     decay: DecayArgs,
 
-    /// Write a row for every record of the window (JSONL): its cluster, nearest example and p_represented.
+    /// Write one row per record in the window (JSONL): its cluster, nearest example and p_represented.
     #[arg(long, value_name = "FILE")]
     records: Option<PathBuf>,
 
-    /// Write a report; the extension tells the format: .html .md .json .xml .csv (repeatable).
+    /// Write a report to a file; the extension sets the format: .html .md .json .xml .csv (repeatable).
     #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
     output: Vec<(PathBuf, &'static ReportFormat)>,
 
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -59,7 +59,7 @@ fn record_lines(records: &[RecordRow]) -> Result<String, Failure> {
     for record in records {
         text.push_str(
             &serde_json::to_string(record)
-                .map_err(|error| Failure::other("a record cannot be written").caused_by(error))?,
+                .map_err(|error| Failure::other("cannot write a record as JSON").caused_by(error))?,
         );
         text.push('\n');
     }

@@ -11,32 +11,33 @@ use crate::core::domain::{Failure, FailureKind};
 use crate::core::report::{Screen, months_text, terminal_headline};
 use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};
 
-/// See it all at work on data written for it, without network or keys.
+/// Tour karat on sample data, without network access or API keys.
 ///
-/// Makes a workspace, serves a small classifier on loopback behind the OpenAI chat API, runs a suite on it and on the
-/// built-in baseline, imports four months of traffic whose mix moves, measures decay for each, and writes a report.
+/// Creates a workspace, serves a small classifier on loopback behind the OpenAI chat API, runs a suite on it and on the
+/// built-in baseline, imports four months of traffic whose mix shifts, measures decay for each month, and writes a
+/// report.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  karat demo\n  karat demo /tmp/karat-demo --records 2000\n  karat demo --serve      the demo's model alone, to run its suite again"
+    after_help = "Examples:\n  karat demo\n  karat demo /tmp/karat-demo --records 2000\n  karat demo --serve      serve only the demo's model, to run its suite again"
 )]
 pub(super) struct Args {
-    /// The folder to make.
+    /// Folder to create.
     #[arg(default_value = "karat-demo")]
     dir: PathBuf,
 
-    /// Records of traffic for each of the four months.
+    /// Traffic records for each of the four months.
     #[arg(long, value_name = "N", default_value_t = 900, value_parser = clap::value_parser!(u32).range(200..=100_000))]
     records: u32,
 
-    /// Seed of the traffic and of every measurement.
+    /// Random seed for the traffic and every measurement.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
-    /// Port of the demo's server on 127.0.0.1; another one where it is taken.
+    /// Port of the demo server on 127.0.0.1; if it is taken, another one is used.
     #[arg(long, value_name = "PORT", default_value_t = 8737)]
     port: u16,
 
-    /// Only serve the demo's model, until Ctrl-C.
+    /// Serve only the demo's model, until Ctrl-C.
     #[arg(long)]
     serve: bool,
 }
@@ -46,7 +47,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     if args.serve {
         return interrupt::run_until_interrupted(say(talkative), async |mut stop| {
             tokio::select! {
-                served = serve(args.port, |url| context.output.say(&format!("serving {url} until Ctrl-C"))) => served?,
+                served = serve(args.port, |url| context.output.say(&format!("serving {url}; press Ctrl-C to stop"))) => served?,
                 _ = stop.changed() => {}
             }
             Ok(Exit::Success)
@@ -56,18 +57,18 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let events = listener(&context.output);
     let result = interrupt::run_until_interrupted(say(talkative), async |stop| {
         let result = demo(&options, stop.clone(), &events).await?;
-        if *stop.borrow() { Err(Failure::new(FailureKind::Incomplete, "the demo was stopped")) } else { Ok(result) }
+        if *stop.borrow() { Err(Failure::new(FailureKind::Incomplete, "the demo was interrupted")) } else { Ok(result) }
     })?;
     context.output.data(&text(&result, &options.dir, context.output.screen()))?;
     Ok(Exit::Success)
 }
 
 fn text(result: &DemoResult, dir: &Path, screen: Screen) -> String {
-    let mut text = String::from("Four months of traffic against a golden set that was right in June:\n");
+    let mut text = String::from("Four months of traffic against a golden set that was up to date in June:\n");
     text.push_str(&months_text(&result.months, screen));
     text.push('\n');
     text.push_str(&terminal_headline(&result.report.headline, screen));
-    text.push_str("\nMade:\n");
+    text.push_str("\nCreated:\n");
     for (path, what) in &result.files {
         text.push_str(&format!("  {:<52} {what}\n", path.display().to_string()));
     }

@@ -12,17 +12,19 @@ use crate::core::report::doctor_text;
 use crate::core::view::CheckState;
 use crate::flow::doctor::doctor;
 
-/// Check that everything a run needs is there, answers, and is sound. Nothing is run, and no secret is shown.
+/// Check configuration, endpoints and database.
+///
+/// No suite is run, and no secret is shown.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Exit code 3 where something will not work; warnings alone exit 0.\n\nExamples:\n  karat doctor\n  karat doctor --offline             ask no server\n  karat doctor --format json | jq '.checks[] | select(.state != \"ok\")'"
+    after_help = "Exit code 3 if something will not work, 0 if there are only warnings.\n\nExamples:\n  karat doctor\n  karat doctor --offline             send no requests\n  karat doctor --format json | jq '.checks[] | select(.state != \"ok\")'"
 )]
 pub(super) struct Args {
-    /// Ask no server.
+    /// Send no requests to servers.
     #[arg(long)]
     offline: bool,
 
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

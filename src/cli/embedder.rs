@@ -11,7 +11,7 @@ use crate::core::report::{embedder_text, migration_text};
 use crate::core::view::{EmbedderView, StoredSpaceView};
 use crate::flow::migrate::{MigrateOptions, migrate, retire, spaces};
 
-/// Show, switch or retire the embedding model that texts are compared by.
+/// Show, switch or retire the embedding model used to compare texts.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -20,18 +20,18 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the embedding model in use, what it is made of, and every one with stored vectors
+    /// Show the embedding model in use, the parts of its fingerprint, and all models with stored vectors
     Show {
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Embed everything with another embedder, compare the two, and switch only with --cut-over
+    /// Embed everything with another embedder and compare the two; switch only with --cut-over
     #[command(
-        after_help = "Every text of datasets and traffic is embedded beside what is there. The model in use stays in use,\nalso when this is interrupted, and what was embedded is reused.\n\nExamples:\n  karat embedder migrate minilm              embed and compare\n  karat embedder migrate minilm --cut-over   and pin it in karat.lock\n  karat embedder migrate builtin --cut-over  go back"
+        after_help = "Embeds every text of the datasets and their traffic; existing vectors are left alone. The current model remains in use, even if this is interrupted, and vectors already computed are reused.\n\nExamples:\n  karat embedder migrate minilm              embed and compare\n  karat embedder migrate minilm --cut-over   embed, compare, and pin it in karat.lock\n  karat embedder migrate builtin --cut-over  switch back"
     )]
     Migrate {
-        /// The embedder to move to: builtin, hashed-ngrams, or a name under "embedders" in karat.yaml.
+        /// Embedder to move to: builtin, hashed-ngrams, or a name under "embedders" in karat.yaml.
         to: String,
         /// Compare only this dataset (repeatable). Default: all.
         #[arg(long = "dataset", value_name = "NAME")]
@@ -39,19 +39,19 @@ enum Command {
         /// Use the new embedding model from now on: pin it in karat.lock.
         #[arg(long)]
         cut_over: bool,
-        /// Seed of everything random.
+        /// Random seed.
         #[arg(long, value_name = "N", default_value_t = 0)]
         seed: u64,
         #[command(flatten)]
         now: Now,
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Remove the vectors of an embedding model that is no longer in use; its results stay
+    /// Remove the vectors of an embedding model that is no longer in use; its results remain
     #[command(after_help = "Example:\n  karat embedder retire hashed-ngrams")]
     Retire {
-        /// The embedding model, by its fingerprint or the name of its embedder.
+        /// Embedding model, by fingerprint or embedder name.
         space: String,
     },
 }

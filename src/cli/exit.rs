@@ -1,22 +1,22 @@
-//! Exit codes, in one documented type.
+//! The exit codes.
 
 use std::process::ExitCode;
 
 use crate::core::domain::{Failure, FailureKind};
 use crate::core::verdict::Verdict;
 
-/// What the process ends with. 101 never: it is a Rust panic's.
+/// The exit code of the process. 101 is never used, since it means a Rust panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     /// All gates pass.
     Success = 0,
-    /// Anything not named below.
+    /// Any failure not listed below.
     Other = 1,
-    /// The command line makes no sense.
+    /// The command line is invalid.
     Usage = 2,
     /// Bad configuration or data.
     Data = 3,
-    /// A run has errors above its tolerance, or was stopped.
+    /// A run has more errors than tolerated, or was stopped.
     Incomplete = 4,
     /// The database cannot be used.
     Store = 5,
@@ -24,12 +24,12 @@ pub(super) enum Exit {
     QualityFailed = 100,
     /// A decay gate failed.
     DecayFailed = 102,
-    /// A gate that demands a decision has none, or nothing was measured.
+    /// A gate that requires a decision is inconclusive, or nothing was measured.
     Inconclusive = 103,
 }
 
 impl Exit {
-    /// The code of a failure.
+    /// Returns the exit code for a failure.
     pub fn of(failure: &Failure) -> Self {
         match failure.kind {
             FailureKind::Usage => Self::Usage,
@@ -40,7 +40,7 @@ impl Exit {
         }
     }
 
-    /// The code of the verdicts on quality and on decay.
+    /// Returns the exit code for the verdicts on quality and decay; the worst one decides.
     pub fn of_verdicts(quality: Option<Verdict>, decay: Option<Verdict>) -> Self {
         match (quality.unwrap_or(Verdict::Pass), decay.unwrap_or(Verdict::Pass)) {
             (Verdict::Incomplete, _) | (_, Verdict::Incomplete) => Self::Incomplete,
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gravest_verdict_decides() {
+    fn the_worst_verdict_decides() {
         use Verdict::{Fail, Incomplete, Inconclusive, Pass};
         let cases = [
             (Some(Pass), Some(Pass), Exit::Success),

@@ -1,4 +1,4 @@
-//! How a failure is printed: what happened, the details, the causes, the hint.
+//! Prints failures: the message, the details, the causes and the hint.
 
 use std::error::Error;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::core::domain::Failure;
 use crate::core::privacy::sanitize::for_terminal;
 
-/// Prints to stderr. Text of files and servers cannot steer the terminal.
+/// Prints a failure to stderr. Text from files and servers is sanitized, so that it cannot control the terminal.
 pub(super) fn print(failure: &Failure, colour: bool) {
     let paint =
         |code: &str, word: &str| if colour { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() };
@@ -18,7 +18,7 @@ pub(super) fn print(failure: &Failure, colour: bool) {
     let mut cause = failure.source();
     while let Some(error) = cause {
         let reason = error.to_string();
-        // Some errors repeat what they wrap: once is enough.
+        // Some errors repeat the message of the error they wrap; print it once.
         if !said.contains(&reason) && !reason.contains(&said) {
             text.push_str(&format!("  caused by: {}\n", for_terminal(&reason)));
             said = reason;
@@ -28,6 +28,6 @@ pub(super) fn print(failure: &Failure, colour: bool) {
     if let Some(hint) = &failure.hint {
         text.push_str(&format!("{} {}\n", paint("1;36", "hint:"), for_terminal(hint)));
     }
-    // Where stderr is closed there is nobody left to tell.
+    // If stderr is closed, there is nobody left to tell.
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

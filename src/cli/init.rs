@@ -6,11 +6,11 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::core::domain::Failure;
 
-/// Create a workspace: karat.yaml, an example dataset and suite, .gitignore.
+/// Create a workspace: karat.yaml, an example dataset and suite, and .gitignore.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  karat init\n  karat init evals && cd evals && karat run example")]
 pub(super) struct Args {
-    /// Where. Default: here.
+    /// Folder to create the workspace in. Default: the current folder.
     dir: Option<PathBuf>,
 }
 
@@ -21,7 +21,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     }
     let place = if root == std::path::Path::new(".") { String::new() } else { format!(" -C {}", root.display()) };
     context.output.say(&format!(
-        "\nNext:\n  karat{place} run example          run the built-in baseline\n  edit karat.yaml               add your own endpoint\n  karat{place} traffic import FILE --source production\n  karat{place} decay example        how much of today's traffic the set stands for"
+        "\nNext:\n  karat{place} run example          run the built-in baseline\n  edit karat.yaml               add your own endpoint\n  karat{place} traffic import FILE --source production\n  karat{place} decay example        measure how much of today's traffic the set represents"
     ));
     Ok(Exit::Success)
 }

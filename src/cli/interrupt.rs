@@ -1,4 +1,4 @@
-//! The async runtime, and Ctrl-C: the first one stops cleanly, the second one at once.
+//! The async runtime and Ctrl-C: the first one stops cleanly, the second one at once.
 
 use std::future::Future;
 
@@ -6,10 +6,12 @@ use tokio::sync::watch;
 
 use crate::core::domain::Failure;
 
-/// Runs `work`, handing it a flag that turns true at Ctrl-C (or at SIGTERM).
+/// Runs `work` with a flag that becomes true on Ctrl-C (or SIGTERM).
+///
+/// `say` prints the message shown when the first one arrives.
 ///
 /// # Errors
-/// A failure where no runtime can be made, or that of the work.
+/// Fails if the runtime cannot start, or if `work` fails.
 pub(super) fn run_until_interrupted<T, F>(
     say: impl Fn(&str) + Send + 'static,
     work: impl FnOnce(watch::Receiver<bool>) -> F,
@@ -26,7 +28,7 @@ where
         tokio::spawn(async move {
             interrupted().await;
             say("stopping: finished outcomes are stored (Ctrl-C again to stop at once)");
-            // Without a listener the work is over.
+            // If nobody receives this, the work is already done.
             let _ = stop.send(true);
             interrupted().await;
             std::process::exit(130);

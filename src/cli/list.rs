@@ -11,11 +11,11 @@ use crate::edge::dataset::dataset_names;
 /// List datasets, suites, endpoints and runs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Runs listed, newest first.
+    /// Maximum number of runs to list, newest first.
     #[arg(long, value_name = "N", default_value_t = 20)]
     runs: usize,
 
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }

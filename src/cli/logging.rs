@@ -1,5 +1,5 @@
-//! `--verbose`: what karat does, line by line on stderr. Lines about runs are made of events; those about single HTTP
-//! attempts come from where these are made. Other libraries stay silent, since they would show headers.
+//! `--verbose`: logs each step on stderr. Lines about runs are written from events; lines about single HTTP attempts
+//! are written where the attempts are made. Other libraries are silenced, since they would log headers.
 
 use tracing::debug;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -9,15 +9,15 @@ use crate::core::privacy::sanitize::for_terminal;
 use crate::flow::Event;
 use crate::flow::event::FinishedTrial;
 
-/// Shows karat's own debug lines from now on.
+/// Starts showing karat's own debug lines.
 pub(super) fn show() {
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false);
     let own = Targets::new().with_default(LevelFilter::OFF).with_target("karat", LevelFilter::DEBUG);
-    // A second call finds the first one's subscriber, which is as good.
+    // A second call fails because the subscriber of the first is still installed, which is fine.
     let _ = tracing_subscriber::registry().with(lines.with_filter(own)).try_init();
 }
 
-/// Writes the line of an event about a run. Notes, warnings and steps are shown by the progress.
+/// Logs an event about a run. Notes, warnings and steps are shown as progress instead.
 pub(super) fn log(event: &Event) {
     match event {
         Event::RunStarted { run, counts } => {

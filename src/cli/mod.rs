@@ -1,4 +1,5 @@
-//! The command line: one file per command, errors and hints, exit codes. The only writer of stdout and stderr.
+//! The command line: one file per command, the exit codes, and how errors are printed. Only this module writes to
+//! stdout and stderr.
 
 mod arguments;
 mod cache;
@@ -38,15 +39,15 @@ use output::Output;
 
 /// A golden-dataset evaluation harness with decay tracking.
 ///
-/// karat runs your eval suites, and measures how much of today's traffic your golden set still covers.
+/// karat runs your eval suites and measures how much of today's traffic your golden set still covers.
 #[derive(Debug, Parser)]
 #[command(name = "karat", version, max_term_width = 100, arg_required_else_help = true, after_help = EXIT_CODES)]
 struct Cli {
-    /// The workspace, a folder with a karat.yaml. Default: this folder or the nearest one above it.
+    /// Workspace folder, containing karat.yaml. Default: the current folder or its nearest parent with one.
     #[arg(short = 'C', long = "workspace", global = true, value_name = "DIR")]
     workspace: Option<PathBuf>,
 
-    /// Print nothing on stderr but errors.
+    /// Print only errors on stderr.
     #[arg(short, long, global = true)]
     quiet: bool,
 
@@ -59,54 +60,56 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all gates pass · 100 quality gate failed · 102 decay gate failed · 103 inconclusive or
-nothing measured · 2 usage · 3 bad configuration or data · 4 run incomplete · 5 database · 1 anything else.
-When several hold, the first of 5, 3, 4, 100, 102, 103 counts.
+Exit codes: 0 all gates pass · 100 quality gate failed · 102 decay gate failed · 103 inconclusive or nothing \
+measured · 2 usage · 3 bad configuration or data · 4 run incomplete · 5 database · 1 anything else.
+When several apply, the first of 5, 3, 4, 100, 102, 103 wins.
 
-Try `karat demo` first: it needs no network and no key.";
+Try `karat demo` first: it needs no network and no API key.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Create a workspace: karat.yaml, an example dataset and suite, .gitignore
+    /// Create a workspace: karat.yaml, an example dataset and suite, and .gitignore
     Init(init::Args),
-    /// See everything on data written for it, without network or keys
+    /// Tour karat on sample data, without network access or API keys
     Demo(demo::Args),
     /// Check configuration, endpoints and database
     Doctor(doctor::Args),
-    /// Run suites, measure decay, and report: the nightly command
+    /// Run suites, measure decay and report on both (for nightly jobs)
     Check(check::Args),
     /// Run suites on endpoints
     Run(run::Args),
-    /// Measure how much of today's traffic a golden set represents, and flag what decayed
+    /// Measure how much of today's traffic a golden set represents, and flag decayed examples
     Decay(decay::Args),
     /// Lint, lock and diff golden sets
     Dataset(dataset::Args),
-    /// Import sampled production traffic
+    /// Import sampled production traffic, or show what is stored
     Traffic(traffic::Args),
     /// List flagged examples for review
     Queue(queue::Args),
     /// Show or clear the response cache
     Cache(cache::Args),
-    /// The embedding model texts are compared with: show it, move to another one, retire an old one
+    /// Show, switch or retire the embedding model used to compare texts
     Embedder(embedder::Args),
-    /// Write a report of a run or a dataset
+    /// Write a report on a run or a dataset
     Report(report::Args),
     /// List datasets, suites, endpoints and runs
     List(list::Args),
-    /// Show a run, or the last measurement of a dataset
+    /// Show the summary of a run, or the latest results for a dataset
     Show(show::Args),
-    /// Print the JSON Schema of a file you write
+    /// Print the JSON Schema of a configuration file
     Schema(schema::Args),
-    /// Print a completion script for a shell
+    /// Print a shell completion script
     Completions(completions::Args),
 }
 
-/// Parses the command line, runs the command, prints its error, and gives the exit code.
+/// Runs the command given on the command line and returns its exit code.
+///
+/// Errors are printed to stderr.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are no errors; a closed pipe ends either quietly.
+            // --help and --version are not errors. A closed pipe is ignored.
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }

@@ -1,4 +1,4 @@
-//! Stdout for data, stderr for everything else; a closed pipe ends quietly.
+//! Output: data goes to stdout, everything else to stderr. A closed pipe is not an error.
 
 use std::io::{IsTerminal, Write};
 
@@ -8,7 +8,7 @@ use super::arguments::Format;
 use crate::core::domain::Failure;
 use crate::core::report::{Screen, to_json};
 
-/// Where a command writes.
+/// The output of a command.
 pub(super) struct Output {
     quiet: bool,
     plain: bool,
@@ -20,27 +20,27 @@ impl Output {
         Self { quiet, plain: set("NO_COLOR") || std::env::var_os("TERM").is_some_and(|term| term == "dumb") }
     }
 
-    /// Whether stderr takes colour.
+    /// Whether errors on stderr are coloured.
     pub fn colour_errors(&self) -> bool {
         !self.plain && std::io::stderr().is_terminal()
     }
 
-    /// Whether a progress bar may be drawn: at a terminal that is not CI's.
+    /// Whether progress bars are drawn: only on a terminal, and not in CI.
     pub fn progress(&self) -> bool {
         !self.quiet && std::io::stderr().is_terminal() && std::env::var_os("CI").is_none()
     }
 
-    /// Whether anything but errors may be said on stderr.
+    /// Whether anything but errors is printed on stderr.
     pub fn talkative(&self) -> bool {
         !self.quiet
     }
 
-    /// What stdout can show.
+    /// Returns the width of stdout and whether it supports colour.
     pub fn screen(&self) -> Screen {
         Screen { width: Self::width(), colour: !self.plain && std::io::stdout().is_terminal() }
     }
 
-    /// Columns of the terminal; 100 where stdout is none.
+    /// Columns of the terminal; 100 if stdout is not a terminal.
     fn width() -> usize {
         use terminal_size::{Width, terminal_size_of};
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
@@ -50,7 +50,7 @@ impl Output {
             .clamp(60, 200)
     }
 
-    /// Prints a result for people or for programs.
+    /// Prints a result: as text for people, or as JSON for programs.
     ///
     /// # Errors
     /// As [`Self::data`].
@@ -66,24 +66,24 @@ impl Output {
         }
     }
 
-    /// Writes data to stdout. A reader that went away is no error: files and gates still count.
+    /// Writes data to stdout. A closed pipe is not an error: reports are still written and gates still evaluated.
     ///
     /// # Errors
-    /// A failure where stdout cannot be written for another reason.
+    /// Fails if stdout cannot be written for any other reason.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = std::io::stdout().lock();
         match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Failure::other("stdout cannot be written").caused_by(error))
+                Err(Failure::other("cannot write to stdout").caused_by(error))
             }
             _ => Ok(()),
         }
     }
 
-    /// Says something on stderr, unless told to be quiet.
+    /// Prints a line to stderr, unless `--quiet` was given.
     pub fn say(&self, text: &str) {
         if !self.quiet {
-            // Where stderr is closed there is nobody left to tell.
+            // If stderr is closed, there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }

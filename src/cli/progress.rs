@@ -1,4 +1,4 @@
-//! Shows the events of a flow: bars at a terminal, plain lines now and then elsewhere.
+//! Shows the events of a flow: as bars on a terminal, as occasional plain lines elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -13,20 +13,19 @@ use crate::core::privacy::sanitize::for_terminal;
 use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunCounts, RunInfo};
 
-/// How often a line is printed if no bar is drawn.
+/// How often a line is printed if no bars are drawn.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// How often the figures beside a bar are updated.
 const REDRAW: Duration = Duration::from_millis(200);
 
-/// The bar of all work together. The figures have a line for themselves: beside them there would be no room for a bar on
-/// 80 columns.
+/// The bar for all work together. The figures are on a line below it: beside them, a bar would not fit into 80 columns.
 const BAR: &str = "{msg} {wide_bar} {pos}/{len} eta {eta}\n{prefix}";
 
-/// The bar of one run of several.
+/// The bar of one run among several.
 const RUN_BAR: &str = "  {msg} {wide_bar} {pos}/{len}{prefix}";
 
-/// Shows events.
+/// Shows events as progress.
 pub(super) struct Progress {
     bars: bool,
     talkative: bool,
@@ -35,10 +34,10 @@ pub(super) struct Progress {
 
 #[derive(Default)]
 struct State {
-    /// The terminal's lines, while bars are drawn.
+    /// The lines of the terminal on which bars are drawn.
     lines: MultiProgress,
     bar: Option<ProgressBar>,
-    /// A bar for each run in progress, if there are several.
+    /// One bar per run in progress, if there are several.
     run_bars: BTreeMap<RunId, ProgressBar>,
     what: String,
     runs: usize,
@@ -51,7 +50,7 @@ struct State {
     figures: Figures,
 }
 
-/// What is known of the steps so far.
+/// Figures about the steps finished so far.
 #[derive(Default)]
 struct Figures {
     errors: BTreeMap<&'static str, u64>,
@@ -69,7 +68,7 @@ impl Figures {
         self.cost = trial.cost.map(|cost| self.cost.unwrap_or(0.0) + cost).or(self.cost);
         if let Some(latency) = trial.latency {
             if self.latencies.is_none() {
-                // Microseconds up to an hour in two significant digits: a progress line needs no more.
+                // Microseconds up to an hour with two significant digits, enough for a progress line.
                 self.latencies = Histogram::new_with_bounds(1, 3_600_000_000, 2).ok();
             }
             if let Some(latencies) = &mut self.latencies {
@@ -109,7 +108,7 @@ fn milliseconds(ms: f64) -> String {
 
 impl Progress {
     pub fn new(output: &Output) -> Self {
-        // The lines of --verbose would tear a bar apart.
+        // Lines of --verbose would break up a bar.
         let bars = output.progress() && !tracing::enabled!(tracing::Level::DEBUG);
         Self { bars, talkative: output.talkative(), state: Mutex::default() }
     }
@@ -165,7 +164,7 @@ impl Progress {
         }
     }
 
-    /// A bar for a run, if it is not the only one.
+    /// Draws a bar for a run, unless it is the only one.
     fn start_run(&self, state: &mut State, run: &RunInfo, counts: RunCounts) {
         if self.bars && state.runs > 1 {
             let target = for_terminal(&run.target()).into_owned();
@@ -198,7 +197,7 @@ impl Progress {
         if let Some(bar) = &state.bar {
             bar.println(text);
         } else if self.talkative {
-            // If stderr is closed there is nobody left to tell.
+            // If stderr is closed, there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
@@ -217,7 +216,7 @@ fn title(runs: &[std::sync::Arc<RunInfo>]) -> String {
 }
 
 impl State {
-    /// One more bar below the others.
+    /// Draws another bar below the others.
     fn draw(&self, template: &str, total: u64, done: u64) -> ProgressBar {
         let bar = self.lines.add(ProgressBar::new(total).with_position(done));
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -232,7 +231,7 @@ impl State {
         }
     }
 
-    /// Steps a second, of those of this process.
+    /// Steps per second, counting only those of this process.
     fn rate(&self) -> f64 {
         let seconds = self.started.map_or(0.0, |started| started.elapsed().as_secs_f64());
         if seconds > 0.0 { self.fresh as f64 / seconds } else { 0.0 }
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_figures_tell_latency_errors_by_kind_cache_and_spend() {
+    fn the_figures_show_latency_errors_by_kind_cache_hits_and_cost() {
         let mut figures = Figures::default();
         assert_eq!(figures.text(), "");
         (0..9).for_each(|number| figures.take(&finished(number)));

@@ -23,37 +23,37 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List flags, the strongest first
+    /// List flagged examples with their reasons, strongest first
     #[command(after_help = "Examples:\n  karat queue list\n  karat queue list support-intents --state dismissed")]
     List {
-        /// Datasets. Default: all with flags.
+        /// Datasets to list. Default: all with flags.
         datasets: Vec<String>,
-        /// Only flags in this state; "all" for every one.
+        /// List only flags in this state, or "all".
         #[arg(long, default_value = "queued")]
         state: String,
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Show one example with its reasons
+    /// Show why an example was flagged
     Show {
-        /// The dataset.
+        /// Dataset name.
         dataset: String,
-        /// The example's id.
+        /// Example id.
         example: String,
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
     /// Write the queued examples to a file for review (.csv or .jsonl)
     #[command(after_help = "Example:\n  karat queue export support-intents -o relabel.csv")]
     Export {
-        /// The dataset.
+        /// Dataset name.
         dataset: String,
-        /// The file; its extension tells the format. Default: stdout, JSONL.
+        /// File to write; the extension sets the format. Default: JSONL on stdout.
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
-        /// The format, where the file does not tell.
+        /// Format to write. Default: from the file extension.
         #[arg(long, value_enum)]
         format: Option<ExportFormat>,
     },
@@ -76,7 +76,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 
 fn rows(workspace: &Workspace, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -> Result<Vec<QueueRow>, Failure> {
     let flags = workspace.store.flags(dataset)?;
-    // A set that was moved away still has its flags.
+    // A dataset whose folder was removed still has its flags.
     let there = workspace.dataset_folder(dataset).is_dir();
     let examples = if there { workspace.read_dataset(dataset)?.dataset.examples } else { Vec::new() };
     let row = |row: FlagRow| {
@@ -104,7 +104,8 @@ fn wanted(state: &str) -> Result<Option<QueueState>, Failure> {
     }
     let names: Vec<_> = QueueState::ALL.iter().map(|state| state.name()).collect();
     QueueState::from_name(state).map(Some).ok_or_else(|| {
-        Failure::usage(format!("\"{state}\" is not a state")).hint(format!("states are all, {}", names.join(", ")))
+        Failure::usage(format!("there is no queue state \"{state}\""))
+            .hint(format!("the states are all, {}", names.join(", ")))
     })
 }
 
@@ -117,7 +118,7 @@ fn list(
 ) -> Result<Exit, Failure> {
     let state = wanted(state)?;
     let flagged = workspace.store.flagged_datasets()?;
-    // A name that has neither flags nor a folder is a slip of the hand, not an empty queue.
+    // A name with neither flags nor a folder is a typo, not an empty queue.
     for unflagged in datasets.iter().filter(|name| !flagged.contains(name)) {
         workspace.read_dataset(unflagged)?;
     }
@@ -128,13 +129,13 @@ fn list(
     }
     let (view, table) = (QueueView::new(flags), format == Format::Table);
     if table && view.flags.is_empty() {
-        context.output.say("the review queue is empty; `karat decay DATASET` measures and flags");
+        context.output.say("the review queue is empty; `karat decay DATASET` measures decay and flags examples");
         return Ok(Exit::Success);
     }
     context.output.show(format, &view, queue_text)?;
     if table {
         let count = view.flags.len();
-        context.output.say(&format!("{count} flags; `karat queue show DATASET EXAMPLE` gives the evidence"));
+        context.output.say(&format!("{count} flags; `karat queue show DATASET EXAMPLE` shows the evidence"));
     }
     Ok(Exit::Success)
 }
@@ -148,8 +149,8 @@ fn show(
 ) -> Result<Exit, Failure> {
     let flags = rows(workspace, dataset, |row| row.flag.example_id == example)?;
     if flags.is_empty() {
-        return Err(Failure::data(format!("no flag of {dataset} is about the example \"{example}\""))
-            .hint("`karat queue list` shows the flags"));
+        return Err(Failure::data(format!("the example \"{example}\" of {dataset} is not flagged"))
+            .hint("`karat queue list` lists the flagged examples"));
     }
     context.output.show(format, &QueueView::new(flags), |view, _| queue_example_text(view))?;
     Ok(Exit::Success)
@@ -173,7 +174,7 @@ fn export(
         (None, None | Some("jsonl")) => ExportFormat::Jsonl,
         (None, Some("csv")) => ExportFormat::Csv,
         (None, Some(other)) => {
-            return Err(Failure::usage(format!("\"{other}\" is not a format of the queue"))
+            return Err(Failure::usage(format!("the queue cannot be exported as \"{other}\""))
                 .hint("name the file .csv or .jsonl, or pass --format"));
         }
     };
@@ -185,7 +186,7 @@ fn export(
         None => context.output.data(&text)?,
         Some(path) => {
             write_atomic(&path, text.as_bytes())?;
-            context.output.say(&format!("{} flags written to {}", view.flags.len(), path.display()));
+            context.output.say(&format!("wrote {} flags to {}", view.flags.len(), path.display()));
         }
     }
     Ok(Exit::Success)
@@ -193,7 +194,7 @@ fn export(
 
 fn jsonl(flags: &[QueueRow]) -> Result<String, Failure> {
     let lines: Result<Vec<String>, _> = flags.iter().map(serde_json::to_string).collect();
-    let mut text = lines.map_err(|error| Failure::other("the queue cannot be written").caused_by(error))?.join("\n");
+    let mut text = lines.map_err(|error| Failure::other("cannot write the queue as JSON").caused_by(error))?.join("\n");
     if !text.is_empty() {
         text.push('\n');
     }

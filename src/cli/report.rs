@@ -12,21 +12,21 @@ use crate::core::domain::Failure;
 use crate::core::report::{FORMATS, Format};
 use crate::flow::report::{stored_report, write_reports};
 
-/// Write a report of a run, or of a dataset: its latest decay measurement and runs.
+/// Write a report on a run, or on a dataset: its latest decay measurement and runs.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  karat report support-intents -o reports/support.html -o reports/support.md\n  karat report 0199a2 --format junit > junit.xml"
 )]
 pub(super) struct Args {
-    /// A dataset's name, or the beginning of a run's id.
+    /// Dataset name, or the beginning of a run id.
     #[arg(value_name = "RUN|DATASET")]
     what: String,
 
-    /// Print to stdout in this format.
+    /// Print the report to stdout in this format.
     #[arg(long, value_parser = format_name())]
     format: Option<&'static Format>,
 
-    /// Write to a file; the extension tells the format: .html .md .json .xml .csv (repeatable).
+    /// Write the report to a file; the extension sets the format: .html .md .json .xml .csv (repeatable).
     #[arg(short, long = "output", value_name = "FILE", value_parser = report_path)]
     output: Vec<(PathBuf, &'static Format)>,
 

@@ -13,27 +13,29 @@ use crate::core::view::{PlanView, Report, RunsView};
 use crate::flow::Workspace;
 use crate::flow::run::{RunOptions, Stopped, dry_run, run_suites};
 
-/// Run suites on endpoints. Outcomes are stored as they come; an error is never a wrong answer.
+/// Run suites on endpoints.
+///
+/// Outcomes are stored as they arrive; an error never counts as a wrong answer.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  karat run support                      every prompt on every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support -e openai:chat:gpt-x --repeat 5\n  karat run support --dry-run            what would be sent, and about what it would cost\n  karat run support --max-cost 2.50      stop before it costs more\n  karat run support --resume             finish what was interrupted\n  karat run support --retry-errors       run again what failed\n  karat run support --record support.cassette.jsonl\n  karat run support --format json | jq .verdict"
+    after_help = "Examples:\n  karat run support                      every prompt on every endpoint of the suite\n  karat run support -e my-model -j 32\n  karat run support -e openai:chat:gpt-x --repeat 5\n  karat run support --dry-run            show what would be sent and its estimated cost\n  karat run support --max-cost 2.50      stop before it costs more than that\n  karat run support --resume             finish an interrupted run\n  karat run support --retry-errors       retry failed requests\n  karat run support --record support.cassette.jsonl\n  karat run support --format json | jq .verdict"
 )]
 pub(super) struct Args {
-    /// Suites by name (suites/NAME.yaml) or path.
+    /// Suites, by name (suites/NAME.yaml) or path.
     #[arg(required = true, value_name = "SUITE")]
     suites: Vec<String>,
 
     #[command(flatten)]
     run: RunArgs,
 
-    /// Render and price every request, and send none.
+    /// Render and price every request, but send nothing.
     #[arg(long, conflicts_with_all = ["resume", "retry_errors", "record", "max_cost", "max_seconds"])]
     dry_run: bool,
 
     #[command(flatten)]
     now: Now,
 
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -59,7 +61,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     Ok(if stopped.is_some() { Exit::Incomplete } else { Exit::of_verdicts(Some(report.verdict), None) })
 }
 
-/// Says why a run ended early, and how to resume it.
+/// Prints why a run ended early, and how to resume it.
 pub(super) fn say_unfinished(context: &Context, stopped: Option<&Stopped>, command: &str) {
     if let Some(stopped) = stopped {
         context.output.say(&format!("unfinished ({}): continue with `{command} --resume`", stopped.sentence()));
@@ -84,23 +86,23 @@ fn plan(
     Ok(Exit::Success)
 }
 
-/// Appends to the summary that GitHub shows, where there is one.
+/// Appends the report to the job summary of GitHub Actions, if there is one.
 pub(super) fn step_summary(report: &Report) -> Result<(), Failure> {
     let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()).map(std::path::PathBuf::from);
     crate::flow::report::append_step_summary(report, path.as_deref())
 }
 
-/// Every suite named, read before anything is sent.
+/// Loads the named suites, all of them before anything is sent.
 pub(super) fn load(workspace: &Workspace, names: &[String]) -> Result<Vec<Suite>, Failure> {
     names.iter().map(|name| workspace.suite(name)).collect()
 }
 
-/// Says something on stderr from another thread.
+/// Returns a function that prints to stderr from any thread.
 pub(super) fn say(talkative: bool) -> impl Fn(&str) + Send + 'static {
     move |text| {
         if talkative {
             use std::io::Write;
-            // Where stderr is closed there is nobody left to tell.
+            // If stderr is closed, there is nobody left to tell.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }

@@ -5,13 +5,13 @@ use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::edge::config::{SchemaKind, json_schema};
 
-/// Print the JSON Schema of a file you write, for an editor or a validator.
+/// Print the JSON Schema of a configuration file, for an editor or a validator.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  karat schema suite > suite.schema.json\n  then begin a suite with: # yaml-language-server: $schema=suite.schema.json"
+    after_help = "Example:\n  karat schema suite > suite.schema.json\n  then start a suite with: # yaml-language-server: $schema=suite.schema.json"
 )]
 pub(super) struct Args {
-    /// workspace (karat.yaml), suite (suites/NAME.yaml) or dataset (datasets/NAME/dataset.yaml)
+    /// File to describe: workspace (karat.yaml), suite (suites/NAME.yaml) or dataset (datasets/NAME/dataset.yaml).
     #[arg(value_enum)]
     kind: Kind,
 }

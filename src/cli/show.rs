@@ -10,15 +10,15 @@ use crate::core::report::{Screen, terminal_decay, terminal_headline, terminal_ru
 use crate::core::view::Report;
 use crate::flow::report::stored_report;
 
-/// Show a run, or what was last measured of a dataset.
+/// Show the summary of a run, or the latest results for a dataset.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  karat show support-intents\n  karat show 0199a2")]
 pub(super) struct Args {
-    /// A dataset's name, or the beginning of a run's id.
+    /// Dataset name, or the beginning of a run id.
     #[arg(value_name = "RUN|DATASET")]
     what: String,
 
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -29,7 +29,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// Both halves of a report, and the headline.
+/// Renders both halves of a report, then its headline.
 pub(super) fn whole_report(report: &Report, screen: Screen) -> String {
     let quality = report.quality.iter().map(|runs| terminal_runs(runs, screen));
     let decay = report.decay.iter().map(|view| terminal_decay(view, screen));

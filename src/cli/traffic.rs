@@ -14,7 +14,7 @@ use crate::core::report::{imported_text, to_json, traffic_text};
 use crate::core::view::{ImportView, ImportedView, RejectView, SourceView, TrafficView};
 use crate::flow::import::{ImportOptions, Imported, import};
 
-/// Bring in sampled production traffic.
+/// Import sampled production traffic, or show what is stored.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -23,14 +23,14 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Import JSONL or CSV files; secrets and personal data are redacted before anything is kept
+    /// Import JSONL or CSV files; secrets and personal data are redacted before anything is stored
     #[command(
-        after_help = "Fields are found by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by\n--map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --sample-rate 0.05"
+        after_help = "Fields are recognized by their usual names (input, text, question …; ts, created_at …; user, session_id …), or by --map. Importing a file again changes nothing.\n\nExamples:\n  karat traffic import sample.jsonl\n  karat traffic import logs.jsonl --source support --map input=body.text,ts=created_at,user=meta.uid\n  karat traffic import day.csv --at 2026-09-14 --sample-rate 0.05"
     )]
     Import(ImportArgs),
-    /// What every source holds
+    /// Show what is stored for each source
     Stats {
-        /// How to print the result.
+        /// Output format.
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -38,43 +38,43 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct ImportArgs {
-    /// The files (.jsonl, .ndjson, .json with one object a line, .csv).
+    /// Files to import (.jsonl, .ndjson, .json with one object per line, .csv).
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// The source they belong to.
+    /// Source to import into.
     #[arg(long, value_name = "NAME", default_value = "default")]
     source: String,
 
-    /// Where fields stand: id, input, output, ts, user, p; dots reach into objects (repeatable).
+    /// Paths of the fields id, input, output, ts, user and p; dots reach into objects (repeatable).
     #[arg(long = "map", value_name = "FIELD=PATH,…", value_delimiter = ',', value_parser = key_value)]
     map: Vec<(String, String)>,
 
-    /// Time of records that carry none.
+    /// Time of records without one.
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
 
-    /// Share of requests that were sampled, for records without a rate.
+    /// Share of requests that were sampled, for records without a sample rate.
     #[arg(long, alias = "inclusion-probability", value_name = "RATE", value_parser = probability)]
     sample_rate: Option<f64>,
 
-    /// Largest share of rows that may be unreadable; above it nothing of the file is imported.
+    /// Maximum share of bad rows; above it, nothing is imported from the file.
     #[arg(long, value_name = "SHARE", default_value_t = 0.01, value_parser = share)]
     max_bad: f64,
 
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 fn probability(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
-    number.filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "it must lie above 0 and up to 1".to_owned())
+    number.filter(|p| *p > 0.0 && *p <= 1.0).ok_or_else(|| "it must be above 0 and at most 1".to_owned())
 }
 
 fn share(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
-    number.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "it must lie between 0 and 1".to_owned())
+    number.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "it must be between 0 and 1".to_owned())
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {

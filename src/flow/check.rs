@@ -1,4 +1,4 @@
-//! The nightly command: run, decay and report in one.
+//! The nightly job: run, decay and report in one.
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -9,8 +9,9 @@ use super::{Events, Workspace};
 use crate::core::domain::{Failure, Suite};
 use crate::core::view::{DecayView, Report, RunsView};
 
-/// Runs suites and measures the decay of their datasets, each once, and puts all of it into one report, with the reason
-/// why a run stopped early, if one did: then no decay is measured.
+/// Runs suites, measures the decay of each of their datasets once, and puts all of it into one report.
+///
+/// If a run stopped early, no decay is measured, and the reason is returned beside the report.
 ///
 /// # Errors
 /// The first failure of a run or a measurement.

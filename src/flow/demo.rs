@@ -1,4 +1,5 @@
-//! The whole path on data written for it: a workspace, a server, runs, four months of traffic, decay, reports.
+//! The demo: everything from end to end on sample data, with a workspace, a server, runs, four months of traffic, decay
+//! and reports.
 
 use std::path::{Path, PathBuf};
 
@@ -16,27 +17,27 @@ use crate::core::view::{DecayView, Report, RunsView};
 use crate::edge::demo::{DemoServer, MONTHS, NaiveBayes, demo_files, month_of_traffic, training_texts};
 use crate::edge::files::write_atomic;
 
-/// How the demo is done.
+/// Options for the demo.
 #[derive(Debug, Clone)]
 pub struct DemoOptions {
-    /// Where its workspace goes.
+    /// Folder to create its workspace in.
     pub dir: PathBuf,
-    /// Records of each month.
+    /// Traffic records per month.
     pub records: usize,
     /// Seed of the traffic and of every measurement.
     pub seed: u64,
-    /// Port wanted for the server.
+    /// Preferred port of the server.
     pub port: u16,
 }
 
-/// What the demo made.
+/// The results of the demo.
 #[derive(Debug, Clone)]
 pub struct DemoResult {
-    /// The final report: the runs and September.
+    /// The final report: the runs and the measurement of September.
     pub report: Report,
     /// One measurement per month, in order.
     pub months: Vec<DecayView>,
-    /// Every file made, with what it is.
+    /// Every file created, with a description.
     pub files: Vec<(PathBuf, &'static str)>,
 }
 
@@ -49,7 +50,7 @@ const SOURCE: &str = "support";
 /// Runs the demo in a new folder.
 ///
 /// # Errors
-/// A usage failure where the folder is in use; otherwise whatever the parts fail with.
+/// A usage failure if the folder is not empty; otherwise the failure of any step.
 pub async fn demo(
     options: &DemoOptions,
     stop: watch::Receiver<bool>,
@@ -76,10 +77,10 @@ pub async fn demo(
     Ok(DemoResult { report, months, files })
 }
 
-/// Serves the demo's model alone, for a workspace that the demo made earlier.
+/// Serves only the demo's model, for a workspace that the demo created earlier.
 ///
 /// # Errors
-/// A failure where the port cannot be had or the server stops.
+/// A failure if no port can be bound, or if the server stops.
 pub async fn serve(port: u16, listening: impl FnOnce(&str)) -> Result<(), Failure> {
     let server = DemoServer::bind(port, NaiveBayes::train(&training_texts()?)).await?;
     listening(&format!("http://{}/v1", server.address()?));
@@ -90,7 +91,7 @@ fn refuse_used(dir: &Path) -> Result<(), Failure> {
     let used = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if used {
         return Err(Failure::usage(format!("the folder {} is not empty", dir.display()))
-            .hint("remove it, or name another one: karat demo DIR"));
+            .hint("remove it, or choose another folder: karat demo DIR"));
     }
     Ok(())
 }
@@ -103,7 +104,7 @@ fn write_workspace(dir: &Path, base_url: &str) -> Result<Vec<(PathBuf, &'static 
         let what = match file.path {
             "karat.yaml" => "the workspace: endpoints, traffic, decay gate",
             "datasets/support-intents/examples.jsonl" => "the golden set",
-            "datasets/support-intents/dataset.yaml" => "its card",
+            "datasets/support-intents/dataset.yaml" => "the dataset card",
             _ => "the suite: prompt, scorers, gates",
         };
         files.push((path, what));
@@ -114,7 +115,7 @@ fn write_workspace(dir: &Path, base_url: &str) -> Result<Vec<(PathBuf, &'static 
 /// The first moment after a month: the demo's "now".
 fn as_of(month: &str) -> Result<Timestamp, Failure> {
     let window = Window::parse(month, Timestamp::UNIX_EPOCH).map_err(Failure::other)?;
-    parse_timestamp(&window.to.to_string()).ok_or_else(|| Failure::other("a month has no end"))
+    parse_timestamp(&window.to.to_string()).ok_or_else(|| Failure::other("cannot parse the end of a month"))
 }
 
 fn measure_months(
@@ -132,7 +133,7 @@ fn measure_months(
         write_atomic(&path, lines.as_bytes())?;
         let settings = ImportOptions { source: SOURCE.to_owned(), max_bad: 0.01, ..ImportOptions::default() };
         import(workspace, &path, &settings, events)?;
-        files.push((path, "a month of traffic, drawn with a seed"));
+        files.push((path, "a month of traffic, sampled with a seed"));
         let window = DecayOptions { window: Some((*month).to_owned()), seed: options.seed, ..DecayOptions::default() };
         months.push(measure_decay(workspace, DATASET, &window, as_of(month)?, events)?.view);
     }
@@ -144,5 +145,5 @@ fn write_files(dir: &Path, report: &Report) -> Result<Vec<(PathBuf, &'static str
     let markdown = dir.join("reports/support-intents.md");
     let files = [&html, &markdown].into_iter().filter_map(|path| Some((path.clone(), Format::of_path(path)?)));
     write_reports(report, &files.collect::<Vec<_>>())?;
-    Ok(vec![(html, "the report, to open in a browser"), (markdown, "the same in Markdown")])
+    Ok(vec![(html, "the report, to open in a browser"), (markdown, "the same report in Markdown")])
 }

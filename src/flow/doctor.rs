@@ -1,4 +1,4 @@
-//! Checks everything a run needs, without running anything: is it there, does it answer, is it sound.
+//! Checks everything a run needs, without running anything: whether it exists, responds and is intact.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -14,17 +14,17 @@ use crate::edge::dataset::{dataset_names, read_lock};
 use crate::edge::endpoint::Replay;
 use crate::edge::files::free_space;
 
-/// Free bytes below which a run may soon stop, and below which it can hardly start.
+/// Free bytes below which `doctor` warns, and below which it reports a failure.
 const LOW_DISK: u64 = 1 << 30;
 const NO_DISK: u64 = 50 << 20;
 
-/// How far a clock may be from a server's: dates in results, end-of-life days and the cache's age depend on it.
+/// Tolerated difference between this clock and a server's. Dates in results, end-of-life warnings and cache ages depend
+/// on it.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Checks the workspace in `root`. Endpoints get one harmless request each, unless `offline`.
+/// Checks the workspace in `root`. Each API endpoint gets one harmless request, unless `offline`.
 ///
-/// # Errors
-/// None that a check could tell instead; a failure of the runtime.
+/// Failures are reported as checks.
 pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'_>) -> DoctorView {
     let workspace = match Workspace::open(root) {
         Ok(workspace) => workspace,
@@ -34,7 +34,7 @@ pub async fn doctor(root: &Path, offline: bool, now: Timestamp, events: Events<'
         CheckArea::Workspace,
         "",
         CheckState::Ok,
-        format!("{} is in order", root.join("karat.yaml").display()),
+        format!("{} is valid", root.join("karat.yaml").display()),
     )];
     checks.extend(
         workspace.warning().map(|warning| check(CheckArea::Workspace, "embedder", CheckState::Warning, warning)),
@@ -77,8 +77,8 @@ fn suites(workspace: &Workspace) -> Vec<Check> {
     let names = workspace.suite_names();
     if names.is_empty() {
         return vec![
-            check(CheckArea::Suite, "", CheckState::Warning, "suites/ holds no suite")
-                .hinting("`karat init` writes an example"),
+            check(CheckArea::Suite, "", CheckState::Warning, "suites/ contains no suites")
+                .hinting("`karat init` creates an example"),
         ];
     }
     names.iter().map(|name| suite(workspace, name)).collect()
@@ -107,7 +107,7 @@ fn suite(workspace: &Workspace, name: &str) -> Check {
                 CheckArea::Suite,
                 name,
                 CheckState::Failure,
-                format!("names the endpoint \"{missing}\", which is not defined"),
+                format!("uses the endpoint \"{missing}\", which is not defined"),
             )
             .hinting(hint)
         }
@@ -130,14 +130,12 @@ fn datasets(workspace: &Workspace) -> Vec<Check> {
             check(CheckArea::Dataset, name, CheckState::Warning, format!("{what}: {problem}")).hinting(hint)
         };
         match lock.datasets.get(name) {
-            None => {
-                warn("not in karat.lock, so that nobody sees when it changes", format!("karat dataset lock {name}"))
-            }
+            None => warn("not in karat.lock, so changes go unnoticed", format!("karat dataset lock {name}")),
             Some(locked) if locked.version != dataset.version => {
                 warn("differs from karat.lock", format!("karat dataset diff {name}, then karat dataset lock {name}"))
             }
             Some(_) if dataset.card.owner.is_none() => {
-                warn("nobody owns it", format!("set \"owner\" in datasets/{name}/dataset.yaml"))
+                warn("it has no owner", format!("set \"owner\" in datasets/{name}/dataset.yaml"))
             }
             Some(_) => check(CheckArea::Dataset, name, CheckState::Ok, what),
         }
@@ -145,7 +143,7 @@ fn datasets(workspace: &Workspace) -> Vec<Check> {
     names.iter().map(look).collect()
 }
 
-/// Every variable that endpoints and suites refer to: set or not, and never its value.
+/// Checks every variable that endpoints and suites refer to: whether it is set, never its value.
 fn secrets(workspace: &Workspace) -> Vec<Check> {
     let mut texts: Vec<String> = Vec::new();
     for definition in workspace.config.endpoints.values() {
@@ -171,7 +169,7 @@ fn secrets(workspace: &Workspace) -> Vec<Check> {
             check(CheckArea::Secret, &name, CheckState::Ok, "is set")
         } else {
             check(CheckArea::Secret, &name, CheckState::Failure, "is not set")
-                .hinting(format!("export {name}=… or write it to .env beside karat.yaml"))
+                .hinting(format!("export {name}=… or add it to .env beside karat.yaml"))
         }
     };
     found.into_iter().map(look).collect()
@@ -189,7 +187,7 @@ async fn endpoint(
     if let Some(warning) = eol_warning(name, definition.eol, now) {
         checks.push(
             check(CheckArea::Endpoint, name, CheckState::Warning, warning)
-                .hinting("choose its successor, and compare the two before the day"),
+                .hinting("choose a successor, and compare the two before that date"),
         );
     }
     match &definition.settings {
@@ -219,9 +217,9 @@ fn program(workspace: &Workspace, name: &str, command: &[String]) -> Check {
             .any(|folder| folder.join(program).is_file() || folder.join(format!("{program}.exe")).is_file())
     };
     if found {
-        check(CheckArea::Endpoint, name, CheckState::Ok, format!("{program} is there (it was not started)"))
+        check(CheckArea::Endpoint, name, CheckState::Ok, format!("{program} exists (it was not started)"))
     } else {
-        check(CheckArea::Endpoint, name, CheckState::Failure, format!("the program {program} is not found"))
+        check(CheckArea::Endpoint, name, CheckState::Failure, format!("the program {program} was not found"))
             .hinting("install it, or fix \"command\" in karat.yaml")
     }
 }
@@ -231,24 +229,24 @@ async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::Api
         Ok(ApiProbe { status, date, took }) => (status, date, took),
         Err(failure) => return vec![failed(CheckArea::Endpoint, name, &failure)],
     };
-    let answer = format!("answered in {} ms", took.as_millis());
+    let answer = format!("responded in {} ms", took.as_millis());
     let found = match status {
         401 | 403 => check(
             CheckArea::Endpoint,
             name,
             CheckState::Failure,
-            format!("{answer}, but does not accept the credentials (HTTP {status})"),
+            format!("{answer}, but rejected the credentials (HTTP {status})"),
         )
-        .hinting("check the key, and that it is for this server"),
+        .hinting("check the API key, and that it belongs to this server"),
         500.. => check(CheckArea::Endpoint, name, CheckState::Failure, format!("{answer} with HTTP {status}")),
         429 => check(
             CheckArea::Endpoint,
             name,
             CheckState::Warning,
-            format!("{answer}, and says it gets too many requests"),
+            format!("{answer}, but reported too many requests (HTTP 429)"),
         ),
         200..=299 => check(CheckArea::Endpoint, name, CheckState::Ok, answer),
-        // Not every server lists its models; that it answers is what counts.
+        // Not every server lists its models; what counts is that it responds.
         _ => {
             check(CheckArea::Endpoint, name, CheckState::Ok, format!("{answer} (HTTP {status} for the list of models)"))
         }
@@ -265,7 +263,7 @@ async fn probe(workspace: &Workspace, name: &str, api: &crate::edge::config::Api
                 CheckState::Warning,
                 format!("this machine's clock differs from the server's by {} s", skew.as_secs()),
             )
-            .hinting("set the clock: dates in results and end-of-life days depend on it")
+            .hinting("set the clock; dates in results and end-of-life warnings depend on it")
         } else {
             check(CheckArea::Clock, name, CheckState::Ok, format!("within {} s of the server's", skew.as_secs()))
         }
@@ -282,14 +280,14 @@ fn disk(workspace: &Workspace) -> Check {
                 CheckArea::Disk,
                 "",
                 CheckState::Warning,
-                format!("the free space of {} is not known: {error}", folder.display()),
+                format!("cannot determine the free space of {}: {error}", folder.display()),
             );
         }
     };
     let detail = format!("{} MB free for {}", free >> 20, folder.display());
     match free {
         ..NO_DISK => check(CheckArea::Disk, "", CheckState::Failure, detail)
-            .hinting("free some space; every outcome is stored on disk"),
+            .hinting("free some disk space; every outcome is stored on disk"),
         NO_DISK..LOW_DISK => check(CheckArea::Disk, "", CheckState::Warning, detail),
         _ => check(CheckArea::Disk, "", CheckState::Ok, detail),
     }
@@ -304,16 +302,16 @@ fn database(workspace: &Workspace) -> Check {
                 CheckArea::Database,
                 &name,
                 CheckState::Ok,
-                format!("sound, {} MB", workspace.store.size().div_ceil(1 << 20)),
+                format!("intact, {} MB", workspace.store.size().div_ceil(1 << 20)),
             ),
             Some(first) => check(
                 CheckArea::Database,
                 &name,
                 CheckState::Failure,
-                format!("{} findings, the first: {first}", findings.len()),
+                format!("{} problems found, the first: {first}", findings.len()),
             )
             .hinting(
-                "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may save what is left",
+                "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may recover the rest",
             ),
         },
     }

@@ -7,10 +7,10 @@ use crate::edge::config::{ModelDefinition, Secrets, ServerDefinition, WorkspaceC
 use crate::edge::embed::{Connection, EmbedderSettings, ModelSettings, Prepared, RemoteSettings, embeddings_url, open};
 use crate::edge::net::{ClientOptions, RetryPolicy, client};
 
-/// The embedder `name` of a workspace; nothing is sent anywhere yet, and a server's secrets are needed only for that.
+/// Builds the embedder `name` of a workspace. Nothing is sent yet, and a server's secrets are only needed once it is.
 ///
 /// # Errors
-/// A data failure for one that is not defined, or whose model is missing.
+/// A data failure if it is not defined, or its model is missing.
 pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Arc<Secrets>, name: &str) -> Result<Prepared, Failure> {
     let Some(definition) = workspace.embedders.get(name) else {
         let known: Vec<&str> = workspace.embedders.keys().map(String::as_str).collect();
@@ -57,7 +57,7 @@ fn remote_model(secrets: &Arc<Secrets>, name: &str, server: &ServerDefinition) -
         let base_url = secrets.expand_url(&format!("{key}.base_url"), &server.base_url)?;
         Ok::<_, Failure>((base_url, api_key, headers, secrets.mask()))
     };
-    // The key is masked from now on, in answers of others too; where it is not set, only embedding tells so.
+    // Masks the key from now on, also in text from other servers. If it is not set, embedding reports that later.
     let _ = open();
     let timeout = settings.timeout;
     let connect = move || {

@@ -1,16 +1,16 @@
-//! What a flow reports while it works: one stream of events. Progress, the lines of `--verbose` and any further log are
-//! listeners of it, and decide what to show.
+//! The events a flow reports while it works, as one stream. Progress, the lines of `--verbose` and any other log listen
+//! to it and decide what to show.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult, RunId};
 
-/// One thing that happened.
+/// Something that happened in a flow.
 ///
-/// Work that is no run is told as `Began`, `Advanced` …, `Ended`. A suite is told as `SuiteStarted`, then for each of
-/// its runs `RunStarted`, `RequestSent` and `TrialFinished` …, `RunFinished`, then `SuiteFinished`; events of runs in
-/// progress at once are mixed, those of one run are in order.
+/// Work that is not a run is reported as `Began`, `Advanced` …, `Ended`. A suite is reported as `SuiteStarted`, then
+/// for each of its runs `RunStarted`, `RequestSent` and `TrialFinished` …, `RunFinished`, then `SuiteFinished`. Events
+/// of concurrent runs are interleaved; those of one run are in order.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Work of `total` steps began; `done` of them were finished before.
@@ -22,57 +22,57 @@ pub enum Event {
         /// Steps finished before.
         done: u64,
     },
-    /// Steps were finished, and their results are stored.
+    /// Steps finished, and their results are stored.
     Advanced {
         /// How many.
         steps: u64,
         /// How many of them ended in an error.
         errors: u64,
     },
-    /// The work that began last is over.
+    /// The work that began last ended.
     Ended,
-    /// Runs of a suite are about to start: those that have something left to do.
+    /// The runs of a suite that have something left to do are about to start.
     SuiteStarted {
-        /// Every run, in the order of the suite.
+        /// The runs, in the order of the suite.
         runs: Vec<Arc<RunInfo>>,
-        /// Their counts together.
+        /// The sum of their counts.
         counts: RunCounts,
     },
     /// A run started or resumed.
     RunStarted {
         /// Which one.
         run: Arc<RunInfo>,
-        /// What it has so far.
+        /// Its counts so far.
         counts: RunCounts,
     },
-    /// A request is handed to the endpoint, whose limits may still hold it back. Not for cached answers.
+    /// A request was handed to the endpoint, whose limits may still delay it. Not sent for cached answers.
     RequestSent {
         /// The run it belongs to.
         run: Arc<RunInfo>,
         /// The example.
         example_id: String,
-        /// Which repeat, from 0.
+        /// The repeat, counted from 0.
         trial: u32,
     },
-    /// A trial has its outcome, and the outcome is stored.
+    /// A trial finished, and its outcome is stored.
     TrialFinished {
         /// The run it belongs to.
         run: Arc<RunInfo>,
-        /// What is told of the outcome.
+        /// Summary of the outcome.
         trial: FinishedTrial,
-        /// What the run has now.
+        /// The counts of the run, including this trial.
         counts: RunCounts,
     },
     /// A run ended.
     RunFinished {
         /// Which one.
         run: Arc<RunInfo>,
-        /// What it has.
+        /// Its final counts.
         counts: RunCounts,
         /// Why it ended early, if it did.
         stopped: Option<Stopped>,
     },
-    /// The runs of the suite that started last are over.
+    /// The suite that started last ended.
     SuiteFinished,
     /// Something a reader should know.
     Note(String),
@@ -94,30 +94,30 @@ pub struct RunInfo {
 }
 
 impl RunInfo {
-    /// `model with long`: what tells it apart within its suite.
+    /// Returns what distinguishes the run within its suite, such as `model with long`.
     pub fn target(&self) -> String {
         let prompt = self.prompt.as_ref().map_or_else(String::new, |prompt| format!(" with {prompt}"));
         format!("{}{prompt}", self.endpoint)
     }
 }
 
-/// Running counts of a run, in this process and before.
+/// Running counts of a run, including those of earlier processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RunCounts {
     /// Trials in all.
     pub total: u64,
-    /// Trials that have their outcome; of a run whose errors are retried, without these errors.
+    /// Trials with an outcome, without the errors that are being retried.
     pub done: u64,
-    /// Those of them that ended in an error.
+    /// How many of these ended in an error.
     pub errors: u64,
-    /// Those of them answered without a call, of this process.
+    /// How many of these were answered without a call, in this process only.
     pub cached: u64,
-    /// What they cost; `None` if nothing is known of it.
+    /// What they cost; `None` if unknown.
     pub cost: Option<f64>,
 }
 
 impl RunCounts {
-    /// The counts after one more trial.
+    /// Returns the counts after one more trial.
     #[must_use]
     pub fn with(self, trial: &FinishedTrial) -> Self {
         Self {
@@ -129,7 +129,7 @@ impl RunCounts {
         }
     }
 
-    /// The counts of two runs together.
+    /// Returns the sum of the counts of two runs.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -149,16 +149,16 @@ fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     }
 }
 
-/// What is told of a trial that has its outcome.
+/// Summary of a finished trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FinishedTrial {
     /// The example.
     pub example_id: String,
-    /// Which repeat, from 0.
+    /// The repeat, counted from 0.
     pub trial: u32,
-    /// How it failed, if it did: kind and message, without secrets.
+    /// The error, if it failed: kind and message, without secrets.
     pub error: Option<(CallErrorKind, String)>,
-    /// Attempts made.
+    /// Number of attempts made.
     pub attempts: u32,
     /// How long the answer took; `None` for errors and cached answers.
     pub latency: Option<Duration>,
@@ -169,7 +169,7 @@ pub struct FinishedTrial {
 }
 
 impl FinishedTrial {
-    /// What is told of this outcome.
+    /// Summarizes an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         let (error, attempts, latency, cached) = match &outcome.result {
             OutcomeResult::Failed(error) => (Some((error.kind, error.message.clone())), error.attempts, None, false),
@@ -183,13 +183,13 @@ impl FinishedTrial {
     }
 }
 
-/// Who listens. Called from any thread.
+/// The listener. May be called from any thread.
 pub type Events<'a> = &'a (dyn Fn(Event) + Send + Sync);
 
 /// Why a run ended early.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stopped {
-    /// The user stopped it.
+    /// The user interrupted it.
     Interrupted,
     /// Another request might have cost more than allowed.
     Cost {
@@ -198,19 +198,19 @@ pub enum Stopped {
         /// What was allowed.
         most: f64,
     },
-    /// The time allowed was over.
+    /// The time limit, as given here, was reached.
     Time(Duration),
 }
 
 impl Stopped {
-    /// A sentence.
+    /// Returns the reason as a phrase.
     pub fn sentence(&self) -> String {
         match self {
             Self::Interrupted => "interrupted".to_owned(),
             Self::Cost { spent, most } => {
-                format!("stopped at the budget: {spent:.4} spent, and another request could pass {most}")
+                format!("stopped at the budget: {spent:.4} spent, and another request could exceed {most}")
             }
-            Self::Time(most) => format!("stopped after {} s, the most allowed", most.as_secs_f64()),
+            Self::Time(most) => format!("stopped after {} s, the time limit", most.as_secs_f64()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Imports files of sampled traffic: read twice, so that a file with too many bad rows changes nothing.
+//! Imports files of sampled traffic. A file is read twice, so that one with too many bad rows changes nothing.
 
 use std::path::Path;
 
@@ -10,39 +10,39 @@ use crate::core::privacy::redact::RedactionCounts;
 use crate::edge::store::Reject;
 use crate::edge::traffic::{FieldMap, RowDefaults, TrafficReader, TrafficRow};
 
-/// How traffic is imported.
+/// Options for importing traffic.
 #[derive(Debug, Clone, Default)]
 pub struct ImportOptions {
     /// Name of the source.
     pub source: String,
-    /// Field map pairs, over those of the workspace.
+    /// Pairs of field and path, which take precedence over those of the workspace.
     pub map: Vec<(String, String)>,
-    /// Time of records without one.
+    /// Time of records that have none.
     pub at: Option<Timestamp>,
-    /// Inclusion probability of records without one.
+    /// Sample rate of records that have none.
     pub sample_rate: Option<f64>,
-    /// Largest share of bad rows; above it nothing is imported. 0.01 unless told otherwise.
+    /// Maximum share of bad rows, in [0, 1]; above it, nothing is imported. 0.01 unless given.
     pub max_bad: f64,
 }
 
-/// What an import came to.
+/// Summary of an import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
     /// Name of the source.
     pub source: String,
-    /// Rows of the file.
+    /// Rows in the file.
     pub rows: usize,
     /// Records that were new.
     pub new: usize,
-    /// Records that were there already.
+    /// Records that were stored before.
     pub known: usize,
-    /// Rows that could not be read, kept apart with their lines.
+    /// Rows that could not be read, with their lines.
     pub rejects: Vec<Reject>,
     /// What was redacted.
     pub redactions: RedactionCounts,
 }
 
-/// Records kept in one commit.
+/// Records stored per transaction.
 const BATCH: usize = 1000;
 
 /// Bad rows listed in an error.
@@ -51,7 +51,7 @@ const LISTED: usize = 20;
 /// Imports one file. Importing it again changes nothing.
 ///
 /// # Errors
-/// A data failure for a file that cannot be read, or with more bad rows than are tolerated; a store failure.
+/// A data failure if the file cannot be read, or has more bad rows than tolerated; a store failure.
 pub fn import(
     workspace: &Workspace,
     path: &Path,
@@ -95,7 +95,7 @@ pub fn import(
     Ok(Imported { source: options.source.clone(), rows, new, known: records - new, rejects, redactions })
 }
 
-/// The first reading: counts rows and finds the bad ones.
+/// The first pass: counts rows and finds the bad ones.
 fn survey(path: &Path, mut reader: TrafficReader, max_bad: f64) -> Result<(usize, Vec<Reject>), Failure> {
     let (mut rows, mut rejects) = (0_usize, Vec::new());
     reader.read(path, |row| {
@@ -106,7 +106,7 @@ fn survey(path: &Path, mut reader: TrafficReader, max_bad: f64) -> Result<(usize
         Ok(())
     })?;
     if rows == 0 {
-        return Err(Failure::data(format!("{} holds no records", path.display())));
+        return Err(Failure::data(format!("{} contains no records", path.display())));
     }
     let bad = rejects.len();
     if bad as f64 <= max_bad * rows as f64 {
@@ -119,5 +119,5 @@ fn survey(path: &Path, mut reader: TrafficReader, max_bad: f64) -> Result<(usize
     }
     Err(Failure::data(format!("{bad} of {rows} rows of {} cannot be read; nothing was imported", path.display()))
         .details(details)
-        .hint("name the fields with --map input=…,ts=…, mend the rows, or accept them with --max-bad 0.1"))
+        .hint("map the fields with --map input=…,ts=…, fix the rows, or accept them with --max-bad 0.1"))
 }

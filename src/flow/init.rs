@@ -1,11 +1,11 @@
-//! Scaffolds a workspace.
+//! Creates a new workspace.
 
 use std::path::{Path, PathBuf};
 
 use crate::core::domain::Failure;
 use crate::edge::files::write_atomic;
 
-/// What a new workspace holds.
+/// The files of a new workspace: path and content.
 const FILES: &[(&str, &str)] = &[
     ("karat.yaml", include_str!("../../templates/init/karat.yaml")),
     ("datasets/example/dataset.yaml", include_str!("../../templates/init/dataset.yaml")),
@@ -13,18 +13,19 @@ const FILES: &[(&str, &str)] = &[
     ("suites/example.yaml", include_str!("../../templates/init/suite.yaml")),
 ];
 
-/// What git must not see.
+/// Lines for `.gitignore`.
 const IGNORED: &[&str] = &["/.karat/", "/.env", "/reports/"];
 
-/// Writes the files of a new workspace into `root` and returns their paths. Nothing that is there is overwritten; a
-/// `.gitignore` gets the lines it lacks.
+/// Writes the files of a new workspace into `root` and returns their paths.
+///
+/// Existing files are not overwritten. Lines missing from an existing `.gitignore` are appended.
 ///
 /// # Errors
-/// A data failure if `root` is a workspace already; a failure if a file cannot be written.
+/// A data failure if `root` is already a workspace; a failure if a file cannot be written.
 pub fn init(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     if root.join("karat.yaml").exists() {
-        return Err(Failure::data(format!("{} is a workspace already", root.display()))
-            .hint("name another folder, or remove its karat.yaml"));
+        return Err(Failure::data(format!("{} is already a workspace", root.display()))
+            .hint("choose another folder, or remove its karat.yaml"));
     }
     let mut written = Vec::new();
     for (name, content) in FILES {
@@ -43,7 +44,7 @@ fn ignore(root: &Path) -> Result<Option<PathBuf>, Failure> {
     let before = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        // What cannot be read must not be written over.
+        // A file that cannot be read must not be overwritten.
         Err(error) => {
             let lines = IGNORED.join(", ");
             return Err(Failure::data(format!("cannot read {}", path.display()))
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gitignore_that_cannot_be_read_is_not_written_over() {
+    fn a_gitignore_that_cannot_be_read_is_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".gitignore");
         std::fs::write(&path, b"caf\xe9\n").unwrap();
@@ -81,6 +82,6 @@ mod tests {
         assert_eq!(init(folder.path()).unwrap().len(), 5);
         let ignored = std::fs::read_to_string(folder.path().join(".gitignore")).unwrap();
         assert_eq!(ignored, "target\n/.karat/\n/.env\n/reports/\n");
-        assert!(init(folder.path()).unwrap_err().message.ends_with("is a workspace already"));
+        assert!(init(folder.path()).unwrap_err().message.ends_with("is already a workspace"));
     }
 }

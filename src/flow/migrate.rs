@@ -1,9 +1,9 @@
-//! Moves a workspace to another embedding space as one migrates a database: in shadow first, compared, cut over on
-//! request.
+//! Moves a workspace to another embedding space the way a database is migrated: embed in shadow, compare, and cut over
+//! on request.
 //!
-//! The embedding space in use is one entry of karat.lock, replaced as a whole; vectors, clusters and results are stored per
-//! embedding space. So a migration that is interrupted at any moment leaves the old one in use, and finds again what it had
-//! embedded.
+//! The embedding space in use is a single entry of karat.lock, replaced as a whole; vectors, clusters and results are
+//! stored per embedding space. So a migration interrupted at any moment leaves the old space in use, and the vectors it
+//! has already stored are reused.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -22,30 +22,30 @@ use crate::core::view::{AgreementView, MigrationView, SpaceName};
 use crate::edge::dataset::{read_lock, write_lock};
 use crate::edge::store::EmbeddingSpaceRow;
 
-/// Neighbours compared of every text.
+/// Neighbours compared per text.
 const NEIGHBOURS: usize = 10;
 
-/// Texts compared for neighbours at most; every text is looked up against all of them.
+/// Maximum number of texts whose neighbours are compared. Each is compared with all the others.
 const COMPARED: usize = 2000;
 
-/// How a migration is done.
+/// Options for a migration.
 #[derive(Debug, Clone)]
 pub struct MigrateOptions {
     /// Name of the embedder to move to.
     pub to: String,
-    /// Datasets compared; all where none is named.
+    /// Datasets to compare; all of them if empty.
     pub datasets: Vec<String>,
-    /// Whether to use it from then on.
+    /// Whether to use the new embedder from then on.
     pub cut_over: bool,
-    /// Seed of everything random.
+    /// Seed of the random generator.
     pub seed: u64,
 }
 
 /// Embeds every text of the datasets and their traffic with another embedder, compares it with the one in use, and, if
-/// wanted, uses it from then on.
+/// requested, uses it from then on.
 ///
 /// # Errors
-/// A data failure for an embedder or dataset that cannot be used; a store failure. What was embedded stays stored.
+/// A data failure if an embedder or dataset cannot be used; a store failure. Vectors computed so far stay stored.
 pub fn migrate(
     root: &Path,
     options: &MigrateOptions,
@@ -66,11 +66,11 @@ pub fn migrate(
     let mut datasets = Vec::new();
     if serving.embedder.space() != from.space {
         notes.push(format!(
-            "the embedder \"{}\" no longer makes the embedding space {}: nothing can be compared with it",
+            "the embedder \"{}\" no longer produces the embedding space {}, so nothing can be compared with it",
             from.embedder, from.space
         ));
     } else if from.space == to.space {
-        notes.push("that embedding model is in use already".to_owned());
+        notes.push("that embedding model is already in use".to_owned());
     } else {
         for name in &names {
             match agreement(&serving, &next, name, &decay, now, events) {
@@ -86,7 +86,7 @@ pub fn migrate(
         cut_over(&next)?;
         if serving.config.embedder != options.to {
             notes.push(format!(
-                "write \"embedder: {}\" into karat.yaml, which still names \"{}\"",
+                "set \"embedder: {}\" in karat.yaml, which still names \"{}\"",
                 options.to, serving.config.embedder
             ));
         }
@@ -99,7 +99,7 @@ fn name_of(workspace: &Workspace) -> SpaceName {
     SpaceName { embedder: workspace.embedder_name.clone(), space: workspace.embedder.space().to_owned() }
 }
 
-/// How many texts there are, and how many of them had no vector before.
+/// Embeds every text. Returns how many texts there are, and how many of them had no vector before.
 fn embed_all(
     workspace: &Workspace,
     names: &[String],
@@ -145,7 +145,7 @@ fn agreement(
     })
 }
 
-/// The cluster of every record of the window, numbered from 1; 0 for none.
+/// The cluster of each record in the window, numbered from 1; 0 for none.
 fn labels(measured: &Measured) -> Vec<usize> {
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     let clusters = measured.records.iter().map(|record| record.cluster.as_deref());
@@ -157,13 +157,14 @@ fn labels(measured: &Measured) -> Vec<usize> {
         .collect()
 }
 
-/// The flags that wait for a person.
+/// The flags queued for review.
 fn flags(measured: &Measured) -> HashSet<(&str, ReasonCode)> {
     let queued = measured.changes.iter().filter(|change| change.to == QueueState::Queued);
     queued.map(|change| (change.flag.example_id.as_str(), change.flag.code)).collect()
 }
 
-/// Pins a space in karat.lock. The file is replaced as a whole: before, the old one is in use; after, the new one.
+/// Pins the new embedding space in karat.lock. The file is replaced as a whole, so either the old or the new space is
+/// in use at any time.
 fn cut_over(next: &Workspace) -> Result<(), Failure> {
     let root = &next.config.root;
     let mut lock = read_lock(root)?;
@@ -171,20 +172,20 @@ fn cut_over(next: &Workspace) -> Result<(), Failure> {
     write_lock(root, &lock)
 }
 
-/// The embedding space in use, and every one that something is stored in.
+/// The embedding space in use, and all embedding spaces with stored data.
 #[derive(Debug, Clone)]
 pub struct Spaces {
     /// Name of the embedder in use.
     pub name: String,
-    /// What its embedding space is made of.
+    /// Its embedding space, with the parts of the fingerprint.
     pub serving: EmbeddingSpace,
-    /// Whether karat.lock pins it.
+    /// Whether it is pinned in karat.lock.
     pub pinned: bool,
-    /// Those that something is stored in, the oldest first.
+    /// The embedding spaces with stored data, oldest first.
     pub stored: Vec<EmbeddingSpaceRow>,
 }
 
-/// The embedding spaces of a workspace.
+/// Returns the embedding spaces of a workspace.
 ///
 /// # Errors
 /// A store failure.
@@ -197,11 +198,11 @@ pub fn spaces(workspace: &Workspace) -> Result<Spaces, Failure> {
     })
 }
 
-/// Removes the vectors of an embedding space that is not in use, named by its fingerprint or its embedder. Gives its
-/// fingerprint and how many vectors went.
+/// Removes the vectors of an embedding space that is not in use, named by its fingerprint or its embedder. Returns its
+/// fingerprint and the number of vectors removed.
 ///
 /// # Errors
-/// A data failure for the one in use, or one that nothing is stored in; a store failure.
+/// A data failure if the space is in use, or has no stored data; a store failure.
 pub fn retire(workspace: &Workspace, which: &str, events: Events<'_>) -> Result<(String, usize), Failure> {
     let stored = workspace.store.spaces()?;
     let serving = workspace.embedder.space();
@@ -218,14 +219,14 @@ pub fn retire(workspace: &Workspace, which: &str, events: Events<'_>) -> Result<
             let names: Vec<&str> = others.iter().map(|row| row.space.id.as_str()).collect();
             let what = if several.is_empty() { "nothing is stored in" } else { "several embedding models are called" };
             let hint = if names.is_empty() {
-                "there is no other".to_owned()
+                "there is no other embedding model".to_owned()
             } else {
-                format!("others are {}", names.join(", "))
+                format!("the others are {}", names.join(", "))
             };
             return Err(Failure::data(format!("{what} \"{which}\"")).hint(hint));
         }
     };
     let removed = workspace.store.retire_space(&row.space.id)?;
-    events(Event::Note(format!("clusters and measurements of {} stay as history", row.space.id)));
+    events(Event::Note(format!("clusters and measurements of {} remain as history", row.space.id)));
     Ok((row.space.id.clone(), removed))
 }

@@ -1,4 +1,4 @@
-//! What karat does, from end to end: the only users of several edges. Flows speak to their consumers in [`Event`]s.
+//! What karat does, from end to end. Only flows combine several edges. They report their work as [`Event`]s.
 
 pub mod check;
 pub mod decay;

@@ -1,4 +1,4 @@
-//! Puts what is stored into one report, and writes it in any format.
+//! Builds a report from stored results, and writes it in any format.
 
 use std::path::{Path, PathBuf};
 
@@ -13,18 +13,17 @@ use crate::core::view::{Report, RunView, RunsView};
 use crate::edge::files::{append, write_atomic};
 use crate::edge::store::RunHeader;
 
-/// The report of a run (by the beginning of its id) or of a dataset: its latest decay measurement and the latest runs of
-/// the version measured.
+/// Returns the report on a run (named by the beginning of its id) or on a dataset (its latest decay measurement and the
+/// latest runs of the version measured).
 ///
 /// # Errors
-/// A data failure where there is neither; a store failure.
+/// A data failure if there is no such run or dataset; a store failure.
 pub fn stored_report(workspace: &Workspace, what: &str, now: Timestamp) -> Result<Report, Failure> {
     if workspace.dataset_folder(what).is_dir() {
         return dataset_report(workspace, what, now);
     }
     let run = workspace.store.run(what)?.ok_or_else(|| {
-        Failure::data(format!("there is neither a dataset nor a run \"{what}\""))
-            .hint("`karat list` shows datasets and runs")
+        Failure::data(format!("there is no dataset or run \"{what}\"")).hint("`karat list` lists datasets and runs")
     })?;
     let view = stored_run_view(workspace, &run.header)?;
     let title = format!("{} on {}", run.header.suite, run.header.endpoint);
@@ -41,26 +40,25 @@ fn dataset_report(workspace: &Workspace, name: &str, now: Timestamp) -> Result<R
     runs.sort_by(|a, b| a.header.run_id.cmp(&b.header.run_id));
     let views = runs.iter().map(|run| stored_run_view(workspace, &run.header)).collect::<Result<Vec<RunView>, _>>()?;
     if views.is_empty() && measurement.is_none() {
-        return Err(Failure::data(format!("nothing was measured of {name} yet"))
-            .hint(format!("`karat run` a suite, or `karat decay {name}`")));
+        return Err(Failure::data(format!("nothing was measured for {name} yet"))
+            .hint(format!("run a suite with `karat run`, or measure decay with `karat decay {name}`")));
     }
     let runs = (!views.is_empty()).then(|| RunsView::new(views));
     Ok(Report::new(name.to_owned(), now.to_string(), runs, measurement.into_iter().map(|row| row.view).collect()))
 }
 
-/// The view of a run against the suite and dataset as they were then.
+/// The view of a run, with the suite and dataset as they were then.
 fn stored_run_view(workspace: &Workspace, run: &RunHeader) -> Result<RunView, Failure> {
-    let gone = || Failure::store(format!("the suite of run {} is gone from the database", run.run_id));
+    let gone = || Failure::store(format!("the suite of run {} is missing from the database", run.run_id));
     let content = workspace.store.suite_content(&run.suite, &run.suite_version)?.ok_or_else(gone)?;
     let suite = crate::edge::config::suite_from_content(&run.suite, &run.suite_version, &content)?;
     stored_view(&workspace.store, &suite, &run.run_id)
 }
 
-/// Writes a report to files, the format by their extension. A file that cannot be written does not keep the others
-/// from being written.
+/// Writes a report to files, each in its format. If a file cannot be written, the others still are.
 ///
 /// # Errors
-/// The first failure, once every file was tried.
+/// The first failure, after every file was tried.
 pub fn write_reports(report: &Report, paths: &[(PathBuf, &'static Format)]) -> Result<(), Failure> {
     let results: Vec<Result<(), Failure>> = paths
         .iter()
@@ -69,15 +67,15 @@ pub fn write_reports(report: &Report, paths: &[(PathBuf, &'static Format)]) -> R
     results.into_iter().collect()
 }
 
-/// Appends a summary to the file that CI shows, where there is one.
+/// Appends a summary to the job summary file of the CI system, if there is one.
 ///
 /// # Errors
-/// A failure naming the file.
+/// A failure that names the file.
 pub fn append_step_summary(report: &Report, path: Option<&Path>) -> Result<(), Failure> {
     path.map_or(Ok(()), |path| append(path, &step_summary(report)))
 }
 
-/// The verdict of a report as one that decides an exit code: quality and decay apart.
+/// Returns the verdicts on quality and on decay, which decide the exit code.
 pub fn verdicts(report: &Report) -> (Option<Verdict>, Option<Verdict>) {
     let decay = report.decay.iter().map(|view| view.verdict).reduce(Verdict::and);
     (report.quality.as_ref().map(|runs| runs.verdict), decay)

@@ -1,4 +1,4 @@
-//! Golden sets as files under version control: lock them, and tell what changed.
+//! Golden sets as files under version control: locks them, and compares their versions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,35 +13,35 @@ use crate::edge::dataset::{
 use crate::edge::git::file_at;
 use crate::edge::store::Store;
 
-/// Datasets named, or all of the workspace where none is.
+/// Returns the datasets named, or all datasets of the workspace if none is.
 ///
 /// # Errors
-/// A data failure if there are none at all.
+/// A data failure if the workspace has no datasets.
 pub fn named_or_all(root: &Path, names: &[String]) -> Result<Vec<String>, Failure> {
     if !names.is_empty() {
         return Ok(names.to_vec());
     }
     let all = dataset_names(&root.join("datasets"));
     if all.is_empty() {
-        return Err(Failure::data(format!("there is no dataset in {}", root.join("datasets").display()))
-            .hint("make datasets/NAME/examples.jsonl, or run `karat init`"));
+        return Err(Failure::data(format!("there are no datasets in {}", root.join("datasets").display()))
+            .hint("create datasets/NAME/examples.jsonl, or run `karat init`"));
     }
     Ok(all)
 }
 
-/// What locking a dataset changed.
+/// A locked dataset, and what changed.
 #[derive(Debug, Clone)]
 pub struct Locked {
     /// The dataset at its new version.
     pub dataset: Dataset,
-    /// What changed since the last lock; `None` where it was not locked before.
+    /// Changes since it was last locked; `None` if it was not locked before.
     pub changes: Option<DatasetDiff>,
 }
 
-/// Writes the versions of datasets into `karat.lock`, and the embedding space in use if none was pinned.
+/// Writes dataset versions to `karat.lock`, and pins the embedding space in use if none is pinned.
 ///
 /// # Errors
-/// A data failure for a set that cannot be read whole.
+/// A data failure if a dataset has bad rows or cannot be read.
 pub fn lock(root: &Path, names: &[String]) -> Result<Vec<Locked>, Failure> {
     let mut lock = read_lock(root)?;
     let mut locked = Vec::new();
@@ -59,22 +59,24 @@ pub fn lock(root: &Path, names: &[String]) -> Result<Vec<Locked>, Failure> {
     Ok(locked)
 }
 
-/// Two versions of a dataset and what changed from the first to the second.
+/// Two versions of a dataset, and the changes from the first to the second.
 #[derive(Debug, Clone)]
 pub struct Compared {
-    /// What the first one is.
+    /// Name of the first version.
     pub before: String,
-    /// What the second one is.
+    /// Name of the second version.
     pub after: String,
-    /// What changed.
+    /// The changes.
     pub diff: DatasetDiff,
 }
 
-/// Compares two versions of the dataset `name`. Each is `files` (as they are now), `lock`, the path of an examples file,
-/// the start of a version that was run, or a git revision.
+/// Compares two versions of the dataset `name`.
+///
+/// A version is `files` (as they are now), `lock`, the path of an examples file, the beginning of the hash of a version
+/// that was run, or a git revision.
 ///
 /// # Errors
-/// A data failure for a version that cannot be found or read.
+/// A data failure if a version cannot be found or read.
 pub fn compare(root: &Path, store: Option<&Store>, name: &str, before: &str, after: &str) -> Result<Compared, Failure> {
     let (before_name, first) = version(root, store, name, before)?;
     let (after_name, second) = version(root, store, name, after)?;
@@ -110,7 +112,8 @@ fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Resul
     git_version(root, name, which)
 }
 
-/// A version that was run, by the start of its hash (at least 6 digits, so that a short word stays a revision).
+/// Examples of a version that was run, by the beginning of its hash: at least 6 digits, so that a short word is still
+/// taken for a git revision.
 fn stored_version(
     store: Option<&Store>,
     name: &str,
@@ -126,7 +129,7 @@ fn stored_version(
 fn git_version(root: &Path, name: &str, revision: &str) -> Result<(String, Fingerprints), Failure> {
     let folder = root.join("datasets").join(name);
     let current = examples_file(&folder)?;
-    // The set may have changed its format since then.
+    // The dataset may have been in another format then.
     for file in [current, folder.join("examples.jsonl"), folder.join("examples.csv")] {
         let Some(bytes) = file_at(revision, &file)? else { continue };
         let format = file.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
@@ -134,5 +137,5 @@ fn git_version(root: &Path, name: &str, revision: &str) -> Result<(String, Finge
         let read = parse_examples(bytes.as_slice(), format.unwrap_or(Format::Jsonl), &shown, name, Card::default())?;
         return Ok((format!("{revision} ({})", read.dataset.label()), fingerprints(&read.complete()?.examples)));
     }
-    Err(Failure::data(format!("the revision {revision} has no examples of {name}")))
+    Err(Failure::data(format!("the revision {revision} contains no examples of {name}")))
 }

@@ -1,5 +1,5 @@
-//! A golden set, read once and stored in the database, from where it is then read a part at a time: what is run is what
-//! is stored, even if the file changes meanwhile.
+//! Golden sets in the database. A golden set is read from its file once and stored, then read back a part at a time:
+//! what is run is what is stored, even if the file changes meanwhile.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use crate::edge::store::{RunHeader, Store, StoredPart};
 /// Bytes of rows in one part.
 const PART: usize = 256 << 10;
 
-/// A golden set that is stored.
+/// A golden set stored in the database.
 #[derive(Debug, Clone)]
 pub struct StoredDataset {
     /// Its name.
@@ -22,20 +22,20 @@ pub struct StoredDataset {
     pub version: String,
     /// Its card.
     pub card: Card,
-    /// Examples of the selection it was stored for.
+    /// Number of examples in the selection it was stored for.
     pub selected: usize,
 }
 
 impl StoredDataset {
-    /// `name@3f9a1c`.
+    /// Returns its label, such as `name@3f9a1c`.
     pub fn label(&self) -> String {
         format!("{}@{}", self.name, short(&self.version, 6))
     }
 
-    /// The examples of a selection, in the order of the file.
+    /// Returns the examples of a selection, in the order of the file.
     ///
     /// # Errors
-    /// A store failure; items, too.
+    /// A store failure; so may each item.
     pub fn selected<'a>(
         &self,
         store: &'a Store,
@@ -45,10 +45,10 @@ impl StoredDataset {
     }
 }
 
-/// The examples of a selection of a stored version, in the order of the file.
+/// Returns the examples of a selection of a stored version, in the order of the file.
 ///
 /// # Errors
-/// A store failure; items, too.
+/// A store failure; so may each item.
 pub fn selected<'a>(
     store: &'a Store,
     name: &str,
@@ -56,13 +56,13 @@ pub fn selected<'a>(
     selection: &'a Selection,
 ) -> Result<impl Iterator<Item = Result<Example, Failure>> + 'a, Failure> {
     let stored = store.stored_examples(name, version)?;
-    let stored =
-        stored.ok_or_else(|| Failure::store(format!("the version {version} of {name} is gone from the database")))?;
+    let stored = stored
+        .ok_or_else(|| Failure::store(format!("the version {version} of {name} is missing from the database")))?;
     let wanted = stored.filter(|example| example.as_ref().map_or(true, |example| selection.takes(example)));
     Ok(wanted.take(selection.limit.unwrap_or(usize::MAX)))
 }
 
-/// Reads a dataset and stores it, and counts the examples of a selection.
+/// Reads a dataset from its file, stores it, and counts the examples of a selection.
 ///
 /// # Errors
 /// A data failure that lists every bad row; a store failure.
@@ -88,7 +88,7 @@ pub fn save_set(
     let Some(scanned) = scanned else {
         let dataset = workspace.dataset(name)?;
         return Err(
-            Failure::data(format!("{} changed while it was read", dataset.label())).hint("run the command again")
+            Failure::data(format!("{} changed while it was being read", dataset.label())).hint("run the command again")
         );
     };
     let parts = parts.finish()?;
@@ -97,7 +97,7 @@ pub fn save_set(
     Ok(StoredDataset { name: name.to_owned(), version: scanned.version, card: workspace.card(name)?, selected })
 }
 
-/// The rows of a dataset that is in memory anyway, in parts as they are stored.
+/// Splits the rows of a dataset in memory into parts, as they are stored.
 pub fn parts_of(dataset: &Dataset) -> Vec<String> {
     let (mut parts, mut rows) = (Vec::new(), String::new());
     for example in &dataset.examples {
@@ -117,7 +117,7 @@ fn append(rows: &mut String, row: &str) {
     rows.push_str(row);
 }
 
-/// Rows gathered into parts.
+/// Collects rows into parts and stores these.
 struct Parts<'a> {
     store: &'a Store,
     rows: String,
@@ -152,34 +152,34 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Which examples of a set are run: all but retired ones, within filters and limit.
+/// Which examples of a golden set are run: all that match the filters, up to a limit. Retired ones never are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
     /// Only examples with this tag, id or metadata value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<(String, String)>,
-    /// Only the first so many of them.
+    /// Only the first this many of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
 }
 
 impl Selection {
-    /// As it is stored with a run; empty if it takes everything.
+    /// Returns the form stored with a run; empty if everything is selected.
     ///
     /// # Errors
-    /// If it cannot be written: stored as empty, it would take everything on `--resume`.
+    /// A failure if it cannot be written as JSON: stored as empty, it would select everything on `--resume`.
     pub fn to_text(&self) -> Result<String, Failure> {
         if *self == Self::default() {
             return Ok(String::new());
         }
         let text = serde_json::to_string(self);
-        text.map_err(|error| Failure::other("the filters of a run cannot be stored").caused_by(error))
+        text.map_err(|error| Failure::other("cannot write the filters of a run as JSON").caused_by(error))
     }
 
-    /// That of a stored run.
+    /// Reads the selection of a stored run.
     ///
     /// # Errors
-    /// A store failure where it cannot be read.
+    /// A store failure if it cannot be read.
     pub fn of_run(header: &RunHeader) -> Result<Self, Failure> {
         if header.selection.is_empty() {
             return Ok(Self::default());
@@ -189,7 +189,7 @@ impl Selection {
         })
     }
 
-    /// Whether it takes an example, the limit aside.
+    /// Whether an example is selected, ignoring the limit.
     pub fn takes(&self, example: &Example) -> bool {
         let matches = |key: &str, value: &str| match key {
             "tag" => example.tags.iter().any(|tag| tag == value),

@@ -1,4 +1,4 @@
-//! An opened workspace: settings, secrets, database and embedder, and how the things in it are found by name.
+//! Workspaces: their settings, secrets, database and embedder, and lookup of datasets and suites by name.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,43 +22,43 @@ pub struct Workspace {
     pub secrets: Arc<Secrets>,
     /// Its database.
     pub store: Arc<Store>,
-    /// What makes its space.
+    /// The embedder in use.
     pub embedder: Arc<Prepared>,
-    /// Name of the embedder.
+    /// Name of the embedder in use.
     pub embedder_name: String,
-    /// What karat.lock says of its space.
+    /// The embedder pinned in karat.lock, if any.
     pub pinned: Option<LockedEmbedder>,
-    /// Whether a server that makes the vectors was found to be the one it was, in this process.
+    /// Set once [`Self::check_server`] succeeded in this process.
     checked: OnceLock<()>,
 }
 
-/// Texts embedded and kept at a time: what an interruption can cost.
+/// Texts embedded and stored at a time: at most this many are lost to an interruption.
 const BATCH: usize = 512;
 
-/// Texts whose vectors tell whether a server still has the model it had. They must never change.
+/// Texts whose vectors show whether a server still has the same model. They must never change.
 const PROBES: [&str; 3] = [
     "Where is the parcel I ordered last week?",
     "The committee postponed its decision until the budget is known.",
     "How do I convert 12 miles to kilometres?",
 ];
 
-/// Similarity of a probe's vectors, then and now, below which the model is another one. Servers that compute the same
-/// model in another batch or on another card differ by less than 0.0005.
+/// Cosine similarity of a probe's vectors, then and now, below which the model counts as changed. The same model in
+/// another batch or on another card differs by less than 0.0005.
 const SAME_MODEL: f32 = 0.999;
 
-/// Components of the first probe kept in karat.lock.
+/// Components of the first probe stored in karat.lock.
 const SKETCHED: usize = 16;
 
-/// How far a component of a sketch may be from the one in karat.lock.
+/// Tolerated difference between a component and the one stored in karat.lock.
 const SKETCH_TOLERANCE: f32 = 0.01;
 
 impl Workspace {
-    /// Opens the workspace in `root`, with its database, in the space that karat.lock pins, or else in that of the
-    /// embedder karat.yaml names.
+    /// Opens the workspace in `root` with its database, in the embedding space pinned in karat.lock, or else in that of
+    /// the embedder named in karat.yaml.
     ///
     /// # Errors
-    /// A data failure for its files, or for an embedder that no longer makes the space pinned; a store failure for its
-    /// database.
+    /// A data failure if its files cannot be used, or if the embedder no longer produces the pinned space; a store
+    /// failure if its database cannot be opened.
     pub fn open(root: &Path) -> Result<Self, Failure> {
         let workspace = Self::open_unpinned(root)?;
         let Some(pinned) = &workspace.pinned else { return Ok(workspace) };
@@ -68,22 +68,22 @@ impl Workspace {
         }
         let stored = workspace.store.spaces()?.into_iter().find(|row| row.space.id == pinned.space);
         let details = stored.map(|row| row.space.differences(found)).unwrap_or_default();
-        let details = details.into_iter().map(|(part, then, now)| format!("{part}: {then} then, {now} now")).collect();
+        let details = details.into_iter().map(|(part, then, now)| format!("{part}: was {then}, is {now}")).collect();
         let name = &pinned.name;
         Err(Failure::data(format!(
-            "the embedder \"{name}\" makes the space {}, but karat.lock pins {}: figures of two spaces are never compared",
+            "the embedder \"{name}\" produces the embedding space {}, but karat.lock pins {}; figures of two spaces are never compared",
             found.id, pinned.space
         ))
         .details(details)
         .hint(format!(
-            "put the model and its settings back as they were, or take the new space with `karat embedder migrate {name} --cut-over`"
+            "restore the model and its settings, or switch to the new space with `karat embedder migrate {name} --cut-over`"
         )))
     }
 
-    /// Opens the workspace even where its embedder no longer makes the space that is pinned.
+    /// Opens the workspace even if its embedder no longer produces the pinned embedding space.
     ///
     /// # Errors
-    /// As [`Self::open`], otherwise.
+    /// Otherwise as [`Self::open`].
     pub fn open_unpinned(root: &Path) -> Result<Self, Failure> {
         let (config, secrets) = load_workspace(root)?;
         let secrets = Arc::new(secrets);
@@ -102,15 +102,15 @@ impl Workspace {
         })
     }
 
-    /// The name of its space.
+    /// Returns the fingerprint of its embedding space.
     pub fn space(&self) -> &str {
         self.embedder.space()
     }
 
-    /// The same workspace and database, in the space of another embedder.
+    /// Returns the same workspace and database, in the embedding space of another embedder.
     ///
     /// # Errors
-    /// A data failure for an embedder that is not defined or cannot be used.
+    /// A data failure if the embedder is not defined or cannot be used.
     pub fn with_embedder(&self, name: &str) -> Result<Self, Failure> {
         Ok(Self {
             config: self.config.clone(),
@@ -123,20 +123,20 @@ impl Workspace {
         })
     }
 
-    /// What a person should know before reading figures of this workspace.
+    /// Returns a warning if karat.yaml names another embedder than karat.lock.
     pub fn warning(&self) -> Option<String> {
         let pinned = self.pinned.as_ref()?;
         let wanted = &self.config.embedder;
         (*wanted != pinned.name).then(|| {
             format!(
-                "karat.yaml names the embedder \"{wanted}\", but karat.lock pins \"{}\", which still serves; \
+                "karat.yaml names the embedder \"{wanted}\", but karat.lock pins \"{}\", which is still in use; \
                  `karat embedder migrate {wanted}` compares the two",
                 pinned.name
             )
         })
     }
 
-    /// The folder of a dataset.
+    /// Returns the folder of a dataset.
     pub fn dataset_folder(&self, name: &str) -> PathBuf {
         self.config.root.join("datasets").join(name)
     }
@@ -144,31 +144,31 @@ impl Workspace {
     /// Reads a dataset with its card; bad rows are listed in the result.
     ///
     /// # Errors
-    /// A data failure where it cannot be read at all.
+    /// A data failure if it cannot be read at all.
     pub fn read_dataset(&self, name: &str) -> Result<ReadDataset, Failure> {
         read_dataset(&self.config.root, name)
     }
 
-    /// A dataset in which every row could be read.
+    /// Reads a dataset in which every row must be good.
     ///
     /// # Errors
-    /// A data failure.
+    /// A data failure if it cannot be read or has bad rows.
     pub fn dataset(&self, name: &str) -> Result<Dataset, Failure> {
         self.read_dataset(name)?.complete()
     }
 
-    /// The card of a dataset; an empty one where it has none.
+    /// Reads the card of a dataset; an empty one if it has none.
     ///
     /// # Errors
-    /// A data failure where it cannot be read.
+    /// A data failure if it cannot be read.
     pub fn card(&self, name: &str) -> Result<Card, Failure> {
         read_card(&self.dataset_folder(name))
     }
 
-    /// A suite by name, or by path.
+    /// Reads a suite, given by name or path.
     ///
     /// # Errors
-    /// A data failure; for a name without a suite, with the nearest one.
+    /// A data failure if it cannot be read; for an unknown name, the hint suggests the nearest one.
     pub fn suite(&self, name: &str) -> Result<Suite, Failure> {
         let named = self.config.root.join("suites").join(format!("{name}.yaml"));
         let given = Path::new(name);
@@ -184,7 +184,7 @@ impl Workspace {
         Err(Failure::data(format!("there is no suite \"{name}\" ({} does not exist)", named.display())).hint(hint))
     }
 
-    /// The suites of the workspace, by name.
+    /// Returns the names of the suites in the workspace, sorted.
     pub fn suite_names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.config.root.join("suites")).into_iter().flatten().flatten();
         let stems = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"));
@@ -195,10 +195,12 @@ impl Workspace {
         names
     }
 
-    /// One unit vector a text, in order; each text is embedded once and then kept, a batch at a time.
+    /// Returns one unit vector per text, in order.
+    ///
+    /// A text is embedded once and its vector stored, a batch at a time.
     ///
     /// # Errors
-    /// A failure of the embedder or the store; what was embedded before it is kept.
+    /// A failure of the embedder or the store; batches embedded before it stay stored.
     pub fn embed(&self, texts: &[&str], events: Events<'_>) -> Result<Vectors, Failure> {
         let space = self.embedder.space();
         let mut known = self.store.vectors(space, texts)?;
@@ -228,7 +230,7 @@ impl Workspace {
         let new = self.embedder.embed(&batch.iter().map(|position| texts[*position]).collect::<Vec<_>>())?;
         let mut rows = Vec::new();
         for (position, vector) in batch.iter().zip(new) {
-            // What a server would not embed today it may embed tomorrow.
+            // A text that a server could not embed today may work tomorrow, so a zero vector is not stored.
             if !self.embedder.may_change() || vector.iter().any(|component| *component != 0.0) {
                 rows.push((texts[*position].to_owned(), vector.clone()));
             }
@@ -237,10 +239,10 @@ impl Workspace {
         self.store.save_vectors(self.embedder.space(), rows)
     }
 
-    /// Notes the space, and makes sure that a server behind it still gives the vectors it gave.
+    /// Saves the embedding space, and checks that a server behind it still returns the same vectors as before.
     ///
     /// # Errors
-    /// A data failure where it does not; a failure of the embedder or the store.
+    /// A data failure if it does not; a failure of the embedder or the store.
     pub fn check_server(&self) -> Result<(), Failure> {
         if self.checked.get().is_some() {
             return Ok(());
@@ -257,7 +259,7 @@ impl Workspace {
             let sketch = pinned.map(|pinned| pinned.probe.as_slice()).unwrap_or_default();
             let far = sketch.iter().zip(now.row(0)).any(|(then, now)| (then - now).abs() > SKETCH_TOLERANCE);
             if far {
-                return Err(self.changed("the vector of a probe text is not the one in karat.lock"));
+                return Err(self.changed("the vector of a probe text differs from the one in karat.lock"));
             }
         }
         let _ = self.checked.set(());
@@ -272,7 +274,7 @@ impl Workspace {
         let similarity = then.rows().zip(now.rows()).map(|(a, b)| dot(a, b)).fold(1.0, f32::min);
         if similarity < SAME_MODEL {
             return Err(
-                self.changed(&format!("a probe text's similarity to its own vector of then is {similarity:.3}"))
+                self.changed(&format!("the similarity of a probe text's vectors then and now is {similarity:.3}"))
             );
         }
         Ok(())
@@ -280,17 +282,17 @@ impl Workspace {
 
     fn changed(&self, what: &str) -> Failure {
         let name = &self.embedder_name;
-        Failure::data(format!("the server behind the embedder \"{name}\" no longer gives the vectors it gave: {what}"))
+        Failure::data(format!("the server behind the embedder \"{name}\" no longer returns the same vectors: {what}"))
             .hint(format!(
-                "set \"revision\" under embedders.{name} to a new value, so that its vectors get a space of their own, then \
+                "set \"revision\" under embedders.{name} to a new value, so that its vectors get a new embedding space, then \
                  compare the two with `karat embedder migrate {name}`"
             ))
     }
 
-    /// What karat.lock says of this space once it is pinned.
+    /// Returns the entry that pins this embedding space in karat.lock.
     ///
     /// # Errors
-    /// A failure of a server that is asked for its probes.
+    /// A failure of the embedder, whose server is sent the probes, or of the store.
     pub fn to_pin(&self) -> Result<LockedEmbedder, Failure> {
         self.check_server()?;
         let probe = if self.embedder.may_change() {
@@ -312,7 +314,7 @@ fn unit_rows(vectors: &[Vec<f32>]) -> Vectors {
 /// Reads a dataset of the workspace in `root`.
 ///
 /// # Errors
-/// A data failure where it cannot be read at all.
+/// A data failure if it cannot be read at all.
 pub fn read_dataset(root: &Path, name: &str) -> Result<ReadDataset, Failure> {
     let folder = root.join("datasets").join(name);
     let examples = examples_file(&folder)?;

@@ -300,9 +300,9 @@ fn a_change_of_the_model_within_a_run_and_since_the_last_one_is_noted() {
     };
     assert_eq!(notes(&folder.run(&["quiz"], 0)), Vec::<String>::new());
     let within = notes(&folder.run(&["quiz", "--no-cache"], 0));
-    assert!(within[0].contains("within the run") && within[0].contains("model-2026-05, model-2026-09"), "{within:?}");
+    assert!(within[0].contains("during the run") && within[0].contains("model-2026-05, model-2026-09"), "{within:?}");
     let since = notes(&folder.run(&["quiz", "--no-cache"], 0));
-    assert!(since.len() == 1 && since[0].contains("model-2026-10, and in the last run"), "{since:?}");
+    assert!(since.len() == 1 && since[0].contains("model-2026-10; in the last run"), "{since:?}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_second_init_refuses_and_changes_nothing() {
     let folder = Folder::new();
     folder.karat(&["init", "evals"]).expect(0);
     folder.write("evals/karat.yaml", "# mine\n");
-    folder.karat(&["init", "evals"]).expect(3).tells(&["evals is a workspace already", "hint: "]);
+    folder.karat(&["init", "evals"]).expect(3).tells(&["evals is already a workspace", "hint: "]);
     assert_eq!(folder.read("evals/karat.yaml"), "# mine\n");
 }
 

@@ -156,7 +156,7 @@ fn what_failed_is_asked_again_and_nothing_else() {
     assert!(server.counts().iter().all(|(input, count)| *count == 1 + usize::from(input.ends_with('7'))));
     assert_eq!(folder.count("SELECT count(*) FROM outcomes"), 40);
 
-    folder.karat(&["run", "quiz", "--retry-errors"]).expect(0).tells(&["nothing is left to do"]);
+    folder.karat(&["run", "quiz", "--retry-errors"]).expect(0).tells(&["nothing left to do"]);
     assert_eq!(server.total(), 44);
 }
 
@@ -171,7 +171,7 @@ fn what_fails_again_stays_one_error() {
     let run = folder.run(&["quiz", "--retry-errors"], 4)["runs"][0].clone();
     assert_eq!(run["outcomes"], json!({"total": 5, "scored": 4, "errored": 1, "skipped": 0}));
     assert!(run["errors"][0]["message"].as_str().unwrap().contains("refusal 2"), "{}", run["errors"]);
-    folder.karat(&["run", "quiz", "--resume"]).expect(4).tells(&["nothing is left to do"]);
+    folder.karat(&["run", "quiz", "--resume"]).expect(4).tells(&["nothing left to do"]);
     assert_eq!(server.counts()["question 0002"], 2, "--resume alone asked for an error again");
 }
 
@@ -184,13 +184,13 @@ fn resuming_what_is_whole_asks_nothing_and_ends_with_the_runs_verdict() {
     let first = folder.run(&["quiz", "--resume"], 0);
     let second = folder.karat(&["run", "quiz", "--resume", "--format", "json"]).expect(0);
     assert_eq!(second.json(), first);
-    second.tells(&["nothing is left to do"]);
+    second.tells(&["nothing left to do"]);
     assert_eq!((server.total(), folder.count("SELECT count(*) FROM runs")), (20, 1));
 
     let gated = quiz_of(&server.url, &questions(40), "gates:\n  - min: 0.9\n");
     gated.write("suites/quiz.yaml", &suite("quiz", "gates:\n  - min: 0.9\n"));
     gated.run(&["quiz"], 100);
-    gated.karat(&["run", "quiz", "--resume"]).expect(100).tells(&["nothing is left to do"]);
+    gated.karat(&["run", "quiz", "--resume"]).expect(100).tells(&["nothing left to do"]);
 }
 
 #[test]

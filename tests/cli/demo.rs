@@ -6,7 +6,7 @@ use crate::runner::Folder;
 fn the_demo_works_and_names_every_file_it_made() {
     let folder = Folder::new();
     let done = folder.karat(&["demo", "tour", "--records", "200", "--port", "0"]).expect(0);
-    let made = done.stdout.split_once("\nMade:\n").expect("a list of files").1.split("\n\n").next().unwrap();
+    let made = done.stdout.split_once("\nCreated:\n").expect("a list of files").1.split("\n\n").next().unwrap();
     let named: Vec<&str> = made.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert!(named.len() >= 11, "{done}");
     for name in &named {

@@ -39,11 +39,11 @@ fn a_workspace_in_order_has_no_failure_and_what_could_be_better_is_a_warning() {
     let folder = quiz(&server.url, 5, "");
     folder.write("karat.yaml", &(workspace(&server.url, "") + "    api_key: ${QUIZ_KEY}\n    eol: 2020-01-01\n"));
     let done = doctor(&folder, &[]).expect(0);
-    assert_state(&done, "workspace", "ok", "karat.yaml is in order");
+    assert_state(&done, "workspace", "ok", "karat.yaml is valid");
     assert_state(&done, "suite quiz", "ok", "quiz on model");
     assert_state(&done, "dataset quiz", "warning", "5 examples, quiz@");
     assert_state(&done, "secret QUIZ_KEY", "ok", "is set");
-    assert_state(&done, "endpoint model", "ok", "answered in");
+    assert_state(&done, "endpoint model", "ok", "responded in");
     assert_state(&done, "endpoint model", "warning", "was to be switched off on 2020-01-01");
     assert_state(&done, "disk", "ok", "MB free");
     assert!(checks(&done).iter().any(|(what, state, _)| what.starts_with("database ") && state == "ok"));
@@ -51,7 +51,7 @@ fn a_workspace_in_order_has_no_failure_and_what_could_be_better_is_a_warning() {
     assert_eq!(server.total(), 0, "no example was asked");
 
     folder.karat_with(&[("QUIZ_KEY", KEY)], &["dataset", "lock"]).expect(0);
-    assert_state(&doctor(&folder, &[]), "dataset quiz", "warning", "nobody owns it");
+    assert_state(&doctor(&folder, &[]), "dataset quiz", "warning", "it has no owner");
     folder.write("datasets/quiz/dataset.yaml", "owner: team-quiz\n");
     assert_state(&doctor(&folder, &[]), "dataset quiz", "ok", "5 examples");
 }
@@ -68,7 +68,7 @@ fn what_will_not_work_is_a_failure_with_its_fix_and_exit_code_3() {
     assert_state(&done, "suite other", "failure", "\"modle\", which is not defined");
     assert_state(&done, "dataset bad", "failure", "has 1 bad row");
     assert_state(&done, "endpoint silent", "failure", "cannot connect");
-    assert_state(&done, "endpoint gone", "failure", "no-such-program-anywhere is not found");
+    assert_state(&done, "endpoint gone", "failure", "no-such-program-anywhere was not found");
     assert_state(&done, "endpoint lost", "failure", "none.jsonl");
     let table = folder.karat(&["doctor", "--offline"]).expect(3);
     assert!(table.stdout.contains("hint: did you mean \"model\"?"), "{table}");

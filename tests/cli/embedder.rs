@@ -146,7 +146,7 @@ fn a_server_whose_model_changed_silently_is_refused() {
     folder.karat_with(&key, &["traffic", "import", "traffic/new.jsonl", "--source", "site"]).expect(0);
     angle.store(900, Ordering::SeqCst);
     let done = folder.karat_with(&key, &AUGUST).expect(3);
-    done.tells(&["the server behind the embedder \"far\" no longer gives the vectors it gave", "\"revision\""]);
+    done.tells(&["the server behind the embedder \"far\" no longer returns the same vectors", "\"revision\""]);
 
     folder.write("karat.yaml", &folder.read("karat.yaml").replace("model: m,", "model: m, revision: '2',"));
     folder.karat_with(&key, &["embedder", "migrate", "far", "--cut-over"]).expect(0);
@@ -157,7 +157,10 @@ fn a_server_whose_model_changed_silently_is_refused() {
         .karat_with(&key, &["traffic", "import", "traffic/june.jsonl", "traffic/august.jsonl", "--source", "site"])
         .expect(0);
     angle.store(0, Ordering::SeqCst);
-    folder.karat_with(&key, &AUGUST).expect(3).tells(&["the vector of a probe text is not the one in karat.lock"]);
+    folder
+        .karat_with(&key, &AUGUST)
+        .expect(3)
+        .tells(&["the vector of a probe text differs from the one in karat.lock"]);
     let database = std::fs::read(folder.path(".karat/karat.db")).unwrap();
     assert!(!database.windows(9).any(|bytes| bytes == b"sk-canary"), "the key is in the database");
 }

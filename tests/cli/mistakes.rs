@@ -42,8 +42,8 @@ fn names_that_do_not_exist_are_told_with_what_does() {
         3,
         &["there is no endpoint \"modle\"", "karat.yaml", "hint: ", "model"],
     );
-    refused(folder.karat(&["show", "nothing"]), 3, &["neither a dataset nor a run \"nothing\"", "`karat list`"]);
-    refused(folder.karat(&["report", "quiz"]), 3, &["nothing was measured of quiz yet", "hint: "]);
+    refused(folder.karat(&["show", "nothing"]), 3, &["there is no dataset or run \"nothing\"", "`karat list`"]);
+    refused(folder.karat(&["report", "quiz"]), 3, &["nothing was measured for quiz yet", "hint: "]);
     refused(folder.karat(&["run", "quiz", "--resume", "0199"]), 2, &["there is no run 0199", "`karat list`"]);
     refused(folder.karat(&["queue", "show", "quiz", "q0001"]), 3, &["q0001", "`karat queue list`"]);
     refused(folder.karat(&["dataset", "diff", "quiz"]), 3, &["not in karat.lock", "`karat dataset lock quiz`"]);
@@ -300,7 +300,7 @@ fn traffic_that_is_missing_empty_or_of_an_unknown_kind_is_refused() {
     let folder = small();
     refused(folder.karat(&["traffic", "import", "none.jsonl"]), 3, &["cannot read none.jsonl", "hint: "]);
     folder.write("empty.jsonl", "\n");
-    refused(folder.karat(&["traffic", "import", "empty.jsonl"]), 3, &["empty.jsonl holds no records"]);
+    refused(folder.karat(&["traffic", "import", "empty.jsonl"]), 3, &["empty.jsonl contains no records"]);
     folder.write("day.parquet", "PAR1");
     refused(folder.karat(&["traffic", "import", "day.parquet"]), 3, &["day.parquet", ".jsonl or .csv"]);
     refused(

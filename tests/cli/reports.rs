@@ -105,7 +105,7 @@ fn several_suites_are_checked_under_one_verdict() {
     let done = folder.karat(&[&["check", "topics", "strict"], &CHECK[2..], &["--format", "json"]].concat()).expect(103);
     let report = done.json();
     assert_eq!(report["quality"]["runs"].as_array().unwrap().len(), 2);
-    assert_eq!(report["decay"].as_array().unwrap().len(), 1, "a set that two suites share is assayed once");
+    assert_eq!(report["decay"].as_array().unwrap().len(), 1, "a dataset that two suites share is measured once");
 }
 
 /// A workspace whose examples, answers and traffic try to steer a browser, a terminal and a spreadsheet.

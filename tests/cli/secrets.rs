@@ -166,7 +166,7 @@ fn another_secret_is_the_same_request_and_the_same_run() {
     with("one", &["run", "quiz"]).expect(0);
     let second = with("two", &["run", "quiz", "--format", "json"]).expect(0).json();
     assert_eq!(second["runs"][0]["cached"], 24, "a new key made every request another one");
-    with("two", &["run", "quiz", "--resume"]).expect(0).tells(&["nothing is left to do"]);
+    with("two", &["run", "quiz", "--resume"]).expect(0).tells(&["nothing left to do"]);
     let missing = folder.karat(&["run", "quiz"]).expect(3);
     missing.tells(&["is not set", "CANARY_", "hint: "]);
 }

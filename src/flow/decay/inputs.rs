@@ -1,4 +1,4 @@
-//! Loads what a decay measurement looks at: the set, the window, the reference window, and their vectors.
+//! Loads the inputs of a decay measurement: the dataset, the window, the reference window, and their vectors.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,16 +9,16 @@ use crate::core::vector::Vectors;
 use crate::edge::store::StoredRecord;
 use crate::flow::{Events, Workspace};
 
-/// How decay is measured.
+/// Options for measuring decay.
 #[derive(Debug, Clone, Default)]
 pub struct DecayOptions {
-    /// The window measured; the workspace's where none is given.
+    /// The window to measure; `None` for the workspace's default.
     pub window: Option<String>,
-    /// The window it is compared with; the card's, or else the earliest of the same length, where none is given.
+    /// The window to compare with; `None` for the card's, or else the earliest of the same length.
     pub reference: Option<String>,
-    /// The traffic source; the card's, or else `default`, where none is given.
+    /// The traffic source; `None` for the card's, or else `default`.
     pub source: Option<String>,
-    /// Seed of everything random.
+    /// Seed of the random generator.
     pub seed: u64,
 }
 
@@ -54,7 +54,7 @@ impl LoadedWindow {
     }
 }
 
-/// The traffic of a span, its texts by the rule of the workspace's embedder.
+/// The traffic of a span, with texts extracted by the text rule of the workspace's embedder.
 fn traffic(workspace: &Workspace, source: &str, span: Window) -> Result<Vec<StoredRecord>, Failure> {
     let mut records = workspace.store.traffic(source, span)?;
     let rule = workspace.embedder.rule();
@@ -64,7 +64,7 @@ fn traffic(workspace: &Workspace, source: &str, span: Window) -> Result<Vec<Stor
     Ok(records)
 }
 
-/// Takes the text of a structured record by this rule; the default one was applied at import.
+/// Extracts the text of a structured record by this rule. The default rule was applied at import.
 fn apply(rule: &TextRule, stored: &mut StoredRecord) {
     let structure = stored.record.structure.as_deref().map(serde_json::from_str::<serde_json::Value>);
     if let Some(Ok(value)) = structure {
@@ -94,20 +94,23 @@ impl Loaded {
         let reference = reference_span.map(window).transpose()?.filter(|window| !window.traffic.is_empty());
         let mut notes = Vec::new();
         if now.traffic.is_empty() {
-            notes.push(format!("no traffic of \"{source}\" in {}; it holds {first} to {last}", span.label()));
+            notes.push(format!(
+                "\"{source}\" has no traffic in {}; its records are from {first} to {last}",
+                span.label()
+            ));
         }
         let age = at.duration_since(last).as_hours() / 24;
         if age > 30 {
             notes.push(format!("the latest record of \"{source}\" is {age} days old"));
         }
         if reference.is_none() {
-            notes.push("no reference window: drift and vanished traffic are not measured; set \"reference\" in the dataset's card".into());
+            notes.push("no reference window, so drift and vanished traffic are not measured; set \"reference\" in the dataset's card".into());
         }
         Ok(Self { dataset, texts, golden, now, reference, notes })
     }
 }
 
-/// Times of the first and the last record of a source.
+/// Times of the first and last record of a source.
 fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp), Failure> {
     if let Some(span) = workspace.store.traffic_span(source)? {
         return Ok(span);
@@ -116,10 +119,7 @@ fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp)
     let hint = if sources.is_empty() {
         format!("import some with `karat traffic import FILE --source {source}`")
     } else {
-        format!(
-            "sources with traffic are {}; set \"traffic\" in the dataset's card or pass --source",
-            sources.join(", ")
-        )
+        format!("sources with traffic: {}; set \"traffic\" in the dataset's card or pass --source", sources.join(", "))
     };
     Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint))
 }
@@ -128,11 +128,11 @@ fn source_of(dataset: &Dataset, options: &DecayOptions) -> String {
     options.source.clone().or_else(|| dataset.card.traffic.clone()).unwrap_or_else(|| "default".into())
 }
 
-/// Every different text that a decay measurement of a dataset could need vectors of, whatever its window: those of its
-/// examples and of its traffic.
+/// Returns the distinct texts that a decay measurement of a dataset could need vectors for, whatever its window: those
+/// of its examples and of its traffic.
 ///
 /// # Errors
-/// A data failure for a dataset that cannot be read; a store failure.
+/// A data failure if the dataset cannot be read; a store failure.
 pub fn texts_of(workspace: &Workspace, dataset: &str, options: &DecayOptions) -> Result<Vec<String>, Failure> {
     let dataset = workspace.dataset(dataset)?;
     let rule = workspace.embedder.rule();
@@ -148,7 +148,7 @@ pub fn texts_of(workspace: &Workspace, dataset: &str, options: &DecayOptions) ->
     Ok(texts)
 }
 
-/// The window named, or else the earliest of the same length that does not overlap.
+/// The reference window given, or else the earliest one of the same length. `None` if it overlaps the window measured.
 fn reference_window(
     dataset: &Dataset,
     options: &DecayOptions,
@@ -158,7 +158,7 @@ fn reference_window(
     if let Some(text) = options.reference.as_ref().or(dataset.card.reference.as_ref()) {
         let named =
             Window::parse(text, first).map_err(|problem| Failure::data(format!("reference window: {problem}")))?;
-        // The window under measure may be the reference itself: then there is nothing to compare it with.
+        // The window measured may be the reference itself: then there is nothing to compare it with.
         return Ok((!named.overlaps(&window)).then_some(named));
     }
     let length: SignedDuration = window.to.duration_since(window.from);

@@ -1,4 +1,5 @@
-//! Measures the decay of a golden set against its traffic: loads, has the core measure, and saves.
+//! Measures the decay of a golden set against its traffic: loads the inputs, lets the core measure, and saves the
+//! result.
 
 mod inputs;
 mod runs;
@@ -15,10 +16,10 @@ use inputs::Loaded;
 
 pub use inputs::{DecayOptions, texts_of};
 
-/// Measures the decay of a dataset and saves it, with its clusters and flags: all or nothing.
+/// Measures the decay of a dataset and saves the result, its clusters and its flags in one transaction.
 ///
 /// # Errors
-/// A data failure for a dataset or window that cannot be used; a store failure.
+/// A data failure if the dataset or window cannot be used; a store failure.
 pub fn measure_decay(
     workspace: &Workspace,
     dataset: &str,
@@ -32,7 +33,7 @@ pub fn measure_decay(
     Ok(measured)
 }
 
-/// Measures as [`measure_decay`] does, but saves only vectors: no result, no clusters, no flag.
+/// Like [`measure_decay`], but saves only vectors: no result, no clusters, no flags.
 ///
 /// # Errors
 /// As [`measure_decay`].
@@ -64,7 +65,7 @@ fn measure_loaded(
     Ok(measured)
 }
 
-/// All that a measurement looks at: what was loaded, and what the database knows about the dataset.
+/// The inputs of a measurement: what was loaded, and what the database knows about the dataset.
 fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Timestamp) -> Result<Inputs<'a>, Failure> {
     let Loaded { dataset, texts, golden, now, reference, notes } = loaded;
     let decay = &workspace.config.decay;
@@ -89,7 +90,7 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
     })
 }
 
-/// The stored clusters that were formed on the window of this label.
+/// The stored clusters that were formed on the window with this label.
 fn known_clusters(workspace: &Workspace, dataset: &str, label: &str) -> Result<KnownClusters, Failure> {
     let read = |stored: &StoredClustering| -> Result<ClusterBook, Failure> {
         serde_json::from_str(&stored.content).map_err(|error| {
@@ -111,7 +112,7 @@ fn known_clusters(workspace: &Workspace, dataset: &str, label: &str) -> Result<K
 fn to_save(dataset: &Dataset, measured: &Measured, now: Timestamp) -> Result<DecaySave, Failure> {
     let store = |clustering: &MeasuredClustering| {
         let content = serde_json::to_string(&clustering.book)
-            .map_err(|error| Failure::other("the clusters cannot be stored").caused_by(error))?;
+            .map_err(|error| Failure::other("cannot write the clusters as JSON").caused_by(error))?;
         Ok(StoredClustering {
             version: clustering.version.clone(),
             reference: clustering.book.reference().to_owned(),

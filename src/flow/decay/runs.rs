@@ -1,4 +1,4 @@
-//! What the stored runs of a dataset version say: the steadiness of its examples, and their latest scores.
+//! Reads the stored runs of a dataset version: how steady its examples are, and their latest scores.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use crate::edge::config::suite_from_content;
 use crate::edge::store::RunHeader;
 use crate::flow::Workspace;
 
-/// How often the trials of each example passed the primary scorer, by endpoint, in its latest finished run with repeats
-/// of this version of the dataset.
+/// How often the trials of each example passed the primary scorer, by endpoint: in the endpoint's latest finished run
+/// with repeats of this dataset version.
 pub(super) fn passes(
     workspace: &Workspace,
     dataset: &Dataset,
@@ -35,7 +35,7 @@ pub(super) fn passes(
     Ok(passes)
 }
 
-/// The latest run of every example that is not retired; of endpoints run together, the one the suite names first.
+/// The latest run over every example that is not retired. Of endpoints run together, the one the suite lists first.
 pub(super) fn latest_complete(workspace: &Workspace, dataset: &Dataset) -> Result<Option<ScoredRun>, Failure> {
     let runs = workspace.store.latest_runs_of_dataset(&dataset.name, &dataset.version)?;
     let runnable = dataset.examples.iter().filter(|example| example.status != ExampleStatus::Retired).count();
@@ -54,7 +54,7 @@ fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Score
     Ok(suite_from_content(&run.suite, &run.suite_version, &content)?.scorers.into_iter().next())
 }
 
-/// Hands the scores of a run over, by example id and trial.
+/// Calls `take` with each score of a run and its example id.
 fn each_score(
     workspace: &Workspace,
     run_id: &RunId,

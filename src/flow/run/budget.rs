@@ -1,4 +1,4 @@
-//! What all runs of a command may spend together (`--max-cost`).
+//! The budget that all runs of a command share (`--max-cost`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::Stopped;
 
-/// What was spent, what requests in flight may cost, and the most allowed.
+/// The shared budget: the limit, the amount spent, and the amount reserved for requests in flight.
 pub(super) struct Budget {
     most: Option<f64>,
     money: Mutex<Money>,
@@ -20,27 +20,27 @@ struct Money {
     spent: f64,
     reserved: f64,
     in_flight: usize,
-    /// First requests of runs, of unknown cost, that wait to be alone.
+    /// Number of runs whose first request, of unknown cost, is waiting until nothing else is in flight.
     first_waiting: usize,
 }
 
 impl Budget {
-    /// With nothing spent yet; `most: None` for no bound.
+    /// Creates a budget with nothing spent yet; `most: None` for no limit.
     pub fn new(most: Option<f64>) -> Self {
         Self { most, money: Mutex::default(), settled: Notify::new(), exhausted: AtomicBool::new(false) }
     }
 
-    /// Counts what a run that is resumed had spent before.
+    /// Adds what a resumed run had spent before.
     pub fn add_spent(&self, spent: f64) {
         self.money().spent += spent;
     }
 
-    /// Whether a request was refused: then no further one is sent.
+    /// Whether a request was refused. No further request is sent then.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Ordering::Relaxed)
     }
 
-    /// Why runs stop, if the budget is exhausted.
+    /// Returns the reason to stop runs, if the budget is exhausted.
     pub fn stopped(&self) -> Option<Stopped> {
         let spent = self.money().spent;
         self.most.filter(|_| self.is_exhausted()).map(|most| Stopped::Cost { spent, most })
@@ -51,14 +51,14 @@ impl Budget {
     }
 }
 
-/// One run's view of the budget: what its requests cost so far tells what the next ones may cost.
+/// One run's view of the budget. The cost of its requests so far bounds the expected cost of the next ones.
 pub(super) struct RunBudget {
     budget: Arc<Budget>,
-    /// What the most expensive request of the run cost so far.
+    /// The cost of the run's most expensive request so far.
     highest: Mutex<f64>,
 }
 
-/// Whether a request may be sent.
+/// Whether a request may be sent now.
 enum Turn {
     Granted(f64),
     Wait,
@@ -66,21 +66,23 @@ enum Turn {
 }
 
 impl RunBudget {
-    /// Of a run that has sent nothing yet.
+    /// Creates the view of a run that has sent nothing yet.
     pub fn new(budget: Arc<Budget>) -> Self {
         Self { budget, highest: Mutex::new(0.0) }
     }
 
-    /// Reserves money for a request, waiting for those in flight if there is not enough: most cost less than their
-    /// estimate. If nothing bounds the answer, it is taken to cost as much as the most expensive one of the run so far;
-    /// the first one has all the money that is left, and goes alone: no other request, of any run, is sent meanwhile.
-    /// `None` if there will not be enough: the budget is then exhausted.
+    /// Reserves money for a request. If too little is left, waits for the requests in flight, most of which cost less
+    /// than their estimate. Returns `None` if the money will not suffice; the budget is then exhausted.
+    ///
+    /// If the length of the answer is unbounded, it is assumed to cost as much as the most expensive one of the run so
+    /// far. The first such request reserves all the money left and is sent alone: no other request, of any run, is sent
+    /// meanwhile.
     pub async fn reserve(&self, estimate: f64, is_bounded: bool) -> Option<Reserved<'_>> {
         let mut waits_first = false;
         loop {
             let settled = self.budget.settled.notified();
             tokio::pin!(settled);
-            // Enabled before the look, or a request that settles between the two would be missed.
+            // Enabled before checking, or a request that settles in between would be missed.
             settled.as_mut().enable();
             match self.turn(estimate, is_bounded, &mut waits_first) {
                 Turn::Granted(amount) => return Some(Reserved { run: self, amount, cost: None }),
@@ -130,7 +132,7 @@ impl RunBudget {
     }
 }
 
-/// Money reserved for a request. Dropped, it is given back: no other request waits for one that was given up.
+/// Money reserved for a request. It is released on drop, so that no request waits for one that was abandoned.
 pub(super) struct Reserved<'a> {
     run: &'a RunBudget,
     amount: f64,
@@ -138,7 +140,7 @@ pub(super) struct Reserved<'a> {
 }
 
 impl Reserved<'_> {
-    /// Pays what the request cost.
+    /// Replaces the reservation with the actual cost of the request.
     pub fn settle(mut self, cost: Option<f64>) {
         self.cost = cost;
     }
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_budget_waits_for_what_is_in_flight_before_it_counts_as_exhausted() {
+    async fn a_budget_waits_for_requests_in_flight_before_it_counts_as_exhausted() {
         let budget = budget(1.0);
         let run = Arc::new(RunBudget::new(Arc::clone(&budget)));
         budget.add_spent(0.4);
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_answer_of_unknown_length_goes_alone_and_the_others_are_taken_to_cost_as_much() {
+    async fn the_first_request_of_unknown_cost_is_sent_alone_and_later_ones_are_assumed_to_cost_as_much() {
         let run = RunBudget::new(budget(1.0));
         let first = run.reserve(0.01, false).await.unwrap();
         assert!((first.amount - 1.0).abs() < 1e-9);
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_answer_of_unknown_length_holds_back_other_runs_until_it_has_gone_alone() {
+    async fn the_first_request_of_unknown_cost_holds_back_other_runs_until_it_was_sent_alone() {
         let budget = budget(1.0);
         let (known, unknown) = (RunBudget::new(Arc::clone(&budget)), RunBudget::new(Arc::clone(&budget)));
         let in_flight = known.reserve(0.1, true).await.unwrap();
@@ -220,7 +222,7 @@ mod tests {
                 let waits = known.reserve(0.1, true);
                 tokio::pin!(waits);
                 let early = tokio::time::timeout(std::time::Duration::from_millis(20), waits.as_mut()).await;
-                assert!(early.is_err(), "a request was sent beside the first of another run");
+                assert!(early.is_err(), "a request was sent while the first one of another run was in flight");
                 in_flight.settle(Some(0.2));
                 assert!(waits.await.is_some());
             }

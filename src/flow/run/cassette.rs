@@ -1,5 +1,5 @@
-//! Writes a finished run as a cassette, from what is stored of it: a run that was interrupted and resumed records the
-//! same as one that was not.
+//! Writes a finished run as a cassette. It is written from the stored outcomes, so that an interrupted and resumed run
+//! records the same as an uninterrupted one.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::flow::stored_dataset::{Selection, selected};
 /// Writes the cassette of a finished run, one entry per outcome, in the order of the dataset.
 ///
 /// # Errors
-/// A store failure; a failure naming the file.
+/// A store failure; a failure that names the file.
 pub(super) fn write_cassette(store: &Store, run_id: &RunId, renderer: &Renderer, path: &Path) -> Result<(), Failure> {
     let run = store
         .run(run_id.as_str())?
-        .ok_or_else(|| Failure::store(format!("the run {run_id} is gone from the database")))?;
+        .ok_or_else(|| Failure::store(format!("the run {run_id} is missing from the database")))?;
     let header = run.header;
     let mut writer = CassetteWriter::create(path, &head(&header))?;
     let selection = Selection::of_run(&header)?;
     for example in selected(store, &header.dataset, &header.dataset_version, &selection)? {
         let example = example?;
         for outcome in store.outcomes_of(&header.run_id, &example.id)? {
-            // Nothing is sent if the prompt of an example cannot be rendered: replaying it fails the same way.
+            // If a prompt cannot be rendered, nothing was sent; replaying fails the same way.
             let Ok(request) = renderer.request(&example, outcome.trial) else { continue };
             let request = Request { messages: renderer.masked(&request.messages), ..request };
             let result = result_of(outcome);
@@ -47,7 +47,7 @@ fn head(header: &RunHeader) -> CassetteHeader {
     }
 }
 
-/// The endpoint's answer, as far as it is stored.
+/// The endpoint's response, as far as it is stored.
 fn result_of(outcome: RecordedOutcome) -> Result<Response, CallError> {
     let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
     match outcome.error {

@@ -1,4 +1,4 @@
-//! A dry run: everything is rendered and priced, nothing is sent, and only the dataset is stored.
+//! Dry runs: everything is rendered and priced, nothing is sent, and only the dataset and the suite are stored.
 
 use jiff::Timestamp;
 
@@ -12,10 +12,10 @@ use crate::edge::store::Store;
 use crate::flow::stored_dataset::Selection;
 use crate::flow::{Events, Workspace};
 
-/// What a run of the suite would send, and about what it would cost. Credentials must be there, as for the run itself.
+/// Returns what a run of the suite would send, and its estimated cost. Credentials must be set, as for the run itself.
 ///
 /// # Errors
-/// As those of a run before its first request.
+/// The failures that a run can have before its first request.
 pub fn dry_run(
     workspace: &Workspace,
     suite: &Suite,
@@ -42,7 +42,7 @@ pub fn dry_run(
     targets.collect()
 }
 
-/// What was counted of one prompt on one endpoint.
+/// Counts for one prompt on one endpoint.
 #[derive(Default)]
 struct Count {
     requests: u64,
@@ -81,7 +81,7 @@ impl Count {
         Ok(())
     }
 
-    /// `mean` is that of the tokens of an answer in the last run.
+    /// `mean` is the mean number of tokens per answer in the last run.
     fn target(self, suite: &Suite, prompt: &NamedPrompt, endpoint: &ReadyEndpoint, mean: Option<f64>) -> PlanCell {
         let each = mean.or(endpoint.answer_limit.map(|limit| limit as f64));
         let answer_tokens = each.map(|each| (each * self.requests as f64).round() as u64);

@@ -1,4 +1,4 @@
-//! Endpoints by name, ready to be called.
+//! Looks endpoints up by name and makes them ready to be called.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,10 +21,10 @@ use crate::edge::net::{ClientOptions, Limiters, RetryPolicy, client};
 use crate::edge::store::{Store, StoredRun};
 use crate::flow::Workspace;
 
-/// Days before its end from which a model's end is warned about.
+/// How many days before a model's end of life the warnings start.
 const EOL_AHEAD: i64 = 60;
 
-/// An endpoint with what is known of its costs.
+/// An endpoint ready to be called, with what is known about its costs.
 #[derive(Clone)]
 pub(super) struct ReadyEndpoint {
     pub endpoint: Arc<dyn Endpoint>,
@@ -32,24 +32,24 @@ pub(super) struct ReadyEndpoint {
     pub eol: Option<Date>,
     /// Whether calls cost money, as far as karat knows.
     pub costs: bool,
-    /// The most tokens an answer may have, where its params say so.
+    /// Maximum number of tokens in an answer, if its params set one.
     pub answer_limit: Option<u64>,
 }
 
-/// The endpoints of a run by name, each once: those of the options, of the run that is resumed, or of the suite.
+/// Names of the endpoints to run, without repetitions: those of the options, of the resumed run, or of the suite.
 pub(super) fn endpoint_names(store: &Store, suite: &Suite, options: &RunOptions) -> Result<Vec<String>, Failure> {
     if let (Some(Resume::Run(id)), true) = (&options.resume, options.endpoints.is_empty()) {
         return Ok(vec![run_by_id(store, id)?.header.endpoint]);
     }
     let names = if options.endpoints.is_empty() { &suite.endpoints } else { &options.endpoints };
     if names.is_empty() {
-        return Err(Failure::data(format!("the suite {} names no endpoint", suite.name))
-            .hint("add \"endpoints: [NAME]\" or pass -e NAME"));
+        return Err(Failure::data(format!("the suite {} lists no endpoints", suite.name))
+            .hint("add \"endpoints: [NAME]\" to the suite, or pass -e NAME"));
     }
     Ok(each_once(names.iter()).cloned().collect())
 }
 
-/// The items without those that were there before.
+/// The items without repetitions, in order.
 pub(super) fn each_once<'a, T: PartialEq + 'a>(items: impl Iterator<Item = &'a T>) -> impl Iterator<Item = &'a T> {
     let mut seen: Vec<&T> = Vec::new();
     items.filter(move |item| {
@@ -61,16 +61,16 @@ pub(super) fn each_once<'a, T: PartialEq + 'a>(items: impl Iterator<Item = &'a T
     })
 }
 
-/// A run by the start of its id.
+/// Finds a run by the beginning of its id.
 pub(super) fn run_by_id(store: &Store, id: &str) -> Result<StoredRun, Failure> {
-    let missing = || Failure::usage(format!("there is no run {id}")).hint("`karat list` shows the runs");
+    let missing = || Failure::usage(format!("there is no run {id}")).hint("`karat list` lists the runs");
     store.run(id)?.ok_or_else(missing)
 }
 
-/// An endpoint's definition: that of karat.yaml, or else that of an id such as `openai:chat:gpt-x`.
+/// Returns an endpoint's definition: from karat.yaml, or else from an id such as `openai:chat:gpt-x`.
 ///
 /// # Errors
-/// A data failure with the nearest name.
+/// A data failure if there is none; the hint suggests the nearest name.
 pub(super) fn definition(workspace: &Workspace, name: &str, suite: &Suite) -> Result<EndpointDefinition, Failure> {
     if let Some(known) = workspace.config.endpoints.get(name) {
         return Ok(known.clone());
@@ -78,7 +78,7 @@ pub(super) fn definition(workspace: &Workspace, name: &str, suite: &Suite) -> Re
     definition_of_id(name).ok_or_else(|| {
         let known: Vec<_> = workspace.config.endpoints.keys().map(String::as_str).collect();
         let hint = did_you_mean(name, &known, "defined are");
-        Failure::data(format!("there is no endpoint \"{name}\" in karat.yaml (named by the suite {})", suite.name))
+        Failure::data(format!("there is no endpoint \"{name}\" in karat.yaml (for the suite {})", suite.name))
             .hint(format!("{hint}; an id such as openai:chat:MODEL or anthropic/MODEL needs no definition"))
     })
 }
@@ -175,21 +175,21 @@ fn api_endpoint(
     ApiEndpoint::new(settings, dialect, http, limiters, most)
 }
 
-/// What a server said to a harmless question.
+/// The response of a server to a harmless request.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiProbe {
     /// The HTTP status.
     pub status: u16,
-    /// The server's time, where it tells it.
+    /// The server's time, if it sent one.
     pub date: Option<SystemTime>,
-    /// How long the answer took.
+    /// How long the response took.
     pub took: Duration,
 }
 
-/// Asks an API for its list of models, which costs nothing, once.
+/// Requests the list of models from an API, once. This costs nothing.
 ///
 /// # Errors
-/// A data failure for settings that cannot be used; an incomplete one where nobody answers.
+/// A data failure if the settings cannot be used; an incomplete failure if the server does not respond.
 pub async fn probe_endpoint(workspace: &Workspace, name: &str, api: &ApiDefinition) -> Result<ApiProbe, Failure> {
     let endpoint = api_endpoint(&workspace.secrets, name, api, &Limiters::default(), 1)?;
     match endpoint.probe().await {
@@ -222,7 +222,7 @@ fn memory(workspace: &Workspace, dataset: &Dataset) -> Result<BaselineMemory, Fa
     let examples: Vec<LabelledExample> = live.filter_map(labelled).collect();
     if examples.is_empty() {
         return Err(Failure::data(format!(
-            "the baseline has nothing to learn from: no example of {} has an expected answer",
+            "the baseline has nothing to learn from: no example in {} has an expected answer",
             dataset.name
         )));
     }
@@ -231,7 +231,7 @@ fn memory(workspace: &Workspace, dataset: &Dataset) -> Result<BaselineMemory, Fa
     Ok(BaselineMemory { version: dataset.version.clone(), examples, vectors })
 }
 
-/// The warning about the day a model is switched off, if it is near or past.
+/// Returns a warning if a model's end of life is near or past.
 pub fn eol_warning(name: &str, eol: Option<Date>, now: Timestamp) -> Option<String> {
     let eol = eol?;
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -251,12 +251,12 @@ mod tests {
     use crate::core::domain::parse_timestamp;
 
     #[test]
-    fn the_end_of_a_model_is_told_sixty_days_ahead_and_afterwards() {
+    fn the_end_of_life_of_a_model_is_warned_about_from_sixty_days_before() {
         let now = parse_timestamp("2026-11-01T12:00:00Z").unwrap();
-        let told = |day: &str| eol_warning("m", Some(day.parse().unwrap()), now).unwrap_or_default();
-        assert_eq!(told("2027-01-01"), "");
-        assert!(told("2026-12-31").contains("in 60 days") && told("2026-11-01").contains("in 0 days"));
-        assert!(told("2025-10-31").contains("was to be switched off on 2025-10-31"));
+        let warning = |day: &str| eol_warning("m", Some(day.parse().unwrap()), now).unwrap_or_default();
+        assert_eq!(warning("2027-01-01"), "");
+        assert!(warning("2026-12-31").contains("in 60 days") && warning("2026-11-01").contains("in 0 days"));
+        assert!(warning("2025-10-31").contains("was to be switched off on 2025-10-31"));
         assert_eq!(eol_warning("m", None, now), None);
     }
 }

@@ -1,5 +1,5 @@
-//! One run: examples come from the database a part at a time, a bounded number of trials is in flight, and an outcome is
-//! on disk before it counts as done.
+//! Executes one run: examples are read from the database a part at a time, a bounded number of trials is in flight, and
+//! an outcome is on disk before it counts as done.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -21,26 +21,25 @@ use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunCounts, RunInfo};
 use crate::flow::stored_dataset::{Selection, selected};
 
-/// Trials handed over at a time, so that reader and runner rarely wait for each other; one such batch is read ahead.
+/// Trials handed over at a time, so that reader and runner rarely wait for each other. One batch is read ahead.
 const BATCH: usize = 128;
 
-/// Trials in flight for each request that may be: besides it one that waits out a pause, and ones that are being
-/// written.
+/// Trials in flight per concurrent request: besides the one being sent, some wait out a pause or are being stored.
 const IN_FLIGHT: usize = 4;
 
-/// When to stop before everything is done.
+/// The limits at which a run stops before everything is done.
 #[derive(Clone)]
 pub(super) struct Limits {
-    /// Turns true when the user wants it to end.
+    /// Becomes true when the user interrupts the run.
     pub interrupted: watch::Receiver<bool>,
-    /// When the time allowed is over, and how much it was.
+    /// When the time limit is reached, and how long it was.
     pub deadline: Option<(Instant, Duration)>,
-    /// What all runs may spend together.
+    /// The budget shared by all runs.
     pub budget: Arc<Budget>,
 }
 
 impl Limits {
-    /// Why no further run should start, if one should not.
+    /// Returns the limit that was reached, if any: no further run should start then.
     pub fn reached(&self) -> Option<Stopped> {
         if *self.interrupted.borrow() {
             return Some(Stopped::Interrupted);
@@ -50,7 +49,7 @@ impl Limits {
     }
 }
 
-/// What a run is to do, and how.
+/// Everything needed to execute a run.
 pub(super) struct RunPlan {
     pub run: Arc<RunInfo>,
     pub header: RunHeader,
@@ -58,17 +57,17 @@ pub(super) struct RunPlan {
     pub endpoint: ReadyEndpoint,
     pub retry_errors: bool,
     pub concurrency: usize,
-    /// Since when a cached answer may be used; `None` if none may.
+    /// How far back cached answers may be used; `None` if none may.
     pub cache_since: Option<Timestamp>,
     pub counts: RunCounts,
     pub limits: Limits,
     pub events: mpsc::Sender<Event>,
 }
 
-/// Runs every open trial, and says why it stopped if some still are.
+/// Runs every open trial. If some are left, returns why the run stopped.
 ///
 /// # Errors
-/// A store failure, if outcomes can no longer be stored.
+/// A store failure if outcomes can no longer be stored.
 pub(super) async fn execute(store: &Arc<Store>, plan: RunPlan) -> Result<Option<Stopped>, Failure> {
     let RunPlan { run, header, renderer, endpoint, retry_errors, concurrency, cache_since, counts, limits, events } =
         plan;
@@ -86,7 +85,7 @@ pub(super) async fn execute(store: &Arc<Store>, plan: RunPlan) -> Result<Option<
         refused: false,
     };
     let stopped = in_flight.work(open, limits).await;
-    // Trials in flight have no outcome yet: --resume runs them again.
+    // Trials in flight have no outcome; --resume runs them again.
     in_flight.tasks.abort_all();
     while in_flight.tasks.join_next().await.is_some() {}
     let stopped = stopped?;
@@ -98,13 +97,13 @@ pub(super) async fn execute(store: &Arc<Store>, plan: RunPlan) -> Result<Option<
     Ok(stopped)
 }
 
-/// If nobody listens, the command is over.
+/// Sends an event. If nobody receives it, the command has ended.
 async fn tell(events: &mpsc::Sender<Event>, event: Event) {
     let _ = events.send(event).await;
 }
 
 async fn interrupted(stop: &mut watch::Receiver<bool>) {
-    // A sender that is gone will never want a stop.
+    // If the sender is gone, nobody can interrupt the run any more.
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
@@ -119,12 +118,12 @@ async fn passed(deadline: Option<(Instant, Duration)>) {
 
 type Batches = mpsc::Receiver<Result<Vec<Trial>, Failure>>;
 
-/// Reads the examples of a run, in a thread for it alone, and hands over those trials that have no outcome yet.
+/// Reads the examples of a run on a separate thread, and hands over the trials that have no outcome yet.
 fn open_trials(store: &Arc<Store>, header: &RunHeader, selection: Selection, retry_errors: bool) -> Batches {
     let (send, open) = mpsc::channel(1);
     let (store, header) = (Arc::clone(store), header.clone());
     tokio::task::spawn_blocking(move || {
-        // If nobody listens the run is over.
+        // If nobody receives this, the run has ended.
         if let Err(failure) = hand_over(&store, &header, &selection, retry_errors, &send) {
             let _ = send.blocking_send(Err(failure));
         }
@@ -158,13 +157,13 @@ fn hand_over(
     Ok(())
 }
 
-/// What a task gives: `None` if the budget refused the trial.
+/// The result of a task: `None` if the budget refused the trial.
 type TaskResult = Result<Option<FinishedTrial>, Failure>;
 
-/// The trials of a run in flight.
+/// The trials of a run that are in flight.
 struct InFlight {
     tasks: JoinSet<TaskResult>,
-    /// What each task is about, for one that panics.
+    /// The trial of each task, in case it panics.
     about: HashMap<Id, Trial>,
     runner: Arc<TrialRunner>,
     most: usize,
@@ -174,7 +173,7 @@ struct InFlight {
 }
 
 impl InFlight {
-    /// Starts what is open and settles what is finished, until nothing is left or something stops it.
+    /// Starts open trials and settles finished ones, until none are left or a limit is reached.
     async fn work(&mut self, mut open: Batches, mut limits: Limits) -> Result<Option<Stopped>, Failure> {
         let (mut ready, mut all_read) = (VecDeque::new(), false);
         loop {
@@ -212,7 +211,7 @@ impl InFlight {
         self.about.insert(handle.id(), (about, trial));
     }
 
-    /// Tells of a task that ended. One that panicked is an outcome with an error.
+    /// Reports a task that ended. A panic becomes an outcome with an error.
     async fn settle(&mut self, finished: Result<(Id, TaskResult), JoinError>) -> Result<(), Failure> {
         let trial = match finished {
             Ok((id, result)) => {
@@ -221,7 +220,9 @@ impl InFlight {
             }
             Err(broken) => {
                 let Some((example, trial)) = self.about.remove(&broken.id()) else {
-                    return Err(Failure::new(FailureKind::Other, "a call ended in a bug of karat").caused_by(broken));
+                    return Err(
+                        Failure::new(FailureKind::Other, "a call failed because of a bug in karat").caused_by(broken)
+                    );
                 };
                 Some(self.runner.fail_by_bug(&example, trial).await?)
             }

@@ -1,4 +1,4 @@
-//! What identifies a run, and whether an earlier one is resumed: a run never mixes outcomes of two versions.
+//! The identity of a run, and whether an earlier run is resumed. A run never mixes outcomes of two versions.
 
 use jiff::Timestamp;
 
@@ -11,8 +11,10 @@ use crate::edge::store::{RunHeader, Store, StoredRun};
 use crate::flow::stored_dataset::{Selection, StoredDataset};
 use crate::flow::{Event, Events};
 
-/// Changed examples named at most, and characters shown of each side of a changed part.
+/// Maximum number of changed examples listed.
 const SHOWN: usize = 10;
+
+/// Characters shown of each side of a changed part.
 const WIDTH: usize = 200;
 
 /// One prompt on one endpoint, about to be run.
@@ -24,7 +26,7 @@ pub(super) struct RunTarget<'a> {
     pub options: &'a RunOptions,
     pub repeats: u32,
     pub now: Timestamp,
-    /// If runs are resumed: when those were started.
+    /// When the resumed runs were started, if runs are resumed.
     pub resumed: Option<Timestamp>,
 }
 
@@ -34,10 +36,10 @@ pub(super) struct PlannedRun {
     pub state: RunState,
 }
 
-/// What there is of a run.
+/// How far a run has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RunState {
-    /// Nothing is stored of it.
+    /// It is not stored yet.
     New,
     /// Something is left to do.
     Open,
@@ -45,8 +47,9 @@ pub(super) enum RunState {
     Complete,
 }
 
-/// When the runs were started that `--resume` continues: the earliest unfinished one of the prompts and endpoints, or
-/// else the latest of all. A finished run from before then belongs to another time: a new one is started.
+/// Returns when the runs that `--resume` continues were started: the start of the earliest unfinished run among the
+/// latest runs of the prompts and endpoints, or else of the latest run. A finished run from before then belongs to an
+/// earlier command, so a new run is started instead.
 pub(super) fn resumed_since(
     store: &Store,
     suite: &str,
@@ -61,7 +64,7 @@ pub(super) fn resumed_since(
     Ok(unfinished.into_iter().min().or(finished.into_iter().max()))
 }
 
-/// Finds the run to resume, or plans a new one. Nothing is stored of a new one yet.
+/// Finds the run to resume, or plans a new one. A new run is not stored yet.
 pub(super) fn plan(store: &Store, target: &RunTarget<'_>, events: Events<'_>) -> Result<PlannedRun, Failure> {
     let Some(run) = earlier(store, target)? else {
         if target.options.resume.is_some() || target.options.retry_errors {
@@ -78,11 +81,11 @@ pub(super) fn plan(store: &Store, target: &RunTarget<'_>, events: Events<'_>) ->
         return Ok(PlannedRun { header: run.header, state: RunState::Open });
     }
     if run.finished_at.is_none() {
-        // It was interrupted between its last outcome and its end.
+        // It was interrupted after its last outcome, before it was marked as finished.
         store.finish_run(&run.header.run_id, Timestamp::now())?;
     }
     events(Event::Note(format!(
-        "nothing is left to do in the run {} ({} on {})",
+        "nothing left to do in run {} ({} on {})",
         short(run.header.run_id.as_str(), 18),
         run.header.suite,
         run.header.endpoint
@@ -106,7 +109,7 @@ fn earlier(store: &Store, target: &RunTarget<'_>) -> Result<Option<StoredRun>, F
             if header.suite != *suite || header.endpoint != endpoint || header.prompt.as_deref() != prompt {
                 let on = header.prompt.as_ref().map_or_else(String::new, |prompt| format!(" --prompt {prompt}"));
                 return Err(Failure::usage(format!(
-                    "the run {id} is of the suite {} on {}",
+                    "the run {id} belongs to the suite {} on {}",
                     header.suite, header.endpoint
                 ))
                 .hint(format!("karat run {} -e {}{on} --resume {id}", header.suite, header.endpoint)));
@@ -134,7 +137,7 @@ fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selec
         repeats,
         selection: selection.to_text()?,
         total: examples * repeats as usize,
-        // The runs that one command starts have one time, also if some of them start on a later --resume.
+        // All runs of one command have the same start time, even those that only start on a later --resume.
         started_at: target.resumed.unwrap_or(target.now),
     };
     if target.options.fixed_id {
@@ -143,7 +146,7 @@ fn header(store: &Store, target: &RunTarget<'_>, repeats: u32, selection: &Selec
     Ok(header)
 }
 
-/// An id that follows from what is run and when, and from how often just that was run before.
+/// An id derived from what is run and when, and from how often the same was run before.
 fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<RunId, Failure> {
     let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
     for time in 0_u32.. {
@@ -159,7 +162,7 @@ fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<RunId, 
     Ok(header.run_id.clone())
 }
 
-/// Refuses to resume if anything that decides the outcomes changed, and says what.
+/// Refuses to resume if anything that affects outcomes has changed, and lists the changes.
 fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Result<(), Failure> {
     let old = &run.header;
     let wanted = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
@@ -183,7 +186,8 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
         details.extend(dataset_changes(store, target.set, &old.dataset_version)?);
     }
     if names.contains(&"endpoint") {
-        details.push(format!("endpoint {}: its URL, model, params or headers are not those of the run", old.endpoint));
+        details
+            .push(format!("endpoint {}: its URL, model, params or headers differ from those of the run", old.endpoint));
     }
     if names.contains(&"--limit or --filter") {
         details.push(format!(
@@ -194,12 +198,16 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
     if names.contains(&"--repeat") {
         details.push(format!("--repeat: the run has {}", old.repeats));
     }
-    Err(Failure::data(format!("the run {} cannot be resumed: changed since then: {}", old.run_id, names.join(", ")))
-        .details(details)
-        .hint("run without --resume to start a new run, or undo the change"))
+    Err(Failure::data(format!(
+        "the run {} cannot be resumed, because these changed since then: {}",
+        old.run_id,
+        names.join(", ")
+    ))
+    .details(details)
+    .hint("undo the change, or start a new run without --resume"))
 }
 
-/// The parts of the suite that differ, before and after.
+/// The parts of the suite that differ, as lines before and after.
 fn suite_changes(store: &Store, suite: &Suite, version: &str) -> Result<Vec<String>, Failure> {
     let Some(before) = store.suite_content(&suite.name, version)? else { return Ok(Vec::new()) };
     let read =
@@ -221,7 +229,7 @@ fn suite_changes(store: &Store, suite: &Suite, version: &str) -> Result<Vec<Stri
         .collect())
 }
 
-/// The examples that differ, by id.
+/// The examples that differ, as lines by id.
 fn dataset_changes(store: &Store, set: &StoredDataset, version: &str) -> Result<Vec<String>, Failure> {
     let read = |version: &str| -> Result<_, Failure> {
         let Some(stored) = store.stored_examples(&set.name, version)? else { return Ok(None) };

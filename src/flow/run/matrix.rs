@@ -1,6 +1,8 @@
-//! Every prompt of a suite on every endpoint. Endpoints run at once, each under its host's limits; the prompts of an
-//! endpoint follow each other, and so do endpoints that are the same model under two names, so that whether an answer
-//! comes from the cache never depends on which run was faster.
+//! Runs every prompt of a suite on every endpoint.
+//!
+//! Endpoints run concurrently, each under the limits of its host. The prompts of an endpoint run one after the other,
+//! and so do endpoints that are the same model under two names, so that whether an answer comes from the cache never
+//! depends on which run was faster.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::edge::store::{RunTotals, Store};
 use crate::flow::event::{RunCounts, RunInfo};
 use crate::flow::{Event, Events, Workspace};
 
-/// Events on their way at most; beyond that runs wait for the listeners.
+/// Maximum number of events waiting for the listener; runs wait while there are more.
 const EVENTS: usize = 1024;
 
 /// One prompt on one endpoint, planned.
@@ -30,18 +32,18 @@ pub(super) struct MatrixRun {
     counts: RunCounts,
 }
 
-/// What became of the runs of a matrix.
+/// The result of running a matrix.
 pub(super) struct MatrixResult {
-    /// Those that were started, or had nothing left to do, in the order of the suite.
+    /// The runs that were started or had nothing left to do, in the order of the suite.
     pub runs: Vec<MatrixRun>,
-    /// Why they stopped early, if they did.
+    /// Why the runs stopped early, if they did.
     pub stopped: Option<Stopped>,
 }
 
-/// Plans every run before anything is sent: those to resume are found, and refused if something changed since.
+/// Plans every run before anything is sent: finds those to resume, and refuses them if something has changed since.
 ///
 /// # Errors
-/// A data failure for a run that cannot be resumed or has no examples; a store failure.
+/// A data failure if a run cannot be resumed or has no examples; a store failure.
 pub(super) fn plan_matrix(
     workspace: &Workspace,
     suite: &Suite,
@@ -72,7 +74,7 @@ pub(super) fn plan_matrix(
     runs.collect()
 }
 
-/// What a run has before it starts or resumes.
+/// The counts of a run before it starts or resumes.
 fn counts_before(store: &Store, planned: &PlannedRun, retry_errors: bool) -> Result<RunCounts, Failure> {
     let total = planned.header.total as u64;
     if planned.state == RunState::New {
@@ -83,10 +85,10 @@ fn counts_before(store: &Store, planned: &PlannedRun, retry_errors: bool) -> Res
     Ok(RunCounts { total, done, errors, cached: 0, cost: Some(cost).filter(|cost| *cost > 0.0) })
 }
 
-/// Runs what was planned.
+/// Executes the planned runs.
 ///
 /// # Errors
-/// A store failure, if outcomes can no longer be stored: then every run stops.
+/// A store failure if outcomes can no longer be stored; every run stops then.
 pub(super) async fn run_matrix(
     workspace: &Workspace,
     runs: Vec<MatrixRun>,
@@ -110,7 +112,7 @@ pub(super) async fn run_matrix(
     let mut results = results?;
     results.sort_by_key(|lane| lane.runs.first().map(|(index, _)| *index));
     let stopped = results.iter_mut().find_map(|lane| lane.stopped.take());
-    // What was spent is known only now.
+    // The total amount spent is only known now.
     let stopped = stopped.map(|stopped| match stopped {
         Stopped::Cost { .. } => limits.budget.stopped().unwrap_or(stopped),
         other => other,
@@ -120,7 +122,7 @@ pub(super) async fn run_matrix(
     Ok(MatrixResult { runs: runs.into_iter().map(|(_, run)| run).collect(), stopped })
 }
 
-/// Runs all lanes at once and hands their events on. If one fails, the others are dropped, which stops them.
+/// Runs all lanes concurrently and forwards their events. If one fails, the others are dropped, which stops them.
 async fn run_lanes(
     workspace: &Workspace,
     runs: Vec<MatrixRun>,
@@ -142,7 +144,7 @@ async fn run_lanes(
             biased;
             Some(event) = received.recv() => events(event),
             Some(ended) = lanes.join_next() => {
-                let bug = |error| Failure::new(FailureKind::Other, "a run ended in a bug of karat").caused_by(error);
+                let bug = |error| Failure::new(FailureKind::Other, "a run failed because of a bug in karat").caused_by(error);
                 results.push(ended.map_err(bug)??);
             }
             else => return Ok(results),
@@ -150,7 +152,7 @@ async fn run_lanes(
     }
 }
 
-/// The runs that follow each other, with their places in the suite: those of one endpoint.
+/// Groups runs into lanes, with their positions in the suite: the runs of one endpoint are one lane.
 fn lanes_of(runs: Vec<MatrixRun>) -> Vec<Vec<(usize, MatrixRun)>> {
     let mut lanes: Vec<Vec<(usize, MatrixRun)>> = Vec::new();
     for (index, run) in runs.into_iter().enumerate() {
@@ -165,7 +167,7 @@ fn lanes_of(runs: Vec<MatrixRun>) -> Vec<Vec<(usize, MatrixRun)>> {
     lanes
 }
 
-/// Runs that follow each other.
+/// Executes the runs of one lane, one after the other.
 struct Lane {
     store: Arc<Store>,
     cache: Option<Duration>,
@@ -174,7 +176,7 @@ struct Lane {
     events: mpsc::Sender<Event>,
 }
 
-/// Those of them that were started, and why they stopped early, if they did.
+/// The runs of a lane that were started, and why they stopped early, if they did.
 struct LaneResult {
     runs: Vec<(usize, MatrixRun)>,
     stopped: Option<Stopped>,

@@ -1,5 +1,5 @@
-//! Runs a suite: every prompt on every endpoint, every example as often as the suite says. Outcomes are stored as they
-//! come, an error is never a wrong answer, and a run that was interrupted can be resumed.
+//! Runs suites: every prompt on every endpoint, every example as often as the suite says. Outcomes are stored as they
+//! arrive, an error never counts as a wrong answer, and an interrupted run can be resumed.
 
 mod budget;
 mod cassette;
@@ -38,34 +38,34 @@ use crate::edge::files::AtomicFile;
 use crate::edge::net::Limiters;
 use crate::edge::store::Store;
 
-/// How a run is done.
+/// Options for runs.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Endpoints called; the suite's if empty.
+    /// Endpoints to call; the suite's if empty.
     pub endpoints: Vec<String>,
-    /// Prompts run, by name; all if empty.
+    /// Names of the prompts to run; all if empty.
     pub prompts: Vec<String>,
     /// Maximum concurrent requests per host.
     pub concurrency: usize,
     /// Resume runs instead of starting new ones: the one with this id, or the latest of each endpoint and prompt.
     pub resume: Option<Resume>,
-    /// Run again what ended in an error.
+    /// Whether to retry trials that ended in an error.
     pub retry_errors: bool,
-    /// Only the first so many examples.
+    /// Run only this many examples, the first ones.
     pub limit: Option<usize>,
-    /// Only examples with this tag, or with this metadata value.
+    /// Run only examples with these tags, ids or metadata values.
     pub filters: Vec<(String, String)>,
-    /// Trials of each example; the suite's number if `None`.
+    /// Trials per example; the suite's number if `None`.
     pub repeats: Option<u32>,
-    /// Whether cached answers of earlier runs are used.
+    /// Whether to use cached responses of earlier runs.
     pub cache: bool,
-    /// The most all of it may cost, in the currency of the endpoints' prices.
+    /// Maximum total cost, in the currency of the endpoints' prices.
     pub max_cost: Option<f64>,
-    /// The most all of it may take.
+    /// Maximum total time.
     pub max_time: Option<Duration>,
     /// Where to write a cassette of the run.
     pub record: Option<PathBuf>,
-    /// Whether the run's id follows from what is run and when, so that the same run again gives the same bytes.
+    /// Whether the run id is derived from what is run and when, so that repeating a run gives the same bytes.
     pub fixed_id: bool,
 }
 
@@ -89,22 +89,22 @@ impl Default for RunOptions {
     }
 }
 
-/// Which run to continue.
+/// Which run to resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resume {
     /// The latest one of each endpoint and prompt.
     Latest,
-    /// The one whose id starts like this.
+    /// The run whose id begins with this.
     Run(String),
 }
 
-/// Runs suites one after the other: each of its prompts on each of its endpoints, the endpoints at once.
+/// Runs suites one after the other: every prompt of a suite on every endpoint, with the endpoints running concurrently.
 ///
-/// When `stop` turns true, no further request is sent, finished trials stay stored, and the views say that the runs are
-/// unfinished. At a budget the requests in flight are waited for, since they are paid.
+/// When `stop` becomes true, no further request is sent, finished trials stay stored, and the views mark the runs as
+/// unfinished. When the budget is exhausted, requests in flight are still awaited, since they are paid for.
 ///
 /// # Errors
-/// A data failure for a suite, dataset or endpoint that cannot be used, before anything of the suite is sent; a store
+/// A data failure if a suite, dataset or endpoint cannot be used, before anything of that suite is sent; a store
 /// failure if outcomes can no longer be stored.
 pub async fn run_suites(
     workspace: &Workspace,
@@ -115,7 +115,8 @@ pub async fn run_suites(
     events: Events<'_>,
 ) -> Result<(Vec<RunView>, Option<Stopped>), Failure> {
     if options.record.is_some() && suites.len() > 1 {
-        return Err(Failure::usage("--record holds one run, but several suites would be run").hint("name one suite"));
+        return Err(Failure::usage("--record records a single run, but several suites would be run")
+            .hint("name only one suite"));
     }
     let limits = Limits {
         interrupted: stop,
@@ -131,7 +132,7 @@ pub async fn run_suites(
     Ok((views, None))
 }
 
-/// Runs one suite, adds a view for each prompt and endpoint that was started, and says why it stopped if it did.
+/// Runs one suite and adds a view of each run that was started. Returns why it stopped early, if it did.
 async fn run_suite(
     workspace: &Workspace,
     suite: &Suite,
@@ -155,7 +156,7 @@ async fn run_suite(
     Ok(done.stopped)
 }
 
-/// Everything that is found out before anything is sent.
+/// A suite prepared to run: everything that is checked before anything is sent.
 struct PreparedSuite<'a> {
     set: StoredDataset,
     endpoints: Vec<ReadyEndpoint>,
@@ -178,10 +179,10 @@ impl<'a> PreparedSuite<'a> {
         let needed = suite.scorers.iter().map(|scorer| scorer.reduce.trials()).max().unwrap_or(1);
         if needed > repeats && options.resume.is_none() {
             return Err(Failure::data(format!(
-                "a scorer of the suite {} needs {needed} repeats, but each example has {repeats} trials",
+                "a scorer of the suite {} needs {needed} repeats, but each example would get only {repeats}",
                 suite.name
             ))
-            .hint(format!("set \"repeat: {needed}\" in the suite or pass --repeat {needed}")));
+            .hint(format!("set \"repeat: {needed}\" in the suite, or pass --repeat {needed}")));
         }
         for prompt in &prompts {
             Renderer::new(suite, prompt, &set, &workspace.secrets)?;
@@ -200,20 +201,20 @@ impl<'a> PreparedSuite<'a> {
         Ok(Self { set, endpoints, prompts, repeats })
     }
 
-    /// Every endpoint with every prompt.
+    /// Returns every endpoint with every prompt.
     fn targets(&self) -> impl Iterator<Item = (&ReadyEndpoint, &'a NamedPrompt)> {
         self.endpoints.iter().flat_map(|endpoint| self.prompts.iter().map(move |prompt| (endpoint, *prompt)))
     }
 }
 
-/// Refuses options that these endpoints cannot honor.
+/// Refuses options that cannot be honored with these endpoints.
 fn refuse_options(options: &RunOptions, endpoints: &[ReadyEndpoint], prompts: usize) -> Result<(), Failure> {
     if let Some(path) = &options.record {
         if endpoints.len() * prompts > 1 {
-            return Err(Failure::usage("--record holds one run, but several endpoints or prompts would be run")
+            return Err(Failure::usage("--record records a single run, but several endpoints or prompts would be run")
                 .hint("choose one with -e and --prompt"));
         }
-        // Found out now, or the whole run would be paid for before.
+        // Checked now, rather than after the whole run was paid for.
         AtomicFile::create(path)?;
     }
     let unpriced = endpoints.iter().find(|endpoint| endpoint.costs && endpoint.price.is_none());
@@ -223,7 +224,7 @@ fn refuse_options(options: &RunOptions, endpoints: &[ReadyEndpoint], prompts: us
             let name = endpoint.endpoint.name();
             let example = "{input: 0.15, output: 0.6} per million tokens";
             Err(Failure::data(format!("--max-cost cannot be honored: the endpoint {name} has no price"))
-                .hint(format!("set endpoints.{name}.price in karat.yaml, such as {example}")))
+                .hint(format!("set endpoints.{name}.price in karat.yaml, for example {example}")))
         }
     }
 }
@@ -246,13 +247,13 @@ fn chosen_prompts<'a>(suite: &'a Suite, options: &RunOptions) -> Result<Vec<&'a 
     each_once(options.prompts.iter()).map(find).collect()
 }
 
-/// How old a cached answer may be; `None` if the cache is not used.
+/// Maximum age of a cached answer; `None` if the cache is not used.
 fn cache_ttl(workspace: &Workspace, options: &RunOptions) -> Option<Duration> {
     Some(workspace.config.cache_ttl).filter(|ttl| options.cache && !ttl.is_zero())
 }
 
-/// Since when a cached answer may be used, `None` if none may. By the clock, whatever time the run is given: the
-/// ages of answers are.
+/// Returns how far back cached answers may be used; `None` if none may. Uses the clock even if the run is given another
+/// current time, since the ages of answers are measured by the clock.
 fn cache_since(
     store: &Store,
     ttl: Option<Duration>,
@@ -264,12 +265,12 @@ fn cache_since(
     Ok(store.was_called_before(endpoint.endpoint.fingerprint(), run_id)?.then_some(since))
 }
 
-/// The view of a run as it is stored. The suite must be that of the run.
+/// Returns the view of a stored run. `suite` must be the suite of the run.
 ///
 /// # Errors
 /// A store failure.
 pub fn stored_view(store: &Store, suite: &Suite, run_id: &RunId) -> Result<RunView, Failure> {
-    let gone = |what: &str| Failure::store(format!("the {what} of run {run_id} is gone from the database"));
+    let gone = |what: &str| Failure::store(format!("the {what} of run {run_id} is missing from the database"));
     let run = store.run(run_id.as_str())?.ok_or_else(|| gone("header"))?;
     let mut tally = RunTally::new(suite);
     store.each_outcome(&run.header.run_id, &mut |outcome| tally.push(outcome))?;
@@ -302,11 +303,11 @@ pub fn stored_view(store: &Store, suite: &Suite, run_id: &RunId) -> Result<RunVi
     Ok(tally.finish(identity, &examples, notes))
 }
 
-/// Changes of the model behind an endpoint, within the run and since the last one.
+/// Notes about changes of the model behind an endpoint, within the run and since the last one.
 fn model_notes(store: &Store, run_id: &RunId, models: Vec<String>) -> Result<Vec<String>, Failure> {
     let mut notes = Vec::new();
     if models.len() > 1 {
-        notes.push(format!("the server changed the model within the run: it says it used {}", models.join(", ")));
+        notes.push(format!("the server changed the model during the run: it reported {}", models.join(", ")));
     }
     if let Some((started_at, before)) = store.models_before(run_id)?
         && !models.is_empty()
@@ -315,7 +316,7 @@ fn model_notes(store: &Store, run_id: &RunId, models: Vec<String>) -> Result<Vec
     {
         let day = started_at.strftime("%Y-%m-%d");
         let (now, then) = (models.join(", "), before.join(", "));
-        notes.push(format!("the server says it used {now}, and in the last run ({day}) {then}"));
+        notes.push(format!("the server reported the model {now}; in the last run ({day}) it reported {then}"));
     }
     Ok(notes)
 }

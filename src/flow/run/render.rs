@@ -1,4 +1,4 @@
-//! What is sent for an example: the prompt with the suite's variables, and the key its answer is known by.
+//! Renders requests: the prompt of an example with the suite's variables, and the key under which its answer is cached.
 
 use serde_json::{Map, Value};
 
@@ -11,21 +11,21 @@ use crate::core::scoring::CompiledScorers;
 use crate::edge::config::Secrets;
 use crate::flow::stored_dataset::StoredDataset;
 
-/// Renders the requests of one prompt of a suite, and scores their answers.
+/// Renders the requests for one prompt of a suite, and scores the answers.
 pub(super) struct Renderer {
     prompt: CompiledPrompt,
-    /// Scores an answer.
+    /// Scores the answers.
     pub scorers: CompiledScorers,
-    /// Hides the secrets that prompts, keys and headers carry.
+    /// Masks the secrets contained in prompts, keys and headers.
     pub mask: Mask,
 }
 
 impl Renderer {
-    /// Compiles prompt and scorers, with the references of the suite's variables resolved. Secrets of endpoints are
-    /// masked if the endpoints were prepared before.
+    /// Compiles the prompt and the scorers, and resolves references in the suite's variables. Secrets of endpoints are
+    /// masked only if the endpoints were prepared before.
     ///
     /// # Errors
-    /// A data failure naming the suite, for a template, a scorer or a reference that cannot be used.
+    /// A data failure that names the suite, if a template, a scorer or a reference cannot be used.
     pub fn new(suite: &Suite, prompt: &NamedPrompt, set: &StoredDataset, secrets: &Secrets) -> Result<Self, Failure> {
         let place = |error: &dyn std::fmt::Display| {
             let of = prompt.name.as_ref().map_or_else(String::new, |name| format!("prompts.{name}: "));
@@ -43,10 +43,10 @@ impl Renderer {
         })
     }
 
-    /// The request for one trial of an example.
+    /// Returns the request for one trial of an example.
     ///
     /// # Errors
-    /// Why the prompt cannot be rendered for this example.
+    /// An error of kind [`CallErrorKind::Prompt`] if the prompt cannot be rendered for this example.
     pub fn request(&self, example: &Example, trial: u32) -> Result<Request, CallError> {
         let messages = self
             .prompt
@@ -61,7 +61,7 @@ impl Renderer {
         Ok(Request { example_id: example.id.clone(), trial, input: example.text(), messages, options, key })
     }
 
-    /// Messages without secrets, fit to be stored.
+    /// Returns the messages with secrets masked, so that they can be stored.
     pub fn masked(&self, messages: &[Message]) -> Vec<Message> {
         let mask = |message: &Message| Message {
             role: message.role.clone(),
@@ -72,7 +72,7 @@ impl Renderer {
     }
 }
 
-/// A variable with its references resolved, in texts at any depth.
+/// Resolves the references in a variable, in texts at any depth.
 fn resolved(secrets: &Secrets, key: &str, value: &Value) -> Result<Value, Failure> {
     Ok(match value {
         Value::String(text) => Value::String(secrets.expand_secret(key, text)?),

@@ -1,4 +1,5 @@
-//! One trial: a request is rendered, answered (by the cache or the endpoint), scored and stored.
+//! Runs one trial: renders the request, gets an answer from the cache or the endpoint, scores it and stores the
+//! outcome.
 
 use std::sync::Arc;
 
@@ -14,23 +15,23 @@ use crate::edge::store::Store;
 use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunInfo};
 
-/// One example, for the n-th time.
+/// An example and its repeat, counted from 0.
 pub(super) type Trial = (Arc<Example>, u32);
 
-/// Runs the trials of a run, one at a time.
+/// Runs single trials of a run.
 pub(super) struct TrialRunner {
     pub run: Arc<RunInfo>,
     pub store: Arc<Store>,
     pub renderer: Arc<Renderer>,
     pub endpoint: ReadyEndpoint,
-    /// Since when a cached answer may be used; `None` if none may.
+    /// How far back cached answers may be used; `None` if none may.
     pub cache_since: Option<Timestamp>,
     pub budget: RunBudget,
     pub events: mpsc::Sender<Event>,
 }
 
 impl TrialRunner {
-    /// Renders, sends, scores and stores; `None` if the budget does not reach for it.
+    /// Renders, sends, scores and stores a trial. Returns `None` if the budget refused it.
     pub async fn run(&self, example: &Example, trial: u32) -> Result<Option<FinishedTrial>, Failure> {
         let request = match self.renderer.request(example, trial) {
             Ok(request) => request,
@@ -45,7 +46,7 @@ impl TrialRunner {
         let reserved = self.budget.reserve(self.endpoint.estimate(&request), self.endpoint.is_bounded()).await;
         let Some(reserved) = reserved else { return Ok(None) };
         let (run, example_id) = (Arc::clone(&self.run), example.id.clone());
-        // If nobody listens the run is over.
+        // If nobody receives this, the run has ended.
         let _ = self.events.send(Event::RequestSent { run, example_id, trial }).await;
         let answer = self.endpoint.endpoint.call(&request).await;
         let outcome = self.outcome(example, &request, answer);
@@ -53,13 +54,13 @@ impl TrialRunner {
         self.store(outcome).await.map(Some)
     }
 
-    /// Stores the outcome of a trial that sent nothing.
+    /// Stores the outcome of a trial that failed before anything was sent.
     pub async fn fail(&self, example: &Example, trial: u32, error: CallError) -> Result<FinishedTrial, Failure> {
         let result = OutcomeResult::Failed(error);
         self.store(Outcome { example_id: example.id.clone(), trial, key: None, cost: None, result }).await
     }
 
-    /// Stores the outcome of a trial that met a bug of karat.
+    /// Stores the outcome of a trial that failed because of a bug in karat.
     pub async fn fail_by_bug(&self, example: &Example, trial: u32) -> Result<FinishedTrial, Failure> {
         let message = "a bug in karat affected this example; please report it";
         self.fail(example, trial, CallError::new(CallErrorKind::Internal, message)).await
@@ -85,7 +86,7 @@ impl TrialRunner {
         Outcome { example_id: example.id.clone(), trial: request.trial, key, cost, result }
     }
 
-    /// Stores an outcome; only what is on disk counts as done.
+    /// Stores an outcome. A trial counts as done once this is on disk.
     async fn store(&self, outcome: Outcome) -> Result<FinishedTrial, Failure> {
         let finished = FinishedTrial::of(&outcome);
         self.store.record_outcome(&self.run.run_id, outcome, Timestamp::now()).wait().await?;
@@ -94,19 +95,19 @@ impl TrialRunner {
 }
 
 impl ReadyEndpoint {
-    /// About what a request will cost; nothing without a price.
+    /// Estimated cost of a request; 0 without a price.
     fn estimate(&self, request: &Request) -> f64 {
         let Some(price) = self.price else { return 0.0 };
         let bytes: usize = request.messages.iter().map(|message| message.to_json().to_string().len()).sum();
         price.of_calls(1, estimated_tokens(bytes), self.answer_limit.unwrap_or(0))
     }
 
-    /// Whether the estimate is an upper bound, because answers are limited or free.
+    /// Whether the estimate is an upper bound, because the length of answers is limited or answers are free.
     fn is_bounded(&self) -> bool {
         self.answer_limit.is_some() || self.price.is_none_or(|price| price.output == 0.0)
     }
 
-    /// What an answer cost; one from the cache or a cassette costs nothing.
+    /// Cost of a response; one from the cache or a cassette costs nothing. `None` without a price.
     fn cost(&self, request: &Request, response: &Response) -> Option<f64> {
         let price = self.price?;
         if response.cached {
