@@ -44,6 +44,9 @@ impl Limiters {
 /// The limiter of one host.
 pub struct HostLimiter {
     state: Mutex<State>,
+    /// Held by the request whose turn is next. First come, first served: without it, the endpoint that frees a place
+    /// would usually take it again, before any endpoint that shares the host.
+    line: tokio::sync::Mutex<()>,
     freed: Notify,
 }
 
@@ -55,11 +58,12 @@ pub struct Permit<'a> {
 impl HostLimiter {
     /// At most `most` requests in flight, and at least one.
     pub fn new(most: usize) -> Self {
-        Self { state: Mutex::new(State::new(most)), freed: Notify::new() }
+        Self { state: Mutex::new(State::new(most)), line: tokio::sync::Mutex::default(), freed: Notify::new() }
     }
 
     /// Waits for a place. Every wait ends: places are held for an attempt's timeout at most, and pauses are bounded.
     pub async fn acquire(&self) -> Permit<'_> {
+        let _next = self.line.lock().await;
         loop {
             let freed = self.freed.notified();
             let turn = self.state().turn(Instant::now());
@@ -85,15 +89,10 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let free = {
-            let mut state = self.limiter.state();
-            state.in_flight = state.in_flight.saturating_sub(1);
-            state.whole_limit().saturating_sub(state.in_flight)
-        };
-        // Where the bound grew, two may go for one that came back.
-        for _ in 0..free.min(2) {
-            self.limiter.freed.notify_one();
-        }
+        let mut state = self.limiter.state();
+        state.in_flight = state.in_flight.saturating_sub(1);
+        drop(state);
+        self.limiter.freed.notify_one();
     }
 }
 
@@ -319,6 +318,27 @@ mod tests {
             tokio::time::timeout(seconds(20), task).await.unwrap().unwrap();
         }
         assert_eq!(*most.lock().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_place_goes_to_the_request_that_waited_longest() {
+        let limiter = HostLimiter::new(1);
+        let first = limiter.acquire().await;
+        let mut waiting = std::pin::pin!(limiter.acquire());
+        assert!(poll_once(waiting.as_mut()).is_none());
+        drop(first);
+        let mut late = std::pin::pin!(limiter.acquire());
+        assert!(poll_once(late.as_mut()).is_none(), "it may not overtake the one that waits");
+        let second = poll_once(waiting.as_mut()).unwrap();
+        drop(second);
+        assert!(poll_once(late.as_mut()).is_some());
+    }
+
+    fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        match future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        }
     }
 
     #[test]
