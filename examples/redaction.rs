@@ -1,12 +1,12 @@
-//! How well and how fast texts are redacted: misses and false hits over the corpus of the tests, and MB/s on made-up
+//! Measures the quality and speed of redaction: misses and false positives on the test corpus, and MB/s on made-up
 //! traffic. `cargo run --release --example redaction`
 
 use std::time::{Duration, Instant};
 
 use karat::privacy::Redactor;
 
-/// Rows of text, its redaction (null where there is nothing to redact), and what each detector finds in it. The sign in the
-/// middle of a key keeps it from being taken for a real one.
+/// Rows with a text, its redaction (null if there is nothing to redact), and what each detector finds in it. A sign in
+/// the middle of each key keeps it from being taken for a real one.
 const CORPUS: &str = include_str!("../src/core/privacy/fixtures/redaction.json");
 
 const PROSE: [&str; 6] = [
@@ -35,12 +35,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{text:?}: {found:?} instead of {expected:?}");
         }
     }
-    println!("{} texts: {misses} missed, {false_hits} false hits, {others} redacted otherwise", rows.len());
+    println!("{} texts: {misses} missed, {false_hits} false positives, {others} redacted differently", rows.len());
 
     let prose = |repeats: usize| PROSE.concat().repeat(repeats);
     let secrets: String = rows.iter().map(|(text, _, _)| format!("{text}\n")).collect();
     let mixed: String = rows.iter().map(|(text, _, _)| format!("{}{text}\n", prose(1))).collect();
-    for (name, text) in [("prose", prose(2000)), ("one secret in six sentences", mixed), ("secrets alone", secrets)] {
+    for (name, text) in [("prose", prose(2000)), ("one secret in six sentences", mixed), ("only secrets", secrets)] {
         let texts: Vec<&str> = text.split_inclusive('\n').flat_map(chunks).collect();
         let mut best = Duration::MAX;
         for _ in 0..5 {
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Texts of about the length of a request.
+/// Texts of about the length of requests.
 fn chunks(text: &str) -> Vec<&str> {
     let mut chunks = Vec::new();
     let mut rest = text;

@@ -1,9 +1,9 @@
-//! Embeds the texts of a file in any space and says how fast: the measure of quality, parity and speed.
+//! Embeds the texts of a file in any embedding space and reports the speed; used to measure quality, parity and speed.
 //!
 //!     cargo run --release --example space_vectors -- SPACE TEXTS [OUT.npy] [--threads N]
 //!
-//! SPACE is `builtin`, `hashed-ngrams`, `model2vec:FOLDER` or, with `--features bert`, `bert:FOLDER`. TEXTS is JSONL with a field
-//! `text`, or one text a line. OUT gets one row of 32-bit floats at unit length a text.
+//! SPACE is `builtin`, `hashed-ngrams`, `model2vec:FOLDER` or, with `--features bert`, `bert:FOLDER`. TEXTS is JSONL
+//! with a field `text`, or one text per line. OUT contains one unit vector of 32-bit floats per text.
 
 use std::error::Error;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn model(space: &str) -> Result<ModelSettings, Box<dyn Error>> {
         None if space == "hashed-ngrams" => ModelSettings::HashedNgrams,
         Some(("model2vec", folder)) => ModelSettings::Model2Vec(folder.into()),
         Some(("bert", folder)) => ModelSettings::Bert(folder.into(), None),
-        _ => return Err(format!("there is no space \"{space}\"").into()),
+        _ => return Err(format!("unknown space \"{space}\"").into()),
     })
 }
 

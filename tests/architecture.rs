@@ -1,4 +1,5 @@
-//! The arrows of the house run down only: `cli → flow → edge → core`. Reads every source file and fails on a wrong one.
+//! Checks that dependencies between layers only point downwards: `cli → flow → edge → core`. Reads every source file
+//! and fails if one violates this.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests may panic")]
 
@@ -7,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// Edges that every edge may use.
+/// Edge modules that all edges may use.
 const SHARED_EDGES: [&str; 2] = ["net", "files"];
 
-/// What the pure floor never touches: files, sockets, environment, clock, database, runtime, unseeded randomness.
+/// Paths that the core must not use: files, sockets, environment, clock, database, runtime, unseeded randomness.
 const IMPURE: [&str; 18] = [
     "std::fs",
-    // Addresses are plain values.
+    // Network addresses are plain values.
     "std::net::TcpStream",
     "std::net::TcpListener",
     "std::net::UdpSocket",
@@ -33,7 +34,7 @@ const IMPURE: [&str; 18] = [
     "rand::random",
 ];
 
-/// Ends of paths that ask the clock or the system for randomness, whatever they were imported as.
+/// Ends of paths that read the clock or the system's randomness, however they were imported.
 const IMPURE_ENDS: [&[&str]; 4] = [&["Timestamp", "now"], &["Zoned", "now"], &["io", "stdin"], &["OsRng"]];
 
 /// Macros that write to stdout or stderr.
@@ -43,14 +44,14 @@ const PRINTING: [&str; 5] = ["print", "println", "eprint", "eprintln", "dbg"];
 const STREAMS: [&[&str]; 2] = [&["io", "stdout"], &["io", "stderr"]];
 
 #[test]
-fn every_arrow_runs_down() {
+fn all_dependencies_point_downwards() {
     let sources = sources();
     assert!(sources.len() > 50, "only {} source files were found", sources.len());
     let wrong: Vec<String> = sources.iter().flat_map(|(path, text)| violations(path, text)).collect();
     assert!(wrong.is_empty(), "{} wrong arrows:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Every file of `src/` that is not compiled for tests alone: its path from there on, and its text.
+/// All files in `src/` that are not compiled only for tests: their path relative to `src/`, and their text.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
@@ -93,10 +94,10 @@ fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where in the house a file stands.
+/// The place of a file in the module tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
-    /// Module path from the crate's root: `["edge", "net", "client"]`.
+    /// The module path from the crate root, such as `["edge", "net", "client"]`.
     module: Vec<String>,
 }
 
@@ -117,7 +118,7 @@ impl Place {
         self.module.get(1).map(String::as_str)
     }
 
-    /// The path from the crate's root of `segments` named here, or `None` for one that leaves the crate.
+    /// Resolves `segments` named here to a path from the crate root; `None` if it is outside the crate.
     fn resolve(&self, segments: &[String], inline: &[String]) -> Option<Vec<String>> {
         let mut here = self.module.clone();
         here.extend(inline.iter().cloned());
@@ -137,8 +138,8 @@ impl Place {
     }
 }
 
-/// What is wrong with the file at `path` (from `src/` on), one line a finding. Comments, texts and items under
-/// `#[cfg(test)]` do not count.
+/// Violations in the file at `path` (relative to `src/`), one line each. Comments, string literals and items under
+/// `#[cfg(test)]` are ignored.
 fn violations(path: &str, text: &str) -> Vec<String> {
     let place = Place::of(path);
     let mut found = Vec::new();
@@ -193,7 +194,7 @@ fn wrong_use_of_the_world(place: &Place, named: &Named) -> Option<String> {
     }
     let impure = IMPURE.iter().any(|impure| {
         let impure: Vec<&str> = impure.split("::").collect();
-        // `use std::*` and `use std::time;` bring in what lies below.
+        // `use std::*` and `use std::time;` also import what is below them.
         let parent = path.strip_suffix(&["*"]).unwrap_or(&path);
         path.starts_with(&impure) || (named.is_use && impure.len() > parent.len() && impure.starts_with(parent))
     });
@@ -212,7 +213,7 @@ struct Named {
     path: Vec<String>,
     is_use: bool,
     is_macro: bool,
-    /// Modules written out around it, from the file's own on.
+    /// The inline modules around it, starting from the file's own module.
     inline: Vec<String>,
 }
 
@@ -222,7 +223,7 @@ struct Token {
     text: String,
 }
 
-/// The text with comments and the insides of string and character literals turned into spaces.
+/// The text with comments and the contents of string and character literals replaced by spaces.
 fn blanked(text: &str) -> String {
     let literals = Regex::new(
         r##"(?xs)
@@ -252,7 +253,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// The tokens without the items that `#[cfg(test)]` stands before.
+/// The tokens without items marked `#[cfg(test)]`.
 fn without_tests(tokens: &[Token]) -> Vec<Token> {
     let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut stored = Vec::new();
@@ -270,7 +271,7 @@ fn without_tests(tokens: &[Token]) -> Vec<Token> {
     stored
 }
 
-/// The place after the item that begins at `at`: after its semicolon, or after its closing brace.
+/// The position after the item that begins at `at`: after its semicolon or its closing brace.
 fn end_of_item(tokens: &[Token], mut at: usize) -> usize {
     let (mut braces, mut others) = (0_i32, 0_i32);
     while at < tokens.len() {
@@ -292,10 +293,10 @@ fn end_of_item(tokens: &[Token], mut at: usize) -> usize {
     at
 }
 
-/// Every path and macro that is named, `use` trees written out.
+/// All paths and macros named in the tokens, with `use` trees expanded.
 fn names(tokens: &[Token]) -> Vec<Named> {
     let mut found = Vec::new();
-    // One entry an open brace: the module it belongs to, or none.
+    // One entry per open brace: the module that it opens, or none.
     let mut open: Vec<Option<String>> = Vec::new();
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
     let mut at = 0;
@@ -337,7 +338,7 @@ fn is_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Writes out the tree that begins at `at` below `prefix`; gives the place after it.
+/// Expands the `use` tree that begins at `at` below `prefix`; returns the position after it.
 fn use_tree(tokens: &[Token], mut at: usize, prefix: &[String], paths: &mut Vec<(usize, Vec<String>)>) -> usize {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
     let line = tokens.get(at).map_or(0, |token| token.line);
@@ -375,7 +376,7 @@ fn use_tree(tokens: &[Token], mut at: usize, prefix: &[String], paths: &mut Vec<
 }
 
 #[test]
-fn a_core_file_that_imports_an_edge_is_wrong_in_every_spelling() {
+fn a_core_file_that_imports_an_edge_is_found_in_every_spelling() {
     let spellings = [
         "use crate::edge::store::Store;",
         "use crate::{core::domain::Example, edge::store};",
@@ -396,7 +397,7 @@ fn a_core_file_that_imports_an_edge_is_wrong_in_every_spelling() {
 }
 
 #[test]
-fn an_edge_that_imports_another_edge_or_a_higher_floor_is_wrong() {
+fn an_edge_that_imports_another_edge_or_a_higher_layer_is_found() {
     let wrong = [
         ("edge/dataset.rs", "use crate::edge::store::Store;"),
         ("edge/dataset.rs", "use super::store::Store;"),
@@ -441,7 +442,7 @@ fn only_the_command_line_writes_to_the_terminal() {
 }
 
 #[test]
-fn a_clock_a_file_the_environment_or_unseeded_randomness_in_core_is_wrong() {
+fn a_clock_a_file_the_environment_or_unseeded_randomness_in_core_is_found() {
     let wrong = [
         "use std::time::{Duration, Instant};",
         "use std::time::SystemTime;",
@@ -471,7 +472,7 @@ fn a_clock_a_file_the_environment_or_unseeded_randomness_in_core_is_wrong() {
 }
 
 #[test]
-fn what_only_looks_wrong_is_right() {
+fn code_that_only_looks_wrong_is_accepted() {
     let right = [
         "// use crate::edge::store;\n/* std::fs */\n//! println!(\"x\")",
         "const TEXT: &str = \"use crate::edge::store; println!()\";\nconst RAW: &str = r#\"std::fs \"quoted\" \"#;",
@@ -489,7 +490,7 @@ fn what_only_looks_wrong_is_right() {
 }
 
 #[test]
-fn modules_for_tests_alone_are_found_under_either_spelling() {
+fn test_only_modules_are_found_in_either_spelling() {
     let text = "#[cfg(test)]\nmod fixture;\n#[cfg(test)]\n#[path = \"openai_tests.rs\"]\nmod tests;\n#[cfg(test)]\npub(crate) mod server;";
     let found = test_modules(Path::new("src/edge/endpoint/openai.rs"), text);
     let expected = ["openai/fixture.rs", "openai_tests.rs", "openai/server.rs"]

@@ -50,7 +50,7 @@ def agreement(rng):
 
 
 def spherical_objective(rows, weights, centres):
-    """Weighted sum of cosines to the nearest centre, the centres scaled to unit length."""
+    """Weighted sum of cosines to the nearest centre, with centres scaled to unit length."""
     centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
     return float((weights * (rows @ centres.T).max(axis=1)).sum())
 
@@ -91,7 +91,7 @@ def terms():
     names = vectorizer.get_feature_names_out()
     expected = []
     for row in scores:
-        # Ties are in alphabetical order, as the vocabulary is; equal scores may differ in the last bits.
+        # Ties are in alphabetical order, like the vocabulary; equal scores may differ in the last bits.
         order = np.argsort(-np.round(row, 9), kind="stable")
         expected.append([str(names[i]) for i in order[:8] if row[i] > 0])
     return {"texts": texts, "weights": weights, "assignment": assignment, "terms": expected}

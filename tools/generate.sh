@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the files that are generated from the code: the JSON Schemas of the files a user writes.
+# Generates files from the code: the JSON Schemas of the files that users write.
 #
 #   tools/generate.sh          writes them into schemas/
 #   tools/generate.sh DIR      writes them into DIR
@@ -12,7 +12,7 @@ target=$(cd "$target" && pwd)
 cd "$root"
 
 for kind in workspace suite dataset; do
-    # Through a variable, so that a failure leaves the file as it was.
+    # Through a variable, so that a failure leaves the file unchanged.
     schema=$(cargo run -q --locked -- schema "$kind")
     printf '%s\n' "$schema" >"$target/$kind.schema.json"
 done

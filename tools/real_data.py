@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""karat on real labelled data: how near is the coverage it finds to the true one?
+"""Compares the coverage that karat estimates on real labelled data with the true coverage.
 
     cargo build --release
     python3 tools/real_data.py FILE [--karat target/release/karat] [--seed N] [--keep DIR]
 
-FILE is JSONL with the columns text, intent and split (train, test; other splits are left alone). Two thirds of the
+FILE is JSONL with the columns text, intent and split (train, test; other splits are ignored). Two thirds of the
 intents are known: the golden set has ten train examples of each, the reference window has test-like traffic of the
 known intents, drawn from the rest of train, and the current window is the whole test split. The truth is the share of
 the current window whose intent the golden set has. The suite is run over HTTP against a nearest-centroid classifier
@@ -109,10 +109,10 @@ def main():
     parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--karat", default="target/release/karat")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", type=pathlib.Path, help="make the workspace here and keep it")
+    parser.add_argument("--keep", type=pathlib.Path, help="create the workspace here and do not delete it")
     args = parser.parse_args()
     if not args.file.exists():
-        sys.exit(f"SKIPPED: {args.file} is not here; nothing was checked")
+        sys.exit(f"SKIPPED: {args.file} does not exist; nothing was checked")
     rng = random.Random(args.seed)
     rows = [json.loads(line) for line in args.file.open()]
     root = args.keep or pathlib.Path(tempfile.mkdtemp(prefix="karat-real-"))

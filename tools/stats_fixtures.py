@@ -6,8 +6,8 @@
 
 Run from the repository root, with the versions pinned above:
     python tools/stats_fixtures.py            # writes tests/fixtures/stats/*.json
-Every case holds its arguments and `expected`, the values of scipy, statsmodels or numpy; of mpmath
-for the gamma distribution, where scipy 1.17 is off by 0.2 % at shape 3e6, 4.75 standard deviations below the mean.
+Every case contains its arguments and `expected`, the values of scipy, statsmodels or numpy, or of mpmath for the gamma
+distribution, where scipy 1.17 is off by 0.2 % at shape 3e6, 4.75 standard deviations below the mean.
 """
 
 import json
@@ -134,7 +134,7 @@ def intervals():
 
 
 def pool(a, b):
-    """Independent statement of the pooling rule of `g_test`."""
+    """Independent implementation of the pooling rule of `g_test`."""
     table = np.array([a, b], float)
     table = table[:, table.sum(0) > 0]
     sparse = stats.contingency.expected_freq(table).min(0) < 5
@@ -154,7 +154,7 @@ def g_test(a, b):
     n, rows, cols = table.sum(), table.sum(1), table.sum(0)
     q = 1 + (n * (1 / rows).sum() - 1) * (n * (1 / cols).sum() - 1) / (6 * n * result.dof)
     g = result.statistic / q
-    # scipy's association() takes whole counts only, so V is formed from Pearson's statistic.
+    # scipy's association() accepts only integer counts, so V is computed from Pearson's statistic.
     v = np.sqrt(stats.chi2_contingency(table, correction=False).statistic / n)
     if (table == table.round()).all():
         assert np.isclose(v, stats.contingency.association(table.astype(int), "cramer"), rtol=1e-12)
@@ -245,7 +245,7 @@ def samples():
 
 
 def logistic():
-    """Draws from its own generator, so that the other fixtures stay as they are."""
+    """Draws from a separate generator, so that the other fixtures do not change."""
     rng, cases = np.random.default_rng(7), []
     for n, penalty in [(8, 0.1), (40, 0.1), (200, 1.0), (200, 25.0)]:
         x, w = rng.normal(0, 1, (n, 3)), rng.uniform(0.2, 2, n)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what karat is compared with, at fixed versions, into one folder. Nothing is installed outside it.
+# Installs the tools that karat is compared with, at fixed versions, into one folder. Nothing is installed outside it.
 #
 #   benches/runner/install_peers.sh DIR
 #
-# Wants Python 3.11 or newer, npm, cargo and network. What is there already is left alone, so that an interrupted
-# installation is finished by the same command. CARGO_TARGET_DIR keeps oha's build for another time.
+# Requires Python 3.11 or newer, npm, cargo and network access. Anything already installed is left alone, so that the
+# same command finishes an interrupted installation. Set CARGO_TARGET_DIR to reuse oha's build later.
 set -euo pipefail
 
 oha=1.16.0
@@ -18,7 +18,7 @@ lm_eval=0.4.13
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
 
-# First and in the background: it compiles for minutes, the others only download.
+# Started first and in the background, because it compiles for minutes; the others only download.
 oha_job=
 if [ ! -x "$dir/oha/bin/oha" ]; then
     nice -n 10 cargo install -q --locked -j1 --root "$dir/oha" "oha@$oha" &
@@ -37,7 +37,7 @@ venv() {
 venv inspect "inspect-ai==$inspect" "openai==$openai"
 venv lm_eval "lm-eval[api]==$lm_eval"
 
-# promptfoo wants a newer Node than many systems have; npm has Node itself as a package, which keeps it in the folder.
+# promptfoo requires a newer Node than many systems have; npm provides Node as a package, which stays in the folder.
 if [ ! -e "$dir/promptfoo/.installed" ]; then
     mkdir -p "$dir/promptfoo"
     (

@@ -1,14 +1,14 @@
-"""What a process and everything it starts costs: time, processor time, memory. Linux only."""
+"""Measures the cost of a process and everything it starts: time, CPU time, memory. Linux only."""
 
 import ctypes, os, pathlib, resource, signal, subprocess, threading, time
 
-# One process is cheap to look at, and may be over soon; a tree is not.
+# A single process is cheap to sample and may end soon; a tree is expensive and lasts longer.
 SAMPLE_SECONDS, SAMPLE_TREE_SECONDS = 0.02, 0.05
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def adopt_orphans():
-    """Makes this process the parent of whatever outlives its own parent, so that its cost can still be asked for."""
+    """Makes this process the parent of orphaned descendants, so that their cost can still be read."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
 
@@ -18,7 +18,7 @@ def children(pid):
     for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             found += map(int, task.read_text().split())
-        except OSError:  # The thread ended meanwhile.
+        except OSError:  # The thread has ended in the meantime.
             pass
     return found
 
@@ -43,7 +43,7 @@ def memory_kb(pid, field):
 
 
 class Sampler(threading.Thread):
-    """Samples the memory of all our children but the kept ones."""
+    """Samples the memory of all child processes except those in `kept`."""
 
     def __init__(self, kept):
         super().__init__(daemon=True)
@@ -54,15 +54,15 @@ class Sampler(threading.Thread):
         while not self.ended.wait(SAMPLE_TREE_SECONDS if self.most_processes > 1 else SAMPLE_SECONDS):
             pids = tree(set(children(os.getpid())) - self.kept)
             self.most_processes = max(self.most_processes, len(pids))
-            # One process has its highest mark to itself; of several the marks need not have been at one time.
+            # The high-water mark of a single process is exact; several processes may have reached theirs at different times.
             field = "VmHWM:" if len(pids) == 1 else "VmRSS:"
             self.peak_kb = max(self.peak_kb, sum(memory_kb(pid, field) for pid in pids))
 
 
 def run(argv, folder, env, timeout, kept=()):
-    """Runs a command to its end, and says what it cost with all its descendants.
+    """Runs a command to completion and returns its cost, including all descendants.
 
-    `kept` are children of ours that are no part of it. Its stdout and stderr go into files in the folder.
+    `kept` are child processes that do not belong to it. Its stdout and stderr are written to files in the folder.
     """
     kept = set(kept)
     floor_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -92,7 +92,7 @@ def run(argv, folder, env, timeout, kept=()):
             _, _, usage = os.wait4(pid, 0)
             cpu += usage.ru_utime + usage.ru_stime
             peak_kb = max(peak_kb, usage.ru_maxrss)
-    # A child begins as a copy of this process, and the kernel's mark remembers that: it only counts above ours.
+    # A child starts as a copy of this process, which the kernel's mark includes, so it only counts if it exceeds ours.
     marked = peak_kb if peak_kb > floor_kb else 0
     return {
         "exit": process.returncode,
@@ -105,16 +105,16 @@ def run(argv, folder, env, timeout, kept=()):
 
 
 def size_mb(path):
-    """What a file, or a folder with all in it, takes on disk."""
+    """The size on disk of a file, or of a folder with its contents."""
     path = pathlib.Path(path)
     files = path.rglob("*") if path.is_dir() else [path]
-    # A file that has two names is there once.
+    # Hard links are counted once.
     blocks = {(s.st_dev, s.st_ino): s.st_blocks for s in (f.lstat() for f in files)}
     return sum(blocks.values()) * 512 / 1e6
 
 
 def file_system(path):
-    """The kind of file system a path is on."""
+    """The type of the file system of a path."""
     device = os.stat(path).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():

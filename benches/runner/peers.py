@@ -1,7 +1,7 @@
-"""The runners: how each is told to ask the same questions, and where it says what came of it.
+"""The runners: how each is configured to send the same questions, and where its results are read.
 
 All of them store their outcomes, as they do by default: karat and promptfoo in SQLite, Inspect in its log, lm-eval in its
-sample files. All caches are off or empty, all answers are compared whole, and 100 requests are allowed at once.
+sample files. All caches are off or empty, answers are compared as a whole, and up to 100 requests run at once.
 """
 
 import json, os, pathlib, re, sqlite3, subprocess
@@ -40,7 +40,7 @@ class Peer:
         self.timeout = None
 
     def env(self, folder):
-        # Its own home, so that neither caches nor settings of the user's take part.
+        # A separate home, so that neither caches nor settings of the user have an effect.
         return {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "OPENAI_API_KEY": "none", "NO_COLOR": "1"}
 
 
@@ -74,7 +74,7 @@ class Karat(Peer):
 
 
 class Promptfoo(Peer):
-    """The OpenAI chat provider. Counted in its database, which it writes by default."""
+    """The OpenAI chat provider. Results are counted in its database, which it writes by default."""
 
     name = "promptfoo"
 
@@ -110,7 +110,7 @@ class Promptfoo(Peer):
 
 
 class Inspect(Peer):
-    """The OpenAI provider, told to use chat completions."""
+    """The OpenAI provider, set to chat completions."""
 
     name = "inspect"
 
@@ -137,11 +137,11 @@ class Inspect(Peer):
         )
         model = ["--model", f"openai/{MODEL}", "--model-base-url", f"{url}/v1", "-M", "responses_api=false"]
         limits = ["--max-connections", str(CONCURRENCY), "--max-samples", str(CONCURRENCY)]
-        # Without the second log that its viewer follows a run by: a case then costs it a sixth less.
+        # Without the second log that lets its viewer follow a run; this makes a case a sixth cheaper.
         return [self.program(), "eval", "bench.py", *model, *limits, "--display", "none", "--no-log-realtime"]
 
     def outcome(self, folder):
-        # Its log is compressed in a way that not every Python reads: it is asked for the header itself.
+        # Not every Python can decompress its log, so the tool itself prints the header.
         (log,) = (folder / "logs").glob("*.eval")
         dump = [self.program(), "log", "dump", "--header-only", log]
         header = json.loads(subprocess.run(dump, env=self.env(folder), cwd=folder, check=True, capture_output=True).stdout)
@@ -188,7 +188,7 @@ class LmEval(Peer):
 
 
 class Oha(Peer):
-    """No eval runner: one request, as often as there are cases. What a client that only sends can reach here."""
+    """Not an eval runner: sends one request as often as there are cases, to show what a client that only sends can reach."""
 
     name = "oha"
     scores = False
@@ -216,7 +216,7 @@ PEERS = {peer.name: peer for peer in (Karat, Promptfoo, Inspect, LmEval, Oha)}
 
 
 def version(peer, folder):
-    """What a runner says of its version."""
+    """The version that a runner reports."""
     argv = [peer.installed() / "bin/pip", "show", "lm-eval"] if isinstance(peer, LmEval) else [peer.program(), "--version"]
     done = subprocess.run(argv, env=peer.env(folder), cwd=folder, capture_output=True, text=True)
     found = re.search(r"\d+\.\d+(\.\d+)*", done.stdout + done.stderr)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What a case costs: karat beside other eval runners, and beside a client that only sends, on one fast loopback server.
+"""Cost per case of karat, other eval runners, and a client that only sends, on one fast loopback server.
 
     python3 benches/runner/run.py --karat PATH --server PATH --peers DIR [--cases 1000 10000] [--latency 0 50]
         [--only karat oha] [--repeat 3] [--out results.json]
     python3 benches/runner/run.py --karat PATH --server PATH --fault-run
     python3 benches/runner/run.py --karat PATH --server PATH --memory 100000 1000000
 
-Every run is a whole process in a fresh folder, from start to exit, against a fresh server. With --fault-run or --memory
-only those are run, unless --cases says otherwise. The exit code is 1 if a check failed.
+Every run is a whole process in a new folder, from start to exit, against a new server. With --fault-run or --memory,
+only those are run, unless --cases is given. The exit code is 1 if a check failed.
 
 Linux, Python 3.11, standard library only.
 """
@@ -21,12 +21,12 @@ TIMEOUT_SECONDS = 600
 STARTS = 5
 FAULTS = {"429": 0.05, "500": 0.03, "reset": 0.01, "truncate": 0.01, "stall": 0.01}
 FAULT_CASES = 10_000
-# A fault hits a message once, so that requests need not exceed the cases by more than the share of faults and some.
+# A fault affects a message once, so requests should exceed the cases by little more than the share of faults.
 FAULT_REQUESTS = 1.15
 
 
 class Server:
-    """The server, as long as the block lasts."""
+    """Runs the server for the duration of the block."""
 
     def __init__(self, program, threads, latency=0, faults=None):
         self.argv = [str(program), "--port", "0", "--threads", str(threads), "--latency-ms", str(latency)]
@@ -49,12 +49,12 @@ class Server:
 
 
 def run(peer, options, cases, latency, faults=None, look=None):
-    """One run: its cost, what arrived, what was scored, and what of that is wrong. `look` sees the folder before it goes."""
+    """Makes one run: its cost, what arrived, what was scored, and any errors. `look` is called before the folder is removed."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{peer.name}-", dir=options.work))
     try:
         with Server(options.server, options.server_threads, latency, faults) as server:
             argv = [str(part) for part in peer.prepare(folder, cases, server.url)]
-            # What was just written is not to be flushed during the run.
+            # Earlier writes must not be flushed during the run.
             os.sync()
             row = {"runner": peer.name, "cases": cases, "latency_ms": latency}
             row |= measure.run(argv, folder, peer.env(folder), TIMEOUT_SECONDS, kept={server.process.pid})
@@ -75,7 +75,7 @@ def run(peer, options, cases, latency, faults=None, look=None):
 
 
 def wrong(peer, row, folder, cases, faults):
-    """What is wrong with a run. Reads the runner's own count into the row."""
+    """Returns what is wrong with a run, and reads the runner's own count into the row."""
     if row["timed_out"]:
         return [f"over {TIMEOUT_SECONDS} s"]
     found = []
@@ -86,7 +86,7 @@ def wrong(peer, row, folder, cases, faults):
     if peer.scores:
         try:
             row["scored"], row["right"] = peer.outcome(folder)
-        except Exception as error:  # Whatever it is, it is a finding about that runner, and the others are still to come.
+        except Exception as error:  # Any error is a finding about this runner; the others must still run.
             found.append(f"no count: {error!r}")
         else:
             if row["scored"] != cases or row["right"] != cases:
@@ -97,7 +97,7 @@ def wrong(peer, row, folder, cases, faults):
 
 
 def compare(peers, options):
-    """Runners take turns, so that a slow minute of the machine does not hit one of them alone."""
+    """Runs all runners in turn, so that a slow period of the machine does not affect only one of them."""
     rows = {}
     for latency in options.latency:
         for cases in options.cases:
@@ -112,14 +112,14 @@ def compare(peers, options):
 
 
 def middle(runs):
-    """The run with the median time, with the times of all of them; a run that went wrong before any other."""
+    """The run with the median time, with the times of all runs; a failed run takes precedence."""
     failed = [row for row in runs if row["wrong"]]
     row = dict(failed[0] if failed else sorted(runs, key=lambda row: row["wall_s"])[(len(runs) - 1) // 2])
     return row | {"walls_s": [row["wall_s"] for row in runs]}
 
 
 def starts(peers, options):
-    """How long each takes to say its version or its help, and what it takes on disk."""
+    """The time each runner takes to print its version or help, and its size on disk."""
     rows = []
     for peer in peers:
         folder = pathlib.Path(tempfile.mkdtemp(prefix="startup-", dir=options.work))
@@ -136,7 +136,7 @@ def starts(peers, options):
 
 
 def fault_run(karat, options):
-    """Every fault is one that a second attempt survives: nothing may be lost, and nothing sent or stored twice."""
+    """Runs with faults that a second attempt always survives: nothing may be lost, sent twice or stored twice."""
 
     def look(row, folder):
         with sqlite3.connect(folder / ".karat/karat.db") as database:
@@ -158,7 +158,7 @@ def fault_run(karat, options):
 
 
 def table(head, rows):
-    """A Markdown table; every column but the first is a figure unless its name ends in a space."""
+    """A Markdown table; all columns except the first contain figures, unless their name ends in a space."""
     lines = ["| " + " | ".join(name.strip() for name in head) + " |"]
     lines.append("| " + " | ".join("---" if i == 0 or name.endswith(" ") else "---:" for i, name in enumerate(head)) + " |")
     lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
@@ -188,20 +188,20 @@ def cells(row):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--karat", required=True, help="the program measured")
-    parser.add_argument("--server", required=True, help="the program built from benches/runner/server")
-    parser.add_argument("--peers", help="what install_peers.sh filled")
-    parser.add_argument("--cases", nargs="*", type=int, help="how many cases a run has (1000 10000)")
-    parser.add_argument("--latency", nargs="*", type=int, default=[0, 50], help="milliseconds the server takes (0 50)")
-    parser.add_argument("--only", nargs="*", choices=PEERS, default=list(PEERS), help="these runners")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each, of which the median counts (3)")
-    parser.add_argument("--once-over", type=float, default=60, help="a runner that took longer than this is not repeated (60)")
-    parser.add_argument("--server-threads", type=int, default=1, help="threads of the server (1)")
-    parser.add_argument("--fault-run", action="store_true", help=f"karat on {FAULT_CASES:,} cases with faults")
-    parser.add_argument("--memory", nargs="*", type=int, default=[], help="karat's memory at so many cases")
-    parser.add_argument("--work", default=".", help="a folder on a real disk for the runs' own (here)")
-    parser.add_argument("--keep", action="store_true", help="leave the runs' folders behind")
-    parser.add_argument("--out", help="all figures as JSON")
+    parser.add_argument("--karat", required=True, help="the karat binary to measure")
+    parser.add_argument("--server", required=True, help="the binary built from benches/runner/server")
+    parser.add_argument("--peers", help="the folder filled by install_peers.sh")
+    parser.add_argument("--cases", nargs="*", type=int, help="number of cases per run (1000 10000)")
+    parser.add_argument("--latency", nargs="*", type=int, default=[0, 50], help="latency of the server in milliseconds (0 50)")
+    parser.add_argument("--only", nargs="*", choices=PEERS, default=list(PEERS), help="run only these runners")
+    parser.add_argument("--repeat", type=int, default=3, help="number of runs of each, of which the median counts (3)")
+    parser.add_argument("--once-over", type=float, default=60, help="repeat no run that took longer, in seconds (60)")
+    parser.add_argument("--server-threads", type=int, default=1, help="number of server threads (1)")
+    parser.add_argument("--fault-run", action="store_true", help=f"run karat on {FAULT_CASES:,} cases with faults")
+    parser.add_argument("--memory", nargs="*", type=int, default=[], help="measure karat's memory at these numbers of cases")
+    parser.add_argument("--work", default=".", help="folder on a real disk for the files of the runs (current folder)")
+    parser.add_argument("--keep", action="store_true", help="do not remove the folders of the runs")
+    parser.add_argument("--out", help="file for all figures as JSON")
     options = parser.parse_args()
     if options.cases is None:
         options.cases = [] if options.fault_run or options.memory else [1000, 10000]
@@ -215,7 +215,7 @@ def main():
     measure.adopt_orphans()
     options.work = tempfile.mkdtemp(prefix="runner-bench-", dir=options.work)
     if measure.file_system(options.work) in ("tmpfs", "ramfs"):
-        sys.exit(f"{options.work} is in memory, where keeping an outcome costs nothing: choose --work DIR on a disk")
+        sys.exit(f"{options.work} is in memory, where storing outcomes costs nothing: choose a --work DIR on a disk")
     peers = [PEERS[name](options) for name in options.only]
     karat = PEERS["karat"](options)
     results = {"cores": os.cpu_count(), "system": platform.release(), "concurrency": CONCURRENCY}
@@ -239,7 +239,7 @@ def main():
             print(table(head, [cells(results["faults"])]))
             print("Faults:", json.dumps(results["faults"]["arrived"]["faults"]))
         if any("sum" in row["rss_of"] for row in ran):
-            print("\\* sum over the processes of the tree, sampled every 50 ms; of one process, the kernel's own highest mark.")
+            print("\\* sum over the process tree, sampled every 50 ms; for a single process, the kernel's high-water mark.")
     finally:
         if not options.keep:
             shutil.rmtree(options.work, ignore_errors=True)

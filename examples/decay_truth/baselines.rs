@@ -1,10 +1,10 @@
-//! Methods that others use to say how much of the traffic a labelled set still represents, or
-//! whether traffic drifted.
+//! Established methods to estimate how much of the traffic a labelled set still represents, or whether traffic has
+//! drifted.
 //!
-//! Each is re-stated from its published definition, named where it is implemented, together with
-//! what was simplified. Two windows are compared where there is a reference window; otherwise the
-//! golden set takes its place. Rows that are not embeddable are left out of every share and test.
-//! Results depend on the trial and its seed alone, whatever the number of threads.
+//! Each is implemented from its published definition, which is cited with the implementation, together with any
+//! simplification. Two windows are compared where there is a reference window; otherwise the golden set takes its
+//! place. Rows that are not embeddable are left out of every share and test. Results depend only on the trial and its
+//! seed, not on the number of threads.
 
 mod classifier;
 mod clusters;
@@ -17,21 +17,20 @@ mod trial;
 
 pub use trial::Trial;
 
-/// What a method says about a trial. A part that the method does not offer, or cannot compute from
-/// this trial, is `None`.
+/// The result of a method on a trial. A part that the method does not offer, or cannot compute from this trial, is
+/// `None`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BaselineResult {
     /// Share of the traffic that the golden set represents, in [0, 1].
     pub coverage: Option<f64>,
     /// Whether the method reports drift.
     pub alarm: Option<bool>,
-    /// One finite number per record of `now`, higher for one that looks newer; only the order
-    /// means something.
+    /// One finite number per record of `now`, higher for one that looks newer; only the order is meaningful.
     pub novelty: Option<Vec<f64>>,
 }
 
 impl BaselineResult {
-    /// A result with an alarm alone.
+    /// A result with only an alarm.
     fn of_alarm(alarm: Option<bool>) -> Self {
         Self { alarm, ..Self::default() }
     }
@@ -40,9 +39,9 @@ impl BaselineResult {
 /// A named method.
 #[derive(Debug, Clone, Copy)]
 pub struct Baseline {
-    /// Name in tables.
+    /// The name shown in tables.
     pub name: &'static str,
-    /// Applies the method.
+    /// The implementation.
     pub run: fn(&Trial) -> BaselineResult,
 }
 

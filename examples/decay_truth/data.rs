@@ -1,4 +1,4 @@
-//! A labelled file, and a vector for each of its texts.
+//! A labelled file, and vectors of its texts.
 
 use std::error::Error;
 use std::fs::File;
@@ -15,14 +15,14 @@ use crate::style::styled;
 /// One row of the file; other columns are ignored.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Row {
-    /// What was asked.
+    /// The text of the request.
     pub text: String,
-    /// What it is about.
+    /// The intent of the request.
     pub intent: String,
 }
 
-/// Reads JSONL, or CSV where the name ends in `.csv`, without the rows of the intents named in `without`. The numbers are those of
-/// the rows in the whole file.
+/// Reads JSONL, or CSV if the name ends in `.csv`, without the rows whose intents are listed in `without`. Returns each
+/// row with its number in the whole file.
 pub fn read(path: &Path, without: &[String]) -> Result<Vec<(usize, Row)>, Box<dyn Error>> {
     let rows: Vec<Row> = if path.extension().is_some_and(|extension| extension == "csv") {
         csv::Reader::from_path(path)?.deserialize().collect::<Result<_, _>>()?
@@ -36,18 +36,19 @@ pub fn read(path: &Path, without: &[String]) -> Result<Vec<(usize, Row)>, Box<dy
     Ok(rows.into_iter().enumerate().filter(|(_, row)| !without.contains(&row.intent)).collect())
 }
 
-/// Vectors of the texts as they are, and as [`styled`] changes them, in the order of the rows.
+/// Vectors of the original texts, and of the texts changed by [`styled`], in the order of the rows.
 pub struct EmbeddingSpace {
-    /// Its name.
+    /// The name of the space.
     pub name: String,
-    /// As they are.
+    /// Vectors of the original texts.
     pub plain: Vectors,
-    /// Changed in style; `None` where the vectors came from a file and nobody brought these.
+    /// Vectors of the restyled texts; `None` if vectors were read from a file and these were not given.
     pub styled: Option<Vectors>,
 }
 
 impl EmbeddingSpace {
-    /// `builtin`, `hashed-ngrams`, or `file:VECTORS.npy` with one row of 32-bit floats per row of the file.
+    /// Embeds in `builtin` or `hashed-ngrams`, or reads `file:VECTORS.npy` with one row of 32-bit floats per row of the
+    /// file.
     pub fn open(name: &str, rows: &[(usize, Row)], styled_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let Some(path) = name.strip_prefix("file:") else {
             let embedder: Box<dyn Embedder> = match name {
@@ -55,7 +56,7 @@ impl EmbeddingSpace {
                 "hashed-ngrams" => Box::new(HashedNgrams),
                 _ => {
                     let known = "`builtin`, `hashed-ngrams` or `file:VECTORS.npy`";
-                    return Err(format!("there is no space \"{name}\": it is {known}").into());
+                    return Err(format!("unknown space \"{name}\"; the spaces are {known}").into());
                 }
             };
             let plain: Vec<&str> = rows.iter().map(|(_, row)| row.text.as_str()).collect();
@@ -85,11 +86,11 @@ fn npy(path: &Path, rows: &[(usize, Row)]) -> Result<Vectors, Box<dyn Error>> {
     let file = npyz::NpyFile::new(BufReader::new(File::open(path)?))?;
     let (length, dimension) = match file.shape() {
         [length, dimension] => (*length as usize, *dimension as usize),
-        shape => return Err(format!("the array has the shape {shape:?}; one row a text is needed").into()),
+        shape => return Err(format!("the array has the shape {shape:?}; one row per text is needed").into()),
     };
     let last = rows.iter().map(|(at, _)| *at).max().unwrap_or(0);
     if length <= last {
-        return Err(format!("the array has {length} rows, and the file at least {}", last + 1).into());
+        return Err(format!("the array has {length} rows, but the file has at least {}", last + 1).into());
     }
     let values: Vec<f32> = file.into_vec()?;
     let mut vectors = Vectors::with_capacity(dimension, rows.len());

@@ -1,9 +1,9 @@
-//! How near karat's coverage and its alarm come to the truth, beside what others do, on any labelled file.
+//! Measures the accuracy of karat's coverage and alarm, compared with other methods, on any labelled file.
 //!
 //!     cargo run --release --example decay_truth -- FILE
 //!
-//! FILE is JSONL or CSV with the columns `text` and `intent`. Two thirds of the intents become a golden set, the others are hidden;
-//! traffic is drawn from both, so that the represented share is known.
+//! FILE is JSONL or CSV with the columns `text` and `intent`. Two thirds of the intents become a golden set, and the
+//! others are hidden; traffic is drawn from both, so that the represented share is known.
 
 mod baselines;
 mod data;
@@ -21,7 +21,7 @@ use measure::{BaselineFigures, Effort, Figures};
 use scenario::{Cell, Kind};
 use serde::Serialize;
 
-/// Measures coverage and alarm on scenarios with known truth.
+/// Measure coverage and alarm on scenarios with known truth.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  \
     decay_truth clinc150.jsonl\n  \
@@ -30,31 +30,31 @@ use serde::Serialize;
 struct Arguments {
     /// Labelled file: JSONL, or CSV, with the columns `text` and `intent`.
     file: PathBuf,
-    /// Seed of all draws.
+    /// Seed for all draws.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Trials of a cell; the four cells that measure false alarms closely get twenty times as many.
+    /// Trials per cell; the four cells that measure false alarms precisely get twenty times as many.
     #[arg(long, default_value_t = 5)]
     seeds: usize,
     /// `builtin`, or `file:VECTORS.npy`: 32-bit floats, one row per row of FILE.
     #[arg(long, default_value = "builtin")]
     space: String,
-    /// With `file:`, the vectors of the texts that --write-styled wrote; without them the style cells are left out.
+    /// With `file:`, vectors of the texts written by --write-styled; without them the style cells are left out.
     #[arg(long)]
     styled: Option<PathBuf>,
-    /// Write the texts of the style cells as JSONL, and do nothing else.
+    /// Write the texts of the style cells as JSONL and exit.
     #[arg(long)]
     write_styled: Option<PathBuf>,
-    /// Intents that are none, such as a collection of what is out of scope.
+    /// Labels that are not intents, such as a collection of out-of-scope texts.
     #[arg(long, default_value = "oos")]
     without: Vec<String>,
-    /// Only the cells of these scenarios.
+    /// Run only the cells of these scenarios.
     #[arg(long, value_delimiter = ',')]
     scenarios: Vec<String>,
-    /// Trials of a cell in which the baselines take part; 0 leaves them out.
+    /// Trials per cell that include the baselines; 0 leaves them out.
     #[arg(long, default_value_t = 5)]
     baseline_seeds: usize,
-    /// Form of the results.
+    /// Format of the results.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -65,7 +65,7 @@ enum Format {
     Json,
 }
 
-/// What the program prints as JSON.
+/// The JSON output of the program.
 #[derive(Serialize)]
 struct Results {
     schema: &'static str,
@@ -78,13 +78,13 @@ struct Results {
     baselines: Vec<BaselineFigures>,
 }
 
-/// The cells that measure false alarms closely get this many times the trials.
+/// How many times more trials the cells get that measure false alarms precisely.
 const CLOSE: usize = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     if let Some(path) = &arguments.write_styled {
-        // All rows, as vectors are found by the row's place in the file.
+        // All rows, because vectors are found by the row's number in the file.
         let rows = data::read(&arguments.file, &[])?;
         let line =
             |(at, row): &(usize, data::Row)| serde_json::json!({"row": at, "text": style::styled(&row.text, *at)});
@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows = data::read(&arguments.file, &arguments.without)?;
     let intents = scenario::by_intent(&rows);
     if intents.len() < 6 {
-        return Err(format!("{} holds {} intents; 6 are needed", arguments.file.display(), intents.len()).into());
+        return Err(format!("{} contains {} intents; 6 are needed", arguments.file.display(), intents.len()).into());
     }
     let space = data::EmbeddingSpace::open(&arguments.space, &rows, arguments.styled.as_deref())?;
     let wanted =

@@ -1,4 +1,4 @@
-//! Runs the cells and sums up what was found.
+//! Runs the cells and summarises the results.
 
 use karat::coverage::{self, CoverageMeasurement, GoldenPoints, Options, Records};
 use karat::stats::{clopper_pearson, mann_whitney_auc};
@@ -9,28 +9,28 @@ use crate::baselines::{Baseline, BaselineResult, Trial};
 use crate::data::EmbeddingSpace;
 use crate::scenario::{Cell, Draw, Window, draw};
 
-/// What one method said in one trial, against the truth.
+/// The result of one method in one trial, compared with the truth.
 #[derive(Debug, Clone, Default)]
 pub struct Finding {
-    /// Coverage found − the true share.
+    /// Estimated coverage minus the true share.
     error: Option<f64>,
-    /// Whether the interval holds the truth, and its width.
+    /// Whether the interval contains the truth, and its width.
     interval: Option<(bool, f64)>,
     alarm: Option<bool>,
-    /// How well it tells new records from known ones.
+    /// How well it distinguishes new records from known ones.
     auroc: Option<f64>,
 }
 
-/// One line of the results: a method in a cell.
+/// A line of the results: a method in a cell.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
     pub scenario: &'static str,
     pub golden_per_intent: usize,
-    /// Records asked for of each window.
+    /// Number of records requested for each window.
     pub records: usize,
-    /// Mean number of records that the file could give to the current window.
+    /// Mean number of records in the current window, which the size of the file may limit.
     pub records_drawn: f64,
-    /// Exponent of the intents' frequencies.
+    /// Exponent of the frequency distribution of intents.
     pub zipf: f64,
     /// Whether there was a reference window.
     pub reference: bool,
@@ -38,7 +38,7 @@ pub struct Figures {
     #[serde(rename = "new_mass")]
     pub new_share: f64,
     pub trials: usize,
-    /// Trials in which the method gave no figure.
+    /// Number of trials in which the method gave no result.
     pub unmeasured: usize,
     /// Share of the trials with an alarm, with its exact 95 % interval.
     pub alarm_rate: Option<f64>,
@@ -46,16 +46,16 @@ pub struct Figures {
     pub alarm_hi: Option<f64>,
     /// Mean absolute error of coverage.
     pub coverage_mae: Option<f64>,
-    /// Mean error: above 0 where coverage was found too high.
+    /// Mean error: above 0 if coverage is overestimated.
     pub coverage_bias: Option<f64>,
-    /// Share of the 95 % intervals that held the truth.
+    /// Share of the 95 % intervals that contain the truth.
     pub interval_coverage: Option<f64>,
     pub interval_width: Option<f64>,
-    /// How well the method's score of each record tells new records from known ones.
+    /// How well the method's score of each record distinguishes new records from known ones.
     pub auroc: Option<f64>,
 }
 
-/// A baseline's line.
+/// The line of a baseline.
 #[derive(Debug, Clone, Serialize)]
 pub struct BaselineFigures {
     pub name: &'static str,
@@ -63,17 +63,17 @@ pub struct BaselineFigures {
     pub figures: Figures,
 }
 
-/// How much is drawn.
+/// The number of trials.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
     pub seed: u64,
-    /// Trials of a cell.
+    /// Trials per cell.
     pub trials: usize,
-    /// Trials of it in which the baselines take part.
+    /// Trials per cell that include the baselines.
     pub baseline_trials: usize,
 }
 
-/// karat and every baseline in one cell. `None` where the space cannot show the scenario.
+/// Measures karat and every baseline in one cell. `None` if the space has no vectors for the scenario.
 pub fn measure(
     cell: &Cell,
     intents: &[Vec<usize>],
@@ -102,7 +102,8 @@ pub fn measure(
     Some((figures(cell, drawn, &of_karat), lines.collect()))
 }
 
-/// Every trial of every cell has its own draws. Whether there is a reference window changes nothing that is drawn.
+/// The seed of a trial; every trial of every cell has its own. Whether there is a reference window does not affect the
+/// draws.
 fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
     let name = format!("{seed} {:?} {} {} {trial}", cell.kind, cell.golden, cell.records);
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -121,7 +122,7 @@ fn karat(drawn: &Draw, seed: u64) -> Finding {
     }
 }
 
-/// As `karat decay` measures, with the settings it has unless told otherwise.
+/// Measures as `karat decay` does with its default settings.
 fn measure_coverage(drawn: &Draw, seed: u64) -> Option<CoverageMeasurement> {
     let (now, reference) = (records(&drawn.now), drawn.reference.as_ref().map(records));
     coverage::measure(

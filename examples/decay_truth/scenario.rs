@@ -9,27 +9,27 @@ use rand::seq::SliceRandom;
 
 use crate::data::{EmbeddingSpace, Row};
 
-/// What sets the current window apart from the reference window.
+/// How the current window differs from the reference window.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
-    /// Nothing.
+    /// No difference.
     Null,
-    /// A share of its records is about intents the set does not have.
+    /// A share of its records has intents that are not in the set.
     New(f64),
-    /// A third of the known intents has stopped.
+    /// A third of the known intents no longer occurs.
     Vanish,
-    /// The proportions of the known intents have moved.
+    /// The proportions of the known intents have changed.
     Mix,
-    /// The same intents, in another style.
+    /// The same intents in another style.
     Style,
-    /// Nothing; but a third of the known intents is padded with near-duplicates in the golden set.
+    /// No difference, but the golden set contains near-duplicates for a third of the known intents.
     Dup,
-    /// A tenth of its records is one text of a known intent.
+    /// A tenth of its records is the same text of a known intent.
     Bots,
 }
 
 impl Kind {
-    /// As the table has it.
+    /// The name shown in tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -48,35 +48,35 @@ impl Kind {
     }
 }
 
-/// One cell of the benchmark.
+/// A cell of the benchmark.
 #[derive(Debug, Clone, Copy)]
 pub struct Cell {
-    /// What happens.
+    /// The scenario.
     pub kind: Kind,
-    /// Golden examples of every known intent.
+    /// Number of golden examples per known intent.
     pub golden: usize,
-    /// Records of each window.
+    /// Number of records per window.
     pub records: usize,
     /// Whether there is a reference window.
     pub reference: bool,
-    /// Whether it is one of the cells whose rate of false alarms is measured closely.
+    /// Whether the rate of false alarms is measured precisely in this cell.
     pub close: bool,
 }
 
 impl Cell {
-    /// Exponent of the intents' frequencies.
+    /// Exponent of the frequency distribution of intents.
     pub fn zipf(&self) -> f64 {
         if self.records > 1_000 { 0.3 } else { 0.5 }
     }
 }
 
-/// One window: vectors, and for every record whether its intent is known.
+/// A window: vectors, and whether the intent of each record is known.
 pub struct Window {
     pub vectors: Vectors,
     pub known: Vec<bool>,
 }
 
-/// One draw of a cell.
+/// A draw of a cell.
 pub struct Draw {
     pub golden: Vectors,
     pub topics: Vec<usize>,
@@ -84,24 +84,24 @@ pub struct Draw {
     pub now: Window,
 }
 
-/// Rows by intent, in the order of their names.
+/// Rows by intent, sorted by name.
 pub fn by_intent(rows: &[(usize, Row)]) -> Vec<Vec<usize>> {
     let mut intents: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     rows.iter().enumerate().for_each(|(at, (_, row))| intents.entry(&row.intent).or_default().push(at));
     intents.into_values().collect()
 }
 
-/// Fewest rows of an intent that takes part: one example and two records.
+/// The minimum number of rows of an intent that takes part: one example and two records.
 const MIN_ROWS: usize = 4;
 
-/// Rows left of every intent, and at most how many of them one window takes.
+/// The remaining rows of every intent, and the maximum number of them per window.
 struct Intents {
     known: Vec<(Vec<usize>, usize)>,
     hidden: Vec<(Vec<usize>, usize)>,
 }
 
-/// Draws a cell. Two thirds of the intents are known. Both windows are drawn without replacement; neither takes more than half of
-/// what an intent has left, so that a window is never what another left over.
+/// Draws a cell. Two thirds of the intents are known. Both windows are drawn without replacement; neither takes more
+/// than half of an intent's remaining rows, so that no window consists of the leftovers of another.
 pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &EmbeddingSpace, seed: u64) -> Option<Draw> {
     let mut random = rng(seed, 0);
     let mut pools: Vec<Vec<usize>> = intents.iter().filter(|rows| rows.len() >= MIN_ROWS).cloned().collect();
@@ -143,7 +143,7 @@ pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &EmbeddingSpace, seed: u
 }
 
 impl Intents {
-    /// Rows of one window, known ones first, and whether each is known.
+    /// Draws the rows of a window, known ones first, and whether each is known.
     fn window(&mut self, cell: &Cell, mix: &[f64], new_share: f64, random: &mut impl RngExt) -> Vec<(usize, bool)> {
         let new = (cell.records as f64 * new_share).round() as usize;
         let mut rows = take(&mut self.known, mix, cell.records - new, random);
@@ -156,7 +156,7 @@ impl Intents {
     }
 }
 
-/// Draws intents by their shares and a row of each, until there are `count` or no pool has any left that it may give.
+/// Draws an intent by the shares and a row of it, until there are `count` rows or no pool may provide more.
 fn take(pools: &mut [(Vec<usize>, usize)], mix: &[f64], count: usize, random: &mut impl RngExt) -> Vec<usize> {
     let mut left: Vec<usize> = pools.iter().map(|(pool, half)| pool.len().min(*half)).collect();
     let mut rows = Vec::with_capacity(count);
@@ -181,7 +181,7 @@ fn take(pools: &mut [(Vec<usize>, usize)], mix: &[f64], count: usize, random: &m
     rows
 }
 
-/// Shares falling with the rank, in a random order.
+/// Shares that decrease with the rank, in random order.
 fn zipf(count: usize, exponent: f64, random: &mut impl RngExt) -> Vec<f64> {
     let mut shares: Vec<f64> = (1..=count).map(|rank| (rank as f64).powf(-exponent)).collect();
     let total: f64 = shares.iter().sum();

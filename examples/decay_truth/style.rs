@@ -1,4 +1,4 @@
-//! The same request in another style: what changes when a new client or another crowd asks the same things.
+//! Requests in another style, as when a new client or other users send the same requests.
 
 use karat::stats::rng;
 use rand::RngExt;
@@ -6,8 +6,8 @@ use rand::RngExt;
 const PREFIXES: [&str; 8] =
     ["hey, ", "hi there, ", "please ", "quick question: ", "um ", "ok so ", "hello! ", "can you help, "];
 
-/// One text in three gets a typo, one in three an opening, one in three another casing; `row` decides, so that the same row always
-/// changes in the same way.
+/// Adds a typo to one text in three, an opening to one in three, and other casing to one in three. The choice depends
+/// on `row`, so that a row always changes in the same way.
 pub fn styled(text: &str, row: usize) -> String {
     let mut random = rng(row as u64, 77);
     let mut text = text.to_owned();
@@ -26,7 +26,7 @@ pub fn styled(text: &str, row: usize) -> String {
     text
 }
 
-/// Two neighbours swapped, a letter lost, doubled, or replaced.
+/// Swaps two neighbouring letters, or drops, doubles or replaces one.
 fn with_typo(text: &str, random: &mut impl RngExt) -> String {
     let mut letters: Vec<char> = text.chars().collect();
     if letters.len() < 4 {

@@ -1,14 +1,14 @@
-//! The results as tables for a terminal.
+//! Formats the results as tables for a terminal.
 
 use comfy_table::{LineStyle, Table, TableStyle};
 
 use crate::Results;
 use crate::measure::{BaselineFigures, Figures};
 
-/// A rule under the head and no other line.
+/// A table with a rule under the header and no other lines.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
-/// One line per cell, then the baselines over all cells.
+/// Formats one line per cell, then the baselines over all cells.
 pub fn render(results: &Results) -> String {
     let mut table = new_table(&[
         "scenario",
@@ -76,7 +76,7 @@ fn mean<'a>(values: impl Iterator<Item = &'a Figures>, of: impl Fn(&Figures) -> 
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The cells with at least 1,000 records, put together.
+/// A summary of the cells with at least 1,000 records.
 fn summary(results: &Results) -> String {
     let large = || results.cells.iter().filter(|cell| cell.records >= 1_000);
     let worst = |of: &dyn Fn(&Figures) -> Option<f64>| large().filter_map(of).fold(0.0, f64::max);

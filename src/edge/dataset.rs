@@ -15,10 +15,10 @@ use crate::core::tabular::{Format, rows};
 
 pub use scan::{Scan, scan_examples};
 
-/// The file with the examples of a dataset folder.
+/// The path of the examples file in a dataset folder.
 ///
 /// # Errors
-/// A data failure where the folder has none, or several.
+/// A data failure if the folder has no examples file, or several.
 pub fn examples_file(folder: &Path) -> Result<PathBuf, Failure> {
     let candidates = ["examples.jsonl", "examples.csv"].map(|name| folder.join(name));
     let mut present: Vec<_> = candidates.iter().filter(|path| path.is_file()).collect();
@@ -26,10 +26,10 @@ pub fn examples_file(folder: &Path) -> Result<PathBuf, Failure> {
         (Some(path), true) => Ok(path.clone()),
         (None, _) if !folder.is_dir() => Err(unknown_dataset(folder)),
         (None, _) => Err(Failure::data(format!("{} has no examples", folder.display()))
-            .hint("put an examples.jsonl or examples.csv there")),
+            .hint("add an examples.jsonl or examples.csv")),
         (Some(_), false) => {
             Err(Failure::data(format!("{} has both examples.jsonl and examples.csv", folder.display()))
-                .hint("keep one of them"))
+                .hint("remove one of them"))
         }
     }
 }
@@ -38,13 +38,13 @@ fn unknown_dataset(folder: &Path) -> Failure {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let names = folder.parent().map(dataset_names).unwrap_or_default();
     let hint = match names.as_slice() {
-        [] => format!("make {} with an examples.jsonl in it", folder.display()),
+        [] => format!("create {} with an examples.jsonl", folder.display()),
         names => did_you_mean(&name, names, "there are"),
     };
     Failure::data(format!("there is no dataset \"{name}\" ({} does not exist)", folder.display())).hint(hint)
 }
 
-/// The datasets in a folder, by name.
+/// The names of the datasets in a folder, sorted.
 pub fn dataset_names(datasets: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(datasets).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -55,19 +55,19 @@ pub fn dataset_names(datasets: &Path) -> Vec<String> {
     names
 }
 
-/// A golden set as read, with what could not be read.
+/// A golden set with the rows that could not be read.
 #[derive(Debug)]
 pub struct ReadDataset {
     /// The examples that could be read.
     pub dataset: Dataset,
-    /// The rows that could not, by line.
+    /// The rows that could not be read, sorted by line.
     pub bad_rows: Vec<RowError>,
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
 }
 
 impl ReadDataset {
-    /// The dataset, where every row could be read and there is at least one.
+    /// Returns the dataset if all rows could be read and there is at least one.
     ///
     /// # Errors
     /// A data failure that lists every bad row.
@@ -85,17 +85,17 @@ impl ReadDataset {
             .hint("fix or remove these rows; a golden set is used whole or not at all"));
         }
         if self.dataset.examples.is_empty() {
-            return Err(Failure::data(format!("{} holds no examples", self.path.display()))
+            return Err(Failure::data(format!("{} contains no examples", self.path.display()))
                 .hint("add lines such as {\"input\": \"where is my parcel\", \"expected\": \"track_order\"}"));
         }
         Ok(self.dataset)
     }
 }
 
-/// Reads the examples of one file. The card is read apart.
+/// Reads the examples of a file; the card is read separately.
 ///
 /// # Errors
-/// A data failure where the file cannot be read at all.
+/// A data failure if the file cannot be read at all.
 pub fn read_examples(path: &Path, name: &str, card: Card) -> Result<ReadDataset, Failure> {
     let format = format_of(path)?;
     let file = std::fs::File::open(path).map_err(|error| cannot_read(path).caused_by(error))?;
@@ -111,10 +111,10 @@ fn cannot_read(path: &Path) -> Failure {
     Failure::data(format!("cannot read {}", path.display())).hint("check the path and its permissions")
 }
 
-/// Reads examples from bytes that were read elsewhere, such as a git revision.
+/// Reads examples from another source than a file, such as a git revision.
 ///
 /// # Errors
-/// A data failure where they cannot be read at all.
+/// A data failure if they cannot be read at all.
 pub fn parse_examples(
     reader: impl std::io::BufRead,
     format: Format,
@@ -146,49 +146,49 @@ fn repeated_ids(examples: &[Example]) -> Vec<RowError> {
     named
         .filter_map(|example| {
             let line = *first.entry(&example.id).or_insert(example.line);
-            let message = format!("the id \"{}\" is on line {line} already; ids must be unique", example.id);
+            let message = format!("the id \"{}\" is already on line {line}; ids must be unique", example.id);
             (line != example.line).then_some(RowError { line: example.line, message })
         })
         .collect()
 }
 
-/// `karat.lock`: what the workspace was when somebody last looked at it.
+/// The content of `karat.lock`: the state of the workspace when it was last locked.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lock {
     /// `karat.lock/1`.
     pub schema: String,
-    /// The embedding space in use; absent while none is pinned.
+    /// The embedding space in use, if one is pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub embedder: Option<LockedEmbedder>,
     /// Locked datasets by name.
     pub datasets: BTreeMap<String, LockedDataset>,
 }
 
-/// The embedding space of a lock: every number of the workspace is measured in it.
+/// The embedding space of a lock, in which all figures of the workspace are measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LockedEmbedder {
     /// Name of the embedder in karat.yaml.
     pub name: String,
     /// Fingerprint of its embedding space.
     pub space: String,
-    /// The first components of its probe vectors, where a server makes them.
+    /// The first components of its probe vectors, for remote embedders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probe: Vec<f32>,
 }
 
-/// One dataset of a lock.
+/// A dataset in a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockedDataset {
     /// Its version.
     pub version: String,
-    /// Fingerprints of its examples by id, so that a change can be named without the old file.
+    /// Fingerprints of its examples by id, so that changes can be listed without the old file.
     pub examples: BTreeMap<String, Fingerprint>,
 }
 
 /// Reads `karat.lock`; an empty lock if there is none.
 ///
 /// # Errors
-/// A data failure where it is there but cannot be read.
+/// A data failure if the file exists but cannot be read.
 pub fn read_lock(root: &Path) -> Result<Lock, Failure> {
     let path = root.join("karat.lock");
     if !path.exists() {
@@ -205,10 +205,10 @@ pub fn read_lock(root: &Path) -> Result<Lock, Failure> {
 /// Writes `karat.lock`, one line per example, so that a pull request shows what changed.
 ///
 /// # Errors
-/// A failure naming the file.
+/// A failure that names the file.
 pub fn write_lock(root: &Path, lock: &Lock) -> Result<(), Failure> {
     let mut text = serde_json::to_string_pretty(lock)
-        .map_err(|error| Failure::other("the lock cannot be written").caused_by(error))?;
+        .map_err(|error| Failure::other("cannot serialize karat.lock").caused_by(error))?;
     text.push('\n');
     super::files::write_atomic(&root.join("karat.lock"), text.as_bytes())
 }
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_the_same_in_jsonl_and_csv_whatever_the_order_of_lines() {
+    fn the_version_is_the_same_for_jsonl_and_csv_and_for_any_order_of_lines() {
         let jsonl = "{\"input\":\"a\",\"expected\":5,\"tags\":[\"x\"]}\n{\"label\":[\"p\",\"q\"],\"input\":\"b\"}\n";
         let csv = "expected,input,tags\r\n\"[\"\"p\"\",\"\"q\"\"]\",b,\r\n5,a,x\r\n";
         let (a, b) = (parse(jsonl, Format::Jsonl), parse(csv, Format::Csv));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_row_is_listed_and_a_set_with_one_is_refused() {
+    fn all_bad_rows_are_listed_and_a_set_with_bad_rows_is_refused() {
         let read = parse(
             "{\"id\":\"1\",\"input\":\"a\"}\n{\"id\":\"1\",\"input\":\"b\"}\nnonsense\n{\"x\":1}\n",
             Format::Jsonl,
@@ -240,12 +240,12 @@ mod tests {
         assert_eq!(lines, [2, 3, 4]);
         let failure = read.complete().unwrap_err();
         assert_eq!(failure.message, "examples.jsonl has 3 bad rows");
-        assert_eq!(failure.details[0], "examples.jsonl:2: the id \"1\" is on line 1 already; ids must be unique");
+        assert_eq!(failure.details[0], "examples.jsonl:2: the id \"1\" is already on line 1; ids must be unique");
     }
 
     #[test]
     fn an_empty_set_is_refused() {
         let failure = parse("\n", Format::Jsonl).complete().unwrap_err();
-        assert_eq!(failure.message, "examples.jsonl holds no examples");
+        assert_eq!(failure.message, "examples.jsonl contains no examples");
     }
 }

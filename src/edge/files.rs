@@ -1,4 +1,4 @@
-//! Files written whole or not at all.
+//! Files that are written completely or not at all.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -7,15 +7,16 @@ use tempfile::NamedTempFile;
 
 use crate::core::domain::Failure;
 
-/// A file that is written piece by piece and takes the place of what was there only once it is whole. Dropped before,
-/// it leaves nothing behind.
+/// A file that is written piece by piece and replaces an existing file only when it is complete. If dropped before
+/// [`Self::finish`], it leaves nothing behind.
 pub struct AtomicFile {
     path: PathBuf,
     file: BufWriter<NamedTempFile>,
 }
 
 impl AtomicFile {
-    /// Starts the file that will be at `path`, in a temporary one beside it; its folder is made where it is missing.
+    /// Starts a file that will be placed at `path`, as a temporary file next to it. Creates the folder if it is
+    /// missing.
     ///
     /// # Errors
     /// A failure naming the file.
@@ -29,7 +30,7 @@ impl AtomicFile {
         Ok(Self { path: path.to_owned(), file: BufWriter::new(file) })
     }
 
-    /// Adds to the file.
+    /// Appends to the file.
     ///
     /// # Errors
     /// A failure naming the file.
@@ -37,10 +38,10 @@ impl AtomicFile {
         self.file.write_all(content).map_err(|error| unwritable(&self.path, error))
     }
 
-    /// Puts the file in its place.
+    /// Completes the file and moves it to its path.
     ///
     /// # Errors
-    /// A failure naming the file, which is then as it was.
+    /// A failure that names the file; an existing file is then unchanged.
     pub fn finish(self) -> Result<(), Failure> {
         let Self { path, file } = self;
         let finish = || -> io::Result<()> {
@@ -54,8 +55,8 @@ impl AtomicFile {
     }
 }
 
-/// Writes a file through a temporary one beside it, so that a reader never sees half of it and a failure leaves what
-/// was there.
+/// Writes a file by way of a temporary file next to it, so that readers never see half of it and a failure leaves an
+/// existing file unchanged.
 ///
 /// # Errors
 /// A failure naming the file.
@@ -71,16 +72,16 @@ fn unwritable(path: &Path, error: io::Error) -> Failure {
         .caused_by(error)
 }
 
-/// Bytes that may still be written to the file system of `path`, which must exist. What only the system's administrator
-/// may use does not count.
+/// The number of bytes available on the file system of `path`, which must exist, not counting space reserved for the
+/// administrator.
 ///
 /// # Errors
-/// That of the system.
+/// The error of the operating system.
 pub fn free_space(path: &Path) -> io::Result<u64> {
     fs4::available_space(path)
 }
 
-/// A temporary file is readable by its owner alone; a report is made to be read.
+/// Makes the file readable by everyone; temporary files are readable only by their owner.
 #[cfg(unix)]
 fn set_permissions(file: &NamedTempFile) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -92,7 +93,7 @@ fn set_permissions(_file: &NamedTempFile) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Appends to a file, as `GITHUB_STEP_SUMMARY` wants it.
+/// Appends to a file, creating it if it is missing.
 ///
 /// # Errors
 /// A failure naming the file.
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_whole_and_its_folder_is_made() {
+    fn a_file_is_replaced_completely_and_its_folder_is_created() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b.txt");
         write_atomic(&path, b"one").unwrap();
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn free_space_is_known_of_what_exists() {
+    fn free_space_is_known_for_existing_paths() {
         let folder = tempfile::tempdir().unwrap();
         assert!(free_space(folder.path()).unwrap() > 0);
         assert!(free_space(&folder.path().join("gone")).is_err());

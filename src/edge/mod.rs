@@ -1,5 +1,5 @@
-//! The floor that touches the world: files, sockets, the database, the environment. Edges do not import each other,
-//! [`net`] apart.
+//! The layer that touches the outside world: files, sockets, the database, the environment. Edges do not import each
+//! other, except for [`files`] and [`net`].
 
 pub mod config;
 pub mod dataset;

@@ -1,4 +1,5 @@
-//! Reads files of sampled traffic: JSONL and CSV with a field map, streaming, redacted before anything leaves here.
+//! Reads files of sampled traffic: streams JSONL and CSV with a field map, and redacts every record before returning
+//! it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -13,25 +14,25 @@ use crate::core::privacy::UserKey;
 use crate::core::privacy::redact::{RedactionCounts, Redactor};
 use crate::core::tabular::{Format, rows};
 
-/// Where a record's fields stand in a row.
+/// The paths of a record's fields in a row.
 #[derive(Debug, Clone)]
 pub struct FieldMap {
     paths: BTreeMap<&'static str, String>,
 }
 
 impl FieldMap {
-    /// A map from pairs such as `("input", "body.text")`; fields not named keep their usual names.
+    /// Creates a map from pairs such as `("input", "body.text")`; other fields are found under their usual names.
     ///
     /// # Errors
-    /// A usage failure for a field that does not exist.
+    /// A usage failure for an unknown field.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, Failure> {
         let mut paths = BTreeMap::new();
         for (field, path) in pairs {
             let known = fields::TRAFFIC.iter().find(|(name, _)| *name == field);
             let Some((name, _)) = known else {
                 let names: Vec<_> = fields::TRAFFIC.iter().map(|(name, _)| *name).collect();
-                return Err(Failure::usage(format!("a field map has no field \"{field}\""))
-                    .hint(format!("fields are {}", names.join(", "))));
+                return Err(Failure::usage(format!("unknown field \"{field}\" in the field map"))
+                    .hint(format!("the fields are {}", names.join(", "))));
             };
             paths.insert(*name, path.to_owned());
         }
@@ -57,43 +58,43 @@ impl FieldMap {
     }
 }
 
-/// What rows do not say for themselves.
+/// Values for rows that do not give them.
 #[derive(Debug, Clone, Copy)]
 pub struct RowDefaults {
-    /// Time of records without one.
+    /// Time of records without a time.
     pub at: Option<Timestamp>,
-    /// Inclusion probability of records without one.
+    /// Sample rate of records without one.
     pub sample_rate: f64,
 }
 
 /// One row of a traffic file.
 pub enum TrafficRow {
-    /// A record, redacted.
+    /// A redacted record.
     Record(TrafficRecord),
-    /// Its line and why it could not be read, without the row's text.
+    /// The line number and the reason why the row could not be read, without its text.
     Bad(u64, String),
 }
 
-/// Reads one file.
+/// Reads traffic files.
 pub struct TrafficReader {
     map: FieldMap,
     defaults: RowDefaults,
     redactor: Redactor,
     key: UserKey,
-    /// How often a row without an id was seen, by its hash: the second of two equal rows is another request.
+    /// How often a row without an id was seen, by hash; two equal rows are two requests.
     seen: HashMap<String, u32>,
-    /// What was redacted.
+    /// Counts of what was redacted.
     pub redactions: RedactionCounts,
 }
 
-/// Opens a file and tells its format by its name.
+/// Opens a file and determines its format from its extension.
 ///
 /// # Errors
-/// A data failure naming the file.
+/// A data failure that names the file.
 pub fn open(path: &Path) -> Result<(BufReader<File>, Format), Failure> {
     let format =
         path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy())).ok_or_else(|| {
-            Failure::data(format!("{} is neither JSONL nor CSV by its name", path.display()))
+            Failure::data(format!("the name of {} does not say whether it is JSONL or CSV", path.display()))
                 .hint("rename it to end in .jsonl or .csv")
         })?;
     let file = File::open(path).map_err(|error| {
@@ -105,20 +106,20 @@ pub fn open(path: &Path) -> Result<(BufReader<File>, Format), Failure> {
 }
 
 impl TrafficReader {
-    /// A reader with a field map, and the key that hides who users are.
+    /// Creates a reader with a field map and the key that hides the identity of users.
     ///
     /// # Errors
-    /// A failure where the redactor cannot be made; nothing is ever read without it.
+    /// A failure if the redactor cannot be created; nothing is ever read without it.
     pub fn new(map: FieldMap, defaults: RowDefaults, key: UserKey) -> Result<Self, Failure> {
-        let redactor =
-            Redactor::new().map_err(|error| Failure::other("personal data could not be redacted").caused_by(error))?;
+        let redactor = Redactor::new()
+            .map_err(|error| Failure::other("cannot set up the redaction of personal data").caused_by(error))?;
         Ok(Self { map, defaults, redactor, key, seen: HashMap::new(), redactions: RedactionCounts::default() })
     }
 
-    /// Reads every row of `path` and hands it over.
+    /// Reads `path` and calls `each` with every row.
     ///
     /// # Errors
-    /// A data failure where the file cannot be read, or whatever `each` fails with.
+    /// A data failure if the file cannot be read, or the first failure of `each`.
     pub fn read(
         &mut self,
         path: &Path,
@@ -142,7 +143,7 @@ impl TrafficReader {
         let output = self.map.find(row, "output");
         let at = self.time(row)?;
         let sample_rate = self.probability(row)?;
-        // People are told apart by a pseudonym: who they are is nobody's business here.
+        // Users are told apart by pseudonyms; their identity is never stored.
         let group = self.map.find(row, "user").map(|user| self.key.user(&plain_text(user)));
         let record_id = match self.map.find(row, "id") {
             Some(id) => self.public_id(id),
@@ -163,7 +164,7 @@ impl TrafficReader {
             None => self
                 .defaults
                 .at
-                .ok_or_else(|| format!("no time; looked for {} (--at gives one to all)", self.map.name("ts"))),
+                .ok_or_else(|| format!("no time; looked for {} (--at sets one for all rows)", self.map.name("ts"))),
         }
     }
 
@@ -172,10 +173,10 @@ impl TrafficReader {
         let number: Option<f64> = plain_text(value).parse().ok();
         number
             .filter(|p| *p > 0.0 && *p <= 1.0)
-            .ok_or_else(|| "the sample rate must lie above 0 and up to 1".to_owned())
+            .ok_or_else(|| "the sample rate must be above 0 and at most 1".to_owned())
     }
 
-    /// An id that holds personal data is replaced by a pseudonym, which still tells records apart.
+    /// Replaces an id that contains personal data with a pseudonym, which still tells records apart.
     fn public_id(&self, id: &Value) -> String {
         let text = plain_text(id);
         if self.redactor.redact_json(id).1.is_empty() { text } else { self.key.record(&text) }
@@ -189,7 +190,8 @@ impl TrafficReader {
     }
 }
 
-/// The one way of every field into a record: text and structure alike, by its keys and by its content, and counted.
+/// Redacts a field, whether text or structure, by its keys and its content, and counts what was redacted. Every field
+/// enters a record this way.
 fn redact(redactor: &Redactor, counts: &mut RedactionCounts, value: &Value) -> Value {
     let (redacted, found) = redactor.redact_json(value);
     counts.merge(&found);
@@ -235,11 +237,11 @@ mod tests {
         assert_eq!(records[0].input, "where is it");
         assert_eq!(records[0].at.to_string(), "2026-09-14T08:30:00Z");
         assert!((records[0].weight() - 10.0).abs() < 1e-9);
-        assert_ne!(records[0].group.as_deref(), Some("7"), "users are kept as hashes");
+        assert_ne!(records[0].group.as_deref(), Some("7"), "users are stored as hashes");
     }
 
     #[test]
-    fn bad_rows_are_kept_apart_with_their_line_and_without_their_text() {
+    fn bad_rows_are_reported_with_their_line_and_without_their_text() {
         let text = "text,ts\nfine,2026-09-01\n,2026-09-01\nsecret words,soon\n";
         let (records, bad) = read("a.csv", text, &[]);
         assert_eq!(records.len(), 1);

@@ -3,7 +3,7 @@
 use crate::runner::Folder;
 
 #[test]
-fn a_new_workspace_runs_and_shows_out_of_the_box() {
+fn a_new_workspace_works_out_of_the_box() {
     let folder = Folder::new();
     let made = folder.karat(&["init"]).expect(0);
     for name in made.stdout.lines() {
@@ -25,7 +25,7 @@ fn a_new_workspace_runs_and_shows_out_of_the_box() {
 }
 
 #[test]
-fn a_second_init_refuses_and_changes_nothing() {
+fn a_second_init_is_refused_and_changes_nothing() {
     let folder = Folder::new();
     folder.karat(&["init", "evals"]).expect(0);
     folder.write("evals/karat.yaml", "# mine\n");

@@ -1,4 +1,4 @@
-//! Money and time: what a run would cost, and where it stops; and asking again for what failed.
+//! Cost and time limits of runs, dry runs, and repeating failed requests.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use crate::runner::Folder;
 use crate::server::{Reply, Server};
 use crate::workspace::{questions, quiz, quiz_of, right, suite, wise_server, workspace};
 
-/// 0.001 a request, and 0.0001 and 0.001 a token, of which a request has 7 and an answer 2: 0.0037 an answer.
+/// 0.001 per request, 0.0001 per prompt token (7 per request) and 0.001 per answer token (2 per answer), which is 0.0037
+/// per answer.
 const PRICE: &str = "    price: {input: 100, output: 1000, request: 0.001}\n";
 const EACH: f64 = 0.0037;
 
@@ -31,7 +32,7 @@ fn a_run_costs_what_its_tokens_and_requests_cost_and_cached_answers_nothing() {
     let cached = folder.run(&["quiz"], 0);
     assert_eq!((&cached["runs"][0]["cost"], &cached["runs"][0]["cached"]), (&json!(0.0), &json!(10)));
     let free = quiz(&server.url, 2, "").run(&["quiz"], 0);
-    assert_eq!(free["runs"][0]["cost"], Value::Null, "no price is not the price 0");
+    assert_eq!(free["runs"][0]["cost"], Value::Null, "an unknown price is not a price of 0");
 }
 
 #[test]
@@ -46,32 +47,32 @@ fn a_run_stops_before_it_passes_its_budget_and_resume_finishes_it() {
     assert!((cost(&stopped) - answered as f64 * EACH).abs() < 1e-9);
     assert!((10..60).contains(&answered), "{answered} answers");
     assert_eq!((&run["finished"], &run["verdict"]), (&json!(false), &json!("incomplete")));
-    assert_eq!(server.total() as u64, answered, "something was asked that is not accounted for");
+    assert_eq!(server.total() as u64, answered, "a request was sent that is not accounted for");
 
-    // The cap is on the run as a whole: with the same one nothing more is asked.
+    // The limit applies to the whole run: with the same limit nothing more is sent.
     folder.karat(&["run", "quiz", "--resume", "--max-cost", "0.12"]).expect(4).tells(&["budget"]);
     let after = server.total();
     assert!(after as f64 * EACH <= 0.12);
     let view = folder.run(&["quiz", "--resume"], 0);
     assert_eq!(view["runs"][0]["outcomes"]["scored"], 60);
     assert!((cost(&view) - 60.0 * EACH).abs() < 1e-9);
-    assert_eq!(server.total(), 60, "something was asked twice");
+    assert_eq!(server.total(), 60, "a request was sent twice");
 }
 
 #[test]
-fn a_budget_is_kept_where_nobody_knows_how_long_answers_will_be() {
-    // Answers cost thirty times what their prompts do, and nothing bounds them.
+fn a_budget_holds_even_if_the_length_of_answers_is_unknown() {
+    // Answers cost thirty times as much as their prompts, and their length is not limited.
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(20), right(ask.input)));
     let folder = quiz(&server.url, 200, "");
     folder.write("karat.yaml", &workspace(&server.url, "    price: {input: 100, output: 10000}\n"));
     let done = folder.karat(&["run", "quiz", "--max-cost", "0.2", "--format", "json"]).expect(4);
     let view = done.tells(&["budget"]).json();
-    // An answer costs 0.0207; those under way when the first ones came back may be paid beyond it, at most.
+    // An answer costs 0.0207; only answers in flight when the first ones arrive may exceed the budget.
     assert!(cost(&view) <= 0.2 + 1e-9, "{} was spent of 0.2", cost(&view));
 }
 
 #[test]
-fn a_budget_that_is_enough_changes_nothing_and_one_without_a_price_is_refused() {
+fn a_sufficient_budget_changes_nothing_and_one_without_a_price_is_refused() {
     let server = wise_server();
     let folder = priced(&server, 10, "");
     folder.run(&["quiz", "--max-cost", "5"], 0);
@@ -83,7 +84,7 @@ fn a_budget_that_is_enough_changes_nothing_and_one_without_a_price_is_refused() 
 }
 
 #[test]
-fn a_run_stops_when_its_time_is_over_and_goes_on_by_resume() {
+fn a_run_stops_at_its_time_limit_and_can_be_resumed() {
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(150), right(ask.input)));
     let folder = quiz(&server.url, 60, "");
     let started = Instant::now();
@@ -94,12 +95,12 @@ fn a_run_stops_when_its_time_is_over_and_goes_on_by_resume() {
     assert!((2..30).contains(&answered), "{answered}");
     let view = folder.run(&["quiz", "--resume", "-j", "16"], 0);
     assert_eq!(view["runs"][0]["outcomes"]["scored"], 60);
-    // Two were under way when it stopped; one more may have been sent while they were given up.
-    assert!(server.total() <= 64, "answers that were kept were asked for again: {}", server.total());
+    // Two were in flight when it stopped; one more may have been sent while they were cancelled.
+    assert!(server.total() <= 64, "stored answers were requested again: {}", server.total());
 }
 
 #[test]
-fn a_dry_run_sends_nothing_and_tells_what_would_be_asked_and_about_what_it_costs() {
+fn a_dry_run_sends_nothing_and_estimates_requests_and_cost() {
     let server = wise_server();
     let folder = priced(&server, 10, "    params: {max_tokens: 50}\n");
     let plan = || folder.run(&["quiz", "--dry-run"], 0);
@@ -117,7 +118,7 @@ fn a_dry_run_sends_nothing_and_tells_what_would_be_asked_and_about_what_it_costs
     folder.karat(&["run", "quiz", "--dry-run"]).expect(0).prints(&["quiz", "model", "10", "0.51"]);
     assert_eq!(server.total(), 0);
 
-    // What was run tells how long answers are; what it answered need not be asked again.
+    // A finished run shows how long answers are, and its answers need not be requested again.
     folder.run(&["quiz", "--limit", "4"], 0);
     let cell = plan()["cells"][0].clone();
     assert_eq!((&cell["requests"], &cell["cached"], &cell["answer_tokens"]), (&json!(6), &json!(4), &json!(12)));
@@ -140,7 +141,7 @@ fn a_dry_run_counts_the_examples_whose_prompt_cannot_be_rendered() {
 }
 
 #[test]
-fn what_failed_is_asked_again_and_nothing_else() {
+fn only_failed_requests_are_sent_again() {
     let server = Server::start(|ask| match (ask.input.ends_with('7'), ask.time) {
         (true, 1) => Reply::Json(400, json!({"error": {"message": "not today"}})),
         _ => Reply::Text(right(ask.input)),
@@ -161,7 +162,7 @@ fn what_failed_is_asked_again_and_nothing_else() {
 }
 
 #[test]
-fn what_fails_again_stays_one_error() {
+fn a_request_that_fails_again_remains_one_error() {
     let server = Server::start(|ask| match ask.input {
         "question 0002" => Reply::Json(400, json!({"error": {"message": format!("refusal {}", ask.time)}})),
         _ => Reply::Text(right(ask.input)),
@@ -172,11 +173,11 @@ fn what_fails_again_stays_one_error() {
     assert_eq!(run["outcomes"], json!({"total": 5, "scored": 4, "errored": 1, "skipped": 0}));
     assert!(run["errors"][0]["message"].as_str().unwrap().contains("refusal 2"), "{}", run["errors"]);
     folder.karat(&["run", "quiz", "--resume"]).expect(4).tells(&["nothing left to do"]);
-    assert_eq!(server.counts()["question 0002"], 2, "--resume alone asked for an error again");
+    assert_eq!(server.counts()["question 0002"], 2, "--resume without --retry-errors sent a failed request again");
 }
 
 #[test]
-fn resuming_what_is_whole_asks_nothing_and_ends_with_the_runs_verdict() {
+fn resuming_a_complete_run_sends_nothing_and_exits_with_its_verdict() {
     let server =
         Server::answering(|input| if input.ends_with(['1', '2', '3', '4']) { right(input) } else { "?".to_owned() });
     let folder = quiz(&server.url, 20, "");
@@ -194,7 +195,7 @@ fn resuming_what_is_whole_asks_nothing_and_ends_with_the_runs_verdict() {
 }
 
 #[test]
-fn budgets_are_of_all_that_a_command_runs() {
+fn budgets_cover_all_runs_of_a_command() {
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(100), right(ask.input)));
     let folder = priced(&server, 20, "    params: {max_tokens: 2}\n");
     let suites = ["one", "two", "three"];
@@ -218,7 +219,7 @@ fn budgets_are_of_all_that_a_command_runs() {
 }
 
 #[test]
-fn check_keeps_to_budgets_and_says_how_to_go_on() {
+fn check_respects_budgets_and_says_how_to_continue() {
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(100), right(ask.input)));
     let folder = quiz(&server.url, 60, "");
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! Answers that serve again, and cassettes that stand in for a server.
+//! Reuse of answers: the cache, and cassettes that replace a server.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::server::{Reply, Server, nowhere};
 use crate::workspace::{questions, quiz, quiz_of, right, suite, wise_server, workspace};
 
 #[test]
-fn a_second_run_is_answered_from_the_cache_with_the_first_ones_latency() {
+fn a_second_run_is_answered_from_the_cache_with_the_latency_of_the_first() {
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(60), right(ask.input)));
     let folder = quiz(&server.url, 10, "gates:\n  - min: 0.5\n");
     let first = folder.run(&["quiz"], 0)["runs"][0].clone();
     let started = std::time::Instant::now();
     let second = folder.run(&["quiz"], 0)["runs"][0].clone();
-    assert_eq!(server.total(), 10, "the second run asked again");
+    assert_eq!(server.total(), 10, "the second run sent requests again");
     assert!(started.elapsed() < Duration::from_secs(5));
     assert_eq!((&first["cached"], &second["cached"]), (&json!(0), &json!(10)));
     assert!(second["latency"]["p50_ms"].as_f64().unwrap() >= 60.0, "{second}");
@@ -37,20 +37,20 @@ fn only_the_same_request_to_the_same_endpoint_is_answered_from_the_cache() {
     let cached = || folder.run(&["quiz"], 0)["runs"][0]["cached"].clone();
     assert_eq!(cached(), 0);
     folder.write("suites/quiz.yaml", &suite("quiz", "prompt: {text: \"{{ input }}\"}\n"));
-    assert_eq!(cached(), 4, "the same request under another name was asked again");
+    assert_eq!(cached(), 4, "the same request under another name was sent again");
     folder.write("suites/quiz.yaml", &suite("quiz", "prompt: {text: \" {{ input }}\"}\n"));
-    assert_eq!(cached(), 0, "another prompt was answered with what an earlier one got");
+    assert_eq!(cached(), 0, "another prompt got the answers to an earlier one");
     folder.write("suites/quiz.yaml", &suite("quiz", ""));
     folder.write("datasets/quiz/examples.jsonl", &(questions(5).replace("answer 0002", "other")));
-    assert_eq!(cached(), 4, "an added or relabelled example changes no request of the others");
+    assert_eq!(cached(), 4, "an added or relabelled example does not change the requests of others");
     folder.write("karat.yaml", &workspace(&server.url, "    params: {temperature: 1}\n"));
-    assert_eq!(cached(), 0, "other params were answered with what earlier ones got");
+    assert_eq!(cached(), 0, "other params got the answers to earlier ones");
     folder.write("karat.yaml", &workspace(&server.url, "").replace("test-model", "another"));
-    assert_eq!(cached(), 0, "another model was answered with what an earlier one got");
+    assert_eq!(cached(), 0, "another model got the answers of an earlier one");
 }
 
 #[test]
-fn answers_are_scored_anew_when_they_come_from_the_cache() {
+fn answers_from_the_cache_are_scored_again() {
     let server = wise_server();
     let folder = quiz(&server.url, 4, "");
     folder.run(&["quiz"], 0);
@@ -64,7 +64,7 @@ fn answers_are_scored_anew_when_they_come_from_the_cache() {
 }
 
 #[test]
-fn errors_are_never_answered_from_the_cache() {
+fn errors_are_never_cached() {
     let server = Server::start(|ask| match (ask.input, ask.time) {
         ("question 0002", 1) => Reply::Json(400, json!({"error": {"message": "not now"}})),
         _ => Reply::Text(right(ask.input)),
@@ -76,7 +76,7 @@ fn errors_are_never_answered_from_the_cache() {
 }
 
 #[test]
-fn the_cache_tells_what_it_holds_and_is_cleared_without_touching_the_runs() {
+fn cache_statistics_are_shown_and_clearing_the_cache_leaves_runs_unchanged() {
     let server = wise_server();
     let folder = quiz(&server.url, 6, "");
     let stats = || folder.karat(&["cache", "stats", "--format", "json"]).expect(0).json();
@@ -101,7 +101,7 @@ fn the_cache_tells_what_it_holds_and_is_cleared_without_touching_the_runs() {
 }
 
 #[test]
-fn a_time_of_zero_switches_the_cache_off_and_an_old_answer_serves_no_more() {
+fn a_ttl_of_zero_disables_the_cache_and_old_answers_are_not_reused() {
     let server = wise_server();
     let folder = quiz(&server.url, 3, "");
     folder.write("karat.yaml", &workspace(&server.url, "cache: {ttl: 0s}\n"));
@@ -110,7 +110,7 @@ fn a_time_of_zero_switches_the_cache_off_and_an_old_answer_serves_no_more() {
     assert_eq!(folder.karat(&["cache", "stats", "--format", "json"]).expect(0).json()["serving"], 0);
     folder.write("karat.yaml", &workspace(&server.url, "cache: {ttl: 1s}\n"));
     std::thread::sleep(Duration::from_millis(2100));
-    assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["cached"], 0, "an answer served beyond its time");
+    assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["cached"], 0, "an expired answer was reused");
     folder.write("karat.yaml", &workspace(&server.url, "cache: {ttl: 1h}\n"));
     assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["cached"], 3);
     assert_eq!(server.total(), 9);
@@ -119,7 +119,7 @@ fn a_time_of_zero_switches_the_cache_off_and_an_old_answer_serves_no_more() {
 }
 
 #[test]
-fn a_cached_answer_serves_no_longer_for_having_served() {
+fn reusing_an_answer_does_not_extend_its_life() {
     let server = wise_server();
     let folder = quiz(&server.url, 3, "");
     folder.write("karat.yaml", &workspace(&server.url, "cache: {ttl: 3s}\n"));
@@ -127,10 +127,10 @@ fn a_cached_answer_serves_no_longer_for_having_served() {
     std::thread::sleep(Duration::from_millis(1600));
     assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["cached"], 3);
     std::thread::sleep(Duration::from_millis(2500));
-    assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["cached"], 0, "the copy of an answer served beyond its age");
+    assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["cached"], 0, "the copy of an expired answer was reused");
 }
 
-/// Seven right, one wrong, one in error, one skipped, with one slow retry.
+/// Seven right answers, one wrong one, one error and one skipped example, with one slow retry.
 fn mixed_server() -> Server {
     Server::start(|ask| match (ask.input, ask.time) {
         ("question 0003", _) => Reply::Text("no idea".to_owned()),
@@ -146,7 +146,7 @@ fn mixed_rows() -> String {
 
 const GATES: &str = "gates:\n  - {min: 0.3}\nerror_tolerance: 0.2\n";
 
-/// A fresh workspace that answers from this cassette.
+/// A new workspace that answers from the cassette.
 fn replayed(cassette: &str) -> Folder {
     let folder = quiz_of(&nowhere(), &mixed_rows(), GATES);
     folder.write("karat.yaml", "embedder: hashed-ngrams\nendpoints:\n  model: {type: replay, cassette: c.jsonl}\n");
@@ -154,7 +154,7 @@ fn replayed(cassette: &str) -> Folder {
     folder
 }
 
-/// The cassette of a run of [`mixed_server`], and what it came to.
+/// The cassette of a run against [`mixed_server`], and the result of the run.
 fn recorded() -> (String, Value) {
     let server = mixed_server();
     let folder = quiz_of(&server.url, &mixed_rows(), GATES);
@@ -165,7 +165,7 @@ fn recorded() -> (String, Value) {
 #[test]
 fn a_cassette_gives_the_same_scores_without_a_server() {
     let (cassette, first) = recorded();
-    assert_eq!(cassette.lines().count(), 11, "a header and an entry an outcome");
+    assert_eq!(cassette.lines().count(), 11, "a header and an entry per outcome");
     let ids: Vec<Value> =
         cassette.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
     assert!(ids.is_sorted_by_key(ToString::to_string), "entries are in the order of the dataset: {ids:?}");
@@ -188,7 +188,7 @@ fn a_cassette_gives_the_same_scores_without_a_server() {
     assert_eq!((&first["cached"], &again["cached"]), (&json!(0), &json!(9)));
 }
 
-/// A report without the time it was written at, the only one in it that is not of 2026-01-01.
+/// A report without the time at which it was written, the only time in it that is not on 2026-01-01.
 fn without_today(report: &str) -> String {
     let times = Regex::new(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?(Z|\+00:00)?)?").unwrap();
     let keep =
@@ -197,7 +197,7 @@ fn without_today(report: &str) -> String {
 }
 
 #[test]
-fn a_run_on_a_cassette_at_a_given_time_gives_the_same_bytes_everywhere() {
+fn a_run_on_a_cassette_at_a_fixed_time_gives_the_same_bytes_everywhere() {
     let (cassette, _) = recorded();
     let reports = ["r.json", "r.md", "r.html", "r.xml"];
     let run = || {
@@ -223,7 +223,7 @@ fn a_run_on_a_cassette_at_a_given_time_gives_the_same_bytes_everywhere() {
 }
 
 #[test]
-fn a_changed_prompt_is_no_request_of_the_cassette() {
+fn a_changed_prompt_is_not_in_the_cassette() {
     let (cassette, _) = recorded();
     let folder = replayed(&cassette);
     folder.write("suites/quiz.yaml", &suite("quiz", "prompt: {text: \"Please: {{ input }}\"}\n"));
@@ -236,7 +236,7 @@ fn a_changed_prompt_is_no_request_of_the_cassette() {
 }
 
 #[test]
-fn an_added_example_is_the_only_one_a_cassette_does_not_know() {
+fn only_an_added_example_is_missing_from_a_cassette() {
     let (cassette, _) = recorded();
     let folder = replayed(&cassette);
     let row = "{\"id\": \"q0011\", \"input\": \"question 0011\", \"expected\": \"answer 0011\"}\n";
@@ -258,7 +258,7 @@ fn a_replay_recorded_again_has_the_same_entries() {
 }
 
 #[test]
-fn a_run_that_was_broken_off_and_resumed_records_all_of_it() {
+fn an_interrupted_and_resumed_run_is_recorded_completely() {
     let server = mixed_server();
     let folder = quiz_of(&server.url, &mixed_rows(), GATES);
     folder.karat(&["run", "quiz", "--record", "c.jsonl", "-j", "1", "--max-seconds", "0.000001"]).expect(4);
@@ -266,13 +266,13 @@ fn a_run_that_was_broken_off_and_resumed_records_all_of_it() {
     folder.karat(&["run", "quiz", "--resume", "--record", "c.jsonl"]).expect(0);
     assert_eq!(folder.read("c.jsonl").lines().count(), 11);
     let before = folder.read("c.jsonl");
-    // A finished run is recorded from what is kept of it.
+    // A finished run is recorded from its stored outcomes.
     folder.karat(&["run", "quiz", "--resume", "--record", "later.jsonl"]).expect(0);
     assert_eq!(folder.read("later.jsonl"), before);
 }
 
 #[test]
-fn a_cassette_that_is_missing_or_damaged_is_named_with_the_line() {
+fn a_missing_or_damaged_cassette_is_reported_with_its_line() {
     let (cassette, _) = recorded();
     let folder = replayed(&cassette);
     std::fs::remove_file(folder.path("c.jsonl")).unwrap();
@@ -284,7 +284,7 @@ fn a_cassette_that_is_missing_or_damaged_is_named_with_the_line() {
 }
 
 #[test]
-fn one_cassette_holds_one_run() {
+fn a_cassette_contains_one_run() {
     let (cassette, _) = recorded();
     let folder = replayed(&cassette);
     folder.write("suites/other.yaml", &suite("quiz", GATES));
@@ -294,11 +294,11 @@ fn one_cassette_holds_one_run() {
 }
 
 #[test]
-fn a_cassette_that_cannot_be_written_is_told_before_anything_is_asked() {
+fn a_cassette_that_cannot_be_written_is_reported_before_anything_is_sent() {
     let server = wise_server();
     let folder = quiz(&server.url, 3, "");
     let done = folder.karat(&["run", "quiz", "--record", "karat.yaml/c.jsonl"]);
     assert!(matches!(done.code, Some(1 | 3)), "{done}");
-    assert_eq!(server.total(), 0, "a run was paid for whose cassette cannot be written");
+    assert_eq!(server.total(), 0, "requests were sent although the cassette cannot be written");
     done.tells(&["karat.yaml/c.jsonl", "hint: "]);
 }

@@ -46,7 +46,7 @@ fn assert_changes(view: &Value) {
 }
 
 #[test]
-fn lint_names_every_finding_with_its_lines() {
+fn lint_lists_every_finding_with_its_lines() {
     let rows = [
         r#"{"id": "a", "input": "Where is it?", "expected": "track"}"#,
         r#"{"id": "b", "input": "where is  it", "expected": "return"}"#,
@@ -74,7 +74,7 @@ fn lint_passes_a_clean_set() {
 }
 
 #[test]
-fn the_lock_and_the_files_are_told_apart_by_every_kind_of_change() {
+fn every_kind_of_change_between_the_lock_and_the_files_is_shown() {
     let folder = folder_with(BEFORE);
     assert!(folder.karat(&["dataset", "lock"]).expect(0).stdout.contains("locked for the first time"));
     let locked = folder.read("karat.lock");
@@ -91,7 +91,7 @@ fn the_lock_and_the_files_are_told_apart_by_every_kind_of_change() {
 }
 
 #[test]
-fn a_broken_set_is_not_locked() {
+fn a_set_with_bad_rows_is_not_locked() {
     let folder = folder_with(BEFORE);
     folder.karat(&["dataset", "lock"]).expect(0);
     let locked = folder.read("karat.lock");
@@ -163,7 +163,7 @@ fn a_version_that_was_run_can_be_compared_later() {
 }
 
 #[test]
-fn the_version_is_the_same_in_jsonl_and_csv_in_any_order_and_field_spelling() {
+fn the_version_does_not_depend_on_the_file_format_the_order_or_the_field_names() {
     let jsonl = folder_with(
         "{\"id\": 1, \"input\": \"where is it\", \"expected\": \"track\", \"tags\": [\"x\", \"y\"], \"lang\": \"en\"}\n{\"id\": \"2\", \"input\": \"a, b\", \"expected\": [\"p\", \"q\"]}\n",
     );

@@ -1,4 +1,4 @@
-//! Decay on five topics of made-up words: one goes, one comes, and every surface says so.
+//! Decay on five topics of made-up words: one topic vanishes, a new one appears, and every output shows it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use crate::runner::Folder;
 use crate::server::nowhere;
 use crate::workspace::{AUGUST, EMERGED, EXAMPLES, VANISHED, decayed, import_months, measured};
 
-/// A workspace with both months imported and nothing measured yet.
+/// A workspace with both months imported and nothing measured.
 fn fresh() -> Folder {
     let folder = decayed(&nowhere(), "");
     import_months(&folder);
@@ -20,7 +20,7 @@ fn august(folder: &Folder, more: &[&str], code: i32) -> Value {
     folder.karat(&[&AUGUST[..], &["--format", "json"], more].concat()).expect(code).json()
 }
 
-/// `value` with every number, text and truth value replaced by its kind, and lists by their first entry.
+/// `value` with every number, text and Boolean replaced by its type, and lists by their first entry.
 fn shape(value: &Value) -> Value {
     match value {
         Value::Null => json!("null"),
@@ -39,7 +39,7 @@ fn the_json_form_of_a_decay_measurement_keeps_its_fields() {
 }
 
 #[test]
-fn what_came_is_listed_and_what_went_is_flagged() {
+fn a_new_topic_is_listed_and_a_vanished_one_is_flagged() {
     let folder = measured(&nowhere(), "  min_karats: 6\n");
     let view = august(&folder, &[], 0);
     let coverage = view["coverage"]["value"].as_f64().unwrap();
@@ -124,7 +124,7 @@ fn the_queue_is_listed_shown_and_exported() {
 }
 
 #[test]
-fn measuring_twice_queues_nothing_twice_and_gives_the_same_figures() {
+fn measuring_twice_gives_the_same_figures_and_no_duplicates_in_the_queue() {
     let folder = fresh();
     let first = august(&folder, &[], 0);
     let count = folder.count("SELECT count(*) FROM flags");
@@ -134,7 +134,7 @@ fn measuring_twice_queues_nothing_twice_and_gives_the_same_figures() {
 }
 
 #[test]
-fn the_decay_gate_fails_passes_and_stays_open_by_its_exit_code() {
+fn the_exit_code_tells_whether_the_decay_gate_passes_fails_or_is_inconclusive() {
     assert_eq!(august(&measured(&nowhere(), "  min_karats: 23.5\n"), &[], 102)["verdict"], "fail");
     assert_eq!(august(&measured(&nowhere(), "  min_karats: 1\n"), &[], 0)["verdict"], "pass");
     let inconclusive = measured(&nowhere(), "  min_karats: 18\n");
@@ -146,7 +146,7 @@ fn the_decay_gate_fails_passes_and_stays_open_by_its_exit_code() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
+fn the_same_seed_gives_the_same_bytes_for_any_number_of_threads() {
     let measure = |folder: &Folder, threads: &str, seed: &str| {
         let arguments = [&AUGUST[..], &["--format", "json", "--records", "records.jsonl", "--seed", seed]].concat();
         let done = folder.karat_with(&[("RAYON_NUM_THREADS", threads)], &arguments).expect(0);
@@ -159,7 +159,7 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_number_of_threads() {
 }
 
 #[test]
-fn too_few_examples_are_not_measured_rather_than_guessed() {
+fn coverage_is_not_measured_from_too_few_examples() {
     let folder = measured(&nowhere(), "  min_karats: 20\n");
     let few: String =
         folder.read("datasets/topics/examples.jsonl").lines().take(10).map(|line| format!("{line}\n")).collect();
@@ -172,14 +172,15 @@ fn too_few_examples_are_not_measured_rather_than_guessed() {
 /// `KARAT_KILLS=50 cargo test --test cli killed_at_any_moment` is the long form.
 #[cfg(unix)]
 #[test]
-fn a_measurement_killed_at_any_moment_is_saved_whole_or_not_at_all() {
+fn a_measurement_killed_at_any_moment_is_saved_completely_or_not_at_all() {
     let kills: u32 = std::env::var("KARAT_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
     let folder = fresh();
     let golden = folder.read("datasets/topics/examples.jsonl");
-    // Flagged by every measurement, whatever the traffic.
+    // Flagged by every measurement, independent of the traffic.
     let undated = json!({"id": "undated", "input": "no date at all", "expected": "alpine"});
     folder.write("datasets/topics/examples.jsonl", &format!("{golden}{undated}\n"));
-    // Another reference window every time, so that new clusters are formed; the time tells the measurements apart.
+    // A different reference window each time, so that new clusters are formed; measurements are told apart by their
+    // time.
     let measure = |number: u32| {
         let reference = format!("2026-06-01..2026-06-{}", 15 + number % 14);
         let now = format!("2026-09-01T{:02}:{:02}:00Z", number / 60, number % 60);
@@ -206,7 +207,7 @@ fn a_measurement_killed_at_any_moment_is_saved_whole_or_not_at_all() {
     for number in 0..kills {
         let mut child = measure(number).spawn().unwrap();
         draw = draw.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-        // The end of a measurement, where it is saved, is met more often than its beginning.
+        // Kills near the end of a measurement, when it is saved, are more frequent than at its beginning.
         std::thread::sleep(whole * (40 + (draw >> 16) % 65) / 100);
         child.kill().unwrap();
         child.wait().unwrap();

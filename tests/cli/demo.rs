@@ -3,7 +3,7 @@
 use crate::runner::Folder;
 
 #[test]
-fn the_demo_works_and_names_every_file_it_made() {
+fn the_demo_works_and_lists_every_file_it_creates() {
     let folder = Folder::new();
     let done = folder.karat(&["demo", "tour", "--records", "200", "--port", "0"]).expect(0);
     let made = done.stdout.split_once("\nCreated:\n").expect("a list of files").1.split("\n\n").next().unwrap();
@@ -13,7 +13,7 @@ fn the_demo_works_and_names_every_file_it_made() {
         assert!(folder.path(name).metadata().is_ok_and(|file| file.len() > 0), "{name} was named but is not there");
     }
     assert!(done.stdout.contains("karats") && done.stdout.contains("verdict"), "{done}");
-    // Everything the demo left can be used on.
+    // Everything that the demo created can be used afterwards.
     let sources = folder.karat(&["-C", "tour", "traffic", "stats", "--format", "json"]).expect(0).json();
     let mut records = 0;
     for month in ["2026-06", "2026-07", "2026-08", "2026-09"] {

@@ -1,4 +1,4 @@
-//! `karat doctor`: what is missing, wrong or silent is named with what to do, and no secret is shown.
+//! `karat doctor`: anything missing, wrong or not responding is reported with a fix, and no secret is shown.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::workspace::{quiz, wise_server, workspace};
 
 const KEY: &str = "doctorkey0123456789abcdefghij";
 
-/// State and detail of every check, by `area name`.
+/// State and detail of every check, by "area name".
 fn checks(done: &Done) -> Vec<(String, String, String)> {
     let view = done.json();
     let text = |check: &Value, key: &str| check[key].as_str().unwrap().to_owned();
@@ -34,7 +34,7 @@ fn doctor(folder: &Folder, more: &[&str]) -> Done {
 }
 
 #[test]
-fn a_workspace_in_order_has_no_failure_and_what_could_be_better_is_a_warning() {
+fn a_valid_workspace_has_no_failures_and_possible_improvements_are_warnings() {
     let server = wise_server();
     let folder = quiz(&server.url, 5, "");
     folder.write("karat.yaml", &(workspace(&server.url, "") + "    api_key: ${QUIZ_KEY}\n    eol: 2020-01-01\n"));
@@ -48,7 +48,7 @@ fn a_workspace_in_order_has_no_failure_and_what_could_be_better_is_a_warning() {
     assert_state(&done, "disk", "ok", "MB free");
     assert!(checks(&done).iter().any(|(what, state, _)| what.starts_with("database ") && state == "ok"));
     assert!(!done.stdout.contains(KEY) && !done.stderr.contains(KEY), "{done}");
-    assert_eq!(server.total(), 0, "no example was asked");
+    assert_eq!(server.total(), 0, "an example was sent");
 
     folder.karat_with(&[("QUIZ_KEY", KEY)], &["dataset", "lock"]).expect(0);
     assert_state(&doctor(&folder, &[]), "dataset quiz", "warning", "it has no owner");
@@ -57,7 +57,7 @@ fn a_workspace_in_order_has_no_failure_and_what_could_be_better_is_a_warning() {
 }
 
 #[test]
-fn what_will_not_work_is_a_failure_with_its_fix_and_exit_code_3() {
+fn everything_that_cannot_work_is_a_failure_with_a_fix_and_exit_code_3() {
     let folder = quiz(&nowhere(), 5, "");
     let endpoints = "    api_key: ${NOT_SET}\n  silent:\n    type: openai\n    base_url: URL\n    model: m\n  gone:\n    type: exec\n    command: [no-such-program-anywhere]\n  lost:\n    type: replay\n    cassette: none.jsonl\n";
     folder.write("karat.yaml", &(workspace(&nowhere(), "") + &endpoints.replace("URL", &nowhere())));

@@ -1,4 +1,4 @@
-//! Spaces: shown, pinned, migrated, retired; a model that changed is noticed; an interruption mixes nothing.
+//! Embedding spaces are shown, pinned, migrated and retired; a changed model is noticed; an interruption mixes nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,7 +26,7 @@ fn august(folder: &Folder) -> Value {
     folder.karat(&[&AUGUST[..], &["--format", "json"]].concat()).expect(0).json()
 }
 
-/// An embeddings server whose model turns by the angle told (in thousandths), and that takes its time.
+/// A slow embeddings server whose model rotates vectors by the given angle (in thousandths).
 fn server(pause: Duration) -> (String, Arc<AtomicU64>) {
     let angle = Arc::new(AtomicU64::new(0));
     let turned = Arc::clone(&angle);
@@ -51,7 +51,7 @@ fn server(pause: Duration) -> (String, Arc<AtomicU64>) {
     (serve(Router::new().route("/v1/embeddings", post(embed))), angle)
 }
 
-/// Serves on loopback until the tests end, and gives the base URL.
+/// Serves on loopback until the tests end; returns the base URL.
 fn serve(router: Router) -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -67,7 +67,7 @@ fn serve(router: Router) -> String {
 }
 
 #[test]
-fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
+fn a_space_is_compared_cut_over_to_reverted_and_retired() {
     let folder = measured(&nowhere(), "");
     let old = space(&folder);
     let before = august(&folder);
@@ -76,12 +76,12 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
 
     let compared = folder.karat(&["embedder", "migrate", "builtin", "--now", "2026-09-01"]).expect(0);
     compared.prints(&["hashed-ngrams-", "builtin-", "adjusted Rand", "neighbours", "hashed-ngrams is in use"]);
-    assert_eq!(folder.count(measurements), stored, "a comparison keeps no result");
+    assert_eq!(folder.count(measurements), stored, "a comparison stores no result");
     assert_eq!(space(&folder), old);
     assert!(!folder.path("karat.lock").exists());
 
     let view = folder.karat(&["embedder", "migrate", "builtin", "--cut-over", "--format", "json"]).expect(0).json();
-    assert_eq!((&view["embedded"], &view["cut_over"]), (&json!(0), &json!(true)), "what was embedded is found again");
+    assert_eq!((&view["embedded"], &view["cut_over"]), (&json!(0), &json!(true)), "existing vectors are reused");
     let agreement = &view["datasets"][0];
     assert!(agreement["neighbour_overlap"].as_f64().unwrap() > 0.1, "{agreement}");
     let new = space(&folder);
@@ -94,7 +94,11 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
     folder.karat(&["embedder", "migrate", "hashed-ngrams", "--cut-over"]).expect(0);
     assert_eq!(space(&folder), old);
     let again = august(&folder);
-    assert_eq!((&again["coverage"], &again["clusters"]), (&before["coverage"], &before["clusters"]), "back as it was");
+    assert_eq!(
+        (&again["coverage"], &again["clusters"]),
+        (&before["coverage"], &before["clusters"]),
+        "the figures are the same as before"
+    );
 
     let retired = folder.karat(&["embedder", "retire", "builtin"]).expect(0);
     assert!(retired.stdout.starts_with(&format!("retired {new}: ")), "{retired}");
@@ -104,7 +108,7 @@ fn a_space_is_compared_cut_over_to_gone_back_from_and_retired() {
 }
 
 #[test]
-fn a_model_whose_files_changed_is_refused_by_the_name_of_the_file() {
+fn a_model_with_changed_files_is_refused_with_the_name_of_the_file() {
     let folder = decayed(&nowhere(), "");
     let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spaces/model2vec");
     std::fs::create_dir(folder.path("model")).unwrap();
@@ -151,7 +155,7 @@ fn a_server_whose_model_changed_silently_is_refused() {
     folder.write("karat.yaml", &folder.read("karat.yaml").replace("model: m,", "model: m, revision: '2',"));
     folder.karat_with(&key, &["embedder", "migrate", "far", "--cut-over"]).expect(0);
     folder.karat_with(&key, &AUGUST).expect(0);
-    // A machine with an empty database knows the model by the lock.
+    // A machine with an empty database recognises the model by the lock.
     std::fs::remove_dir_all(folder.path(".karat")).unwrap();
     folder
         .karat_with(&key, &["traffic", "import", "traffic/june.jsonl", "traffic/august.jsonl", "--source", "site"])
@@ -166,7 +170,7 @@ fn a_server_whose_model_changed_silently_is_refused() {
 }
 
 #[test]
-fn what_embeds_nothing_needs_no_key_and_what_embeds_names_the_missing_one() {
+fn a_key_is_needed_only_for_embedding_and_a_missing_one_is_named() {
     let (url, _) = server(Duration::ZERO);
     let folder = decayed(&nowhere(), "");
     folder.write("karat.yaml", &folder.read("karat.yaml").replace("embedder: hashed-ngrams", "embedder: far"));
@@ -195,7 +199,7 @@ fn what_embeds_nothing_needs_no_key_and_what_embeds_names_the_missing_one() {
 }
 
 #[test]
-fn the_secrets_of_an_embedder_show_nowhere_even_where_a_server_repeats_them() {
+fn the_secrets_of_an_embedder_appear_nowhere_even_if_a_server_repeats_them() {
     let url = serve(Router::new().fallback(async |uri: axum::http::Uri, headers: axum::http::HeaderMap| {
         assert_eq!(headers["authorization"], "Bearer sk-canary-key");
         let told = format!("no {headers:?} for {uri}");
@@ -215,7 +219,7 @@ fn the_secrets_of_an_embedder_show_nowhere_even_where_a_server_repeats_them() {
 
 #[cfg(unix)]
 #[test]
-fn a_migration_killed_at_any_moment_leaves_the_old_space_serving_and_nothing_mixed() {
+fn a_migration_killed_at_any_moment_leaves_the_old_space_in_use_and_nothing_mixed() {
     let kills = std::env::var("KARAT_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
     let (url, _) = server(Duration::from_millis(20));
     let far = format!("  far: {{type: openai, base_url: {url}, model: m, batch: 16}}\n");
@@ -225,7 +229,7 @@ fn a_migration_killed_at_any_moment_leaves_the_old_space_serving_and_nothing_mix
     let mut moment = 40_u64;
     for kill in 0..kills {
         let mut child = folder.command(&["embedder", "migrate", "far", "--cut-over"]).spawn().unwrap();
-        // Spread over the whole of a migration, differently every time.
+        // Spread over the whole migration, at different moments each time.
         moment = (moment * 1_103 + 12_345 + kill) % 1_400;
         std::thread::sleep(Duration::from_millis(moment));
         let finished = child.try_wait().unwrap().is_some();
@@ -254,7 +258,7 @@ fn a_migration_killed_at_any_moment_leaves_the_old_space_serving_and_nothing_mix
 }
 
 #[test]
-fn a_text_rule_of_its_own_takes_other_turns_of_a_conversation() {
+fn a_text_rule_selects_other_turns_of_a_conversation() {
     let folder = decayed(&nowhere(), "");
     define(&folder, "  chat: {type: hashed-ngrams, text: {messages: all}}\n");
     let messages = json!([
@@ -274,7 +278,7 @@ fn a_text_rule_of_its_own_takes_other_turns_of_a_conversation() {
 }
 
 #[test]
-fn embedders_that_cannot_be_meant_are_refused_with_the_key() {
+fn invalid_embedders_are_refused_with_the_key() {
     let cases = [
         ("embedder: bultin\n", &["there is no embedder \"bultin\"", "did you mean \"builtin\"?"][..]),
         ("embedders:\n  a: {type: model2vec}\n", &["embedders.a needs the key \"path\""]),
@@ -284,7 +288,7 @@ fn embedders_that_cannot_be_meant_are_refused_with_the_key() {
         ),
         (
             "embedders:\n  a: {type: openai, base_url: u, model: m, api_key: sk-1}\n",
-            &["embedders.a.api_key holds a secret"],
+            &["embedders.a.api_key contains a literal secret"],
         ),
         (
             "embedders:\n  a: {type: openai, base_url: u, model: m, batch: 0}\n",

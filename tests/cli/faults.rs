@@ -1,5 +1,5 @@
-//! A server with every fault at once, and single examples that go wrong in every way: no outcome is lost, and the rest
-//! is not touched.
+//! A server with every kind of fault at once, and single examples that fail in every way: no outcome is lost, and other
+//! examples are not affected.
 //!
 //! `KARAT_SCALE=10000 cargo test --test cli faults::` is the long form.
 
@@ -15,12 +15,12 @@ fn scale() -> usize {
     std::env::var("KARAT_SCALE").map_or(2000, |text| text.parse().expect("KARAT_SCALE is a number"))
 }
 
-/// The first time they are asked, of each hundred questions five get 429, three 500, and one each a reset, half a body,
-/// and no answer at all.
+/// On the first request, five of every hundred questions get 429, three get 500, and one each gets a reset, half a
+/// body, and no response at all.
 fn faulty_server() -> Server {
     Server::start(|ask| {
         let number: usize = ask.input.trim_start_matches("question ").parse().unwrap();
-        // Multiplied by a number without a factor of 100 in common with it, so that the faults lie apart.
+        // Multiplied by a number coprime to 100, so that the faults are spread out.
         match (ask.time, number * 37 % 100) {
             (1, 0..=4) => Reply::TooMany(1),
             (1, 5..=7) => Reply::Broken,
@@ -33,7 +33,7 @@ fn faulty_server() -> Server {
 }
 
 #[test]
-fn a_server_with_every_fault_leaves_no_error_and_no_example_without_its_outcome() {
+fn a_server_with_every_kind_of_fault_causes_no_error_and_no_missing_outcome() {
     let count = scale();
     let server = faulty_server();
     let folder = quiz_of(&server.url, &questions(count), "gates:\n  - min: 0.9\n");
@@ -57,7 +57,7 @@ fn a_server_with_every_fault_leaves_no_error_and_no_example_without_its_outcome(
 }
 
 #[test]
-fn single_examples_that_go_wrong_in_every_way_are_an_outcome_each_and_touch_no_other() {
+fn examples_that_fail_in_every_way_have_one_outcome_each_and_do_not_affect_others() {
     let server = Server::start(|ask| match ask.input {
         "huge" => Reply::Text("x".repeat(10 << 20)),
         "bytes" => Reply::Bytes(b"{\"choices\": [{\"message\": {\"content\": \"\xff\xfe\"}}]}".to_vec()),
@@ -79,11 +79,11 @@ fn single_examples_that_go_wrong_in_every_way_are_an_outcome_each_and_touch_no_o
         ("no json", "bad_answer", "not JSON"),
         ("no answer", "bad_answer", "choices[0]"),
         ("error in 200", "bad_answer", "quota is used up"),
-        ("stream", "timeout", "no complete answer within"),
+        ("stream", "timeout", "no complete response within"),
         ("body", "bad_answer", "larger than"),
         ("half", "connect", ""),
         ("reset", "connect", ""),
-        ("silence", "timeout", "no complete answer within"),
+        ("silence", "timeout", "no complete response within"),
         ("forbidden", "unauthorized", "not you"),
         ("no name", "prompt", "name"),
     ];
@@ -113,11 +113,11 @@ fn single_examples_that_go_wrong_in_every_way_are_an_outcome_each_and_touch_no_o
         .map(|error| (error["kind"].as_str().unwrap().to_owned(), error["count"].clone()))
         .collect();
     assert_eq!(json!(kinds), json!({"bad_answer": 6, "timeout": 2, "connect": 2, "unauthorized": 1, "prompt": 1}));
-    // What will not change is not asked for again; what may is, once.
+    // Permanent errors are not retried; transient ones are, once.
     assert_eq!((server.counts()["no json"], server.counts()["forbidden"], server.counts()["silence"]), (1, 1, 2));
 }
 
-/// An example whose input has the field `name`, or has not.
+/// An example whose input has the field `name`, or lacks it.
 fn row(input: &str, named: bool) -> String {
     let field = if named { "name" } else { "title" };
     let expected = if input == "large" { "answer".to_owned() } else { right(input) };
@@ -125,7 +125,7 @@ fn row(input: &str, named: bool) -> String {
 }
 
 #[test]
-fn a_server_that_is_gone_for_a_while_costs_time_and_no_outcome() {
+fn a_server_that_is_down_for_a_while_costs_time_but_no_outcome() {
     let began = std::time::Instant::now();
     let server = Server::start(move |ask| {
         let gone = (Duration::from_millis(300)..Duration::from_millis(1300)).contains(&began.elapsed());
@@ -138,7 +138,7 @@ fn a_server_that_is_gone_for_a_while_costs_time_and_no_outcome() {
 }
 
 #[test]
-fn an_answer_is_judged_as_it_was_given_and_never_steers_the_terminal() {
+fn an_answer_is_scored_unchanged_and_never_controls_the_terminal() {
     let odd =
         ["a\u{0}nul", "\u{1b}[31mred\u{1b}[0m", "{{ input }}", "line\nbreak\n", "\u{202e}turned", "ℝ 𝔘 🦀", "\u{7}"];
     let row = |number: usize, expected: &str| {

@@ -1,8 +1,8 @@
-//! The built binary, used as people use it: in a folder of its own, over real HTTP, killed in the middle.
+//! Tests of the built binary, run as users run it: in a separate folder, over real HTTP, killed in the middle of its
+//! work.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests may panic")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "test helpers may panic")]
 
-mod asking;
 mod basics;
 mod budget;
 mod cache;
@@ -11,6 +11,7 @@ mod decay;
 mod demo;
 mod doctor;
 mod embedder;
+mod endpoints;
 mod faults;
 mod matrix;
 mod mistakes;

@@ -1,4 +1,4 @@
-//! Every prompt on every endpoint: endpoints run at once, within the limits of their hosts, and stop together.
+//! Every prompt on every endpoint: endpoints run concurrently, within the limits of their hosts, and stop together.
 
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use crate::runner::{Folder, wait};
 use crate::server::{Reply, Server};
 use crate::workspace::{quiz, right, workspace};
 
-/// A quiz of `count` questions on the endpoints `model` and `other`; `rest` belongs to each of the two.
+/// A quiz of `count` questions on the endpoints `model` and `other`; `rest` is added to both.
 fn quiz_on_two(first: &str, second: &str, count: usize, rest: &str) -> Folder {
     let folder = quiz(first, count, "");
     let other = format!(
@@ -30,9 +30,9 @@ fn endpoints(view: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn endpoints_on_different_hosts_take_the_time_of_one_and_keep_the_order_of_the_suite() {
+fn endpoints_on_different_hosts_take_the_time_of_one_and_are_listed_in_the_order_of_the_suite() {
     let latency = Duration::from_millis(200);
-    // The first one is a little slower, so that the other one is finished first.
+    // The first one is a little slower, so that the other one finishes first.
     let (first, second) = (slow_server(latency), slow_server(latency * 9 / 10));
     let folder = quiz_on_two(&first.url, &second.url, 20, "");
     let timed = |arguments: &[&str]| {
@@ -44,13 +44,13 @@ fn endpoints_on_different_hosts_take_the_time_of_one_and_keep_the_order_of_the_s
     assert!(both < one * 3 / 2, "one endpoint took {one:?}, and both {both:?}");
     assert_eq!(endpoints(&view), ["model", "other"]);
     assert_eq!((first.total(), second.total()), (40, 20));
-    // Ids are given in the order of the suite, too.
+    // Run ids follow the order of the suite, too.
     let ids: Vec<&str> = view["runs"].as_array().unwrap().iter().map(|run| run["run_id"].as_str().unwrap()).collect();
     assert!(ids[0] < ids[1], "{ids:?}");
 }
 
 #[test]
-fn endpoints_on_one_host_run_at_once_and_keep_its_bound_together() {
+fn endpoints_on_one_host_run_concurrently_and_share_its_limit() {
     let latency = Duration::from_millis(100);
     let arrivals: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let (seen, most) = (Arc::clone(&arrivals), Arc::new(Mutex::new(0)));
@@ -87,7 +87,7 @@ fn the_same_model_under_two_names_is_called_once_for_each_example() {
 #[test]
 fn a_budget_is_shared_between_endpoints_and_stops_all_of_them() {
     let (first, second) = (slow_server(Duration::from_millis(10)), slow_server(Duration::from_millis(10)));
-    // An answer costs 0.0037, and its estimate is not much more.
+    // An answer costs 0.0037, and its estimate is only slightly higher.
     let price = "    price: {input: 100, output: 1000, request: 0.001}\n    params: {max_tokens: 2}\n";
     let folder = quiz_on_two(&first.url, &second.url, 60, price);
     let done = folder.karat(&["run", "quiz", "--max-cost", "0.2", "--format", "json"]).expect(4);
@@ -97,11 +97,11 @@ fn a_budget_is_shared_between_endpoints_and_stops_all_of_them() {
     assert_eq!(endpoints(&view), ["model", "other"]);
     assert!(view["runs"].as_array().unwrap().iter().all(|run| run["finished"] == false), "{view}");
     let view = folder.run(&["quiz", "--resume"], 0);
-    assert_eq!((first.total(), second.total()), (60, 60), "a trial was sent twice, or not at all: {view}");
+    assert_eq!((first.total(), second.total()), (60, 60), "a request was sent twice, or not at all: {view}");
 }
 
 #[test]
-fn a_budget_without_a_bound_on_answers_is_kept_by_all_endpoints_together() {
+fn all_endpoints_together_stay_within_a_budget_even_if_answers_have_no_limit() {
     let (first, second) = (slow_server(Duration::from_millis(20)), slow_server(Duration::from_millis(20)));
     let folder = quiz_on_two(&first.url, &second.url, 100, "    price: {input: 100, output: 10000}\n");
     let view = folder.karat(&["run", "quiz", "--max-cost", "0.4", "--format", "json"]).expect(4).json();
@@ -132,7 +132,7 @@ fn an_interrupt_stops_every_endpoint_and_resume_finishes_them() {
 }
 
 #[test]
-fn verbose_lines_are_the_events_of_the_run() {
+fn verbose_output_shows_the_events_of_the_run() {
     let server = Server::start(|ask| match ask.input {
         "question 0002" => Reply::Json(400, json!({"error": {"message": "not that one"}})),
         input => Reply::Text(right(input)),

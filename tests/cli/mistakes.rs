@@ -1,10 +1,10 @@
-//! Every kind of bad input: the right exit code, the place, the fix; never a panic, never half a change.
+//! Every kind of bad input: the right exit code, the place and the fix; never a panic, never a partial change.
 
 use crate::runner::{Done, Folder};
 use crate::server::nowhere;
 use crate::workspace::{quiz, quiz_of, suite, workspace};
 
-/// A workspace with three questions and an endpoint that nobody serves.
+/// A workspace with three questions and an endpoint where no server listens.
 fn small() -> Folder {
     quiz(&nowhere(), 3, "")
 }
@@ -17,15 +17,15 @@ fn refused(done: Done, code: i32, texts: &[&str]) -> Done {
 }
 
 #[test]
-fn without_a_workspace_it_says_how_to_make_one() {
+fn without_a_workspace_the_message_says_how_to_create_one() {
     let folder = Folder::new();
     refused(folder.karat(&["list"]), 3, &["karat.yaml", "hint: ", "`karat init`"]);
     refused(folder.karat(&["-C", "nowhere", "run", "x"]), 3, &["no karat.yaml in nowhere", "hint: "]);
-    assert!(!folder.path(".karat").exists(), "a refused command made files");
+    assert!(!folder.path(".karat").exists(), "a refused command created files");
 }
 
 #[test]
-fn names_that_do_not_exist_are_told_with_what_does() {
+fn unknown_names_are_reported_with_the_known_ones() {
     let folder = small();
     refused(
         folder.karat(&["decay", "quzi"]),
@@ -53,7 +53,7 @@ fn names_that_do_not_exist_are_told_with_what_does() {
 }
 
 #[test]
-fn a_bad_key_or_value_in_yaml_is_told_with_line_column_and_the_nearest_known_one() {
+fn a_bad_key_or_value_in_yaml_is_reported_with_line_column_and_the_nearest_known_one() {
     let cases = [
         (
             "karat.yaml",
@@ -97,7 +97,7 @@ fn a_bad_key_or_value_in_yaml_is_told_with_line_column_and_the_nearest_known_one
         (
             "suites/quiz.yaml",
             "dataset: quiz\nprompt: {{ input }}\nendpoints: [model]\nscorers: [exact]\n",
-            "suites/quiz.yaml:2:10: is no valid YAML",
+            "suites/quiz.yaml:2:10: is not valid YAML",
             "prompt: \"{{ input }}\"",
         ),
         (
@@ -160,27 +160,26 @@ fn every_bad_row_of_a_dataset_is_listed_and_nothing_is_sent() {
 #[test]
 fn an_empty_dataset_a_missing_file_and_two_files_are_refused() {
     let empty = quiz_of(&nowhere(), "\n\n", "");
-    refused(empty.karat(&["run", "quiz"]), 3, &["examples.jsonl holds no examples", "hint: "]);
+    refused(empty.karat(&["run", "quiz"]), 3, &["examples.jsonl contains no examples", "hint: "]);
     let both = small();
     both.write("datasets/quiz/examples.csv", "input,expected\na,b\n");
-    refused(both.karat(&["run", "quiz"]), 3, &["has both examples.jsonl and examples.csv", "hint: keep one"]);
+    refused(both.karat(&["run", "quiz"]), 3, &["has both examples.jsonl and examples.csv", "hint: remove one"]);
     std::fs::remove_file(both.path("datasets/quiz/examples.csv")).unwrap();
     std::fs::remove_file(both.path("datasets/quiz/examples.jsonl")).unwrap();
     refused(both.karat(&["run", "quiz"]), 3, &["datasets/quiz has no examples", "hint: "]);
 }
 
 #[test]
-fn a_filter_that_leaves_nothing_is_refused() {
+fn a_filter_that_matches_nothing_is_refused() {
     refused(small().karat(&["run", "quiz", "--filter", "tag=none"]), 3, &["no example of quiz@", "--filter"]);
 }
 
 #[test]
-fn a_key_written_out_is_refused_and_never_shown() {
+fn a_literal_key_is_refused_and_never_shown() {
     let folder = small();
     let key = "sk-live-0123456789abcdef0123456789";
     folder.write("karat.yaml", &(workspace(&nowhere(), "") + &format!("    api_key: {key}\n")));
-    let done =
-        refused(folder.karat(&["run", "quiz"]), 3, &["endpoints.model.api_key holds a secret written out", "${"]);
+    let done = refused(folder.karat(&["run", "quiz"]), 3, &["endpoints.model.api_key contains a literal secret", "${"]);
     assert!(!done.stderr.contains(key), "{done}");
     folder.write("karat.yaml", &(workspace(&nowhere(), "") + &format!("    headers: {{X-Api-Key: {key}}}\n")));
     let done = refused(folder.karat(&["run", "quiz"]), 3, &["endpoints.model.headers.X-Api-Key", "hint: "]);
@@ -188,7 +187,7 @@ fn a_key_written_out_is_refused_and_never_shown() {
 }
 
 #[test]
-fn a_variable_that_is_not_set_is_named_with_the_key_that_needs_it() {
+fn an_unset_variable_is_named_with_the_key_that_needs_it() {
     let folder = small();
     folder.write("karat.yaml", &(workspace(&nowhere(), "") + "    api_key: ${QUIZ_KEY}\n"));
     refused(folder.karat(&["run", "quiz"]), 3, &["endpoints.model.api_key", "QUIZ_KEY", "not set", ".env"]);
@@ -199,11 +198,11 @@ fn a_variable_that_is_not_set_is_named_with_the_key_that_needs_it() {
 }
 
 #[test]
-fn a_server_that_is_down_leaves_the_run_incomplete_with_the_errors_apart() {
+fn with_a_server_that_is_down_the_run_is_incomplete_and_errors_are_listed_separately() {
     let folder = small();
     let done = folder.karat(&["run", "quiz"]).expect(4);
     assert!(done.stdout.contains("INCOMPLETE") && done.stdout.contains("Endpoint errors"), "{done}");
-    assert!(!done.stdout.contains("First wrong answers"), "an error passed for a wrong answer: {done}");
+    assert!(!done.stdout.contains("First wrong answers"), "an error was shown as a wrong answer: {done}");
     let run = &folder.karat(&["show", "quiz", "--format", "json"]).expect(0).json()["quality"]["runs"][0];
     assert_eq!(run["outcomes"], serde_json::json!({"total": 3, "scored": 0, "errored": 3, "skipped": 0}));
     assert_eq!(run["errors"][0]["count"], 3);
@@ -211,7 +210,7 @@ fn a_server_that_is_down_leaves_the_run_incomplete_with_the_errors_apart() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_named_and_left_alone() {
+fn a_file_that_is_not_a_database_is_named_and_left_alone() {
     let folder = small();
     let text = "these are my notes, not a database\n".repeat(50);
     folder.write(".karat/karat.db", &text);
@@ -274,7 +273,7 @@ fn wrong_flags_are_usage_errors() {
 }
 
 #[test]
-fn traffic_with_too_many_bad_rows_is_refused_whole() {
+fn a_traffic_file_with_too_many_bad_rows_is_refused_completely() {
     let folder = small();
     let good = |number: usize| format!("{{\"text\": \"question {number}\", \"ts\": \"2026-09-01\"}}\n");
     let mut text: String = (0..98).map(good).collect();
@@ -296,7 +295,7 @@ fn traffic_with_too_many_bad_rows_is_refused_whole() {
 }
 
 #[test]
-fn traffic_that_is_missing_empty_or_of_an_unknown_kind_is_refused() {
+fn a_traffic_file_that_is_missing_empty_or_of_unknown_format_is_refused() {
     let folder = small();
     refused(folder.karat(&["traffic", "import", "none.jsonl"]), 3, &["cannot read none.jsonl", "hint: "]);
     folder.write("empty.jsonl", "\n");

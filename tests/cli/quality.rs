@@ -1,4 +1,4 @@
-//! Runs over real HTTP: retries, errors that are no wrong answers, gates.
+//! Runs over real HTTP: retries, errors that are not wrong answers, gates.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn run_json(folder: &Folder, code: i32) -> Value {
 }
 
 #[test]
-fn a_429_is_waited_out_and_tried_again_and_is_no_error() {
+fn a_429_is_retried_after_a_wait_and_is_not_an_error() {
     let server = Server::start(|ask| match ask.time {
         1 if number(ask.input) <= 4 => Reply::TooMany(1),
         _ => Reply::Text(right(ask.input)),
@@ -31,7 +31,7 @@ fn a_429_is_waited_out_and_tried_again_and_is_no_error() {
 }
 
 #[test]
-fn a_server_that_always_breaks_gives_errors_that_are_no_wrong_answers() {
+fn a_server_that_always_fails_gives_errors_that_are_not_wrong_answers() {
     let server = Server::start(|_| Reply::Broken);
     let folder = quiz(&server.url, 6, "gates:\n  - min: 0.7\n");
     let view = run_json(&folder, 4);
@@ -45,7 +45,7 @@ fn a_server_that_always_breaks_gives_errors_that_are_no_wrong_answers() {
 }
 
 #[test]
-fn a_few_errors_neither_lower_the_score_nor_pass_unseen() {
+fn a_few_errors_do_not_lower_the_score_but_are_not_hidden() {
     let server =
         Server::start(
             |ask| if number(ask.input).is_multiple_of(4) { Reply::Broken } else { Reply::Text(right(ask.input)) },
@@ -79,7 +79,7 @@ fn the_table_of_a_run_is_stable() {
 }
 
 #[test]
-fn gates_pass_fail_or_stay_inconclusive_by_their_exit_code() {
+fn the_exit_code_tells_whether_gates_pass_fail_or_are_inconclusive() {
     let half =
         || Server::answering(|input| if number(input).is_multiple_of(2) { right(input) } else { "no idea".to_owned() });
     let cases: [(Server, &str, i32, &str); 5] = [
@@ -97,7 +97,7 @@ fn gates_pass_fail_or_stay_inconclusive_by_their_exit_code() {
 }
 
 #[test]
-fn nothing_scored_is_inconclusive_never_green() {
+fn a_run_without_scores_is_inconclusive_and_never_passes() {
     let server = wise_server();
     let unlabelled = "{\"id\": \"a\", \"input\": \"question 1\"}\n{\"id\": \"b\", \"input\": \"question 2\"}\n";
     for gates in ["", "gates:\n  - min: 0.5\n"] {
@@ -108,7 +108,7 @@ fn nothing_scored_is_inconclusive_never_green() {
 }
 
 #[test]
-fn retired_examples_are_not_asked_and_filter_and_limit_choose() {
+fn retired_examples_are_not_sent_and_filter_and_limit_select_examples() {
     let server = wise_server();
     let rows = questions(6)
         + "{\"id\": \"old\", \"input\": \"question 9999\", \"expected\": \"x\", \"status\": \"retired\"}\n";

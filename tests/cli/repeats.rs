@@ -1,4 +1,4 @@
-//! Examples asked several times, and the ways their scores become one.
+//! Examples sent several times, and reducers that combine their scores.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::runner::Folder;
 use crate::server::{Reply, Server};
 use crate::workspace::{quiz, quiz_of, right, wise_server};
 
-/// A server that answers right only the first of each three times.
+/// A server that answers correctly only the first of every three times.
 fn fickle_server() -> Server {
     Server::start(|ask| Reply::Text(if ask.time % 3 == 1 { right(ask.input) } else { "no idea".to_owned() }))
 }
@@ -21,7 +21,7 @@ fn write_suite(folder: &Folder, reducers: &[&str], rest: &str) {
 }
 
 #[test]
-fn each_example_is_asked_so_often_and_reducers_make_one_score_of_its_answers() {
+fn each_example_is_repeated_and_reducers_combine_the_scores_of_its_answers() {
     let server = fickle_server();
     let folder = quiz(&server.url, 10, "");
     write_suite(&folder, &["mean", "any", "all", "majority", "pass@2", "pass^2", "pass^3"], "");
@@ -36,25 +36,25 @@ fn each_example_is_asked_so_often_and_reducers_make_one_score_of_its_answers() {
         let score = &run["scores"][name];
         let mean = score["mean"].as_f64().unwrap();
         assert!((mean - expected).abs() < 1e-9, "{name}: {score}");
-        assert_eq!(score["n"], 10, "{name}: an example counts once, however often it was asked");
+        assert_eq!(score["n"], 10, "{name}: an example counts once, however often it was sent");
     };
     near("mean", 1.0 / 3.0);
     near("any", 1.0);
     near("all", 0.0);
     near("majority", 0.0);
-    // One of three is right: of the three pairs two hold it, none is right throughout.
+    // One of three is right: two of the three pairs contain it, and in none are both right.
     near("pass@2", 2.0 / 3.0);
     near("pass^2", 0.0);
     near("pass^3", 0.0);
     assert_eq!(folder.count("SELECT count(*) FROM outcomes"), 30);
     assert_eq!(folder.count("SELECT count(DISTINCT trial) FROM outcomes"), 3);
-    // A wrong answer is told once an example.
+    // A wrong answer is listed once per example.
     let misses = run["misses"].as_array().unwrap();
     assert_eq!(misses.len(), 10);
 }
 
 #[test]
-fn the_suite_says_how_often_and_the_command_line_wins() {
+fn the_command_line_overrides_the_number_of_repeats_in_the_suite() {
     let server = wise_server();
     let folder = quiz(&server.url, 4, "repeat: 2\n");
     assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["outcomes"]["total"], 8);
@@ -63,13 +63,13 @@ fn the_suite_says_how_often_and_the_command_line_wins() {
 }
 
 #[test]
-fn further_repeats_are_asked_only_for_what_the_cache_lacks() {
+fn additional_repeats_are_sent_only_if_the_cache_lacks_them() {
     let server = wise_server();
     let folder = quiz(&server.url, 5, "");
     folder.run(&["quiz"], 0);
     let run = &folder.run(&["quiz", "--repeat", "3"], 0)["runs"][0];
     assert_eq!((&run["cached"], &run["outcomes"]["total"]), (&json!(5), &json!(15)));
-    assert_eq!(server.total(), 15, "each of three trials is a request of its own");
+    assert_eq!(server.total(), 15, "each of three repeats is a separate request");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_reducer_that_needs_more_repeats_is_refused_with_the_fix() {
 }
 
 #[test]
-fn repeats_that_fail_are_errors_and_lower_no_score() {
+fn repeats_that_fail_are_errors_and_do_not_lower_the_score() {
     let server = Server::start(|ask| match (ask.input, ask.time) {
         ("question 0002", 2..) => Reply::Json(400, json!({"error": {"message": "no more"}})),
         _ => Reply::Text(right(ask.input)),
@@ -100,7 +100,7 @@ fn repeats_that_fail_are_errors_and_lower_no_score() {
 }
 
 #[test]
-fn repeats_narrow_no_interval_beyond_what_the_examples_tell() {
+fn repeats_do_not_narrow_the_interval_beyond_what_the_examples_justify() {
     let half =
         |input: &str| if input.ends_with(['0', '2', '4', '6', '8']) { right(input) } else { "no idea".to_owned() };
     let server = Server::answering(half);
@@ -111,11 +111,14 @@ fn repeats_narrow_no_interval_beyond_what_the_examples_tell() {
     let (once, often): (Value, Value) = (score("1"), score("5"));
     assert_eq!((&once["mean"], &once["n"]), (&often["mean"], &often["n"]));
     let width = |score: &Value| score["hi"].as_f64().unwrap() - score["lo"].as_f64().unwrap();
-    assert!(width(&often) > 0.9 * width(&once), "asking the same twenty five times made {once} {often}");
+    assert!(
+        width(&often) > 0.9 * width(&once),
+        "repeating the same twenty examples five times changed {once} to {often}"
+    );
 }
 
 #[test]
-fn a_run_with_repeats_is_resumed_with_them() {
+fn a_run_with_repeats_is_resumed_with_its_repeats() {
     let server = Server::start(|ask| match (ask.input, ask.time) {
         ("question 0003", 2) => Reply::Json(400, json!({"error": {"message": "once"}})),
         _ => Reply::Text(right(ask.input)),

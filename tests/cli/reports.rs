@@ -1,4 +1,4 @@
-//! What check writes, what it ends with, and that hostile text stays text.
+//! The reports and exit codes of check, and the handling of hostile text.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::runner::Folder;
 use crate::server::{Reply, Server, nowhere};
 use crate::workspace::{TOPICS, decayed, import_months, measured, quiz, suite, wise_server, workspace};
 
-/// Answers with the topic whose words are asked about; every `wrong`th answer is wrong.
+/// Answers with the topic whose words are in the request; every `wrong`th answer is wrong.
 fn topic_server(wrong: usize) -> Server {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     Server::start(move |ask| {
@@ -18,7 +18,7 @@ fn topic_server(wrong: usize) -> Server {
 
 const CHECK: [&str; 6] = ["check", "topics", "--window", "2026-08", "--now", "2026-09-01"];
 
-/// What no surface may hold as it is.
+/// Text that no output may contain unescaped.
 const SCRIPT: &str = "<script>alert(1)</script>";
 const ESCAPE: &str = "\u{1b}[31m\u{1b}]0;owned\u{7}";
 const FORMULA: &str = "=cmd|' /C calc'!A0";
@@ -54,7 +54,7 @@ fn check_writes_every_report_and_the_step_summary() {
     assert!(folder.read("out/r.xml").contains("<testsuites") && folder.read("out/r.csv").starts_with("dataset,id,"));
     assert!(folder.read("summary.md").starts_with("before\n##"), "the summary is appended");
 
-    // What is stored makes the same report later, to the byte where its time is given.
+    // Stored results give the same report later, byte for byte if its time is given.
     let reported = ["report", "topics", "--format", "json", "--now", "2026-09-02"];
     let first = folder.karat(&reported).expect(0);
     let again = first.json();
@@ -68,7 +68,7 @@ fn check_writes_every_report_and_the_step_summary() {
 }
 
 #[test]
-fn the_gravest_finding_decides_the_exit_code_of_check() {
+fn the_most_serious_finding_determines_the_exit_code_of_check() {
     let right = topic_server(1000);
     let half = topic_server(2);
     let broken = Server::start(|_| Reply::Broken);
@@ -90,7 +90,7 @@ fn the_gravest_finding_decides_the_exit_code_of_check() {
 }
 
 #[test]
-fn data_that_cannot_be_used_stops_check_before_anything_is_asked() {
+fn unusable_data_stops_check_before_anything_is_sent() {
     let server = topic_server(1000);
     let folder = decayed(&server.url, "");
     folder.karat(&["check", "topics", "nosuch"]).expect(3).tells(&["there is no suite \"nosuch\""]);
@@ -98,7 +98,7 @@ fn data_that_cannot_be_used_stops_check_before_anything_is_asked() {
 }
 
 #[test]
-fn several_suites_are_checked_under_one_verdict() {
+fn several_suites_are_checked_with_one_verdict() {
     let server = topic_server(1000);
     let folder = measured(&server.url, "  min_karats: 1\n");
     folder.write("suites/strict.yaml", &(suite("topics", "gates:\n  - min: 0.999\n")));
@@ -108,7 +108,7 @@ fn several_suites_are_checked_under_one_verdict() {
     assert_eq!(report["decay"].as_array().unwrap().len(), 1, "a dataset that two suites share is measured once");
 }
 
-/// A workspace whose examples, answers and traffic try to steer a browser, a terminal and a spreadsheet.
+/// A workspace whose examples, answers and traffic try to inject into a browser, a terminal and a spreadsheet.
 fn hostile() -> (Server, Folder) {
     let server = Server::answering(|input| format!("{SCRIPT}{ESCAPE}{input}"));
     let folder = decayed(&server.url, "  min_karats: 1\n");
@@ -129,13 +129,13 @@ fn hostile() -> (Server, Folder) {
     (server, folder)
 }
 
-/// The first character of `text` that a terminal would obey.
+/// The first character of `text` that a terminal would interpret.
 fn control(text: &str) -> Option<String> {
     let bad = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
     bad.map(|c| format!("holds {c:?}"))
 }
 
-/// The first cell of a CSV text that a spreadsheet would compute.
+/// The first cell of a CSV text that a spreadsheet would evaluate.
 fn formula(text: &str) -> Option<String> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -192,7 +192,7 @@ fn hostile_text_is_inert_in_every_report_and_in_the_terminal() {
 }
 
 #[test]
-fn hostile_names_and_error_texts_cannot_steer_the_terminal() {
+fn hostile_names_and_error_messages_cannot_control_the_terminal() {
     let folder = quiz(&nowhere(), 2, "");
     let name = format!("x{ESCAPE}");
     for arguments in
@@ -217,7 +217,7 @@ fn hostile_names_and_error_texts_cannot_steer_the_terminal() {
 }
 
 #[test]
-fn a_step_summary_that_cannot_be_written_is_told_and_the_run_is_kept() {
+fn a_step_summary_that_cannot_be_written_is_reported_and_the_run_is_stored() {
     let server = wise_server();
     let folder = quiz(&server.url, 3, "");
     let done = folder.karat_with(&[("GITHUB_STEP_SUMMARY", "karat.yaml/summary.md")], &["run", "quiz"]);

@@ -1,4 +1,5 @@
-//! Killed, stopped, or side by side: what was recorded stays, and a resumed run asks only for the rest.
+//! Runs that are killed, stopped or concurrent: recorded outcomes are never lost, and a resumed run sends only the
+//! rest.
 #![cfg(unix)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,26 +10,26 @@ use crate::runner::{Folder, wait};
 use crate::server::{Reply, Server};
 use crate::workspace::{questions, quiz, right};
 
-/// Examples of a run that is broken off.
+/// Number of examples of a run that is interrupted.
 const EXAMPLES: usize = 2000;
 
-/// Requests under way at once.
+/// Number of concurrent requests.
 const JOBS: usize = 16;
 
-/// What a kill can cost: requests under way, and answers that were not yet on disk.
+/// How many requests a kill can waste: those in flight, and answers not yet on disk.
 const IN_HAND: usize = 4 * JOBS;
 
-/// A server that takes a moment, so that a run lasts long enough to be broken off.
+/// A server that responds slowly enough for a run to be interrupted.
 fn slow_server() -> Server {
     Server::start(|ask| Reply::Later(Duration::from_millis(8), right(ask.input)))
 }
 
-/// Starts the run and gives it once `answers` requests came in.
+/// Starts the run and returns it when `answers` requests have been received.
 fn broken_off(folder: &Folder, server: &Server, answers: usize) -> Child {
     let mut child = folder.command(&["run", "quiz", "-j", &JOBS.to_string()]).spawn().unwrap();
     let started = Instant::now();
     while server.total() < answers {
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be broken off");
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it could be interrupted");
         assert!(started.elapsed() < Duration::from_secs(60), "only {} requests came in", server.total());
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -62,18 +63,18 @@ fn assert_whole(folder: &Folder) {
     assert_eq!(intact, "ok");
 }
 
-/// Nothing that was `kept` was asked again, and of the rest no more than what was in hand.
+/// No `stored` outcome was requested again, and of the rest no more than was in flight.
 fn assert_frugal(server: &Server, stored: &BTreeSet<String>) {
     let counts = server.counts();
     assert_eq!(counts.len(), EXAMPLES);
     let again: Vec<_> = counts.iter().filter(|(_, count)| **count > 1).map(|(input, _)| input).collect();
-    assert!(again.len() <= IN_HAND, "{} examples were asked again", again.len());
-    assert!(again.iter().all(|input| !stored.contains(*input)), "a recorded example was asked again");
+    assert!(again.len() <= IN_HAND, "{} examples were sent again", again.len());
+    assert!(again.iter().all(|input| !stored.contains(*input)), "a recorded example was sent again");
     assert!(counts.values().all(|count| *count <= 2));
 }
 
 #[test]
-fn a_run_killed_in_the_middle_is_finished_by_resume_without_asking_twice() {
+fn a_run_killed_in_the_middle_is_finished_by_resume_without_sending_requests_twice() {
     let server = slow_server();
     let folder = quiz(&server.url, EXAMPLES, "gates:\n  - min: 0.9\n");
     let mut child = broken_off(&folder, &server, 600);
@@ -81,8 +82,8 @@ fn a_run_killed_in_the_middle_is_finished_by_resume_without_asking_twice() {
     assert_eq!(child.wait().unwrap().code(), None, "killed by a signal");
     let asked = server.total();
     let stored = recorded(&folder);
-    assert!(stored.len() >= 300 && stored.len() < EXAMPLES, "{} outcomes were kept", stored.len());
-    assert!(stored.len() + IN_HAND >= asked, "of {asked} answers only {} were kept", stored.len());
+    assert!(stored.len() >= 300 && stored.len() < EXAMPLES, "{} outcomes were stored", stored.len());
+    assert!(stored.len() + IN_HAND >= asked, "of {asked} answers only {} were stored", stored.len());
     assert_eq!(folder.count("SELECT count(*) FROM runs WHERE finished_at IS NULL"), 1);
 
     let listed = folder.karat(&["list"]).expect(0);
@@ -94,7 +95,7 @@ fn a_run_killed_in_the_middle_is_finished_by_resume_without_asking_twice() {
 }
 
 #[test]
-fn a_run_stopped_by_ctrl_c_says_how_to_go_on_and_resume_finishes_it() {
+fn a_run_stopped_by_ctrl_c_says_how_to_continue_and_resume_finishes_it() {
     let server = slow_server();
     let folder = quiz(&server.url, EXAMPLES, "");
     let child = broken_off(&folder, &server, 400);
@@ -104,7 +105,7 @@ fn a_run_stopped_by_ctrl_c_says_how_to_go_on_and_resume_finishes_it() {
         .tells(&["finished outcomes are stored", "`karat run quiz --resume`"]);
     assert!(stopped.stdout.contains("INCOMPLETE"), "{stopped}");
     let stored = recorded(&folder);
-    assert!(stored.len() >= 200 && stored.len() < EXAMPLES, "{} outcomes were kept", stored.len());
+    assert!(stored.len() >= 200 && stored.len() < EXAMPLES, "{} outcomes were stored", stored.len());
 
     let run: String = folder.database().query_row("SELECT run_id FROM runs", [], |row| row.get(0)).unwrap();
     folder.karat(&["run", "quiz", "--resume", &run]).expect(0);
@@ -113,7 +114,7 @@ fn a_run_stopped_by_ctrl_c_says_how_to_go_on_and_resume_finishes_it() {
 }
 
 #[test]
-fn a_run_is_not_resumed_over_a_changed_dataset_suite_or_selection() {
+fn a_run_is_not_resumed_with_a_changed_dataset_suite_or_selection() {
     let server = slow_server();
     let folder = quiz(&server.url, EXAMPLES, "");
     let mut child = broken_off(&folder, &server, 50);
@@ -138,7 +139,7 @@ fn a_run_is_not_resumed_over_a_changed_dataset_suite_or_selection() {
     folder.karat(&["run", "quiz", "--resume", "--limit", "60"]).expect(3).tells(&["cannot be resumed", "--limit"]);
     folder.write("karat.yaml", &crate::workspace::workspace(&server.url, "").replace("test-model", "other-model"));
     folder.karat(&["run", "quiz", "--resume"]).expect(3).tells(&["cannot be resumed", "endpoint"]);
-    assert_eq!(server.total(), asked, "a refused run asked something");
+    assert_eq!(server.total(), asked, "a refused run sent a request");
 }
 
 #[test]
@@ -164,14 +165,14 @@ fn kills() -> usize {
     std::env::var("KARAT_KILLS").map_or(3, |text| text.parse().expect("KARAT_KILLS is a number"))
 }
 
-/// A number below `bound`, another one at every call and at every run of the tests.
+/// A number below `bound` that differs at every call and in every run of the tests.
 fn random(bound: usize) -> usize {
     use std::hash::{BuildHasher, Hasher};
     let drawn = std::collections::hash_map::RandomState::new().build_hasher().finish();
     usize::try_from(drawn % bound.max(1) as u64).unwrap()
 }
 
-/// Every outcome as it is kept: none where the database was not made yet.
+/// All stored outcomes; none if the database does not exist yet.
 fn stored(folder: &Folder) -> BTreeMap<String, (Option<String>, i64, Option<f64>)> {
     let path = folder.path(".karat/karat.db");
     let Ok(connection) = rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
@@ -209,17 +210,17 @@ fn a_run_killed_again_and_again_ends_as_if_nothing_had_happened() {
         let (start, more) = (killed.total(), random(2 * left / (all - done + 2) + 1));
         let started = Instant::now();
         while killed.total() < start + more && child.try_wait().unwrap().is_none() {
-            assert!(started.elapsed() < Duration::from_secs(60), "the run stands still");
+            assert!(started.elapsed() < Duration::from_secs(60), "the run makes no progress");
             std::thread::sleep(Duration::from_micros(300));
         }
-        // Also before its first request, and between two.
+        // Also before the first request, and between requests.
         std::thread::sleep(Duration::from_micros(random(if more == 0 { 60_000 } else { 6_000 }) as u64));
         child.kill().unwrap();
         child.wait().unwrap();
         done += 1;
         let after = stored(&folder);
         for (id, outcome) in &before {
-            assert_eq!(after.get(id), Some(outcome), "kill {done} changed what was kept of {id}");
+            assert_eq!(after.get(id), Some(outcome), "kill {done} changed the stored outcome of {id}");
         }
         before = after;
     }
@@ -230,7 +231,7 @@ fn a_run_killed_again_and_again_ends_as_if_nothing_had_happened() {
     assert_eq!(folder.count("SELECT count(*) FROM scores"), COUNT as i64 * 99 / 100);
     let intact: String = folder.database().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(intact, "ok");
-    // What a kill can cost is what was under way or not yet on disk.
+    // A kill can waste only what was in flight or not yet on disk.
     assert!(killed.total() <= COUNT + all * 16, "{} requests and {all} kills", killed.total());
 
     let other = quiz(&whole.url, COUNT, gates);
@@ -240,14 +241,14 @@ fn a_run_killed_again_and_again_ends_as_if_nothing_had_happened() {
         for key in ["run_id", "started_at", "latency"] {
             view["runs"][0].as_object_mut().unwrap().remove(key);
         }
-        // The message of an error names the server's port.
+        // Error messages contain the server's port.
         folder.stable(&view.to_string())
     };
     assert_eq!(comparable(&resumed), comparable(&uninterrupted));
     assert!(resumed.stdout.contains("no idea") && resumed.stdout.contains("too hard"));
 }
 
-/// Text that no compression makes much smaller.
+/// Text that hardly compresses.
 fn noise(input: &str, length: usize) -> String {
     let mut state = input.bytes().fold(7_u64, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut draw = || {
@@ -259,7 +260,7 @@ fn noise(input: &str, length: usize) -> String {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_loses_nothing_that_was_kept_and_the_run_goes_on_elsewhere() {
+fn a_full_disk_loses_no_stored_outcome_and_the_run_continues_elsewhere() {
     let may_mount = Command::new("unshare").args(["-rm", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
     if !may_mount.is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: a full disk cannot be tested here, since `unshare -rm` may not mount a tmpfs");
@@ -310,16 +311,16 @@ fn a_full_disk_loses_nothing_that_was_kept_and_the_run_goes_on_elsewhere() {
     let before = rows();
     assert!((10..COUNT).contains(&before.len()), "{} outcomes fitted", before.len());
     let asked = server.total();
-    assert!(before.len() + 16 >= asked, "of {asked} answers only {} were kept", before.len());
+    assert!(before.len() + 16 >= asked, "of {asked} answers only {} were stored", before.len());
     let view = folder.run(&["quiz", "--resume"], 0);
     assert_eq!(view["runs"][0]["outcomes"]["scored"], COUNT);
     let after = rows();
-    assert!(before.iter().all(|row| after.contains(row)), "an outcome that was kept is another one now");
+    assert!(before.iter().all(|row| after.contains(row)), "a stored outcome has changed");
     assert_eq!((after.len(), server.total()), (COUNT, asked + COUNT - before.len()));
 }
 
 #[test]
-fn resume_finishes_what_one_command_began_and_takes_no_older_run_for_part_of_it() {
+fn resume_finishes_the_runs_of_one_command_and_ignores_older_runs() {
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(60), right(ask.input)));
     let folder = quiz(&server.url, 20, "");
     folder.write(
@@ -330,7 +331,7 @@ fn resume_finishes_what_one_command_began_and_takes_no_older_run_for_part_of_it(
     folder.karat(&both(&["--now", "2026-01-01T00:00:00Z"])).expect(0);
     let today = ["--now", "2026-01-02T00:00:00Z", "-j", "1", "--max-seconds", "0.5"];
     folder.karat(&both(&today)).expect(4);
-    assert_eq!(folder.count("SELECT count(*) FROM runs"), 3, "the second prompt's turn never came");
+    assert_eq!(folder.count("SELECT count(*) FROM runs"), 3, "the second prompt was never run");
     for time in 1..=2 {
         let view = folder.karat(&both(&["--resume", "--format", "json"])).expect(0).json();
         for run in [&view["runs"][0], &view["runs"][1]] {

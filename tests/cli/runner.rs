@@ -1,4 +1,4 @@
-//! Runs the built binary in a folder of its own, with a bare environment, and reads what it said.
+//! Runs the built binary in a separate folder with an empty environment, and reads its output.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use serde_json::Value;
 
-/// Longest time a command may take.
+/// Time limit of a command.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A folder that is removed with the test.
+/// A folder that is removed when the test ends.
 pub struct Folder {
     dir: tempfile::TempDir,
 }
@@ -39,7 +39,7 @@ impl Folder {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// `karat ARGUMENTS` in this folder, with nothing of the environment but `PATH`.
+    /// The command `karat ARGUMENTS` in this folder, with only `PATH` from the environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_karat"));
         command
@@ -52,19 +52,19 @@ impl Folder {
         command
     }
 
-    /// Runs `karat ARGUMENTS` to its end.
+    /// Runs `karat ARGUMENTS` to completion.
     pub fn karat(&self, arguments: &[&str]) -> Done {
         self.finish(self.command(arguments))
     }
 
-    /// The same with environment variables.
+    /// Like [`Self::karat`], with environment variables.
     pub fn karat_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Done {
         let mut command = self.command(arguments);
         command.envs(environment.iter().copied());
         self.finish(command)
     }
 
-    /// Runs `karat run ARGUMENTS --format json`, expects this exit code, and gives what it printed.
+    /// Runs `karat run ARGUMENTS --format json`, expects the exit code, and returns the output.
     #[track_caller]
     pub fn run(&self, arguments: &[&str], code: i32) -> Value {
         let arguments: Vec<&str> = [&["run"], arguments, &["--format", "json"]].concat();
@@ -76,19 +76,19 @@ impl Folder {
         wait(command.spawn().unwrap(), &shown)
     }
 
-    /// The workspace's database, to look into.
+    /// A connection to the workspace's database.
     pub fn database(&self) -> rusqlite::Connection {
         let path = self.path(".karat/karat.db");
         rusqlite::Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// One number out of the database.
+    /// A number from the database.
     pub fn count(&self, sql: &str) -> i64 {
         self.database().query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// `text` without what differs from run to run: places, ports, ids, times and durations.
+    /// `text` with everything that differs from run to run replaced: paths, ports, ids, times and durations.
     pub fn stable(&self, text: &str) -> String {
         let text = text.replace(&self.root().display().to_string(), "[folder]");
         let replacements = [
@@ -99,7 +99,7 @@ impl Folder {
             (r"\d{4}-\d\d-\d\d \d\d:\d\d", "[time]"),
             (r#"("p\d\d_ms": )[0-9.e-]+"#, "$1[duration]"),
             (r" +\d+(?:\.\d+)? m?s\b", " [duration]"),
-            // The width of a column of durations varies with them.
+            // The width of a column varies with the durations in it.
             (r" +(p50|p95)\b", " $1"),
             (r"─{3,}", "───"),
         ];
@@ -109,7 +109,7 @@ impl Folder {
     }
 }
 
-/// Waits for a child and reads both of its streams; one that takes too long is killed and fails the test.
+/// Waits for a child process and reads both output streams; kills it and fails the test if it takes too long.
 pub fn wait(mut child: Child, shown: &str) -> Done {
     fn drain(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<Vec<u8>> {
         std::thread::spawn(move || {
@@ -139,24 +139,24 @@ pub fn wait(mut child: Child, shown: &str) -> Done {
     done
 }
 
-/// What a command came to.
+/// The result of a command.
 pub struct Done {
     pub command: String,
-    /// The exit code; none after a signal.
+    /// The exit code; `None` after a signal.
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Done {
-    /// Fails with everything that was said unless the exit code is `code`.
+    /// Fails with the whole output unless the exit code is `code`.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{self}");
         self
     }
 
-    /// Fails unless stderr holds every one of `texts`.
+    /// Fails unless stderr contains all of `texts`.
     #[track_caller]
     pub fn tells(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -165,7 +165,7 @@ impl Done {
         self
     }
 
-    /// Fails unless stdout holds every one of `texts`.
+    /// Fails unless stdout contains all of `texts`.
     #[track_caller]
     pub fn prints(self, texts: &[&str]) -> Self {
         for text in texts {

@@ -1,4 +1,4 @@
-//! Secrets go into requests, and nowhere else, whoever repeats them.
+//! Secrets are sent in requests and appear nowhere else, even if a server repeats them.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::workspace::{questions, quiz_of};
 
 const KEY: &str = "canarykey0123456789abcdefghij";
 const HEADER: &str = "canaryheader0123456789abcdefg";
-// A URL carries it with "%22" for the quote.
+// In a URL the quote is written as "%22".
 const QUERY: &str = "canaryquery\"0123456789abcdefgh";
 const VARIABLE: &str = "canaryvariable0123456789abcde";
 const QUOTED: &str = "canary\"quoted\\ and spaced+0123";
@@ -23,7 +23,7 @@ const CANARIES: [(&str, &str); 5] = [
     ("CANARY_QUOTED", QUOTED),
 ];
 
-/// A server that repeats everything it was sent, in answers and in every kind of error.
+/// A server that repeats everything it receives, in answers and in every kind of error.
 fn echoing_server() -> Server {
     Server::start(|ask| {
         let all = format!("{} {:?} {}", ask.seen.target, ask.seen.headers, ask.seen.body);
@@ -55,7 +55,7 @@ fn workspace(server: &Server) -> Folder {
     folder
 }
 
-/// Every file of the workspace, but those in which secrets are kept by their owner.
+/// All files of the workspace except those in which the user stores secrets.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
@@ -64,7 +64,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// As a URL carries it.
+/// The text as percent-encoded in a URL.
 fn in_url(secret: &str) -> String {
     secret.replace('"', "%22").replace(' ', "%20")
 }
@@ -83,12 +83,12 @@ fn assert_silent(done: &Done) {
     }
 }
 
-/// Everything that the runner and the store write, with secrets from the environment or from `.env`.
+/// Runs everything that writes output or data, with secrets from the environment or from `.env`.
 fn nothing_leaks(by_environment: bool) {
     let server = echoing_server();
     let folder = workspace(&server);
     if !by_environment {
-        // Single quotes keep what is between them as it is.
+        // Text in single quotes is taken literally.
         let lines: String = CANARIES.iter().map(|(name, secret)| format!("{name}='{secret}'\n")).collect();
         folder.write(".env", &lines);
     }
@@ -105,7 +105,7 @@ fn nothing_leaks(by_environment: bool) {
     let run = first.json()["runs"][0].clone();
     assert!(run["outcomes"]["errored"].as_u64().unwrap() >= 12, "nothing failed: {run}");
     assert!(run["misses"].as_array().unwrap().len() >= 6, "nothing was answered: {run}");
-    assert!(run["misses"].to_string().contains("***"), "the server repeats nothing: {run}");
+    assert!(run["misses"].to_string().contains("***"), "the server repeated nothing: {run}");
     karat(&[&["run", "quiz"], loud].concat()).expect(0);
     karat(&[&["run", "quiz", "--retry-errors"], loud].concat()).expect(0);
     karat(&["run", "quiz", "--no-cache", "--limit", "9"]).expect(0);
@@ -130,11 +130,11 @@ fn nothing_leaks(by_environment: bool) {
             assert!(!holds(&bytes, secret), "{name} is in {}", path.display());
         }
     }
-    // Answers are packed in the database; so they are read, too.
+    // Answers are compressed in the database, so they are read through SQL as well.
     let shown = karat(&["show", "quiz", "--format", "json"]).expect(0);
     assert!(shown.stdout.contains("***"));
 
-    // A cassette without the secrets answers a run that has none of them to send.
+    // A cassette without secrets answers a run that has no secrets.
     let replay = "embedder: hashed-ngrams\nendpoints:\n  model: {type: replay, cassette: c.jsonl}\n";
     folder.write("karat.yaml", replay);
     let again = karat(&["run", "quiz", "--format", "json"]).expect(0).json();
@@ -143,17 +143,17 @@ fn nothing_leaks(by_environment: bool) {
 }
 
 #[test]
-fn secrets_of_the_environment_are_nowhere_but_in_requests() {
+fn secrets_from_the_environment_appear_only_in_requests() {
     nothing_leaks(true);
 }
 
 #[test]
-fn secrets_of_dotenv_are_nowhere_but_in_requests() {
+fn secrets_from_dotenv_appear_only_in_requests() {
     nothing_leaks(false);
 }
 
 #[test]
-fn another_secret_is_the_same_request_and_the_same_run() {
+fn a_different_secret_is_the_same_request_and_the_same_run() {
     let server = Server::answering(|_| "fine".to_owned());
     let folder = workspace(&server);
     let with = |key: &str, arguments: &[&str]| {
@@ -165,7 +165,7 @@ fn another_secret_is_the_same_request_and_the_same_run() {
     };
     with("one", &["run", "quiz"]).expect(0);
     let second = with("two", &["run", "quiz", "--format", "json"]).expect(0).json();
-    assert_eq!(second["runs"][0]["cached"], 24, "a new key made every request another one");
+    assert_eq!(second["runs"][0]["cached"], 24, "a new key changed the requests");
     with("two", &["run", "quiz", "--resume"]).expect(0).tells(&["nothing left to do"]);
     let missing = folder.karat(&["run", "quiz"]).expect(3);
     missing.tells(&["is not set", "CANARY_", "hint: "]);

@@ -1,5 +1,5 @@
-//! A model server on loopback that answers as it is told to, well or badly, and remembers what it is asked. It speaks
-//! plain HTTP/1.1 over TCP, so that it can also break off, stall, and never come to an end.
+//! A model server on loopback that sends scripted replies, valid or broken, and records the requests. It implements
+//! plain HTTP/1.1 over TCP, so that it can also break off, stall, and send without end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,54 +9,54 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-/// One request as the server sees it.
+/// A request as a reply function sees it.
 pub struct Ask<'a> {
-    /// Text of the last message, or else the body's field `question`.
+    /// The text of the last message, or else the body's field `question`.
     pub input: &'a str,
-    /// How often this input was asked, this time included.
+    /// How often this input has been received, including this time.
     pub time: usize,
-    /// All of it.
+    /// The complete request.
     pub seen: &'a Seen,
 }
 
-/// What becomes of a request.
+/// The reply to a request.
 pub enum Reply {
-    /// An answer; a stream of its words where a stream was asked for.
+    /// An answer; if a stream was requested, a stream of its words.
     Text(String),
-    /// An answer after a while.
+    /// An answer after a delay.
     Later(Duration, String),
-    /// An answer (the second text) of a model of this name (the first).
+    /// An answer (the second text) from a model with this name (the first).
     Model(String, String),
-    /// 429, with the seconds to wait.
+    /// Status 429, with the seconds to wait.
     TooMany(u32),
-    /// 500.
+    /// Status 500.
     Broken,
-    /// A status with this body.
+    /// This status with this body.
     Json(u16, Value),
-    /// 200 with these bytes as a JSON body.
+    /// Status 200 with these bytes as a JSON body.
     Bytes(Vec<u8>),
     /// Half an answer, then the end of the connection.
     Cut(String),
-    /// Half a stream, then its orderly end, without a reason.
+    /// Half a stream, then an orderly end without a finish reason.
     Ended(String),
-    /// No answer, and a reset connection.
+    /// No response, and a connection reset.
     Reset,
-    /// No answer, and a connection that stays open.
+    /// No response, and a connection that stays open.
     Stall,
-    /// A body that never ends, as fast as it is read.
+    /// A body that never ends, sent as fast as it is read.
     EndlessBody,
-    /// A stream of words that never ends, one every 20 ms.
+    /// A stream that never ends, with one word every 20 ms.
     EndlessStream,
 }
 
 type Answer = Box<dyn Fn(Ask<'_>) -> Reply + Send + Sync>;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Clone, Default)]
 pub struct Seen {
-    /// Path and query.
+    /// The path and query.
     pub target: String,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: Value,
 }
@@ -72,12 +72,12 @@ struct Shared {
     memory: Mutex<Memory>,
 }
 
-/// A running server; it ends when it is dropped.
+/// A running server; it stops when it is dropped.
 pub struct Server {
-    /// The base URL an endpoint is given.
+    /// The base URL for endpoints.
     pub url: String,
     shared: Arc<Shared>,
-    // Dropping it ends the runtime's thread.
+    // Dropping it stops the runtime's thread.
     _stop: tokio::sync::oneshot::Sender<()>,
 }
 
@@ -97,7 +97,7 @@ impl Server {
                     loop {
                         let (stream, _) = listener.accept().await.unwrap();
                         stream.set_nodelay(true).unwrap();
-                        // A client that hangs up ends its connection, and nothing else.
+                        // A client that disconnects ends only its own connection.
                         let serving = Arc::clone(&serving);
                         tokio::spawn(async move { drop(serve(stream, &serving).await) });
                     }
@@ -111,39 +111,39 @@ impl Server {
         Self { url, shared, _stop: stop }
     }
 
-    /// A server that answers every input with what `answer` makes of it.
+    /// Starts a server that replies to every request with the result of `answer`.
     pub fn answering(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self::start(move |ask| Reply::Text(answer(ask.input)))
     }
 
-    /// How often each input was asked.
+    /// How often each input was received.
     pub fn counts(&self) -> BTreeMap<String, usize> {
         self.shared.memory.lock().unwrap().counts.clone()
     }
 
-    /// Requests seen in all.
+    /// The total number of requests.
     pub fn total(&self) -> usize {
         self.shared.memory.lock().unwrap().counts.values().sum()
     }
 
-    /// Every request in its order.
+    /// All requests, in order.
     pub fn requests(&self) -> Vec<Seen> {
         self.shared.memory.lock().unwrap().requests.clone()
     }
 
-    /// Every `Authorization` header seen.
+    /// All `Authorization` headers received.
     pub fn authorizations(&self) -> Vec<String> {
         self.requests().into_iter().filter_map(|seen| seen.headers.get("authorization").cloned()).collect()
     }
 }
 
-/// A base URL that nobody listens at.
+/// A base URL on which nothing listens.
 pub fn nowhere() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}/v1", listener.local_addr().unwrap())
 }
 
-/// The requests of one connection, one after the other.
+/// Handles the requests of one connection, one after the other.
 async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(seen) = read(&mut stream).await? {
@@ -155,7 +155,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The next request; none where the client hung up.
+/// Reads the next request; `None` if the client has disconnected.
 async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Seen>> {
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
@@ -175,7 +175,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Seen>
     Ok(Some(seen))
 }
 
-/// What the test wants of a request, which is remembered.
+/// Records a request and returns the test's reply to it.
 fn reply(shared: &Shared, seen: &Seen) -> Reply {
     let path = seen.target.split('?').next().unwrap_or_default();
     if path != "/v1/chat/completions" && path != "/v1/ask" {
@@ -193,7 +193,7 @@ fn reply(shared: &Shared, seen: &Seen) -> Reply {
     (shared.answer)(Ask { input, time, seen })
 }
 
-/// Writes a reply, and says whether the connection goes on.
+/// Writes a reply; returns whether the connection stays open.
 async fn write(stream: &mut BufReader<TcpStream>, reply: Reply, streamed: bool) -> std::io::Result<bool> {
     let own = "test-model-1".to_owned();
     match reply {
@@ -236,7 +236,7 @@ async fn write(stream: &mut BufReader<TcpStream>, reply: Reply, streamed: bool) 
             return Ok(false);
         }
         Reply::Stall => {
-            // Until the client hangs up.
+            // Until the client disconnects.
             stream.read_u8().await?;
             return Ok(false);
         }
@@ -272,7 +272,7 @@ async fn chunk(stream: &mut BufReader<TcpStream>, text: &str) -> std::io::Result
     stream.flush().await
 }
 
-/// An answer, as one body or as a stream of words with a moment between them.
+/// Writes an answer, as one body or as a stream of words with short pauses.
 async fn whole(stream: &mut BufReader<TcpStream>, model: &str, text: &str, streamed: bool) -> std::io::Result<()> {
     if !streamed {
         return send(stream, 200, "", completion(model, text).as_bytes()).await;
@@ -286,7 +286,7 @@ async fn whole(stream: &mut BufReader<TcpStream>, model: &str, text: &str, strea
     stream.write_all(b"0\r\n\r\n").await
 }
 
-/// The events of a streamed answer: its words, the reason for its end, its tokens (one a word).
+/// The events of a streamed answer: its words, the finish reason, and the token counts (one per word).
 fn words(model: &str, text: &str) -> Vec<String> {
     let words: Vec<&str> = text.split_inclusive(' ').collect();
     let usage = json!({"prompt_tokens": 7, "completion_tokens": words.len()});

@@ -1,4 +1,4 @@
-//! What a terminal gets: whole lines in the width it has, no colour where none belongs, quiet ends of pipes.
+//! Terminal output: lines within the width, no colour in pipes, and no errors when a pipe closes.
 
 use std::process::Stdio;
 
@@ -6,7 +6,7 @@ use crate::runner::{Folder, wait};
 use crate::server::{Server, nowhere};
 use crate::workspace::{AUGUST, measured, quiz, wise_server};
 
-/// A workspace with a run whose every answer is wrong, an assay and a queue; and its server.
+/// A workspace with a run in which every answer is wrong, a decay measurement and a queue; and its server.
 fn used() -> (Server, Folder) {
     let server = wise_server();
     let folder = measured(&server.url, "  min_karats: 18\n");
@@ -14,13 +14,13 @@ fn used() -> (Server, Folder) {
     (server, folder)
 }
 
-/// Columns a line takes: every character here is one wide, control characters aside.
+/// The width of a line in columns: every character here is one column wide, except control characters.
 fn columns(line: &str) -> usize {
     line.chars().filter(|c| !c.is_control()).count()
 }
 
 #[test]
-fn tables_keep_within_80_columns() {
+fn tables_fit_into_80_columns() {
     let (_server, folder) = used();
     let commands: [&[&str]; 8] = [
         &["list"],
@@ -42,7 +42,7 @@ fn tables_keep_within_80_columns() {
 }
 
 #[test]
-fn nothing_is_coloured_and_no_bar_is_drawn_off_a_terminal() {
+fn without_a_terminal_nothing_is_coloured_and_no_progress_bar_is_drawn() {
     let (_server, folder) = used();
     for command in [&["run", "topics"][..], &AUGUST, &["list"]] {
         let done = folder.karat_with(&[("TERM", "xterm-256color")], command);
@@ -54,7 +54,7 @@ fn nothing_is_coloured_and_no_bar_is_drawn_off_a_terminal() {
 }
 
 #[test]
-fn data_goes_to_stdout_and_quiet_says_nothing_else() {
+fn data_goes_to_stdout_and_quiet_prints_nothing_else() {
     let server = wise_server();
     let folder = quiz(&server.url, 3, "");
     let done = folder.karat(&["--quiet", "run", "quiz", "--format", "json"]).expect(0);
@@ -77,7 +77,7 @@ fn a_closed_pipe_ends_quietly() {
         &["schema", "suite"],
     ];
     for command in commands {
-        // The reading end is closed before the program writes.
+        // The reading end of the pipe is closed before the program writes.
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut piped = folder.command(command);
@@ -94,7 +94,7 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
-fn a_closed_pipe_keeps_neither_the_reports_from_being_written_nor_the_gate_from_counting() {
+fn with_a_closed_pipe_reports_are_still_written_and_the_gate_still_counts() {
     let (_server, folder) = used();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -108,7 +108,7 @@ fn a_closed_pipe_keeps_neither_the_reports_from_being_written_nor_the_gate_from_
 }
 
 #[test]
-fn a_workspace_without_runs_lists_what_there_is() {
+fn a_workspace_without_runs_lists_everything_else() {
     let folder = quiz(&nowhere(), 1, "");
     let done = folder.karat(&["list"]).expect(0);
     assert_eq!(done.stdout, "datasets   quiz\nsuites     quiz\nendpoints  model (openai)\nruns       none\n");

@@ -1,4 +1,4 @@
-//! Traffic on its way in: field maps, repetition, redaction, bad rows.
+//! Import of traffic: field maps, repeated imports, redaction, bad rows.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::runner::Folder;
 use crate::server::nowhere;
 use crate::workspace::{AUGUST, EMERGED, decayed, workspace};
 
-/// What must never be kept. The key is made up, and put together here so that no scanner takes it for a real one.
+/// Data that must never be stored. The key is made up, and assembled here so that no scanner takes it for a real one.
 fn personal() -> [(&'static str, String); 4] {
     [
         ("an e-mail address", "jane.roe@example.org".to_owned()),
@@ -32,7 +32,7 @@ fn stats(folder: &Folder) -> Value {
 }
 
 #[test]
-fn fields_are_mapped_from_the_command_line_or_the_workspace() {
+fn fields_are_mapped_by_the_command_line_or_the_workspace() {
     let row = json!({"body": {"text": "where is it"}, "meta": [{"at": 1_789_374_600}], "uid": 7, "rate": 0.1, "reply": "soon"});
     let pairs = "input=body.text,ts=meta.0.at,user=uid,p=rate,output=reply";
     let by_flag = folder();
@@ -72,11 +72,11 @@ fn importing_a_file_again_or_as_csv_changes_nothing() {
     assert_eq!(import(&folder, &["day.csv"])["known"], 50);
     assert_eq!(stats(&folder), before);
     assert_eq!((&before[0]["distinct_inputs"], &before[0]["groups"]), (&json!(7), &json!(3)));
-    assert_eq!(import(&folder, &["day.jsonl", "--source", "other"])["new"], 50, "sources are apart");
+    assert_eq!(import(&folder, &["day.jsonl", "--source", "other"])["new"], 50, "sources are independent");
 }
 
 #[test]
-fn rows_without_an_id_are_kept_as_often_as_they_stand_there() {
+fn rows_without_an_id_are_stored_as_often_as_they_occur() {
     let folder = folder();
     folder.write("day.jsonl", &"{\"text\": \"hello\", \"ts\": \"2026-09-01\"}\n".repeat(3));
     assert_eq!(import(&folder, &["day.jsonl"])["new"], 3);
@@ -117,7 +117,7 @@ fn personal_data_and_keys_never_reach_the_database() {
     assert!(stored.contains("write to [redacted:") && stored.contains("words so that the text"), "{stored}");
 }
 
-/// Personal data and secrets in every kind of field. Each row is a new topic of the traffic, so that decay shows it.
+/// Personal data and secrets in every kind of field. Each row is a new topic in the traffic, so that decay shows it.
 fn canaries() -> Vec<Value> {
     let rows = [
         json!({"text": "mail canary-a@example.org about fjords"}),
@@ -143,7 +143,7 @@ fn canaries() -> Vec<Value> {
     rows.into_iter().enumerate().map(dated).collect()
 }
 
-/// Parts of [`canaries`] that must be found nowhere.
+/// Parts of [`canaries`] that must not be found anywhere.
 const CANARIES: [&str; 10] = [
     "canary-",
     "hunter2zz",
@@ -158,7 +158,7 @@ const CANARIES: [&str; 10] = [
 ];
 
 #[test]
-fn secrets_in_every_kind_of_field_are_in_no_database_export_or_report() {
+fn secrets_in_every_kind_of_field_appear_in_no_database_export_or_report() {
     let folder = decayed(&nowhere(), "");
     let rows: String = canaries().iter().map(|row| row.to_string() + "\n").collect();
     folder.write("traffic/canaries.jsonl", &rows);
@@ -202,7 +202,7 @@ fn secrets_in_every_kind_of_field_are_in_no_database_export_or_report() {
 }
 
 #[test]
-fn a_database_with_plain_hashes_is_upgraded_with_a_note_and_knows_its_records() {
+fn a_database_with_unkeyed_hashes_is_upgraded_with_a_note_and_recognises_its_records() {
     let folder = folder();
     let row = r#"{"id": "jane@example.org", "text": "hello", "ts": "2026-09-01", "user": "jane@example.org"}"#;
     folder.write("day.jsonl", row);
@@ -225,13 +225,13 @@ fn a_database_with_plain_hashes_is_upgraded_with_a_note_and_knows_its_records() 
         "INSERT INTO traffic (source, record_id, at, input, grp, sample_rate) VALUES ('default', ?1, 1, 1, ?2, 1)";
     connection.execute(sql, [hash("karat-record"), hash("karat-user")]).unwrap();
     drop(connection);
-    folder.karat(&["traffic", "stats"]).expect(0).tells(&["note: users, and records whose id told of one"]);
+    folder.karat(&["traffic", "stats"]).expect(0).tells(&["note: users, and records whose id identified one"]);
     let again = folder.karat(&["traffic", "import", "day.jsonl", "--format", "json"]).expect(0);
     assert_eq!((&again.json()["files"][0]["known"], again.stderr.as_str()), (&json!(1), ""));
     assert_eq!(folder.count("SELECT count(*) FROM traffic WHERE length(record_id) = 32 AND length(grp) = 32"), 1);
 }
 
-/// Every text that is kept, uncompressed.
+/// All stored texts, uncompressed.
 fn contents(folder: &Folder) -> Vec<String> {
     let connection = folder.database();
     let mut statement = connection.prepare("SELECT codec, data FROM contents").unwrap();
@@ -252,7 +252,7 @@ fn assert_unseen(bytes: &[u8], place: &str) {
 }
 
 #[test]
-fn bad_rows_are_kept_apart_with_their_line_and_counted() {
+fn bad_rows_are_recorded_with_their_line_and_counted() {
     let folder = folder();
     let good = |number: usize| format!("{{\"text\": \"question {number}\", \"ts\": \"2026-09-01\"}}\n");
     let mut text: String = (0..150).map(good).collect();
@@ -271,7 +271,7 @@ fn bad_rows_are_kept_apart_with_their_line_and_counted() {
 }
 
 #[test]
-fn records_without_a_time_take_the_one_given() {
+fn records_without_a_time_get_the_given_one() {
     let folder = folder();
     folder.write("day.csv", "text\nhello\nworld\n");
     let done = import(&folder, &["day.csv", "--at", "2026-09-14", "--inclusion-probability", "0.05"]);
@@ -281,6 +281,6 @@ fn records_without_a_time_take_the_one_given() {
 }
 
 #[test]
-fn nothing_imported_yet_says_how() {
+fn without_traffic_the_message_says_how_to_import_it() {
     folder().karat(&["traffic", "stats"]).expect(0).tells(&["no traffic yet", "karat traffic import FILE"]);
 }

@@ -1,4 +1,4 @@
-//! Workspaces to test in: numbered questions for a server, and topics of made-up words for decay.
+//! Workspaces for tests: numbered questions for a server, and topics of made-up words for decay.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ pub fn right(input: &str) -> String {
     input.replace("question", "answer")
 }
 
-/// A golden set of `count` numbered questions in JSONL; every one is dated.
+/// A golden set of `count` numbered questions in JSONL, all with a review date.
 pub fn questions(count: usize) -> String {
     let row = |number: usize| {
         let (input, expected) = (format!("question {number:04}"), format!("answer {number:04}"));
@@ -28,7 +28,7 @@ pub fn quiz(url: &str, count: usize, gates: &str) -> Folder {
     quiz_of(url, &questions(count), gates)
 }
 
-/// The same with the examples given as JSONL.
+/// The same, with the examples given as JSONL.
 pub fn quiz_of(url: &str, examples: &str, gates: &str) -> Folder {
     let folder = Folder::new();
     folder.write("karat.yaml", &workspace(url, ""));
@@ -37,7 +37,7 @@ pub fn quiz_of(url: &str, examples: &str, gates: &str) -> Folder {
     folder
 }
 
-/// `karat.yaml` with one endpoint that is tried twice, and `rest` of the file.
+/// `karat.yaml` with one endpoint that is tried twice, followed by `rest`.
 pub fn workspace(url: &str, rest: &str) -> String {
     format!(
         "embedder: hashed-ngrams\nendpoints:\n  model:\n    type: openai\n    base_url: {url}\n    model: test-model\n    timeout: 10s\n    max_retries: 1\n{rest}"
@@ -49,7 +49,7 @@ pub fn suite(dataset: &str, gates: &str) -> String {
     format!("dataset: {dataset}\nendpoints: [model]\nscorers: [{{type: exact}}]\n{gates}")
 }
 
-/// A server that is always right.
+/// A server that always answers correctly.
 pub fn wise_server() -> Server {
     Server::answering(right)
 }
@@ -57,17 +57,17 @@ pub fn wise_server() -> Server {
 /// Topics of the golden set made by [`decayed`].
 pub const TOPICS: [&str; 5] = ["alpine", "bakery", "cinema", "desert", "engine"];
 
-/// The topic whose traffic is gone in August.
+/// The topic without traffic in August.
 pub const VANISHED: &str = "engine";
 
-/// The topic that only August's traffic has.
+/// The topic that appears only in August's traffic.
 pub const EMERGED: &str = "fjords";
 
-/// Examples of each topic.
+/// Number of examples per topic.
 pub const EXAMPLES: usize = 12;
 
-/// A workspace in which a set of five topics was right in June, and August brought a new topic for one that went:
-/// a quarter of the traffic. `decay` is the section of that name in `karat.yaml`.
+/// A workspace in which a set of five topics represented all traffic in June; in August, a new topic with a quarter of
+/// the traffic has replaced one of them. `decay` is the section of that name in `karat.yaml`.
 pub fn decayed(url: &str, decay: &str) -> Folder {
     let folder = Folder::new();
     let section = if decay.is_empty() { String::new() } else { format!("decay:\n{decay}") };
@@ -84,8 +84,8 @@ pub fn decayed(url: &str, decay: &str) -> Folder {
     folder
 }
 
-/// The database of [`decayed`] with both months imported and August measured. Made once: forming the clusters takes
-/// most of an assay's time.
+/// The database of [`decayed`] with both months imported and August measured. Created once, because clustering takes
+/// most of the time of a measurement.
 static MEASURED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let folder = decayed(&nowhere(), "");
     import_months(&folder);
@@ -93,7 +93,7 @@ static MEASURED: LazyLock<Vec<u8>> = LazyLock::new(|| {
     std::fs::read(folder.path(".karat/karat.db")).unwrap()
 });
 
-/// [`decayed`] with both months imported and August measured before.
+/// [`decayed`] with both months imported and August measured.
 pub fn measured(url: &str, decay: &str) -> Folder {
     let folder = decayed(url, decay);
     std::fs::create_dir(folder.path(".karat")).unwrap();
@@ -101,12 +101,12 @@ pub fn measured(url: &str, decay: &str) -> Folder {
     folder
 }
 
-/// Imports what [`decayed`] wrote.
+/// Imports the traffic written by [`decayed`].
 pub fn import_months(folder: &Folder) {
     folder.karat(&["traffic", "import", "traffic/june.jsonl", "traffic/august.jsonl", "--source", "site"]).expect(0);
 }
 
-/// The arguments that measure August as of its end.
+/// The arguments to measure August as of its end.
 pub const AUGUST: [&str; 6] = ["decay", "topics", "--window", "2026-08", "--now", "2026-09-01"];
 
 fn golden() -> String {
@@ -123,7 +123,7 @@ fn golden() -> String {
     text
 }
 
-/// A month of traffic of `shares`, one record an hour or so, from 90 users.
+/// A month of traffic with topics in `shares`, about one record per hour, from 90 users.
 fn month(month: &str, shares: &[(&str, usize)]) -> String {
     let mut draws = Draws(u64::from(month.as_bytes()[6]));
     let mut text = String::new();
@@ -141,7 +141,7 @@ fn month(month: &str, shares: &[(&str, usize)]) -> String {
     text
 }
 
-/// Repeatable draws (Knuth's MMIX generator).
+/// Reproducible random numbers (Knuth's MMIX generator).
 struct Draws(u64);
 
 impl Draws {
@@ -150,14 +150,14 @@ impl Draws {
         ((self.0 >> 33) as usize) % bound
     }
 
-    /// Six words of a topic's 24, which no other topic has.
+    /// Six of a topic's 24 words, which no other topic has.
     fn sentence(&mut self, topic: &str) -> String {
         let words: Vec<String> = (0..6).map(|_| self.below(24)).map(|number| word(topic, number)).collect();
         words.join(" ")
     }
 }
 
-/// A word of a topic: its letters in an order of their own, so that topics share few n-grams.
+/// A word of a topic, with letters in an order specific to it, so that topics share few n-grams.
 fn word(topic: &str, number: usize) -> String {
     let letters: Vec<char> = topic.chars().collect();
     let mut draws = Draws(
@@ -167,6 +167,6 @@ fn word(topic: &str, number: usize) -> String {
     let vowels = ['a', 'e', 'i', 'o', 'u'];
     let syllable = |draws: &mut Draws| format!("{}{}", letters[draws.below(letters.len())], vowels[draws.below(5)]);
     let body: String = (0..3).map(|_| syllable(&mut draws)).collect();
-    // The topic's first letters keep its words together; the number keeps them apart.
+    // The first letters of the topic make its words similar; the number makes them different.
     format!("{}{body}{}", &topic[..2], char::from(b'a' + (number % 24) as u8))
 }

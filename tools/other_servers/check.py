@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""karat against servers that were not written here: does it speak with them?
+"""Tests karat against third-party servers.
 
     python3 tools/other_servers/check.py --karat PATH --dir DIR
 
-Installs LiteLLM's proxy and CopilotKit's aimock into DIR, at fixed versions, starts each on loopback with answers of its
-own making, and has karat run five examples over every API it knows, plain and streamed. Both want a key, so that how
-karat sends it is checked as well. What a server itself cannot do is skipped. Exit code 1 if anything failed.
+Installs LiteLLM's proxy and CopilotKit's aimock into DIR, at fixed versions, starts each on loopback with mocked
+answers, and runs five examples with karat over every API that karat supports, plain and streamed. Both servers require
+a key, so the way karat sends it is checked as well. Anything a server does not support is skipped. The exit code is 1
+if anything failed.
 
-Wants Python 3.11, npm with Node 20.15 or newer, and network for the installation; the servers themselves need none.
+Requires Python 3.11, npm with Node 20.15 or newer, and network access for the installation; the servers need none.
 """
 
 import argparse, json, os, pathlib, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
@@ -19,7 +20,7 @@ MODEL = "check"
 EXAMPLES = 5
 START_SECONDS = 120
 
-# The name of an API, its endpoint in karat.yaml, and what of the base URL comes after the host.
+# The name of an API, its endpoint in karat.yaml, and the path of the base URL.
 APIS = [
     ("chat", {"type": "openai"}, "/v1"),
     ("responses", {"type": "openai", "api": "responses"}, "/v1"),
@@ -29,13 +30,13 @@ APIS = [
 
 
 class LiteLlm:
-    """One answer to everything, so that answers are checked for what they contain."""
+    """Gives the same answer to everything, so answers are checked with `contains`."""
 
     name = f"LiteLLM {LITELLM}"
     alive = "/health/liveliness"
     scorer = "contains"
     folder = "litellm"
-    # Its mocked responses come whole even where a stream is asked for, and its proxy answers 500.
+    # Its mocked responses are not streamed even if a stream is requested, and its proxy then returns 500.
     cannot = {("responses", True)}
 
     def install(self, folder):
@@ -50,14 +51,14 @@ class LiteLlm:
         params = {"model": f"openai/{MODEL}", "api_key": "none", "mock_response": "The answer is 42."}
         config = {"model_list": [{"model_name": MODEL, "litellm_params": params}]}
         (folder / "config.yaml").write_text(json.dumps(config))
-        # Its prices come from the network unless told otherwise.
+        # By default it downloads prices from the network.
         env = {"LITELLM_MASTER_KEY": KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
         options = ["--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
         return [installed / "bin/litellm", *options], env
 
 
 class AiMock:
-    """An answer for each question."""
+    """Gives a separate answer to each question."""
 
     name = f"aimock {AIMOCK}"
     alive = "/v1/models"
@@ -104,7 +105,7 @@ def wait_for(process, url):
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
-        except urllib.error.HTTPError:  # Any answer is a sign of life.
+        except urllib.error.HTTPError:  # Any response means that the server is running.
             return
         except OSError:
             time.sleep(0.2)
@@ -114,7 +115,7 @@ def wait_for(process, url):
 def workspace(server, folder, endpoint):
     (folder / "datasets/check").mkdir(parents=True)
     (folder / "suites").mkdir()
-    # JSON is YAML, and needs no quoting rules.
+    # JSON is valid YAML and needs no quoting.
     (folder / "karat.yaml").write_text(json.dumps({"embedder": "hashed-ngrams", "endpoints": {"model": endpoint}}))
     rows = [{"id": f"q{i}", "input": question(i), "expected": server.expected(i)} for i in range(1, EXAMPLES + 1)]
     (folder / "datasets/check/examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -123,7 +124,7 @@ def workspace(server, folder, endpoint):
 
 
 def failure(server, karat, folder, endpoint):
-    """What went wrong with a run of karat; None if nothing did."""
+    """What went wrong in a run of karat; None if nothing did."""
     workspace(server, folder, endpoint)
     argv = [karat, "run", "check", "--format", "json", "-q"]
     try:
@@ -143,7 +144,7 @@ def failure(server, karat, folder, endpoint):
 
 
 def check(server, karat, directory, work):
-    """Prints a line for each API; returns how many failed."""
+    """Prints a line per API; returns how many failed."""
     installed = directory / server.folder
     done = installed / ".installed"
     version = f"{server.name}\n"
@@ -166,7 +167,7 @@ def check(server, karat, directory, work):
                     name = f"{server.name:16} {api + (', streamed' if stream else ''):20}"
                     extra = {"stream": True} if stream else {}
                     if (api, stream) in server.cannot:
-                        print(f"SKIP  {name} the server cannot")
+                        print(f"SKIP  {name} not supported by the server")
                         continue
                     url = f"http://127.0.0.1:{port}{path}"
                     endpoint = endpoint | {"base_url": url, "model": MODEL, "api_key": "${CHECK_KEY}"}
@@ -178,7 +179,7 @@ def check(server, karat, directory, work):
             log.seek(0)
             print(f"FAIL  {server.name:16} {error}\n{log.read()[-2000:].decode(errors='replace')}", flush=True)
         finally:
-            # The whole group: a server may have started others.
+            # The whole process group, because a server may have started other processes.
             try:
                 os.killpg(process.pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -189,7 +190,7 @@ def check(server, karat, directory, work):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--karat", required=True, type=pathlib.Path, help="the program checked")
+    parser.add_argument("--karat", required=True, type=pathlib.Path, help="the karat binary to test")
     parser.add_argument("--dir", required=True, type=pathlib.Path, help="where the servers are installed")
     options = parser.parse_args()
     directory = options.dir.resolve()

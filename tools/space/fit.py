@@ -2,19 +2,21 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "torch==2.15.0", "tokenizers==0.23.3"]
 # ///
-"""Fits the table of the built-in embedding space: one vector per word piece, one per hashed pair of neighbouring pieces, whose sum over a text
-points where the teacher's vector of that text does.
+"""Fits the table of the built-in embedding space: a vector per word piece and per hashed pair of neighbouring pieces,
+whose sum over a text has the same direction as the teacher's vector of that text.
 
     python tools/space/fit.py texts.txt teacher.npy assets/space.bin
 
-texts.txt is what texts.py writes, teacher.npy what teacher.py writes. The loss is one minus the cosine to the teacher's vector,
-projected onto its first DIM principal components, plus what the order of a text's neighbours within a batch loses. A second, misspelt copy of every text has the same target, so that a slip of
-the finger moves a text less; pieces and pairs are left out at random, so that no vector relies on its company.
+texts.txt is written by texts.py, teacher.npy by teacher.py. The loss is one minus the cosine to the teacher's vector,
+projected onto its first DIM principal components, plus a loss on the order of a text's neighbours within a batch. A
+second, misspelt copy of every text has the same target, so that typos move a text less; pieces and pairs are dropped at
+random, so that no vector depends on others.
 
-The file: `karatsp1`; six little-endian 32-bit words: DIM, pieces, pairs, n-gram components, n-gram weight (float), bytes of the
-vocabulary; the vocabulary, one piece per line, its line number being its row; a float32 scale per row; DIM int8 per row, first the
-pieces, then the pairs. The table that is shipped was fitted to what texts.py gives, but for one text of 892,913. On another machine sums are added in
-another order, so its bytes differ; by how much was not measured.
+The format of the file: `karatsp1`; six little-endian 32-bit words: DIM, number of pieces, number of pairs, n-gram
+components, n-gram weight (float), size of the vocabulary in bytes; the vocabulary, one piece per line, where the line
+number is the row; a float32 scale per row; DIM int8 values per row, first the pieces, then the pairs. The shipped table
+was fitted to the output of texts.py except for one text of 892,913. On other machines sums are computed in a different
+order, so the bytes differ; by how much was not measured.
 """
 
 import argparse
@@ -34,7 +36,7 @@ from tokenizers.models import WordPiece
 from teacher import Teacher
 
 BATCH = 1024
-# Similarities within a batch are compared as softmaxes of this temperature.
+# Similarities within a batch are compared as softmaxes with this temperature.
 TEMPERATURE = 0.05
 
 
@@ -55,7 +57,7 @@ def encode(tokenizer, texts):
 
 
 def vocabulary(tokenizer, texts, size):
-    """The pieces used most, and every ASCII character, so that any such word can be spelt."""
+    """The most frequent pieces, and every ASCII character, so that any ASCII word can be spelt."""
     counts = Counter()
     for row in encode(tokenizer, texts):
         counts.update(row.tolist())
@@ -68,14 +70,14 @@ def vocabulary(tokenizer, texts, size):
 
 
 def pairs_of(ids, first, pairs):
-    """The rows of neighbouring pieces; `pair_row` of builtin.rs has the same arithmetic."""
+    """The rows of neighbouring pieces; `pair_row` in builtin.rs uses the same arithmetic."""
     with np.errstate(over="ignore"):
         mixed = (ids[:-1] * np.uint32(0x9E3779B1)) ^ (ids[1:] * np.uint32(0x85EBCA77))
         return first + ((mixed ^ (mixed >> np.uint32(15))) % np.uint32(pairs)).astype(np.int64)
 
 
 class Bags:
-    """Rows of features, laid end to end: pieces, and pairs after them."""
+    """The feature rows of texts, concatenated: pieces, followed by pairs."""
 
     def __init__(self, tokenizer, texts, pieces, pairs):
         unknown = tokenizer.token_to_id("[UNK]")
@@ -93,7 +95,7 @@ class Bags:
 
 
 def misspelt(text, draw):
-    """One to three slips of the finger, now and then in lower case without punctuation."""
+    """Adds one to three typos, and sometimes removes capitals and punctuation."""
     if draw.random() < 0.3:
         text = "".join(c for c in text.lower() if c.isalnum() or c == " ")
     for _ in range(draw.choice((1, 1, 2, 3))):
@@ -113,7 +115,7 @@ def misspelt(text, draw):
 
 
 def distilled(names, counts, axes):
-    """Where the fit begins: the teacher's vector of every piece alone, the frequent ones made short."""
+    """The initial table: the teacher's vector of every single piece, with frequent ones scaled down."""
     teacher = Teacher()
     known = [[101, teacher.tokenizer.token_to_id(name), 102] for name in names]
     frequency = np.array([counts.get(row[1], 0) for row in known], np.float64)
@@ -123,7 +125,7 @@ def distilled(names, counts, axes):
 
 
 def ranking_loss(found, target):
-    """How far the neighbours of a text within its batch are from those the teacher sees (Kullback-Leibler divergence)."""
+    """The divergence of a text's neighbours within its batch from those of the teacher (Kullback-Leibler)."""
     itself = torch.eye(len(found), dtype=torch.bool)
     found = (found @ found.T / TEMPERATURE).masked_fill(itself, -1e4)
     target = (target @ target.T / TEMPERATURE).masked_fill(itself, -1e4)

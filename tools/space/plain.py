@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["model2vec[distill]==0.10.0", "torch==2.15.0"]
 # ///
-"""A plain Model2Vec distillation of the teacher, the peer that the built-in embedding space is measured against.
+"""Makes a plain Model2Vec distillation of the teacher, with which the built-in embedding space is compared.
 
     pip install "model2vec[distill]==0.10.0" torch==2.15.0
     python tools/space/plain.py FOLDER

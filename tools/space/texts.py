@@ -2,14 +2,15 @@
 # requires-python = ">=3.11"
 # dependencies = ["PyYAML==6.0.3"]
 # ///
-"""Collects the general English text that the built-in embedding space is fitted on: one sentence or utterance a line.
+"""Collects the general English text to which the built-in embedding space is fitted: one sentence or utterance per
+line.
 
     python tools/space/texts.py SOURCES texts.txt
 
-SOURCES is a folder with the bare git clones (`git clone --bare URL NAME.git`) and the unpacked Debian packages
-(`dpkg -x FILE.deb NAME`) listed in GIT and DEBIAN below, at the versions named there. No source is an intent-classification
-set. A text is used once (letters and digits compared, case folded), with 2 to 40 words; the order is that of its digest, requests put
-together from frames last, so the same sources give the same bytes.
+SOURCES is a folder with the bare git clones (`git clone --bare URL NAME.git`) and the unpacked Debian packages (`dpkg
+-x FILE.deb NAME`) listed in GIT and DEBIAN below, at the versions given there. No source is an intent-classification
+set. Texts have 2 to 40 words and are used once (comparing letters and digits, ignoring case), in the order of their
+digests, with requests assembled from frames last, so that the same sources give the same bytes.
 """
 
 import csv
@@ -50,10 +51,10 @@ DEBIAN = {
 }
 SYNTHETIC = 120_000
 REQUESTS = 400_000
-# Of the others, as many as the teacher embedded in the time there was.
+# The number of other texts, limited by the time the teacher needs to embed them.
 GENERAL = 500_000
 MAX_CHARS = 280
-# A dictionary's glosses are plenty, and unlike what people write to each other.
+# Dictionary glosses are numerous, and unlike what people write to each other.
 AT_MOST = {"wordnet-base": 150_000}
 
 
@@ -64,7 +65,7 @@ def git_files(folder, pattern):
     for name in sorted(names):
         if re.search(pattern, name):
             shown = subprocess.run(["git", "-C", folder, "show", f"HEAD:{name}"], capture_output=True)
-            if shown.returncode == 0:  # A partial clone lacks its largest files; they are left out by name below.
+            if shown.returncode == 0:  # A partial clone lacks its largest files; they are excluded by name below.
                 yield name, shown.stdout.decode("utf-8", "replace")
 
 
@@ -148,7 +149,7 @@ def html_texts(folder, pattern):
 
 
 def messages(folder):
-    """The English sentences of a program, by which its translations are keyed."""
+    """The English messages of a program, which are the keys of its translations."""
     seen = set()
     for path in sorted(folder.rglob("*.mo")):
         with path.open("rb") as file:

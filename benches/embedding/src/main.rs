@@ -1,4 +1,4 @@
-//! Texts a second of the built-in space, beside model2vec-rs on a Model2Vec folder, in one run.
+//! Measures the texts per second of the built-in space, compared with model2vec-rs on a Model2Vec folder, in one run.
 //!
 //!     cargo run --release --manifest-path benches/embedding/Cargo.toml -- MODEL2VEC_FOLDER TEXTS.jsonl
 
@@ -8,7 +8,7 @@ use karat::embed::Embedder;
 use karat::embed::{Builtin, Model2Vec};
 use model2vec_rs::model::StaticModel;
 
-/// Runs of each, of which the fastest counts.
+/// Number of runs of each, of which the fastest counts.
 const RUNS: usize = 7;
 
 fn main() {

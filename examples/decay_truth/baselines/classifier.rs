@@ -9,13 +9,13 @@ use rand_chacha::ChaCha8Rng;
 use super::trial::Stream;
 use super::{BaselineResult, Trial};
 
-/// Area under the curve above which a large window has drifted.
+/// Area under the curve above which a large window counts as drifted.
 const AUC_CUT: f64 = 0.55;
 
-/// Earlier rows up to which a random classifier sets the cut instead.
+/// Number of earlier rows up to which a random classifier sets the threshold instead.
 pub(super) const BOOTSTRAP_ROWS: usize = 1000;
 
-/// Random classifiers, and the quantile of their areas that is the cut.
+/// Number of random classifiers, and the quantile of their areas that is the threshold.
 const RANDOM_CLASSIFIERS: usize = 1000;
 pub(super) const BOOTSTRAP_QUANTILE: f64 = 0.95;
 
@@ -91,7 +91,7 @@ impl Logistic {
         model
     }
 
-    /// One step on one row; its loss before the step.
+    /// Makes one step on one row; returns the loss before the step.
     fn step(&mut self, row: &[f32], label: f64, step: f64) -> f64 {
         let margin = label * self.score(row);
         let pull = step * label / (1.0 + margin.exp());
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cut_of_random_classifiers_is_that_of_the_rank_sum() {
+    fn the_threshold_of_random_classifiers_follows_from_the_rank_sum() {
         // Mean 0.5, variance (m + n + 1) / (12 m n).
         let cut = random_cut(300, 200, &mut rng(1, 0)).unwrap();
         let expected = 0.5 + 1.645 * (501.0_f64 / (12.0 * 300.0 * 200.0)).sqrt();

@@ -7,7 +7,7 @@ use karat::vector::Vectors;
 use super::coverage::{novelty, share};
 use super::{BaselineResult, Trial};
 
-/// Records per cluster aimed at, and the bounds of the number of clusters.
+/// The target number of records per cluster, and bounds on the number of clusters.
 const RECORDS_PER_CLUSTER: usize = 20;
 const FEWEST: usize = 8;
 const MOST: usize = 64;
@@ -21,19 +21,19 @@ const FIT_ROWS: usize = 500;
 /// Level of the G test.
 const LEVEL: f64 = 0.05;
 
-/// The index from which practitioners speak of a large shift.
+/// The index above which practitioners speak of a large shift.
 const PSI_CUT: f64 = 0.25;
 
-/// What an empty cluster's share is replaced with in the index.
+/// The share that replaces that of an empty cluster in the index.
 const EMPTY_SHARE: f64 = 1e-4;
 
 /// Counts over the pooled clusters of the earlier side and of `now`.
 pub(super) type Counts = [Vec<f64>; 2];
 
-/// Traffic share of the clusters that hold a golden example: spherical k-means on `now` with one
-/// cluster per 20 records, between 8 and 64; a golden example belongs to the cluster of its nearest
-/// centroid, however far, so examples of topics that have left the traffic cover other clusters.
-/// Novelty is 1 in a cluster without an example and 0 otherwise.
+/// Traffic share of the clusters that contain a golden example: spherical k-means on `now` with one cluster per 20
+/// records, between 8 and 64; a golden example belongs to the cluster of its nearest centroid, however far, so examples
+/// of topics that have left the traffic cover other clusters. Novelty is 1 in a cluster without an example and 0
+/// otherwise.
 pub fn counting(trial: &Trial) -> BaselineResult {
     let fit = kmeans(trial.now, trial.now.len(), trial.seed);
     let mut held = vec![false; fit.centroids.len()];

@@ -4,10 +4,10 @@ use karat::vector::Vectors;
 
 use super::{BaselineResult, Trial};
 
-/// Distance in standard deviations from which a component has drifted.
+/// Distance in standard deviations from which a component counts as drifted.
 const COMPONENT_CUT: f64 = 0.1;
 
-/// Share of drifted components above which the window has drifted.
+/// Share of drifted components above which the window counts as drifted.
 const SHARE_CUT: f64 = 0.2;
 
 /// Smallest standard deviation that a distance is divided by.

@@ -8,23 +8,22 @@ use super::{BaselineResult, Trial};
 /// Neighbours that set the radius of a ball; the value the authors recommend.
 const PRDC_K: usize = 5;
 
-/// A cosine from which two texts commonly count as alike.
+/// A cosine from which two texts are commonly considered alike.
 const FIXED_COSINE: f64 = 0.7;
 
 /// Share of the reference that counts as unlike the golden set.
 const REFERENCE_SHARE: f64 = 0.05;
 
-/// Novelty of a record without a vector: beyond that of any other, at most 2 with cosines.
+/// Novelty of a record without a vector: larger than that of any other, which is at most 2 with cosines.
 const NO_VECTOR: f64 = 4.0;
 
 /// Coverage of PRDC with real = traffic and fake = golden set, k = 5.
 ///
-/// Naeem et al. (2020), "Reliable Fidelity and Diversity Metrics for Generative Models": the share
-/// of real points whose ball, out to their k-th nearest other real point, holds a fake point. So
-/// the balls are around the *traffic* and their radii come from the traffic. The other direction,
-/// records within the k-nearest-neighbour ball of some golden example, is the recall of
-/// Kynkäänniemi et al. (2019), which the paper replaces because one outlying example has a ball
-/// that swallows everything.
+/// Naeem et al. (2020), "Reliable Fidelity and Diversity Metrics for Generative Models": the share of real points whose
+/// ball, out to their k-th nearest other real point, contains a fake point. So the balls are around the *traffic* and
+/// their radii come from the traffic. The other direction, records within the k-nearest-neighbour ball of some golden
+/// example, is the recall of Kynkäänniemi et al. (2019), which the paper replaces because one outlying example has a
+/// ball that swallows everything.
 ///
 /// Not adapted: with N records and M examples of the same distribution it is expected to be
 /// 1 - ((N - 1) ... (N - k)) / ((M + N - 1) ... (M + N - k)), about 1 - (N / (M + N))^k. That is

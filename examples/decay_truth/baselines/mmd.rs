@@ -117,8 +117,8 @@ impl Gram {
     fn kernel(&self, bandwidth: f32) -> Kernel {
         let bandwidth = if bandwidth > 0.0 { bandwidth } else { 1.0 };
         let mut values: Vec<f32> = self.squared.iter().map(|d| (-d / bandwidth).exp()).collect();
-        // MMD² does not change when a constant is taken from all pairs of distinct rows; near 0 the
-        // sums keep their digits. A zero diagonal leaves the pairs of a row with itself out.
+        // MMD² does not change when a constant is taken from all pairs of distinct rows; near 0 the sums keep their
+        // precision. A zero diagonal leaves out the pairs of a row with itself.
         let pairs = values.len().saturating_sub(self.len).max(1);
         let level = (values.iter().map(|&v| f64::from(v)).sum::<f64>() - self.len as f64) / pairs as f64;
         values.iter_mut().for_each(|v| *v -= level as f32);

@@ -1,4 +1,4 @@
-//! Sanity of all methods on planted data.
+//! Sanity checks of all methods on synthetic data.
 
 use karat::stats::{mann_whitney_auc, rng};
 use karat::vector::Vectors;
@@ -57,7 +57,7 @@ fn disjoint_traffic_is_uncovered_and_alarms_with_and_without_a_reference() {
     for window in [Some(&reference), None] {
         let results = run_all(&Trial::new(&golden, &[], &now, window, 3));
         for (name, result) in &results {
-            // Examples of unseen topics still have a nearest centroid; see `clusters::counting`.
+            // Examples of vanished topics still have a nearest centroid; see `clusters::counting`.
             let uncovered = *name == "cluster counting" || result.coverage.is_none_or(|c| c < 0.02);
             assert!(uncovered && result.alarm != Some(false), "{name} {result:?}");
         }
@@ -95,7 +95,7 @@ fn prdc_coverage_has_the_expectation_of_its_paper() {
 }
 
 #[test]
-fn nothing_to_compare_gives_nothing() {
+fn without_data_to_compare_there_is_no_result() {
     let empty = Vectors::new(DIM);
     let some = rows(60, 0..3, 0.25, 1);
     let mut zeros = Vectors::new(DIM);
@@ -143,7 +143,7 @@ fn small_and_equal_windows_do_not_fail() {
 }
 
 #[test]
-fn results_depend_on_the_seed_alone() {
+fn results_depend_only_on_the_seed() {
     let [golden, reference, now] = [0, 1, 2].map(|part| rows(700, 0..12, 0.9, part));
     let run = |threads, seed| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

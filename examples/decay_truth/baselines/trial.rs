@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::clusters::{Counts, pooled_counts};
 use super::mmd::Gram;
 
-/// What the random numbers of one trial are for; each use has its own stream.
+/// The uses of random numbers in a trial; each use has its own stream.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Stream {
     Subsample,

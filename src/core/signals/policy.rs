@@ -73,7 +73,7 @@ impl Policy {
         ];
         let outside = unit.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value));
         if let Some((key, value)) = outside {
-            return Some(format!("{key} is {value}, but must lie between 0 and 1"));
+            return Some(format!("{key} is {value}, but must be between 0 and 1"));
         }
         if !(self.min_cluster >= 1.0 && self.min_cluster.is_finite()) {
             return Some(format!("min_cluster is {}, but must be at least 1", self.min_cluster));
@@ -90,7 +90,7 @@ mod tests {
     fn settings_out_of_range_are_named() {
         assert_eq!(Policy::default().problem(), None);
         let policy = Policy { alarm_level: 5.0, ..Policy::default() };
-        assert_eq!(policy.problem().as_deref(), Some("alarm_level is 5, but must lie between 0 and 1"));
+        assert_eq!(policy.problem().as_deref(), Some("alarm_level is 5, but must be between 0 and 1"));
         let policy = Policy { membership: f64::NAN, ..Policy::default() };
         assert!(policy.problem().is_some());
     }

@@ -11,14 +11,14 @@ use crate::core::domain::Card;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "karat dataset card")]
 pub struct CardFile {
-    /// Who answers for this set.
+    /// Who is responsible for this dataset.
     pub owner: Option<String>,
-    /// What it tests, in a sentence or two.
+    /// What it tests, in one or two sentences.
     pub description: Option<String>,
     /// The kind of task, such as classification, extraction or free text.
     #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub task: Option<String>,
-    /// The closed set of answers, such as [billing, delivery]; `dataset lint` reports others.
+    /// All allowed answers, such as [billing, delivery]; `karat dataset lint` reports any other.
     #[serde(default, deserialize_with = "names")]
     pub labels: Vec<String>,
     /// The licence of its content.
@@ -30,7 +30,8 @@ pub struct CardFile {
     /// Why these examples and not others.
     #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub rationale: Option<String>,
-    /// How often every example should be reviewed, in days, such as 180; older ones are flagged as expired.
+    /// How often each example should be reviewed, in days, such as 180; examples not reviewed for longer are flagged as
+    /// expired.
     pub review_every_days: Option<u32>,
     /// The traffic source it is compared with. Default: "default".
     pub traffic: Option<String>,

@@ -19,15 +19,15 @@ use crate::core::domain::TextRule;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmbedderType {
-    /// The table in the karat binary: English, meaning and spelling, no network.
+    /// The table in the karat binary: English, compares meaning and spelling, no network.
     Builtin,
-    /// Hashed words and character n-grams: any language, spelling alone, no network.
+    /// Hashed words and character n-grams: any language, compares spelling only, no network.
     HashedNgrams,
     /// A Model2Vec directory.
     Model2vec,
-    /// A sentence-transformer directory of the BERT family; needs a karat built with the feature "bert".
+    /// A sentence-transformer directory of the BERT family; requires a karat built with the feature "bert".
     Bert,
-    /// Any server that answers OpenAI's /embeddings.
+    /// Any server that implements OpenAI's /embeddings API.
     Openai,
 }
 
@@ -44,14 +44,14 @@ impl EmbedderType {
     }
 }
 
-/// An embedder, checked; references are not yet resolved.
+/// A checked embedder definition; references are not resolved yet.
 #[derive(Debug, Clone)]
 pub struct EmbedderDefinition {
-    /// Its model.
+    /// The model.
     pub model: ModelDefinition,
-    /// Put before every text.
+    /// Text prepended to every input.
     pub prefix: String,
-    /// A name for what the model cannot tell about itself.
+    /// A name for what cannot be read from the model itself.
     pub revision: Option<String>,
     /// How an input becomes a text.
     pub text: TextRule,
@@ -63,7 +63,7 @@ impl From<ModelDefinition> for EmbedderDefinition {
     }
 }
 
-/// The model of an embedder, checked.
+/// The checked model of an embedder.
 #[derive(Debug, Clone)]
 pub enum ModelDefinition {
     /// The table in the binary.
@@ -72,7 +72,7 @@ pub enum ModelDefinition {
     HashedNgrams,
     /// A Model2Vec directory.
     Model2Vec(PathBuf),
-    /// A sentence-transformer directory, and the most tokens of a text.
+    /// A sentence-transformer directory, and the maximum number of tokens per text.
     Bert(PathBuf, Option<usize>),
     /// A server.
     OpenAi(Box<ServerDefinition>),
@@ -81,54 +81,54 @@ pub enum ModelDefinition {
 /// Keys of every embedder.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct CommonKeys {
-    /// Put before every text, where the model wants one, such as "query: ".
+    /// Text prepended to every input, if the model expects one, such as "query: ".
     #[serde(default)]
     prefix: String,
-    /// A name for what the model cannot tell about itself; another revision is another embedding space.
+    /// A name for what cannot be read from the model itself; a new revision is a new embedding space.
     revision: Option<String>,
     /// How an input becomes the text that is embedded, such as `{fields: [question]}`.
     #[serde(default)]
     text: TextRule,
 }
 
-/// Keys of models in a folder.
+/// Keys of models stored in a folder.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct FolderKeys {
-    /// The model's folder; from karat.yaml on where it is relative. karat downloads nothing.
+    /// The model's folder, absolute or relative to karat.yaml. karat downloads nothing.
     path: PathBuf,
 }
 
 /// Keys of BERT models.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct BertKeys {
-    /// Most tokens of a text, at least 3. Default: what the model says.
+    /// Maximum number of tokens per text, at least 3. Default: the model's own limit.
     max_tokens: Option<usize>,
 }
 
-/// A server that answers OpenAI's /embeddings.
+/// A server that implements OpenAI's /embeddings API.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct ServerDefinition {
-    /// Where the API lives, such as `https://api.openai.com/v1` or `http://localhost:11434/v1`.
+    /// The base URL of the API, such as `https://api.openai.com/v1` or `http://localhost:11434/v1`.
     pub base_url: String,
-    /// The model requested.
+    /// The model to request.
     pub model: String,
     /// A reference to the key, such as ${OPENAI_API_KEY}. Never the key itself.
     pub api_key: Option<String>,
-    /// Further HTTP headers, such as {x-team: search}.
+    /// Additional HTTP headers, such as {x-team: search}.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Components requested, where the model lets one choose.
+    /// Number of dimensions to request, if the model offers a choice.
     pub dimensions: Option<usize>,
-    /// Texts per request. Default: 64.
+    /// Number of texts per request. Default: 64.
     #[serde(default = "default_batch", deserialize_with = "at_least_one")]
     pub batch: usize,
-    /// Most requests begun per minute. Default: no limit.
+    /// Maximum number of requests started per minute. Default: no limit.
     pub requests_per_minute: Option<u32>,
     /// How long one attempt may take, such as 30s or 2m. Default: 60s.
     #[serde(default = "default_timeout", deserialize_with = "duration")]
     #[schemars(with = "TextOrNumber")]
     pub timeout: Duration,
-    /// Attempts after the first one, on 429, 5xx, broken connections and timeouts. Default: 4.
+    /// Maximum number of retries on 429, 5xx, broken connections and timeouts. Default: 4.
     #[serde(default = "default_retries")]
     pub max_retries: u32,
 }
@@ -166,12 +166,12 @@ impl JsonSchema for EmbedderFile {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let about = "An embedder, by its type, such as {type: model2vec, path: models/potion-base-8M}.";
+        let about = "An embedder: a type and its keys, such as {type: model2vec, path: models/potion-base-8M}.";
         schema::<EmbedderType>(generator, about, &[])
     }
 }
 
-/// The embedders that need no definition.
+/// The embedders that are available without a definition.
 pub(super) fn built_in() -> BTreeMap<String, EmbedderDefinition> {
     BTreeMap::from([
         ("builtin".to_owned(), ModelDefinition::Builtin.into()),

@@ -1,4 +1,4 @@
-//! `endpoints` of `karat.yaml`, and endpoints named by an id such as `openai:chat:gpt-x`.
+//! `endpoints` of `karat.yaml`, and endpoints given by an id such as `openai:chat:gpt-x`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub enum EndpointType {
     Exec,
     /// A cassette that a run recorded.
     Replay,
-    /// A nearest-neighbour classifier over a labelled dataset: does the model beat the obvious?
+    /// A nearest-neighbour classifier over a labelled dataset: does the model beat the obvious approach?
     Baseline,
 }
 
@@ -51,31 +51,31 @@ impl EndpointType {
     }
 }
 
-/// Which of OpenAI's APIs is spoken.
+/// Which of OpenAI's APIs to use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OpenAiApi {
-    /// Chat completions, which most servers speak.
+    /// Chat completions, which most servers support.
     #[default]
     Chat,
     /// Responses.
     Responses,
 }
 
-/// An endpoint, checked; references are not yet resolved.
+/// A checked endpoint definition; references are not resolved yet.
 #[derive(Debug, Clone)]
 pub struct EndpointDefinition {
-    /// Its kind.
+    /// The kind of endpoint.
     pub r#type: EndpointType,
-    /// What its kind needs.
+    /// The settings of its kind.
     pub settings: EndpointSettings,
-    /// What it costs.
+    /// The price of requests, if it is known.
     pub price: Option<Price>,
-    /// The day the model is switched off.
+    /// The day the model is shut down.
     pub eol: Option<Date>,
 }
 
-/// What each kind of endpoint needs.
+/// The settings of each kind of endpoint.
 #[derive(Debug, Clone)]
 pub enum EndpointSettings {
     /// A model API over HTTP.
@@ -91,57 +91,58 @@ pub enum EndpointSettings {
 /// Keys of every endpoint.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct CommonKeys {
-    /// What a million tokens cost, in any currency: {input: 0.15, output: 0.6}; or a request: {request: 0.001}.
+    /// Price per million tokens, in any currency: {input: 0.15, output: 0.6}; or per request: {request: 0.001}.
     price: Option<Price>,
-    /// The day the model is switched off, such as 2026-12-31: karat warns 60 days ahead.
+    /// The day the model is shut down, such as 2026-12-31; karat warns 60 days ahead.
     eol: Option<String>,
 }
 
-/// A model API over HTTP: the keys of all of them, and what its type says.
+/// A model API over HTTP: the keys that all of them share, and what follows from the type.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct ApiDefinition {
-    /// How it is spoken to.
+    /// The wire format.
     #[serde(skip)]
     pub dialect: ApiDialect,
     /// Whether answers are streamed.
     #[serde(skip)]
     pub stream: bool,
-    /// Where the API lives, such as `https://api.openai.com/v1` or `http://localhost:11434/v1`; for http the whole URL.
-    /// Anthropic and Gemini have a default.
+    /// The base URL of the API, such as `https://api.openai.com/v1` or `http://localhost:11434/v1`; for type http, the
+    /// complete URL. Anthropic and Gemini have a default.
     #[serde(default)]
     pub base_url: String,
-    /// The model requested.
+    /// The model to request.
     #[serde(default)]
     pub model: String,
     /// A reference to the key, such as ${OPENAI_API_KEY}. Never the key itself.
     pub api_key: Option<String>,
-    /// The header that carries the key, bare, such as api-key for Azure. Default: the API's own way.
+    /// The header that carries the key without a prefix, such as api-key for Azure. Default: the API's own header.
     pub api_key_header: Option<String>,
-    /// Further HTTP headers, such as {x-team: search, x-token: "${TOKEN}"}.
+    /// Additional HTTP headers, such as {x-team: search, x-token: "${TOKEN}"}.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// Further fields of the request body, such as {temperature: 0, max_tokens: 64}.
+    /// Additional fields of the request body, such as {temperature: 0, max_tokens: 64}.
     #[serde(default)]
     pub params: Map<String, Value>,
     /// How long one attempt may take, such as 30s or 2m. Default: 60s.
     #[serde(default = "default_timeout", deserialize_with = "duration")]
     #[schemars(with = "TextOrNumber")]
     pub timeout: Duration,
-    /// Attempts after the first one, on 429, 5xx, broken connections and timeouts; 0 means none. Default: 4.
+    /// Maximum number of retries on 429, 5xx, broken connections and timeouts; 0 means none. Default: 4.
     #[serde(default = "default_retries")]
     pub max_retries: u32,
-    /// Speak HTTP/2 to a plain http server, without asking first. Over https it is negotiated anyway. Default: false.
+    /// Use HTTP/2 over plain http, without negotiation. Over https it is negotiated anyway. Default: false.
     #[serde(default)]
     pub http2: bool,
-    /// Most requests begun per minute. Default: no bound but what the server says.
+    /// Maximum number of requests started per minute. Default: only the limits that the server reports.
     #[serde(default, deserialize_with = "at_least_one")]
     pub requests_per_minute: Option<u64>,
-    /// Most tokens begun per minute, of prompts (estimated) and answers (max_tokens). Default: no bound.
+    /// Maximum number of tokens requested per minute, in prompts (estimated) and answers (max_tokens). Default: no
+    /// limit.
     #[serde(default, deserialize_with = "at_least_one")]
     pub tokens_per_minute: Option<u64>,
 }
 
-/// How a model API is spoken to.
+/// The wire format of a model API.
 #[derive(Debug, Clone, Default)]
 pub enum ApiDialect {
     /// OpenAI's chat completions.
@@ -157,7 +158,7 @@ pub enum ApiDialect {
     Http(HttpDefinition),
 }
 
-/// Keys of the APIs that stream.
+/// Keys of the APIs that can stream.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct StreamKeys {
     /// Request a stream, to measure the time to the first token and tokens per second. Default: false.
@@ -176,24 +177,24 @@ struct OpenAiKeys {
 /// A JSON API of any form.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct HttpDefinition {
-    /// The method. Default: POST.
+    /// The HTTP method. Default: POST.
     #[serde(default = "default_method")]
     pub method: String,
-    /// The body as JSON; its texts are templates that know messages, prompt, system, input, id, trial, options, model
-    /// and params. A text that is one expression alone becomes its value: "{{ messages }}".
+    /// The body as JSON. Its strings are templates that can use messages, prompt, system, input, id, trial, options,
+    /// model and params. A string that is a single expression, such as "{{ messages }}", is replaced by its value.
     pub body: Value,
     /// Where the answer is in the response, such as choices.0.message.content or /choices/0/text.
     pub output: String,
-    /// Where the model's name is.
+    /// Where the model's name is in the response.
     pub model_path: Option<String>,
-    /// Where the number of prompt tokens is.
+    /// Where the number of prompt tokens is in the response.
     pub prompt_tokens_path: Option<String>,
-    /// Where the number of answer tokens is.
+    /// Where the number of answer tokens is in the response.
     pub completion_tokens_path: Option<String>,
-    /// Statuses that are answers. Default: every 2xx.
+    /// HTTP statuses that count as success. Default: every 2xx.
     #[serde(default)]
     pub ok_statuses: Vec<u16>,
-    /// Statuses worth another attempt, besides 408, 409, 425, 429 and 5xx.
+    /// HTTP statuses to retry, in addition to 408, 409, 425, 429 and 5xx.
     #[serde(default)]
     pub retry_statuses: Vec<u16>,
 }
@@ -204,19 +205,19 @@ pub struct ExecDefinition {
     /// The program and its arguments, such as [python3, model.py]; run in the workspace's folder.
     #[serde(deserialize_with = "command")]
     pub command: Vec<String>,
-    /// How many of it run at once. Default: 4.
+    /// How many instances of the program run at once. Default: 4.
     #[serde(default = "default_workers", deserialize_with = "at_least_one")]
     pub workers: usize,
-    /// Handed to the program.
+    /// Parameters passed to the program.
     #[serde(default)]
     pub params: Map<String, Value>,
-    /// Change it when the program answers differently for a reason karat cannot see.
+    /// Change this when the program's answers change for a reason karat cannot see.
     pub revision: Option<String>,
     /// How long one attempt may take, such as 30s or 2m. Default: 60s.
     #[serde(default = "default_timeout", deserialize_with = "duration")]
     #[schemars(with = "TextOrNumber")]
     pub timeout: Duration,
-    /// Attempts after the first one; 0 means none. Default: 4.
+    /// Maximum number of retries; 0 means none. Default: 4.
     #[serde(default = "default_retries")]
     pub max_retries: u32,
 }
@@ -231,9 +232,9 @@ pub struct ReplayDefinition {
 /// The nearest-neighbour baseline.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 pub struct BaselineDefinition {
-    /// The labelled dataset. Default: the suite's own, each example answered from all others.
+    /// The labelled dataset. Default: the suite's own dataset, where each example is answered from all the others.
     pub dataset: Option<String>,
-    /// Nearest neighbours that vote. Default: 5.
+    /// Number of nearest neighbours that vote. Default: 5.
     #[serde(default = "default_neighbours", deserialize_with = "at_least_one")]
     pub k: usize,
 }
@@ -261,7 +262,7 @@ fn default_neighbours() -> usize {
 const ANTHROPIC: &str = "https://api.anthropic.com";
 const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 
-/// Fields of request bodies that are often written beside `params`.
+/// Fields of request bodies that are often written next to `params` by mistake.
 const PARAMS: [&str; 8] =
     ["temperature", "max_tokens", "max_completion_tokens", "top_p", "seed", "stop", "reasoning_effort", "tools"];
 
@@ -301,7 +302,8 @@ impl JsonSchema for EndpointFile {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let about = "An endpoint, by its type, such as {type: openai, base_url: https://api.openai.com/v1, model: gpt-x}; \
+        let about = "An endpoint: a type and its keys, such as \
+                     {type: openai, base_url: https://api.openai.com/v1, model: gpt-x}; \
                      or an id such as openai:chat:gpt-x.";
         schema::<EndpointType>(generator, about, &[json!({"type": "string"})])
     }
@@ -316,7 +318,7 @@ pub(super) fn endpoint(reader: Reader<'_>) -> Result<EndpointDefinition, Fault> 
     let (r#type, keys) = typed::<EndpointType>(reader, EXPECTED)?;
     let CommonKeys { price, eol } = keys.part()?;
     if let (Some(problem), Some(at)) = (price.and_then(|price| price.problem()), keys.get("price")) {
-        return Err(at.fault(&format!("cannot be meant: {problem}")).under("price"));
+        return Err(at.fault(&format!("is not valid: {problem}")).under("price"));
     }
     let eol = eol.map(|text| text.trim().parse::<Date>()).transpose().map_err(|_| {
         let at = keys.get("eol").unwrap_or(reader);
@@ -366,7 +368,7 @@ fn api(r#type: EndpointType, reader: Reader<'_>, keys: Mapping<'_>) -> Result<Ap
     Ok(ApiDefinition { dialect, ..api })
 }
 
-/// A provider that an id can name: its name, API, base URL, and the variable with the key.
+/// A provider that an id can refer to: its name, API, base URL, and the environment variable with the key.
 type Provider = (&'static str, EndpointType, &'static str, Option<&'static str>);
 
 const PROVIDERS: [Provider; 10] = [
@@ -382,8 +384,8 @@ const PROVIDERS: [Provider; 10] = [
     ("ollama", EndpointType::Openai, "http://localhost:11434/v1", None),
 ];
 
-/// The endpoint that an id of the form `provider:model`, `provider:chat:model` or `provider/model` names; `None` where
-/// it is no such id.
+/// The endpoint given by an id of the form `provider:model`, `provider:chat:model` or `provider/model`; `None` if it is
+/// not such an id.
 pub fn definition_of_id(id: &str) -> Option<EndpointDefinition> {
     let (name, rest) = id.split_once([':', '/'])?;
     let (_, r#type, base_url, api_key) = *PROVIDERS.iter().find(|provider| provider.0 == name)?;
@@ -432,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn both_styles_of_ids_name_a_provider_and_a_model() {
+    fn both_styles_of_id_give_a_provider_and_a_model() {
         let openai = |model: &str| {
             let key = Some("${OPENAI_API_KEY}".to_owned());
             Some((EndpointType::Openai, "https://api.openai.com/v1".to_owned(), model.to_owned(), key))
@@ -455,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_meant_are_refused_in_words() {
+    fn invalid_settings_are_refused_with_a_message() {
         let cases = [
             ("{type: openai, model: x}", "endpoints.m needs the key \"base_url\""),
             ("{type: anthropic}", "endpoints.m needs the key \"model\""),
@@ -473,10 +475,10 @@ mod tests {
                 "{type: baseline, model: x}",
                 "endpoints.m.model is a key of type openai, anthropic, gemini, http, not of baseline",
             ),
-            ("{type: gemini, model: x, price: {output: -1}}", "endpoints.m.price cannot be meant: output is -1"),
+            ("{type: gemini, model: x, price: {output: -1}}", "endpoints.m.price is not valid: output is -1"),
             ("{type: gemini, model: x, eol: soon}", "endpoints.m.eol is \"soon\", but must be a day"),
             ("{type: gemini, model: x, requests_per_minute: 0}", "endpoints.m.requests_per_minute is 0"),
-            ("{type: gemini, model: x, api_key: abc}", "endpoints.m.api_key holds a secret written out"),
+            ("{type: gemini, model: x, api_key: abc}", "endpoints.m.api_key contains a literal secret"),
         ];
         for (yaml, expected) in cases {
             let message = read(yaml).unwrap_err();
@@ -485,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn anthropic_and_gemini_know_where_they_live() {
+    fn anthropic_and_gemini_have_default_base_urls() {
         for (yaml, expected) in [("{type: anthropic, model: x}", ANTHROPIC), ("{type: gemini, model: x}", GEMINI)] {
             let EndpointSettings::Api(api) = read(yaml).unwrap().settings else { panic!("no API") };
             assert_eq!(api.base_url, expected);

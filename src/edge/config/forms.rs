@@ -1,4 +1,4 @@
-//! Short forms: what may be written in place of a mapping of keys, and values that have a form of their own.
+//! Short forms: what may be written in place of a mapping, and values with a syntax of their own, such as durations.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,33 +11,33 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAcce
 
 use crate::core::domain::parse_span;
 
-/// Most seconds that a bare number may mean; a larger one was probably meant as milliseconds.
+/// The largest bare number read as seconds; a larger one was probably meant as milliseconds.
 const MAX_BARE_SECONDS: u64 = 3600;
 
-/// Most days that a bare number may mean; a larger one was probably meant as a year.
+/// The largest bare number read as days; a larger one was probably meant as a year.
 const MAX_BARE_DAYS: u64 = 1000;
 
-/// A type that has a form shorter than its mapping of keys.
+/// A type that can be written more briefly than as a mapping of keys.
 pub(super) trait Short: for<'de> Deserialize<'de> + JsonSchema {
-    /// All its forms, with an example.
+    /// All accepted forms with an example, as used in error messages.
     const EXPECTED: &'static str;
 
-    /// What a text means.
+    /// The value written as text, if this type has such a form.
     fn text(_: &str) -> Option<Self> {
         None
     }
 
-    /// What a number means.
+    /// The value written as a number, if this type has such a form.
     fn number(_: f64) -> Option<Self> {
         None
     }
 
-    /// What true or false means.
+    /// The value written as true or false, if this type has such a form.
     fn flag(_: bool) -> Option<Self> {
         None
     }
 
-    /// What a list means.
+    /// The value written as a list, if this type has such a form.
     fn list<'de, D: Deserializer<'de>>(_: D) -> Option<Result<Self, D::Error>> {
         None
     }
@@ -46,7 +46,7 @@ pub(super) trait Short: for<'de> Deserialize<'de> + JsonSchema {
     fn schemas(generator: &mut SchemaGenerator) -> Vec<Schema>;
 }
 
-/// A type read from its keys or one of its short forms.
+/// A value read from its keys or from one of its short forms.
 #[derive(Debug, Clone, Default)]
 pub struct Form<T>(pub T);
 
@@ -111,7 +111,7 @@ impl<T: Short> JsonSchema for Form<T> {
     }
 }
 
-/// A key whose value is read apart, by its `type`; here only its JSON Schema, that of `T`.
+/// A placeholder for a key whose value is read separately, according to its `type`; it has the JSON Schema of `T`.
 #[derive(Debug, Clone)]
 pub struct Apart<T>(PhantomData<T>);
 
@@ -141,7 +141,7 @@ impl<T: JsonSchema> JsonSchema for Apart<T> {
     }
 }
 
-/// Text or a number, in JSON Schemas.
+/// The JSON Schema of text or a number.
 pub(super) struct TextOrNumber;
 
 impl JsonSchema for TextOrNumber {
@@ -158,7 +158,7 @@ impl JsonSchema for TextOrNumber {
     }
 }
 
-/// `30s`, `2m`, `1h`, or seconds as a number.
+/// Reads `30s`, `2m`, `1h`, or a number of seconds.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let seconds = text.parse().ok().filter(|seconds| (1..=MAX_BARE_SECONDS).contains(seconds)).map(Duration::from_secs);
@@ -167,10 +167,10 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     })
 }
 
-/// `90m`, `12h`, `7d`, and zero for never.
+/// Reads `90m`, `12h`, `7d`, or zero for never.
 pub(super) fn duration_or_never<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    // Zero is no span of time elsewhere, but here it says "never".
+    // Elsewhere zero is not a valid duration; here it means "never".
     let never = ["0", "0s", "0m", "0h", "0d"].contains(&text.trim());
     span(&text).or_else(|| never.then_some(Duration::ZERO)).ok_or_else(|| {
         D::Error::invalid_value(Unexpected::Str(&text), &"a duration such as 90m, 12h or 7d, or 0s for no cache")
@@ -181,7 +181,7 @@ fn span(text: &str) -> Option<Duration> {
     parse_span(text).and_then(|span| Duration::try_from(span).ok())
 }
 
-/// A window of time, or days as a number.
+/// Reads a window of time, or a number of days.
 pub(super) fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.map(|text| match text.parse::<u64>() {
@@ -190,7 +190,7 @@ pub(super) fn window<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     }))
 }
 
-/// Names, or a single one. A text with commas is refused: it may be one name or several.
+/// Reads a list of names, or a single name. Text with a comma is refused: it could be one name or several.
 pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let names = Vec::<String>::deserialize(deserializer)?;
     match names.as_slice() {
@@ -202,18 +202,18 @@ pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
     }
 }
 
-/// A program and its arguments, or both in one line.
+/// Reads a program and its arguments, as a list or in one line.
 pub(super) fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let command = Vec::<String>::deserialize(deserializer)?;
     let [line] = command.as_slice() else { return Ok(command) };
     if line.contains(['"', '\'', '\\', '|', '<', '>', '&', ';', '$', '*']) && line.contains(' ') {
-        let list = "a list, since no shell reads it: [python3, model.py, --flag]";
+        let list = "a list, because no shell parses it: [python3, model.py, --flag]";
         return Err(D::Error::invalid_value(Unexpected::Str(line), &list));
     }
     Ok(line.split_whitespace().map(str::to_owned).collect())
 }
 
-/// A number that zero makes no sense for.
+/// Reads a number that must not be zero.
 pub(super) fn at_least_one<'de, D: Deserializer<'de>, T: Deserialize<'de> + Count>(
     deserializer: D,
 ) -> Result<T, D::Error> {
@@ -224,9 +224,9 @@ pub(super) fn at_least_one<'de, D: Deserializer<'de>, T: Deserialize<'de> + Coun
     Ok(count)
 }
 
-/// A number of things.
+/// A number that can be compared with zero.
 pub(super) trait Count {
-    /// Whether there are none.
+    /// Whether the number is zero.
     fn is_zero(&self) -> bool;
 }
 
@@ -248,7 +248,7 @@ impl<T: Count> Count for Option<T> {
     }
 }
 
-/// A share, from 0 to 1.
+/// Reads a share, from 0 to 1.
 pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let share = f64::deserialize(deserializer)?;
     if (0.0..=1.0).contains(&share) {

@@ -1,4 +1,4 @@
-//! The files a user writes: workspace, suites, dataset cards; secrets by reference; JSON Schemas.
+//! The files a user writes (workspace, suites, dataset cards), secrets by reference, and JSON Schemas.
 
 mod card;
 mod embedder;

@@ -4,7 +4,7 @@ use super::yaml::schema_of;
 use super::{CardFile, SuiteFile, WorkspaceFile};
 use crate::core::domain::Failure;
 
-/// A file with a JSON Schema.
+/// A kind of file that has a JSON Schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaKind {
     /// `karat.yaml`.
@@ -15,10 +15,10 @@ pub enum SchemaKind {
     Dataset,
 }
 
-/// The JSON Schema of a file a user writes.
+/// The JSON Schema of a kind of file, as pretty-printed JSON.
 ///
 /// # Errors
-/// A failure where the schema cannot be written as text.
+/// A failure if the schema cannot be serialized.
 pub fn json_schema(kind: SchemaKind) -> Result<String, Failure> {
     let schema = match kind {
         SchemaKind::Workspace => schema_of::<WorkspaceFile>(),
@@ -26,5 +26,5 @@ pub fn json_schema(kind: SchemaKind) -> Result<String, Failure> {
         SchemaKind::Dataset => schema_of::<CardFile>(),
     };
     serde_json::to_string_pretty(&schema)
-        .map_err(|error| Failure::other("the schema cannot be written").caused_by(error))
+        .map_err(|error| Failure::other("cannot write the JSON Schema").caused_by(error))
 }

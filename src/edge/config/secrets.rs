@@ -1,4 +1,5 @@
-//! `${NAME}` references, resolved from the environment and then from `.env`. Values go into requests only.
+//! `${NAME}` references, resolved from the environment first and then from `.env`. Their values are used in requests
+//! only.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,8 +11,8 @@ use super::yaml::{Fault, Mapping, Reader};
 use crate::core::domain::Failure;
 use crate::core::privacy::{Mask, names_a_secret};
 
-/// Resolves references. The environment wins over `.env`. It remembers the secrets it gave out, so that they can be
-/// masked wherever they come back.
+/// Resolves references; the environment takes precedence over `.env`. Remembers the secrets it has returned, so that
+/// they can be masked wherever they reappear.
 #[derive(Default)]
 pub struct Secrets {
     dotenv: HashMap<String, SecretString>,
@@ -19,10 +20,10 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Reads `.env` beside `karat.yaml`, if there is one.
+    /// Reads `.env` next to `karat.yaml`, if there is one.
     ///
     /// # Errors
-    /// A data failure naming the file, where it cannot be read; never with a line's text.
+    /// A data failure that names the file if it cannot be read; it never repeats the text of a line.
     pub fn load(root: &Path) -> Result<Self, Failure> {
         let path = root.join(".env");
         if !path.exists() {
@@ -37,16 +38,16 @@ impl Secrets {
         Ok(Self { dotenv, given: Mutex::default() })
     }
 
-    /// Replaces every `${NAME}` in a text that is no secret, such as a model's name. `key` says where the text is,
+    /// Replaces every `${NAME}` in a text that is not secret, such as a model's name. `key` is the place of the text,
     /// for the error.
     ///
     /// # Errors
-    /// A data failure naming the key and the variable that is not set.
+    /// A data failure that names the key and the variable that is not set.
     pub fn expand(&self, key: &str, text: &str) -> Result<String, Failure> {
         self.resolve(key, text, &mut |_| ())
     }
 
-    /// The same for a text whose variables are secrets.
+    /// Like [`Self::expand`], for a text whose variables are secrets.
     ///
     /// # Errors
     /// As [`Self::expand`].
@@ -54,7 +55,8 @@ impl Secrets {
         self.resolve(key, text, &mut |value| self.remember(value))
     }
 
-    /// The same for a URL: a variable that holds a whole URL or a host is no secret, any other one is.
+    /// Like [`Self::expand`], for a URL: a variable that contains a whole URL or a host is not secret; any other one
+    /// is.
     ///
     /// # Errors
     /// As [`Self::expand`].
@@ -67,7 +69,7 @@ impl Secrets {
         })
     }
 
-    /// What masks every secret given out so far.
+    /// A mask of every secret returned so far.
     pub fn mask(&self) -> Mask {
         let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         Mask::new(given.iter().map(|secret| secret.expose_secret()))
@@ -77,7 +79,7 @@ impl Secrets {
         self.given.lock().unwrap_or_else(PoisonError::into_inner).push(value.to_owned().into());
     }
 
-    /// Whether the variable a reference names has a value, for every `${NAME}` in `text`.
+    /// Every variable referenced in `text` as `${NAME}`, and whether it is set.
     pub fn references(&self, text: &str) -> Vec<(String, bool)> {
         let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name.to_owned()));
         names.map(|name| (name.clone(), std::env::var(&name).is_ok() || self.dotenv.contains_key(&name))).collect()
@@ -106,7 +108,7 @@ impl Secrets {
                     return Err(Failure::data(format!(
                         "karat.yaml: {key} needs the variable {name}, which is not set"
                     ))
-                    .hint(format!("export {name}=… or write it to .env beside karat.yaml")));
+                    .hint(format!("export {name}=… or write it to .env next to karat.yaml")));
                 }
             }
             rest = &after[end + 1..];
@@ -116,10 +118,10 @@ impl Secrets {
     }
 }
 
-/// Refuses secrets written out in a file: an `api_key`, or a header whose name says that it carries one.
+/// Refuses literal secrets in a file: an `api_key`, or a header whose name suggests that it carries a secret.
 ///
 /// # Errors
-/// The key, without its value.
+/// A fault that names the key, without its value.
 pub(super) fn require_references(keys: Mapping<'_>) -> Result<(), Fault> {
     if let Some(value) = keys.get("api_key") {
         require_reference("api_key", value).map_err(|fault| fault.under("api_key"))?;
@@ -136,8 +138,8 @@ fn require_reference(key: &str, value: Reader<'_>) -> Result<(), Fault> {
     if value.read::<String>()?.contains("${") {
         return Ok(());
     }
-    Err(value.fault("holds a secret written out").hint(format!(
-        "write \"{key}: ${{MY_API_KEY}}\" and put the value into the environment or .env, which git must not see"
+    Err(value.fault("contains a literal secret").hint(format!(
+        "write \"{key}: ${{MY_API_KEY}}\" and set the variable in the environment or in .env; never commit .env"
     )))
 }
 
@@ -147,7 +149,7 @@ mod tests {
     use crate::edge::config::yaml::Document;
 
     #[test]
-    fn references_are_replaced_and_a_missing_one_is_named() {
+    fn references_are_replaced_and_a_missing_variable_is_named() {
         let mut secrets = Secrets::default();
         secrets.dotenv.insert("KARAT_TEST_A".into(), "one".to_owned().into());
         assert_eq!(secrets.expand("k", "x-${KARAT_TEST_A}-y").unwrap(), "x-one-y");
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_given_out_are_masked_and_addresses_and_models_are_not() {
+    fn returned_secrets_are_masked_but_addresses_and_models_are_not() {
         let mut secrets = Secrets::default();
         for (name, value) in
             [("KEY", "canary-key"), ("PATHPART", "canary-path"), ("HOST", "api.example.org"), ("MODEL", "gpt-x")]
@@ -180,11 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_written_out_is_refused_without_showing_it() {
+    fn a_literal_secret_is_refused_without_showing_it() {
         for text in ["api_key: sk-live-123", "headers: {X-Api-Key: sk-live-123}"] {
             let document = Document::parse(text.to_owned(), Path::new("karat.yaml")).unwrap();
             let fault = require_references(document.root().mapping().unwrap()).unwrap_err();
-            assert!(fault.to_string().ends_with(" holds a secret written out"), "{fault}");
+            assert!(fault.to_string().ends_with(" contains a literal secret"), "{fault}");
             assert!(!format!("{fault:?}").contains("sk-live"), "{fault:?}");
         }
     }

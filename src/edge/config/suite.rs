@@ -22,47 +22,47 @@ use crate::core::domain::{
 #[serde(deny_unknown_fields)]
 #[schemars(title = "karat suite")]
 pub struct SuiteFile {
-    /// What it is for.
+    /// What the suite is for.
     #[expect(dead_code, reason = "for readers of the file and for its JSON Schema")]
     pub description: Option<String>,
-    /// The name of the golden set, a folder of datasets/, such as support.
+    /// The name of the golden set, a folder in datasets/, such as support.
     pub dataset: String,
-    /// What is sent: "{{ input }}", {file: prompts/a.txt} or {messages: [{role: user, content: "{{ input }}"}]}.
+    /// The prompt to send: "{{ input }}", {file: prompts/a.txt} or {messages: [{role: user, content: "{{ input }}"}]}.
     /// Default: the input itself.
     pub prompt: Option<Form<PromptFile>>,
-    /// Several prompts by name, in place of "prompt", such as {short: "{{ input }}", long: {file: prompts/long.txt}}; each
-    /// is run on each endpoint.
+    /// Several named prompts in place of "prompt", such as {short: "{{ input }}", long: {file: prompts/long.txt}}; each
+    /// runs on every endpoint.
     #[serde(default)]
     pub prompts: BTreeMap<String, Form<PromptFile>>,
-    /// What prompts know as vars.NAME, such as {tone: kind}. A reference such as ${TOKEN} is resolved from the environment or .env and goes
-    /// into requests only: it is masked wherever an answer repeats it.
+    /// Variables that prompts use as vars.NAME, such as {tone: kind}. A reference such as ${TOKEN} is resolved from the
+    /// environment or .env and used in requests only: it is masked wherever an answer repeats it.
     #[serde(default)]
     pub vars: Map<String, Value>,
-    /// How often each example is sent, 1 to 1000. Default: 1.
+    /// How many times each example is sent, from 1 to 1000. Default: 1.
     #[serde(default = "default_repeat", deserialize_with = "repeat")]
     pub repeat: u32,
-    /// The endpoints to run, such as [gpt, openai:chat:gpt-x]: names of karat.yaml, or ids.
+    /// The endpoints to run, such as [gpt, openai:chat:gpt-x]: names from karat.yaml, or ids.
     #[serde(deserialize_with = "names")]
     pub endpoints: Vec<String>,
     /// How answers are scored, such as [exact, {type: regex, pattern: "^[A-D]$"}]; the headline shows the first scorer.
-    #[expect(dead_code, reason = "read apart; declared here for the JSON Schema")]
+    #[expect(dead_code, reason = "read separately; declared here for the JSON Schema")]
     pub scorers: Apart<Vec<ScorerFile>>,
-    /// What must hold, such as [0.85] or [{scorer: exact, min: 0.85}].
+    /// The minimum scores to pass, such as [0.85] or [{scorer: exact, min: 0.85}].
     #[serde(default)]
     pub gates: Vec<Form<GateFile>>,
-    /// Largest share of examples that may end in an error before the run counts as incomplete. Default: 0.02.
+    /// Maximum share of examples that may end in an error before the run counts as incomplete. Default: 0.02.
     #[serde(default = "default_tolerance", deserialize_with = "share")]
     pub error_tolerance: f64,
 }
 
-/// A prompt as written: one of `text`, `file` and `messages`. Templates are Jinja (minijinja); they know `input`,
+/// A prompt as written: one of `text`, `file` and `messages`. Templates are Jinja (minijinja); they can use `input`,
 /// `context`, `metadata`, `tags`, `id`, `labels`, and the fields of an object input.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PromptFile {
-    /// One user message.
+    /// A single user message.
     pub text: Option<String>,
-    /// Path of a file with one user message, relative to the suite.
+    /// Path of a file that contains a single user message, relative to the suite.
     pub file: Option<String>,
     /// Chat messages, such as [{role: system, content: "Answer in one word."}, {role: user, content: "{{ input }}"}].
     pub messages: Option<Vec<Form<MessageFile>>>,
@@ -96,7 +96,7 @@ pub struct MessageFile {
     pub role: Option<String>,
     /// The template.
     pub content: Option<String>,
-    /// Path of a file with the template, relative to the suite.
+    /// Path of a file that contains the template, relative to the suite.
     pub file: Option<String>,
     /// The template of a system message.
     pub system: Option<String>,
@@ -128,24 +128,24 @@ pub enum ScorerType {
     Contains,
     /// A pattern matches the answer.
     Regex,
-    /// The last number of the answer is near an accepted one.
+    /// The last number in the answer is close to an accepted one.
     Numeric,
-    /// The answer is JSON valid under a schema.
+    /// The answer is JSON that a schema accepts.
     JsonSchema,
 }
 
 /// Keys of every scorer.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct ScorerKeys {
-    /// Its name. Default: its type.
+    /// The scorer's name. Default: its type.
     name: Option<String>,
-    /// How the scores of repeats become one: mean, majority, any, all, pass@k or pass^k. Default: mean.
+    /// How the scores of repeats are combined: mean, majority, any, all, pass@k or pass^k. Default: mean.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     reduce: Reducer,
 }
 
-/// Keys of scorers that compare texts.
+/// Keys of scorers that compare text.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct NormalizeKeys {
     /// Steps applied to both sides, such as [trim, lowercase]. Default: trim, lowercase, whitespace, punctuation.
@@ -156,7 +156,7 @@ struct NormalizeKeys {
 /// Keys of `contains`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 struct ContainsKeys {
-    /// Text looked for instead of the accepted answers.
+    /// Text to look for instead of the accepted answers.
     value: Option<String>,
 }
 
@@ -225,7 +225,7 @@ impl JsonSchema for ScorerFile {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let about = "A scorer, by its type, such as exact or {type: regex, pattern: \"^[A-D]$\"}.";
+        let about = "A scorer: its name, or a type and its keys, such as exact or {type: regex, pattern: \"^[A-D]$\"}.";
         schema::<ScorerType>(generator, about, &[json!({"enum": ["exact", "contains", "numeric"]})])
     }
 }
@@ -234,15 +234,15 @@ impl JsonSchema for ScorerFile {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GateFile {
-    /// The scorer whose mean is evaluated. Default: the first one.
+    /// The scorer whose mean is evaluated. Default: the first scorer.
     pub scorer: Option<String>,
     /// The minimum mean, between 0 and 1, such as 0.85.
     #[serde(deserialize_with = "share")]
     pub min: f64,
-    /// Confidence of the interval it is evaluated on, from 0.5 to below 1. Default: 0.95.
+    /// Confidence level of the interval that is evaluated, from 0.5 to below 1. Default: 0.95.
     #[serde(default = "default_confidence", deserialize_with = "confidence")]
     pub confidence: f64,
-    /// The endpoints it applies to. Default: all.
+    /// The endpoints that the gate applies to. Default: all.
     #[serde(default, deserialize_with = "names")]
     pub endpoints: Vec<String>,
     /// Whether "inconclusive" stops the pipeline with exit code 103. Default: true.
@@ -305,10 +305,10 @@ fn confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Erro
     Err(D::Error::invalid_value(Unexpected::Float(confidence), &"from 0.5 to below 1, such as 0.95"))
 }
 
-/// Reads and checks the suite at `path`; its name is the file's.
+/// Reads and checks the suite at `path`; its name is the file's name without the extension.
 ///
 /// # Errors
-/// A data failure naming file and key.
+/// A data failure that names the file and the key.
 pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     let document = Document::open(path)?;
     let of_file = |fault: Fault| document.failure::<SuiteFile>(&fault);
@@ -333,7 +333,7 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     Ok(suite)
 }
 
-/// Canonical JSON of everything that decides what is sent and how it is scored; the endpoints and the number of
+/// Canonical JSON of everything that determines what is sent and how it is scored; the endpoints and the number of
 /// repeats are not part of it.
 pub fn suite_content(suite: &Suite) -> String {
     let mut content = json!({
@@ -342,7 +342,7 @@ pub fn suite_content(suite: &Suite) -> String {
         "gates": suite.gates,
         "error_tolerance": suite.error_tolerance,
     });
-    // A suite with one prompt has the version it had before there could be several.
+    // Keeps the version of a suite with one prompt the same as before several were supported.
     match suite.prompts.as_slice() {
         [NamedPrompt { name: None, prompt }] => content["prompt"] = json!(prompt),
         several => {
@@ -356,10 +356,10 @@ pub fn suite_content(suite: &Suite) -> String {
     canonical_json(&content)
 }
 
-/// A suite as it was stored by [`suite_content`]; without the endpoints, and with one repeat.
+/// Restores a suite from [`suite_content`], without its endpoints and with one repeat.
 ///
 /// # Errors
-/// A store failure where the content is none.
+/// A store failure if the content cannot be parsed.
 pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Suite, Failure> {
     #[derive(Deserialize)]
     struct Content {
@@ -392,7 +392,7 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
     })
 }
 
-/// The prompts of a suite in the order of their names.
+/// The prompts of a suite, sorted by name.
 fn convert_prompts(
     one: Option<Form<PromptFile>>,
     several: BTreeMap<String, Form<PromptFile>>,
@@ -404,7 +404,7 @@ fn convert_prompts(
         return Ok(vec![NamedPrompt { name: None, prompt }]);
     }
     if one.is_some() {
-        return Err(fail("there are both prompt and prompts".to_owned())
+        return Err(fail("both prompt and prompts are given".to_owned())
             .hint("give the single prompt a name under \"prompts\""));
     }
     let named = several.into_iter().map(|(name, file)| {
@@ -431,7 +431,7 @@ fn convert_prompt(prompt: PromptFile, suite: &Path, key: &str) -> Result<Prompt,
     }
 }
 
-/// `None` where it is not clear who says what.
+/// `None` if the role or the content is missing or ambiguous.
 fn convert_message(message: MessageFile, suite: &Path) -> Result<Option<PromptMessage>, Failure> {
     let short = [("system", message.system), ("user", message.user), ("assistant", message.assistant)];
     let short: Vec<_> = short.into_iter().filter_map(|(role, content)| Some((role.to_owned(), content?))).collect();
@@ -447,13 +447,13 @@ fn convert_message(message: MessageFile, suite: &Path) -> Result<Option<PromptMe
 fn prompt_file(suite: &Path, file: &str) -> Result<String, Failure> {
     let path = suite.parent().unwrap_or(Path::new(".")).join(file);
     let read = std::fs::read_to_string(&path);
-    // An editor's closing newline is not part of a prompt, and must not change the suite's version.
+    // The final newline that editors add is not part of a prompt, and must not change the suite's version.
     read.map(|text| text.replace("\r\n", "\n").trim_end_matches('\n').to_owned()).map_err(|error| {
         Failure::data(format!("{}: cannot read the prompt file {}", suite.display(), path.display())).caused_by(error)
     })
 }
 
-/// The scorers of a suite, at least one, each with its own name.
+/// The scorers of a suite: at least one, with distinct names.
 fn scorers(document: &Document) -> Result<Vec<Scorer>, Fault> {
     let Some(list) = document.root().mapping().and_then(|keys| keys.get("scorers")) else { return Ok(Vec::new()) };
     let mut scorers: Vec<Scorer> = Vec::new();
@@ -461,7 +461,7 @@ fn scorers(document: &Document) -> Result<Vec<Scorer>, Fault> {
         let fail = |fault: Fault| fault.under_index(index).under("scorers");
         let scorer = scorer(reader).map_err(fail)?;
         if scorers.iter().any(|other| other.name == scorer.name) {
-            let twice = format!("makes two scorers that are named \"{}\"", scorer.name);
+            let twice = format!("is a second scorer named \"{}\"", scorer.name);
             return Err(fail(reader.fault(&twice).hint("give one of them another name: {name: …, type: …}")));
         }
         scorers.push(scorer);
@@ -482,7 +482,7 @@ fn scorer(reader: Reader<'_>) -> Result<Scorer, Fault> {
     scorer_of(kind, Some(keys), reader)
 }
 
-/// A scorer of which the keys are written, or its name alone.
+/// A scorer with the given keys, or with none if only its name is written.
 fn scorer_of(kind: ScorerType, keys: Option<Mapping<'_>>, reader: Reader<'_>) -> Result<Scorer, Fault> {
     let keys = keys.unwrap_or_else(|| reader.no_keys());
     let ScorerKeys { name, reduce } = keys.part()?;
@@ -512,7 +512,7 @@ fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, Fault> {
     let scorer = file.scorer.unwrap_or_else(|| scorers.first().map(|s| s.name.clone()).unwrap_or_default());
     let known: Vec<_> = scorers.iter().map(|s| s.name.as_str()).collect();
     if !known.contains(&scorer.as_str()) {
-        let what = format!("name the scorer \"{scorer}\", but the suite has {}", known.join(", "));
+        let what = format!("refer to the scorer \"{scorer}\", but the suite has {}", known.join(", "));
         return Err(Fault::value(what).under("gates").hint(did_you_mean(&scorer, &known, "the scorers are")));
     }
     Ok(Gate {
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_in_a_file_is_the_same_suite_as_one_inline() {
+    fn a_prompt_in_a_file_gives_the_same_suite_as_an_inline_one() {
         let rest = "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\n";
         let file = load(&format!("{rest}prompt: {{file: p.txt}}\n")).unwrap();
         let inline =
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn prompts_and_vars_read_back_from_the_stored_content() {
+    fn prompts_and_vars_are_restored_from_the_stored_content() {
         let text = "dataset: d\nendpoints: [m]\nscorers: [{type: exact, reduce: pass^3}]\nrepeat: 3\n\
                     vars: {tone: kind, token: \"${T}\"}\nprompts:\n  b: {text: B}\n  a: {file: p.txt}\n";
         let suite = load(text).unwrap();
@@ -559,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_make_no_sense_are_refused_in_words() {
+    fn invalid_settings_are_refused_with_a_message() {
         let cases = [
             ("dataset: d\nendpoints: [m]\nscorers: []\n", "scorers is empty, but a suite needs at least one scorer"),
             (
@@ -572,7 +572,7 @@ mod tests {
             ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}, {type: exact}]\n",
-                "scorers[1] makes two scorers that are named \"exact\"",
+                "scorers[1] is a second scorer named \"exact\"",
             ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\ngates: [{min: 85}]\n",

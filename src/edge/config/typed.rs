@@ -1,5 +1,5 @@
-//! Settings whose keys depend on their `type`. Each key is declared once, in a struct; a type names the structs whose
-//! keys it has, and from these come what is read, what is refused, and the JSON Schema.
+//! Settings whose keys depend on their `type`. Each key is declared once, in a struct; a type lists the structs whose
+//! keys it has. Reading, rejecting unknown keys, and the JSON Schema are all derived from these structs.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
@@ -7,24 +7,24 @@ use serde_json::{Map, Value, json};
 
 use super::yaml::{Fault, Mapping, Reader, keys_of};
 
-/// A kind of settings, such as that of an endpoint.
+/// A kind of settings, such as the type of an endpoint.
 pub(super) trait Kind: Copy + PartialEq + for<'de> Deserialize<'de> + 'static {
     /// Every kind.
     const ALL: &'static [Self];
 
-    /// Which keys it has, besides `type`.
+    /// The keys of this kind, besides `type`.
     fn groups(self) -> Vec<Group>;
 
     /// Its name in files.
     fn name(self) -> &'static str;
 
-    /// What to do about a key that belongs to no kind.
+    /// How to fix a key that belongs to no kind.
     fn hint(_: &str) -> Option<String> {
         None
     }
 }
 
-/// The keys of one struct.
+/// The keys declared by one struct.
 pub(super) struct Group {
     keys: fn() -> &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
@@ -37,11 +37,11 @@ impl Group {
     }
 }
 
-/// The kind of settings and their keys; keys that the kind does not have are refused.
+/// Reads the kind of settings and their keys; rejects keys that the kind does not have.
 pub(super) fn typed<'a, K: Kind>(reader: Reader<'a>, expected: &str) -> Result<(K, Mapping<'a>), Fault> {
     let Some(keys) = reader.mapping() else { return Err(reader.wrong(expected)) };
     let Some(kind) = keys.get("type") else {
-        return Err(reader.missing("type").hint(format!("add \"type: …\" there, one of {}", names(K::ALL))));
+        return Err(reader.missing("type").hint(format!("add \"type: …\" with one of {}", names(K::ALL))));
     };
     let kind: K = kind.read().map_err(|fault| fault.under("type"))?;
     let known = known(kind);
@@ -72,7 +72,7 @@ fn names<K: Kind>(kinds: &[K]) -> String {
     kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// The JSON Schema of settings: one alternative for each kind, and the short forms.
+/// The JSON Schema of settings: one alternative per kind, and the short forms.
 pub(super) fn schema<K: Kind>(generator: &mut SchemaGenerator, description: &str, short: &[Value]) -> Schema {
     let kinds = K::ALL.iter().map(|kind| {
         let mut properties = Map::from_iter([("type".to_owned(), json!({"const": kind.name()}))]);

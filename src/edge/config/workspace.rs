@@ -25,20 +25,20 @@ const FILE_NAME: &str = "karat.yaml";
 #[serde(deny_unknown_fields)]
 #[schemars(title = "karat workspace")]
 pub struct WorkspaceFile {
-    /// Path of the database. Default: .karat/karat.db
+    /// Path of the database. Default: .karat/karat.db.
     pub store: Option<PathBuf>,
-    /// What turns text into vectors: builtin, hashed-ngrams, or a name under "embedders". Default: builtin. Once
-    /// karat.lock pins one, `karat embedder migrate` changes it.
+    /// The embedder that turns text into vectors: builtin, hashed-ngrams, or a name under "embedders". Default:
+    /// builtin. Once karat.lock pins one, change it with `karat embedder migrate`.
     pub embedder: Option<String>,
-    /// Further embedders, by name, such as {potion: {type: model2vec, path: models/potion}}.
-    #[expect(dead_code, reason = "read apart; declared here for the JSON Schema")]
+    /// Additional embedders by name, such as {potion: {type: model2vec, path: models/potion}}.
+    #[expect(dead_code, reason = "read separately; declared here for the JSON Schema")]
     #[serde(default)]
     pub embedders: Apart<BTreeMap<String, EmbedderFile>>,
-    /// What answers requests, by name, such as {gpt: openai:chat:gpt-x} or {gpt: {type: openai, …}}.
-    #[expect(dead_code, reason = "read apart; declared here for the JSON Schema")]
+    /// The endpoints that answer requests, by name, such as {gpt: openai:chat:gpt-x} or {gpt: {type: openai, …}}.
+    #[expect(dead_code, reason = "read separately; declared here for the JSON Schema")]
     #[serde(default)]
     pub endpoints: Apart<BTreeMap<String, EndpointFile>>,
-    /// How long cached answers are used, such as 12h or {ttl: 12h}; false for no cache.
+    /// How long cached answers are reused, such as 12h or {ttl: 12h}; false for no cache.
     #[serde(default)]
     pub cache: Form<CacheFile>,
     /// Sources of sampled production traffic, by name, such as {default: {map: {input: text, ts: time}}}.
@@ -49,11 +49,11 @@ pub struct WorkspaceFile {
     pub decay: DecayFile,
 }
 
-/// The cache of answers as written.
+/// The answer cache as written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CacheFile {
-    /// How long an answer is used again for the same request to the same endpoint, such as 90m or 7d; 0s for no cache.
+    /// How long an answer is reused for the same request to the same endpoint, such as 90m or 7d; 0s for no cache.
     /// Default: 12h, so that a nightly run sends every request again.
     #[serde(default = "default_ttl", deserialize_with = "duration_or_never")]
     #[schemars(with = "TextOrNumber")]
@@ -91,46 +91,46 @@ impl Short for CacheFile {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrafficSource {
-    /// Where a record's fields are in a row, such as {input: question.text, ts: time}: id, input, output, ts, user, p;
-    /// dots reach into objects.
+    /// Which field of a row holds each field of a record (id, input, output, ts, user, p), such as {input:
+    /// question.text, ts: time}; dots reach into objects.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
-    /// Probability with which a request was sampled, where rows do not say. Default: 1.
+    /// Probability with which a request was sampled, for rows that do not give it. Default: 1.
     #[serde(alias = "inclusion_probability")]
     pub sample_rate: Option<f64>,
 }
 
-/// Decay as written.
+/// The decay settings as written.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecayFile {
-    /// The window measured: 30d (up to the last record), 2026-09, or FROM..TO. Default: 30d.
+    /// The window to measure: 30d (up to the last record), 2026-09, or FROM..TO. Default: 30d.
     #[serde(default, deserialize_with = "window")]
     #[schemars(with = "Option<TextOrNumber>")]
     pub window: Option<String>,
-    /// The gate: least karats (24 = all of today's traffic is represented). Default: no gate.
+    /// The decay gate: minimum karats (24 = all of today's traffic is represented). Default: no gate.
     pub min_karats: Option<f64>,
     /// Whether an inconclusive gate stops the pipeline with exit code 103. Default: true.
     pub require_decision: Option<bool>,
-    /// Thresholds, each with a default.
+    /// Thresholds; each has a default.
     #[serde(default)]
     pub policy: Policy,
 }
 
-/// A workspace, checked.
+/// The checked settings of a workspace.
 #[derive(Debug, Clone)]
 pub struct WorkspaceConfig {
     /// The folder of `karat.yaml`.
     pub root: PathBuf,
     /// Path of the database.
     pub store: PathBuf,
-    /// Name of the embedder wanted.
+    /// Name of the embedder to use.
     pub embedder: String,
-    /// Embedders by name, the built-in ones among them.
+    /// Embedders by name, including the built-in ones.
     pub embedders: BTreeMap<String, EmbedderDefinition>,
     /// Endpoints by name.
     pub endpoints: BTreeMap<String, EndpointDefinition>,
-    /// How long an answer serves again for the same request; zero for never.
+    /// How long an answer is reused for the same request; zero for never.
     pub cache_ttl: Duration,
     /// Traffic sources by name.
     pub traffic: BTreeMap<String, TrafficSource>,
@@ -138,12 +138,12 @@ pub struct WorkspaceConfig {
     pub decay: DecaySettings,
 }
 
-/// Decay, checked.
+/// The checked decay settings.
 #[derive(Debug, Clone)]
 pub struct DecaySettings {
-    /// The window measured.
+    /// The window to measure.
     pub window: String,
-    /// The gate.
+    /// The minimum karats of the decay gate, if there is one.
     pub min_karats: Option<f64>,
     /// Whether an inconclusive gate stops the pipeline.
     pub require_decision: bool,
@@ -151,21 +151,21 @@ pub struct DecaySettings {
     pub policy: Policy,
 }
 
-/// The nearest folder upwards of `start` that holds a `karat.yaml`.
+/// The nearest folder that contains a `karat.yaml`, searching from `start` upwards.
 ///
 /// # Errors
 /// A data failure if there is none.
 pub fn find_workspace(start: &Path) -> Result<PathBuf, Failure> {
     start.ancestors().find(|folder| folder.join(FILE_NAME).is_file()).map(Path::to_owned).ok_or_else(|| {
         Failure::data(format!("no {FILE_NAME} in {} or above it", start.display()))
-            .hint("run `karat init` to make a workspace here, or name one with -C DIR")
+            .hint("run `karat init` to create a workspace here, or choose an existing one with -C DIR")
     })
 }
 
 /// Reads and checks the workspace in `root`.
 ///
 /// # Errors
-/// A data failure naming file, line and key.
+/// A data failure that names the file, line and key.
 pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure> {
     let path = root.join(FILE_NAME);
     let document = Document::open(&path)?;
@@ -197,7 +197,7 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
     Ok((workspace, Secrets::load(root)?))
 }
 
-/// The values under `key`, by their names.
+/// Reads the values under `key`, by name.
 fn by_name<T>(
     document: &Document,
     key: &str,
@@ -205,7 +205,7 @@ fn by_name<T>(
 ) -> Result<BTreeMap<String, T>, Fault> {
     let Some(reader) = document.root().mapping().and_then(|keys| keys.get(key)) else { return Ok(BTreeMap::new()) };
     let named =
-        reader.mapping().ok_or_else(|| reader.wrong("a mapping from names, such as NAME: {type: …}").under(key))?;
+        reader.mapping().ok_or_else(|| reader.wrong("a mapping of names, such as NAME: {type: …}").under(key))?;
     let read = |(name, reader): (&str, _)| match read(reader) {
         Ok(value) => Ok((name.to_owned(), value)),
         Err(fault) => Err(fault.under(name).under(key)),
@@ -231,7 +231,7 @@ fn known_embedder(
 fn check_decay(path: &Path, decay: &DecayFile) -> Result<(), Failure> {
     let fail = |message: String| Failure::data(format!("{}: decay.{message}", path.display()));
     if let Some(karats) = decay.min_karats.filter(|karats| !(0.0..=24.0).contains(karats)) {
-        return Err(fail(format!("min_karats is {karats}, but must lie between 0 and 24")));
+        return Err(fail(format!("min_karats is {karats}, but must be between 0 and 24")));
     }
     decay.policy.problem().map_or(Ok(()), |problem| Err(fail(format!("policy.{problem}"))))
 }
@@ -240,7 +240,7 @@ fn check_probability(path: &Path, source: &str, probability: Option<f64>) -> Res
     match probability.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
         None => Ok(()),
         Some(p) => Err(Failure::data(format!(
-            "{}: traffic.{source}.sample_rate is {p}, but must lie above 0 and up to 1",
+            "{}: traffic.{source}.sample_rate is {p}, but must be above 0 and at most 1",
             path.display()
         ))),
     }

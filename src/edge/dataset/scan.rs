@@ -1,4 +1,4 @@
-//! A golden set read one example at a time, so that a set of a million needs no more memory than one of a thousand.
+//! Reads a golden set one example at a time, so that a million examples need little more memory than a thousand.
 
 use std::collections::{HashMap, HashSet};
 use std::io::BufReader;
@@ -10,11 +10,11 @@ use crate::core::domain::{Example, Failure};
 use crate::core::golden::{VERSION_LABEL, canonical_example, example_from_row, input_id};
 use crate::core::tabular::rows;
 
-/// What a scan hands over.
+/// An event of a scan.
 pub enum Scan<'a> {
-    /// What was handed over before was not final: it comes again.
+    /// The examples seen so far were not final; the scan starts again.
     Restarted,
-    /// One example with its final id.
+    /// An example with its final id.
     Example {
         /// The example.
         example: &'a Example,
@@ -23,20 +23,20 @@ pub enum Scan<'a> {
     },
 }
 
-/// A set that was read to its end.
+/// A golden set that was read completely.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scanned {
-    /// Hash of the canonical content, as of [`crate::core::golden::dataset_version`].
+    /// Hash of the canonical content, as computed by [`crate::core::golden::dataset_version`].
     pub version: String,
-    /// Examples in it.
+    /// Number of examples.
     pub examples: usize,
 }
 
-/// Reads a file of examples in its order. `Ok(None)` where a row is bad, an id stands twice, or there is no example:
-/// what is wrong with such a set is told by [`super::read_examples`].
+/// Reads the examples of a file in order. `Ok(None)` if a row is bad, an id appears twice, or there is no example; use
+/// [`super::read_examples`] to find out what is wrong.
 ///
 /// # Errors
-/// A data failure where the file cannot be read; the first failure of `take`.
+/// A data failure if the file cannot be read, or the first failure of `take`.
 pub fn scan_examples(
     path: &Path,
     take: &mut dyn FnMut(Scan<'_>) -> Result<(), Failure>,
@@ -44,7 +44,7 @@ pub fn scan_examples(
     let first = pass(path, &HashMap::new(), take)?;
     let Pass::SharedInputs(shared) = first else { return Ok(first.into_scanned()) };
     take(Scan::Restarted)?;
-    // Examples without an id that share an input: which gets which suffix depends on all of them.
+    // Some examples without an id share an input, and the suffix of each depends on all of them.
     let suffixes = suffixes(path, &shared)?;
     Ok(pass(path, &suffixes, take)?.into_scanned())
 }
@@ -52,7 +52,7 @@ pub fn scan_examples(
 enum Pass {
     Bad,
     Whole(Scanned),
-    /// Hash ids that several examples share.
+    /// Hash ids shared by several examples.
     SharedInputs(HashSet<String>),
 }
 
@@ -65,7 +65,8 @@ impl Pass {
     }
 }
 
-/// One pass; `suffixes` has the final id of examples whose hash id is shared, by position in the file.
+/// Makes one pass over the file; `suffixes` contains the final ids of examples whose hash id is shared, by position in
+/// the file.
 fn pass(
     path: &Path,
     suffixes: &HashMap<usize, String>,
@@ -97,7 +98,7 @@ fn pass(
     Ok(Pass::Whole(Scanned { version: hash.finish()?, examples }))
 }
 
-/// Hands every example over with its position; `None` where a row is bad.
+/// Calls `take` with every example and its position; returns the number of examples, or `None` if a row is bad.
 fn each_example(
     path: &Path,
     take: &mut dyn FnMut(usize, Example) -> Result<(), Failure>,
@@ -121,7 +122,7 @@ fn fingerprint(id: &str) -> u128 {
     u128::from_le_bytes(bytes)
 }
 
-/// Those that are in the list more than once; sorts it.
+/// Sorts the list and returns the fingerprints that occur more than once.
 fn repeated(fingerprints: &mut [u128]) -> HashSet<u128> {
     fingerprints.sort_unstable();
     fingerprints.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
@@ -139,7 +140,8 @@ fn shared_ids(path: &Path, shared: &HashSet<u128>) -> Result<HashSet<String>, Fa
     Ok(ids)
 }
 
-/// The final id of every example without one whose hash id is shared, by position: suffixes follow the content.
+/// The final ids of examples without an id whose hash id is shared, by position; suffixes are assigned in the order of
+/// the content.
 fn suffixes(path: &Path, shared: &HashSet<String>) -> Result<HashMap<usize, String>, Failure> {
     let mut members: HashMap<String, Vec<(String, usize)>> = HashMap::new();
     each_example(path, &mut |position, example| {
@@ -166,7 +168,7 @@ mod tests {
     use crate::edge::dataset::read_examples;
     use proptest::prelude::*;
 
-    /// What a scan hands over in the end, and what it says.
+    /// The examples and the result of a scan.
     fn scan(text: &str) -> (Vec<(String, String)>, Option<Scanned>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("examples.jsonl");
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_with_a_bad_row_a_repeated_id_or_no_example_is_left_to_the_reader_that_explains() {
+    fn a_set_with_a_bad_row_a_repeated_id_or_no_example_gives_none() {
         for text in
             ["", "nonsense\n", "{\"id\":\"1\",\"input\":\"a\"}\n{\"id\":\"1\",\"input\":\"b\"}\n", "{\"x\":1}\n"]
         {
@@ -200,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_scan_gives_the_ids_and_the_version_of_the_whole_set(
+        fn a_scan_gives_the_same_ids_and_version_as_reading_the_whole_set(
             rows in prop::collection::vec((prop::option::of(0_u8..200), 0_u8..6, 0_u8..3), 1..30),
         ) {
             let row = |(index, (id, input, label)): (usize, &(Option<u8>, u8, u8))| {

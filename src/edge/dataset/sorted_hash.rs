@@ -1,4 +1,4 @@
-//! The hash of rows in sorted order, without all of them in memory: an external merge sort.
+//! Hashes rows in sorted order without holding all of them in memory, by an external merge sort.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,10 +6,10 @@ use std::io::{BufRead, BufReader, Seek, Write};
 
 use crate::core::domain::{ContentHasher, Failure};
 
-/// Bytes of rows held before they are sorted into a file of their own.
+/// The number of bytes of rows held in memory before they are sorted and written to a temporary file.
 const IN_MEMORY: usize = 16 << 20;
 
-/// Takes rows in any order, and hashes them in the order of their bytes, joined by line ends.
+/// Accepts rows in any order and hashes them sorted by bytes, joined by newlines.
 pub(super) struct SortedHash {
     label: &'static str,
     rows: Vec<String>,
@@ -23,7 +23,7 @@ impl SortedHash {
         Self { label, rows: Vec::new(), bytes: 0, in_memory: IN_MEMORY, sorted: Vec::new() }
     }
 
-    /// Takes a row without line ends.
+    /// Adds a row, which must not contain newlines.
     pub(super) fn push(&mut self, row: String) -> Result<(), Failure> {
         self.bytes += row.len() + std::mem::size_of::<String>();
         self.rows.push(row);
@@ -44,7 +44,7 @@ impl SortedHash {
         Ok(())
     }
 
-    /// The hash as 64 hex digits.
+    /// Returns the hash as 64 hexadecimal digits.
     pub(super) fn finish(mut self) -> Result<String, Failure> {
         let mut hasher = ContentHasher::new(self.label);
         let mut is_first = true;
@@ -79,7 +79,7 @@ impl SortedHash {
 }
 
 fn failed() -> Failure {
-    Failure::other("a dataset cannot be sorted in temporary files")
+    Failure::other("cannot sort a dataset in temporary files")
         .hint("check the free space of the temporary folder (TMPDIR)")
 }
 
@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_hash_of_the_sorted_rows_however_little_memory_there_is(
+        fn it_is_the_hash_of_the_sorted_rows_for_any_memory_limit(
             rows in prop::collection::vec("[a-cäé\"]{0,6}", 0..40), in_memory in 1_usize..400,
         ) {
             let mut hash = SortedHash { in_memory, ..SortedHash::new("label") };

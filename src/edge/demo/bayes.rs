@@ -1,11 +1,12 @@
-//! Multinomial naive Bayes over words, their beginnings and word pairs (McCallum & Nigam 1998), with Lidstone smoothing: the demo's
-//! model. It learns from another file than the golden set, and is of another kind than the baseline.
+//! Multinomial naive Bayes over words, their beginnings and word pairs (McCallum & Nigam 1998), with Lidstone
+//! smoothing: the demo's model. It is trained on different data than the golden set, and is a different kind of model
+//! than the baseline.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::data::LabelledText;
 
-/// Smoothing: how often every feature counts as seen beforehand.
+/// Smoothing: the pseudo-count of every feature.
 const ALPHA: f64 = 0.2;
 
 /// A trained classifier.
@@ -19,7 +20,7 @@ pub struct NaiveBayes {
 }
 
 impl NaiveBayes {
-    /// Learns from labelled texts.
+    /// Trains a classifier on labelled texts.
     pub fn train(texts: &[LabelledText]) -> Self {
         let mut frequency: BTreeMap<&str, f64> = BTreeMap::new();
         texts.iter().for_each(|text| *frequency.entry(&text.intent).or_default() += 1.0);
@@ -40,7 +41,7 @@ impl NaiveBayes {
         model
     }
 
-    /// The most probable label; the first one by name where nothing tells them apart.
+    /// The most probable label; the first one by name if several are equally probable.
     pub fn classify(&self, text: &str) -> Option<&str> {
         let mut scores = self.log_prior.clone();
         let vocabulary = self.counts.len() as f64;

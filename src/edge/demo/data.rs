@@ -1,5 +1,5 @@
-//! The demo's data: written for this project (see `datasets/README.md`), and a seeded generator that draws months of
-//! traffic from it.
+//! The demo's data: written for this project (see `datasets/README.md`), and a seeded generator of monthly traffic
+//! drawn from it.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +22,14 @@ const WORKSPACE: &str = include_str!("../../../templates/demo/karat.yaml");
 /// The months of the demo, the reference first.
 pub const MONTHS: [&str; 4] = ["2026-06", "2026-07", "2026-08", "2026-09"];
 
-/// Shares of the traffic that fade away, by month, relative to June.
+/// Intents whose traffic fades away: volume by month, relative to June.
 const FADING: [(&str, [f64; 4]); 3] = [
     ("store_hours", [1.0, 0.6, 0.15, 0.0]),
     ("gift_card_balance", [1.0, 0.7, 0.2, 0.0]),
     ("paper_catalogue", [1.0, 0.4, 0.0, 0.0]),
 ];
 
-/// Shares of each month's traffic that are new.
+/// New intents: shares of each month's traffic.
 const EMERGING: [(&str, [f64; 4]); 6] = [
     ("locker_code", [0.0, 0.02, 0.05, 0.08]),
     ("pay_later", [0.0, 0.0, 0.03, 0.06]),
@@ -53,11 +53,11 @@ pub struct LabelledText {
 pub struct DemoFile {
     /// Path within the workspace.
     pub path: &'static str,
-    /// Content.
+    /// Content of the file.
     pub content: String,
 }
 
-/// What the demo's model learns from.
+/// The training data of the demo's model.
 ///
 /// # Errors
 /// Where the shipped file cannot be read, which a test rules out.
@@ -67,7 +67,7 @@ pub fn training_texts() -> Result<Vec<LabelledText>, Failure> {
 
 fn parse(text: &str) -> Result<Vec<LabelledText>, Failure> {
     let lines: Result<Vec<LabelledText>, _> = text.lines().map(serde_json::from_str).collect();
-    lines.map_err(|error| Failure::other("the demo's data cannot be read").caused_by(error))
+    lines.map_err(|error| Failure::other("cannot read the demo's data").caused_by(error))
 }
 
 /// The files of the demo's workspace, apart from its traffic. `base_url` is where its server listens.
@@ -81,7 +81,7 @@ pub fn demo_files(base_url: &str) -> Vec<DemoFile> {
     ]
 }
 
-/// One line of a traffic file.
+/// A line of a traffic file.
 #[derive(Serialize)]
 struct TrafficLine {
     id: String,
@@ -96,8 +96,8 @@ struct Body {
     text: String,
 }
 
-/// One month of traffic as JSON lines: `records` requests drawn with a seed, with the month's mix of intents, times in
-/// the month, users, and the reply that `reply` gives.
+/// One month of traffic as JSON lines: `records` requests drawn with a seed, with the month's mix of intents, times
+/// within the month, users, and the replies that `reply` returns.
 ///
 /// # Errors
 /// Where the shipped file cannot be read, which a test rules out.
@@ -128,14 +128,14 @@ pub fn month_of_traffic(
         let line = TrafficLine { id: format!("{label}-{index:05}"), time, user, body: Body { text }, reply };
         lines.push_str(
             &serde_json::to_string(&line)
-                .map_err(|error| Failure::other("a line cannot be written").caused_by(error))?,
+                .map_err(|error| Failure::other("cannot write a line of traffic").caused_by(error))?,
         );
         lines.push('\n');
     }
     Ok(lines)
 }
 
-/// How many requests of each intent a month has. Known intents differ in size, as they do in life.
+/// The number of requests of each intent in a month. Known intents differ in volume, as in real traffic.
 fn counts(pools: &BTreeMap<String, Vec<String>>, month: usize, records: usize) -> Vec<(String, usize)> {
     let emerging = |intent: &str| EMERGING.iter().find(|(name, _)| *name == intent).map(|(_, shares)| shares[month]);
     let new: f64 = EMERGING.iter().map(|(_, shares)| shares[month]).sum();
@@ -145,9 +145,9 @@ fn counts(pools: &BTreeMap<String, Vec<String>>, month: usize, records: usize) -
         .enumerate()
         .map(|(rank, intent)| {
             let fade = FADING.iter().find(|(name, _)| name == intent).map_or(1.0, |(_, factors)| factors[month]);
-            // From 1 to about 2.5 times the smallest, in no order a reader could see.
+            // From 1 to about 2.5 times the smallest, in no obvious order.
             let size = 1.0 + ((rank * 7) % 27) as f64 / 18.0;
-            // The busy ones of June are not those of September.
+            // The most frequent intents in June are not the same as in September.
             let moved = 1.0 + 0.15 * month as f64 * if rank % 2 == 0 { 1.0 } else { -1.0 };
             (intent, fade * size * moved)
         })
@@ -158,7 +158,7 @@ fn counts(pools: &BTreeMap<String, Vec<String>>, month: usize, records: usize) -
     known.chain(new).map(|(intent, share)| (intent, (share * records as f64).round() as usize)).collect()
 }
 
-/// Draws without replacement for as long as there are fresh texts; then texts come again, varied.
+/// Draws without replacement while there are unused texts; after that, texts are reused with variations.
 fn draw(pool: &[String], count: usize, random: &mut ChaCha8Rng) -> Vec<String> {
     let mut order: Vec<&String> = pool.iter().collect();
     order.shuffle(random);
@@ -174,7 +174,8 @@ fn draw(pool: &[String], count: usize, random: &mut ChaCha8Rng) -> Vec<String> {
     drawn
 }
 
-/// The same request in another hand: a greeting, a thank-you, lower case, or two letters swapped.
+/// Varies a request as another person might write it: with a greeting, a thank-you, in lower case, or with two letters
+/// swapped.
 fn vary(text: &str, random: &mut ChaCha8Rng) -> String {
     match random.random_range(0..4) {
         0 => format!("{} {text}", ["Hi,", "Hello,", "Hi there,", "hey"][random.random_range(0..4)]),
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_is_the_same_for_a_seed_and_holds_what_the_mix_says() {
+    fn a_month_depends_only_on_the_seed_and_has_the_expected_size() {
         let reply = |_: &str| String::new();
         let september = month_of_traffic(3, 600, 7, reply).unwrap();
         assert_eq!(september, month_of_traffic(3, 600, 7, reply).unwrap());

@@ -1,5 +1,5 @@
-//! What `karat demo` needs of the world: its data, and a loopback server that speaks the OpenAI chat API and answers
-//! from a small real classifier.
+//! The data of `karat demo`, and a loopback server that implements the OpenAI chat API with a small but real
+//! classifier.
 
 mod bayes;
 mod data;

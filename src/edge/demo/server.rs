@@ -1,4 +1,4 @@
-//! A loopback server that speaks the OpenAI chat completions API and answers from the demo's classifier.
+//! A loopback server that implements the OpenAI chat completions API with the demo's classifier.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use tokio::net::TcpListener;
 use super::bayes::NaiveBayes;
 use crate::core::domain::Failure;
 
-/// The model's name, as the server gives it.
+/// The model's name, as the server reports it.
 const MODEL: &str = "demo-naive-bayes";
 
-/// A server that listens.
+/// A listening server.
 pub struct DemoServer {
     listener: TcpListener,
     model: Arc<NaiveBayes>,
 }
 
 impl DemoServer {
-    /// Listens on the loopback address at `port`, or at any free one where that is taken (or 0).
+    /// Listens on the loopback address at `port`, or at any free port if that one is taken or 0.
     ///
     /// # Errors
-    /// A failure where no port can be had.
+    /// A failure if no port is available.
     pub async fn bind(port: u16, model: NaiveBayes) -> Result<Self, Failure> {
         let wanted = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = match wanted {
@@ -38,18 +38,18 @@ impl DemoServer {
         Ok(Self { listener, model: Arc::new(model) })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     ///
     /// # Errors
-    /// A failure where the system does not say.
+    /// A failure if the system does not report it.
     pub fn address(&self) -> Result<SocketAddr, Failure> {
         self.listener.local_addr().map_err(|error| Failure::other("the demo's server has no address").caused_by(error))
     }
 
-    /// Answers until it is dropped.
+    /// Answers requests until the future is dropped.
     ///
     /// # Errors
-    /// A failure where the listener breaks.
+    /// A failure if the listener fails.
     pub async fn serve(self) -> Result<(), Failure> {
         let app = Router::new().route("/v1/chat/completions", post(complete)).with_state(self.model);
         axum::serve(self.listener, app)
@@ -62,7 +62,7 @@ async fn complete(State(model): State<Arc<NaiveBayes>>, Json(request): Json<Valu
     let messages = request["messages"].as_array();
     let last = messages.and_then(|messages| messages.iter().rev().find(|message| message["role"] == "user"));
     let Some(text) = last.and_then(|message| message["content"].as_str()) else {
-        let error = json!({"error": {"message": "messages must hold a user message with text", "type": "invalid_request_error"}});
+        let error = json!({"error": {"message": "messages must contain a user message with text", "type": "invalid_request_error"}});
         return (StatusCode::BAD_REQUEST, Json(error));
     };
     let answer = model.classify(text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A sentence-transformer of the BERT family, from its directory, in pure Rust.
+//! A sentence-transformer of the BERT family, loaded from its directory and run in pure Rust.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,11 +12,10 @@ use tokenizers::{Tokenizer, TruncationParams};
 use super::files::{Folder, broken};
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
-/// Tokens in one pass through the layers, all texts of it together: enough to keep the processor busy, small enough
-/// for its cache.
+/// Tokens per forward pass, over all texts of the batch: enough to use the processor fully, few enough for its cache.
 const BATCH_TOKENS: usize = 2048;
 
-/// How the vectors of a text's tokens become one.
+/// How the token vectors of a text are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pooling {
     Mean,
@@ -35,11 +34,12 @@ pub struct Bert {
 }
 
 impl Bert {
-    /// The model in `folder`, as sentence-transformers saves it: `config.json`, `tokenizer.json`, `model.safetensors`
-    /// and, where they are there, `1_Pooling/config.json` and `sentence_bert_config.json`. Nothing is downloaded.
+    /// Opens the model in `folder`, as saved by sentence-transformers: `config.json`, `tokenizer.json`,
+    /// `model.safetensors` and, if present, `1_Pooling/config.json` and `sentence_bert_config.json`. Nothing is
+    /// downloaded.
     ///
     /// # Errors
-    /// A data failure naming the file that is missing or cannot be used.
+    /// A data failure that names the file that is missing or cannot be used.
     pub fn open(folder: &Path, max_tokens: Option<usize>) -> Result<Self, Failure> {
         let mut files = Folder::new(folder, "a sentence-transformer directory");
         let config: Value = files.json("config.json")?;
@@ -56,7 +56,8 @@ impl Bert {
         let load =
             || BertModel::load(VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu)?, &config);
         let model = load().map_err(|error| {
-            broken(&folder.join("model.safetensors"), "does not hold the tensors of its config.json").caused_by(error)
+            broken(&folder.join("model.safetensors"), "does not contain the tensors that config.json describes")
+                .caused_by(error)
         })?;
         let mut parts = files.parts;
         parts.extend(described(pooling, length, config.hidden_size));
@@ -71,12 +72,12 @@ impl Bert {
         })
     }
 
-    /// Whether a text holds anything the model knows: one of unknown tokens alone would resemble every other such.
+    /// Whether a text contains any known token; texts with only unknown tokens would all resemble each other.
     fn says_something(&self, ids: &[u32]) -> bool {
         ids.iter().any(|id| Some(*id) != self.unknown && !self.special.contains(id))
     }
 
-    /// Unit vectors of texts with equally many tokens.
+    /// Unit vectors of texts with the same number of tokens.
     fn forward(&self, rows: &[&[u32]]) -> candle_core::Result<Vec<Vec<f32>>> {
         let length = rows.first().map_or(0, |row| row.len());
         let ids = Tensor::from_vec(rows.concat(), (rows.len(), length), &Device::Cpu)?;
@@ -103,7 +104,7 @@ impl Embedder for Bert {
         let encoded = self
             .tokenizer
             .encode_batch_fast(texts.to_vec(), true)
-            .map_err(|error| Failure::other("a text cannot be cut into tokens").caused_by(error))?;
+            .map_err(|error| Failure::other("cannot tokenize a text").caused_by(error))?;
         let mut by_length: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (row, encoding) in encoded.iter().enumerate() {
             if self.says_something(encoding.get_ids()) {
@@ -114,9 +115,8 @@ impl Embedder for Bert {
         for (length, rows) in by_length {
             for part in rows.chunks((BATCH_TOKENS / length.max(1)).max(1)) {
                 let ids: Vec<&[u32]> = part.iter().map(|row| encoded[*row].get_ids()).collect();
-                let found = self
-                    .forward(&ids)
-                    .map_err(|error| Failure::other("the BERT model cannot be computed").caused_by(error))?;
+                let found =
+                    self.forward(&ids).map_err(|error| Failure::other("cannot run the BERT model").caused_by(error))?;
                 for (row, vector) in part.iter().zip(found) {
                     vectors[*row] = vector;
                 }
@@ -136,7 +136,7 @@ fn pooling(folder: &Path, files: &mut Folder) -> Result<Pooling, Failure> {
     match (is("pooling_mode_mean_tokens"), is("pooling_mode_cls_token")) {
         (true, false) => Ok(Pooling::Mean),
         (false, true) => Ok(Pooling::Cls),
-        _ => Err(broken(&folder.join(name), "asks for a pooling other than the mean or the first token")),
+        _ => Err(broken(&folder.join(name), "requires a pooling other than the mean or the first token")),
     }
 }
 

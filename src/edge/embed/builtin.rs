@@ -1,5 +1,5 @@
-//! The built-in space: a table of word-piece and word-pair vectors fitted to the sentence vectors of a transformer
-//! (`tools/space/`), beside hashed n-grams, which know words that the table does not.
+//! The built-in embedding space: a table of word-piece and word-pair vectors fitted to the sentence vectors of a
+//! transformer (`tools/space/`), combined with hashed n-grams, which cover words that are not in the table.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -9,19 +9,19 @@ use rayon::prelude::*;
 use super::words::{WordPieces, Worker};
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
-/// The table; `tools/space/fit.py` writes it and says what its bytes mean.
+/// The table; `tools/space/fit.py` writes it and documents its format.
 static TABLE: &[u8] = include_bytes!("../../../assets/space.bin");
 
-/// What the file begins with.
+/// The first bytes of the file.
 const MAGIC: &[u8; 8] = b"karatsp1";
 
-/// Bytes of a text that are looked at; the rest of a longer one is left out.
+/// The number of bytes of a text that are used; the rest of a longer one is ignored.
 const MAX_BYTES: usize = 20_000;
 
-/// Texts handled by one thread at a time.
+/// Number of texts that a thread processes at a time.
 const CHUNK: usize = 256;
 
-/// The table, taken apart.
+/// The parsed table.
 struct Table {
     dim: usize,
     ngram_dim: usize,
@@ -41,10 +41,10 @@ pub struct Builtin {
 }
 
 impl Builtin {
-    /// The built-in embedder; the table is taken apart once a process, in some milliseconds.
+    /// Creates the built-in embedder; the table is parsed once per process, in a few milliseconds.
     ///
     /// # Errors
-    /// Where the table in this binary is damaged.
+    /// A failure if the table in this binary is damaged.
     pub fn new() -> Result<Self, Failure> {
         static OPENED: OnceLock<Result<Table, String>> = OnceLock::new();
         let table = OPENED.get_or_init(|| Table::read(TABLE).map_err(|failure| failure.message));
@@ -84,7 +84,7 @@ impl Embedder for Builtin {
 
 impl Table {
     fn read(bytes: &'static [u8]) -> Result<Self, Failure> {
-        let damaged = || Failure::other("the table of the built-in embedding space is damaged; install karat again");
+        let damaged = || Failure::other("the table of the built-in embedding space is damaged; reinstall karat");
         let rest = bytes.strip_prefix(MAGIC).ok_or_else(damaged)?;
         let (head, rest) = rest.split_at_checked(24).ok_or_else(damaged)?;
         let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
@@ -106,7 +106,7 @@ impl Table {
         self.dim + self.ngram_dim
     }
 
-    /// Both parts at unit length, the n-grams then weighted; all zero where a text has neither.
+    /// Scales both parts to unit length and then weights the n-grams; all zeros if a text has neither.
     fn embed(&self, text: &str, worker: &mut Worker<'_>, ids: &mut Vec<u32>) -> Vec<f32> {
         let text = cut(text);
         let mut vector = vec![0.0; self.width()];
@@ -117,7 +117,7 @@ impl Table {
             let row = self.first_pair + pair_row(ids[at - 1], ids[at], self.pairs);
             ids.push(row as u32);
         }
-        // The widest registers of the machine; every sum is made in the same order on all of them.
+        // Uses the widest vector registers of the machine; sums are computed in the same order on all machines.
         pulp::Arch::new().dispatch(|| {
             ids.iter().for_each(|row| self.add(*row as usize, learned));
             scale_to(learned, 1.0);
@@ -135,20 +135,20 @@ impl Table {
     }
 }
 
-/// The row of a pair of neighbouring pieces, among `pairs`; `tools/space/fit.py` has the same arithmetic.
+/// The row of a pair of neighbouring pieces, out of `pairs` rows; `tools/space/fit.py` uses the same arithmetic.
 fn pair_row(first: u32, second: u32, pairs: u32) -> usize {
     let hash = first.wrapping_mul(0x9E37_79B1) ^ second.wrapping_mul(0x85EB_CA77);
     ((hash ^ (hash >> 15)) % pairs) as usize
 }
 
-/// The beginning of a text, at most [`MAX_BYTES`] long.
+/// The beginning of a text, at most [`MAX_BYTES`] bytes long.
 fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_BYTES)]
 }
 
 #[inline(always)]
 fn scale_to(part: &mut [f32], length: f32) {
-    // Eight sums side by side: one alone would wait for every addition.
+    // Eight parallel sums; a single one would wait for every addition.
     let mut lanes = [0.0_f32; 8];
     for chunk in part.chunks(8) {
         lanes.iter_mut().zip(chunk).for_each(|(lane, component)| *lane += component * component);

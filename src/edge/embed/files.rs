@@ -1,4 +1,4 @@
-//! The files of a model's folder, each read once and hashed into the fingerprint.
+//! Reads the files in a model's folder and hashes them for the fingerprint.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use tokenizers::Tokenizer;
 
 use crate::core::domain::Failure;
 
-/// A folder of a model.
+/// The folder of a model.
 pub(super) struct Folder {
     root: PathBuf,
     what: &'static str,
-    /// Hash of every file read, by its name.
+    /// Hash of every file read, by name.
     pub parts: BTreeMap<String, String>,
 }
 
@@ -25,7 +25,7 @@ impl Folder {
         let path = self.root.join(name);
         let bytes = std::fs::read(&path).map_err(|error| {
             Failure::data(format!("cannot read {}", path.display()))
-                .hint(format!("\"path\" must name {}; karat downloads nothing by itself", self.what))
+                .hint(format!("\"path\" must be {}; karat downloads nothing", self.what))
                 .caused_by(error)
         })?;
         self.parts.insert(name.to_owned(), blake3::hash(&bytes).to_hex()[..16].to_owned());
@@ -34,16 +34,17 @@ impl Folder {
 
     pub fn json(&mut self, name: &str) -> Result<Value, Failure> {
         let bytes = self.bytes(name)?;
-        serde_json::from_slice(&bytes).map_err(|error| broken(&self.root.join(name), "is no JSON").caused_by(error))
+        serde_json::from_slice(&bytes).map_err(|error| broken(&self.root.join(name), "is not JSON").caused_by(error))
     }
 
     pub fn tokenizer(&mut self, name: &str) -> Result<Tokenizer, Failure> {
         let bytes = self.bytes(name)?;
-        Tokenizer::from_bytes(&bytes).map_err(|error| broken(&self.root.join(name), "is no tokenizer").caused_by(error))
+        Tokenizer::from_bytes(&bytes)
+            .map_err(|error| broken(&self.root.join(name), "is not a tokenizer").caused_by(error))
     }
 }
 
-/// A file of a model that cannot be used.
+/// The failure for a model file that cannot be used.
 pub(super) fn broken(path: &Path, what: &str) -> Failure {
     Failure::data(format!("{} {what}", path.display())).hint("save or download the model again")
 }

@@ -1,4 +1,4 @@
-//! Everything that turns text into vectors, one file a kind. Nothing is ever downloaded.
+//! Embedders, which turn text into vectors; each kind has its own file. Nothing is ever downloaded.
 
 #[cfg(feature = "bert")]
 mod bert;
@@ -22,7 +22,7 @@ pub use bert::Bert;
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure, TextRule};
 use crate::core::vector::Vectors;
 
-/// What kind of model an embedder has.
+/// The model of an embedder.
 #[derive(Clone)]
 pub enum ModelSettings {
     /// The table in this binary.
@@ -31,20 +31,20 @@ pub enum ModelSettings {
     HashedNgrams,
     /// A Model2Vec directory.
     Model2Vec(PathBuf),
-    /// A sentence-transformer directory, and the most tokens of a text.
+    /// A sentence-transformer directory, and the maximum number of tokens per text.
     Bert(PathBuf, Option<usize>),
-    /// A server, and the way to it.
+    /// A server, and how to connect to it.
     Remote(Box<RemoteSettings>, Connect),
 }
 
-/// What an embedder is made of.
+/// The settings of an embedder.
 #[derive(Clone)]
 pub struct EmbedderSettings {
-    /// Its model.
+    /// The model.
     pub model: ModelSettings,
-    /// Put before every text.
+    /// Text prepended to every input.
     pub prefix: String,
-    /// A name for what the model cannot tell about itself: another revision is another space.
+    /// A name for what cannot be read from the model itself; a new revision is a new embedding space.
     pub revision: Option<String>,
     /// How an input becomes a text.
     pub text: TextRule,
@@ -53,7 +53,7 @@ pub struct EmbedderSettings {
 /// Opens an embedder.
 ///
 /// # Errors
-/// A data failure for a model that is missing or cannot be used.
+/// A data failure if the model is missing or cannot be used.
 pub fn open(settings: EmbedderSettings) -> Result<Prepared, Failure> {
     let (model, may_change): (Box<dyn Embedder>, bool) = match settings.model {
         ModelSettings::Builtin => (Box::new(Builtin::new()?), false),
@@ -84,7 +84,7 @@ fn open_bert(folder: &std::path::Path, _max_tokens: Option<usize>) -> Result<Box
         .hint("install it with `cargo install --path . --features bert`, or choose another embedder"))
 }
 
-/// An embedder with what happens to a text before its model sees it.
+/// A model together with the text preparation that precedes it.
 pub struct Prepared {
     model: Box<dyn Embedder>,
     may_change: bool,
@@ -99,14 +99,14 @@ impl Prepared {
         &self.rule
     }
 
-    /// Whether its model could change without its fingerprint changing, as one behind a server can.
+    /// Whether the model can change without its fingerprint changing, as a remote model can.
     pub fn may_change(&self) -> bool {
         self.may_change
     }
 }
 
-/// Whether a text holds a letter or a digit of any script. One that holds none (white space, an emoji, control
-/// characters) carries nothing an embedder could place.
+/// Whether a text contains a letter or a digit of any script. A text without any (whitespace, emoji, control
+/// characters) has nothing to embed.
 fn says_something(text: &str) -> bool {
     text.chars().any(char::is_alphanumeric)
 }
@@ -120,8 +120,8 @@ impl Embedder for Prepared {
         self.model.dim()
     }
 
-    /// A text without a letter or digit, and one whose vector is not finite, gets zeros; a long text the mean of its
-    /// chunks' unit vectors.
+    /// A text without a letter or digit, or whose vector is not finite, gets a zero vector; a long text gets the mean
+    /// of its chunks' unit vectors.
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure> {
         let mut pieces: Vec<String> = Vec::new();
         let mut counts = Vec::with_capacity(texts.len());
@@ -148,7 +148,7 @@ impl Embedder for Prepared {
     }
 }
 
-/// The mean of vectors at unit length; those that cannot be scaled to it count as zeros.
+/// The mean of vectors scaled to unit length; vectors that cannot be scaled count as zeros.
 fn mean_of_unit(dim: usize, vectors: &[Vec<f32>]) -> Vec<f32> {
     let mut units = Vectors::with_capacity(dim, vectors.len());
     vectors.iter().for_each(|vector| units.push(vector));

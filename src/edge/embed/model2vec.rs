@@ -1,4 +1,4 @@
-//! A Model2Vec directory: one vector a token, averaged (Tulkens & van Dongen 2024).
+//! A Model2Vec model: one vector per token, averaged (Tulkens & van Dongen 2024).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,13 +12,13 @@ use tokenizers::{Tokenizer, TruncationParams};
 use super::files::{Folder, broken};
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
-/// Tokens of a text that count, as in the Python library.
+/// The maximum number of tokens per text, as in the Python library.
 const MAX_TOKENS: usize = 512;
 
-/// Texts handled by one thread at a time.
+/// Number of texts that a thread processes at a time.
 const CHUNK: usize = 256;
 
-/// A static model: a table of token vectors, with a weight a token where its vocabulary was quantised.
+/// A static model: a table of token vectors, with a weight per token if its vocabulary was quantised.
 pub struct Model2Vec {
     tokenizer: Tokenizer,
     unknown: Option<u32>,
@@ -31,11 +31,11 @@ pub struct Model2Vec {
 }
 
 impl Model2Vec {
-    /// The model in `folder`: `config.json`, `tokenizer.json` and `model.safetensors`, as `save_pretrained` writes
-    /// them. Nothing is downloaded.
+    /// Opens the model in `folder`: `config.json`, `tokenizer.json` and `model.safetensors`, as written by
+    /// `save_pretrained`. Nothing is downloaded.
     ///
     /// # Errors
-    /// A data failure naming the file that is missing or cannot be used.
+    /// A data failure that names the file that is missing or cannot be used.
     pub fn open(folder: &Path) -> Result<Self, Failure> {
         let mut files = Folder::new(folder, "a Model2Vec directory");
         let nested = folder.join("0_StaticEmbedding");
@@ -52,19 +52,19 @@ impl Model2Vec {
         let bytes = files.bytes(&weights_name)?;
         let wrong = |what: &str| broken(&folder.join(&weights_name), what);
         let tensors =
-            SafeTensors::deserialize(&bytes).map_err(|error| wrong("is no safetensors file").caused_by(error))?;
+            SafeTensors::deserialize(&bytes).map_err(|error| wrong("is not a safetensors file").caused_by(error))?;
         let embeddings = ["embeddings", "embedding.weight"].iter().find_map(|name| tensors.tensor(name).ok());
-        let embeddings = embeddings.ok_or_else(|| wrong("holds no tensor \"embeddings\""))?;
-        let [rows, dim] = *embeddings.shape() else { return Err(wrong("holds embeddings that are no matrix")) };
-        let table = floats(&embeddings).ok_or_else(|| wrong("holds embeddings of an unknown type"))?;
+        let embeddings = embeddings.ok_or_else(|| wrong("contains no tensor \"embeddings\""))?;
+        let [rows, dim] = *embeddings.shape() else { return Err(wrong("contains embeddings that are not a matrix")) };
+        let table = floats(&embeddings).ok_or_else(|| wrong("contains embeddings of an unknown type"))?;
         let weights = tensors
             .tensor("weights")
             .ok()
-            .map(|tensor| floats(&tensor).ok_or_else(|| wrong("holds weights of an unknown type")));
+            .map(|tensor| floats(&tensor).ok_or_else(|| wrong("contains weights of an unknown type")));
         let mapping = tensors
             .tensor("mapping")
             .ok()
-            .map(|tensor| integers(&tensor).ok_or_else(|| wrong("holds a mapping of an unknown type")));
+            .map(|tensor| integers(&tensor).ok_or_else(|| wrong("contains a mapping of an unknown type")));
         let (weights, mapping) = (weights.transpose()?, mapping.transpose()?);
         let tokens = tokenizer.get_vocab_size(true);
         let short = weights.as_ref().is_some_and(|weights| weights.len() < tokens)
@@ -83,7 +83,7 @@ impl Model2Vec {
         Ok(Self { tokenizer, unknown, dim, table, weights, mapping, normalize, space })
     }
 
-    /// The mean of a text's token vectors; all zero where no token is known.
+    /// The mean of a text's token vectors; all zeros if no token is known.
     fn pool(&self, ids: &[u32]) -> Vec<f32> {
         let known: Vec<usize> = ids.iter().filter(|id| Some(**id) != self.unknown).map(|id| *id as usize).collect();
         let mut sum = vec![0.0_f32; self.dim];
@@ -112,7 +112,7 @@ impl Embedder for Model2Vec {
     }
 
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure> {
-        let failed = |error| Failure::other("a text cannot be cut into tokens").caused_by(error);
+        let failed = |error| Failure::other("cannot tokenize a text").caused_by(error);
         let chunk = |texts: &[&str]| -> Result<Vec<Vec<f32>>, Failure> {
             let encode = |text: &&str| self.tokenizer.encode_fast(*text, false).map_err(failed);
             texts.iter().map(|text| Ok(self.pool(encode(text)?.get_ids()))).collect()

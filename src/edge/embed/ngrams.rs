@@ -1,5 +1,5 @@
 //! Words and character n-grams, hashed with a sign into a fixed number of components (Weinberger et al. 2009, "Feature
-//! hashing"). Deterministic, of any language, without a model file; it knows spelling, not meaning.
+//! hashing"). Deterministic, for any language, without a model file; it compares spelling, not meaning.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,14 +10,14 @@ use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
 const DIM: usize = 1024;
 
-/// Hashed word unigrams, word bigrams, and character n-grams of 3 to 5 within words.
+/// Hashed word unigrams, word bigrams, and character 3- to 5-grams within words.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct HashedNgrams;
 
 impl Embedder for HashedNgrams {
     fn description(&self) -> &EmbeddingSpace {
         static SPACE: LazyLock<EmbeddingSpace> = LazyLock::new(|| {
-            // Any change of the code below that changes a vector needs a new number here.
+            // Increase the version with any change to the code below that changes vectors.
             let parts = [("version", "1"), ("dimension", "1024"), ("normalisation", "unit")];
             let parts: BTreeMap<_, _> =
                 parts.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -36,7 +36,7 @@ impl Embedder for HashedNgrams {
     }
 }
 
-/// Characters of a text that are looked at; the rest of a longer one is left out.
+/// The number of characters of a text that are used; the rest of a longer one is ignored.
 const MAX_CHARS: usize = 20_000;
 
 fn embed_text(text: &str) -> Vec<f32> {
@@ -67,8 +67,8 @@ fn embed_text(text: &str) -> Vec<f32> {
     vector
 }
 
-/// Adds the hashed words, word pairs and character n-grams of a text to `slots`: the built-in space's own, quicker
-/// hashing (FNV-1a). A change here is a change of that space, and of the number in its `ngrams` part.
+/// Adds the hashed words, word pairs and character n-grams of a text to `slots`, with the faster hash of the built-in
+/// space (FNV-1a). Changing this function changes that space, which then needs a new value of its `ngrams` part.
 pub(super) fn fold_ngrams(text: &str, slots: &mut [f32]) {
     let mut folded = String::with_capacity(text.len());
     if text.is_ascii() {
@@ -83,7 +83,7 @@ pub(super) fn fold_ngrams(text: &str, slots: &mut [f32]) {
     }
 }
 
-/// The hashed features of one folded word: itself and its character n-grams.
+/// The hashed features of a folded word: the word itself and its character n-grams.
 pub(super) struct WordNgrams {
     hash: u64,
     weight: f32,
@@ -91,7 +91,7 @@ pub(super) struct WordNgrams {
 }
 
 impl WordNgrams {
-    /// Of a word in `slots` slots.
+    /// Hashes a word into `slots` slots.
     pub fn of(word: &str, slots: usize) -> Self {
         let weight = word_weight(word);
         let hash = fnv(SEED ^ u64::from(b'w'), word.as_bytes());
@@ -102,7 +102,7 @@ impl WordNgrams {
         Self { hash, weight, features: features.into() }
     }
 
-    /// Adds the word, and its pair with the one before it.
+    /// Adds the word and its pair with the previous word.
     pub fn add_to(&self, previous: &mut Option<(u64, f32)>, slots: &mut [f32]) {
         if let Some((before, its_weight)) = *previous {
             let pair = mixed(fnv(before, &self.hash.to_le_bytes()));
@@ -121,7 +121,8 @@ fn slot(hash: u64, weight: f32, slots: usize) -> (u32, f32) {
     (((hash >> 8) % slots as u64) as u32, if hash & 1 == 0 { weight } else { -weight })
 }
 
-/// Runs of 3 to 5 characters of a word between its marks `<` and `>`, as UTF-8; of its first 64 characters.
+/// Calls `each` with the UTF-8 bytes of every 3- to 5-gram in the first 64 characters of a word, with `<` and `>` added
+/// at its ends.
 fn bounded_ngrams(word: &str, mut each: impl FnMut(&[u8])) {
     let mut bytes = Vec::with_capacity(word.len() + 2);
     bytes.push(b'<');
@@ -143,7 +144,7 @@ fn fnv(seed: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(seed, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The finaliser of MurmurHash3: FNV's low bits alone are not spread enough for slot and sign.
+/// The finaliser of MurmurHash3; FNV's low bits alone are not distributed well enough for slot and sign.
 fn mixed(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
@@ -159,12 +160,12 @@ fn character_ngrams(word: &str, mut add: impl FnMut(&str)) {
     }
 }
 
-/// Function words say little about what a request is about.
+/// The weight of a word; function words say little about the topic of a request.
 fn word_weight(word: &str) -> f32 {
     if FUNCTION_WORDS.binary_search(&word).is_ok() { 0.15 } else { 1.0 }
 }
 
-/// English function words and the small change of requests, sorted.
+/// English function words and common filler words of requests, sorted.
 const FUNCTION_WORDS: &[&str] = &[
     "a", "about", "after", "again", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "because",
     "been", "but", "by", "can", "cannot", "could", "d", "did", "do", "does", "doesn", "doing", "don", "for", "from",
@@ -201,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_with_nothing_to_embed_give_a_zero_vector_and_long_ones_end() {
+    fn texts_with_nothing_to_embed_give_a_zero_vector_and_long_ones_are_truncated() {
         for text in ["", "  \n", "🙂", "?!", "\u{0}\u{1b}"] {
             assert!(embed_text(text).iter().all(|component| *component == 0.0), "{text:?}");
         }

@@ -1,4 +1,4 @@
-//! Any server that answers OpenAI's `/embeddings`.
+//! An embedder that calls any server with OpenAI's `/embeddings` API.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -14,49 +14,50 @@ use crate::core::domain::{CallError, CallErrorKind, Embedder, EmbeddingSpace, Fa
 use crate::core::privacy::Mask;
 use crate::edge::net::{Exchange, RetryPolicy, with_retry};
 
-/// The path every such server answers at, below its base URL.
+/// The path of the API, below the base URL.
 const PATH: &str = "/embeddings";
 
-/// Most bytes of one text that are sent; the rest is cut off, as servers refuse what they cannot hold.
+/// The maximum number of bytes of a text that are sent; the rest is cut off, because servers refuse texts that are too
+/// long.
 const MAX_BYTES: usize = 20_000;
 
-/// Most bytes of the answer to one batch (64 MiB).
+/// The maximum size of the response to one batch in bytes (64 MiB).
 const MAX_ANSWER: usize = 64 << 20;
 
-/// What is known of a server before its first answer.
+/// The settings of a remote embedder.
 #[derive(Clone)]
 pub struct RemoteSettings {
-    /// The name the embedder has in the workspace.
+    /// The embedder's name in the workspace.
     pub name: String,
-    /// The model asked for.
+    /// The model to request.
     pub model: String,
-    /// Components asked for, where the server lets one choose.
+    /// Number of dimensions to request, if the model offers a choice.
     pub dimensions: Option<usize>,
-    /// Texts in one request.
+    /// Number of texts per request.
     pub batch: usize,
-    /// Most requests started per minute.
+    /// Maximum number of requests started per minute.
     pub requests_per_minute: Option<u32>,
-    /// Longest time of one attempt.
+    /// Time limit of one attempt.
     pub timeout: Duration,
-    /// How transient failures are tried again.
+    /// How transient failures are retried.
     pub retry: RetryPolicy,
 }
 
-/// The way to a server, with the secrets that open it.
+/// How to connect to a server, including secrets.
 pub struct Connection {
-    /// Holds the pool of connections.
+    /// The client, which contains the connection pool.
     pub client: Client,
-    /// Everything before `/embeddings`. A query (`?api-version=…`) is preserved.
+    /// The URL without `/embeddings`. A query (`?api-version=…`) is preserved.
     pub base_url: String,
     /// Sent as `Authorization: Bearer …`.
     pub api_key: Option<SecretString>,
-    /// Further headers by name; all values are taken for credentials.
+    /// Additional headers by name; all values are treated as credentials.
     pub headers: Vec<(String, SecretString)>,
-    /// Hides the secrets wherever the server repeats them.
+    /// Masks the secrets wherever the server repeats them.
     pub mask: Mask,
 }
 
-/// Gives the connection when the first text is embedded, so that a command that embeds nothing needs no key.
+/// Returns the connection when the first text is embedded, so that a command that embeds nothing needs no key.
 pub type Connect = Arc<dyn Fn() -> Result<Connection, Failure> + Send + Sync>;
 
 /// An embedder behind `POST {base_url}/embeddings`.
@@ -74,8 +75,9 @@ struct RemoteServer {
 }
 
 impl Remote {
-    /// An embedder that opens its connection by `connect`; nothing is sent yet. The server's address is no part of the
-    /// space: the same model behind another gateway gives the same vectors, and the probes tell where it does not.
+    /// Creates an embedder that gets its connection from `connect`; nothing is sent yet. The server's address is not
+    /// part of the embedding space: the same model behind another gateway returns the same vectors, and the probes
+    /// detect if it does not.
     pub fn new(settings: RemoteSettings, connect: Connect) -> Self {
         let mut parts = BTreeMap::from([
             ("model".to_owned(), settings.model.clone()),
@@ -102,7 +104,7 @@ impl Remote {
         Ok(self.server.get_or_init(|| RemoteServer { exchange, mask }))
     }
 
-    /// All texts, in batches, one after the other.
+    /// Embeds all texts in batches, one after the other.
     async fn ask_all(&self, exchange: &Exchange, texts: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
         let pause = self.settings.requests_per_minute.map(|limit| Duration::from_secs(60) / limit.max(1));
         let mut vectors = Vec::with_capacity(texts.len());
@@ -115,8 +117,8 @@ impl Remote {
         Ok(vectors)
     }
 
-    /// Of a batch that is refused every text is asked alone, and one that is refused again has no vector. Where every text
-    /// is refused the fault is not the texts'.
+    /// If a batch is refused, requests each of its texts separately; a text that is refused again gets no vector. If
+    /// all of them are refused, the texts are not the cause, and the error is returned.
     async fn ask_each_if_refused(&self, exchange: &Exchange, batch: &[&str]) -> Result<Vec<Vec<f32>>, CallError> {
         let refused = match self.ask(exchange, batch).await {
             Err(error) if error.kind == CallErrorKind::Refused && batch.len() > 1 => error,
@@ -147,7 +149,7 @@ impl Remote {
         let (vectors, _) = with_retry(&self.settings.retry, attempt).await?;
         let dim = *self.dim.get_or_init(|| vectors.first().map_or(0, Vec::len));
         if vectors.iter().any(|vector| vector.len() != dim) {
-            let what = format!("the server gave vectors of {dim} components before, and now of another number");
+            let what = format!("the server returned vectors of {dim} components before, and now of another size");
             return Err(CallError::new(CallErrorKind::BadAnswer, what));
         }
         Ok(vectors)
@@ -167,7 +169,7 @@ impl Embedder for Remote {
         if texts.is_empty() {
             return Ok(Vec::new());
         }
-        // A separate thread, as the caller may itself be a task of a runtime, which must not be blocked on.
+        // Use a separate thread, because the caller may itself be a task of an async runtime, which must not block.
         let server = self.server()?;
         let answer = std::thread::scope(|scope| scope.spawn(|| block_on(self.ask_all(&server.exchange, texts))).join());
         let stopped = || Failure::other("embedding stopped unexpectedly");
@@ -182,22 +184,22 @@ impl Embedder for Remote {
 
 fn block_on<T>(work: impl Future<Output = Result<T, CallError>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::other("cannot start the network").caused_by(error))?;
+    let runtime = runtime.map_err(|error| Failure::other("cannot start the network runtime").caused_by(error))?;
     runtime.block_on(work).map_err(|error| {
-        Failure::new(FailureKind::Incomplete, format!("texts cannot be embedded: {}", error.message))
-            .hint("what was embedded so far is stored; run the command again")
+        Failure::new(FailureKind::Incomplete, format!("cannot embed texts: {}", error.message))
+            .hint("vectors computed so far are stored; run the command again")
     })
 }
 
-/// Where texts are sent, of a base URL.
+/// The URL to which texts are sent, for a base URL.
 ///
 /// # Errors
-/// A data failure for a URL that cannot be meant, naming the embedder.
+/// A data failure that names the embedder if the URL is invalid.
 pub fn embeddings_url(name: &str, base_url: &str) -> Result<Url, Failure> {
     let fault = |what: &str| Failure::data(format!("embedder \"{name}\": {what}"));
     let mut url: Url = base_url.trim().parse().map_err(|_| fault("base_url is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
-        return Err(fault("base_url must be http:// or https://, without user or password"));
+        return Err(fault("base_url must begin with http:// or https:// and must not contain a user name or password"));
     }
     let path = url.path().trim_end_matches('/');
     let path = format!("{}{PATH}", path.strip_suffix(PATH).unwrap_or(path));
@@ -221,9 +223,9 @@ fn header_map(headers: &[(String, SecretString)], api_key: Option<&SecretString>
     Some(map)
 }
 
-/// The vectors of an answer, by the index each was given.
+/// The vectors of a response, in the order of their indexes.
 fn read_answer(answer: &Value, expected: usize) -> Result<Vec<Vec<f32>>, CallError> {
-    let wrong = |what: &str| CallError::new(CallErrorKind::BadAnswer, format!("the answer {what}"));
+    let wrong = |what: &str| CallError::new(CallErrorKind::BadAnswer, format!("the response {what}"));
     let items = answer.get("data").and_then(Value::as_array).ok_or_else(|| wrong("has no \"data\""))?;
     let mut vectors = vec![Vec::new(); expected];
     for (place, item) in items.iter().enumerate() {
@@ -232,10 +234,10 @@ fn read_answer(answer: &Value, expected: usize) -> Result<Vec<Vec<f32>>, CallErr
         let vector: Option<Vec<f32>> = numbers.iter().map(|number| number.as_f64().map(|n| n as f32)).collect();
         let vector = vector.filter(|vector| vector.iter().all(|component| component.is_finite()));
         *vectors.get_mut(index).ok_or_else(|| wrong("has an index out of range"))? =
-            vector.ok_or_else(|| wrong("holds a component that is no number"))?;
+            vector.ok_or_else(|| wrong("contains a component that is not a number"))?;
     }
     if vectors.iter().any(Vec::is_empty) {
-        return Err(wrong(&format!("holds {} vectors for {expected} texts", items.len())));
+        return Err(wrong(&format!("contains {} vectors for {expected} texts", items.len())));
     }
     Ok(vectors)
 }
@@ -277,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_sent_in_batches_and_vectors_put_in_their_places() {
+    fn texts_are_sent_in_batches_and_vectors_returned_in_order() {
         let server = FaultServer::start(vec![
             answer(&[(1, &[0.0, 1.0]), (0, &[1.0, 0.0])]),
             Reply::http(503, "", b"{}"),
@@ -294,17 +296,17 @@ mod tests {
     }
 
     #[test]
-    fn a_text_the_server_refuses_has_no_vector_and_the_others_keep_theirs() {
+    fn a_text_that_the_server_refuses_has_no_vector_but_the_others_do() {
         let refusal = || Reply::http(400, "", br#"{"error":{"message":"too long"}}"#);
         let server = FaultServer::start(vec![refusal(), answer(&[(0, &[1.0, 0.0])]), refusal()]);
         assert_eq!(remote(&server).embed(&["a", "b"]).unwrap(), [vec![1.0, 0.0], vec![0.0, 0.0]]);
         let server = FaultServer::start(vec![refusal()]);
         let failure = remote(&server).embed(&["a", "b"]).unwrap_err();
-        assert!(failure.message.starts_with("texts cannot be embedded: "), "{failure}");
+        assert!(failure.message.starts_with("cannot embed texts: "), "{failure}");
     }
 
     #[test]
-    fn a_broken_answer_is_an_error_without_secrets_never_a_vector() {
+    fn a_broken_response_is_an_error_without_secrets_and_never_a_vector() {
         let broken: [&[u8]; 6] = [
             b"{}",
             br#"{"data":[{"index":9,"embedding":[1]}]}"#,
@@ -325,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_cannot_be_meant_are_refused() {
+    fn invalid_addresses_are_refused() {
         for url in ["", "ftp://x", "http://u:p@x/v1"] {
             assert!(embeddings_url("r", url).is_err(), "{url}");
         }
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_connected_to_at_the_first_text_and_its_secrets_are_masked() {
+    fn the_connection_is_opened_for_the_first_text_and_its_secrets_are_masked() {
         let remote = Remote::new(settings(), Arc::new(|| Err(Failure::data("there is no key"))));
         assert_eq!((remote.dim(), remote.embed(&[]).unwrap().len()), (0, 0));
         assert_eq!(remote.embed(&["a"]).unwrap_err().message, "there is no key");

@@ -13,7 +13,7 @@ fn rows(embedder: &Prepared, texts: &[&str]) -> Vectors {
 }
 
 #[test]
-fn a_text_that_says_nothing_is_not_embeddable_in_any_space() {
+fn a_text_without_letters_or_digits_is_not_embeddable_in_any_space() {
     for model in [ModelSettings::Builtin, ModelSettings::HashedNgrams] {
         let prepared = open(EmbedderSettings { prefix: "query: ".into(), ..settings(model) }).unwrap();
         let found = rows(&prepared, &["", " \t\n", "🙂", "?!", "\u{0}\u{1b}[0m".trim_end_matches("[0m"), "…—", "a"]);
@@ -46,11 +46,11 @@ fn hostile_texts_get_finite_vectors_that_do_not_resemble_everything() {
         assert!(found.is_embeddable(row), "{text}");
         assert!(dot(found.row(row), found.row(plain)) < 0.5, "{text}");
     }
-    assert!(dot(found.row(5), found.row(plain)) > 0.6, "a text said often is still about the same");
+    assert!(dot(found.row(5), found.row(plain)) > 0.6, "repeating a text does not change its topic");
 }
 
 #[test]
-fn a_batch_gives_the_vectors_that_its_texts_give_alone() {
+fn texts_get_the_same_vectors_in_a_batch_and_alone() {
     let prepared = open(settings(ModelSettings::Builtin)).unwrap();
     let texts: Vec<String> = (0..700).map(|n| format!("order {n} of café number {} is late", n % 7)).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -88,7 +88,7 @@ fn a_long_text_is_the_mean_of_its_chunks() {
 }
 
 #[test]
-fn a_folder_that_holds_no_model_is_refused_by_the_name_of_the_file() {
+fn a_folder_without_a_model_is_refused_with_the_name_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = || folder.path().to_owned();
     let failure = open(settings(ModelSettings::Model2Vec(path()))).err().unwrap();
@@ -96,14 +96,15 @@ fn a_folder_that_holds_no_model_is_refused_by_the_name_of_the_file() {
     std::fs::write(folder.path().join("config.json"), "{}").unwrap();
     std::fs::write(folder.path().join("tokenizer.json"), "{\"a\":").unwrap();
     let failure = open(settings(ModelSettings::Model2Vec(path()))).err().unwrap();
-    assert!(failure.message.ends_with("tokenizer.json is no tokenizer"), "{failure}");
+    assert!(failure.message.ends_with("tokenizer.json is not a tokenizer"), "{failure}");
     let failure = open(settings(ModelSettings::Bert(path(), None))).err().unwrap();
     let wanted =
         if cfg!(feature = "bert") { "is not the configuration of a BERT model" } else { "without BERT models" };
     assert!(failure.message.contains(wanted), "{failure}");
 }
 
-/// A fixture of `tools/space_fixtures.py`: texts, and the vectors that the reference gave them, in steps of 1/30000.
+/// A fixture written by `tools/space_fixtures.py`: texts, and their vectors from the reference implementation, in steps
+/// of 1/30000.
 fn fixture(name: &str) -> (Vec<String>, Vec<Vec<f32>>) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spaces");
     let texts = std::fs::read_to_string(folder.join("texts.json")).unwrap();
@@ -127,12 +128,12 @@ fn assert_parity(model: ModelSettings, name: &str, tolerance: f32) {
 }
 
 #[test]
-fn the_built_in_space_gives_the_vectors_of_its_python_reading() {
+fn the_built_in_space_matches_its_python_implementation() {
     assert_parity(ModelSettings::Builtin, "builtin", 1e-3);
 }
 
 #[test]
-fn a_model2vec_folder_gives_the_vectors_of_the_python_library() {
+fn a_model2vec_folder_matches_the_python_library() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spaces");
     for name in ["model2vec", "model2vec-quantized"] {
         assert_parity(ModelSettings::Model2Vec(folder.join(name)), name, 1e-3);
@@ -141,7 +142,7 @@ fn a_model2vec_folder_gives_the_vectors_of_the_python_library() {
 
 #[cfg(feature = "bert")]
 #[test]
-fn a_bert_folder_gives_the_vectors_of_sentence_transformers() {
+fn a_bert_folder_matches_sentence_transformers() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spaces");
     assert_parity(ModelSettings::Bert(folder.join("bert"), None), "bert", 1e-4);
 }

@@ -1,4 +1,4 @@
-//! The words of a text as BERT's uncased tokenizer sees them, cut into the pieces of a vocabulary, with their n-grams.
+//! Splits text into words as BERT's uncased tokenizer does, and the words into the pieces of a vocabulary and n-grams.
 
 use std::sync::Mutex;
 
@@ -13,38 +13,38 @@ use tokenizers::{OffsetReferential, OffsetType};
 use super::ngrams::{WordNgrams, fold_ngrams};
 use crate::core::domain::Failure;
 
-/// Words remembered by one thread before it starts over: a few megabytes.
+/// The number of words that a thread caches before it clears its cache: a few megabytes.
 const REMEMBERED: usize = 50_000;
 
-/// Words seen before.
+/// The features of words seen before.
 type Cache = AHashMap<Box<str>, Word>;
 
-/// What is remembered of a word.
+/// The features of a word.
 pub(super) struct Word {
-    /// Its pieces, unknown ones left out.
+    /// Its pieces, without unknown ones.
     pub pieces: Box<[u32]>,
     /// Its hashed n-grams.
     pub ngrams: WordNgrams,
 }
 
-/// Cuts text into word pieces: `tokenizers`' BERT normaliser, pre-tokenizer and WordPiece, where every word is cut
-/// once and then remembered, and plain ASCII takes a shorter way to the same words.
+/// Splits text into word pieces with the BERT normaliser, pre-tokenizer and WordPiece model of `tokenizers`. Words are
+/// cached, and plain ASCII takes a faster path to the same words.
 pub(super) struct WordPieces {
     model: WordPiece,
     normalizer: BertNormalizer,
     unknown: u32,
-    /// Slots of the n-grams.
+    /// Number of slots for n-grams.
     slots: usize,
-    /// Caches not in use; a thread takes one for a batch and puts it back.
+    /// Caches not in use; a thread takes one for a batch and returns it.
     caches: Mutex<Vec<Cache>>,
 }
 
 impl WordPieces {
-    /// Of a vocabulary whose piece `n` has the number `n` and that holds `[UNK]`, with n-grams in `slots` slots.
+    /// Uses a vocabulary in which piece `n` has the id `n` and which contains `[UNK]`, with n-grams in `slots` slots.
     pub fn new<'v>(vocabulary: impl Iterator<Item = &'v str>, slots: usize) -> Result<Self, Failure> {
         let vocabulary: AHashMap<String, u32> =
             vocabulary.enumerate().map(|(id, piece)| (piece.to_owned(), id as u32)).collect();
-        let unusable = || Failure::other("the vocabulary of the built-in embedding space cannot be used");
+        let unusable = || Failure::other("cannot use the vocabulary of the built-in embedding space");
         let unknown = *vocabulary.get("[UNK]").ok_or_else(unusable)?;
         let model = WordPiece::builder().vocab(vocabulary).build().map_err(|error| unusable().caused_by(error))?;
         let normalizer = BertNormalizer::new(true, true, None, true);
@@ -59,13 +59,13 @@ impl WordPieces {
     }
 
     fn cut(&self, word: &str) -> Box<[u32]> {
-        // WordPiece itself never fails; a piece it does not know is [UNK], which has no vector.
+        // WordPiece itself never fails; an unknown piece is [UNK], which has no vector.
         let tokens = self.model.tokenize(word).unwrap_or_default();
         tokens.into_iter().map(|token| token.id).filter(|id| *id != self.unknown).collect()
     }
 }
 
-/// One thread's way through a batch.
+/// The state of one thread while it processes a batch.
 pub(super) struct Worker<'p> {
     pieces: &'p WordPieces,
     cache: Cache,
@@ -73,7 +73,7 @@ pub(super) struct Worker<'p> {
 }
 
 impl Worker<'_> {
-    /// Appends the pieces of `text` to `ids`, unknown ones left out, and adds its n-grams to `slots`.
+    /// Appends the pieces of `text`, without unknown ones, to `ids`, and adds its n-grams to `slots`.
     pub fn features(&mut self, text: &str, ids: &mut Vec<u32>, slots: &mut [f32]) {
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
         if text.bytes().all(is_plain) {
@@ -84,9 +84,9 @@ impl Worker<'_> {
         }
     }
 
-    /// What the normaliser and the pre-tokenizer do on ASCII without control characters: white space and
-    /// punctuation end a word, punctuation is a separate word, letters are lower-cased. Its words are those that
-    /// n-grams are taken of.
+    /// Does what the normaliser and the pre-tokenizer do with ASCII without control characters: whitespace and
+    /// punctuation end a word, punctuation is a separate word, letters are lower-cased. The n-grams are of the same
+    /// words.
     fn plain(&mut self, text: &str, ids: &mut Vec<u32>, slots: &mut [f32]) {
         let mut word = std::mem::take(&mut self.word);
         let mut previous = None;
@@ -161,7 +161,7 @@ mod tests {
         ids
     }
 
-    /// The tokenizers crate put together as BERT's own tokenizer is.
+    /// BERT's tokenizer, assembled from the tokenizers crate.
     fn reference(text: &str) -> Vec<u32> {
         let vocabulary: ahash::AHashMap<String, u32> =
             VOCABULARY.iter().enumerate().map(|(id, piece)| ((*piece).to_owned(), id as u32)).collect();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_cut_into_its_longest_pieces_and_unknown_ones_are_left_out() {
+    fn a_word_is_split_into_its_longest_pieces_and_unknown_ones_are_left_out() {
         assert_eq!(pieces("ABC abbc zz abz."), [9, 7, 8, 10]);
         assert_eq!(pieces("É中a"), [15, 17, 1]);
         assert!(pieces("").is_empty() && pieces("🙂 \u{0}").is_empty());
@@ -182,12 +182,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn both_ways_give_what_the_tokenizers_crate_gives(text in "[abcABCzé中🙂 .,'!$1\\-\\x00-\\x1f\\x7f\u{a0}\u{200b}]{0,40}") {
+        fn both_paths_match_the_tokenizers_crate(text in "[abcABCzé中🙂 .,'!$1\\-\\x00-\\x1f\\x7f\u{a0}\u{200b}]{0,40}") {
             prop_assert_eq!(pieces(&text), reference(&text));
         }
 
         #[test]
-        fn ngrams_are_the_same_whether_words_are_remembered_or_not(text in "[a-cA-C1' .,!\t-]{0,40}") {
+        fn ngrams_are_the_same_whether_words_are_cached_or_not(text in "[a-cA-C1' .,!\t-]{0,40}") {
             let words = WordPieces::new(VOCABULARY.into_iter(), 8).unwrap();
             let (mut found, mut expected) = ([0.0; 8], [0.0; 8]);
             words.worker().features(&text, &mut Vec::new(), &mut found);

@@ -1,4 +1,4 @@
-//! The Messages API, as Anthropic defined it.
+//! Anthropic's Messages API.
 
 use reqwest::Url;
 use serde_json::{Map, Value, json};
@@ -11,17 +11,17 @@ use super::chat_form::{
 use crate::core::domain::{CallErrorKind, Failure, Message, Request, Usage};
 use crate::edge::net::{EventReader, Step};
 
-/// The version of the API this file speaks.
+/// The API version.
 const VERSION: &str = "2023-06-01";
-/// Longest answer allowed if params do not say: the API requires it.
+/// The default limit of answer tokens; the API requires one.
 const MAX_TOKENS: u64 = 4096;
-/// What params may not hold.
+/// Params that the dialect sets itself.
 const RESERVED: [&str; 4] = ["model", "messages", "system", "stream"];
 
 /// The dialect.
 ///
-/// It asks for answers of at most 4096 tokens, unless params set `max_tokens`. System messages, wherever they stand,
-/// become the one `system` text that the API has a place for.
+/// Requests answers of at most 4096 tokens, unless params set `max_tokens`. All system messages, wherever they are in
+/// the conversation, are joined into the API's single `system` text.
 pub struct Anthropic {
     path: &'static str,
     model: String,
@@ -30,10 +30,10 @@ pub struct Anthropic {
 }
 
 impl Anthropic {
-    /// The dialect with an endpoint's model and params. The base URL may end in `/v1` or not.
+    /// Creates the dialect with an endpoint's model and params. The base URL may end in `/v1` or not.
     ///
     /// # Errors
-    /// An empty model, or a reserved param.
+    /// A data failure for an empty model or a reserved param.
     pub fn new(settings: &ApiSettings) -> Result<Self, Failure> {
         require_model(settings)?;
         refuse_params(settings, &RESERVED)?;
@@ -134,7 +134,7 @@ fn set_format(body: &mut Map<String, Value>) -> Result<(), String> {
     let schema = match take_response_format(body)? {
         None => return Ok(()),
         Some(ResponseFormat::Json) => {
-            return Err("Anthropic's API has no response_format json_object; give a json_schema instead".to_owned());
+            return Err("Anthropic's API does not support response_format json_object; use json_schema".to_owned());
         }
         Some(ResponseFormat::Schema(schema)) => schema.get("schema").cloned(),
     };
@@ -154,9 +154,9 @@ fn messages(turns: &[Message]) -> Result<Vec<Value>, String> {
             "user" => ("user", content(&turn.content).map_err(fail)?),
             "assistant" => ("assistant", assistant_content(turn).map_err(fail)?),
             "tool" => ("user", json!([tool_result(turn).map_err(fail)?])),
-            other => return Err(fail(format!("has the role \"{other}\", which Anthropic's API does not know"))),
+            other => return Err(fail(format!("has the role \"{other}\", which Anthropic's API does not support"))),
         };
-        // The results of calls made together must come together.
+        // The results of parallel calls must be in one message.
         let last = messages.last_mut().filter(|_| is_result && follows_result);
         match (last.and_then(|last| last.get_mut("content")?.as_array_mut()), content) {
             (Some(blocks), Value::Array(more)) => blocks.extend(more),
@@ -175,7 +175,7 @@ fn content(content: &Value) -> Result<Value, String> {
     }
 }
 
-/// A part as a block; those in the API's own form are passed on.
+/// Converts a part to a block; parts already in the API's form are passed through.
 fn block(part: &Value) -> Result<Value, String> {
     if let Some(text) = part.as_str() {
         return Ok(json!({"type": "text", "text": text}));
@@ -216,9 +216,10 @@ fn tool_result(turn: &Message) -> Result<Value, String> {
     Ok(json!({"type": "tool_result", "tool_use_id": id, "content": content(&turn.content)?}))
 }
 
-/// The text of all blocks, else the tool calls. A model that ends its turn without a word answered with an empty text.
+/// The text of all blocks, or else the tool calls. A model that ends its turn without any text has answered with empty
+/// text.
 fn read_output(answer: &Value) -> Result<String, String> {
-    let blocks = answer.get("content").and_then(Value::as_array).ok_or("the answer has no content")?;
+    let blocks = answer.get("content").and_then(Value::as_array).ok_or("the response has no content")?;
     let kind = |block: &Value| block.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let texts: Vec<&str> =
         blocks.iter().filter(|block| kind(block) == "text").filter_map(|block| block.get("text")?.as_str()).collect();
@@ -238,7 +239,8 @@ fn read_output(answer: &Value) -> Result<String, String> {
     }
 }
 
-/// Tokens read from a cache or written to one are tokens of the prompt, which `input_tokens` leaves out.
+/// Reads the token counts. Tokens read from or written to a cache are prompt tokens too, but `input_tokens` excludes
+/// them.
 fn read_usage(usage: &Value) -> Usage {
     let tokens = |key: &str| usage.get(key).and_then(Value::as_u64);
     let cached = ["cache_creation_input_tokens", "cache_read_input_tokens"];
@@ -248,14 +250,14 @@ fn read_usage(usage: &Value) -> Usage {
     Usage { prompt_tokens: prompt, completion_tokens: tokens("output_tokens") }
 }
 
-/// The pieces of a streamed answer.
+/// Collects the pieces of a streamed answer.
 #[derive(Default)]
 struct MessageStream {
     message: Map<String, Value>,
     blocks: Vec<Block>,
 }
 
-/// One block of it: as it started, and what came after.
+/// A content block: its start, and the text and input streamed since.
 #[derive(Default)]
 struct Block {
     start: Map<String, Value>,
@@ -296,7 +298,7 @@ impl EventReader for MessageStream {
 impl MessageStream {
     fn take_delta(&mut self, event: &Value) -> Result<Step, (CallErrorKind, String)> {
         let index = event.get("index").and_then(Value::as_u64).and_then(|index| usize::try_from(index).ok());
-        let unknown = || (CallErrorKind::BadAnswer, "has a piece of a block that never started".to_owned());
+        let unknown = || (CallErrorKind::BadAnswer, "contains a delta for a block that was not started".to_owned());
         let block = index.and_then(|index| self.blocks.get_mut(index)).ok_or_else(unknown)?;
         let delta = event.get("delta").unwrap_or(&Value::Null);
         let text = |key: &str| delta.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -309,7 +311,7 @@ impl MessageStream {
         Ok(if piece.is_empty() { Step::Quiet } else { Step::Output })
     }
 
-    /// Why the answer ended, and the counts as they are now; they replace the earlier ones.
+    /// Stores the stop reason and the latest token counts, which replace the earlier ones.
     fn take_ending(&mut self, event: &Value) {
         if let Some(delta) = event.get("delta").and_then(Value::as_object) {
             self.message.extend(delta.clone());
@@ -337,7 +339,7 @@ impl Block {
             self.start.insert("text".to_owned(), Value::String(text));
         }
         if !self.input.is_empty() {
-            // An answer that reached its limit may end in the middle of it.
+            // An answer that reached its token limit may end in the middle of the JSON.
             let input = serde_json::from_str(&self.input).unwrap_or(Value::String(self.input));
             self.start.insert("input".to_owned(), input);
         }

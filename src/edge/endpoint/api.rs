@@ -1,5 +1,5 @@
-//! What every model API over HTTP shares: credentials, politeness, retries, and reading an answer whole or streamed.
-//! What differs between them is a [`Dialect`], one file each.
+//! What all model APIs over HTTP share: credentials, rate limiting, retries, and reading whole or streamed answers.
+//! Their differences are in the [`Dialect`] implementations, one file each.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,88 +17,88 @@ use crate::edge::net::{
     Complete, EventReader, Exchange, HostLimiter, Limiters, Pace, RetryPolicy, StatusRules, Streamed, with_retry,
 };
 
-/// What is known of an API endpoint before its first call, whatever its dialect.
+/// The settings of an API endpoint that do not depend on its dialect.
 #[derive(Clone)]
 pub struct ApiSettings {
-    /// The name it has in the workspace.
+    /// The endpoint's name in the workspace.
     pub name: String,
-    /// Everything before the dialect's own path, with or without a slash at its end, such as
-    /// `http://localhost:8000/v1`. A query (`?api-version=…`) stays. A URL that ends in the dialect's path is taken
-    /// as it is.
+    /// The URL without the dialect's own path, with or without a trailing slash, such as `http://localhost:8000/v1`. A
+    /// query (`?api-version=…`) is preserved. A URL that already ends in the dialect's path is used unchanged.
     pub base_url: String,
-    /// The model called.
+    /// The model to request.
     pub model: String,
     /// The credential; `None` for servers that need none.
     pub api_key: Option<SecretString>,
-    /// The header that carries the key, bare. `None`: the dialect's own way.
+    /// The header that carries the key without a prefix; `None` for the dialect's own header.
     pub api_key_header: Option<String>,
-    /// Further headers by name. All values are taken for credentials.
+    /// Additional headers by name. All values are treated as credentials.
     pub headers: Vec<(String, SecretString)>,
-    /// Further fields of the body, such as `temperature` and `max_tokens`; not those the dialect sets itself.
+    /// Additional fields of the body, such as `temperature` and `max_tokens`; must not contain those that the dialect
+    /// sets itself.
     pub params: Map<String, Value>,
-    /// Longest time of one attempt, the whole answer included.
+    /// Time limit of one attempt, up to the end of the answer.
     pub timeout: Duration,
-    /// How transient failures are tried again.
+    /// How transient failures are retried.
     pub retry: RetryPolicy,
-    /// Whether the answer is requested as a stream, to measure the time to its first token.
+    /// Whether to request the answer as a stream, to measure the time to the first token.
     pub stream: bool,
-    /// Most requests started per minute.
+    /// Maximum number of requests started per minute.
     pub requests_per_minute: Option<u64>,
-    /// Most tokens (of prompt and answer, estimated) per minute.
+    /// Maximum number of tokens (prompt and answer, estimated) per minute.
     pub tokens_per_minute: Option<u64>,
 }
 
-/// What an answer says, in every dialect alike.
+/// The content of an answer, independent of the dialect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The text; if there is none, the refusal, or the tool calls as canonical JSON in OpenAI's form.
+    /// The text; if there is none, the refusal, or the tool calls as canonical JSON in OpenAI's format.
     pub output: String,
     /// The model the server says it used.
     pub model: Option<String>,
-    /// Tokens used.
+    /// The number of tokens used.
     pub usage: Usage,
 }
 
-/// Puts a streamed answer together into the one that would have come whole.
+/// Assembles a streamed answer into the body that a request without streaming would have returned.
 pub trait StreamReader: EventReader {
-    /// The whole answer; called once the stream is complete.
+    /// Returns the whole answer; called once, when the stream is complete.
     fn whole(&mut self) -> Value;
 }
 
-/// How one API writes a request and words its answer. Knows no socket.
+/// The wire format of an API: how requests are written and answers are read. Does no I/O.
 pub trait Dialect: Send + Sync {
-    /// Its name in fingerprints, such as `openai`.
+    /// The dialect's name in fingerprints, such as `openai`.
     fn name(&self) -> &'static str;
 
-    /// The path below the base URL that a request is sent to.
+    /// The path, below the base URL, to which requests are sent.
     fn path(&self) -> String;
 
-    /// The path, below the base URL, of something that costs nothing to get.
+    /// The path, below the base URL, of a resource that is free to request.
     fn probe_path(&self) -> String {
         "/models".to_owned()
     }
 
-    /// GET, POST, PUT, …
+    /// The HTTP method.
     fn method(&self) -> Method {
         Method::POST
     }
 
-    /// The header of the key, and what stands before it. `api_key_header` of the settings comes first.
+    /// The header that carries the key, and the prefix of its value. `api_key_header` in the settings takes precedence.
     fn key_header(&self) -> (&'static str, &'static str) {
         ("authorization", "Bearer ")
     }
 
-    /// Headers every request of the dialect carries.
+    /// Headers that every request of this dialect carries.
     fn headers(&self) -> Vec<(&'static str, &'static str)> {
         Vec::new()
     }
 
-    /// What statuses mean.
+    /// How HTTP statuses are interpreted.
     fn statuses(&self) -> StatusRules {
         StatusRules::default()
     }
 
-    /// What besides base URL, model, params and header names may change its answers, for the fingerprint.
+    /// Anything besides base URL, model, params and header names that may change the answers, for the fingerprint.
     fn identity(&self) -> Option<Value> {
         None
     }
@@ -106,17 +106,17 @@ pub trait Dialect: Send + Sync {
     /// The body of a request.
     ///
     /// # Errors
-    /// A sentence, for a request that cannot be written in this dialect.
+    /// A message if the request cannot be expressed in this dialect.
     fn body(&self, request: &Request) -> Result<Value, String>;
 
-    /// What a whole answer says.
+    /// Reads a whole answer.
     ///
     /// # Errors
-    /// A sentence, for an answer that is not of the promised form. It may repeat the server's words: the caller
-    /// redacts it.
+    /// A message if the answer does not have the expected form. It may repeat text from the server; the caller redacts
+    /// it.
     fn read(&self, answer: &Value) -> Result<Answer, String>;
 
-    /// A reader of one streamed answer; `None` where the dialect (or this endpoint) does not stream.
+    /// A reader for one streamed answer; `None` if the dialect or this endpoint does not stream.
     fn stream_reader(&self) -> Option<Box<dyn StreamReader>>;
 }
 
@@ -135,16 +135,16 @@ pub struct ApiEndpoint {
 }
 
 impl ApiEndpoint {
-    /// An endpoint that sends by `client`; nothing is sent yet. At most `most` requests are in flight at its host,
-    /// whose limiter `limiters` knows.
+    /// Creates an endpoint that sends requests through `client`; nothing is sent yet. At most `most` requests are in
+    /// flight to its host, whose limiter is taken from `limiters`.
     ///
     /// Its fingerprint is the content hash, under the label `endpoint`, of the canonical JSON of dialect, base URL
-    /// (without slash at its end and without values of query parameters that carry credentials), model, params
-    /// and names of headers (in lower case and sorted), and of what the dialect adds.
+    /// (without a trailing slash and without the values of query parameters that carry credentials), model, params,
+    /// header names (lower case and sorted), and the dialect's [`Dialect::identity`].
     ///
     /// # Errors
-    /// Settings that cannot be meant: no http(s) URL, a user or password in it, an empty key, a key beside the same
-    /// header, or a header that cannot be sent.
+    /// A data failure for invalid settings: a base URL that is not http(s) or contains a user name or password, an
+    /// empty key, a key in addition to the same header, or a header that cannot be sent.
     pub fn new(
         settings: ApiSettings,
         dialect: Box<dyn Dialect>,
@@ -218,16 +218,17 @@ impl ApiEndpoint {
         Ok(Response { model, usage, ttft, ..Response::new(output, latency) })
     }
 
-    /// Asks for the list of models, once: what the server answers (any HTTP status), its time where it tells it, and how
-    /// long it took.
+    /// Requests the list of models once. Returns the HTTP status (any status counts), the server's time if it reports
+    /// it, and how long the request took.
     ///
     /// # Errors
-    /// Where nobody answers.
+    /// A call error if the server does not respond.
     pub async fn probe(&self) -> Result<(u16, Option<SystemTime>, Duration), CallError> {
         self.exchange.probe(self.probe_url.clone()).await
     }
 
-    /// The error of an answer without what it should hold. Some gateways answer 200 and put the failure into the body.
+    /// The error for an answer that lacks its content. Some gateways respond with status 200 and describe the failure
+    /// in the body.
     fn unreadable(&self, answer: &Value, what: &str) -> CallError {
         let redactor = self.exchange.redactor();
         let told = redactor.error_message(answer).map_or_else(String::new, |told| format!("; the server says: {told}"));
@@ -252,11 +253,11 @@ impl Endpoint for ApiEndpoint {
 /// Refuses params that the dialect sets itself.
 ///
 /// # Errors
-/// A data failure naming the endpoint and the param.
+/// A data failure that names the endpoint and the param.
 pub(super) fn refuse_params(settings: &ApiSettings, reserved: &[&str]) -> Result<(), Failure> {
     match reserved.iter().find(|key| settings.params.contains_key(**key)) {
         None => Ok(()),
-        Some(key) => Err(Failure::data(format!("endpoint \"{}\": params may not set \"{key}\"", settings.name))
+        Some(key) => Err(Failure::data(format!("endpoint \"{}\": params must not set \"{key}\"", settings.name))
             .hint(format!("karat sets {} itself", reserved.join(", ")))),
     }
 }
@@ -264,7 +265,7 @@ pub(super) fn refuse_params(settings: &ApiSettings, reserved: &[&str]) -> Result
 /// Refuses an empty model.
 ///
 /// # Errors
-/// A data failure naming the endpoint.
+/// A data failure that names the endpoint.
 pub(super) fn require_model(settings: &ApiSettings) -> Result<(), Failure> {
     if settings.model.trim().is_empty() {
         return Err(Failure::data(format!("endpoint \"{}\": model is empty", settings.name)));
@@ -272,14 +273,14 @@ pub(super) fn require_model(settings: &ApiSettings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `base_url` with `path` added; the error completes "base_url …" and never repeats the URL, which may hold a key.
+/// Appends `path` to `base_url`; the error completes "base_url …" and never repeats the URL, which may contain a key.
 pub(super) fn full_url(base_url: &str, path: &str) -> Result<Url, String> {
     let mut url: Url = base_url.trim().parse().map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err("must begin with http:// or https://".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("may not hold a user or password; give an Authorization header instead".to_owned());
+        return Err("must not contain a user name or password; set an Authorization header instead".to_owned());
     }
     if !path.is_empty() {
         let base = url.path().trim_end_matches('/');
@@ -295,7 +296,7 @@ pub(super) fn full_url(base_url: &str, path: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// The URL of `probe` beside a full URL that ends in `path`.
+/// The full URL with its `path` replaced by `probe`.
 fn probe_url(full: &Url, path: &str, probe: &str) -> Url {
     let mut url = full.clone();
     let path = path.split('?').next().unwrap_or_default();
@@ -319,7 +320,7 @@ fn all_headers(settings: &ApiSettings, dialect: &dyn Dialect) -> Result<HeaderMa
     if let Some(key) = &settings.api_key {
         let key = key.expose_secret().trim();
         if key.is_empty() {
-            return Err("api_key is empty; leave it out for a server that needs none".to_owned());
+            return Err("api_key is empty; omit it if the server needs none".to_owned());
         }
         let (name, before) = match &settings.api_key_header {
             Some(name) => (name.as_str(), ""),
@@ -329,13 +330,13 @@ fn all_headers(settings: &ApiSettings, dialect: &dyn Dialect) -> Result<HeaderMa
         let value = secret_value(&format!("{before}{key}")).ok_or_else(|| format!("api_key {UNSENDABLE}"))?;
         let shown = if parsed == AUTHORIZATION { "Authorization".to_owned() } else { parsed.to_string() };
         if headers.insert(parsed, value).is_some() {
-            return Err(format!("both api_key and an {shown} header are given"));
+            return Err(format!("both api_key and the header {shown} are given"));
         }
     }
     Ok(headers)
 }
 
-const UNSENDABLE: &str = "holds a character that no header can carry";
+const UNSENDABLE: &str = "contains a character that is not allowed in a header";
 
 fn secret_value(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text.trim()).ok()?;
@@ -359,14 +360,14 @@ fn fingerprint(settings: &ApiSettings, dialect: &dyn Dialect, url: &Url) -> Stri
     content_hash("endpoint", canonical_json(&basis).as_bytes())
 }
 
-/// The base URL in one spelling, with no value in it that could be a credential.
+/// The normalized base URL, without any value that could be a credential.
 fn public_base(full: &Url, path: &str) -> String {
     let mut url = full.clone();
     let (path, added) = path.split_once('?').unwrap_or((path, ""));
     url.set_path(full.path().strip_suffix(path).unwrap_or(full.path()));
     let query: Vec<_> = full.query_pairs().into_owned().collect();
     url.set_query(None);
-    // The query of the dialect's path is no part of the base.
+    // The query of the dialect's path is not part of the base URL.
     let own = query.len() - added.split('&').filter(|pair| !pair.is_empty()).count().min(query.len());
     for (name, value) in query.into_iter().take(own) {
         let value = if names_a_secret(&name) { String::new() } else { value };
@@ -375,9 +376,8 @@ fn public_base(full: &Url, path: &str) -> String {
     url.to_string()
 }
 
-/// Canonical JSON of tool calls in OpenAI's form, without their `id` and `index`: ids are new in every answer,
-/// so that no two answers would ever be equal. Arguments are canonical JSON, too, where they are JSON at all. `None`
-/// if there are no calls.
+/// Canonical JSON of tool calls in OpenAI's format, without `id` and `index`: ids differ in every answer, so no two
+/// answers would ever be equal. Arguments that are valid JSON are made canonical too. `None` if there are no calls.
 pub(super) fn tool_calls_text(calls: &Value) -> Option<String> {
     let calls = calls.as_array().filter(|calls| !calls.is_empty())?;
     let mut calls = calls.clone();
@@ -394,7 +394,7 @@ pub(super) fn tool_calls_text(calls: &Value) -> Option<String> {
     Some(canonical_json(&Value::Array(calls)))
 }
 
-/// One tool call in OpenAI's form, with its arguments as canonical JSON text.
+/// A tool call in OpenAI's format, with its arguments as canonical JSON text.
 pub(super) fn tool_call(name: &str, arguments: &Value) -> Value {
     json!({"type": "function", "function": {"name": name, "arguments": canonical_json(arguments)}})
 }

@@ -1,5 +1,5 @@
-//! The baseline: a k-nearest-neighbour classifier (Cover & Hart 1967) over a labelled dataset in karat's embedding space.
-//! It needs no network, and a model that does not beat it has learnt nothing the examples do not say.
+//! The baseline: a k-nearest-neighbour classifier (Cover & Hart 1967) over a labelled dataset in karat's embedding
+//! space. It needs no network, and a model that does not beat it adds nothing to the labelled examples.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::core::vector::{Vectors, top_k};
 /// An example with its label.
 #[derive(Debug, Clone)]
 pub struct LabelledExample {
-    /// Its id.
+    /// The example's id.
     pub id: String,
-    /// Its text.
+    /// The text that is embedded.
     pub text: String,
-    /// Its label.
+    /// The label.
     pub label: String,
 }
 
 /// Labelled examples in an embedding space.
 #[derive(Debug, Clone)]
 pub struct BaselineMemory {
-    /// Hash of the dataset they come from.
+    /// Version hash of the dataset the examples come from.
     pub version: String,
     /// The examples.
     pub examples: Vec<LabelledExample>,
@@ -32,7 +32,7 @@ pub struct BaselineMemory {
     pub vectors: Vectors,
 }
 
-/// The endpoint.
+/// The nearest-neighbour baseline as an endpoint.
 pub struct Baseline {
     name: String,
     fingerprint: String,
@@ -42,14 +42,14 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// A baseline that answers by the `k` nearest examples of `memory`.
+    /// Creates a baseline that answers with the vote of the `k` nearest examples in `memory`.
     pub fn new(name: String, k: usize, memory: BaselineMemory, embedder: Arc<dyn Embedder>) -> Self {
         let basis = format!("baseline\n{k}\n{}\n{}", memory.version, embedder.space());
         Self { name, fingerprint: content_hash("karat-endpoint", basis.as_bytes()), k, memory, embedder }
     }
 
-    /// The label with the most similarity among the nearest, leaving out the example of the request: by its id, and by
-    /// its text, so that a copy under another id cannot give the answer away.
+    /// The label with the largest total similarity among the nearest examples. The requested example itself is left
+    /// out, by id and by text, so that a copy under another id cannot reveal the answer.
     fn answer(&self, request: &Request) -> Result<String, CallError> {
         let fail = |message: &str| CallError::new(CallErrorKind::Refused, message);
         let embedded = self.embedder.embed(&[&request.input]).map_err(|failure| fail(&failure.message))?;
@@ -68,7 +68,7 @@ impl Baseline {
         let winner = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(a.0)));
         winner
             .map(|(label, _)| label.to_owned())
-            .ok_or_else(|| fail("the request has nothing that could be compared with the labelled examples"))
+            .ok_or_else(|| fail("the request contains nothing that can be compared with the labelled examples"))
     }
 }
 
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn an_example_never_answers_for_itself_or_for_its_copy() {
+    fn an_example_and_its_copies_never_vote_on_its_own_answer() {
         assert_eq!(answer("1", "aaab").unwrap(), "a", "neither row 1 nor its copy, row 5, may answer");
         assert_eq!(answer("new", "zzzw").unwrap(), "z");
     }
 
     #[test]
-    fn a_request_with_nothing_to_compare_is_an_error_and_not_a_wrong_answer() {
+    fn a_request_with_nothing_to_compare_is_an_error_not_a_wrong_answer() {
         assert_eq!(answer("new", "123").unwrap_err().kind, CallErrorKind::Refused);
     }
 }

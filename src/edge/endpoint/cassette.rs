@@ -1,5 +1,5 @@
-//! The requests and answers of a run, as JSON lines: a header, then one line per outcome. The same entries give the same
-//! bytes.
+//! The requests and answers of a run as JSON lines: a header, then one line per outcome. Equal entries are written as
+//! equal bytes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use serde_json::{Map, Value};
 use crate::core::domain::{CallError, CallErrorKind, Failure, Message, Request, RequestKey, Response, Usage};
 use crate::edge::files::AtomicFile;
 
-/// The format this version writes and reads.
+/// The name of the format that this version reads and writes.
 pub(super) const FORMAT: &str = "karat.cassette/1";
 
-/// The first line: what was run.
+/// The first line, which identifies the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "cassette", rename = "karat.cassette/1")]
 pub struct CassetteHeader {
     /// Name of the endpoint.
     pub endpoint: String,
-    /// Its fingerprint.
+    /// Fingerprint of the endpoint.
     pub fingerprint: String,
     /// Name of the suite.
     pub suite: String,
@@ -29,22 +29,22 @@ pub struct CassetteHeader {
     pub dataset: String,
     /// Its hash.
     pub dataset_version: String,
-    /// Name of the prompt, where the suite has several.
+    /// Name of the prompt, if the suite has several.
     pub prompt: Option<String>,
-    /// Trials of each example.
+    /// Number of repeats of each example.
     pub repeats: u32,
 }
 
-/// One outcome.
+/// The outcome of one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CassetteEntry {
-    /// The example.
+    /// The id of the example.
     pub id: String,
-    /// Which repeat, from 0.
+    /// The number of the repeat, from 0.
     pub trial: u32,
-    /// The [`RequestKey`] in hex digits.
+    /// The [`RequestKey`] in hexadecimal.
     pub request: String,
-    /// What was sent, for people to read: the key alone decides which request is answered.
+    /// The messages sent, for readers only: replay matches requests by their key.
     #[serde(default)]
     pub messages: Vec<Message>,
     /// The options sent.
@@ -59,16 +59,16 @@ pub struct CassetteEntry {
     /// The model the endpoint said it used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Tokens used; `None` where nothing is known of them.
+    /// Tokens used; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// Milliseconds of the successful attempt, to the microsecond.
+    /// Duration of the successful attempt in milliseconds, rounded to the microsecond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
-    /// Milliseconds to the first token, to the microsecond.
+    /// Time to the first token in milliseconds, rounded to the microsecond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttft_ms: Option<f64>,
-    /// Attempts made.
+    /// Number of attempts.
     #[serde(default = "one")]
     pub attempts: u32,
 }
@@ -76,7 +76,7 @@ pub struct CassetteEntry {
 /// A failed call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CassetteError {
-    /// Name of its kind.
+    /// Name of the error kind.
     pub kind: String,
     /// What happened.
     pub message: String,
@@ -87,7 +87,7 @@ fn one() -> u32 {
 }
 
 impl CassetteEntry {
-    /// What came of a request.
+    /// Creates the entry for a request and its result.
     pub fn new(request: &Request, result: Result<&Response, &CallError>) -> Self {
         let entry = Self {
             id: request.example_id.clone(),
@@ -121,17 +121,17 @@ impl CassetteEntry {
         }
     }
 
-    /// The key of its request; `None` where it is not 32 hex digits.
+    /// The key of the request; `None` if it is not 32 hexadecimal digits.
     pub(super) fn key(&self) -> Option<RequestKey> {
         let is_hex = self.request.len() == 32 && self.request.bytes().all(|byte| byte.is_ascii_hexdigit());
         let number = u128::from_str_radix(&self.request, 16).ok().filter(|_| is_hex)?;
         Some(RequestKey(number.to_be_bytes()))
     }
 
-    /// The answer or the error, as it was; a kind of error that this version does not know is internal.
+    /// The recorded answer or error; an error kind unknown to this version becomes an internal error.
     ///
     /// # Errors
-    /// What is wrong with the entry.
+    /// A message that says what is wrong with the entry.
     pub(super) fn into_result(self) -> Result<Result<Response, CallError>, String> {
         match (self.output, self.error) {
             (Some(output), None) => Ok(Ok(Response {
@@ -153,7 +153,8 @@ impl CassetteEntry {
     }
 }
 
-/// Divided last: the result is then the number nearest to that many thousandths, and printed with no more digits.
+/// Divides last, so that the result is the float nearest to a whole number of thousandths and prints with at most three
+/// decimals.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
@@ -162,13 +163,13 @@ fn duration(field: &str, ms: f64) -> Result<Duration, String> {
     Duration::try_from_secs_f64(ms / 1e3).map_err(|_| format!("{field} {ms} is not a duration"))
 }
 
-/// Writes a cassette. Dropped before it is finished, it leaves nothing behind.
+/// Writes a cassette. If dropped before [`Self::finish`], it leaves no file behind.
 pub struct CassetteWriter {
     file: AtomicFile,
 }
 
 impl CassetteWriter {
-    /// Begins the cassette that will be at `path`.
+    /// Starts a cassette that will be placed at `path`.
     ///
     /// # Errors
     /// A failure naming the file.
@@ -178,7 +179,7 @@ impl CassetteWriter {
         Ok(writer)
     }
 
-    /// Adds an outcome. Entries stay in the order in which they are written.
+    /// Appends an outcome; the order of the calls is the order in the file.
     ///
     /// # Errors
     /// A failure naming the file.
@@ -186,7 +187,7 @@ impl CassetteWriter {
         self.line(entry)
     }
 
-    /// Puts the cassette in its place.
+    /// Completes the cassette and moves it to its path.
     ///
     /// # Errors
     /// A failure naming the file.
@@ -196,7 +197,7 @@ impl CassetteWriter {
 
     fn line(&mut self, content: &impl Serialize) -> Result<(), Failure> {
         let mut line = serde_json::to_vec(content)
-            .map_err(|error| Failure::other("an outcome cannot be written as JSON").caused_by(error))?;
+            .map_err(|error| Failure::other("cannot write an outcome as JSON").caused_by(error))?;
         line.push(b'\n');
         self.file.write(&line)
     }

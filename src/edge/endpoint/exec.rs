@@ -1,7 +1,7 @@
-//! An endpoint that is a program: any script that reads a JSON line and writes one.
+//! An endpoint that is a program: any script that reads and writes JSON lines.
 //!
-//! A worker is out of the pool while it has a request, and goes back only after a complete answer. Whatever else happens
-//! (a timeout, a crash, a call given up in the middle) ends it, so that no answer is ever given to another request.
+//! A worker leaves the pool while it handles a request, and returns only after a complete answer. Anything else (a
+//! timeout, a crash, a cancelled call) ends it, so that no answer is ever taken for the answer to another request.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,37 +19,37 @@ use crate::core::domain::{
 };
 use crate::edge::net::{DEFAULT_MAX_BODY, RetryPolicy, with_retry};
 
-/// A larger file of the command is known by its path alone: it is data or an interpreter, and would be read at every
-/// start.
+/// A larger file in the command is identified by its path only: it is data or an interpreter, and would be read at
+/// every start.
 const MAX_HASHED_FILE: u64 = 16 * 1024 * 1024;
 
-/// What is known of a program before it is started.
+/// The settings of a program endpoint.
 #[derive(Debug, Clone)]
 pub struct ExecSettings {
-    /// The name it has in the workspace.
+    /// The endpoint's name in the workspace.
     pub name: String,
-    /// The program and its arguments; no shell reads them.
+    /// The program and its arguments; no shell is involved.
     pub command: Vec<String>,
-    /// Its working directory.
+    /// The working directory of the program.
     pub folder: PathBuf,
-    /// Most of its processes at once; each has one request at a time.
+    /// Maximum number of processes; each handles one request at a time.
     pub workers: usize,
-    /// Longest time of one attempt, the start of a worker included.
+    /// Time limit of one attempt, including the start of a worker.
     pub timeout: Duration,
-    /// How transient failures are tried again.
+    /// How transient failures are retried.
     pub retry: RetryPolicy,
-    /// Sent with every request.
+    /// Parameters sent with every request.
     pub params: Map<String, Value>,
-    /// Whatever the user raises where the program answers differently than before and no file of its command shows it.
+    /// A value that the user changes when the program's answers change but no file in its command does.
     pub revision: Option<String>,
 }
 
-/// A program that answers requests, one JSON line each.
+/// A program that answers requests, with one JSON line per request.
 ///
 /// It reads `{"id", "trial", "input", "messages", "options", "params"}` and writes `{"output"}`, with `model` and
-/// `usage` (`prompt_tokens`, `completion_tokens`) where it knows them, or `{"error", "retry"}`. An output that is no
-/// text is taken as canonical JSON. An answer may repeat `id` and `trial`, which are then checked. It runs in a process
-/// group of its own and should end when its stdin does.
+/// `usage` (`prompt_tokens`, `completion_tokens`) if it knows them, or `{"error", "retry"}`. An output that is not text
+/// is converted to canonical JSON. An answer may repeat `id` and `trial`, which are then checked. The program runs in a
+/// separate process group and should exit when its stdin closes.
 pub struct ExecEndpoint {
     name: String,
     fingerprint: String,
@@ -62,17 +62,17 @@ pub struct ExecEndpoint {
 }
 
 impl ExecEndpoint {
-    /// An endpoint that starts its first process at the first call.
+    /// Creates an endpoint that starts its first process at the first call.
     ///
     /// Its fingerprint is the content hash, under the label `endpoint`, of the canonical JSON of command, params,
-    /// revision, and the hash of every file that the command names and that holds at most 16 MiB.
+    /// revision, and the hash of every file of at most 16 MiB that the command names.
     ///
     /// # Errors
     /// A data failure for an empty command or no workers.
     pub fn new(settings: ExecSettings) -> Result<Self, Failure> {
         let fault = |what: &str| Failure::data(format!("endpoint \"{}\": {what}", settings.name));
         if settings.command.first().is_none_or(|program| program.trim().is_empty()) {
-            return Err(fault("command is empty").hint("name the program and its arguments, such as [python3, ask.py]"));
+            return Err(fault("command is empty").hint("give the program and its arguments: [python3, model.py]"));
         }
         if settings.workers == 0 {
             return Err(fault("workers must be at least 1"));
@@ -110,7 +110,7 @@ impl ExecEndpoint {
 
     async fn attempt(&self, line: &[u8], request: &Request) -> Result<Response, CallError> {
         let slot = self.slots.acquire().await;
-        let _slot = slot.map_err(|_| CallError::new(CallErrorKind::Internal, "the workers were given up"))?;
+        let _slot = slot.map_err(|_| CallError::new(CallErrorKind::Internal, "the worker pool is closed"))?;
         let mut worker = self.worker().await?;
         match timeout(self.timeout, worker.send(line)).await {
             Err(_) => Err(self.too_slow(&worker)),
@@ -125,7 +125,7 @@ impl ExecEndpoint {
         }
     }
 
-    /// An idle worker that is ready, else a new one.
+    /// An idle worker that is ready, or else a new one.
     async fn worker(&self) -> Result<Worker, CallError> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         while let Some(mut worker) = idle() {
@@ -151,16 +151,15 @@ impl ExecEndpoint {
         let (kind, message) = match fault {
             Fault::TooLong => {
                 let most = DEFAULT_MAX_BODY / (1024 * 1024);
-                (CallErrorKind::BadAnswer, format!("the answer of the program \"{shown}\" is longer than {most} MiB"))
+                (CallErrorKind::BadAnswer, format!("the answer from the program \"{shown}\" is longer than {most} MiB"))
             }
             Fault::Unreadable(error) => {
-                (CallErrorKind::Connect, format!("the answer of the program \"{shown}\" cannot be read: {error}"))
+                (CallErrorKind::Connect, format!("the answer from the program \"{shown}\" cannot be read: {error}"))
             }
             Fault::Ended(in_line) => {
                 let (status, words) = worker.end().await;
                 let how = status.map_or_else(|| "closed its stdout".to_owned(), |status| format!("ended ({status})"));
-                let when =
-                    if in_line { "in the middle of an answer, which must end its line" } else { "without answering" };
+                let when = if in_line { "in the middle of an answer (no line break)" } else { "without answering" };
                 (CallErrorKind::Connect, format!("the program \"{shown}\" {how} {when}{}", self.words(words)))
             }
         };
@@ -193,14 +192,14 @@ impl Endpoint for ExecEndpoint {
     }
 }
 
-/// What a line says: an answer, or the program's own error, after either of which it is ready again. The outer
-/// error completes "the program …" and means that it cannot.
+/// Reads a line: an answer or the program's own error, after either of which the program is ready for the next request.
+/// The outer error completes "the program …" and means that the program must not be used again.
 fn read_answer(told: &Told, request: &Request) -> Result<Result<Response, CallError>, String> {
     let answer: Map<String, Value> =
         serde_json::from_slice(&told.line).map_err(|error| format!("did not answer with a JSON object: {error}"))?;
     let is_of = |key: &str, own: Value| answer.get(key).is_none_or(|value| value.is_null() || *value == own);
     if !is_of("id", json!(request.example_id)) || !is_of("trial", json!(request.trial)) {
-        return Err(format!("answered another request than example {}, trial {}", request.example_id, request.trial));
+        return Err(format!("answered a request other than example {}, trial {}", request.example_id, request.trial));
     }
     if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
         let transient = answer.get("retry").and_then(Value::as_bool).unwrap_or_default();
@@ -233,7 +232,8 @@ fn fingerprint(settings: &ExecSettings) -> String {
     content_hash("endpoint", canonical_json(&basis).as_bytes())
 }
 
-/// The hash of a small file, so that an edited script is another endpoint; `None` for whatever is none.
+/// The hash of a small file, so that an edited script counts as a different endpoint; `None` if it is not a file or is
+/// too large.
 fn file_hash(path: &Path) -> Option<String> {
     let known = std::fs::metadata(path).ok()?;
     if !known.is_file() || known.len() > MAX_HASHED_FILE {

@@ -1,4 +1,4 @@
-//! The Gemini API's `generateContent`, as Google defined it.
+//! `generateContent` of Google's Gemini API.
 
 use std::collections::HashMap;
 
@@ -12,10 +12,10 @@ use super::chat_form::{
 use crate::core::domain::{CallErrorKind, Failure, Message, Request, Usage};
 use crate::edge::net::{EventReader, Step};
 
-/// What params may not hold.
+/// Params that the dialect sets itself.
 const RESERVED: [&str; 6] = ["model", "contents", "messages", "stream", "systemInstruction", "system_instruction"];
 
-/// Params that stand in `generationConfig`.
+/// Params that belong to `generationConfig`.
 const GENERATION: [&str; 21] = [
     "temperature",
     "topP",
@@ -42,9 +42,9 @@ const GENERATION: [&str; 21] = [
 
 /// The dialect.
 ///
-/// System messages, wherever they stand, become the one `systemInstruction` that the API has a place for. Params that
-/// belong to `generationConfig` are put there, in the API's spelling, in Python's (`top_p`) or in OpenAI's
-/// (`max_tokens`, `stop`); every other param stands in the body itself.
+/// All system messages, wherever they are in the conversation, are joined into the API's single `systemInstruction`.
+/// Params that belong to `generationConfig` are moved there, whether written as in the API, as in Python (`top_p`) or
+/// as in OpenAI's API (`max_tokens`, `stop`); all others are fields of the body itself.
 pub struct Gemini {
     path: String,
     params: Map<String, Value>,
@@ -52,11 +52,11 @@ pub struct Gemini {
 }
 
 impl Gemini {
-    /// The dialect with an endpoint's model and params. A model with a slash in it, such as `tunedModels/x`, is taken
-    /// for its whole path below the base URL; any other one is below `models/`.
+    /// Creates the dialect with an endpoint's model and params. A model that contains a slash, such as `tunedModels/x`,
+    /// is its whole path below the base URL; any other one is below `models/`.
     ///
     /// # Errors
-    /// An empty model or one that cannot stand in a URL, or a reserved param.
+    /// A data failure for an empty model, one that cannot be used in a URL, or a reserved param.
     pub fn new(settings: &ApiSettings) -> Result<Self, Failure> {
         require_model(settings)?;
         refuse_params(settings, &RESERVED)?;
@@ -64,7 +64,7 @@ impl Gemini {
         let model = settings.model.trim().trim_start_matches('/');
         let is_sendable = |c: char| c.is_ascii_alphanumeric() || "-._~/@:".contains(c);
         if !model.chars().all(is_sendable) || model.split('/').any(|step| matches!(step, "" | "." | "..")) {
-            return Err(fault(format!("model \"{model}\" cannot stand in a URL")));
+            return Err(fault(format!("model \"{model}\" cannot be used in a URL")));
         }
         let place = if model.contains('/') { String::new() } else { "/models".to_owned() };
         let method = if settings.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
@@ -129,7 +129,7 @@ impl Dialect for Gemini {
     }
 }
 
-/// Params with those of `generationConfig` in it, and every section under the API's spelling of its name.
+/// Moves params into `generationConfig` where they belong, and spells section names as the API does.
 fn sorted_params(params: &Map<String, Value>) -> Result<Map<String, Value>, String> {
     let (mut sorted, mut config) = (Map::new(), Map::new());
     for (name, value) in params {
@@ -170,13 +170,13 @@ fn camel_case(name: &str) -> String {
     })
 }
 
-/// The object of this name in a body, made where it is missing.
+/// The object with this name in a body, created if it is missing.
 fn object_in<'a>(body: &'a mut Map<String, Value>, name: &str) -> Result<&'a mut Map<String, Value>, String> {
     let section = body.entry(name).or_insert_with(|| json!({}));
     section.as_object_mut().ok_or_else(|| format!("{name} is not an object"))
 }
 
-/// Functions in one tool, before the tools in the API's own form.
+/// All functions in a single tool, followed by the tools in the API's own format.
 fn declared(tools: &[Value]) -> Vec<Value> {
     let declarations: Vec<Value> = tools.iter().filter_map(function).map(declaration).collect();
     let own = tools.iter().filter(|tool| function(tool).is_none()).cloned();
@@ -185,7 +185,7 @@ fn declared(tools: &[Value]) -> Vec<Value> {
 }
 
 fn declaration(function: &Map<String, Value>) -> Value {
-    // The field `parameters` knows a part of JSON Schema only.
+    // The field `parameters` supports only a subset of JSON Schema.
     let fields = [("name", "name"), ("description", "description"), ("parameters", "parametersJsonSchema")];
     fields.into_iter().filter_map(|(from, to)| Some((to.to_owned(), function.get(from)?.clone()))).collect()
 }
@@ -202,7 +202,7 @@ fn calling_config(choice: ToolChoice) -> Value {
 
 fn contents(turns: &[Message]) -> Result<Vec<Value>, String> {
     let mut contents: Vec<Value> = Vec::new();
-    // Results name the function, not the call.
+    // Results refer to the function, not to the call.
     let mut names: HashMap<&str, &str> = HashMap::new();
     let mut follows_result = false;
     for (index, turn) in turns.iter().enumerate().filter(|(_, turn)| !is_system(turn)) {
@@ -213,9 +213,9 @@ fn contents(turns: &[Message]) -> Result<Vec<Value>, String> {
             "user" => ("user", parts(&turn.content).map_err(fail)?),
             "assistant" => ("model", model_parts(turn).map_err(fail)?),
             "tool" => ("user", vec![function_response(turn, &names).map_err(fail)?]),
-            other => return Err(fail(format!("has the role \"{other}\", which Gemini's API does not know"))),
+            other => return Err(fail(format!("has the role \"{other}\", which Gemini's API does not support"))),
         };
-        // The results of calls made together must come together.
+        // The results of parallel calls must be in one message.
         let last = contents.last_mut().filter(|_| is_result && follows_result);
         match last.and_then(|last| last.get_mut("parts")?.as_array_mut()) {
             Some(before) => before.extend(parts),
@@ -234,7 +234,7 @@ fn parts(content: &Value) -> Result<Vec<Value>, String> {
     }
 }
 
-/// A part in the API's own words; those without a type are in them already.
+/// Converts a part to the API's format; parts without a type are in it already.
 fn part(part: &Value) -> Result<Value, String> {
     if let Some(text) = part.as_str() {
         return Ok(json!({"text": text}));
@@ -259,7 +259,7 @@ fn model_parts(turn: &Message) -> Result<Vec<Value>, String> {
     };
     for call in calls {
         let mut part = json!({"functionCall": {"name": call.name, "args": call.object()?}});
-        // Where Google's own answers in Chat form carry what the model must be given back.
+        // Google's Chat Completions answers carry the signature here; it must be sent back to the model.
         if let Some(signature) = call.raw.pointer("/extra_content/google/thought_signature") {
             part["thoughtSignature"] = signature.clone();
         }
@@ -272,19 +272,19 @@ fn function_response(turn: &Message, names: &HashMap<&str, &str>) -> Result<Valu
     let id = answered_call(turn)?;
     let own_name = turn.rest.get("name").and_then(Value::as_str);
     let name = names.get(id).copied().or(own_name);
-    let name = name.ok_or_else(|| format!("answers the tool call \"{id}\", which no earlier message makes"))?;
+    let name = name.ok_or_else(|| format!("is the result of tool call \"{id}\", which no earlier message makes"))?;
     let text = turn.content_text();
     let response = serde_json::from_str(&text).ok().filter(Value::is_object);
     Ok(json!({"functionResponse": {"name": name, "response": response.unwrap_or_else(|| json!({"output": text}))}}))
 }
 
-/// The text of the first candidate without its thoughts, else its function calls. A model that stops by itself without
-/// a word answered with an empty text.
+/// The text of the first candidate without its thoughts, or else its function calls. A model that stops by itself
+/// without any text has answered with empty text.
 fn read_output(answer: &Value) -> Result<String, String> {
     let Some(candidate) = answer.pointer("/candidates/0") else {
         let reason = answer.pointer("/promptFeedback/blockReason").and_then(Value::as_str);
         return Err(reason.map_or_else(
-            || "the answer has no candidates[0]".to_owned(),
+            || "the response has no candidates[0]".to_owned(),
             |reason| format!("the prompt was blocked (blockReason: {reason})"),
         ));
     };
@@ -313,13 +313,13 @@ fn is_thought(part: &Value) -> bool {
     part.get("thought") == Some(&Value::Bool(true))
 }
 
-/// The pieces of a streamed answer.
+/// Collects the pieces of a streamed answer.
 #[derive(Default)]
 struct ContentStream {
     parts: Vec<Value>,
     has_candidate: bool,
     finish_reason: Option<Value>,
-    /// What every piece repeats: the last one counts.
+    /// Fields that every piece repeats; the last value counts.
     latest: Map<String, Value>,
 }
 

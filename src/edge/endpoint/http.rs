@@ -1,4 +1,5 @@
-//! Any API that takes JSON and gives JSON: its body is a template, and its answer is found by a path.
+//! Any API that accepts and returns JSON: the request body is a template, and a path locates the answer in the
+//! response.
 
 use std::collections::BTreeMap;
 
@@ -13,48 +14,48 @@ use crate::core::domain::{Failure, JsonPath, Message, Request, Usage, canonical_
 use crate::core::prompt::{Bounded, MAX_BYTES, explain, new_environment};
 use crate::edge::net::StatusRules;
 
-/// Most keys an error lists.
+/// The maximum number of keys that an error lists.
 const MAX_KEYS: usize = 12;
 
-/// How one API is called.
+/// The request body and the response paths of a JSON API.
 ///
-/// Every text in the body is a template (Jinja2 syntax, nothing escaped, undefined variables refused) with the
-/// variables
+/// Every string in the body is a template (Jinja2 syntax, nothing escaped, undefined variables refused) with these
+/// variables:
 ///
 /// | name       | value |
 /// |------------|-------|
 /// | `messages` | the messages of the prompt, a list of objects with `role` and `content` |
-/// | `prompt`   | the text of the last message of the user; undefined if there is none |
+/// | `prompt`   | the text of the last user message; undefined if there is none |
 /// | `system`   | the texts of the system messages; empty if there are none |
 /// | `input`    | the example's own input as text |
 /// | `id`       | the example's id |
-/// | `trial`    | which repeat, from 0 |
-/// | `options`  | `tools`, `response_format` and the like, where the input has them: an object |
+/// | `trial`    | the number of the repeat, from 0 |
+/// | `options`  | an object with `tools`, `response_format` and the like, if the input has them |
 /// | `model`    | the endpoint's model |
 /// | `params`   | the endpoint's params, an object |
 ///
-/// A text that is one expression and nothing else, `{{ messages }}`, becomes its value as it is: a list, an object, a
-/// number. Any other text is rendered as text. Keys are no templates.
+/// A string that is a single expression, such as `{{ messages }}`, is replaced by its value: a list, an object, a
+/// number. Any other string is rendered as text. Keys are not templates.
 ///
-/// A path is either keys and indexes from 0 with dots between them (`choices.0.message.content`) or, where it begins
-/// with `/`, a JSON pointer. An empty path means the whole answer.
+/// A path is either keys and zero-based indexes separated by dots (`choices.0.message.content`) or, if it begins with
+/// `/`, a JSON pointer. An empty path means the whole response.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpTemplate {
     /// GET, POST, PUT, PATCH or DELETE, in any case.
     pub method: String,
     /// The body.
     pub body: Value,
-    /// The path of the output. What is there and no text becomes canonical JSON; null counts as nothing there.
+    /// The path of the output. A value that is not text becomes canonical JSON; null counts as missing.
     pub output: String,
-    /// The path of the name of the model, for servers that tell it.
+    /// The path of the model's name, for servers that report it.
     pub model_path: Option<String>,
-    /// The path of the number of tokens of the prompt.
+    /// The path of the number of prompt tokens.
     pub prompt_tokens_path: Option<String>,
-    /// The path of the number of tokens of the answer.
+    /// The path of the number of answer tokens.
     pub completion_tokens_path: Option<String>,
-    /// Statuses that are answers; where empty, every 2xx.
+    /// Statuses that count as success; if empty, every 2xx.
     pub ok_statuses: Vec<u16>,
-    /// Statuses after which another attempt may help, besides those that say so by themselves.
+    /// Statuses to retry, in addition to those that are retried by default.
     pub retry_statuses: Vec<u16>,
 }
 
@@ -73,7 +74,7 @@ impl Default for HttpTemplate {
     }
 }
 
-/// The dialect. The base URL is the whole URL; answers are never streamed.
+/// The dialect for any JSON API. The base URL is the whole URL; responses are never streamed.
 pub struct HttpApi {
     model: String,
     params: Map<String, Value>,
@@ -88,26 +89,26 @@ pub struct HttpApi {
     identity: Value,
 }
 
-/// A body with its templates found.
+/// A parsed body template.
 enum Node {
-    /// Taken as it is.
+    /// A value without a template.
     Plain(Value),
-    /// An expression, written so that it gives the JSON of its value, and the place it stands at.
+    /// An expression that evaluates to the JSON of its value, and its place in the body.
     Value { expression: String, place: String },
-    /// A template of the environment by its name there, and the place it stands at.
+    /// The name of a template in the environment, and its place in the body.
     Text { name: String, place: String },
-    /// Of a list.
+    /// A list.
     List(Vec<Node>),
-    /// Of an object.
+    /// An object.
     Object(Vec<(String, Node)>),
 }
 
 impl HttpApi {
-    /// The dialect with an endpoint's model and params, either of which may be empty.
+    /// Creates the dialect with an endpoint's model and params, either of which may be empty.
     ///
     /// # Errors
-    /// A data failure naming the endpoint and the field: a method that is none, a template with an error in its syntax
-    /// (with its place, such as `body.messages.0`), a path with an empty step, or a status that is none.
+    /// A data failure that names the endpoint and the field: an unknown method, a template with a syntax error (with
+    /// its place, such as `body.messages.0`), a path with an empty step, or an invalid status.
     pub fn new(settings: &ApiSettings, template: HttpTemplate) -> Result<Self, Failure> {
         let fault = |what: String| Failure::data(format!("endpoint \"{}\": {what}", settings.name));
         let method = read_method(&template.method).map_err(fault)?;
@@ -167,7 +168,7 @@ impl Dialect for HttpApi {
     fn read(&self, answer: &Value) -> Result<Answer, String> {
         let output = match self.output.find(answer)? {
             Value::String(text) => text.clone(),
-            Value::Null => return Err(format!("the answer has null at \"{}\"", self.output.text)),
+            Value::Null => return Err(format!("the response has null at \"{}\"", self.output.text)),
             other => canonical_json(other),
         };
         let at = |path: &Option<Path>| path.as_ref().and_then(|path| path.find(answer).ok());
@@ -221,7 +222,7 @@ fn read_method(method: &str) -> Result<Method, String> {
 fn read_statuses(template: &HttpTemplate) -> Result<StatusRules, String> {
     let sorted = |name: &str, statuses: &[u16]| {
         if let Some(wrong) = statuses.iter().find(|status| !(100..600).contains(*status)) {
-            return Err(format!("{name} holds {wrong}, which is no HTTP status"));
+            return Err(format!("{name} contains {wrong}, which is not an HTTP status"));
         }
         let mut statuses = statuses.to_vec();
         statuses.sort_unstable();
@@ -231,7 +232,7 @@ fn read_statuses(template: &HttpTemplate) -> Result<StatusRules, String> {
     let ok = sorted("ok_statuses", &template.ok_statuses)?;
     let retry = sorted("retry_statuses", &template.retry_statuses)?;
     match retry.iter().find(|status| ok.contains(status)) {
-        Some(both) => Err(format!("{both} is among both ok_statuses and retry_statuses")),
+        Some(both) => Err(format!("{both} is in both ok_statuses and retry_statuses")),
         None => Ok(StatusRules { ok, retry }),
     }
 }
@@ -272,13 +273,13 @@ impl Node {
         let one = one.map(|text| text.strip_prefix(['-', '+']).unwrap_or(text));
         let one = one.map(|text| text.strip_suffix('-').unwrap_or(text).trim());
         if let Some(one) = one.filter(|one| environment.compile_expression(one).is_ok()) {
-            // The filter knows the name of an undefined variable, and gives JSON.
+            // The filter reports the name of an undefined variable, and returns JSON.
             return Ok(Self::Value { expression: format!("({one})|tojson"), place });
         }
         if !["{{", "{%", "{#"].iter().any(|mark| text.contains(mark)) {
             return Ok(Self::Plain(Value::String(text.to_owned())));
         }
-        // Two places may be written alike, where a key has a dot in it.
+        // Places are not unique names, because a key may contain a dot.
         let name = environment.templates().count().to_string();
         environment.add_template_owned(name.clone(), text.to_owned()).map_err(|error| {
             let line = error.line().map_or_else(String::new, |line| format!(", line {line}"));
@@ -293,7 +294,7 @@ struct Writer<'a> {
     environment: &'a Environment<'static>,
     variables: &'a BTreeMap<String, Jinja>,
     root: Jinja,
-    /// Bytes that may still be rendered.
+    /// Number of bytes that may still be rendered.
     left: usize,
 }
 
@@ -341,7 +342,7 @@ impl Writer<'_> {
     }
 }
 
-/// The way to a value in an answer.
+/// The path of a value in a response.
 struct Path {
     text: String,
     steps: JsonPath,
@@ -354,7 +355,7 @@ impl Path {
         Ok(Self { text: text.to_owned(), steps })
     }
 
-    /// The value at its end; the error says where the way ended and what is there instead.
+    /// Finds the value; the error says where the path ended and what is there instead.
     fn find<'a>(&self, answer: &'a Value) -> Result<&'a Value, String> {
         self.steps.find(answer).map_err(|(done, here)| self.missing(done, here))
     }
@@ -365,7 +366,7 @@ impl Path {
             steps => format!("\"{}\"", steps.join(".")),
         };
         let found = match here {
-            Value::Object(fields) if fields.is_empty() => "an object without keys".to_owned(),
+            Value::Object(fields) if fields.is_empty() => "an empty object".to_owned(),
             Value::Object(fields) => {
                 let keys: Vec<&str> = fields.keys().take(MAX_KEYS).map(String::as_str).collect();
                 let more = if fields.len() > MAX_KEYS { ", …" } else { "" };
@@ -373,11 +374,11 @@ impl Path {
             }
             Value::Array(items) => format!("a list of {}", items.len()),
             Value::Null => "null".to_owned(),
-            Value::String(_) => "a text".to_owned(),
+            Value::String(_) => "text".to_owned(),
             Value::Number(_) => "a number".to_owned(),
             Value::Bool(_) => "true or false".to_owned(),
         };
-        format!("the answer has nothing at \"{}\": {place} is {found}", self.text)
+        format!("the response has nothing at \"{}\": {place} is {found}", self.text)
     }
 }
 

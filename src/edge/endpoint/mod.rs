@@ -1,4 +1,5 @@
-//! Things that answer requests: model APIs in their dialects, programs, cassettes, and the nearest-neighbour baseline.
+//! The endpoints that answer requests: model APIs in their dialects, programs, cassettes, and the nearest-neighbour
+//! baseline.
 
 mod anthropic;
 mod api;

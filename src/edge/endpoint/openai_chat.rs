@@ -1,4 +1,4 @@
-//! Chat completions as OpenAI defined them, which vLLM, Ollama, llama.cpp, LiteLLM, Azure and others answer too.
+//! OpenAI's Chat Completions API, which vLLM, Ollama, llama.cpp, LiteLLM, Azure and others implement too.
 
 use serde_json::{Map, Value, json};
 
@@ -6,9 +6,9 @@ use super::api::{Answer, ApiSettings, Dialect, StreamReader, refuse_params, requ
 use crate::core::domain::{CallErrorKind, Failure, Message, Request, Usage};
 use crate::edge::net::{EventReader, Step};
 
-/// The path every such server answers at, below its base URL.
+/// The path of the API, below the base URL.
 const PATH: &str = "/chat/completions";
-/// What params may not hold.
+/// Params that the dialect sets itself.
 const RESERVED: [&str; 3] = ["model", "messages", "stream"];
 
 /// The dialect.
@@ -19,10 +19,10 @@ pub struct OpenAiChat {
 }
 
 impl OpenAiChat {
-    /// The dialect with an endpoint's model and params.
+    /// Creates the dialect with an endpoint's model and params.
     ///
     /// # Errors
-    /// An empty model, or a reserved param.
+    /// A data failure for an empty model or a reserved param.
     pub fn new(settings: &ApiSettings) -> Result<Self, Failure> {
         require_model(settings)?;
         refuse_params(settings, &RESERVED)?;
@@ -65,10 +65,10 @@ impl Dialect for OpenAiChat {
     }
 }
 
-/// The text of the first choice: its content, else its refusal, else its tool calls as canonical JSON. Content that
-/// is empty counts only where there is nothing else.
+/// The text of the first choice: its content, or else its refusal, or else its tool calls as canonical JSON. Empty
+/// content counts only if there is nothing else.
 fn read_output(answer: &Value) -> Result<String, String> {
-    let choice = answer.pointer("/choices/0").ok_or("the answer has no choices[0]")?;
+    let choice = answer.pointer("/choices/0").ok_or("the response has no choices[0]")?;
     let message = choice.get("message").unwrap_or(&Value::Null);
     let content = content_text(message.get("content").unwrap_or(&Value::Null));
     let refusal = message.get("refusal").and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -84,7 +84,7 @@ fn read_output(answer: &Value) -> Result<String, String> {
     })
 }
 
-/// A string as it is, of an array the text parts joined; `None` for anything else or where no part is text.
+/// The text of a string, or the joined text parts of an array; `None` for anything else or if no part is text.
 fn content_text(content: &Value) -> Option<String> {
     match content {
         Value::String(text) => Some(text.clone()),
@@ -101,7 +101,7 @@ fn part_text(part: &Value) -> Option<&str> {
     part.get("text").and_then(Value::as_str).filter(|_| matches!(kind, "text" | "output_text"))
 }
 
-/// The pieces of a streamed answer.
+/// Collects the pieces of a streamed answer.
 #[derive(Default)]
 struct ChatStream {
     content: String,
@@ -121,7 +121,7 @@ impl EventReader for ChatStream {
             .map_err(|error| (CallErrorKind::BadAnswer, format!("an event is not JSON: {error}")))?;
         if let Some(error) = chunk.get("error").filter(|error| !error.is_null()) {
             let told = error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
-            return Err((CallErrorKind::Server, format!("broken off by the server: {told}")));
+            return Err((CallErrorKind::Server, format!("the server ended the stream with an error: {told}")));
         }
         let text = |key: &str| chunk.get(key).and_then(Value::as_str).map(str::to_owned);
         self.model = text("model").or(self.model.take());
@@ -151,10 +151,10 @@ impl ChatStream {
         if has_output { Step::Output } else { Step::Quiet }
     }
 
-    /// A piece of a tool call: the texts of its function grow, everything else is set.
+    /// Adds a piece of a tool call by appending to the name and arguments of its function.
     fn take_call(&mut self, piece: &Value) {
         let index = piece.get("index").and_then(Value::as_u64).and_then(|index| usize::try_from(index).ok());
-        // An index far beyond the calls seen would only cost memory.
+        // An index far beyond the calls seen so far would only waste memory.
         let index = index.unwrap_or(self.calls.len()).min(self.calls.len());
         if index == self.calls.len() {
             self.calls

@@ -1,4 +1,4 @@
-//! The Responses API, as OpenAI defined it after Chat Completions.
+//! OpenAI's Responses API, the successor of Chat Completions.
 
 use serde_json::{Map, Value, json};
 
@@ -12,13 +12,13 @@ use crate::edge::net::{EventReader, Step};
 
 /// The path below the base URL.
 const PATH: &str = "/responses";
-/// What params may not hold.
+/// Params that the dialect sets itself.
 const RESERVED: [&str; 4] = ["model", "input", "messages", "stream"];
 
 /// The dialect.
 ///
-/// Nothing is stored by the server unless params set `store`. `name` and other fields of messages that the API does not
-/// know are left out, since it refuses requests that hold them.
+/// The server stores nothing unless params set `store`. `name` and other message fields unknown to the API are left
+/// out, because it refuses requests that contain them.
 pub struct OpenAiResponses {
     model: String,
     params: Map<String, Value>,
@@ -26,10 +26,10 @@ pub struct OpenAiResponses {
 }
 
 impl OpenAiResponses {
-    /// The dialect with an endpoint's model and params.
+    /// Creates the dialect with an endpoint's model and params.
     ///
     /// # Errors
-    /// An empty model, or a reserved param.
+    /// A data failure for an empty model or a reserved param.
     pub fn new(settings: &ApiSettings) -> Result<Self, Failure> {
         require_model(settings)?;
         refuse_params(settings, &RESERVED)?;
@@ -88,7 +88,7 @@ fn input(turns: &[Message]) -> Result<Vec<Value>, String> {
     Ok(items)
 }
 
-/// The items that one message becomes: the API has tool calls and their results beside messages.
+/// The items for one message: in this API, tool calls and their results are items next to messages.
 fn turn_items(turn: &Message) -> Result<Vec<Value>, String> {
     if turn.role == "tool" {
         let output = tool_output(turn);
@@ -114,7 +114,8 @@ fn turn_items(turn: &Message) -> Result<Vec<Value>, String> {
     Ok(items)
 }
 
-/// What a tool gave: text as text, since not every server takes parts, and pictures as parts.
+/// The output of a tool: text as a plain string, because not every server accepts parts, and anything with images as
+/// parts.
 fn tool_output(turn: &Message) -> Value {
     let is_text = |part: &Value| part.is_string() || part.get("text").is_some();
     match &turn.content {
@@ -125,7 +126,7 @@ fn tool_output(turn: &Message) -> Value {
     }
 }
 
-/// A part in the API's own words; those it does not share with Chat Completions are passed on.
+/// Converts a part to the API's format; parts of an unknown type are passed through.
 fn content_part(part: &Value, is_assistant: bool) -> Value {
     let text_type = if is_assistant { "output_text" } else { "input_text" };
     if let Some(text) = part.as_str() {
@@ -150,12 +151,12 @@ fn content_part(part: &Value, is_assistant: bool) -> Value {
     }
 }
 
-/// A tool with the fields of its function beside its type.
+/// Converts a tool to the API's format, in which the function's fields are next to its type.
 fn tool(tool: Value) -> Value {
     let Some(function) = function(&tool) else { return tool };
     let mut flat = function.clone();
     flat.insert("type".to_owned(), json!("function"));
-    // What is not said means strict here and not strict in Chat Completions, whose form this was.
+    // The default is strict in this API but not in Chat Completions, in whose format the tool was written.
     flat.entry("strict").or_insert(Value::Bool(false));
     Value::Object(flat)
 }
@@ -180,16 +181,16 @@ fn text_format(format: ResponseFormat) -> Value {
     }
 }
 
-/// The text of all messages, else the refusal, else the function calls. Text that is empty counts only where there is
+/// The text of all messages, or else the refusal, or else the function calls. Empty text counts only if there is
 /// nothing else.
 fn read_output(answer: &Value) -> Result<String, String> {
     let status = answer.get("status").and_then(Value::as_str).unwrap_or("not given");
     let error = answer.get("error").filter(|error| !error.is_null());
     if status == "failed" || error.is_some() {
-        let told = error.and_then(|error| error.get("message")).and_then(Value::as_str).unwrap_or("it gives no reason");
-        return Err(format!("the response has failed (status: {status}): {told}"));
+        let told = error.and_then(|error| error.get("message")).and_then(Value::as_str).unwrap_or("no reason given");
+        return Err(format!("the response failed (status: {status}): {told}"));
     }
-    let items = answer.get("output").and_then(Value::as_array).ok_or("the answer has no output")?;
+    let items = answer.get("output").and_then(Value::as_array).ok_or("the response has no output")?;
     let text = parts_text(items, "output_text", "text");
     let candidates = [
         text.clone().filter(|text| !text.is_empty()),
@@ -204,7 +205,7 @@ fn read_output(answer: &Value) -> Result<String, String> {
     })
 }
 
-/// The parts of one type of all messages, joined; `None` where there is no such part.
+/// The joined parts of one type in all messages; `None` if there is no such part.
 fn parts_text(items: &[Value], kind: &str, key: &str) -> Option<String> {
     let is = |value: &Value, kind: &str| value.get("type").and_then(Value::as_str) == Some(kind);
     let messages = items.iter().filter(|item| is(item, "message"));
@@ -220,7 +221,7 @@ fn function_call(item: &Value) -> Option<Value> {
     Some(answered_with(item.get("name")?.as_str()?, item.get("arguments").unwrap_or(&Value::Null)))
 }
 
-/// The last event of a stream repeats the answer whole, so that nothing needs putting together.
+/// Reads a streamed answer. The last event of a stream contains the whole response, so nothing needs to be assembled.
 #[derive(Default)]
 struct ResponseStream {
     response: Option<Value>,

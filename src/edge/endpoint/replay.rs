@@ -1,4 +1,4 @@
-//! The endpoint that answers from a cassette, so that a run can be repeated without sending anything.
+//! An endpoint that answers from a cassette, so that a run can be repeated without sending anything.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::cassette::{CassetteEntry, CassetteHeader, FORMAT};
 use crate::core::domain::{CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Request, RequestKey, Response};
 
-/// Longest line that is read: a file without line ends must not fill the memory.
+/// The maximum length of a line in bytes, so that a file without line breaks cannot fill the memory.
 const MAX_LINE: usize = 64 * 1024 * 1024;
 
-/// Where an entry is in the file.
+/// The place of an entry in the file.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     key: RequestKey,
@@ -22,7 +22,8 @@ struct Place {
     length: usize,
 }
 
-/// Answers as a run was answered. Of the cassette only an index is held; entries are read when they are needed.
+/// Answers requests with the answers of a recorded run. Only an index of the cassette is in memory; entries are read
+/// when needed.
 pub struct Replay {
     name: String,
     fingerprint: String,
@@ -33,11 +34,11 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// The endpoint of a cassette, every line of which is checked. Its fingerprint is the content hash of the file,
-    /// under the label `cassette`.
+    /// Opens a cassette and checks every line. The endpoint's fingerprint is the content hash of the file, under the
+    /// label `cassette`.
     ///
     /// # Errors
-    /// A data failure naming the file, and the line where one is wrong.
+    /// A data failure that names the file, and the line if one is invalid.
     pub fn open(name: String, path: &Path) -> Result<Self, Failure> {
         let fail = |error: io::Error| unreadable(path, error);
         let mut lines = Lines::new(File::open(path).map_err(fail)?);
@@ -53,7 +54,7 @@ impl Replay {
             let Checked { id, trial, key, .. } = checked(&lines.line).map_err(|what| lines.fault(path, &what))?;
             let place = Place { key, offset, length: lines.line.len() };
             if by_example.contains_key(&(id.clone(), trial)) {
-                return Err(lines.fault(path, &format!("example {id}, trial {trial} was given before")));
+                return Err(lines.fault(path, &format!("example {id}, trial {trial} appears twice")));
             }
             by_example.insert((id, trial), place);
             by_key.entry(key).or_insert(place);
@@ -63,7 +64,7 @@ impl Replay {
         Ok(Self { name, fingerprint, path: path.to_owned(), file, by_example, by_key })
     }
 
-    /// How many outcomes it holds.
+    /// The number of recorded outcomes.
     pub fn entries(&self) -> usize {
         self.by_example.len()
     }
@@ -75,7 +76,7 @@ impl Replay {
         let place = own.filter(|place| place.key == key).or_else(|| self.by_key.get(&key));
         if let Some(place) = place {
             let entry = self.read(place).ok_or_else(|| {
-                let message = format!("the cassette {} changed since it was opened", self.path.display());
+                let message = format!("the cassette {} has changed since it was opened", self.path.display());
                 CallError::new(CallErrorKind::Internal, message)
             })?;
             return entry;
@@ -85,13 +86,13 @@ impl Replay {
             None => format!("the cassette {file} has no answer for example {id}, trial {trial}; record it again"),
             Some(_) => format!(
                 "the cassette {file} has no answer for example {id}, trial {trial}: the request for example {id} is \
-                 not the one recorded: the prompt or the input changed since; record it again"
+                 not the recorded one, because the prompt or the input has changed; record it again"
             ),
         };
         Err(CallError::new(CallErrorKind::Refused, message))
     }
 
-    /// What is at `place`; `None` where it is no longer what it was.
+    /// Reads the entry at `place`; `None` if the file has changed.
     fn read(&self, place: &Place) -> Option<Result<Response, CallError>> {
         let mut line = vec![0; place.length];
         {
@@ -138,13 +139,13 @@ fn check_header(path: &Path, line: &[u8]) -> Result<(), Failure> {
     match value.get("cassette").and_then(Value::as_str) {
         Some(FORMAT) => serde_json::from_value::<CassetteHeader>(value)
             .map(drop)
-            .map_err(|error| fault(format!("the header is wrong: {error}"))),
-        Some(other) => Err(fault(format!("the cassette is of the format \"{other}\", and this is read: {FORMAT}"))),
-        None => Err(fault(format!("this is no cassette: its first line names no format ({FORMAT})"))),
+            .map_err(|error| fault(format!("the header is invalid: {error}"))),
+        Some(other) => Err(fault(format!("the cassette has the format \"{other}\", but this karat reads {FORMAT}"))),
+        None => Err(fault(format!("this is not a cassette: its first line does not name the format ({FORMAT})"))),
     }
 }
 
-/// An entry of which all is as it must be.
+/// A valid entry.
 struct Checked {
     id: String,
     trial: u32,
@@ -158,7 +159,7 @@ fn checked(line: &[u8]) -> Result<Checked, String> {
     Ok(Checked { id: entry.id.clone(), trial: entry.trial, key, result: entry.into_result()? })
 }
 
-/// The lines of a file one after another, hashed while they are read.
+/// Reads and hashes a file line by line.
 struct Lines {
     reader: BufReader<File>,
     hasher: blake3::Hasher,
@@ -170,12 +171,12 @@ struct Lines {
 impl Lines {
     fn new(file: File) -> Self {
         let mut hasher = blake3::Hasher::new();
-        // As content_hash does it, which wants the whole in memory.
+        // The same hash as content_hash, which needs the whole content in memory.
         hasher.update(b"cassette\0");
         Self { reader: BufReader::with_capacity(1 << 16, file), hasher, line: Vec::new(), number: 0, offset: 0 }
     }
 
-    /// Reads the next line, and says where it begins.
+    /// Reads the next line and returns its offset; `None` at the end of the file.
     fn next(&mut self, path: &Path) -> Result<Option<u64>, Failure> {
         self.line.clear();
         let most = u64::try_from(MAX_LINE).unwrap_or(u64::MAX).saturating_add(1);
@@ -186,7 +187,7 @@ impl Lines {
         }
         self.number += 1;
         if read > MAX_LINE {
-            return Err(self.fault(path, &format!("longer than {} MiB", MAX_LINE / (1024 * 1024))));
+            return Err(self.fault(path, &format!("the line is longer than {} MiB", MAX_LINE / (1024 * 1024))));
         }
         self.hasher.update(&self.line);
         let start = self.offset;

@@ -1,4 +1,4 @@
-//! One running program that answers line by line.
+//! A running program that answers line by line.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,14 +18,14 @@ use crate::core::privacy::redact::Redactor;
 use crate::core::privacy::sanitize::truncate_chars;
 use crate::edge::net::DEFAULT_MAX_BODY;
 
-/// Most characters of a program's own words in an error.
+/// The maximum number of characters of a program's output in an error.
 const MAX_CHARS: usize = 200;
-/// How much of the end of stderr is shown.
+/// How many bytes of the end of stderr are remembered.
 const STDERR_TAIL: usize = 4096;
-/// How long a program that closed its stdout may take to end, and its stderr to be read to the end.
+/// How long to wait for a program that has closed its stdout to exit, and then for the rest of its stderr.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How a program is started, and how its words are shown.
+/// How to start a program, and how to show its output.
 pub(super) struct Program {
     command: Vec<String>,
     folder: PathBuf,
@@ -34,35 +34,35 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// `command` in `folder`; nothing is started yet.
+    /// Prepares `command` to run in `folder`; nothing is started yet.
     ///
     /// # Errors
-    /// A failure where the patterns that keep secrets out of messages cannot be compiled.
+    /// A failure if the patterns that remove secrets from messages cannot be compiled.
     pub(super) fn new(command: Vec<String>, folder: &Path) -> Result<Self, Failure> {
         let redactor = Redactor::new()
-            .map_err(|error| Failure::other("the redaction of a program's words cannot start").caused_by(error))?;
+            .map_err(|error| Failure::other("cannot compile the redaction patterns").caused_by(error))?;
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         let mut program = Self { shown: String::new(), command, folder, redactor };
         program.shown = program.line(&program.command.join(" "));
         Ok(program)
     }
 
-    /// The whole command, as it is shown in messages.
+    /// The whole command, as shown in messages.
     pub(super) fn shown(&self) -> &str {
         &self.shown
     }
 
-    /// `text` as one line of bounded length without control characters and secrets.
+    /// `text` as a single line of bounded length, without control characters or secrets.
     pub(super) fn line(&self, text: &str) -> String {
         let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let line = printable.split_whitespace().collect::<Vec<_>>().join(" ");
-        // Redacted before the cut, or the beginning of a secret could be left at the end.
+        // Redact before truncating; otherwise the beginning of a secret could be left at the end.
         let redacted = self.redactor.redact(&line);
         truncate_chars(&redacted.text, MAX_CHARS).into_owned()
     }
 
-    /// Starts a worker, in a separate process group: at Ctrl-C the terminal interrupts every process of karat's
-    /// group, and a worker that died of it would pass for one that crashed.
+    /// Starts a worker in a separate process group: on Ctrl-C the terminal interrupts every process of karat's group,
+    /// and a worker killed this way would look as if it had crashed.
     pub(super) fn start(&self) -> Result<Worker, CallError> {
         let [program, arguments @ ..] = self.command.as_slice() else {
             return Err(CallError::new(CallErrorKind::Internal, "the command of a program endpoint is empty"));
@@ -80,7 +80,7 @@ impl Program {
         Ok(Worker { stdin, stdout: BufReader::with_capacity(1 << 16, stdout), words: Words::of(stderr), child })
     }
 
-    /// A relative path is taken from the working directory of the program; systems do not agree on that.
+    /// Resolves a relative path against the program's working directory, because operating systems differ in this.
     fn resolved(&self, program: &str) -> PathBuf {
         if Path::new(program).components().count() > 1 { self.folder.join(program) } else { PathBuf::from(program) }
     }
@@ -99,30 +99,30 @@ impl Program {
     }
 }
 
-/// What a worker said.
+/// A line that a worker wrote.
 pub(super) struct Told {
-    /// The line without its end.
+    /// The line without its line break.
     pub(super) line: Vec<u8>,
-    /// From the beginning of the request to the end of the line.
+    /// The time from the start of the request to the end of the line.
     pub(super) latency: Duration,
-    /// Whether the request was read whole and nothing follows the line; else the worker must not be used again.
+    /// Whether the request was read completely and nothing follows the line; if not, the worker must not be used again.
     pub(super) is_in_step: bool,
 }
 
-/// Why a worker said nothing of use. It must not be used again.
+/// Why a worker gave no answer. It must not be used again.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Its stdout ended; true where that was in the middle of a line.
+    /// Its stdout ended; true if this was in the middle of a line.
     Ended(bool),
-    /// The line is longer than an answer may be.
+    /// The line exceeds the maximum length of an answer.
     TooLong,
     /// Its stdout cannot be read.
     Unreadable(io::Error),
 }
 
-/// A running program. Dropped, its stdin is closed and it is killed.
+/// A running program. Dropping it closes the program's stdin and kills it.
 pub(super) struct Worker {
-    // Before the child, so that stdin is closed before the program is killed.
+    // Declared before the child, so that stdin is closed before the program is killed.
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     words: Words,
@@ -130,7 +130,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Whether it still runs and has written nothing unprompted, which would pass for the answer to the next request.
+    /// Whether the program is still running and has written nothing unprompted, which would be taken for the answer to
+    /// the next request.
     pub(super) async fn is_ready(&mut self) -> bool {
         if !matches!(self.child.try_wait(), Ok(None)) {
             return false;
@@ -139,8 +140,8 @@ impl Worker {
         std::future::poll_fn(|context| Poll::Ready(stdout.as_mut().poll_fill_buf(context).is_pending())).await
     }
 
-    /// Writes one line (its end included) and reads one. The two go on side by side: a program may speak before it has
-    /// read all, and would wait for ever where nobody reads.
+    /// Writes one line (including its line break) and reads one, concurrently: a program may write before it has read
+    /// everything, and would block forever if nobody read its output.
     pub(super) async fn send(&mut self, line: &[u8]) -> Result<Told, Fault> {
         let started = Instant::now();
         let stdin = &mut self.stdin;
@@ -154,7 +155,7 @@ impl Worker {
             loop {
                 tokio::select! {
                     biased;
-                    // A program that reads no further may still have answered, or have said on stderr why not.
+                    // A program that stopped reading may still have answered, or have explained on stderr why not.
                     result = &mut write, if written.is_none() => written = Some(result.is_ok()),
                     result = &mut read => break result?,
                 }
@@ -164,18 +165,19 @@ impl Worker {
         Ok(Told { line: answer, latency: started.elapsed(), is_in_step })
     }
 
-    /// How it ended, where it does so within a moment, and the last line of its stderr.
+    /// The exit status, if the program exits within [`GRACE`], and the last line of its stderr.
     pub(super) async fn end(mut self) -> (Option<ExitStatus>, Option<String>) {
         drop(self.stdin);
         let status = timeout(GRACE, self.child.wait()).await.ok().and_then(Result::ok);
         if status.is_some() {
-            // What it wrote last may still be on its way. A process it left behind may hold stderr open for long.
+            // Its last output may still be in the pipe. The wait is bounded because a process it left behind may keep
+            // stderr open.
             let _ = timeout(GRACE, &mut self.words.reader).await;
         }
         (status, self.words.last_line())
     }
 
-    /// The last line of its stderr so far.
+    /// The last line of stderr so far.
     pub(super) fn last_words(&self) -> Option<String> {
         self.words.last_line()
     }
@@ -203,7 +205,8 @@ async fn read_line(stdout: &mut BufReader<ChildStdout>) -> Result<Vec<u8>, Fault
     }
 }
 
-/// The stderr of a program: always read, so that a full pipe never stops it, and forgotten but for its end.
+/// The stderr of a program. It is read continuously, so that a full pipe never blocks the program, and only its end is
+/// remembered.
 struct Words {
     tail: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
@@ -216,7 +219,7 @@ impl Words {
         Self { tail, reader }
     }
 
-    /// The last line with something on it.
+    /// The last line that is not blank.
     fn last_line(&self) -> Option<String> {
         let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&tail);

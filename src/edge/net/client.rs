@@ -1,4 +1,4 @@
-//! The HTTP client every edge shares.
+//! The HTTP client that all edges share.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use reqwest::{Client, ClientBuilder};
 
 use crate::core::domain::Failure;
 
-/// How the client introduces itself and how long it tries to connect.
+/// The settings of an HTTP client.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// Longest wait for one connection, name lookup and TLS handshake included.
+    /// Time limit for a connection, including name lookup and TLS handshake.
     pub connect_timeout: Duration,
-    /// Value of the `User-Agent` header; visible ASCII.
+    /// Value of the `User-Agent` header; must be visible ASCII.
     pub user_agent: String,
-    /// Whether HTTP/2 is spoken without negotiation, for plain `http` servers that know it. Over `https` it is
+    /// Whether to use HTTP/2 without negotiation, for plain `http` servers that support it. Over `https` it is
     /// negotiated anyway.
     pub http2: bool,
 }
 
 impl ClientOptions {
-    /// karat's own name, and at most ten seconds for a connection, or the `timeout` of an attempt where that is shorter.
+    /// Options with karat's user agent and a connection timeout of ten seconds, or `timeout` if that is shorter.
     pub fn for_attempts_of(timeout: Duration) -> Self {
         Self {
             connect_timeout: Duration::from_secs(10).min(timeout),
@@ -31,18 +31,19 @@ impl ClientOptions {
     }
 }
 
-/// Makes a client for the calls to one server (it holds the pool of open connections).
+/// Creates a client for the calls to one server; it contains the connection pool.
 ///
-/// - TLS is rustls with the `ring` provider and the certificates the system trusts (`SSL_CERT_FILE` and
-///   `SSL_CERT_DIR` are honoured). The provider is installed once per process, whichever thread comes first; one that
-///   the program installed before is kept.
-/// - Redirects are never followed, so that no credential reaches a host the user did not name.
-/// - Proxies are those of the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`), but for hosts in `NO_PROXY`.
+/// - TLS is rustls with the `ring` provider and the system's trusted certificates (`SSL_CERT_FILE` and
+/// `SSL_CERT_DIR` are honoured). The provider is installed once per process, by the first thread that gets here; a
+/// provider installed before is left in place.
+/// - Redirects are never followed, so that no credential reaches a host that the user did not configure.
+/// - Proxies are taken from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`), except for hosts in `NO_PROXY`.
 ///   A server on a loopback address is always reached directly.
-/// - A server reached by plain `http` needs no certificates, so none are looked for.
+/// - For a server reached over plain `http`, no certificates are loaded.
 ///
 /// # Errors
-/// Where TLS cannot be set up (no trusted certificates on the system) or `user_agent` is no header value.
+/// A failure if TLS cannot be set up (no trusted certificates on the system) or `user_agent` is not a valid header
+/// value.
 pub fn client(options: &ClientOptions, base_url: &str) -> Result<Client, Failure> {
     let mut builder = builder(options);
     let url = reqwest::Url::parse(base_url).ok();
@@ -60,7 +61,7 @@ fn is_loopback(url: &reqwest::Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The same client, whatever proxies the environment of a test names.
+/// A client that ignores any proxy set in the environment of a test.
 #[cfg(test)]
 pub(crate) fn direct_client() -> Client {
     let options =
@@ -79,7 +80,7 @@ fn builder(options: &ClientOptions) -> ClientBuilder {
 
 fn build(builder: ClientBuilder) -> Result<Client, Failure> {
     builder.build().map_err(|error| {
-        Failure::other("the HTTP client cannot be set up")
+        Failure::other("cannot set up the HTTP client")
             .hint("check that the system has CA certificates (or set SSL_CERT_FILE) and that the user agent is plain ASCII")
             .caused_by(error)
     })
@@ -88,7 +89,7 @@ fn build(builder: ClientBuilder) -> Result<Client, Failure> {
 fn install_tls_provider() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // An error only says that the program has chosen a provider already, which is as good.
+        // An error only means that a provider has been installed already, which is just as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn many_threads_may_make_their_first_client_at_once() {
+    fn many_threads_may_create_their_first_client_at_once() {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| assert!(client(&options("karat/0"), "https://example.org").is_ok()));
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_agent_that_is_no_header_value_is_a_failure() {
+    fn a_user_agent_that_is_not_a_header_value_is_a_failure() {
         let failure = client(&options("two\nlines"), "http://localhost").unwrap_err();
         assert!(failure.hint.unwrap().contains("user agent"));
     }

@@ -1,44 +1,44 @@
-//! Server-sent events, as the WHATWG's HTML standard (9.2) defines them, as far as model APIs use them: only the data of
-//! each event is used, since every API repeats the event's name in it.
+//! Server-sent events, as the WHATWG's HTML standard (9.2) defines them, to the extent that model APIs use them: only
+//! the data of each event is read, because every API repeats the event's name in it.
 
 use crate::core::domain::CallErrorKind;
 
-/// What an event was to its reader.
+/// The meaning of an event for its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing of the answer itself.
+    /// The event carried no part of the answer.
     Quiet,
-    /// It carried a part of the answer.
+    /// The event carried a part of the answer.
     Output,
     /// The answer is complete.
     End,
 }
 
-/// Puts an answer together from events.
+/// Assembles an answer from events.
 pub trait EventReader: Send {
-    /// Takes the data of one event.
+    /// Processes the data of one event.
     ///
     /// # Errors
-    /// The kind of failure and a sentence, where the event says that the answer failed or cannot be read.
+    /// The error kind and a message if the event reports an error or cannot be read.
     fn event(&mut self, data: &str) -> Result<Step, (CallErrorKind, String)>;
 
-    /// Whether the stream may end here, for servers that end it without a word.
+    /// Whether the answer is complete if the stream ends here, for servers that send no final event.
     fn is_complete(&self) -> bool;
 }
 
-/// Cuts bytes into events, wherever the network cut them.
+/// Splits bytes into events, however the network has chunked them.
 #[derive(Default)]
 pub(super) struct EventParser {
-    /// Bytes of a line whose end has not come.
+    /// Bytes of an unfinished line.
     line: Vec<u8>,
-    /// Lines of data of an event whose end has not come.
+    /// Data lines of an unfinished event.
     data: Option<Vec<u8>>,
-    /// The last byte was a carriage return, so that a line feed now belongs to it.
+    /// Whether the last byte was a carriage return, so that a following line feed belongs to it.
     after_return: bool,
 }
 
 impl EventParser {
-    /// The data of every event that `bytes` complete; an error for one that is not UTF-8.
+    /// The data of every event that is completed by `bytes`; an error for an event that is not UTF-8.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Result<String, std::string::FromUtf8Error>> {
         let mut events = Vec::new();
         for byte in bytes {
@@ -90,14 +90,14 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_an_error_of_that_event_alone() {
+    fn bytes_that_are_not_utf8_are_an_error_of_that_event_only() {
         let events = EventParser::default().push(b"data: \xff\n\ndata: ok\n\n");
         assert!(events[0].is_err() && events[1].as_deref() == Ok("ok"));
     }
 
     proptest! {
         #[test]
-        fn the_events_are_the_same_wherever_the_bytes_are_cut(mut cuts in prop::collection::vec(0..STREAM.len(), 0..12)) {
+        fn events_do_not_depend_on_where_bytes_are_split(mut cuts in prop::collection::vec(0..STREAM.len(), 0..12)) {
             cuts.extend([0, STREAM.len()]);
             cuts.sort_unstable();
             let chunks: Vec<&[u8]> = cuts.windows(2).map(|cut| &STREAM.as_bytes()[cut[0]..cut[1]]).collect();

@@ -1,10 +1,10 @@
-//! What a server says about the room it has left, in the headers of an answer.
+//! Reads the remaining rate limits from response headers.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
 
-/// Pairs of headers: how many are left, and when there will be more.
+/// Pairs of headers: the remaining amount, and when it is reset.
 const PAIRS: [(&str, &str); 7] = [
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
     ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
@@ -15,15 +15,15 @@ const PAIRS: [(&str, &str); 7] = [
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
 ];
 
-/// What is known of a server's budget after an answer.
+/// What a response reveals about the server's rate limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RateHints {
-    /// How long nothing is left, where nothing is: the longest of the budgets that are used up.
+    /// How long until every exhausted limit is reset; `None` if no limit is exhausted.
     pub exhausted_for: Option<Duration>,
 }
 
 impl RateHints {
-    /// Reads the headers of OpenAI, Anthropic, and the IETF draft (and of the many that copy them).
+    /// Reads the headers of OpenAI, Anthropic and the IETF draft, which many other servers also use.
     pub fn read(headers: &HeaderMap, now: SystemTime) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let exhausted = |(remaining, reset): &(&str, &str)| {
@@ -34,13 +34,13 @@ impl RateHints {
     }
 }
 
-/// A time span as servers write it: seconds (`12`, `0.5`), Go's form (`6m0s`, `1h2m`, `250ms`), a Unix time, or a time
-/// of RFC 3339. `None` where it is none of these or has passed.
+/// Parses a reset time as servers write it: seconds (`12`, `0.5`), a Go duration (`6m0s`, `1h2m`, `250ms`), a Unix
+/// time, or an RFC 3339 time. `None` if it is none of these or has passed.
 fn parse_reset(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
         let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        // No budget is empty for thirty years: a number that large is a point in time.
+        // No limit is exhausted for thirty years, so a number this large is a point in time.
         let seconds = if seconds > 1e9 { seconds - since_epoch } else { seconds };
         return Duration::try_from_secs_f64(seconds).ok();
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_is_used_up_tells_how_long_it_stays_so() {
+    fn an_exhausted_limit_is_reported_with_the_time_until_its_reset() {
         type Case = (&'static [(&'static str, &'static str)], Option<f64>);
         let cases: [Case; 9] = [
             (&[("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "6m0s")], Some(360.0)),
@@ -115,7 +115,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_header_makes_it_panic(text in "\\PC{0,12}") {
+        fn no_header_causes_a_panic(text in "\\PC{0,12}") {
             let _ = parse_reset(&text, now());
         }
     }

@@ -1,11 +1,11 @@
-//! How many requests are in flight at one host, and how fast they follow each other.
+//! Limits how many requests are in flight to a host, and how fast they are sent.
 //!
-//! The bound on requests in flight is adaptive, by additive increase and multiplicative decrease (D.-M. Chiu and
-//! R. Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989), the decrease in proportion
-//! to the complaints (as in M. Alizadeh et al., "Data Center TCP", 2010): each second the bound loses half the share of
-//! answers that said "too much", and gains one for every bound's worth of others. A server that refuses one request in
-//! twenty at random is hardly slowed; one that refuses all soon gets one request at a time. The bound starts at the
-//! most the user allows, since most servers never object.
+//! The bound on requests in flight is adaptive, by additive increase and multiplicative decrease (D.-M. Chiu and R.
+//! Jain, "Analysis of the Increase and Decrease Algorithms for Congestion Avoidance", 1989), with the decrease in
+//! proportion to the refusals (as in M. Alizadeh et al., "Data Center TCP", 2010): each second the bound is reduced by
+//! half the share of responses that were refusals, and it grows by one for as many successes as the bound allows. A
+//! server that refuses one request in twenty at random is hardly slowed down; one that refuses all soon gets one
+//! request at a time. The bound starts at the user's maximum, because most servers never refuse.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -18,22 +18,23 @@ use super::hints::RateHints;
 use super::redact::host_and_port;
 use crate::core::domain::CallErrorKind;
 
-/// How long complaints are counted before the bound follows them.
+/// How long refusals are counted before the bound is adjusted.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Complaints in a row, without an answer between them, from which the host as a whole is left alone; a quarter of the
-/// bound where that is more, since refusals come back sooner than answers.
+/// The number of consecutive refusals after which all requests to the host pause; a quarter of the bound if that is
+/// more, because refusals arrive sooner than answers.
 const IN_A_ROW: u32 = 3;
-/// Longest pause of a whole host, whatever it says; a request that meets it again gives up by its own policy.
+/// The longest pause of a host, whatever the server asks for; a request that is refused again afterwards gives up
+/// according to its own policy.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The limiters of a process, one per host and port, so that two endpoints of a host share one.
+/// The limiters of a process, one per host and port, so that endpoints on the same host share one.
 #[derive(Default)]
 pub struct Limiters {
     hosts: Mutex<HashMap<String, Arc<HostLimiter>>>,
 }
 
 impl Limiters {
-    /// The limiter of the host of `url`; `most` bounds the requests in flight if the host is new.
+    /// The limiter of the host of `url`; `most` is the maximum number of requests in flight if the host is new.
     pub fn of(&self, url: &Url, most: usize) -> Arc<HostLimiter> {
         let mut hosts = self.hosts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let host = format!("{}://{}", url.scheme(), host_and_port(url));
@@ -44,24 +45,25 @@ impl Limiters {
 /// The limiter of one host.
 pub struct HostLimiter {
     state: Mutex<State>,
-    /// Held by the request whose turn is next. First come, first served: without it, the endpoint that frees a place
-    /// would usually take it again, before any endpoint that shares the host.
+    /// Held by the request whose turn is next, so that requests are served in order of arrival. Without it, the endpoint
+    /// that releases a permit would usually get it again, before any other endpoint on the same host.
     line: tokio::sync::Mutex<()>,
     freed: Notify,
 }
 
-/// A place among the requests in flight; dropping it without [`Permit::finish`] only frees the place.
+/// Permission for one request in flight; dropping it without [`Permit::finish`] only releases it.
 pub struct Permit<'a> {
     limiter: &'a HostLimiter,
 }
 
 impl HostLimiter {
-    /// At most `most` requests in flight, and at least one.
+    /// Creates a limiter that allows at most `most` requests in flight, and at least one.
     pub fn new(most: usize) -> Self {
         Self { state: Mutex::new(State::new(most)), line: tokio::sync::Mutex::default(), freed: Notify::new() }
     }
 
-    /// Waits for a place. Every wait ends: places are held for an attempt's timeout at most, and pauses are bounded.
+    /// Waits for a permit. Every wait ends: permits are held for at most the timeout of an attempt, and pauses are
+    /// bounded.
     pub async fn acquire(&self) -> Permit<'_> {
         let _next = self.line.lock().await;
         loop {
@@ -81,7 +83,8 @@ impl HostLimiter {
 }
 
 impl Permit<'_> {
-    /// Learns from how the attempt went: `Ok` for an answer, or the kind of its error with the wait it asked for.
+    /// Reports the result of the attempt: `Ok` for an answer, or the kind of the error with the wait that the server
+    /// asked for.
     pub fn finish(self, result: Result<(), (CallErrorKind, Option<Duration>)>, hints: &RateHints) {
         self.limiter.state().learn(result, hints, Instant::now());
     }
@@ -96,7 +99,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// What a request that wants a place is told.
+/// When a request may start.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
     Now,
@@ -109,7 +112,7 @@ struct State {
     limit: f64,
     in_flight: usize,
     resume_at: Option<Instant>,
-    /// Since when complaints and answers are counted.
+    /// The start of the current counting window.
     window: Option<Instant>,
     complaints: f64,
     answers: f64,
@@ -154,7 +157,7 @@ impl State {
                 self.answers += 1.0;
                 self.limit = (self.limit + 1.0 / self.limit).min(self.most);
             }
-            // A failure of another kind says nothing of the load.
+            // Other kinds of failure say nothing about the load.
             Err(_) => {}
         }
         self.close_window(now);
@@ -176,7 +179,7 @@ impl State {
     fn complaint(&mut self, wait: Option<Duration>, now: Instant) {
         self.complaints_in_a_row += 1;
         self.complaints += 1.0;
-        // One refusal of many says nothing of the others; several in a row mean everybody.
+        // A single refusal says nothing about other requests; several in a row concern all of them.
         let many = f64::from(IN_A_ROW).max(self.limit / 4.0);
         if let Some(wait) = wait.filter(|_| f64::from(self.complaints_in_a_row) >= many) {
             self.pause(wait, now);
@@ -189,8 +192,8 @@ impl State {
     }
 }
 
-/// Spaces things out to so many a minute, with a burst of up to one second's worth: the generic cell rate algorithm
-/// (ITU-T I.371).
+/// Limits a rate per minute, allowing bursts of up to one second's worth, with the generic cell rate algorithm (ITU-T
+/// I.371).
 pub struct Pace {
     interval: Duration,
     burst: Duration,
@@ -198,13 +201,13 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// `per_minute` units a minute, at least one.
+    /// Allows `per_minute` units per minute, at least one.
     pub fn new(per_minute: u64) -> Self {
         let interval = Duration::from_secs(60).div_f64(per_minute.max(1) as f64);
         Self { interval, burst: Duration::from_secs(1), next: Mutex::new(None) }
     }
 
-    /// Waits until `units` more are allowed. The wait is longer than a minute only for more units than a minute has.
+    /// Waits until `units` more are allowed. The wait exceeds a minute only if `units` exceeds the rate per minute.
     pub async fn wait(&self, units: u64) {
         let at = self.reserve(units, Instant::now());
         tokio::time::sleep_until(at.into()).await;
@@ -234,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_follows_the_share_of_complaints_each_second_and_answers_raise_it_to_the_most() {
+    fn the_bound_follows_the_share_of_refusals_each_second_and_answers_raise_it_to_the_maximum() {
         let (mut state, start) = (State::new(100), Instant::now());
         let second = |state: &mut State, number: u64, complaints: usize, answers: usize| {
             let time = start + seconds(number) + Duration::from_millis(500);
@@ -244,9 +247,9 @@ mod tests {
         };
         state.learn(Err((CallErrorKind::Server, None)), &none(), start);
         second(&mut state, 0, 100, 0);
-        assert_eq!(state.whole_limit(), 50, "all complained: half of it");
+        assert_eq!(state.whole_limit(), 50, "all were refused: half the bound");
         second(&mut state, 1, 5, 95);
-        assert_eq!(state.whole_limit(), 50, "one in twenty: what is lost is gained by the answers");
+        assert_eq!(state.whole_limit(), 50, "one in twenty was refused: the answers make up for the reduction");
         (2..20).for_each(|number| second(&mut state, number, 10, 0));
         assert_eq!(state.whole_limit(), 1, "one request is always allowed");
         (0..10_000).for_each(|_| state.learn(Ok(()), &none(), start + seconds(60)));
@@ -254,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn only_complaints_in_a_row_or_an_empty_budget_stop_the_whole_host() {
+    fn only_consecutive_refusals_or_an_exhausted_limit_pause_the_whole_host() {
         let (mut state, now) = (State::new(10), Instant::now());
         let told = || Err((CallErrorKind::RateLimited, Some(seconds(600))));
         state.learn(told(), &none(), now);
@@ -271,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_that_come_back_before_the_answers_do_not_stop_a_host_that_answers_most() {
+    fn refusals_that_arrive_before_the_answers_do_not_pause_a_host_that_answers_most_requests() {
         let (mut state, now) = (State::new(200), Instant::now());
         (0..49).for_each(|_| state.learn(Err((CallErrorKind::RateLimited, Some(seconds(1)))), &none(), now));
         assert_eq!(state.turn(now), Turn::Now);
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_of_another_kind_change_nothing() {
+    fn other_kinds_of_failure_change_nothing() {
         let (mut state, now) = (State::new(10), Instant::now());
         for kind in [CallErrorKind::Server, CallErrorKind::Timeout, CallErrorKind::Connect, CallErrorKind::BadAnswer] {
             state.learn(Err((kind, Some(seconds(5)))), &none(), now);
@@ -289,7 +292,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_are_in_flight_than_allowed_and_everybody_gets_a_turn() {
+    async fn no_more_requests_are_in_flight_than_allowed_and_all_of_them_get_a_turn() {
         let limiter = Arc::new(HostLimiter::new(3));
         let (now, most) = (Arc::new(Mutex::new(0_usize)), Arc::new(Mutex::new(0_usize)));
         let tasks: Vec<_> = (0..200)
@@ -308,7 +311,7 @@ mod tests {
                     match index % 3 {
                         0 => permit.finish(Ok(()), &none()),
                         1 => permit.finish(TOLD, &none()),
-                        // A task that is given up frees its place, too.
+                        // A cancelled task releases its permit, too.
                         _ => drop(permit),
                     }
                 })
@@ -321,14 +324,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_goes_to_the_request_that_waited_longest() {
+    async fn a_permit_goes_to_the_request_that_has_waited_longest() {
         let limiter = HostLimiter::new(1);
         let first = limiter.acquire().await;
         let mut waiting = std::pin::pin!(limiter.acquire());
         assert!(poll_once(waiting.as_mut()).is_none());
         drop(first);
         let mut late = std::pin::pin!(limiter.acquire());
-        assert!(poll_once(late.as_mut()).is_none(), "it may not overtake the one that waits");
+        assert!(poll_once(late.as_mut()).is_none(), "it must not overtake the waiting request");
         let second = poll_once(waiting.as_mut()).unwrap();
         drop(second);
         assert!(poll_once(late.as_mut()).is_some());
@@ -342,15 +345,15 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_lets_a_second_of_burst_through_and_then_keeps_its_distance() {
+    fn a_pace_allows_a_burst_of_one_second_and_then_spaces_requests_evenly() {
         let (pace, now) = (Pace::new(120), Instant::now());
         let waits: Vec<f64> = (0..6).map(|_| pace.reserve(1, now).duration_since(now).as_secs_f64()).collect();
         assert_eq!(waits, [0.0, 0.0, 0.0, 0.5, 1.0, 1.5]);
-        assert_eq!(pace.reserve(1, now + seconds(60)), now + seconds(60), "what was not used is not saved up");
+        assert_eq!(pace.reserve(1, now + seconds(60)), now + seconds(60), "unused capacity does not accumulate");
     }
 
     #[test]
-    fn two_urls_of_a_host_share_a_limiter_and_two_ports_do_not() {
+    fn urls_of_the_same_host_share_a_limiter_but_different_ports_do_not() {
         let limiters = Limiters::default();
         let of = |url: &str| limiters.of(&url.parse().unwrap(), 5);
         assert!(Arc::ptr_eq(&of("https://h/v1"), &of("https://h:443/v2?x=1")));

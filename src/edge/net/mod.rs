@@ -1,5 +1,4 @@
-//! HTTP for the other edges: one client, one attempt at a request with JSON, retries around attempts, and how many of
-//! them a host gets at once.
+//! HTTP for the other edges: the client, a single JSON request, retries, and limits per host.
 
 mod client;
 mod events;

@@ -1,4 +1,4 @@
-//! One attempt at one request with JSON, answered with JSON or with events, and what each way of failing is called.
+//! A single attempt at a JSON request, answered with JSON or with events, and the classification of failures.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -14,67 +14,67 @@ use super::redact::{Redactor, host_and_port, shown};
 use super::retry::parse_retry_after;
 use crate::core::domain::{CallError, CallErrorKind};
 
-/// Most bytes of an answer that are read, if the caller sets no bound (4 MiB).
+/// The default maximum size of a response body in bytes (4 MiB).
 pub const DEFAULT_MAX_BODY: usize = 4 * 1024 * 1024;
-/// Most bytes read of the answer of a failed call, which is only wanted for its message.
+/// The maximum number of bytes read from an error response, which is needed only for its message.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
-/// Why a body was not read to its end.
+/// Why a body could not be read completely.
 enum BodyError {
     TooLarge,
     Broken(reqwest::Error),
 }
 
-/// Which statuses mean something else than they do in HTTP, for APIs with habits of their own.
+/// Statuses that are interpreted differently than in HTTP, for APIs that deviate from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatusRules {
-    /// Statuses that are answers; where empty, every 2xx.
+    /// Statuses that count as success; if empty, every 2xx.
     pub ok: Vec<u16>,
-    /// Statuses after which another attempt may help, besides those that say so by themselves.
+    /// Statuses to retry, in addition to those that are retried by default.
     pub retry: Vec<u16>,
 }
 
-/// How one server is called: everything of a request but its body.
+/// How to call a server: everything in a request except its body.
 pub struct Exchange {
-    /// Holds the pool of connections.
+    /// The client, which contains the connection pool.
     pub client: Client,
-    /// GET, POST, PUT, …
+    /// The HTTP method.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub url: Url,
-    /// What besides. Values marked sensitive are credentials, and masked wherever the server repeats them.
+    /// The headers. Values marked as sensitive are credentials and are masked wherever the server repeats them.
     pub headers: HeaderMap,
-    /// Bounds an attempt, from before connecting to the last byte.
+    /// Time limit of an attempt, from connecting to the last byte.
     pub timeout: Duration,
-    /// Most bytes of an answer that are read, after decompression.
+    /// Maximum size of a response body in bytes, after decompression.
     pub max_body: usize,
-    /// What statuses mean.
+    /// How statuses are interpreted.
     pub statuses: StatusRules,
 }
 
-/// An answer, and what came with it.
+/// The result of a request, with hints from the response headers.
 pub struct Received<T> {
-    /// The answer, or why there is none.
+    /// The answer, or the reason why there is none.
     pub result: Result<T, CallError>,
-    /// What the server said of the room it has left.
+    /// The rate limits that the server reported.
     pub hints: RateHints,
 }
 
-/// A whole answer and the time it took, from before connecting to the last byte.
+/// A whole answer and its latency.
 pub struct Complete {
     /// The answer.
     pub body: Value,
-    /// The time.
+    /// The time from connecting to the last byte.
     pub latency: Duration,
 }
 
-/// How a streamed answer came.
+/// How the answer to a streaming request arrived.
 pub enum Streamed {
-    /// As events, which the reader has seen.
+    /// As events, which the reader has processed.
     Events {
-        /// From before connecting to the end.
+        /// The time from connecting to the end.
         latency: Duration,
-        /// From before connecting to the first event that carried output; `None` where none did.
+        /// The time from connecting to the first event that carried output; `None` if none did.
         ttft: Option<Duration>,
     },
     /// As one JSON body: the server does not stream.
@@ -82,17 +82,17 @@ pub enum Streamed {
 }
 
 impl Exchange {
-    /// POST of JSON with HTTP's own meaning of statuses.
+    /// A POST of JSON with the default size limit and HTTP's own interpretation of statuses.
     pub fn post(client: Client, url: Url, mut headers: HeaderMap, timeout: Duration) -> Self {
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
         let statuses = StatusRules::default();
         Self { client, method: Method::POST, url, headers, timeout, max_body: DEFAULT_MAX_BODY, statuses }
     }
 
-    /// Sends `body` and reads one JSON answer.
+    /// Sends `body` and reads a JSON response.
     ///
     /// # Errors
-    /// No message shows a credential, nor the URL's user or query. Kinds:
+    /// A call error whose message never contains a credential, or the user or query of the URL. Its kinds:
     /// - `Connect`: no connection (a TLS failure included), or it broke before the answer was complete;
     /// - `Timeout`: `timeout` passed, or HTTP 408;
     /// - `RateLimited`: HTTP 429;
@@ -102,7 +102,7 @@ impl Exchange {
     /// - `Refused`: other HTTP 4xx, a redirect (none is followed), or a request that cannot be sent at all;
     /// - `BadAnswer`: success with a body that is too large, or not JSON in UTF-8.
     ///
-    /// `retry_after` is filled in from the header of any failed answer.
+    /// `retry_after` is set from the header of any error response.
     pub async fn json(&self, body: Vec<u8>) -> Received<Complete> {
         let started = Instant::now();
         let mut hints = RateHints::default();
@@ -114,10 +114,11 @@ impl Exchange {
         Received { result, hints }
     }
 
-    /// Sends `body` and hands every event of the answer to `reader` as it comes.
+    /// Sends `body` and passes every event of the response to `reader` as it arrives.
     ///
     /// # Errors
-    /// As [`Self::json`]; those of the reader; and `Connect` for a stream that ends before the reader has all of it.
+    /// As [`Self::json`], plus the errors of the reader, and `Connect` for a stream that ends before the answer is
+    /// complete.
     pub async fn events(&self, body: Vec<u8>, reader: &mut dyn EventReader) -> Received<Streamed> {
         let started = Instant::now();
         let mut hints = RateHints::default();
@@ -134,8 +135,8 @@ impl Exchange {
         Received { result, hints }
     }
 
-    /// GET of another URL of the same server with the same headers: the status, the server's time where it tells it, and
-    /// how long the answer took.
+    /// Sends a GET to another URL of the same server with the same headers. Returns the status, the server's time if it
+    /// reports it, and how long the response took.
     ///
     /// # Errors
     /// `Connect` and `Timeout`, as [`Self::json`].
@@ -147,14 +148,14 @@ impl Exchange {
         Ok((response.status().as_u16(), date, started.elapsed()))
     }
 
-    /// What may be shown of this server's words.
+    /// A redactor for text from this server.
     pub fn redactor(&self) -> Redactor {
         Redactor::new(&self.url, &self.headers)
     }
 
     async fn within<T>(&self, exchange: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
         tokio::time::timeout(self.timeout, exchange).await.unwrap_or_else(|_| {
-            let message = format!("no complete answer within {:?} from {}", self.timeout, shown(&self.url));
+            let message = format!("no complete response within {:?} from {}", self.timeout, shown(&self.url));
             Err(CallError::new(CallErrorKind::Timeout, message))
         })
     }
@@ -179,7 +180,7 @@ impl Exchange {
         }
     }
 
-    /// Reads events until the reader has enough, and gives the time of the first one with output.
+    /// Reads events until the answer is complete; returns the time of the first event with output.
     async fn read_events(
         &self,
         mut response: Response,
@@ -195,7 +196,10 @@ impl Exchange {
             for event in parser.push(&chunk) {
                 let data = event.map_err(|_| self.bad_answer("is not UTF-8"))?;
                 let step = reader.event(&data).map_err(|(kind, what)| {
-                    CallError::new(kind, format!("the answer of {}: {}", shown(&self.url), self.redactor().line(&what)))
+                    CallError::new(
+                        kind,
+                        format!("the response from {}: {}", shown(&self.url), self.redactor().line(&what)),
+                    )
                 })?;
                 if step == Step::Output && ttft.is_none() {
                     ttft = Some(started.elapsed());
@@ -224,25 +228,25 @@ impl Exchange {
     }
 
     fn bad_answer(&self, what: &str) -> CallError {
-        CallError::new(CallErrorKind::BadAnswer, format!("the answer of {} {what}", shown(&self.url)))
+        CallError::new(CallErrorKind::BadAnswer, format!("the response from {} {what}", shown(&self.url)))
     }
 
-    /// The error of a request that got no status line.
+    /// The error of a request that received no status line.
     fn unsent(&self, error: &reqwest::Error) -> CallError {
         let (place, cause) = (host_and_port(&self.url), self.root_cause(error));
         let (kind, message) = if error.is_builder() {
             (CallErrorKind::Refused, format!("the request to {} cannot be sent: {cause}", shown(&self.url)))
         } else if error.is_dns() {
-            (CallErrorKind::Connect, format!("cannot find {place}: {cause}; is the host name right?"))
+            (CallErrorKind::Connect, format!("cannot find {place}: {cause}; is the host name correct?"))
         } else if error.is_connect() {
             (CallErrorKind::Connect, format!("cannot connect to {place}: {cause}; is the server running?"))
         } else {
-            (CallErrorKind::Connect, format!("the connection to {place} broke before an answer: {cause}"))
+            (CallErrorKind::Connect, format!("the connection to {place} broke before a response: {cause}"))
         };
         CallError::new(kind, message)
     }
 
-    /// The error of a body that stopped in its middle, or whose compression is not what its header says.
+    /// The error of a body that broke off, or that is not compressed as its header says.
     fn broken(&self, error: &reqwest::Error) -> CallError {
         let cause = self.root_cause(error);
         let is_undecodable = sources(error)
@@ -252,7 +256,7 @@ impl Exchange {
             return self.bad_answer(&format!("cannot be decoded: {cause}"));
         }
         let message =
-            format!("the connection to {} broke in the middle of an answer: {cause}", host_and_port(&self.url));
+            format!("the connection to {} broke in the middle of a response: {cause}", host_and_port(&self.url));
         CallError::new(CallErrorKind::Connect, message)
     }
 
@@ -263,7 +267,7 @@ impl Exchange {
             self.redirect(&response)
         } else {
             let mut bytes = Vec::new();
-            // The status is the news; what of the message arrived is enough.
+            // The status matters most; whatever arrived of the message is enough.
             let _ = read_body(&mut response, MAX_ERROR_BODY, &mut bytes).await;
             self.redactor().body_message(&bytes)
         };
@@ -291,7 +295,7 @@ impl Exchange {
     }
 }
 
-/// The kind of an HTTP status that is no success; see [`Exchange::json`].
+/// The error kind of an HTTP status that is not a success; see [`Exchange::json`].
 fn kind_of(status: StatusCode) -> CallErrorKind {
     match status.as_u16() {
         401 | 403 => CallErrorKind::Unauthorized,
@@ -317,7 +321,7 @@ fn sources<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error
     std::iter::successors(error.source(), |source| (*source).source())
 }
 
-/// Appends the body to `bytes`, never more than `max` of it.
+/// Appends the body to `bytes`, up to a total of `max` bytes.
 async fn read_body(response: &mut Response, max: usize, bytes: &mut Vec<u8>) -> Result<(), BodyError> {
     while let Some(chunk) = response.chunk().await.map_err(BodyError::Broken)? {
         let free = max.saturating_sub(bytes.len());

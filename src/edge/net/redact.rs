@@ -1,4 +1,4 @@
-//! What may be shown of a URL and of a server's words: one short line, without control characters or credentials.
+//! Makes URLs and text from servers safe to show: one short line, without control characters or credentials.
 
 use reqwest::Url;
 use reqwest::header::HeaderMap;
@@ -6,25 +6,25 @@ use serde_json::Value;
 
 use crate::core::privacy::names_a_secret;
 
-/// Most characters shown of a server's message.
+/// The maximum number of characters shown of a server's message.
 const MAX_CHARS: usize = 200;
-/// What stands in place of a credential.
+/// The replacement for a credential.
 const MASK: &str = "***";
-/// A shorter "secret" is a placeholder (`x`, `-`) that would blot out ordinary words.
+/// Shorter values are placeholders (`x`, `-`); masking them would destroy ordinary words.
 const MIN_SECRET_CHARS: usize = 4;
 
-/// Makes text from a server fit to be printed and stored.
+/// Makes text from a server safe to print and store.
 ///
-/// It knows the credentials of one call: headers marked sensitive (the whole value, and what follows the scheme as in
-/// `Bearer KEY`), the password of the URL, and query values whose name says so (see [`names_a_secret`]). Secrets
-/// of fewer than 4 characters are taken for placeholders and left alone.
+/// It masks the credentials of one call: headers marked as sensitive (the whole value, and the part after the scheme,
+/// as in `Bearer KEY`), the password of the URL, and query values whose name suggests a secret (see
+/// [`names_a_secret`]). Secrets of fewer than 4 characters are taken for placeholders and not masked.
 pub struct Redactor {
-    /// Longest first, so that no part of a longer one is left over.
+    /// Longest first, so that no part of a longer secret remains.
     secrets: Vec<String>,
 }
 
 impl Redactor {
-    /// The redactor of a call to `url` with `headers`.
+    /// Creates the redactor for a call to `url` with `headers`.
     pub fn new(url: &Url, headers: &HeaderMap) -> Self {
         let mut secrets = Vec::new();
         for value in headers.values().filter(|value| value.is_sensitive()) {
@@ -43,10 +43,10 @@ impl Redactor {
         Self { secrets }
     }
 
-    /// `text` as one line of at most 200 characters: control and text-direction characters and runs of white space
-    /// become one space, credentials become `***`, and `…` marks what was cut. Empty text stays empty.
+    /// `text` as one line of at most 200 characters: control and text-direction characters and runs of whitespace
+    /// become one space, credentials become `***`, and `…` marks where text was cut off. Empty text remains empty.
     pub fn line(&self, text: &str) -> String {
-        // Masked before the cut, or the beginning of a credential could be left at the end.
+        // Mask before truncating; otherwise the beginning of a credential could remain at the end.
         let line = self.mask(&one_line(&self.mask(text)));
         match line.char_indices().nth(MAX_CHARS) {
             Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
@@ -54,8 +54,8 @@ impl Redactor {
         }
     }
 
-    /// What a server says went wrong, as one [`Redactor::line`]: of a JSON object `error.message`, else `error`,
-    /// `message` or `detail` if they are text. `None` if there is none of these.
+    /// The error message in a JSON response, as a [`Redactor::line`]: `error.message`, or else `error`, `message` or
+    /// `detail`, if it is text. `None` if there is none of these.
     pub fn error_message(&self, answer: &Value) -> Option<String> {
         let error = answer.get("error");
         [error.and_then(|error| error.get("message")), error, answer.get("message"), answer.get("detail")]
@@ -66,10 +66,10 @@ impl Redactor {
             .filter(|line| !line.is_empty())
     }
 
-    /// The message in the body of a failed answer: [`Redactor::error_message`], else the body's own beginning.
+    /// The message in the body of an error response: [`Redactor::error_message`], or else the beginning of the body.
     pub(super) fn body_message(&self, body: &[u8]) -> String {
         match serde_json::from_slice::<Value>(body) {
-            // Written again, so that a credential is not missed for the way its characters were escaped.
+            // Serialized again, so that a credential is found even if its characters were escaped.
             Ok(answer) => self.error_message(&answer).unwrap_or_else(|| self.line(&answer.to_string())),
             Err(_) => self.line(&String::from_utf8_lossy(body)),
         }
@@ -85,7 +85,7 @@ pub(super) fn shown(url: &Url) -> String {
     format!("{}://{}{}", url.scheme(), authority(url), url.path())
 }
 
-/// `host:port`, with the scheme's own port where the URL gives none.
+/// `host:port`, with the scheme's default port if the URL has none.
 pub(super) fn host_and_port(url: &Url) -> String {
     let host = url.host_str().unwrap_or("(no host)");
     url.port_or_known_default().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -102,7 +102,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn is_unprintable(c: char) -> bool {
-    // Besides controls: what reorders or hides text in a terminal.
+    // Besides control characters: characters that reorder or hide text in a terminal.
     c.is_control()
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_of_three_characters_is_no_secret() {
+    fn a_placeholder_of_three_characters_is_not_masked() {
         let url = "http://host/?key=abc".parse().unwrap();
         assert_eq!(Redactor::new(&url, &HeaderMap::new()).line("abcde"), "abcde");
     }
@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_part_of_a_credential_is_left_at_the_cut(before in 150usize..210, after in "\\PC{0,40}") {
+        fn no_part_of_a_credential_remains_where_text_is_cut_off(before in 150usize..210, after in "\\PC{0,40}") {
             let text = format!("{}sk-abcdef0123456789{after}", "é".repeat(before));
             let line = redactor().line(&text);
             prop_assert!(!line.contains("sk-"));

@@ -1,4 +1,4 @@
-//! Repeated attempts at one call: exponential backoff with full jitter, and the server's own wish to wait.
+//! Retries: exponential backoff with full jitter, respecting the server's `Retry-After`.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,21 +6,21 @@ use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use crate::core::domain::CallError;
 
-/// How often and after what pauses a failed call is tried again.
+/// How often and after what pauses a failed call is retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts after the first; 0 means that the first is the only one.
+    /// Maximum number of retries; 0 means none.
     pub max_retries: u32,
-    /// Upper bound of the first pause; it doubles with every further one.
+    /// Upper bound of the first pause; it doubles with each further one.
     pub base: Duration,
     /// Upper bound of every pause.
     pub cap: Duration,
-    /// Longest wait a server may ask for by `Retry-After`; where it asks for more, the call is given up.
+    /// The longest `Retry-After` that is respected; if a server asks for more, the call fails without another retry.
     pub max_retry_after: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Four retries, pauses of up to 0.5, 1, 2 and 4 s, and a server's wish of up to a minute.
+    /// Four retries with pauses of up to 0.5, 1, 2 and 4 s, and a `Retry-After` of up to a minute.
     fn default() -> Self {
         Self {
             max_retries: 4,
@@ -50,15 +50,15 @@ impl RetryPolicy {
     }
 }
 
-/// Runs `attempt` (given its number, from 1) until it succeeds, and says how many attempts that took.
+/// Calls `attempt` with its number (from 1) until it succeeds; returns its result and the number of attempts.
 ///
-/// Only transient kinds (see [`crate::core::domain::CallErrorKind::is_transient`]) are tried again. Where the error
-/// carries a `retry_after`, the pause is that plus the jittered backoff, so that callers who were told the same do
-/// not all come back at once.
+/// Only transient kinds (see [`crate::core::domain::CallErrorKind::is_transient`]) are retried. If the error has a
+/// `retry_after`, the pause is that plus the jittered backoff, so that callers with the same `Retry-After` do not all
+/// retry at the same moment.
 ///
 /// # Errors
-/// That of the last attempt, with `attempts` filled in. Where it was given up because the server asks for a longer
-/// wait than `max_retry_after`, the message says so.
+/// The error of the last attempt, with `attempts` set. If it was not retried because the server asked for a longer wait
+/// than `max_retry_after`, the message says so.
 pub async fn with_retry<T, F, Fut>(policy: &RetryPolicy, mut attempt: F) -> Result<(T, u32), CallError>
 where
     F: FnMut(u32) -> Fut,
@@ -72,8 +72,8 @@ where
     let result = numbered
         .retry(policy.delays())
         .when(|error: &CallError| error.kind.is_transient() && !policy.is_wait_too_long(error))
-        // Without the message: what a server says may hold secrets that only the caller knows to mask.
-        .notify(|error: &CallError, pause| tracing::debug!(kind = error.kind.name(), ?pause, "trying again"))
+        // Without the message: text from a server may contain secrets that only the caller can mask.
+        .notify(|error: &CallError, pause| tracing::debug!(kind = error.kind.name(), ?pause, "retrying"))
         .adjust(|error, pause| pause.map(|pause| pause.saturating_add(error.retry_after.unwrap_or_default())))
         .await;
     result.map(|value| (value, attempts)).map_err(|error| finished(policy, error, attempts))
@@ -84,7 +84,7 @@ fn finished(policy: &RetryPolicy, mut error: CallError, attempts: u32) -> CallEr
     let was_free_to_retry = error.kind.is_transient() && attempts <= policy.max_retries;
     if let Some(wait) = error.retry_after.filter(|_| was_free_to_retry && policy.is_wait_too_long(&error)) {
         error.message = format!(
-            "{}; not tried again: the server asks to wait {} s, longer than the {} s allowed",
+            "{}; not retried: the server asks to wait {} s, longer than the {} s allowed",
             error.message,
             wait.as_secs(),
             policy.max_retry_after.as_secs_f64(),
@@ -93,9 +93,9 @@ fn finished(policy: &RetryPolicy, mut error: CallError, attempts: u32) -> CallEr
     error
 }
 
-/// Reads a `Retry-After` header (RFC 9110, 10.2.3): seconds, fractions tolerated, or an HTTP date, of which the time
-/// from `now` is given (zero where it has passed). `None` where it is neither; a number too large for a [`Duration`]
-/// is the longest one.
+/// Reads a `Retry-After` header (RFC 9110, 10.2.3): seconds, including fractions, or an HTTP date, which is converted
+/// to the time from `now` (zero if it has passed). `None` if it is neither; a number too large for a [`Duration`]
+/// becomes [`Duration::MAX`].
 pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if let Ok(seconds) = text.parse::<f64>() {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_will_not_change_is_not_tried_again() {
+    async fn permanent_errors_are_not_retried() {
         for kind in [BadAnswer, Refused, Unauthorized, CallErrorKind::Prompt] {
             let failed = fail_until(2, &policy(3), error(kind, Some(1))).await.unwrap_err();
             assert_eq!((failed.attempts, failed.message.as_str()), (1, "no"), "{kind:?}");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_servers_wish_to_wait_is_honoured() {
+    async fn retry_after_is_respected() {
         let start = Instant::now();
         assert_eq!(fail_until(2, &policy(1), error(RateLimited, Some(50))).await.unwrap(), (2, 2));
         assert!(start.elapsed() >= Duration::from_millis(50));
@@ -160,10 +160,7 @@ mod tests {
     async fn a_wait_longer_than_allowed_gives_up_and_says_so() {
         let failed = fail_until(2, &policy(3), error(RateLimited, Some(3_600_000))).await.unwrap_err();
         assert_eq!(failed.attempts, 1);
-        assert_eq!(
-            failed.message,
-            "no; not tried again: the server asks to wait 3600 s, longer than the 0.06 s allowed"
-        );
+        assert_eq!(failed.message, "no; not retried: the server asks to wait 3600 s, longer than the 0.06 s allowed");
         let only = fail_until(2, &policy(0), error(RateLimited, Some(3_600_000))).await.unwrap_err();
         assert_eq!(only.message, "no");
     }

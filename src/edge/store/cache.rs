@@ -1,4 +1,4 @@
-//! Cached answers: every answer is found by endpoint, request and trial.
+//! Cached answers, looked up by endpoint, request and trial.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use super::read::count;
 use super::{Store, contents};
 use crate::core::domain::{Failure, RequestKey, Response, RunId, Usage};
 
-/// What the cache holds.
+/// The size and age of the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheStats {
-    /// Answers in it.
+    /// Number of cached answers.
     pub answers: u64,
-    /// Those of them that are young enough to be used.
+    /// Number of those that are recent enough to be used.
     pub usable: u64,
-    /// When the oldest of them was given.
+    /// Time of the oldest answer.
     pub oldest: Option<Timestamp>,
-    /// When the newest of them was given.
+    /// Time of the newest answer.
     pub newest: Option<Timestamp>,
 }
 
 impl Store {
-    /// The newest answer to the same request at the same endpoint, given at or after `since` in another run than
-    /// `run_id`, with its original latency, as cached.
+    /// The newest answer to the same request at the same endpoint, given at or after `since` in a run other than
+    /// `run_id`. It is marked as cached and has its original latency.
     ///
     /// # Errors
     /// A store failure.
@@ -53,7 +53,8 @@ impl Store {
         })
     }
 
-    /// Whether any other run than `run_id` called the endpoint with this fingerprint: without one the cache cannot answer.
+    /// Whether any run other than `run_id` has called the endpoint with this fingerprint; if none has, the cache cannot
+    /// have an answer.
     ///
     /// # Errors
     /// A store failure.
@@ -62,7 +63,7 @@ impl Store {
         self.one(sql, params![endpoint_fingerprint, run_id.map(RunId::as_str)], |row| row.get(0))
     }
 
-    /// What the cache holds, and how much of it was given at or after `since`.
+    /// The size and age of the cache; answers given at or after `since` count as usable.
     ///
     /// # Errors
     /// A store failure.
@@ -79,8 +80,8 @@ impl Store {
         })
     }
 
-    /// Takes answers given before `before` (`None`: all) out of the cache, and says how many. The outcomes themselves
-    /// stay.
+    /// Removes answers given before `before` (`None`: all) from the cache and returns how many there were. The outcomes
+    /// themselves are not deleted.
     ///
     /// # Errors
     /// A store failure.

@@ -1,16 +1,16 @@
-//! Texts and blobs, stored once by hash and compressed where that helps.
+//! Texts and blobs, stored once by hash and compressed if that saves space.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::core::domain::content_hash_bytes;
 
-/// Texts below this size are stored as they are: compression would make them larger.
+/// Contents below this size in bytes are stored uncompressed, because compression would make them larger.
 const COMPRESS_FROM: usize = 256;
 
 const PLAIN: i64 = 0;
 const ZSTD: i64 = 1;
 
-/// Stores `data` where it is new and gives its row.
+/// Stores `data` unless it is stored already, and returns its row id.
 pub(super) fn put(connection: &Connection, data: &[u8]) -> rusqlite::Result<i64> {
     let hash = hash(data);
     let found: Option<i64> = connection
@@ -31,7 +31,7 @@ pub(super) fn put(connection: &Connection, data: &[u8]) -> rusqlite::Result<i64>
     Ok(connection.last_insert_rowid())
 }
 
-/// What a content is known by.
+/// The hash that identifies a content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContentHash([u8; 32]);
 
@@ -41,12 +41,12 @@ impl rusqlite::ToSql for ContentHash {
     }
 }
 
-/// The hash of a content.
+/// Computes the hash of a content.
 pub(super) fn hash(data: &[u8]) -> ContentHash {
     ContentHash(content_hash_bytes("karat-content", data))
 }
 
-/// Unpacks the columns `codec, data` of a row, from column `first` on.
+/// Unpacks the columns `codec, data` of a row, starting at column `first`.
 pub(super) fn unpack(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Vec<u8>> {
     let codec: i64 = row.get(first)?;
     let data: Vec<u8> = row.get(first + 1)?;
@@ -56,12 +56,12 @@ pub(super) fn unpack(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<
     zstd::stream::decode_all(data.as_slice()).map_err(|error| damaged(first + 1, error))
 }
 
-/// [`unpack`] as text; bytes that are no UTF-8 are an error, since karat stores text only.
+/// Like [`unpack`], but returns text; bytes that are not UTF-8 are an error, because karat stores only text.
 pub(super) fn unpack_text(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<String> {
     String::from_utf8(unpack(row, first)?).map_err(|error| damaged(first + 1, error))
 }
 
-/// The error of a column whose value karat cannot have written: the store says that the database is damaged.
+/// The error for a column value that karat cannot have written; it is reported as a damaged database.
 pub(super) fn damaged(
     column: usize,
     error: impl Into<Box<dyn std::error::Error + Send + Sync + 'static>>,

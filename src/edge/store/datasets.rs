@@ -1,4 +1,4 @@
-//! Dataset and suite versions: every one that was run is stored completely.
+//! Dataset and suite versions; every version that was run is stored completely.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
@@ -13,13 +13,13 @@ use crate::core::golden::example_from_canonical;
 pub struct StoredPart(ContentHash);
 
 impl StoredPart {
-    /// The part with these rows.
+    /// Identifies the part with these rows.
     pub(super) fn of(rows: &str) -> Self {
         Self(contents::hash(rows.as_bytes()))
     }
 }
 
-/// The examples of a stored dataset version, a part at a time.
+/// Iterates over the examples of a stored dataset version, reading one part at a time.
 pub struct StoredExamples<'a> {
     store: &'a Store,
     parts: std::vec::IntoIter<i64>,
@@ -38,7 +38,7 @@ impl Store {
         Ok(part)
     }
 
-    /// Stores a dataset version made of parts that were stored before.
+    /// Stores a dataset version that consists of parts stored before.
     ///
     /// # Errors
     /// A store failure.
@@ -53,7 +53,7 @@ impl Store {
         self.writer().write(move |connection| write_dataset(connection, &dataset, &version, &parts, &now))
     }
 
-    /// Stores a suite version: its canonical content.
+    /// Stores the canonical content of a suite version.
     ///
     /// # Errors
     /// A store failure.
@@ -67,11 +67,11 @@ impl Store {
         })
     }
 
-    /// The examples of a stored dataset version, found by name and the start of its hash, in the order of the file
-    /// that was first read.
+    /// The examples of a stored dataset version, found by name and a prefix of its hash, in the order of the file that
+    /// was read first. `Ok(None)` if there is no such version.
     ///
     /// # Errors
-    /// A store failure; `Ok(None)` if there is no such version.
+    /// A store failure.
     pub fn stored_examples(&self, dataset: &str, version: &str) -> Result<Option<StoredExamples<'_>>, Failure> {
         let sql = "SELECT version FROM dataset_versions WHERE dataset = ?1 AND substr(version, 1, length(?2)) = ?2 \
                    ORDER BY first_seen DESC LIMIT 1";
@@ -88,11 +88,11 @@ impl Store {
         let text = self.one(sql, [content], |row| contents::unpack_text(row, 0))?;
         let rows = text.lines().zip(first_line..).map(|(row, line)| example_from_canonical(line, row));
         rows.collect::<Result<_, _>>()
-            .map_err(|error| Failure::store("a stored version of a dataset cannot be read").caused_by(error))
+            .map_err(|error| Failure::store("cannot read a stored dataset version").caused_by(error))
     }
 }
 
-/// Writes a dataset version made of contents with these hashes, where it is new.
+/// Writes a dataset version that consists of the given parts, unless it is stored already.
 pub(super) fn write_dataset(
     connection: &Connection,
     dataset: &str,

@@ -1,4 +1,4 @@
-//! Embedding spaces: what they are made of, what is stored in each, and the probes of those that a server makes.
+//! Embedding spaces: their descriptions, how much is stored in each, and the probe vectors of remote embedders.
 
 use jiff::Timestamp;
 use rusqlite::params;
@@ -11,22 +11,22 @@ use crate::core::domain::{EmbeddingSpace, Failure};
 /// A stored embedding space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddingSpaceRow {
-    /// What it is made of.
+    /// The description of the space.
     pub space: EmbeddingSpace,
     /// Name of the embedder in karat.yaml when it was first used.
     pub name: String,
     /// When it was first used (RFC 3339).
     pub first_used: String,
-    /// Texts with a vector in it.
+    /// Number of texts with a vector in this space.
     pub vectors: usize,
-    /// Decay measurements made in it.
+    /// Number of decay measurements in this space.
     pub measurements: usize,
-    /// The last of them (RFC 3339).
+    /// Time of the last measurement (RFC 3339).
     pub last_measurement: Option<String>,
 }
 
 impl Store {
-    /// Records an embedding space that is used for the first time.
+    /// Records an embedding space, unless it is recorded already.
     ///
     /// # Errors
     /// A store failure.
@@ -36,7 +36,7 @@ impl Store {
             return Ok(());
         }
         let description = serde_json::to_string(space)
-            .map_err(|error| Failure::other("an embedding space cannot be written").caused_by(error))?;
+            .map_err(|error| Failure::other("cannot serialize an embedding space").caused_by(error))?;
         let (id, name, now) = (space.id.clone(), name.to_owned(), now.to_string());
         self.writer().write(move |connection| {
             let sql =
@@ -45,7 +45,7 @@ impl Store {
         })
     }
 
-    /// Every embedding space recorded, the oldest first.
+    /// All recorded embedding spaces, oldest first.
     ///
     /// # Errors
     /// A store failure.
@@ -68,14 +68,14 @@ impl Store {
         rows.into_iter()
             .map(|(description, name, first_used, vectors, measurements, last_measurement)| {
                 let space = serde_json::from_str(&description).map_err(|error| {
-                    Failure::store(format!("the embedding space of \"{name}\" cannot be read")).caused_by(error)
+                    Failure::store(format!("cannot read the embedding space of \"{name}\"")).caused_by(error)
                 })?;
                 Ok(EmbeddingSpaceRow { space, name, first_used, vectors, measurements, last_measurement })
             })
             .collect()
     }
 
-    /// The stored probes of an embedding space, each of `dim` components; `None` where there are none.
+    /// The stored probe vectors of an embedding space, each with `dim` components; `None` if there are none.
     ///
     /// # Errors
     /// A store failure.
@@ -85,7 +85,7 @@ impl Store {
         Ok(bytes.map(|bytes| from_bytes(&bytes).chunks(dim.max(1)).map(<[f32]>::to_vec).collect()))
     }
 
-    /// Saves the probes of an embedding space that is recorded already.
+    /// Saves the probe vectors of a recorded embedding space.
     ///
     /// # Errors
     /// A store failure.
@@ -98,8 +98,8 @@ impl Store {
         })
     }
 
-    /// Removes the vectors of an embedding space and its entry; clusterings and results stay as history. Returns how
-    /// many vectors were removed. Interrupted, it can be done again.
+    /// Removes an embedding space and its vectors; clusterings and results remain as history. Returns how many vectors
+    /// were removed. If interrupted, it can be repeated.
     ///
     /// # Errors
     /// A store failure.

@@ -1,4 +1,4 @@
-//! Whether the database is sound, and how large it is.
+//! The integrity and the size of the database.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use super::Store;
 use crate::core::domain::Failure;
 
 impl Store {
-    /// What is wrong with the database, one sentence per finding; nothing where it is sound. Every page is read.
+    /// Checks the database by reading every page. Returns one sentence per problem; empty if there is none.
     ///
     /// # Errors
-    /// A store failure where it is too damaged to be checked.
+    /// A store failure if the database is too damaged to be checked.
     pub fn integrity(&self) -> Result<Vec<String>, Failure> {
         let mut found = self.rows("PRAGMA quick_check", [], |row| row.get(0))?;
         found.retain(|finding: &String| finding != "ok");
@@ -19,7 +19,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Bytes of the database and of what waits in its write-ahead log.
+    /// Size in bytes of the database and its write-ahead log.
     pub fn size(&self) -> u64 {
         let mut log = self.path().as_os_str().to_owned();
         log.push("-wal");
@@ -28,12 +28,12 @@ impl Store {
     }
 }
 
-/// A row that refers to one that is not there.
+/// Describes a row that refers to a missing row.
 fn orphan(row: &Row<'_>) -> rusqlite::Result<String> {
     let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
-    // Tables without row ids give none.
+    // Tables without row ids report none.
     let which = row.get::<_, Option<i64>>(1)?.map_or_else(String::new, |id| format!(" {id}"));
-    Ok(format!("row{which} of {table} refers to a row of {parent} that is missing"))
+    Ok(format!("row{which} of {table} refers to a missing row of {parent}"))
 }
 
 #[cfg(test)]
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_what_they_refer_to_are_found() {
+    fn rows_that_refer_to_missing_rows_are_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("karat.db");
         let store = Store::open(&path).unwrap();
@@ -67,8 +67,8 @@ mod tests {
         assert_eq!(
             found,
             [
-                "row of dataset_parts refers to a row of contents that is missing",
-                "row of outcomes refers to a row of runs that is missing",
+                "row of dataset_parts refers to a missing row of contents",
+                "row of outcomes refers to a missing row of runs",
             ]
         );
     }
@@ -79,7 +79,7 @@ mod tests {
         let path = folder.path().join("karat.db");
         drop(Store::open(&path).unwrap());
         let mut bytes = std::fs::read(&path).unwrap();
-        // All pages but the first, which holds the schema.
+        // All pages except the first ones, which contain the schema.
         bytes.iter_mut().skip(4096 * 2).for_each(|byte| *byte = 0xA5);
         std::fs::write(&path, bytes).unwrap();
         let found = Store::open(&path).and_then(|store| store.integrity());

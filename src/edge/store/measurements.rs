@@ -1,4 +1,4 @@
-//! Decay measurements and their clusters.
+//! Decay measurements and their clusterings.
 
 use rusqlite::{Connection, named_params, params};
 
@@ -9,52 +9,51 @@ use crate::core::domain::Failure;
 use crate::core::queue::FlagChange;
 use crate::core::view::DecayView;
 
-/// A clustering as stored.
+/// A stored clustering.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredClustering {
-    /// Hash of its content.
+    /// Hash of the content.
     pub version: String,
     /// Label of the window its first clusters were fitted on.
     pub reference: String,
-    /// The version it grew out of.
+    /// The version from which it was derived.
     pub parent: Option<String>,
-    /// Its JSON.
+    /// The clustering as JSON.
     pub content: String,
 }
 
-/// A decay measurement as stored.
+/// A stored decay measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MeasurementRow {
     /// Globally unique id (UUID v7).
     pub measurement_id: String,
-    /// When it was made (RFC 3339).
+    /// When it was measured (RFC 3339).
     pub measured_at: String,
-    /// Its result.
+    /// The result.
     pub view: DecayView,
 }
 
-/// All that a decay measurement leaves behind.
+/// Everything that a decay measurement stores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecaySave {
     /// Canonical rows of the dataset, in parts.
     pub parts: Vec<String>,
-    /// The clusters, where there are any.
+    /// The clustering, if there is one.
     pub clustering: Option<StoredClustering>,
-    /// What happens to the flags of the dataset.
+    /// Changes of the dataset's flags.
     pub changes: Vec<FlagChange>,
     /// The result.
     pub measurement: MeasurementRow,
 }
 
 impl Store {
-    /// Saves a decay measurement whole or not at all: the version of the dataset, the clusters, the flags and the result,
-    /// in one transaction.
+    /// Saves a decay measurement in one transaction: the dataset version, the clustering, the flags and the result.
     ///
     /// # Errors
-    /// A store failure; then nothing of it is stored.
+    /// A store failure, in which case nothing is stored.
     pub fn save_decay(&self, save: DecaySave) -> Result<(), Failure> {
         let view = serde_json::to_string(&save.measurement.view)
-            .map_err(|error| Failure::other("a decay measurement cannot be written").caused_by(error))?;
+            .map_err(|error| Failure::other("cannot serialize a decay measurement").caused_by(error))?;
         self.writer().write(move |connection| {
             let DecaySave { parts, clustering, changes, measurement } = save;
             let MeasurementRow { measurement_id, measured_at: at, view: DecayView { dataset, dataset_version, space, .. } } =
@@ -79,7 +78,7 @@ impl Store {
         })
     }
 
-    /// The clusterings of a dataset in an embedding space, the latest first.
+    /// The clusterings of a dataset in an embedding space, newest first.
     ///
     /// # Errors
     /// A store failure.
@@ -96,7 +95,7 @@ impl Store {
         })
     }
 
-    /// The latest decay measurements of a dataset in an embedding space, newest first.
+    /// The newest decay measurements of a dataset in an embedding space, at most `limit`, newest first.
     ///
     /// # Errors
     /// A store failure.
@@ -109,7 +108,7 @@ impl Store {
         rows.into_iter()
             .map(|(measurement_id, measured_at, text)| {
                 let view = serde_json::from_str(&text).map_err(|error| {
-                    Failure::store(format!("the stored decay measurement {measurement_id} cannot be read"))
+                    Failure::store(format!("cannot read the stored decay measurement {measurement_id}"))
                         .caused_by(error)
                 })?;
                 Ok(MeasurementRow { measurement_id, measured_at, view })

@@ -1,4 +1,4 @@
-//! Migrations: numbered, only ever appended, each database brought up to date in one transaction.
+//! Numbered migrations, which are only ever appended. A database is brought up to date in one transaction.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use super::failure;
 use super::user_key::hide_users;
 use crate::core::domain::Failure;
 
-/// What a migration does beyond its SQL; it gives what to tell of it.
+/// The part of a migration that is not SQL; it returns a note for the user, if there is something to say.
 type Code = fn(&Connection) -> rusqlite::Result<Option<String>>;
 
-/// Every migration; the position (from 1) is the `user_version` it leads to.
+/// All migrations; the position (from 1) is the resulting `user_version`.
 const MIGRATIONS: &[(&str, Option<Code>)] = &[
     (include_str!("migrations/0001_initial.sql"), None),
     (include_str!("migrations/0002_spaces.sql"), None),
@@ -20,24 +20,24 @@ const MIGRATIONS: &[(&str, Option<Code>)] = &[
     (include_str!("migrations/0005_user_key.sql"), Some(hide_users)),
 ];
 
-/// Marks a file as karat's (`PRAGMA application_id`): the bytes of "KARA".
+/// Identifies a file as a karat database (`PRAGMA application_id`): the bytes of "KARA".
 const APPLICATION_ID: i32 = 0x4b41_5241;
 
-/// Brings the database up to date, and gives what its user should know of that.
+/// Brings the database up to date and returns notes for the user.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<Vec<String>, Failure> {
     let fail = |error| failure(path, error);
     let latest = MIGRATIONS.len() as i64;
     if version(connection).map_err(fail)? == latest {
         return Ok(Vec::new());
     }
-    // What a migration takes out of the file must not be left in its free pages.
+    // Content that a migration removes must not remain in free pages of the file.
     connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(())).map_err(fail)?;
-    // Immediate: of two processes that start at once, the second waits here and then finds nothing left to do.
+    // Immediate: if two processes start at once, the second one waits here and then finds nothing left to do.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
     let found = version(&transaction).map_err(fail)?;
     if found > latest {
         return Err(Failure::store(format!(
-            "the database {} has version {found}, but this karat knows versions up to {latest}",
+            "the database {} has version {found}, but this karat supports versions up to {latest}",
             path.display()
         ))
         .hint("update karat, or set \"store\" in karat.yaml to another path"));
@@ -56,7 +56,8 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<Vec<St
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
     transaction.commit().map_err(fail)?;
     if !notes.is_empty() {
-        // The log may hold older pages. Where another process reads it, the checkpoint of whoever closes last does it.
+        // The log may contain older pages. If another process is reading it, the checkpoint of the last process to
+        // close truncates it.
         let _ = connection.pragma_query(None, "wal_checkpoint(TRUNCATE)", |_| Ok(()));
     }
     Ok(notes)
@@ -66,7 +67,7 @@ fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// A database of another program has tables but none of karat's marks.
+/// Refuses the database of another program, which has tables but not karat's version and application id.
 fn refuse_foreign(connection: &Connection, path: &Path) -> Result<(), Failure> {
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))

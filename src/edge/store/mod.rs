@@ -1,7 +1,7 @@
 //! The database: SQLite in WAL mode, one file per subject.
 //!
-//! Reads go through the connection of the [`Store`]; writes go through one writer thread (`writer`), which groups
-//! what is waiting into one commit and answers only once it is on disk. Several karat processes may share one file.
+//! Reads use the connection of the [`Store`]; writes go through one writer thread (`writer`), which commits pending
+//! writes in groups and reports a write as done only when it is on disk. Several karat processes may share one file.
 
 mod cache;
 mod contents;
@@ -33,7 +33,7 @@ pub use outcomes::{RunHeader, RunTotals, StoredRun};
 pub use traffic::{Reject, StoredRecord};
 pub use writer::{Writer, Written};
 
-/// How long a statement waits for another process to finish writing.
+/// How long a statement waits for a lock held by another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An open database.
@@ -45,16 +45,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database at `path`, creating it and its folder where they are missing, and upgrades an older one.
+    /// Opens the database at `path`. Creates it and its folder if they are missing, and upgrades an older database.
     ///
     /// # Errors
-    /// A store failure naming the file, for a file that cannot be read, is no database, or was written by a newer
-    /// karat.
+    /// A store failure that names the file if it cannot be read, is not a karat database, or was written by a newer
+    /// version.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| {
                 Failure::store(format!("cannot create the folder {}", folder.display()))
-                    .hint("check the permissions, or set \"store\" in karat.yaml to a path that can be written")
+                    .hint("check the permissions, or set \"store\" in karat.yaml to a writable path")
                     .caused_by(error)
             })?;
         }
@@ -65,23 +65,23 @@ impl Store {
         Ok(Self { path: path.to_owned(), notes, reader: Mutex::new(reader), writer })
     }
 
-    /// The file.
+    /// The path of the database file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What a person should know of the upgrade that opening it was.
+    /// Notes for the user about the upgrade done by [`Self::open`]; empty if there was none.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Where writes are sent.
+    /// The writer, which performs all writes.
     pub fn writer(&self) -> &Writer {
         &self.writer
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
-        // A reader that panicked leaves nothing half done in the connection.
+        // A panic while reading leaves no unfinished work in the connection.
         self.reader.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -99,14 +99,15 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // FULL: a commit is on disk before it is reported. Group commit makes that affordable.
         connection.pragma_update(None, "synchronous", "FULL")?;
-        // 32 MB of log between checkpoints, and 8 MB of pages: a run writes rows all over its indexes.
+        // 32 MB of log between checkpoints and 8 MB of cached pages, because a run writes all over its indexes.
         connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
         connection.pragma_update(None, "cache_size", -8192)?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(())
     };
     let started = Instant::now();
-    // Who makes a file a WAL database, and who closes it last, locks it whole; SQLite does not wait for that itself.
+    // Switching a file to WAL mode, and closing it last, lock the whole file; the busy timeout does not apply to these
+    // locks.
     while let Err(error) = set_up() {
         let is_busy = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
         if !is_busy || started.elapsed() > BUSY_TIMEOUT {
@@ -117,7 +118,7 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-/// The failure of a database error, with a hint at the usual fix.
+/// Converts a database error to a failure with a hint about the usual fix.
 fn failure(path: &Path, error: rusqlite::Error) -> Failure {
     let place = path.display();
     let is_unreadable = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
@@ -129,7 +130,7 @@ fn failure(path: &Path, error: rusqlite::Error) -> Failure {
         ),
         Some(ErrorCode::DatabaseCorrupt) => (
             format!("the database {place} is damaged"),
-            "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may save what is left"
+            "restore a backup, or move the file away to start with a new one; `sqlite3 FILE .recover` may recover the rest"
                 .to_owned(),
         ),
         Some(ErrorCode::DiskFull) => (
@@ -137,14 +138,14 @@ fn failure(path: &Path, error: rusqlite::Error) -> Failure {
             "free some space and continue with `karat run --resume`; every outcome reported as done is stored".to_owned(),
         ),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            format!("another process held the database {place} for over {} seconds", BUSY_TIMEOUT.as_secs()),
+            format!("another process has locked the database {place} for over {} seconds", BUSY_TIMEOUT.as_secs()),
             "wait for the other karat to finish, then try again".to_owned(),
         ),
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => (
             format!("cannot open the database {place} for writing"),
-            "check that the path is a file and that you may write it and its folder".to_owned(),
+            "check that the path is a file and that you may write to it and to its folder".to_owned(),
         ),
-        _ => (format!("the database {place} failed"), "run the command again; report it if it stays".to_owned()),
+        _ => (format!("the database {place} failed"), "run the command again; report it if it persists".to_owned()),
     };
     Failure::store(message).hint(hint).caused_by(error)
 }

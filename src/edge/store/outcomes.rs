@@ -1,4 +1,4 @@
-//! Runs and their outcomes. The cache answers with outcomes that have a request key.
+//! Runs and their outcomes. Outcomes with a request key also form the cache.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::core::domain::{
     CallErrorKind, Failure, Outcome, OutcomeResult, RecordedOutcome, RunId, Score, Usage, parse_timestamp,
 };
 
-/// What identifies a run.
+/// The identity and settings of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunHeader {
     /// Globally unique id (UUID v7).
@@ -30,24 +30,24 @@ pub struct RunHeader {
     pub endpoint_fingerprint: String,
     /// Name of the prompt, if the suite has several.
     pub prompt: Option<String>,
-    /// Trials of each example.
+    /// Number of repeats of each example.
     pub repeats: u32,
-    /// Filters and limit as one text; empty if the whole dataset is run.
+    /// Filters and limit as text; empty if the whole dataset is run.
     pub selection: String,
-    /// Outcomes expected: examples × repeats.
+    /// Number of outcomes expected: examples × repeats.
     pub total: usize,
     /// When it started.
     pub started_at: Timestamp,
 }
 
-/// A run as stored.
+/// A stored run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRun {
-    /// What identifies it.
+    /// Its identity and settings.
     pub header: RunHeader,
-    /// When every trial had its outcome; `None` while it is unfinished.
+    /// When the last outcome was recorded; `None` while the run is unfinished.
     pub finished_at: Option<Timestamp>,
-    /// Outcomes recorded.
+    /// Number of outcomes recorded.
     pub done: usize,
 }
 
@@ -76,21 +76,21 @@ fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
     })
 }
 
-/// Outcomes of a run and what they cost.
+/// Numbers of outcomes of a run, and their cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RunTotals {
-    /// Outcomes recorded.
+    /// Number of outcomes recorded.
     pub recorded: u64,
-    /// Those of them that are errors.
+    /// Number of outcomes that are errors.
     pub errors: u64,
-    /// What all of them cost.
+    /// Total cost of all outcomes.
     pub cost: f64,
 }
 
-/// A trial that has an outcome.
+/// A repeat that has an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedTrial {
-    /// Which repeat, from 0.
+    /// The number of the repeat, from 0.
     pub trial: u32,
     /// Whether it ended in an error.
     pub is_error: bool,
@@ -100,13 +100,13 @@ fn run_id(row: &Row<'_>, column: usize) -> rusqlite::Result<RunId> {
     row.get::<_, String>(column).map(RunId::new)
 }
 
-/// The time in a column. Karat writes RFC 3339; what is no time at all is damage.
+/// Parses the time in a column. karat writes RFC 3339; a value that is not a time means that the database is damaged.
 fn timestamp(column: usize, text: &str) -> rusqlite::Result<Timestamp> {
     parse_timestamp(text).ok_or_else(|| contents::damaged(column, format!("\"{text}\" is not a time")))
 }
 
 impl Store {
-    /// Starts a run.
+    /// Records the start of a run.
     ///
     /// # Errors
     /// A store failure.
@@ -134,7 +134,7 @@ impl Store {
         })
     }
 
-    /// Records that every example of a run has its outcome.
+    /// Records that a run has all its outcomes.
     ///
     /// # Errors
     /// A store failure.
@@ -145,22 +145,22 @@ impl Store {
         })
     }
 
-    /// Stores an outcome answered at `now`; the result comes once it is on disk. An answer that is already there is left
-    /// as it is; an error is replaced by the outcome of another try.
+    /// Stores an outcome of time `now`; the returned handle resolves when it is on disk. An answer already stored is
+    /// left unchanged; an error is replaced by the outcome of a later attempt.
     pub fn record_outcome(&self, run_id: &RunId, outcome: Outcome, now: Timestamp) -> Written {
         let run_id = run_id.clone();
         self.writer().submit(move |connection| insert_outcome(connection, run_id.as_str(), &outcome, now.as_second()))
     }
 
-    /// A run by the start of its id.
+    /// Finds a run by a prefix of its id; `Ok(None)` if there is none.
     ///
     /// # Errors
-    /// A store failure, or a usage failure if several runs start like this; `Ok(None)` if none does.
+    /// A store failure, or a usage failure if several run ids have this prefix.
     pub fn run(&self, id: &str) -> Result<Option<StoredRun>, Failure> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM runs r WHERE substr(r.run_id, 1, length(?1)) = ?1 LIMIT 2");
         let mut found = self.query_runs(&sql, &[&id])?;
         if found.len() > 1 {
-            return Err(Failure::usage(format!("several runs start with {id}"))
+            return Err(Failure::usage(format!("several run ids start with {id}"))
                 .hint("give more of the id; `karat list` shows them"));
         }
         Ok(found.pop())
@@ -178,8 +178,8 @@ impl Store {
         Ok(self.query_runs(&sql, &[&suite, &endpoint, &prompt])?.pop())
     }
 
-    /// The models that the server said it used in the latest finished run before the run `id`, of the same suite,
-    /// endpoint and prompt; with the time that run started.
+    /// The models that the server reported in the latest finished run of the same suite, endpoint and prompt before the
+    /// run `id`, with the start time of that run.
     ///
     /// # Errors
     /// A store failure.
@@ -195,7 +195,7 @@ impl Store {
         Ok(Some((started_at, self.rows(sql, [run_id], |row| row.get(0))?)))
     }
 
-    /// The trials of an example that have an outcome in a run.
+    /// The repeats of an example that have an outcome in a run.
     ///
     /// # Errors
     /// A store failure.
@@ -206,7 +206,7 @@ impl Store {
         })
     }
 
-    /// Outcomes of a run, how many of them ended in an error, and what all of them cost.
+    /// The number of outcomes of a run, how many of them are errors, and their total cost.
     ///
     /// # Errors
     /// A store failure.
@@ -217,7 +217,8 @@ impl Store {
         })
     }
 
-    /// The latest finished run of every suite, endpoint and prompt on a dataset version, in that order.
+    /// The latest finished run of each combination of suite, endpoint and prompt on a dataset version, sorted in that
+    /// order.
     ///
     /// # Errors
     /// A store failure.
@@ -234,7 +235,7 @@ impl Store {
         Ok(latest.into_values().collect())
     }
 
-    /// The latest runs, newest first.
+    /// The latest runs, at most `limit`, newest first.
     ///
     /// # Errors
     /// A store failure.
@@ -257,7 +258,7 @@ impl Store {
         self.optional(sql, [suite, version], |row| contents::unpack_text(row, 0))
     }
 
-    /// Hands every outcome of a run over, by example id and trial, one at a time.
+    /// Calls `take` with every outcome of a run, sorted by example id and repeat.
     ///
     /// # Errors
     /// A store failure.
@@ -265,7 +266,7 @@ impl Store {
         self.read(|connection| read_outcomes(connection, run_id.as_str(), None, take))
     }
 
-    /// The outcomes of one example of a run, by trial.
+    /// The outcomes of one example in a run, sorted by repeat.
     ///
     /// # Errors
     /// A store failure.
@@ -276,7 +277,7 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// The mean number of tokens of the answers of a run that were counted.
+    /// The mean number of answer tokens in a run, over answers with a known count; `None` if there are none.
     ///
     /// # Errors
     /// A store failure.
@@ -297,7 +298,7 @@ const INSERT_OUTCOME: &str = "INSERT INTO outcomes (run_id, example_id, trial, o
      cost = excluded.cost, cached = excluded.cached, answered_at = excluded.answered_at, \
      request_key = excluded.request_key WHERE outcomes.error_kind IS NOT NULL";
 
-/// The columns of an outcome that an answer has and an error lacks, and the other way round.
+/// The columns of an outcome that differ between an answer and an error.
 #[derive(Default)]
 struct ResultColumns<'a> {
     output: Option<i64>,
@@ -326,7 +327,7 @@ impl<'a> ResultColumns<'a> {
                 usage: response.usage,
                 model: response.model.as_deref(),
                 cached: response.cached,
-                // A cached answer is no source of further ones: its age is that of the original.
+                // A cached answer is not cached again: only the original's age counts.
                 key: outcome.key.filter(|_| !response.cached).map(|key| key.0),
             },
         })
@@ -385,7 +386,8 @@ fn insert_scores(
     Ok(())
 }
 
-/// Reads outcomes of a run, or of one example of it, and their scores side by side: both tables have the same order.
+/// Reads the outcomes of a run, or of one of its examples, and merges in their scores; both queries have the same
+/// order.
 fn read_outcomes(
     connection: &Connection,
     run_id: &str,
@@ -423,7 +425,7 @@ fn read_outcomes(
 
 fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
     let tokens = |column| row.get::<_, Option<i64>>(column).map(|n| n.and_then(|n| u64::try_from(n).ok()));
-    // A kind that only a later version knows is still an error.
+    // A kind that only a newer version knows is still an error.
     let kind = row.get::<_, Option<String>>(2)?;
     let kind = kind.map(|name| CallErrorKind::from_name(&name).unwrap_or(CallErrorKind::Internal));
     let message: Option<String> = row.get(3)?;

@@ -1,4 +1,4 @@
-//! The relabel queue as stored.
+//! The stored relabel queue.
 
 use rusqlite::{Connection, named_params};
 
@@ -7,7 +7,7 @@ use crate::core::domain::{Failure, Flag, ReasonCode};
 use crate::core::queue::{FlagChange, FlagRow, QueueState};
 
 impl Store {
-    /// Every flag of a dataset, the strongest first.
+    /// All flags of a dataset, highest score first.
     ///
     /// # Errors
     /// A store failure.
@@ -36,7 +36,7 @@ impl Store {
         })
     }
 
-    /// Datasets with flags, by name.
+    /// The names of datasets with flags, sorted.
     ///
     /// # Errors
     /// A store failure.
@@ -45,7 +45,7 @@ impl Store {
     }
 }
 
-/// Writes what a measurement did to flags.
+/// Writes the changes that a measurement made to flags.
 pub(super) fn write_flags(
     connection: &Connection,
     dataset: &str,

@@ -1,4 +1,4 @@
-//! Reads of one statement, with the error of the database made a failure that names its file.
+//! Helpers for reading with one statement; database errors become failures that name the file.
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
@@ -6,12 +6,12 @@ use super::Store;
 use crate::core::domain::Failure;
 
 impl Store {
-    /// What `read` returns of the reading connection.
+    /// Calls `read` with the reading connection.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Failure> {
         read(&self.reader()).map_err(|error| self.fail(error))
     }
 
-    /// Every row of a statement.
+    /// All rows of a statement.
     pub(super) fn rows<T>(
         &self,
         sql: &str,
@@ -21,7 +21,7 @@ impl Store {
         self.read(|connection| connection.prepare_cached(sql)?.query_map(params, row)?.collect())
     }
 
-    /// The first row of a statement; `None` where there is none.
+    /// The first row of a statement; `None` if there is none.
     pub(super) fn optional<T>(
         &self,
         sql: &str,
@@ -31,7 +31,7 @@ impl Store {
         self.read(|connection| connection.prepare_cached(sql)?.query_row(params, row).optional())
     }
 
-    /// The one row of a statement that always has one, such as a count.
+    /// The row of a statement that always returns one, such as a count.
     pub(super) fn one<T>(
         &self,
         sql: &str,
@@ -42,7 +42,7 @@ impl Store {
     }
 }
 
-/// A count; SQLite has signed numbers only.
+/// Reads a count; SQLite has only signed integers.
 pub(super) fn count<T: TryFrom<i64> + Default>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     row.get::<_, i64>(column).map(|n| T::try_from(n).unwrap_or_default())
 }

@@ -85,9 +85,9 @@ async fn outcomes_read_back_and_an_error_has_no_output_and_no_score() {
 #[tokio::test]
 async fn damaged_contents_are_an_error_that_names_the_database() {
     let damages: [(&str, &str); 3] = [
-        ("plain bytes that are no text", "UPDATE contents SET codec = 0, data = x'61ff62'"),
+        ("plain bytes that are not text", "UPDATE contents SET codec = 0, data = x'61ff62'"),
         ("compressed bytes that do not unpack", "UPDATE contents SET codec = 1, data = x'28b52ffd00ff'"),
-        ("compressed bytes cut short", "UPDATE contents SET data = substr(data, 1, length(data) - 3)"),
+        ("truncated compressed bytes", "UPDATE contents SET data = substr(data, 1, length(data) - 3)"),
     ];
     for (name, damage) in damages {
         let folder = tempfile::tempdir().unwrap();
@@ -121,7 +121,7 @@ async fn a_time_that_karat_cannot_have_written_is_damage() {
 }
 
 #[tokio::test]
-async fn an_outcome_recorded_twice_stays_as_it_first_was() {
+async fn an_answer_recorded_twice_remains_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.start_run(header("run-1")).unwrap();
@@ -132,7 +132,7 @@ async fn an_outcome_recorded_twice_stays_as_it_first_was() {
 }
 
 #[tokio::test]
-async fn an_error_gives_way_to_another_try_and_an_answer_to_nothing() {
+async fn an_error_is_replaced_by_a_later_attempt_but_an_answer_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.start_run(header("run-1")).unwrap();
@@ -147,7 +147,7 @@ async fn an_error_gives_way_to_another_try_and_an_answer_to_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_serves_other_runs_until_it_is_too_old_and_a_served_one_serves_no_more() {
+async fn an_answer_is_reused_by_other_runs_until_it_is_too_old_and_a_reused_answer_is_not_cached_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     ["run-1", "run-2"].into_iter().for_each(|run| store.start_run(header(run)).unwrap());
@@ -163,8 +163,11 @@ async fn an_answer_serves_other_runs_until_it_is_too_old_and_a_served_one_serves
     let found = store.cached_answer(key, second(1_000), Some(&id("run-3"))).unwrap().unwrap();
     assert_eq!((found.output.as_str(), found.cached, found.latency), ("x", true, Duration::from_millis(12)));
     assert!(store.cached_answer(key, second(1_001), Some(&id("run-3"))).unwrap().is_none(), "it is too old");
-    assert!(store.cached_answer(key, second(0), Some(&id("run-1"))).unwrap().is_none(), "a run does not answer itself");
-    assert!(store.cached_answer(other, second(0), Some(&id("run-3"))).unwrap().is_none(), "an error is no answer");
+    assert!(
+        store.cached_answer(key, second(0), Some(&id("run-1"))).unwrap().is_none(),
+        "a run does not reuse its own answers"
+    );
+    assert!(store.cached_answer(other, second(0), Some(&id("run-3"))).unwrap().is_none(), "an error is not an answer");
     let stats = CacheStats { answers: 1, usable: 0, oldest: Some(second(1_000)), newest: Some(second(1_000)) };
     assert_eq!(store.cache_stats(second(1_001)).unwrap(), stats);
     assert_eq!((store.clear_cache(Some(second(1_000))).unwrap(), store.clear_cache(None).unwrap()), (0, 1));
@@ -186,7 +189,7 @@ fn a_dataset_version_in_parts_reads_back_in_order_and_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_write_that_fails_takes_nothing_else_with_it() {
+async fn a_write_that_fails_does_not_undo_other_writes() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.start_run(header("run-1")).unwrap();
@@ -207,12 +210,12 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat knows versions up to 5"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat supports versions up to 5"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
 #[test]
-fn a_file_that_is_no_database_and_another_programs_database_are_refused() {
+fn a_file_that_is_not_a_database_and_another_programs_database_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.db");
     std::fs::write(&path, "this is not a database, but it is long enough to be looked at".repeat(20)).unwrap();
@@ -281,7 +284,7 @@ fn vectors_are_stored_by_text_and_space() {
     assert!(!found.contains_key(&0) && store.vectors("b", &["x"]).unwrap().is_empty());
 }
 
-/// A database as karat left it at version 4, with three records of two users and one that is nobody's.
+/// A database as karat left it at version 4, with records of some users and some without a user.
 fn version_4(path: &Path, records: &[(&str, Option<&str>)]) {
     let connection = Connection::open(path).unwrap();
     for sql in [
@@ -302,14 +305,14 @@ fn version_4(path: &Path, records: &[(&str, Option<&str>)]) {
 }
 
 #[test]
-fn an_upgrade_hides_users_under_a_key_and_what_is_imported_again_is_known() {
+fn an_upgrade_hashes_users_under_a_key_and_recognises_records_imported_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("karat.db");
     let plain = |label, text: &str| short(&content_hash(label, text.as_bytes()), 16).to_owned();
     let (jane, joe) = (plain("karat-user", "jane@example.org"), plain("karat-user", "joe"));
     let row = plain("karat-record", "a row without an id");
     let second = format!("{row}-2");
-    // The last id is a trace's own, and only looks like a hash.
+    // The last id is a trace id that only looks like a hash.
     let own = "00f067aa0ba902b7";
     version_4(&path, &[("a", Some(&jane)), (&row, Some(&jane)), (&second, Some(&joe)), (own, None)]);
 
@@ -328,13 +331,13 @@ fn an_upgrade_hides_users_under_a_key_and_what_is_imported_again_is_known() {
     let hidden = key.record("a row without an id");
     let again = ["a".to_owned(), hidden.clone(), format!("{hidden}-2"), own.to_owned()];
     let again = again.map(|id| traffic(&id, "1970-01-01"));
-    assert_eq!(store.save_traffic("s", again.to_vec()).unwrap(), 0, "what is imported again is known");
+    assert_eq!(store.save_traffic("s", again.to_vec()).unwrap(), 0, "records imported again are recognised");
     assert_eq!(store.save_traffic("s", vec![traffic("00f067aa0ba902b8", "1970-01-01")]).unwrap(), 1);
     drop(store);
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
         for old in [&jane, &joe, &row] {
-            assert!(!bytes.windows(16).any(|window| window == old.as_bytes()), "an old hash is left in the file");
+            assert!(!bytes.windows(16).any(|window| window == old.as_bytes()), "an old hash remains in the file");
         }
     }
     let store = Store::open(&path).unwrap();
@@ -342,7 +345,7 @@ fn an_upgrade_hides_users_under_a_key_and_what_is_imported_again_is_known() {
 }
 
 #[test]
-fn a_database_has_one_key_whoever_needs_it_first_and_another_database_another() {
+fn concurrent_first_uses_of_a_database_agree_on_one_key_and_databases_have_different_keys() {
     let folder = tempfile::tempdir().unwrap();
     let users = |name: &str| {
         let stores: Vec<Store> = (0..3).map(|_| Store::open(&folder.path().join(name)).unwrap()).collect();
@@ -388,7 +391,7 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     assert_eq!((outcome.output.as_deref(), outcome.cached, outcome.cost), (Some("x"), false, None));
     let stored = store.stored_examples("d", "dv").unwrap().unwrap();
     assert_eq!(stored.map(|example| example.unwrap().id).collect::<Vec<_>>(), ["1", "2"]);
-    assert_eq!(store.cache_stats(second(0)).unwrap().answers, 0, "answers without a request key serve nobody");
+    assert_eq!(store.cache_stats(second(0)).unwrap().answers, 0, "answers without a request key are not cached");
     assert_eq!(store.integrity().unwrap(), Vec::<String>::new());
     drop(store);
     Store::open(&path).unwrap();
@@ -426,7 +429,7 @@ fn decay_save(id: &str, at: &str, state: QueueState) -> DecaySave {
 }
 
 #[test]
-fn a_decay_measurement_that_cannot_be_saved_whole_leaves_nothing() {
+fn a_decay_measurement_that_cannot_be_saved_completely_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.save_decay(decay_save("one", "2026-09-01", QueueState::Queued)).unwrap();
@@ -438,7 +441,7 @@ fn a_decay_measurement_that_cannot_be_saved_whole_leaves_nothing() {
     let before = found();
     assert_eq!((before.0.len(), before.1.len(), before.2.len()), (1, 1, 1));
     assert_eq!((before.0[0].state, before.0[0].last_seen.as_str()), (QueueState::Queued, "2026-09-01"));
-    // The last of its rows has the id of another measurement.
+    // The last row written has the id of an existing measurement.
     let again = store.save_decay(decay_save("one", "2026-09-02", QueueState::Cleared)).unwrap_err();
     assert_eq!(again.kind, crate::core::domain::FailureKind::Store);
     assert_eq!(found(), before);

@@ -1,4 +1,4 @@
-//! Sampled production traffic. What comes in here is already redacted.
+//! Sampled production traffic. Records passed in here are already redacted.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, named_params, params};
@@ -11,41 +11,41 @@ use crate::core::privacy::UserKey;
 /// A row of a traffic file that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
-    /// Its line (1 is the first).
+    /// The line number, from 1.
     pub line: u64,
-    /// Why, without the row's text.
+    /// Why the row could not be read, without its text.
     pub reason: String,
 }
 
-/// A stored record, with the row of its text, which vectors are keyed by.
+/// A stored record with the row id of its text, by which vectors are looked up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredRecord {
     /// The record.
     pub record: TrafficRecord,
-    /// Row of its text among the contents.
+    /// Row id of its text in the table of contents.
     pub content: i64,
 }
 
-/// What a source holds.
+/// Statistics of a traffic source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceStats {
     /// Name of the source.
     pub source: String,
-    /// Records stored.
+    /// Number of stored records.
     pub records: usize,
-    /// Production requests they represent.
+    /// Number of production requests that the records represent.
     pub weight: f64,
-    /// Different texts.
+    /// Number of distinct texts.
     pub distinct: usize,
-    /// Users or sessions, where known.
+    /// Number of known users or sessions.
     pub groups: usize,
-    /// Records with the output of production.
+    /// Number of records with a production output.
     pub with_output: usize,
     /// Time of the first record.
     pub first: Timestamp,
     /// Time of the last record.
     pub last: Timestamp,
-    /// Rows of imported files that could not be read.
+    /// Number of rows in imported files that could not be read.
     pub rejected: usize,
 }
 
@@ -58,8 +58,7 @@ fn timestamp(micros: i64) -> Timestamp {
 }
 
 impl Store {
-    /// Saves records of a source in one commit; those whose id is already there are left as they are. Returns how many
-    /// were new.
+    /// Saves records of a source in one commit; records with a known id are left unchanged. Returns how many were new.
     ///
     /// # Errors
     /// A store failure.
@@ -72,7 +71,7 @@ impl Store {
         })
     }
 
-    /// Saves the rows of `file` that could not be read, in place of those saved before.
+    /// Saves the rows of `file` that could not be read, replacing those saved before.
     ///
     /// # Errors
     /// A store failure.
@@ -89,7 +88,7 @@ impl Store {
         })
     }
 
-    /// The records of a source within a window, by time and then id.
+    /// The records of a source within a window, sorted by time and id.
     ///
     /// # Errors
     /// A store failure.
@@ -114,7 +113,7 @@ impl Store {
         })
     }
 
-    /// Time of the first and of the last record of a source; `None` where it has none.
+    /// Times of the first and the last record of a source; `None` if it has none.
     ///
     /// # Errors
     /// A store failure.
@@ -125,7 +124,7 @@ impl Store {
         Ok(first.zip(last).map(|(first, last)| (timestamp(first), timestamp(last))))
     }
 
-    /// What every source holds, by name.
+    /// Statistics of all sources, sorted by name.
     ///
     /// # Errors
     /// A store failure.
@@ -150,8 +149,8 @@ impl Store {
     }
 }
 
-/// Times are stored in microseconds: rounded up, a window that ends a nanosecond after a record holds it, and one that
-/// starts a nanosecond after it does not.
+/// Rounds up to the microseconds in which times are stored, so that a window that ends a nanosecond after a record
+/// contains it, and one that starts a nanosecond after it does not.
 fn micros_ceil(timestamp: Timestamp) -> i64 {
     let nanos = timestamp.as_nanosecond();
     i64::try_from(nanos.div_euclid(1000) + i128::from(nanos.rem_euclid(1000) > 0)).unwrap_or(i64::MAX)
@@ -163,7 +162,7 @@ fn insert_record(
     record: &TrafficRecord,
     key: Option<&UserKey>,
 ) -> rusqlite::Result<usize> {
-    // An id of the file's own that looked like a plain hash was hidden when the database got its key.
+    // An id from a file that looked like an unkeyed hash was hashed again when the database got its key.
     if let Some(hidden) = key.and_then(|key| key.hide_record(&record.record_id)) {
         let sql = "SELECT EXISTS (SELECT 1 FROM traffic WHERE source = ?1 AND record_id = ?2)";
         if connection.prepare_cached(sql)?.query_row([source, &hidden], |row| row.get(0))? {

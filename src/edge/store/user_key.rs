@@ -1,7 +1,7 @@
-//! The key that hides who users are.
+//! The key that hides the identity of users.
 //!
-//! It is in the database, where a user's records can still be found to erase them, and where it goes with every copy. Who
-//! has the database can therefore still try names; who has only a report or an export cannot.
+//! It is stored in the database, so that a user's records can still be found and erased, and so that every copy has it.
+//! Anyone with the database can therefore still try out names; anyone with only a report or an export cannot.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,15 +9,16 @@ use super::Store;
 use crate::core::domain::Failure;
 use crate::core::privacy::UserKey;
 
-/// What is told of a database whose hashes had no key.
-const NOTE: &str = "users, and records whose id told of one, are now stored under a secret key of this database; hashes in \
-                    exports and reports written before can still be guessed back, so delete those that left your hands";
+/// The note about a database whose hashes had no key.
+const NOTE: &str = "users, and records whose id identified one, are now hashed with a secret key of this database; \
+                    hashes in earlier exports and reports can still be reversed by guessing, so delete the copies you \
+                    have shared";
 
 impl Store {
-    /// The key of this database; it is made where there is none yet.
+    /// The key of this database, created if there is none yet.
     ///
     /// # Errors
-    /// A store failure; one of the system where it gives no random numbers.
+    /// A store failure, or a failure if the system provides no random numbers.
     pub fn user_key(&self) -> Result<UserKey, Failure> {
         let stored = stored_key(&self.reader()).map_err(|error| self.fail(error))?;
         if let Some(key) = stored {
@@ -25,9 +26,9 @@ impl Store {
         }
         let fresh = random_key()?;
         self.writer().write(move |connection| insert_key(connection, &fresh))?;
-        // Another process may have been quicker.
+        // Another process may have stored its key first.
         let stored = stored_key(&self.reader()).map_err(|error| self.fail(error))?;
-        stored.ok_or_else(|| Failure::store("the key of the database is gone"))
+        stored.ok_or_else(|| Failure::store("the key of the database is missing"))
     }
 }
 
@@ -42,11 +43,12 @@ fn insert_key(connection: &Connection, key: &[u8; 32]) -> rusqlite::Result<()> {
 
 fn random_key() -> Result<[u8; 32], Failure> {
     let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| Failure::other("the system gives no random numbers").caused_by(error))?;
+    getrandom::fill(&mut key)
+        .map_err(|error| Failure::other("the system provides no random numbers").caused_by(error))?;
     Ok(key)
 }
 
-/// Hashes again, under a new key, what was stored by a hash without one. Gives what to tell of it.
+/// Hashes again, under a new key, everything that was stored as an unkeyed hash. Returns a note for the user.
 pub(super) fn hide_users(connection: &Connection) -> rusqlite::Result<Option<String>> {
     if !connection.query_row("SELECT EXISTS (SELECT 1 FROM traffic)", [], |row| row.get(0))? {
         return Ok(None);

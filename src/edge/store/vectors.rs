@@ -1,4 +1,4 @@
-//! Vectors, keyed by text and embedding space, so that no text is embedded twice.
+//! Vectors by text and embedding space, so that no text is embedded twice.
 
 use std::collections::HashMap;
 
@@ -7,11 +7,11 @@ use rusqlite::params;
 use super::{Store, contents};
 use crate::core::domain::Failure;
 
-/// Vectors in one commit at most.
+/// Maximum number of vectors per commit.
 const BATCH: usize = 2000;
 
 impl Store {
-    /// The vectors of `texts` in `space` that are stored, by position.
+    /// The stored vectors of `texts` in `space`, by position in `texts`.
     ///
     /// # Errors
     /// A store failure.
@@ -30,7 +30,7 @@ impl Store {
         })
     }
 
-    /// Saves vectors of texts.
+    /// Saves the vectors of texts.
     ///
     /// # Errors
     /// A store failure.

@@ -1,5 +1,5 @@
-//! The one writer: jobs come through a bounded channel, what is waiting is committed together, and a job is answered
-//! only once its commit is on disk.
+//! The only writer. Jobs arrive through a bounded channel, pending jobs are committed together, and a job is reported
+//! as done only when its commit is on disk.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -13,27 +13,28 @@ use tokio::sync::oneshot;
 use super::failure;
 use crate::core::domain::Failure;
 
-/// Jobs waiting at most; beyond that senders wait.
+/// Maximum number of queued jobs; senders block when the queue is full.
 const WAITING: usize = 1024;
 
-/// Jobs in one commit at most.
+/// Maximum number of jobs per commit.
 const GROUP: usize = 512;
 
 type Job = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
 type Answer = Box<dyn FnOnce(Result<(), Failure>) + Send>;
 
-/// How long a job that nobody blocks on may wait for others: a commit costs a flush to disk, however much is in it.
+/// How long a job that nobody blocks on may wait for others to join its commit: every commit costs a flush to disk,
+/// however large it is.
 const GATHER_FOR: Duration = Duration::from_millis(8);
 
 struct Entry {
     job: Job,
     done: Answer,
-    /// Whether somebody blocks until it is done.
+    /// Whether a thread blocks until the job is done.
     urgent: bool,
 }
 
-/// The answer to a write, ready once it is on disk.
+/// A handle to a submitted write, resolved when the write is on disk.
 pub struct Written(oneshot::Receiver<Result<(), Failure>>);
 
 impl Written {
@@ -64,15 +65,15 @@ impl Writer {
         Self { jobs: Some(jobs), thread: Mutex::new(thread.ok()) }
     }
 
-    /// Hands a job over. The job's changes are stored completely or not at all, and never undo another job's.
+    /// Queues a job. Its changes are stored completely or not at all, and a failure does not undo other jobs.
     pub fn submit(&self, job: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> Written {
         let (send, answer) = oneshot::channel();
-        // The caller may have gone; the write is stored all the same.
+        // The caller may have dropped the handle; the write is stored anyway.
         self.send(Box::new(job), Box::new(move |result| drop(send.send(result))), false);
         Written(answer)
     }
 
-    /// Hands a job over, blocks this thread until its commit, and returns what the job returned.
+    /// Queues a job, blocks this thread until it is committed, and returns the job's result.
     ///
     /// # Errors
     /// The store failure, if the write was not stored.
@@ -113,7 +114,8 @@ fn run(mut connection: Connection, path: &std::path::Path, waiting: &Receiver<En
     }
 }
 
-/// The first job with those that come within its time, until one is urgent.
+/// Collects the first job and those that arrive within [`GATHER_FOR`], or stops as soon as one is urgent and none is
+/// queued.
 fn gather(first: Entry, waiting: &Receiver<Entry>) -> Vec<Entry> {
     let until = Instant::now() + GATHER_FOR;
     let mut urgent = first.urgent;
@@ -137,7 +139,7 @@ fn commit_group(connection: &mut Connection, path: &std::path::Path, group: Vec<
     let committed = (|| {
         let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in jobs {
-            // A savepoint per job: one that fails takes back its own changes alone.
+            // A savepoint per job, so that a failure rolls back only that job's changes.
             let savepoint = transaction.savepoint()?;
             let result = job(&savepoint);
             if result.is_ok() {
@@ -149,7 +151,7 @@ fn commit_group(connection: &mut Connection, path: &std::path::Path, group: Vec<
         }
         transaction.commit()
     })();
-    // Where the transaction itself failed, jobs that were never tried share its error.
+    // If the transaction itself failed, jobs that were never run share its error.
     results.resize_with(done.len(), || Ok(()));
     for (done, result) in done.into_iter().zip(results) {
         let answer = match (&committed, result) {
@@ -161,7 +163,7 @@ fn commit_group(connection: &mut Connection, path: &std::path::Path, group: Vec<
     }
 }
 
-/// SQLite errors are not `Clone`; the code and the text are what a message needs.
+/// SQLite errors are not `Clone`; code and text are enough for a message.
 fn copy(error: &rusqlite::Error) -> rusqlite::Error {
     match error {
         rusqlite::Error::SqliteFailure(code, text) => rusqlite::Error::SqliteFailure(*code, text.clone()),

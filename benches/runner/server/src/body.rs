@@ -1,4 +1,4 @@
-//! The body of an answer: pieces in order, and perhaps an end too early.
+//! The body of a response: pieces in order, possibly cut off early.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -8,15 +8,15 @@ use std::time::Duration;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-/// How much of a body that breaks off is missing.
+/// How many bytes are missing from a body that is cut off.
 const MISSING: u64 = 64;
 
-/// Pieces of a body.
+/// The pieces of a body.
 pub struct Script {
     pieces: VecDeque<Bytes>,
-    /// The length promised in the headers; none for a stream.
+    /// The length announced in the headers; `None` for a stream.
     length: Option<u64>,
-    /// The end too early comes after a moment, so that what is before it has left by then.
+    /// The body is cut off after a short delay, so that everything before has been sent by then.
     cut: Option<Pin<Box<Sleep>>>,
 }
 
@@ -32,7 +32,7 @@ impl Script {
         Self { pieces, length: None, cut: None }
     }
 
-    /// The same, but it breaks off: a stream after its first half, another body when more was promised than it has.
+    /// Cuts the body off: a stream after its first half, any other body before its announced length.
     pub fn cut(mut self) -> Self {
         match &mut self.length {
             Some(length) => *length += MISSING,

@@ -1,19 +1,19 @@
-//! Which requests go wrong, and how.
+//! Which requests fail, and how.
 
 use clap::Args;
 
-/// What can go wrong with an answer.
+/// A fault of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// 429 with `Retry-After: 1`.
+    /// Status 429 with `Retry-After: 1`.
     TooMany,
-    /// 500.
+    /// Status 500.
     Internal,
     /// The connection is reset (over HTTP/2 only the stream).
     Reset,
-    /// Less of the body arrives than was promised, then the connection is closed.
+    /// Less of the body is sent than announced, then the connection is closed.
     Truncate,
-    /// No answer at all.
+    /// No response at all.
     Stall,
 }
 
@@ -30,25 +30,25 @@ impl Fault {
 /// The share of messages that each fault hits.
 #[derive(Args)]
 pub struct Rates {
-    /// Share answered 429 with `Retry-After: 1` when first asked.
+    /// Share answered with 429 and `Retry-After: 1` at the first request.
     #[arg(long, default_value_t = 0.0)]
     rate_429: f64,
-    /// Share answered 500 when first asked.
+    /// Share answered with 500 at the first request.
     #[arg(long, default_value_t = 0.0)]
     rate_500: f64,
-    /// Share whose connection is reset when first asked.
+    /// Share whose connection is reset at the first request.
     #[arg(long, default_value_t = 0.0)]
     rate_reset: f64,
-    /// Share whose first answer breaks off.
+    /// Share whose first response is cut off.
     #[arg(long, default_value_t = 0.0)]
     rate_truncate: f64,
-    /// Share never answered when first asked, so that the client's timeout has to end it.
+    /// Share that gets no response to the first request, so that the client has to time out.
     #[arg(long, default_value_t = 0.0)]
     rate_stall: f64,
 }
 
 impl Rates {
-    /// The fault that hits a message with this hash when it is first asked: each has a band of the hashes' range.
+    /// The fault of the first request for a message with this hash: each fault has its own part of the range of hashes.
     pub fn draw(&self, hash: u64) -> Option<Fault> {
         let mut place = hash as f64 / u64::MAX as f64;
         let rates = [self.rate_429, self.rate_500, self.rate_reset, self.rate_truncate, self.rate_stall];
@@ -62,8 +62,9 @@ impl Rates {
     }
 }
 
-/// FNV-1a with MurmurHash3's finish, which spreads messages that only differ in their last digits over the whole
-/// range. Written out because the standard library's may change between releases, and with it the faults.
+/// FNV-1a with the finaliser of MurmurHash3, which spreads messages that differ only in their last digits over the
+/// whole range. Implemented here because the standard library's hash may change between releases, and with it the
+/// faults.
 pub fn hash(bytes: &[u8]) -> u64 {
     let mut hash = bytes
         .iter()
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_hits_its_share() {
+    fn each_fault_affects_its_share_of_messages() {
         let rates = Rates { rate_429: 0.05, rate_500: 0.03, rate_reset: 0.01, rate_truncate: 0.01, rate_stall: 0.01 };
         let drawn: Vec<_> =
             (0..10_000).filter_map(|i| rates.draw(hash(format!("question {i:05}").as_bytes()))).collect();

@@ -1,13 +1,13 @@
-//! An OpenAI-compatible chat server on loopback that knows every answer, for measuring what asks it.
+//! An OpenAI-compatible chat server on loopback that knows every answer, for measuring its clients.
 //!
 //!     cargo run --release --manifest-path benches/runner/server/Cargo.toml -- --port 0 [--latency-ms 50] [--rate-429 0.05 …]
 //!
 //! The answer to a question that ends in `00042` is `answer 00042`, at once or after a fixed time. HTTP/1.1 and HTTP/2
-//! without TLS. `GET /stats` says what arrived, `POST /reset` forgets it.
+//! without TLS. `GET /stats` returns what has been received, `POST /reset` clears it.
 //!
-//! Faults are decided by a hash of the last user message and by how often it was asked, so that two runs, also of two
-//! clients that word the rest of a request differently, meet the same ones. A fault only ever hits the first time a
-//! message is asked: who tries again is answered.
+//! Faults are determined by a hash of the last user message and by how often it has been received, so that different
+//! runs, and clients whose requests differ otherwise, meet the same faults. A fault only affects the first request for
+//! a message: a retry succeeds.
 
 mod body;
 mod faults;
@@ -38,27 +38,27 @@ use state::State;
 /// A chat server on loopback that knows every answer.
 #[derive(Parser)]
 struct Options {
-    /// Port on 127.0.0.1; 0 picks a free one. The first line printed says which.
+    /// Port on 127.0.0.1; 0 picks a free one. The first line of output shows it.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Threads that serve.
+    /// Number of server threads.
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// How long an answer takes, in milliseconds.
+    /// Latency of an answer, in milliseconds.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
     #[command(flatten)]
     rates: Rates,
 }
 
-/// That the connection is to be reset: hyper drops it, and what the socket was told before makes that an RST.
+/// The error that resets the connection: hyper drops it, and a socket option set before turns that into an RST.
 fn reset() -> Error {
     Error::other("reset on purpose")
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    // One thread has no other to hand work to, which the simpler scheduler makes use of.
+    // With one thread, the simpler scheduler is faster.
     let runtime = match options.threads {
         0 | 1 => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         threads => tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?,
@@ -68,12 +68,12 @@ fn main() -> Result<()> {
 
 async fn serve(options: Arc<Options>) -> Result<()> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
-    // Through a handle that is flushed: the parent process reads the port from a pipe.
+    // Printed through a handle that flushes, because the parent process reads the port from a pipe.
     writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
     std::io::stdout().flush()?;
     let state = Arc::new(State::default());
     loop {
-        // Out of descriptors, or gone before it was accepted: neither is a reason to stop serving the others.
+        // Too many open files, or a client that is already gone: neither is a reason to stop serving others.
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(1)).await;
             continue;
@@ -84,13 +84,13 @@ async fn serve(options: Arc<Options>) -> Result<()> {
 }
 
 async fn connection(stream: TcpStream, options: Arc<Options>, state: Arc<State>) {
-    // A second descriptor of the same socket: the first one belongs to hyper, and a reset has to be prepared on it.
+    // A second descriptor for the same socket, to prepare a reset on it; the first one belongs to hyper.
     let Ok(control) = socket2::SockRef::from(&stream).try_clone().map(Arc::new) else { return };
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(request, options.clone(), state.clone(), control.clone()));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
-    // Errors are faults made here, or clients that went away.
+    // Errors are faults caused here, or clients that disconnected.
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -119,7 +119,7 @@ async fn chat(
     control: &Socket,
 ) -> Result<Response<Script>> {
     let in_flight = state.arrived();
-    // A body that breaks off is as good as none: its client is gone.
+    // A request body that breaks off counts as empty: its client is gone.
     let Ok(body) = request.into_body().collect().await else { return Err(reset()) };
     let Some(question) = serde_json::from_slice(&body.to_bytes()).ok().and_then(Question::of) else {
         state.answered(StatusCode::BAD_REQUEST);
@@ -131,7 +131,7 @@ async fn chat(
         state.faulted(fault);
     }
     if fault == Some(Fault::Stall) {
-        // Ends when the client hangs up, which drops this future.
+        // Ends when the client disconnects, which drops this future.
         std::future::pending::<Infallible>().await;
     }
     if options.latency_ms > 0 {
@@ -169,7 +169,7 @@ fn failure(status: StatusCode, message: &str) -> Response<Script> {
     plain(status, &json!({"error": {"message": message, "type": "bench"}}))
 }
 
-/// What of a chat request the answer depends on.
+/// The parts of a chat request on which the answer depends.
 struct Question {
     model: String,
     /// The last user message.
@@ -198,7 +198,7 @@ impl Question {
     fn reply(&self) -> Script {
         let word = self.text.split_whitespace().next_back().unwrap_or_default();
         let answer = format!("answer {word}");
-        // Words count as tokens: nothing here depends on how many there are.
+        // Words count as tokens; nothing here depends on the exact number.
         let (asked, told) = (self.text.split_whitespace().count(), 2);
         let usage = json!({"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told});
         if !self.stream {

@@ -1,4 +1,4 @@
-//! What arrived so far.
+//! What the server has received so far.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::faults::Fault;
 
-/// What arrived so far. One lock for all of it: it is held for less than a microsecond a request.
+/// What the server has received so far. One lock is enough: it is held for less than a microsecond per request.
 #[derive(Default)]
 pub struct State(Mutex<Counts>);
 
@@ -19,12 +19,12 @@ struct Counts {
     in_flight: u64,
     max_in_flight: u64,
     by_status: BTreeMap<u16, u64>,
-    /// How often each message was asked, by its hash.
+    /// How often each message has been received, by hash.
     asked: HashMap<u64, u32>,
     faults: [u64; Fault::ALL.len()],
 }
 
-/// A request in progress; it is over when this is dropped, also when its client hung up.
+/// A request in progress; it ends when this is dropped, which also happens when its client disconnects.
 pub struct InFlight<'a>(&'a State);
 
 impl Drop for InFlight<'_> {
@@ -51,7 +51,7 @@ impl State {
         InFlight(self)
     }
 
-    /// Counts a message, and says how often it was asked with this time.
+    /// Counts a message and returns how often it has been received, including this time.
     pub fn asked(&self, hash: u64) -> u32 {
         let mut counts = self.counts();
         let times = counts.asked.entry(hash).or_default();

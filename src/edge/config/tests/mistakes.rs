@@ -1,15 +1,15 @@
 use super::*;
 
-/// What is written, where and what the message says, and what the hint says.
+/// The file, what is written in it, and parts of the expected message and hint.
 const MISTAKES: &[(File, &str, &str, &str)] = &[
-    // Values of another kind.
+    // Values of the wrong type.
     (
         Suite,
         "prompt: 5",
         "s.yaml:4:9: prompt is 5, but must be text, a list of messages, or",
-        "prompt: What is sent: \"{{ input }}\"",
+        "prompt: The prompt to send: \"{{ input }}\"",
     ),
-    (Suite, "prompt: {text: [a]}", "s.yaml:4:16: prompt.text is a list, but must be text", "text: One user message"),
+    (Suite, "prompt: {text: [a]}", "s.yaml:4:16: prompt.text is a list, but must be text", "text: A single user"),
     (Suite, "prompts: \"{{ input }}\"", "prompts is \"{{ input }}\", but must be a mapping", "such as {short: "),
     (Suite, "prompts: [a, b]", "prompts is a list, but must be a mapping", "such as {short: "),
     (Suite, "prompt: {messages: [{role: user}]}", "prompt.messages[0] needs a role, and exactly one of", "{user: "),
@@ -27,14 +27,14 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
         Suite,
         "repeat: three",
         "repeat is \"three\", but must be a whole number, 0 or more",
-        "How often each example is sent",
+        "How many times each example is sent",
     ),
     (Suite, "repeat: 0", "repeat is 0, but must be between 1 and 1000", "Default: 1"),
     (Suite, "repeat: 2.5", "repeat is 2.5, but must be a whole number", ""),
     (Suite, "scorers: [5]", "scorers[0] is 5, but must be a scorer's name such as exact", "such as exact or"),
     (Suite, "scorers: []", "scorers is empty, but a suite needs at least one scorer", "scorers: [exact]"),
     (Suite, "scorers: exactly", "unknown value \"exactly\" of scorers", "did you mean \"exact\"?"),
-    (Suite, "scorers: [{regex: x}]", "scorers[0] needs the key \"type\"", "one of exact, contains, regex"),
+    (Suite, "scorers: [{regex: x}]", "scorers[0] needs the key \"type\"", "with one of exact, contains, regex"),
     (Suite, "scorers: [regex]", "scorers[0] needs the key \"pattern\"", "such as '^[A-D]$'"),
     (
         Suite,
@@ -48,7 +48,7 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
     (Suite, "gates: [{min: 85}]", "gates[0].min is 85, but must be between 0 and 1, such as 0.85", ""),
     (Suite, "gates: [{scorer: exact}]", "gates[0] needs the key \"min\"", "such as 0.85"),
     (Suite, "gates: {exact: 0.85}", "unknown key \"exact\" in gates", "known here: scorer, min"),
-    (Suite, "gates: [{min: 0.9, scorer: exac}]", "gates name the scorer \"exac\"", "did you mean \"exact\"?"),
+    (Suite, "gates: [{min: 0.9, scorer: exac}]", "gates refer to the scorer \"exac\"", "did you mean \"exact\"?"),
     (Suite, "error_tolerance: 2%", "error_tolerance is \"2%\", but must be a number", "Default: 0.02"),
     // Keys of other tools.
     (Suite, "providers: [m]", "s.yaml:4:1: unknown key \"providers\"", "did you mean \"endpoints\"?"),
@@ -67,7 +67,7 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
     (
         Workspace,
         "endpoints: [openai:chat:x]",
-        "karat.yaml:1:12: endpoints is a list, but must be a mapping from names",
+        "karat.yaml:1:12: endpoints is a list, but must be a mapping of names",
         "",
     ),
     (
@@ -139,7 +139,7 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
     (
         Workspace,
         "endpoints: {m: {type: exec, command: 'a \"b c\"'}}",
-        "command is \"a \\\"b c\\\"\", but must be a list, since no shell reads it",
+        "command is \"a \\\"b c\\\"\", but must be a list, because no shell parses it",
         "",
     ),
     (Workspace, "embedder: {type: builtin}", "embedder is a mapping, but must be text", "a name under \"embedders\""),
@@ -168,18 +168,18 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
         "decay.policy.neighbours is \"few\", but must be a whole number",
         "",
     ),
-    // No YAML.
-    (Suite, "prompt: {{ input }}", "s.yaml:4:10: is no valid YAML", "prompt: \"{{ input }}\""),
-    (Suite, "prompt: Label: {{ input }}", "s.yaml:4:14: is no valid YAML", "prompt: \"{{ input }}\""),
-    (Workspace, "endpoints: {m: {type: gemini, api_key: ${K}}}", "is no valid YAML", "{api_key: \"${KEY}\"}"),
+    // Invalid YAML.
+    (Suite, "prompt: {{ input }}", "s.yaml:4:10: is not valid YAML", "prompt: \"{{ input }}\""),
+    (Suite, "prompt: Label: {{ input }}", "s.yaml:4:14: is not valid YAML", "prompt: \"{{ input }}\""),
+    (Workspace, "endpoints: {m: {type: gemini, api_key: ${K}}}", "is not valid YAML", "{api_key: \"${KEY}\"}"),
     (Workspace, "decay:\n\twindow: 30d\n", "karat.yaml:2:", "spaces, not with tabs"),
-    (Workspace, "store: a\nstore: b\n", "karat.yaml:2:1: the key \"store\" is there twice", "remove one"),
+    (Workspace, "store: a\nstore: b\n", "karat.yaml:2:1: the key \"store\" appears twice", "remove one"),
     (Workspace, "store: a\n---\nstore: b\n", "karat.yaml:3:1: a second document starts", "---"),
     (Workspace, "store: [\n", "karat.yaml:", "brackets"),
 ];
 
 #[test]
-fn a_mistake_is_told_with_its_place_what_was_found_and_what_is_expected() {
+fn a_mistake_is_reported_with_its_place_what_was_found_and_what_is_expected() {
     let folder = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
     for (file, text, message, hint) in MISTAKES {
@@ -201,7 +201,7 @@ fn a_mistake_is_told_with_its_place_what_was_found_and_what_is_expected() {
 }
 
 #[test]
-fn no_secret_is_repeated() {
+fn error_messages_never_contain_secrets() {
     let folder = tempfile::tempdir().unwrap();
     for text in [
         "endpoints: {m: {type: gemini, model: x, api_key: sk-canary}}",

@@ -1,4 +1,4 @@
-//! The files a user writes, as people write them: short forms, mistakes, and the JSON Schemas of both.
+//! Tests of the files a user writes: short forms, mistakes, and JSON Schemas.
 
 mod mistakes;
 mod short_forms;
@@ -18,7 +18,7 @@ enum File {
 
 use File::{Card, Suite, Workspace};
 
-/// A suite with what a fragment does not say.
+/// The fragment, completed to a whole file by the required keys of a suite.
 fn completed(file: File, fragment: &str) -> String {
     if file != Suite {
         return fragment.to_owned();
@@ -28,7 +28,7 @@ fn completed(file: File, fragment: &str) -> String {
     missing.map(|(key, value)| format!("{key}: {value}\n")).chain([fragment.to_owned()]).collect()
 }
 
-/// What a fragment becomes, as debug output.
+/// Loads a fragment and returns the result as debug output.
 fn load(folder: &Path, file: File, fragment: &str) -> Result<String, Failure> {
     let path = folder.join(match file {
         Workspace => "karat.yaml",

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What people write, and what it means in full.
+/// Short forms, each with its full form.
 const FORMS: &[(File, &str, &str)] = &[
     (Suite, "prompt: \"{{ input }}\"", "prompt: {text: \"{{ input }}\"}"),
     (Suite, "prompt: |\n  Label:\n  {{ input }}", "prompt: {text: \"Label:\\n{{ input }}\\n\"}"),
@@ -56,7 +56,8 @@ const FORMS: &[(File, &str, &str)] = &[
     (Workspace, "decay: {window: 30}", "decay: {window: 30d}"),
 ];
 
-/// What is read without being a form of its own: numbers where text is expected, and keys without a value.
+/// Input that is accepted although it is not a documented form: numbers where text is expected, and keys without a
+/// value.
 const LENIENT: &[(File, &str, &str)] = &[
     (Suite, "scorers: {type: contains, value: 42}", "scorers: [{type: contains, value: \"42\"}]"),
     (Suite, "scorers: {type: contains, value: yes}", "scorers: [{type: contains, value: \"yes\"}]"),
@@ -79,7 +80,7 @@ const LENIENT: &[(File, &str, &str)] = &[
 ];
 
 #[test]
-fn a_short_form_is_read_as_what_it_means() {
+fn a_short_form_is_read_like_its_full_form() {
     let folder = tempfile::tempdir().unwrap();
     for (file, short, full) in FORMS.iter().chain(LENIENT) {
         let load =

@@ -1,4 +1,4 @@
-//! The JSON Schema of a type as files are read, and what it says about one value of a file.
+//! The JSON Schema of a file type, and the description it contains of one value.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::fault::Step;
 
-/// The schema of `T`, in which a list may be one item alone.
+/// The schema of `T`, in which a single item is accepted in place of a list.
 pub(in crate::edge::config) fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().with_transform(as_read);
     settings.into_generator().into_root_schema_for::<T>()
 }
 
-/// Where a list is expected, one item is a list of one, as the reader has it. A default duration is written as no user
-/// would write it, and the description names it.
+/// Accepts a single item wherever a list is expected, as the reader does. Removes default durations: schemars writes
+/// them in a form that no user would write, and the descriptions give them anyway.
 fn as_read(schema: &mut Schema) {
     transform_subschemas(&mut as_read, schema);
     if schema.get("default").is_some_and(|default| default.get("nanos").is_some()) {
@@ -30,7 +30,7 @@ fn as_read(schema: &mut Schema) {
     schema.insert("anyOf".to_owned(), json!([list, items]));
 }
 
-/// What the schema of `T` says about a value.
+/// The description of a value in the schema of `T`, prefixed with its key.
 pub(super) fn description<T: JsonSchema>(steps: &[Step]) -> Option<String> {
     let root = schema_of::<T>().to_value();
     let text = describe(&root, &root, steps)?.replace('\n', " ");

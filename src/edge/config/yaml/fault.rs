@@ -1,10 +1,10 @@
-//! What is wrong with a value of a YAML file: where it is, what was found there, and what was expected.
+//! An error in a value of a YAML file: where it is, what was found there, and what was expected.
 
 use std::fmt;
 
 use serde::de::{Error, Expected, Unexpected};
 
-/// Most characters of a value that an error repeats.
+/// The maximum number of characters of a value that an error repeats.
 const MAX_SHOWN: usize = 40;
 
 /// One step from the top of a file to a value.
@@ -14,13 +14,13 @@ pub(in crate::edge::config) enum Step {
     Index(usize),
 }
 
-/// What is wrong, without the name of the file.
+/// An error in a YAML file, without the name of the file.
 #[derive(Debug)]
 pub(in crate::edge::config) struct Fault {
     what: What,
-    /// Line and column, from 1 on.
+    /// Line and column, counted from 1.
     pub(super) place: Option<(u64, u64)>,
-    /// From the inside out.
+    /// The path of the value, innermost step first.
     steps: Vec<Step>,
     pub(super) hint: Option<Box<str>>,
 }
@@ -29,7 +29,7 @@ pub(in crate::edge::config) struct Fault {
 enum What {
     /// A predicate of the value, such as "is 5, but must be text".
     Value(String),
-    /// A sentence of its own.
+    /// A complete sentence.
     Sentence(String),
     UnknownKey(String, Box<[&'static str]>),
     UnknownValue(String, Box<[&'static str]>),
@@ -46,50 +46,50 @@ impl Fault {
         Self::new(What::Value(predicate.into()))
     }
 
-    /// A value that is one thing and should be another.
+    /// A value that is not what was expected.
     pub(in crate::edge::config) fn wrong(found: &str, expected: &str) -> Self {
         Self::value(format!("is {found}, but must be {expected}"))
     }
 
-    /// A key that must be there.
+    /// A required key that is missing.
     pub(in crate::edge::config) fn missing(key: &str) -> Self {
         Self::new(What::MissingKey(key.to_owned()))
     }
 
-    /// A key that nobody reads, and those that are read there.
+    /// An unknown key, with the keys known at that place.
     pub(in crate::edge::config) fn unknown_key(key: &str, known: &[&'static str]) -> Self {
         Self::new(What::UnknownKey(key.to_owned(), known.into()))
     }
 
-    /// The innermost place counts.
+    /// Sets the place, unless an inner value has already set it.
     #[must_use]
     pub(super) fn at(mut self, place: (u64, u64)) -> Self {
         self.place.get_or_insert(place);
         self
     }
 
-    /// What to do about it, where nothing is said yet.
+    /// Sets the hint, unless there already is one.
     #[must_use]
     pub(in crate::edge::config) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into().into());
         self
     }
 
-    /// The value is that of this key.
+    /// States that the value belongs to this key.
     #[must_use]
     pub(in crate::edge::config) fn under(mut self, key: &str) -> Self {
         self.steps.push(Step::Key(key.to_owned()));
         self
     }
 
-    /// The value is this item of a list.
+    /// States that the value is this item of a list.
     #[must_use]
     pub(in crate::edge::config) fn under_index(mut self, index: usize) -> Self {
         self.steps.push(Step::Index(index));
         self
     }
 
-    /// The steps from the top of the file to the value, or to the one that is missing.
+    /// The steps from the top of the file to the value, or to the missing key.
     pub(super) fn steps(&self) -> Vec<Step> {
         let missing = match &self.what {
             What::MissingKey(key) => Some(Step::Key(key.clone())),
@@ -98,7 +98,7 @@ impl Fault {
         self.steps.iter().rev().cloned().chain(missing).collect()
     }
 
-    /// The unknown name and the known ones, where that is what is wrong.
+    /// The unknown name and the known ones, if the error is an unknown name.
     pub(super) fn unknown(&self) -> Option<(&str, &[&'static str])> {
         match &self.what {
             What::UnknownKey(name, known) | What::UnknownValue(name, known) => Some((name, known)),
@@ -106,7 +106,7 @@ impl Fault {
         }
     }
 
-    /// The key that is missing.
+    /// The missing key, if the error is a missing key.
     pub(super) fn missing_key(&self) -> Option<&str> {
         match &self.what {
             What::MissingKey(key) => Some(key),
@@ -173,7 +173,7 @@ impl Error for Fault {
     }
 }
 
-/// A value as an error repeats it.
+/// A value as shown in an error.
 pub(super) fn shown(found: Unexpected<'_>) -> String {
     match found {
         Unexpected::Unit | Unexpected::Option => "empty".to_owned(),
@@ -195,7 +195,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// What serde expects, in words of those who write YAML.
+/// Rephrases what serde expects in the terms of YAML.
 fn in_words(expected: &str) -> String {
     match expected {
         "a string" | "string" | "a borrowed string" | "path string" => "text".to_owned(),

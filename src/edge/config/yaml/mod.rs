@@ -1,5 +1,5 @@
-//! YAML files read into types, with errors that name the file, the line, the key, what was found, what was expected,
-//! and the nearest known name.
+//! Reads YAML files into types. Errors name the file, the line, the key, what was found, what was expected, and the
+//! nearest known name.
 
 mod about;
 mod fault;
@@ -18,7 +18,7 @@ use self::tree::Node;
 pub(super) use self::tree::{Mapping, Reader, keys_of};
 use crate::core::domain::{Failure, did_you_mean};
 
-/// What people from other tools write, and the key that is meant here.
+/// Keys of other tools, and the corresponding keys here.
 const ELSEWHERE: [(&str, &str); 10] = [
     ("providers", "endpoints"),
     ("provider", "endpoints"),
@@ -35,7 +35,8 @@ const ELSEWHERE: [(&str, &str); 10] = [
 /// Reads a YAML file.
 ///
 /// # Errors
-/// A data failure: the file is missing or unreadable, is no YAML, or has a key or value that does not belong there.
+/// A data failure if the file is missing or unreadable, is not valid YAML, or contains an unknown key or an invalid
+/// value.
 pub fn read_yaml<T: for<'de> Deserialize<'de> + JsonSchema>(path: &Path) -> Result<T, Failure> {
     let document = Document::open(path)?;
     document.root().read().map_err(|fault| document.failure::<T>(&fault))
@@ -54,7 +55,7 @@ impl Document {
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let source = std::fs::read_to_string(path).map_err(|error| {
             let failure = Failure::data(format!("cannot read {}", path.display())).caused_by(error);
-            failure.hint("check the path and its permissions; `karat init` makes a workspace")
+            failure.hint("check the path and its permissions; `karat init` creates a workspace")
         })?;
         Self::parse(source, path)
     }
@@ -66,12 +67,12 @@ impl Document {
         }
     }
 
-    /// The whole of it.
+    /// A reader of the whole document.
     pub(super) fn root(&self) -> Reader<'_> {
         Reader { node: &self.root, source: &self.source }
     }
 
-    /// A fault in this file, which is one of type `T`, with what the key is for.
+    /// The failure for a fault in this file of type `T`; its hint describes the key.
     pub(super) fn failure<T: JsonSchema>(&self, fault: &Fault) -> Failure {
         let place = match fault.place {
             Some((line, column)) => format!("{}:{line}:{column}", self.path.display()),
@@ -83,8 +84,8 @@ impl Document {
             (Some(hint), ..) => Some(hint.to_string()),
             (None, Some((name, known)), _) => Some(unknown_hint(name, known)),
             (None, None, Some(key)) => Some(match about() {
-                Some(about) => format!("add \"{key}: …\" there: {about}"),
-                None => format!("add \"{key}: …\" there"),
+                Some(about) => format!("add \"{key}: …\": {about}"),
+                None => format!("add \"{key}: …\""),
             }),
             (None, None, None) => about(),
         };
@@ -97,7 +98,7 @@ fn unknown_hint(name: &str, known: &[&'static str]) -> String {
     did_you_mean(elsewhere.map_or(name, |(_, ours)| ours), known, "known here:")
 }
 
-/// What the parser says of a text that is no YAML, with what usually makes it so.
+/// The failure for text that is not valid YAML, with a hint about the most likely cause.
 fn no_yaml(error: &Error, source: &str, path: &Path) -> Failure {
     let line = error.location().and_then(|location| usize::try_from(location.line()).ok());
     let place = match error.location() {
@@ -109,24 +110,24 @@ fn no_yaml(error: &Error, source: &str, path: &Path) -> Failure {
     let (what, hint) = match error {
         Error::DuplicateMappingKey { key, .. } => {
             let key = key.as_deref().map_or_else(String::new, |key| format!(" \"{key}\""));
-            (format!("the key{key} is there twice"), "remove one of them".to_owned())
+            (format!("the key{key} appears twice"), "remove one of them".to_owned())
         }
         Error::MultipleDocuments { .. } => {
             ("a second document starts".to_owned(), "remove the line \"---\"".to_owned())
         }
         _ if written("{{") => (
-            "is no valid YAML".to_owned(),
-            "put text with a template into quotes: prompt: \"{{ input }}\", or write it below \"prompt: |\"".to_owned(),
+            "is not valid YAML".to_owned(),
+            "quote text that contains a template: prompt: \"{{ input }}\", or write it below \"prompt: |\"".to_owned(),
         ),
         _ if written("${") => {
-            ("is no valid YAML".to_owned(), "within {…} put references into quotes: {api_key: \"${KEY}\"}".to_owned())
+            ("is not valid YAML".to_owned(), "quote references inside {…}: {api_key: \"${KEY}\"}".to_owned())
         }
-        _ if written("\t") => ("is no valid YAML".to_owned(), "indent with spaces, not with tabs".to_owned()),
+        _ if written("\t") => ("is not valid YAML".to_owned(), "indent with spaces, not with tabs".to_owned()),
         other => {
             let said = other.to_string();
             let said = said.lines().next().unwrap_or_default().split(" at line ").next().unwrap_or_default();
-            let hint = "put text with \": \", \"#\" or quotes in it into quotes, and check brackets and indentation";
-            (format!("is no valid YAML: {said}"), hint.to_owned())
+            let hint = "quote text that contains \": \", \"#\" or quotes, and check brackets and indentation";
+            (format!("is not valid YAML: {said}"), hint.to_owned())
         }
     };
     Failure::data(format!("{place}: {what}")).hint(hint)

@@ -1,4 +1,4 @@
-//! A YAML document as a tree that knows where everything is written, and what serde reads out of it.
+//! A YAML document as a tree that records the place of every value, and a serde deserializer over it.
 
 use std::fmt;
 
@@ -81,9 +81,9 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
-/// Reads a value out of the tree. Where a list is expected, one item in place of it is a list of one; where text is
-/// expected, a number or `yes` is the text as it is written; where a mapping or a list is expected, nothing is an
-/// empty one.
+/// Reads a value from the tree. Where a list is expected, a single item is read as a list of one; where text is
+/// expected, a number or `yes` is read as the text that was written; where a mapping or a list is expected, an empty
+/// value is read as an empty one.
 #[derive(Clone, Copy)]
 pub(in crate::edge::config) struct Reader<'a> {
     pub(super) node: &'a Spanned<Node>,
@@ -108,27 +108,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The value should have been something else.
+    /// A fault: the value is not what was expected.
     pub(in crate::edge::config) fn wrong(self, expected: &str) -> Fault {
         Fault::wrong(&shown(self.found()), expected).at(self.place())
     }
 
-    /// A predicate of the value, such as "is 5, but must be less than 3".
+    /// A fault with a predicate of the value, such as "is 5, but must be less than 3".
     pub(in crate::edge::config) fn fault(self, predicate: &str) -> Fault {
         Fault::value(predicate).at(self.place())
     }
 
-    /// The mapping lacks a key.
+    /// A fault: the mapping lacks a required key.
     pub(in crate::edge::config) fn missing(self, key: &str) -> Fault {
         Fault::missing(key).at(self.place())
     }
 
-    /// The value as a type.
+    /// Reads the value as `T`.
     pub(in crate::edge::config) fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
         T::deserialize(self).map_err(|fault| fault.at(self.place()))
     }
 
-    /// The text of a value that is text.
+    /// The text, if the value is text.
     pub(in crate::edge::config) fn text(self) -> Option<&'a str> {
         match &self.node.value {
             Node::Text(text) => Some(text),
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The entries of a mapping, where it is one.
+    /// The entries, if the value is a mapping or empty.
     pub(in crate::edge::config) fn mapping(self) -> Option<Mapping<'a>> {
         let entries = match &self.node.value {
             Node::Null => &[],
@@ -146,12 +146,12 @@ impl<'a> Reader<'a> {
         Some(Mapping { of: self, entries })
     }
 
-    /// A mapping without keys, for a value that is only a name.
+    /// An empty mapping, for a value that is only a name.
     pub(in crate::edge::config) fn no_keys(self) -> Mapping<'a> {
         Mapping { of: self, entries: &[] }
     }
 
-    /// The items of a list, or the one in place of it.
+    /// The items of a list, or the single item given in place of one.
     pub(in crate::edge::config) fn items(self) -> impl Iterator<Item = Self> {
         let nodes = match &self.node.value {
             Node::Null => &[],
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         nodes.iter().map(move |node| Reader { node, ..self })
     }
 
-    /// A scalar as it is written; a number would lose its form as a number.
+    /// The source text of a scalar; converting a number back to text could change its form.
     fn written(self) -> Option<&'a str> {
         match &self.node.value {
             Node::Text(text) => Some(text),
@@ -277,7 +277,7 @@ impl<'de, I: Iterator<Item = (usize, Reader<'de>)>> SeqAccess<'de> for Items<I> 
     }
 }
 
-/// A mapping whose entries can be read in parts.
+/// A mapping whose entries can be read by several structs.
 #[derive(Clone, Copy)]
 pub(in crate::edge::config) struct Mapping<'a> {
     of: Reader<'a>,
@@ -295,7 +295,7 @@ impl<'a> Mapping<'a> {
         self.iter().find(|(name, _)| *name == key).map(|(_, reader)| reader)
     }
 
-    /// The first key that is none of the known ones, and a fault made of its name at its place.
+    /// Fails on the first unknown key, with the fault that `fault` returns for its name.
     pub(in crate::edge::config) fn check(
         self,
         known: impl Fn(&str) -> bool,
@@ -307,7 +307,7 @@ impl<'a> Mapping<'a> {
         }
     }
 
-    /// The keys of one struct; what else is there is left alone.
+    /// Reads the keys of one struct and ignores all others.
     pub(in crate::edge::config) fn part<T: Deserialize<'a>>(self) -> Result<T, Fault> {
         T::deserialize(Part(self)).map_err(|fault| fault.at(self.of.place()))
     }
@@ -344,7 +344,7 @@ impl<'de> Deserializer<'de> for Part<'de> {
 struct Entries<'a> {
     rest: std::slice::Iter<'a, (Spanned<String>, Spanned<Node>)>,
     source: &'a str,
-    /// Those that are read; `None` for all.
+    /// The keys to read; `None` for all.
     keys: Option<&'static [&'static str]>,
     value: Option<(&'a str, &'a Spanned<Node>)>,
 }
@@ -370,10 +370,10 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 }
 
-/// The keys that a type reads, as its derived `Deserialize` names them.
+/// The keys that a struct reads, as listed by its derived `Deserialize`.
 pub(in crate::edge::config) fn keys_of<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut keys: &'static [&'static str] = &[];
-    // It fails on purpose, once it has said what it wants.
+    // This always fails, but only after the type has passed its keys to the probe.
     let _ = T::deserialize(Probe(&mut keys));
     keys
 }

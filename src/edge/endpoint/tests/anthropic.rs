@@ -30,7 +30,7 @@ fn answer(content: Value, stop_reason: &str) -> Value {
 const CALL_TEXT: &str = r#"[{"function":{"arguments":"{\"a\":[1,2]}","name":"f"},"type":"function"}]"#;
 
 #[test]
-fn a_plain_prompt_has_its_system_apart_and_a_limit() {
+fn a_plain_prompt_is_sent_with_a_separate_system_text_and_a_token_limit() {
     let expected = json!({
         "model": "m", "stream": false, "max_tokens": 4096, "system": "be brief",
         "messages": [{"role": "user", "content": "hä?"}],
@@ -44,7 +44,7 @@ fn a_plain_prompt_has_its_system_apart_and_a_limit() {
 }
 
 #[test]
-fn a_conversation_is_sent_in_blocks_with_tools_and_pictures() {
+fn a_conversation_is_sent_as_blocks_with_tools_and_images() {
     let sent = body(json!({"output_config": {"effort": "low"}}), &conversation());
     let expected = json!([
         {"role": "user", "content": [
@@ -74,7 +74,7 @@ fn a_conversation_is_sent_in_blocks_with_tools_and_pictures() {
 }
 
 #[test]
-fn every_choice_of_tools_has_its_word() {
+fn every_tool_choice_is_translated() {
     let choice = |params: Value| body(params, &plain_request()).get("tool_choice").cloned();
     for (chat, own) in [("auto", "auto"), ("none", "none"), ("required", "any")] {
         assert_eq!(choice(json!({"tool_choice": chat})), Some(json!({"type": own})));
@@ -92,7 +92,7 @@ fn every_choice_of_tools_has_its_word() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_in_words() {
+fn requests_that_cannot_be_sent_are_refused_with_a_message() {
     let call = |arguments: &str| {
         let call = json!({"id": "c", "function": {"name": "f", "arguments": arguments}});
         json!([{"role": "assistant", "content": "", "tool_calls": [call]}])
@@ -102,22 +102,22 @@ fn what_cannot_be_sent_is_refused_in_words() {
     let cases = [
         (call("{"), "message 1 calls \"f\" with arguments that are not a JSON object"),
         (call("[1]"), "message 1 calls \"f\" with arguments that are not a JSON object"),
-        (json!([{"role": "tool", "content": "x"}]), "message 1 is the result of a tool, but has no tool_call_id"),
+        (json!([{"role": "tool", "content": "x"}]), "message 1 is a tool result, but has no tool_call_id"),
         (
             json!([{"role": "function", "content": "x"}]),
-            "message 1 has the role \"function\", which Anthropic's API does not know",
+            "message 1 has the role \"function\", which Anthropic's API does not support",
         ),
-        (picture, "message 1 has a picture in a data URL that is not base64"),
+        (picture, "message 1 has an image in a data URL that is not base64"),
     ];
     for (messages, expected) in cases {
         assert_eq!(dialect(&settings("http://h")).body(&request(&messages, json!({}))).unwrap_err(), expected);
     }
     let format = json!({"response_format": {"type": "json_object"}});
     let error = dialect(&with_params(format)).body(&plain_request()).unwrap_err();
-    assert!(error.contains("no response_format json_object"), "{error}");
+    assert!(error.contains("does not support response_format json_object"), "{error}");
     for param in RESERVED {
         let message = error_of(Anthropic::new(&with_params(json!({param: 1}))));
-        assert!(message.contains(&format!("params may not set \"{param}\"")), "{message}");
+        assert!(message.contains(&format!("params must not set \"{param}\"")), "{message}");
     }
     assert!(
         error_of(Anthropic::new(&ApiSettings { model: " ".into(), ..settings("http://h") })).contains("model is empty")
@@ -144,20 +144,20 @@ fn the_output_is_text_or_calls_and_all_tokens_count() {
 }
 
 #[test]
-fn answers_without_output_say_why() {
+fn answers_without_output_are_errors_with_the_reason() {
     let cases = [
         (answer(json!([]), "refusal"), "the content has no text (stop_reason: refusal)"),
         (answer(json!([{"type": "thinking"}]), "max_tokens"), "the content has no text (stop_reason: max_tokens)"),
         (json!({"content": []}), "the content has no text (stop_reason: not given)"),
-        (json!({"type": "error", "error": {"message": "x"}}), "the answer has no content"),
-        (json!({"content": "text"}), "the answer has no content"),
+        (json!({"type": "error", "error": {"message": "x"}}), "the response has no content"),
+        (json!({"content": "text"}), "the response has no content"),
     ];
     for (answer, expected) in cases {
         assert_eq!(dialect(&settings("http://h")).read(&answer).unwrap_err(), expected);
     }
 }
 
-/// A stream of a text after a thought, or of a tool call after a text.
+/// A stream with text after a thought, or with a tool call after text.
 fn events(blocks: &[(Value, Vec<Value>)], stop_reason: &str) -> Vec<Value> {
     let usage = usage(1);
     let start = json!({"type": "message", "model": "m-1", "content": [], "stop_reason": null, "usage": usage});
@@ -185,7 +185,7 @@ fn tool_block(pieces: &[&str]) -> (Value, Vec<Value>) {
 }
 
 #[test]
-fn a_streamed_answer_is_the_whole_one() {
+fn a_streamed_answer_equals_the_whole_one() {
     let dialect = dialect(&streaming());
     let thought =
         (json!({"type": "thinking", "thinking": ""}), vec![json!({"type": "thinking_delta", "thinking": "hm"})]);
@@ -206,7 +206,7 @@ fn a_streamed_answer_is_the_whole_one() {
 }
 
 #[test]
-fn a_stream_that_fails_says_how() {
+fn a_stream_that_fails_reports_the_error() {
     let cases = [
         ("overloaded_error", CallErrorKind::Overloaded),
         ("rate_limit_error", CallErrorKind::RateLimited),
@@ -217,7 +217,7 @@ fn a_stream_that_fails_says_how() {
     ];
     for (name, kind) in cases {
         let event = json!({"type": "error", "error": {"type": name, "message": "boom"}});
-        let expected = (kind, "broken off by the server: boom".to_owned());
+        let expected = (kind, "the server ended the stream with an error: boom".to_owned());
         assert_eq!(broken(dialect(&streaming()).stream_reader(), &event), expected);
     }
     let stray = json!({"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "x"}});
@@ -225,7 +225,7 @@ fn a_stream_that_fails_says_how() {
 }
 
 #[tokio::test]
-async fn requests_go_to_messages_with_a_bare_key_and_a_version() {
+async fn requests_are_sent_to_messages_with_the_key_and_a_version() {
     let whole = answer(json!([{"type": "text", "text": "yes"}]), "end_turn");
     let server = FaultServer::start(vec![json_reply(&whole)]);
     for base in ["", "/", "/v1", "/v1/", "/v1/messages"] {
@@ -242,7 +242,7 @@ async fn requests_go_to_messages_with_a_bare_key_and_a_version() {
 }
 
 #[tokio::test]
-async fn an_overload_in_the_middle_of_a_stream_is_tried_again() {
+async fn an_overload_in_the_middle_of_a_stream_is_retried() {
     let good: Vec<String> = events(&[text_block(&["yes"])], "end_turn").iter().map(Value::to_string).collect();
     let good: Vec<&str> = good.iter().map(String::as_str).collect();
     let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "later"}}).to_string();
@@ -280,7 +280,7 @@ const WORDS: &[&str] = &[
 
 proptest! {
     #[test]
-    fn no_answer_makes_it_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..6), text in any::<String>()) {
+    fn no_answer_causes_a_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..6), text in any::<String>()) {
         survives(&dialect(&streaming()), &answers, &text);
     }
 }

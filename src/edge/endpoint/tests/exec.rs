@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::core::domain::CallErrorKind::{BadAnswer, Connect, Refused, Server, Timeout};
 
-/// Answers with its process id, the request's id and its trial; sleeps, dies or rambles where the input says so.
+/// Answers with its process id, the request's id and its trial; sleeps, dies or writes too much if the input says so.
 const SCRIPT: &str = r#"
 import json, os, sys, time
 for line in sys.stdin:
@@ -54,7 +54,7 @@ for line in sys.stdin:
     print(json.dumps({"output": "%d %s %d" % (os.getpid(), asked["id"], asked["trial"])}), flush=True)
 "#;
 
-/// A folder with the script, or nothing where there is no Python to run it.
+/// A folder with the script; `None` if Python is not installed.
 fn folder() -> Option<TempDir> {
     let found = std::process::Command::new("python3").arg("--version").output().is_ok();
     if !found {
@@ -73,7 +73,7 @@ fn settings(folder: &Path, command: &[&str]) -> ExecSettings {
         command: command.iter().map(ToString::to_string).collect(),
         folder: folder.to_owned(),
         workers: 1,
-        // Long, so that a busy machine does not turn one failure into another.
+        // Long enough that a busy machine does not turn other failures into timeouts.
         timeout: ms(20_000),
         retry: RetryPolicy { max_retries: 0, base: ms(1), cap: ms(2), max_retry_after: ms(10) },
         params: Map::new(),
@@ -103,7 +103,7 @@ async fn ask(endpoint: &ExecEndpoint, id: &str, input: &str) -> Result<Response,
     endpoint.call(&request(id, input)).await
 }
 
-/// The process that answered, after making sure that it answered this request.
+/// The process that answered, after a check that it answered this request.
 fn process(answer: &Response, id: &str) -> u32 {
     let words: Vec<&str> = answer.output.split(' ').collect();
     assert_eq!(words[1..], [id, "2"]);
@@ -115,7 +115,7 @@ async fn answers_anew(endpoint: &ExecEndpoint) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_are_kept_alive_and_every_request_gets_its_own_answer() {
+async fn workers_are_reused_and_every_request_gets_its_own_answer() {
     let Some(folder) = folder() else { return };
     let endpoint = Arc::new(endpoint(ExecSettings { workers: 4, ..script(&folder) }));
     let mut calls = tokio::task::JoinSet::new();
@@ -131,7 +131,7 @@ async fn workers_are_kept_alive_and_every_request_gets_its_own_answer() {
 }
 
 #[tokio::test]
-async fn the_request_is_one_line_with_all_that_is_known_of_it() {
+async fn the_request_is_one_line_with_all_its_fields() {
     let Some(folder) = folder() else { return };
     let params = json!({"temperature": 0}).as_object().unwrap().clone();
     let endpoint = endpoint(ExecSettings { params, ..script(&folder) });
@@ -160,7 +160,7 @@ async fn an_answer_is_read_with_its_model_and_usage() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_program_is_final_unless_it_asks_for_another_attempt() {
+async fn an_error_from_the_program_is_final_unless_it_asks_for_a_retry() {
     let Some(folder) = folder() else { return };
     let cases = [(r#"{"error": "no such label"}"#, Refused, 1), (r#"{"error": "busy\n", "retry": true}"#, Server, 3)];
     for (answer, kind, attempts) in cases {
@@ -173,7 +173,7 @@ async fn an_error_of_the_program_is_final_unless_it_asks_for_another_attempt() {
 }
 
 #[tokio::test]
-async fn a_worker_that_is_asked_again_after_its_own_error_is_the_same() {
+async fn a_worker_is_reused_after_it_reports_an_error() {
     let Some(folder) = folder() else { return };
     let endpoint = saying(&folder, r#"{"error": "no"}"#);
     let first = process(&ask(&endpoint, "a", "plain").await.unwrap(), "a");
@@ -182,7 +182,7 @@ async fn a_worker_that_is_asked_again_after_its_own_error_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_a_timeout_and_the_next_call_is_answered() {
+async fn a_slow_answer_is_a_timeout_but_the_next_call_succeeds() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(ExecSettings { timeout: Duration::from_secs(2), ..script(&folder) });
     let first = process(&ask(&endpoint, "a", "plain").await.unwrap(), "a");
@@ -193,7 +193,7 @@ async fn a_slow_answer_is_a_timeout_and_the_next_call_is_answered() {
 }
 
 #[tokio::test]
-async fn a_crash_names_the_exit_status_and_the_last_words() {
+async fn a_crash_is_reported_with_the_exit_status_and_the_last_line_of_stderr() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     let error = ask(&endpoint, "e", "crash").await.unwrap_err();
@@ -208,7 +208,7 @@ async fn a_crash_names_the_exit_status_and_the_last_words() {
 }
 
 #[tokio::test]
-async fn a_worker_that_died_between_two_requests_fails_neither() {
+async fn a_worker_that_dies_between_two_requests_fails_neither_of_them() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     let first = process(&ask(&endpoint, "a", "plain").await.unwrap(), "a");
@@ -218,7 +218,7 @@ async fn a_worker_that_died_between_two_requests_fails_neither() {
 }
 
 #[tokio::test]
-async fn a_program_that_closes_its_stdout_is_given_up_soon() {
+async fn a_program_that_closes_its_stdout_fails_quickly() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     let begun = Instant::now();
@@ -230,7 +230,7 @@ async fn a_program_that_closes_its_stdout_is_given_up_soon() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_a_bad_answer_and_ends_the_worker() {
+async fn a_line_that_is_not_a_json_object_is_a_bad_answer_and_ends_the_worker() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     for (input, told) in [("garbage", "it wrote: Loading model ..."), ("bytes", "did not answer with a JSON object")] {
@@ -256,7 +256,7 @@ async fn a_second_line_is_never_the_answer_to_the_next_request() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_cut_off() {
+async fn an_endless_answer_is_cut_off() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     for input in ["giant", "endless"] {
@@ -276,7 +276,7 @@ async fn a_megabyte_on_stderr_blocks_nothing() {
 }
 
 #[tokio::test]
-async fn a_request_larger_than_a_pipe_is_written_while_the_program_speaks() {
+async fn a_request_larger_than_a_pipe_is_written_while_the_program_writes() {
     let Some(folder) = folder() else { return };
     let loud = "import sys\nsys.stdout.write('{\"output\": \"' + 'y' * 1000000)\nsys.stdout.flush()\n\
                 size = len(sys.stdin.readline())\nprint('%d\"}' % size, flush=True)\n";
@@ -287,7 +287,7 @@ async fn a_request_larger_than_a_pipe_is_written_while_the_program_speaks() {
 }
 
 #[tokio::test]
-async fn a_call_given_up_in_the_middle_shifts_no_answer() {
+async fn a_cancelled_call_does_not_shift_later_answers() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     let first = process(&ask(&endpoint, "a", "plain").await.unwrap(), "a");
@@ -315,7 +315,7 @@ async fn a_program_that_cannot_be_started_is_named() {
 }
 
 #[test]
-fn settings_that_cannot_be_meant_are_refused() {
+fn invalid_settings_are_refused() {
     let here = Path::new(".");
     for settings in
         [settings(here, &[]), settings(here, &[" "]), ExecSettings { workers: 0, ..settings(here, &["sh"]) }]
@@ -327,7 +327,7 @@ fn settings_that_cannot_be_meant_are_refused() {
 }
 
 #[test]
-fn whatever_may_change_the_answers_changes_the_fingerprint() {
+fn everything_that_may_change_answers_changes_the_fingerprint() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("answer.py");
     std::fs::write(&file, "1").unwrap();
@@ -354,8 +354,8 @@ async fn a_dropped_endpoint_leaves_no_process_behind() {
     let lives = || std::process::Command::new("sh").args(["-c", &format!("kill -0 {process} 2>&-")]).status();
     let begun = Instant::now();
     while lives().unwrap().success() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "process {process} still runs");
-        // Another child of the runtime makes it collect those that ended.
+        assert!(begun.elapsed() < Duration::from_secs(10), "process {process} is still running");
+        // Starting another child makes the runtime reap those that have ended.
         let _ = tokio::process::Command::new("true").status().await;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

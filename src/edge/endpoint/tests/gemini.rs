@@ -29,7 +29,7 @@ fn call_part() -> Value {
 const CALL_TEXT: &str = r#"[{"function":{"arguments":"{\"a\":2,\"b\":1}","name":"f"},"type":"function"}]"#;
 
 #[test]
-fn a_plain_prompt_has_its_system_apart() {
+fn a_plain_prompt_is_sent_with_a_separate_system_text() {
     let expected = json!({
         "systemInstruction": {"parts": [{"text": "be brief"}]},
         "contents": [{"role": "user", "parts": [{"text": "hä?"}]}],
@@ -38,7 +38,7 @@ fn a_plain_prompt_has_its_system_apart() {
 }
 
 #[test]
-fn params_of_the_generation_are_put_together_however_they_are_spelt() {
+fn generation_params_are_collected_in_any_spelling() {
     let params = json!({
         "temperature": 0, "top_p": 0.5, "topK": 3, "max_tokens": 9, "stop": "END", "n": 1,
         "thinking_config": {"thinkingBudget": 0}, "generation_config": {"seed": 1, "temperature": 1},
@@ -61,7 +61,7 @@ fn params_of_the_generation_are_put_together_however_they_are_spelt() {
 }
 
 #[test]
-fn a_conversation_is_sent_in_contents_with_tools_and_pictures() {
+fn a_conversation_is_sent_as_contents_with_tools_and_images() {
     let sent = body(json!({"temperature": 0, "tool_config": {"retrievalConfig": {}}}), &conversation());
     let expected = json!([
         {"role": "user", "parts": [
@@ -94,7 +94,7 @@ fn a_conversation_is_sent_in_contents_with_tools_and_pictures() {
 }
 
 #[test]
-fn calls_keep_the_signature_they_came_with() {
+fn calls_are_sent_back_with_their_signature() {
     let signature = json!({"google": {"thought_signature": "s"}});
     let calls = json!([{"id": "c", "function": {"name": "f", "arguments": "{}"}, "extra_content": signature}]);
     let sent =
@@ -104,7 +104,7 @@ fn calls_keep_the_signature_they_came_with() {
 }
 
 #[test]
-fn every_choice_of_tools_has_its_word() {
+fn every_tool_choice_is_translated() {
     for (chat, own) in [("auto", "AUTO"), ("none", "NONE"), ("required", "ANY")] {
         let sent = body(json!({"tool_choice": chat, "parallel_tool_calls": true}), &plain_request());
         assert_eq!(sent["toolConfig"], json!({"functionCallingConfig": {"mode": own}}));
@@ -117,11 +117,11 @@ fn every_choice_of_tools_has_its_word() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_in_words() {
+fn requests_that_cannot_be_sent_are_refused_with_a_message() {
     let cases = [
         (
             json!([{"role": "tool", "tool_call_id": "c7", "content": "x"}]),
-            "message 1 answers the tool call \"c7\", which no earlier message makes",
+            "message 1 is the result of tool call \"c7\", which no earlier message makes",
         ),
         (
             json!([{"role": "user", "content": [{"type": "input_audio"}]}]),
@@ -129,7 +129,7 @@ fn what_cannot_be_sent_is_refused_in_words() {
         ),
         (
             json!([{"role": "critic", "content": "x"}]),
-            "message 1 has the role \"critic\", which Gemini's API does not know",
+            "message 1 has the role \"critic\", which Gemini's API does not support",
         ),
         (
             json!([{"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{"}}]}]),
@@ -143,11 +143,11 @@ fn what_cannot_be_sent_is_refused_in_words() {
     assert!(one.contains("one tool call at a time"), "{one}");
     for param in RESERVED {
         let message = error_of(Gemini::new(&with_params(json!({param: 1}))));
-        assert!(message.contains(&format!("params may not set \"{param}\"")), "{message}");
+        assert!(message.contains(&format!("params must not set \"{param}\"")), "{message}");
     }
     for model in ["a b", "a?key=x", "a#b", "../a", "a//b", "a%2e"] {
         let message = error_of(Gemini::new(&ApiSettings { model: model.into(), ..settings("http://h") }));
-        assert!(message.ends_with("cannot stand in a URL"), "{message}");
+        assert!(message.ends_with("cannot be used in a URL"), "{message}");
     }
     assert!(
         error_of(Gemini::new(&ApiSettings { model: " ".into(), ..settings("http://h") })).contains("model is empty")
@@ -155,7 +155,7 @@ fn what_cannot_be_sent_is_refused_in_words() {
 }
 
 #[test]
-fn a_model_with_a_slash_is_its_own_path() {
+fn a_model_with_a_slash_is_the_whole_path() {
     let path = |model: &str| dialect(&ApiSettings { model: model.into(), ..settings("http://h") }).path();
     assert_eq!(path("gemini-x"), "/models/gemini-x:generateContent");
     assert_eq!(path("models/gemini-x"), "/models/gemini-x:generateContent");
@@ -163,7 +163,7 @@ fn a_model_with_a_slash_is_its_own_path() {
 }
 
 #[test]
-fn the_output_is_text_or_calls_and_thoughts_count_as_tokens_alone() {
+fn the_output_is_text_or_calls_and_thoughts_count_only_as_tokens() {
     let thought = json!({"text": "hm", "thought": true});
     let cases = [
         (json!([thought, {"text": "a"}, {"text": "b"}, call_part()]), "ab"),
@@ -181,7 +181,7 @@ fn the_output_is_text_or_calls_and_thoughts_count_as_tokens_alone() {
 }
 
 #[test]
-fn answers_without_output_say_why() {
+fn answers_without_output_are_errors_with_the_reason() {
     let cases = [
         (answer(json!([]), "SAFETY"), "candidates[0] has no text (finishReason: SAFETY)"),
         (
@@ -190,7 +190,7 @@ fn answers_without_output_say_why() {
         ),
         (json!({"candidates": [{}]}), "candidates[0] has no text (finishReason: not given)"),
         (json!({"promptFeedback": {"blockReason": "OTHER"}}), "the prompt was blocked (blockReason: OTHER)"),
-        (json!({"error": {"message": "x"}}), "the answer has no candidates[0]"),
+        (json!({"error": {"message": "x"}}), "the response has no candidates[0]"),
     ];
     for (answer, expected) in cases {
         assert_eq!(dialect(&settings("http://h")).read(&answer).unwrap_err(), expected);
@@ -204,7 +204,7 @@ fn chunk(parts: Value, reason: Value) -> Value {
 }
 
 #[test]
-fn a_streamed_answer_is_the_whole_one() {
+fn a_streamed_answer_equals_the_whole_one() {
     let dialect = dialect(&streaming());
     let thought = json!({"text": "hm", "thought": true});
     let cases = [
@@ -226,7 +226,7 @@ fn a_streamed_answer_is_the_whole_one() {
 }
 
 #[test]
-fn a_stream_that_fails_says_how() {
+fn a_stream_that_fails_reports_the_error() {
     let cases = [
         ("RESOURCE_EXHAUSTED", CallErrorKind::RateLimited),
         ("UNAVAILABLE", CallErrorKind::Overloaded),
@@ -237,13 +237,13 @@ fn a_stream_that_fails_says_how() {
     ];
     for (status, kind) in cases {
         let event = json!({"error": {"code": 1, "status": status, "message": "boom"}});
-        let expected = (kind, "broken off by the server: boom".to_owned());
+        let expected = (kind, "the server ended the stream with an error: boom".to_owned());
         assert_eq!(broken(dialect(&streaming()).stream_reader(), &event), expected);
     }
 }
 
 #[tokio::test]
-async fn requests_go_to_the_model_with_a_bare_key() {
+async fn requests_are_sent_to_the_model_with_the_key() {
     let whole = answer(json!([{"text": "yes"}]), "STOP");
     let server = FaultServer::start(vec![json_reply(&whole)]);
     let base = settings(&format!("{}/v1beta", server.url));
@@ -256,7 +256,7 @@ async fn requests_go_to_the_model_with_a_bare_key() {
 }
 
 #[tokio::test]
-async fn a_stream_is_asked_for_as_events_and_may_end_without_a_word() {
+async fn a_stream_is_requested_as_events_and_may_end_without_a_final_event() {
     let (first, last) =
         (chunk(json!([{"text": "y"}]), Value::Null).to_string(), answer(json!([{"text": "es"}]), "STOP").to_string());
     let server = FaultServer::start(vec![stream_reply(&[&first]), stream_reply(&[&first, &last])]);
@@ -301,7 +301,7 @@ const WORDS: &[&str] = &[
 
 proptest! {
     #[test]
-    fn no_answer_makes_it_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..4), text in any::<String>()) {
+    fn no_answer_causes_a_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..4), text in any::<String>()) {
         survives(&dialect(&streaming()), &answers, &text);
     }
 }

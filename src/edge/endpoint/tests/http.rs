@@ -32,7 +32,7 @@ fn refused(template: HttpTemplate) -> String {
 const MESSAGES: &str = r#"[{"content":"be brief","role":"system"},{"content":"hä?","role":"user"}]"#;
 
 #[test]
-fn every_text_of_the_body_is_a_template() {
+fn every_string_in_the_body_is_a_template() {
     let template = json!({
         "q": "{{ system }}: {{ prompt }} ({{ id }}/{{ trial }}, {{ model }})",
         "list": ["{{ input }}", 7, null, true, {"{{ key }}": "plain"}],
@@ -45,7 +45,7 @@ fn every_text_of_the_body_is_a_template() {
 }
 
 #[test]
-fn a_text_that_is_one_expression_becomes_its_value() {
+fn a_string_that_is_a_single_expression_is_replaced_by_its_value() {
     let messages = json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": "hä?"}]);
     let params = json!({"temperature": 0.5, "stop": ["a"], "seed": 18446744073709551615_u64, "nothing": null});
     let cases = [
@@ -80,7 +80,7 @@ fn a_text_that_is_one_expression_becomes_its_value() {
 }
 
 #[test]
-fn messages_and_options_come_whole() {
+fn messages_and_options_are_passed_completely() {
     let request = conversation();
     let sent = body_with(
         json!({}),
@@ -93,7 +93,7 @@ fn messages_and_options_come_whole() {
 }
 
 #[test]
-fn nothing_in_an_example_is_run_or_escaped() {
+fn nothing_in_an_example_is_evaluated_or_escaped() {
     let hostile = "<b>&\"'</b> {{ model }} {% raw %} \u{0}";
     let request = request(&json!([{"role": "user", "content": hostile}]), json!({}));
     let sent = body_with(json!({}), json!(["{{ prompt }}", "p: {{ prompt }}", "{{ messages[0].content }}"]), &request);
@@ -130,13 +130,13 @@ fn rendering_is_bounded() {
 }
 
 #[test]
-fn places_that_are_written_alike_are_kept_apart() {
+fn places_with_the_same_spelling_are_not_confused() {
     let template = json!({"a.b": "one {{ trial }}", "a": {"b": "two {{ trial }}"}});
     assert_eq!(body(template), Ok(json!({"a.b": "one 0", "a": {"b": "two 0"}})));
 }
 
 #[test]
-fn templates_and_settings_that_cannot_be_meant_are_refused() {
+fn invalid_templates_and_settings_are_refused() {
     let with = |change: fn(&mut HttpTemplate)| {
         let mut template = template(json!({}));
         change(&mut template);
@@ -151,11 +151,11 @@ fn templates_and_settings_that_cannot_be_meant_are_refused() {
         (with(|t| t.model_path = Some(".a".into())), "model_path is \".a\""),
         (with(|t| t.prompt_tokens_path = Some("a.".into())), "prompt_tokens_path is \"a.\""),
         (with(|t| t.completion_tokens_path = Some(".".into())), "completion_tokens_path is \".\""),
-        (with(|t| t.ok_statuses = vec![99]), "ok_statuses holds 99, which is no HTTP status"),
-        (with(|t| t.retry_statuses = vec![600]), "retry_statuses holds 600"),
+        (with(|t| t.ok_statuses = vec![99]), "ok_statuses contains 99, which is not an HTTP status"),
+        (with(|t| t.retry_statuses = vec![600]), "retry_statuses contains 600"),
         (
             with(|t| (t.ok_statuses, t.retry_statuses) = (vec![200, 202], vec![202])),
-            "202 is among both ok_statuses and retry_statuses",
+            "202 is in both ok_statuses and retry_statuses",
         ),
     ];
     for (message, expected) in cases {
@@ -183,28 +183,28 @@ fn an_output_is_found_by_its_path() {
 }
 
 #[test]
-fn a_missing_path_says_where_it_ended_and_what_is_there() {
+fn the_error_for_a_missing_path_says_where_it_ended_and_what_is_there() {
     let answer = json!({"choices": [{"text": "x", "index": 0}], "none": null, "empty": {}});
     let cases = [
         ("choices.0.message.content", "\"choices.0\" is an object with the keys index, text"),
         ("choices.1", "\"choices\" is a list of 1"),
         ("choices.text", "\"choices\" is a list of 1"),
         ("output", "the answer is an object with the keys choices, empty, none"),
-        ("choices.0.text.x", "\"choices.0.text\" is a text"),
+        ("choices.0.text.x", "\"choices.0.text\" is text"),
         ("choices.0.index.x", "\"choices.0.index\" is a number"),
         ("none.x", "\"none\" is null"),
-        ("empty.x", "\"empty\" is an object without keys"),
+        ("empty.x", "\"empty\" is an empty object"),
     ];
     for (path, expected) in cases {
-        assert_eq!(at(path, &answer), Err(format!("the answer has nothing at \"{path}\": {expected}")));
+        assert_eq!(at(path, &answer), Err(format!("the response has nothing at \"{path}\": {expected}")));
     }
-    assert_eq!(at("none", &answer), Err("the answer has null at \"none\"".to_owned()));
+    assert_eq!(at("none", &answer), Err("the response has null at \"none\"".to_owned()));
     let many: Value = (10..40).map(|index| (format!("k{index}"), json!(1))).collect();
     assert!(at("x", &many).unwrap_err().ends_with("k10, k11, k12, k13, k14, k15, k16, k17, k18, k19, k20, k21, …"));
 }
 
 #[test]
-fn model_and_tokens_are_read_where_they_are() {
+fn model_and_token_counts_are_found_by_their_paths() {
     let template = HttpTemplate {
         model_path: Some("meta.model".into()),
         prompt_tokens_path: Some("/meta/in".into()),
@@ -219,7 +219,7 @@ fn model_and_tokens_are_read_where_they_are() {
 }
 
 #[test]
-fn the_fingerprint_follows_the_template() {
+fn the_fingerprint_depends_on_the_template() {
     let print = |change: fn(&mut HttpTemplate)| {
         let mut template = template(json!({"q": "{{ prompt }}"}));
         change(&mut template);
@@ -241,7 +241,7 @@ fn the_fingerprint_follows_the_template() {
 }
 
 #[tokio::test]
-async fn requests_go_to_the_url_itself_by_the_method_asked_for() {
+async fn requests_are_sent_to_the_url_itself_with_the_given_method() {
     let server = FaultServer::start(vec![
         Reply::http(422, "", br#"{"message":"busy"}"#),
         Reply::http(418, "content-type: application/json\r\n", br#"{"text":"yes"}"#),
@@ -265,7 +265,7 @@ async fn requests_go_to_the_url_itself_by_the_method_asked_for() {
 }
 
 #[tokio::test]
-async fn a_failure_told_in_a_good_answer_is_shown_and_a_bad_template_is_a_prompt_error() {
+async fn a_failure_described_in_a_successful_response_is_shown_and_a_bad_template_is_a_prompt_error() {
     let server = FaultServer::start(vec![json_reply(&json!({"error": {"message": format!("bad key {KEY}")}}))]);
     let base = settings(&server.url);
     let failed = call(base.clone(), Box::new(HttpApi::new(&base, template(json!({}))).unwrap())).await.unwrap_err();
@@ -280,7 +280,7 @@ const WORDS: &[&str] = &["text", "a", "0", "1", "model", "in", "out", "error", "
 
 proptest! {
     #[test]
-    fn no_answer_makes_it_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..4), path in "[a01./~]{0,8}") {
+    fn no_answer_causes_a_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..4), path in "[a01./~]{0,8}") {
         let template = HttpTemplate {
             output: path,
             model_path: Some("model.0".into()),
@@ -293,14 +293,14 @@ proptest! {
     }
 
     #[test]
-    fn no_template_makes_it_panic(text in r"([{][{%#]|[%}#-][}]| |\n|if|for|in|prompt|messages|[.|()\[\]01'-]){0,20}") {
+    fn no_template_causes_a_panic(text in r"([{][{%#]|[%}#-][}]| |\n|if|for|in|prompt|messages|[.|()\[\]01'-]){0,20}") {
         if let Ok(api) = HttpApi::new(&settings("http://h"), template(json!({"x": text}))) {
             let _ = api.body(&conversation());
         }
     }
 
     #[test]
-    fn plain_text_is_sent_as_it_is(text in "[^{]{0,40}") {
+    fn plain_text_is_sent_unchanged(text in "[^{]{0,40}") {
         prop_assert_eq!(body(json!({"x": &text})), Ok(json!({"x": text})));
     }
 }

@@ -21,7 +21,7 @@ fn settings(base_url: &str) -> ApiSettings {
         api_key_header: None,
         headers: vec![("X-Team".into(), "team-secret".into())],
         params: json!({"temperature": 0}).as_object().unwrap().clone(),
-        // Long, so that a busy machine does not turn one failure into another.
+        // Long enough that a busy machine does not turn other failures into timeouts.
         timeout: ms(5000),
         retry: RetryPolicy { max_retries: 2, base: ms(1), cap: ms(2), max_retry_after: ms(2000) },
         stream: false,
@@ -76,7 +76,7 @@ fn body_of(request: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_good_answer_is_read_with_its_model_and_usage() {
+async fn a_valid_answer_is_read_with_its_model_and_usage() {
     let server = FaultServer::start(vec![ok()]);
     let response = call(settings(&format!("{}/v1/", server.url))).await.unwrap();
     assert_eq!((response.output.as_str(), response.model.as_deref(), response.attempts), ("yes", Some("m-0613"), 1));
@@ -94,7 +94,7 @@ async fn a_good_answer_is_read_with_its_model_and_usage() {
 }
 
 #[tokio::test]
-async fn without_a_key_no_authorization_is_sent_and_without_messages_the_input_is() {
+async fn without_a_key_no_authorization_is_sent_and_without_messages_the_input_is_sent() {
     let server = FaultServer::start(vec![ok()]);
     let settings = ApiSettings { api_key: None, headers: Vec::new(), ..settings(&server.url) };
     endpoint(settings).unwrap().call(&Request { messages: Vec::new(), ..request() }).await.unwrap();
@@ -105,7 +105,7 @@ async fn without_a_key_no_authorization_is_sent_and_without_messages_the_input_i
 }
 
 #[tokio::test]
-async fn transient_failures_are_tried_again_until_one_succeeds() {
+async fn transient_failures_are_retried_until_one_attempt_succeeds() {
     let date = httpdate::fmt_http_date(std::time::SystemTime::now());
     let first = [
         Reply::http(429, "retry-after: 0\r\n", b"{}"),
@@ -123,16 +123,16 @@ async fn transient_failures_are_tried_again_until_one_succeeds() {
 }
 
 #[tokio::test]
-async fn a_wait_asked_for_in_seconds_is_kept() {
+async fn retry_after_in_seconds_is_respected() {
     let server = FaultServer::start(vec![Reply::http(429, "retry-after: 1\r\n", b"{}"), ok()]);
     let start = std::time::Instant::now();
     let response = call(settings(&server.url)).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(1));
-    assert!(response.latency < Duration::from_millis(900), "the latency is that of the last attempt alone");
+    assert!(response.latency < Duration::from_millis(900), "the latency is that of the last attempt only");
 }
 
 #[tokio::test]
-async fn failures_that_last_end_with_their_kind_and_the_attempts_made() {
+async fn permanent_failures_are_reported_with_their_kind_and_the_number_of_attempts() {
     let huge = Reply::http(200, "", &vec![b' '; DEFAULT_MAX_BODY + 1]);
     let cases = [
         (Reply::http(500, "", b"{\"error\":\"down\"}"), Server, 3, "HTTP 500"),
@@ -143,7 +143,7 @@ async fn failures_that_last_end_with_their_kind_and_the_attempts_made() {
             "asks to wait 3 s, longer than the 2 s allowed",
         ),
         (Reply::Reset(Reply::partial(1000, "{\"choi")), Connect, 3, "broke"),
-        (Reply::Stall(Reply::partial(1000, "{\"choi")), Timeout, 3, "no complete answer within 100ms"),
+        (Reply::Stall(Reply::partial(1000, "{\"choi")), Timeout, 3, "no complete response within 100ms"),
         (Reply::http(200, "", b"{\"choices\":[{\"mess"), BadAnswer, 1, "is not JSON: EOF"),
         (Reply::http(200, "", b"{\"choices\":\"\xc3\x28\"}"), BadAnswer, 1, "is not UTF-8"),
         (huge, BadAnswer, 1, "larger than 4194304 bytes"),
@@ -159,7 +159,7 @@ async fn failures_that_last_end_with_their_kind_and_the_attempts_made() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_asked_for_by_name() {
+async fn a_missing_server_is_named_in_the_error() {
     let base = closed_port();
     let failed = call(settings(&base)).await.unwrap_err();
     assert_eq!((failed.kind, failed.attempts), (Connect, 3));
@@ -168,7 +168,7 @@ async fn a_server_that_is_not_there_is_asked_for_by_name() {
 }
 
 #[tokio::test]
-async fn with_no_retries_allowed_one_attempt_is_made() {
+async fn without_retries_one_attempt_is_made() {
     let server = FaultServer::start(vec![Reply::http(503, "retry-after: 0\r\n", b""), ok()]);
     let mut settings = settings(&server.url);
     settings.retry.max_retries = 0;
@@ -177,7 +177,7 @@ async fn with_no_retries_allowed_one_attempt_is_made() {
 }
 
 #[tokio::test]
-async fn a_server_that_repeats_the_credentials_does_not_get_them_shown() {
+async fn credentials_repeated_by_a_server_are_not_shown() {
     let told = json!({"error": {"message": format!("Incorrect API key provided: {KEY} of team-secret."), "code": 401}});
     let body = told.to_string();
     for (status, kind) in [(401, Unauthorized), (200, BadAnswer)] {
@@ -218,12 +218,12 @@ fn the_output_is_content_or_refusal_or_tool_calls() {
         }
     }
     for answer in [json!({}), json!([]), json!({"choices": []}), json!({"choices": {}}), json!(null)] {
-        assert_eq!(read_output(&answer).unwrap_err(), "the answer has no choices[0]");
+        assert_eq!(read_output(&answer).unwrap_err(), "the response has no choices[0]");
     }
 }
 
 #[test]
-fn the_path_is_added_whatever_form_the_base_url_has() {
+fn the_path_is_added_to_any_form_of_base_url() {
     let cases = [
         ("http://h/v1", "http://h/v1/chat/completions"),
         (" http://h:1/v1/ ", "http://h:1/v1/chat/completions"),
@@ -237,7 +237,7 @@ fn the_path_is_added_whatever_form_the_base_url_has() {
 }
 
 #[test]
-fn settings_that_cannot_be_meant_are_refused_without_showing_secrets() {
+fn invalid_settings_are_refused_without_showing_secrets() {
     let base = || settings("http://h/v1");
     let header =
         |name: &str, value: &str| ApiSettings { headers: vec![(name.to_owned(), value.to_owned().into())], ..base() };
@@ -245,16 +245,16 @@ fn settings_that_cannot_be_meant_are_refused_without_showing_secrets() {
     let cases = [
         (settings("h/v1"), "base_url is not a URL"),
         (settings("ftp://h/v1"), "base_url must begin with http"),
-        (settings("http://user:team-secret@h/v1"), "base_url may not hold a user or password"),
+        (settings("http://user:team-secret@h/v1"), "base_url must not contain a user name or password"),
         (ApiSettings { model: " ".into(), ..base() }, "model is empty"),
         (ApiSettings { api_key: Some(" ".into()), ..base() }, "api_key is empty"),
-        (ApiSettings { api_key: Some("a\nb".into()), ..base() }, "api_key holds a character"),
-        (header("Authorization", "team-secret"), "both api_key and an Authorization header"),
+        (ApiSettings { api_key: Some("a\nb".into()), ..base() }, "api_key contains a character"),
+        (header("Authorization", "team-secret"), "both api_key and the header Authorization are given"),
         (header("a b", "team-secret"), "\"a b\" is not a header name"),
-        (header("x-a", "team-secret\n2"), "header \"x-a\" holds a character"),
-        (param("model"), "params may not set \"model\""),
-        (param("messages"), "params may not set \"messages\""),
-        (param("stream"), "params may not set \"stream\""),
+        (header("x-a", "team-secret\n2"), "header \"x-a\" contains a character"),
+        (param("model"), "params must not set \"model\""),
+        (param("messages"), "params must not set \"messages\""),
+        (param("stream"), "params must not set \"stream\""),
     ];
     for (settings, expected) in cases {
         let message = refused(settings);
@@ -264,7 +264,7 @@ fn settings_that_cannot_be_meant_are_refused_without_showing_secrets() {
 }
 
 #[test]
-fn the_fingerprint_follows_what_may_change_answers_and_no_secret() {
+fn the_fingerprint_depends_on_what_may_change_answers_but_not_on_secrets() {
     let print = |change: fn(&mut ApiSettings)| {
         let mut settings = settings("http://h/v1?api-version=1&key=one");
         change(&mut settings);
@@ -289,7 +289,7 @@ fn the_fingerprint_follows_what_may_change_answers_and_no_secret() {
     assert!(other.iter().all(|change| print(*change) != first));
 }
 
-/// What an endpoint that streams makes of these connections.
+/// The result of a streaming endpoint for these connections.
 async fn stream(replies: Vec<Reply>) -> (Result<Response, CallError>, Vec<String>) {
     let server = FaultServer::start(replies);
     let result = call(ApiSettings { stream: true, ..settings(&server.url) }).await;
@@ -319,7 +319,7 @@ fn usage() -> Value {
 }
 
 #[tokio::test]
-async fn a_streamed_text_comes_with_its_usage_and_the_time_to_its_first_token() {
+async fn a_streamed_text_is_read_with_its_usage_and_time_to_first_token() {
     let first = delta(json!({"role": "assistant", "content": ""}));
     let chunks = [first, delta(json!({"content": "y"})), delta(json!({"content": "es"})), stop(), usage()];
     let (response, requests) = stream(vec![events(&chunks)]).await;
@@ -332,7 +332,7 @@ async fn a_streamed_text_comes_with_its_usage_and_the_time_to_its_first_token() 
 }
 
 #[tokio::test]
-async fn streamed_tool_calls_are_put_together_as_they_would_have_come_whole() {
+async fn streamed_tool_calls_are_assembled_like_whole_ones() {
     let piece = |index: u64, name: Option<&str>, arguments: &str| {
         let mut function = json!({"arguments": arguments});
         if let Some(name) = name {
@@ -371,7 +371,7 @@ async fn a_streamed_refusal_and_an_empty_text_are_answers() {
 }
 
 #[tokio::test]
-async fn an_error_in_the_middle_of_a_stream_is_the_servers_and_tried_again() {
+async fn an_error_in_the_middle_of_a_stream_is_a_server_error_and_retried() {
     let error = json!({"error": {"message": format!("out of memory for {KEY}"), "type": "server_error"}});
     let bad = [delta(json!({"content": "y"})), error];
     let (response, _) = stream(vec![events(&bad), events(&[delta(json!({"content": "yes"})), stop()])]).await;
@@ -380,24 +380,24 @@ async fn an_error_in_the_middle_of_a_stream_is_the_servers_and_tried_again() {
     let (failed, requests) = stream(vec![events(&bad)]).await;
     let failed = failed.unwrap_err();
     assert_eq!((failed.kind, failed.attempts, requests.len()), (Server, 3, 3));
-    assert!(failed.message.ends_with("broken off by the server: out of memory for ***"), "{failed}");
+    assert!(failed.message.ends_with("the server ended the stream with an error: out of memory for ***"), "{failed}");
 }
 
 #[tokio::test]
-async fn a_stream_cut_before_its_end_is_a_broken_connection_and_tried_again() {
+async fn a_stream_cut_off_before_its_end_is_a_broken_connection_and_retried() {
     let cut = [delta(json!({"content": "ye"}))];
     let (failed, requests) = stream(vec![cut_events(&cut)]).await;
     let failed = failed.unwrap_err();
     assert_eq!((failed.kind, failed.attempts, requests.len()), (Connect, 3, 3));
     assert!(failed.message.ends_with("ended before the answer was complete"), "{failed}");
-    // With its reason to finish it is complete, [DONE] or not.
+    // With a finish reason it is complete, with or without [DONE].
     let (response, _) = stream(vec![cut_events(&cut), cut_events(&[cut[0].clone(), stop()])]).await;
     let response = response.unwrap();
     assert_eq!((response.output.as_str(), response.attempts), ("ye", 2));
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_stream_answers_all_the_same() {
+async fn a_server_that_does_not_stream_is_supported() {
     let (response, _) = stream(vec![ok()]).await;
     let response = response.unwrap();
     assert_eq!((response.output.as_str(), response.ttft), ("yes", None));
@@ -433,7 +433,7 @@ const WORDS: &[&str] = &[
 
 proptest::proptest! {
     #[test]
-    fn no_answer_makes_it_panic(
+    fn no_answer_causes_a_panic(
         answers in proptest::collection::vec(crate::edge::endpoint::test_support::hostile_json(WORDS), 1..5),
         text in proptest::prelude::any::<String>(),
     ) {

@@ -31,7 +31,7 @@ fn call_item() -> Value {
 const CALL_TEXT: &str = r#"[{"function":{"arguments":"{\"a\":2,\"b\":1}","name":"f"},"type":"function"}]"#;
 
 #[test]
-fn a_plain_prompt_is_sent_without_being_stored() {
+fn a_plain_prompt_is_sent_and_not_stored() {
     let expected = json!({
         "model": "m", "stream": false, "store": false, "temperature": 0,
         "input": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "hä?"}],
@@ -41,7 +41,7 @@ fn a_plain_prompt_is_sent_without_being_stored() {
 }
 
 #[test]
-fn a_conversation_is_sent_as_items_with_tools_and_pictures() {
+fn a_conversation_is_sent_as_items_with_tools_and_images() {
     let sent = body(json!({"text": {"verbosity": "low"}}), &conversation());
     let expected = json!([
         {"role": "system", "content": "be brief"},
@@ -70,7 +70,7 @@ fn a_conversation_is_sent_as_items_with_tools_and_pictures() {
 }
 
 #[test]
-fn parts_of_either_side_keep_their_kinds() {
+fn parts_of_both_roles_have_the_right_type() {
     let call = json!({"id": "c", "function": {"name": "f", "arguments": {"a": 1}}});
     let said = |text: &str| json!({"type": "text", "text": text});
     let messages = json!([
@@ -95,7 +95,7 @@ fn parts_of_either_side_keep_their_kinds() {
 }
 
 #[test]
-fn tools_and_choices_in_the_apis_own_form_are_passed_on() {
+fn tools_and_choices_in_the_apis_own_format_are_passed_through() {
     let own =
         json!({"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}, "parallel_tool_calls": false});
     let sent = body(own.clone(), &plain_request());
@@ -108,19 +108,19 @@ fn tools_and_choices_in_the_apis_own_form_are_passed_on() {
 }
 
 #[test]
-fn what_cannot_be_sent_is_refused_in_words() {
+fn requests_that_cannot_be_sent_are_refused_with_a_message() {
     let cases = [
         (
             json!([{"role": "user", "content": "a"}, {"role": "tool", "content": "x"}]),
-            "message 2 is the result of a tool, but has no tool_call_id",
+            "message 2 is a tool result, but has no tool_call_id",
         ),
         (
             json!([{"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}]),
-            "message 1 has a call of \"f\" without an id",
+            "message 1 has a call to \"f\" without an id",
         ),
         (
             json!([{"role": "assistant", "tool_calls": [{"id": "c"}]}]),
-            "message 1 has a tool call that is not of a function",
+            "message 1 has a tool call that is not a function call",
         ),
     ];
     for (messages, expected) in cases {
@@ -129,7 +129,7 @@ fn what_cannot_be_sent_is_refused_in_words() {
     }
     for param in RESERVED {
         let message = error_of(OpenAiResponses::new(&with_params(json!({param: 1}))));
-        assert!(message.contains(&format!("params may not set \"{param}\"")), "{message}");
+        assert!(message.contains(&format!("params must not set \"{param}\"")), "{message}");
     }
     let empty = ApiSettings { model: String::new(), ..settings("http://h") };
     assert!(error_of(OpenAiResponses::new(&empty)).contains("model is empty"));
@@ -159,7 +159,7 @@ fn the_output_is_text_or_refusal_or_calls() {
 }
 
 #[test]
-fn answers_without_output_say_why() {
+fn answers_without_output_are_errors_with_the_reason() {
     let mut cut = answer(json!([]));
     cut["status"] = json!("incomplete");
     cut["incomplete_details"] = json!({"reason": "max_output_tokens"});
@@ -168,11 +168,11 @@ fn answers_without_output_say_why() {
         (cut, "the output has no text (status: incomplete, max_output_tokens)"),
         (
             json!({"status": "failed", "error": {"code": "x", "message": "boom"}}),
-            "the response has failed (status: failed): boom",
+            "the response failed (status: failed): boom",
         ),
-        (json!({"error": {"message": "boom"}, "output": []}), "the response has failed (status: not given): boom"),
-        (json!({"status": "failed", "output": []}), "the response has failed (status: failed): it gives no reason"),
-        (json!({"choices": []}), "the answer has no output"),
+        (json!({"error": {"message": "boom"}, "output": []}), "the response failed (status: not given): boom"),
+        (json!({"status": "failed", "output": []}), "the response failed (status: failed): no reason given"),
+        (json!({"choices": []}), "the response has no output"),
     ];
     for (answer, expected) in cases {
         assert_eq!(dialect(&settings("http://h")).read(&answer).unwrap_err(), expected);
@@ -180,14 +180,14 @@ fn answers_without_output_say_why() {
 }
 
 #[test]
-fn a_cut_off_answer_keeps_its_text() {
+fn the_text_of_a_truncated_answer_is_used() {
     let mut cut = answer(json!([message(json!([{"type": "output_text", "text": "half"}]))]));
     cut["status"] = json!("incomplete");
     assert_eq!(dialect(&settings("http://h")).read(&cut).unwrap().output, "half");
 }
 
 #[test]
-fn a_streamed_answer_is_the_whole_one() {
+fn a_streamed_answer_equals_the_whole_one() {
     let dialect = dialect(&streaming());
     let whole =
         [answer(json!([message(json!([{"type": "output_text", "text": "yes"}]))])), answer(json!([call_item()]))];
@@ -205,7 +205,7 @@ fn a_streamed_answer_is_the_whole_one() {
 }
 
 #[test]
-fn a_stream_that_fails_says_how() {
+fn a_stream_that_fails_reports_the_error() {
     let error = |code: &str| json!({"code": code, "message": "boom"});
     let cases = [
         (
@@ -218,7 +218,7 @@ fn a_stream_that_fails_says_how() {
         (json!({"error": error("x")}), CallErrorKind::Server),
     ];
     for (event, kind) in cases {
-        let expected = (kind, "broken off by the server: boom".to_owned());
+        let expected = (kind, "the server ended the stream with an error: boom".to_owned());
         assert_eq!(broken(dialect(&streaming()).stream_reader(), &event), expected);
     }
     let without = broken(dialect(&streaming()).stream_reader(), &json!({"type": "response.completed"}));
@@ -226,7 +226,7 @@ fn a_stream_that_fails_says_how() {
 }
 
 #[tokio::test]
-async fn requests_go_to_responses_with_a_bearer() {
+async fn requests_are_sent_to_responses_with_a_bearer_token() {
     let whole = answer(json!([message(json!([{"type": "output_text", "text": "yes"}]))]));
     let server = FaultServer::start(vec![json_reply(&whole)]);
     let base = settings(&format!("{}/v1", server.url));
@@ -240,7 +240,7 @@ async fn requests_go_to_responses_with_a_bearer() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_early_is_tried_again() {
+async fn a_stream_that_ends_early_is_retried() {
     let whole = answer(json!([message(json!([{"type": "output_text", "text": "yes"}]))]));
     let delta = json!({"type": "response.output_text.delta", "delta": "y"}).to_string();
     let last = json!({"type": "response.completed", "response": whole}).to_string();
@@ -273,7 +273,7 @@ const WORDS: &[&str] = &[
 
 proptest! {
     #[test]
-    fn no_answer_makes_it_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..4), text in any::<String>()) {
+    fn no_answer_causes_a_panic(answers in prop::collection::vec(hostile_json(WORDS), 1..4), text in any::<String>()) {
         survives(&dialect(&streaming()), &answers, &text);
     }
 }

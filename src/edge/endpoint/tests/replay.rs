@@ -70,7 +70,7 @@ impl Recorded {
         std::fs::read_to_string(&self.path).unwrap()
     }
 
-    /// The message of opening what `text` makes of it.
+    /// The error message from opening the cassette after `text` has changed it.
     fn refused(&self, text: &str) -> String {
         let path = self.folder.path().join("b.jsonl");
         std::fs::write(&path, text).unwrap();
@@ -86,7 +86,7 @@ impl Recorded {
 }
 
 #[test]
-fn a_cassette_is_written_in_fixed_words() {
+fn the_text_of_a_cassette_is_fixed() {
     let recorded = Recorded::new();
     let text = recorded.text();
     let lines: Vec<&str> = text.lines().collect();
@@ -115,7 +115,7 @@ fn a_cassette_is_written_in_fixed_words() {
         lines[3]
     );
     assert!(text.ends_with('\n') && lines.len() == 4);
-    assert_eq!(Recorded::new().text(), text, "the same entries give the same bytes");
+    assert_eq!(Recorded::new().text(), text, "equal entries are written as equal bytes");
 }
 
 #[cfg(unix)]
@@ -132,7 +132,7 @@ fn a_finished_cassette_can_be_read_by_everyone_and_an_unfinished_one_leaves_noth
 }
 
 #[tokio::test]
-async fn answers_and_errors_come_back_as_they_were() {
+async fn answers_and_errors_are_replayed_unchanged() {
     let replay = Recorded::new().replay();
     assert_eq!((replay.entries(), replay.name()), (3, "r"));
     assert!(!replay.is_cacheable());
@@ -146,7 +146,7 @@ async fn answers_and_errors_come_back_as_they_were() {
 }
 
 #[tokio::test]
-async fn the_same_request_of_another_example_is_answered_and_a_changed_one_is_not() {
+async fn the_same_request_from_another_example_is_answered_but_a_changed_one_is_not() {
     let recorded = Recorded::new();
     let replay = recorded.replay();
     assert_eq!(replay.call(&request("renamed", 0, "eins")).await.unwrap().output, "größer\n");
@@ -157,11 +157,11 @@ async fn the_same_request_of_another_example_is_answered_and_a_changed_one_is_no
     assert!(error.message.starts_with(&missing), "{}", error.message);
     for changed in [request("a", 0, "EINS"), request("b", 0, "zwei")] {
         let error = replay.call(&changed).await.unwrap_err();
-        let told = format!("the request for example {} is not the one recorded", changed.example_id);
+        let told = format!("the request for example {} is not the recorded one", changed.example_id);
         assert_eq!(error.kind, CallErrorKind::Refused);
         assert!(error.message.contains(&told) && error.message.ends_with("record it again"), "{}", error.message);
     }
-    assert!(replay.call(&request("a", 2, "eins")).await.is_err(), "another trial is another request");
+    assert!(replay.call(&request("a", 2, "eins")).await.is_err(), "another repeat is another request");
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn the_fingerprint_is_the_hash_of_the_bytes() {
     let hash = content_hash("cassette", recorded.text().as_bytes());
     assert_eq!(recorded.replay().fingerprint(), hash);
     std::fs::write(&recorded.path, recorded.text() + "\n").unwrap();
-    assert_ne!(recorded.replay().fingerprint(), hash, "a blank line changes the file, and hurts nobody");
+    assert_ne!(recorded.replay().fingerprint(), hash, "a blank line changes the file but does no harm");
     assert_eq!(recorded.replay().entries(), 3);
 }
 
@@ -183,14 +183,14 @@ async fn an_error_of_an_unknown_kind_is_internal() {
 }
 
 #[test]
-fn bad_lines_name_the_file_and_the_line() {
+fn errors_in_lines_name_the_file_and_the_line() {
     let recorded = Recorded::new();
     let text = recorded.text();
     let cases = [
         (String::new(), "the cassette FILE is empty"),
-        ("{\"id\": 1}\n".into(), "FILE, line 1: this is no cassette"),
-        ("\u{0}\u{1}".into(), "FILE, line 1: this is no cassette"),
-        (text.replace("cassette/1", "cassette/2"), "FILE, line 1: the cassette is of the format \"karat.cassette/2\""),
+        ("{\"id\": 1}\n".into(), "FILE, line 1: this is not a cassette"),
+        ("\u{0}\u{1}".into(), "FILE, line 1: this is not a cassette"),
+        (text.replace("cassette/1", "cassette/2"), "FILE, line 1: the cassette has the format \"karat.cassette/2\""),
         (text.replace("\"repeats\":2", "\"repeats\":-2"), "FILE, line 1: the header is wrong"),
         (text.replace("\"error\":{", "\"error\":["), "FILE, line 3: "),
         (text.replace("\"output\":\"\"", "\"output\":7"), "FILE, line 4: "),
@@ -199,7 +199,7 @@ fn bad_lines_name_the_file_and_the_line() {
         (text.replace("12.346", "-1"), "FILE, line 2: latency_ms -1 is not a duration"),
         (text.replace("12.346", "1e300"), "FILE, line 2: latency_ms"),
         (text.replace("\"request\":\"", "\"request\":\"+"), "FILE, line 2: request is not 32 hex digits"),
-        (text.replace("\"trial\":1", "\"trial\":0"), "FILE, line 3: example a, trial 0 was given before"),
+        (text.replace("\"trial\":1", "\"trial\":0"), "FILE, line 3: example a, trial 0 appears twice"),
         (text.trim_end().trim_end_matches('}').to_owned(), "FILE, line 4: "),
     ];
     for (text, begin) in cases {
@@ -217,11 +217,11 @@ async fn a_cassette_that_changes_while_it_is_open_is_noticed() {
     std::fs::write(&recorded.path, "{}\n").unwrap();
     let error = replay.call(&request("a", 0, "eins")).await.unwrap_err();
     assert_eq!(error.kind, CallErrorKind::Internal);
-    assert!(error.message.ends_with("changed since it was opened"), "{}", error.message);
+    assert!(error.message.ends_with("has changed since it was opened"), "{}", error.message);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_calls_at_once_read_their_own_lines() {
+async fn concurrent_calls_read_their_own_lines() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.jsonl");
     let mut writer = CassetteWriter::create(&path, &header()).unwrap();

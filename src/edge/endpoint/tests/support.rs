@@ -1,4 +1,4 @@
-//! What the tests of all dialects share.
+//! Helpers shared by the tests of all dialects.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
-/// A request with these messages as a golden set holds them.
+/// A request with these messages, in the form used in a golden set.
 pub(super) fn request(messages: &Value, options: Value) -> Request {
     let messages: Vec<Message> = serde_json::from_value(messages.clone()).unwrap();
     let key = crate::core::domain::RequestKey([0; 16]);
@@ -54,7 +54,7 @@ pub(super) fn plain_request() -> Request {
     request(&json!([{"role": "system", "content": "be brief"}, {"role": "user", "content": "hä?"}]), json!({}))
 }
 
-/// Everything a conversation in Chat form can hold.
+/// A conversation in Chat Completions format with everything it can contain.
 pub(super) fn conversation() -> Request {
     let call = |id: &str, name: &str, arguments: &str| {
         let function = json!({"name": name, "arguments": arguments});
@@ -111,7 +111,7 @@ pub(super) fn body_of(request: &str) -> Value {
     serde_json::from_str(request.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// What a dialect makes of events, and whether one of them carried output.
+/// The answer that a dialect reads from events, and whether one of them carried output.
 pub(super) fn streamed(dialect: &dyn Dialect, events: &[Value]) -> Result<(Answer, bool), (CallErrorKind, String)> {
     let mut reader = dialect.stream_reader().unwrap();
     let mut has_output = false;
@@ -131,7 +131,7 @@ pub(super) fn broken(reader: Option<Box<dyn StreamReader>>, event: &Value) -> (C
     reader.unwrap().event(&event.to_string()).unwrap_err()
 }
 
-/// JSON of any form, made of words that APIs use, so that readers get far into it.
+/// Arbitrary JSON made of words that APIs use, so that parsers get far into it.
 pub(super) fn hostile_json(words: &'static [&'static str]) -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -150,7 +150,7 @@ pub(super) fn hostile_json(words: &'static [&'static str]) -> impl Strategy<Valu
     })
 }
 
-/// Feeds a dialect what no server should send; nothing may panic.
+/// Feeds a dialect answers that no server should send; nothing may panic.
 pub(super) fn survives(dialect: &dyn Dialect, answers: &[Value], text: &str) {
     for answer in answers {
         let _ = dialect.read(answer);

@@ -1,23 +1,23 @@
-//! A server on loopback that answers as it is told to, well or badly. For tests.
+//! A loopback server for tests that sends scripted replies, valid or broken.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What becomes of one connection.
+/// The reply to one connection.
 #[derive(Clone)]
 pub(crate) enum Reply {
-    /// These bytes, then an orderly end.
+    /// Send these bytes, then close the connection.
     Send(Vec<u8>),
-    /// These bytes, then a TCP reset.
+    /// Send these bytes, then a TCP reset.
     Reset(Vec<u8>),
-    /// These bytes, then nothing, with the connection left open.
+    /// Send these bytes, then nothing, and leave the connection open.
     Stall(Vec<u8>),
 }
 
 impl Reply {
-    /// A whole HTTP answer; `headers` are lines that end with `\r\n`.
+    /// A complete HTTP response; `headers` are lines that end with `\r\n`.
     pub(crate) fn http(status: u16, headers: &str, body: &[u8]) -> Self {
         let length = body.len();
         let head =
@@ -25,13 +25,13 @@ impl Reply {
         Self::Send([head.as_bytes(), body].concat())
     }
 
-    /// The head of an answer of `length` bytes, followed by only `body`.
+    /// The head of a response of `length` bytes, followed only by `body`.
     pub(crate) fn partial(length: usize, body: &str) -> Vec<u8> {
         format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes()
     }
 }
 
-/// A running server; it ends with the test process.
+/// A running server; it runs until the test process ends.
 pub(crate) struct FaultServer {
     /// `http://127.0.0.1:PORT`.
     pub(crate) url: String,
@@ -39,7 +39,7 @@ pub(crate) struct FaultServer {
 }
 
 impl FaultServer {
-    /// Gives the replies in turn, one per connection, the last one for ever.
+    /// Starts a server that sends the replies in turn, one per connection, and repeats the last one.
     pub(crate) fn start(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -49,13 +49,13 @@ impl FaultServer {
         Self { url, requests }
     }
 
-    /// The requests seen so far, heads and bodies; of one that was reset only its first byte.
+    /// The requests received so far, heads and bodies; only the first byte of a request that was reset.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
 
-/// The URL of a port that nobody listens on.
+/// The URL of a port on which nothing listens.
 pub(crate) fn closed_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
@@ -69,11 +69,11 @@ fn serve(listener: &TcpListener, replies: &[Reply], seen: &Mutex<Vec<String>>) {
         let request = if matches!(reply, Reply::Reset(_)) { read_byte(&mut stream) } else { read_request(&stream) };
         seen.lock().unwrap().push(request);
         let (Reply::Send(bytes) | Reply::Reset(bytes) | Reply::Stall(bytes)) = reply;
-        // The client may hang up first, as it does on an answer that is too large.
+        // The client may close the connection first, as it does when a response is too large.
         let _ = stream.write_all(bytes);
         match reply {
             Reply::Send(_) => {}
-            // Closing with unread input sends a reset; the pause lets the client see what came before.
+            // Closing with unread input sends a reset; the pause lets the client read what was sent before.
             Reply::Reset(_) => std::thread::sleep(Duration::from_millis(30)),
             Reply::Stall(_) => stalled.push(stream),
         }

@@ -10,7 +10,7 @@ use serde_json::json;
 const SECRET: &str = "sk-0123456789abcdef";
 
 async fn post(base: &str, max_body: usize) -> Result<Value, CallError> {
-    // Long, so that a busy machine does not turn one failure into another.
+    // Long enough that a busy machine does not turn other failures into timeouts.
     post_within(Duration::from_secs(5), base, max_body).await
 }
 
@@ -29,7 +29,7 @@ async fn post_to(reply: Reply, max_body: usize) -> Result<Value, CallError> {
 }
 
 #[tokio::test]
-async fn an_answer_of_exactly_the_limit_is_read_and_one_byte_more_is_not() {
+async fn a_response_of_exactly_the_limit_is_read_but_not_one_byte_more() {
     let body = b"[1,2,3,4]";
     assert_eq!(post_to(Reply::http(200, "", body), 9).await.unwrap(), json!([1, 2, 3, 4]));
     let failed = post_to(Reply::http(200, "", body), 8).await.unwrap_err();
@@ -38,7 +38,7 @@ async fn an_answer_of_exactly_the_limit_is_read_and_one_byte_more_is_not() {
 }
 
 #[tokio::test]
-async fn an_endless_answer_of_no_declared_length_is_cut_off() {
+async fn an_endless_response_without_a_declared_length_is_cut_off() {
     let chunk = format!("400\r\n{}\r\n", " ".repeat(0x400)).repeat(64);
     let bytes = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}").into_bytes();
     let failed = post_to(Reply::Stall(bytes), 10_000).await.unwrap_err();
@@ -73,7 +73,7 @@ async fn every_status_has_its_kind() {
 }
 
 #[tokio::test]
-async fn no_message_shows_a_credential_the_query_or_a_control_character() {
+async fn no_message_contains_a_credential_the_query_or_a_control_character() {
     let echo = format!("\u{1b}[2Jkey {SECRET} at /v1/x?key=query-secret {}", "long ".repeat(100));
     let failed = post_to(Reply::http(401, "", echo.as_bytes()), 1000).await.unwrap_err();
     assert!(failed.message.contains("[2Jkey *** at /v1/x?key=*** long"), "{}", failed.message);
@@ -105,11 +105,11 @@ async fn a_missing_server_is_named_by_host_and_port() {
 async fn broken_connections_and_broken_bodies_are_told_apart() {
     let gzip = "content-encoding: gzip\r\n";
     let cases = [
-        (Reply::Send(Vec::new()), Connect, "broke before an answer"),
-        (Reply::Send(Reply::partial(100, "{\"a\":")), Connect, "broke in the middle of an answer"),
+        (Reply::Send(Vec::new()), Connect, "broke before a response"),
+        (Reply::Send(Reply::partial(100, "{\"a\":")), Connect, "broke in the middle of a response"),
         (Reply::Reset(Reply::partial(100, "{\"a\":")), Connect, "broke"),
-        (Reply::Stall(Vec::new()), Timeout, "no complete answer within 100ms"),
-        (Reply::Stall(Reply::partial(100, "{\"a\":")), Timeout, "no complete answer within 100ms"),
+        (Reply::Stall(Vec::new()), Timeout, "no complete response within 100ms"),
+        (Reply::Stall(Reply::partial(100, "{\"a\":")), Timeout, "no complete response within 100ms"),
         (Reply::http(200, "", b"{\"a\":"), BadAnswer, "is not JSON: EOF"),
         (Reply::http(200, "", b""), BadAnswer, "is not JSON: EOF"),
         (Reply::http(200, "", b"{\"a\":\"\xff\"}"), BadAnswer, "is not UTF-8 from byte 6"),
@@ -127,7 +127,7 @@ async fn broken_connections_and_broken_bodies_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_probe_takes_any_status_and_the_servers_time() {
+async fn a_probe_accepts_any_status_and_reads_the_servers_time() {
     let then = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let date = format!("date: {}\r\n", httpdate::fmt_http_date(then));
     let server = FaultServer::start(vec![Reply::http(404, &date, b"{}"), Reply::http(200, "", b"{}")]);

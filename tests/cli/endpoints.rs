@@ -1,4 +1,5 @@
-//! Ways of asking: streams, programs, any JSON API, endpoints by id, conversations, and every prompt on every endpoint.
+//! Kinds of endpoints: streams, programs, any JSON API, endpoints by id, conversations, and every prompt on every
+//! endpoint.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::runner::Folder;
 use crate::server::{Reply, Server};
 use crate::workspace::{questions, quiz, quiz_of, right, suite, wise_server, workspace};
 
-/// A quiz whose endpoint asks for streams.
+/// A quiz whose endpoint requests streams.
 fn streamed_quiz(server: &Server, count: usize) -> Folder {
     let folder = quiz(&server.url, count, "");
     folder.write("karat.yaml", &workspace(&server.url, "    stream: true\n"));
@@ -17,7 +18,7 @@ fn streamed_quiz(server: &Server, count: usize) -> Folder {
 }
 
 #[test]
-fn a_stream_is_put_together_and_its_first_token_and_rate_are_measured() {
+fn a_stream_is_assembled_and_its_time_to_first_token_and_rate_are_measured() {
     let server = wise_server();
     let folder = streamed_quiz(&server, 12);
     let view = folder.run(&["quiz"], 0);
@@ -27,9 +28,9 @@ fn a_stream_is_put_together_and_its_first_token_and_rate_are_measured() {
     assert_eq!((&run["prompt_tokens"], &run["completion_tokens"]), (&json!(84), &json!(24)));
     let latency = &run["latency"];
     let (first, all) = (latency["ttft_p50_ms"].as_f64().unwrap(), latency["p50_ms"].as_f64().unwrap());
-    assert!(first > 0.0 && first + 4.0 <= all, "the first word came {first} ms in, the last {all} ms: {latency}");
+    assert!(first > 0.0 && first + 4.0 <= all, "the first word took {first} ms, the whole answer {all} ms: {latency}");
     assert!(latency["ttft_p95_ms"].as_f64().unwrap() >= first);
-    // One token follows the first, at least 4 ms later.
+    // One token follows the first one, at least 4 ms later.
     let rate = latency["tokens_per_second"].as_f64().unwrap();
     assert!(rate > 1.0 && rate <= 250.0, "{latency}");
     assert!(server.requests().iter().all(|seen| seen.body["stream"] == true));
@@ -40,7 +41,7 @@ fn a_stream_is_put_together_and_its_first_token_and_rate_are_measured() {
 }
 
 #[test]
-fn a_stream_that_is_cut_in_the_middle_is_asked_again_and_ends_right() {
+fn a_stream_cut_off_in_the_middle_is_requested_again_and_succeeds() {
     let server = Server::start(|ask| match ask.time {
         1 if ask.input.ends_with('3') => Reply::Cut(right(ask.input)),
         1 if ask.input.ends_with('4') => Reply::Ended(right(ask.input)),
@@ -54,7 +55,7 @@ fn a_stream_that_is_cut_in_the_middle_is_asked_again_and_ends_right() {
 }
 
 #[test]
-fn a_stream_that_is_always_cut_is_an_error_and_never_half_an_answer() {
+fn a_stream_that_is_always_cut_off_is_an_error_and_never_half_an_answer() {
     let server = Server::start(|ask| Reply::Cut(right(ask.input)));
     let folder = streamed_quiz(&server, 2);
     let run = &folder.run(&["quiz"], 4)["runs"][0];
@@ -63,7 +64,7 @@ fn a_stream_that_is_always_cut_is_an_error_and_never_half_an_answer() {
     assert_eq!(run["misses"], json!([]));
 }
 
-/// Whether there is a python3; a test that needs one says loudly that it is left out.
+/// Whether python3 is installed; prints a message that the test is skipped if it is not.
 fn has_python() -> bool {
     let found = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
@@ -74,7 +75,7 @@ fn has_python() -> bool {
 }
 
 #[test]
-fn a_program_answers_line_by_line_and_is_asked_again_where_it_dies() {
+fn a_program_answers_line_by_line_and_a_request_is_retried_if_it_dies() {
     if !has_python() {
         return;
     }
@@ -101,11 +102,11 @@ fn a_program_answers_line_by_line_and_is_asked_again_where_it_dies() {
     assert_eq!((&run["scores"]["exact"]["mean"], &run["models"]), (&json!(1.0), &json!(["script-1"])));
     assert_eq!(run["completion_tokens"], 400);
     let log = folder.read("asked.txt");
-    assert_eq!(log.lines().count(), 202, "two died once, and only they were asked again");
+    assert_eq!(log.lines().count(), 202, "two requests failed once, and only they were sent again");
     let workers: std::collections::BTreeSet<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!((2..=5).contains(&workers.len()), "3 workers and a new one for each that died: {workers:?}");
 
-    // Another program is another endpoint: its run is not resumed, nor its answers taken from the cache.
+    // A changed program is a different endpoint: its run cannot be resumed, and the cache has no answers for it.
     let script = folder.read("model.py").replace("ask['params']['word']", "'nothing'");
     folder.write("model.py", &script);
     folder.karat(&["run", "quiz", "--resume"]).expect(3).tells(&["cannot be resumed", "endpoint"]);
@@ -114,7 +115,7 @@ fn a_program_answers_line_by_line_and_is_asked_again_where_it_dies() {
 
 #[cfg(unix)]
 #[test]
-fn programs_that_are_asked_end_with_a_run_that_is_interrupted() {
+fn programs_end_when_the_run_that_uses_them_is_interrupted() {
     if !has_python() {
         return;
     }
@@ -149,7 +150,7 @@ fn programs_that_are_asked_end_with_a_run_that_is_interrupted() {
 }
 
 #[test]
-fn any_json_api_is_asked_by_a_template_and_its_answer_found_by_a_path() {
+fn any_json_api_is_called_with_a_template_and_its_answer_is_found_by_a_path() {
     let server = Server::start(|ask| {
         let text = right(ask.input);
         Reply::Json(200, json!({"served": "v7", "result": [{"text": text}], "count": {"in": 5, "out": 2}}))
@@ -176,7 +177,7 @@ fn any_json_api_is_asked_by_a_template_and_its_answer_found_by_a_path() {
 }
 
 #[test]
-fn an_endpoint_named_by_id_needs_its_key_and_no_definition() {
+fn an_endpoint_given_by_id_needs_a_key_but_no_definition() {
     let folder = quiz("http://127.0.0.1:9/v1", 3, "");
     for (id, variable) in [
         ("openai:chat:gpt-x", "OPENAI_API_KEY"),
@@ -192,7 +193,7 @@ fn an_endpoint_named_by_id_needs_its_key_and_no_definition() {
 }
 
 #[test]
-fn a_conversation_with_tools_is_passed_on_whole() {
+fn a_conversation_with_tools_is_passed_on_completely() {
     let server = Server::answering(|_| "It is sunny.".to_owned());
     let messages = json!([
         {"role": "system", "content": "Be brief."},
@@ -232,7 +233,7 @@ fn matrix(server: &Server) -> Folder {
 }
 
 #[test]
-fn every_prompt_runs_on_every_endpoint_and_they_stand_side_by_side() {
+fn every_prompt_runs_on_every_endpoint_and_the_results_are_compared() {
     // Without its instructions the other model is wrong.
     let server = Server::start(|ask| {
         let body = &ask.seen.body;
@@ -268,19 +269,19 @@ fn every_prompt_runs_on_every_endpoint_and_they_stand_side_by_side() {
 }
 
 #[test]
-fn each_cell_of_a_matrix_is_resumed_by_itself() {
+fn each_run_of_a_matrix_is_resumed_separately() {
     let server = wise_server();
     let folder = matrix(&server);
     folder.run(&["quiz", "--prompt", "long", "-e", "model"], 0);
     assert_eq!(server.total(), 6);
     let view = folder.run(&["quiz", "--resume"], 0);
     assert_eq!(view["runs"].as_array().unwrap().len(), 4);
-    assert_eq!(server.total(), 24, "the cell that was whole was asked again, or another one was not");
+    assert_eq!(server.total(), 24, "a complete run was sent again, or another one was not resumed");
     assert_eq!(folder.count("SELECT count(*) FROM runs"), 4);
 }
 
 #[test]
-fn a_change_of_the_model_within_a_run_and_since_the_last_one_is_noted() {
+fn a_change_of_the_model_within_a_run_or_since_the_last_run_is_noted() {
     let server = Server::start(|ask| {
         let model = match (ask.time, ask.input) {
             (2, "question 0004") => "model-2026-09",
@@ -318,7 +319,7 @@ fn the_note_on_a_changed_model_is_in_table_and_reports() {
 }
 
 #[test]
-fn a_model_near_its_end_is_warned_of_on_stderr() {
+fn a_warning_on_stderr_announces_the_end_of_a_model() {
     let server = wise_server();
     let folder = quiz(&server.url, 2, "");
     folder.write("karat.yaml", &workspace(&server.url, "    eol: 2026-12-31\n"));
@@ -330,7 +331,7 @@ fn a_model_near_its_end_is_warned_of_on_stderr() {
 }
 
 #[test]
-fn answers_that_take_long_are_asked_for_side_by_side() {
+fn slow_requests_are_sent_concurrently() {
     let server = Server::start(|ask| Reply::Later(Duration::from_millis(300), right(ask.input)));
     let folder = quiz_of(&server.url, &questions(16), "");
     folder.write("suites/quiz.yaml", &suite("quiz", ""));
@@ -340,7 +341,7 @@ fn answers_that_take_long_are_asked_for_side_by_side() {
 }
 
 #[test]
-fn the_short_forms_that_people_write_first_run_as_they_are() {
+fn common_short_forms_in_settings_work() {
     let server = wise_server();
     let folder = quiz(&server.url, 3, "");
     folder.write(
@@ -352,5 +353,5 @@ fn the_short_forms_that_people_write_first_run_as_they_are() {
                 scorers: [{type: exact}]\ngates: [{scorer: exact, min: 0.2}]\n";
     folder.write("suites/quiz.yaml", full);
     folder.karat(&["run", "quiz"]).expect(0);
-    assert_eq!(server.total(), 3, "requests that should have been the same were sent again");
+    assert_eq!(server.total(), 3, "equal requests were sent again");
 }
