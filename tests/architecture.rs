@@ -1,7 +1,7 @@
 //! Checks that dependencies between layers only point downwards: `cli → flow → edge → core`. Reads every source file
 //! and fails if one violates this.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests may panic")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "test helpers may panic")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

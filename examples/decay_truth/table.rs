@@ -81,7 +81,7 @@ fn summary(results: &Results) -> String {
     let large = || results.cells.iter().filter(|cell| cell.records >= 1_000);
     let worst = |of: &dyn Fn(&Figures) -> Option<f64>| large().filter_map(of).fold(0.0, f64::max);
     format!(
-        "cells with 1,000 records or more: MAE {} on average, {:.3} at worst; |bias| {:.3} at worst; intervals hold the truth in {}\n",
+        "cells with 1,000 records or more: MAE {} on average, {:.3} at worst; |bias| {:.3} at worst; intervals contain the truth in {}\n",
         figure(mean(large(), |cell| cell.coverage_mae)),
         worst(&|cell| cell.coverage_mae),
         worst(&|cell| cell.coverage_bias.map(f64::abs)),

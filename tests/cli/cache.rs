@@ -230,7 +230,7 @@ fn a_changed_prompt_is_not_in_the_cassette() {
     let run = folder.run(&["quiz"], 4)["runs"][0].clone();
     assert_eq!(run["outcomes"], json!({"total": 10, "scored": 0, "errored": 10, "skipped": 0}));
     let message = run["errors"][0]["message"].as_str().unwrap();
-    for part in ["c.jsonl", "is not the one recorded", "record it again"] {
+    for part in ["c.jsonl", "is not the recorded one", "record it again"] {
         assert!(message.contains(part), "{message}");
     }
 }

@@ -103,7 +103,7 @@ fn a_space_is_compared_cut_over_to_reverted_and_retired() {
     let retired = folder.karat(&["embedder", "retire", "builtin"]).expect(0);
     assert!(retired.stdout.starts_with(&format!("retired {new}: ")), "{retired}");
     assert_eq!(folder.count("SELECT count(*) FROM vectors WHERE space LIKE 'builtin-%'"), 0);
-    assert!(folder.count("SELECT count(*) FROM decay_measurements WHERE space LIKE 'builtin-%'") > 0, "results stay");
+    assert!(folder.count("SELECT count(*) FROM decay_measurements WHERE space LIKE 'builtin-%'") > 0, "results remain");
     folder.karat(&["embedder", "retire", "builtin"]).expect(3).tells(&["nothing is stored in \"builtin\"", "hint: "]);
 }
 
