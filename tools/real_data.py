@@ -148,7 +148,7 @@ def main():
     for cluster in unrepresented[:8]:
         inside = collections.Counter(intent_of[x["record_id"]] for x in lines if x["cluster"] == cluster["id"])
         new = sum(n for intent, n in inside.items() if intent not in known) / max(1, sum(inside.values()))
-        print(f"  {cluster['id']} {cluster['name'][:40]:40} share {cluster['mass']:.3f}  really new {new:.2f}  {inside.most_common(2)}")
+        print(f"  {cluster['id']} {cluster['name'][:40]:40} share {cluster['traffic_share']:.3f}  really new {new:.2f}  {inside.most_common(2)}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB")
 
 
