@@ -10,6 +10,7 @@ use crate::core::domain::parse_timestamp;
 use crate::core::report::{FORMATS, Format as ReportFormat};
 use crate::flow::decay::DecayOptions;
 use crate::flow::run::{Resume, RunOptions};
+use crate::flow::stored_dataset::Selection;
 
 /// The output format of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -82,8 +83,7 @@ impl RunArgs {
             concurrency: usize::from(self.jobs),
             resume: self.resume.clone().map(|id| id.map_or(Resume::Latest, Resume::Run)),
             retry_errors: self.retry_errors,
-            limit: self.limit,
-            filters: self.filters.clone(),
+            selection: Selection { filters: self.filters.clone(), limit: self.limit },
             repeats: self.repeat,
             cache: !self.no_cache,
             max_cost: self.max_cost,

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::core::domain::{Failure, parse_span};
 use crate::core::report::cache_text;
-use crate::core::view::CacheView;
+use crate::core::view::{CacheView, count_of};
 
 /// Show or clear the response cache.
 ///
@@ -64,6 +64,6 @@ fn clear(context: &Context, older_than: Option<&str>) -> Result<Exit, Failure> {
         Ok::<_, Failure>(Timestamp::now().checked_sub(span).unwrap_or(Timestamp::MIN))
     });
     let cleared = context.workspace()?.store.clear_cache(before.transpose()?)?;
-    context.output.data(&format!("removed {cleared} responses from the cache\n"))?;
+    context.output.data(&format!("removed {} from the cache\n", count_of(cleared, "response")))?;
     Ok(Exit::Success)
 }

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::interrupt;
 use super::listen::listener;
-use super::run::{load, say, say_unfinished, step_summary};
+use super::run::{load, say_unfinished, step_summary};
 use super::show::whole_report;
 use crate::core::domain::Failure;
 use crate::core::report::Format as ReportFormat;
@@ -45,8 +45,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let now = args.decay.now.get();
     let events = listener(&context.output);
     let (run, decay) = (args.run.options(), args.decay.options());
-    let talkative = context.output.talkative();
-    let (report, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
+    let (report, stopped) = interrupt::run_until_interrupted(context.output, async |stop| {
         check(&workspace, &suites, &run, &decay, now, stop, &events).await
     })?;
     context.output.show(args.format, &report, whole_report)?;

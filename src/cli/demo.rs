@@ -6,7 +6,6 @@ use super::context::Context;
 use super::exit::Exit;
 use super::interrupt;
 use super::listen::listener;
-use super::run::say;
 use crate::core::domain::{Failure, FailureKind};
 use crate::core::report::{Screen, months_text, terminal_headline};
 use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};
@@ -43,9 +42,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
-    let talkative = context.output.talkative();
     if args.serve {
-        return interrupt::run_until_interrupted(say(talkative), async |mut stop| {
+        return interrupt::run_until_interrupted(context.output, async |mut stop| {
             tokio::select! {
                 served = serve(args.port, |url| context.output.say(&format!("serving {url}; press Ctrl-C to stop"))) => served?,
                 _ = stop.changed() => {}
@@ -55,7 +53,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     }
     let options = DemoOptions { dir: args.dir, records: args.records as usize, seed: args.seed, port: args.port };
     let events = listener(&context.output);
-    let result = interrupt::run_until_interrupted(say(talkative), async |stop| {
+    let result = interrupt::run_until_interrupted(context.output, async |stop| {
         let result = demo(&options, stop.clone(), &events).await?;
         if *stop.borrow() { Err(Failure::new(FailureKind::Incomplete, "the demo was interrupted")) } else { Ok(result) }
     })?;

@@ -32,10 +32,9 @@ pub(super) struct Args {
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let root = context.root()?;
     let events = listener(&context.output);
-    let view = interrupt::run_until_interrupted(
-        |_| (),
-        async |_stop| Ok(doctor(&root, args.offline, Timestamp::now(), &events).await),
-    )?;
+    let view = interrupt::run_until_interrupted(context.output, async |_stop| {
+        Ok(doctor(&root, args.offline, Timestamp::now(), &events).await)
+    })?;
     context.output.show(args.format, &view, doctor_text)?;
     Ok(if view.state == CheckState::Failure { Exit::Data } else { Exit::Success })
 }

@@ -4,16 +4,15 @@ use std::future::Future;
 
 use tokio::sync::watch;
 
+use super::output::Output;
 use crate::core::domain::Failure;
 
 /// Runs `work` with a flag that becomes true on Ctrl-C (or SIGTERM).
 ///
-/// `say` prints the message shown when the first one arrives.
-///
 /// # Errors
 /// Fails if the runtime cannot start, or if `work` fails.
 pub(super) fn run_until_interrupted<T, F>(
-    say: impl Fn(&str) + Send + 'static,
+    output: Output,
     work: impl FnOnce(watch::Receiver<bool>) -> F,
 ) -> Result<T, Failure>
 where
@@ -27,7 +26,7 @@ where
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(async move {
             interrupted().await;
-            say("stopping: finished outcomes are stored (Ctrl-C again to stop at once)");
+            output.say("stopping; press Ctrl-C again to stop at once");
             // If nobody receives this, the work is already done.
             let _ = stop.send(true);
             interrupted().await;

@@ -68,37 +68,21 @@ Try `karat demo` first: it needs no network and no API key.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Create a workspace: karat.yaml, an example dataset and suite, and .gitignore
     Init(init::Args),
-    /// Tour karat on sample data, without network access or API keys
     Demo(demo::Args),
-    /// Check configuration, endpoints and database
     Doctor(doctor::Args),
-    /// Run suites, measure decay and report on both (for nightly jobs)
     Check(check::Args),
-    /// Run suites on endpoints
     Run(run::Args),
-    /// Measure how much of today's traffic a golden set represents, and flag decayed examples
     Decay(decay::Args),
-    /// Lint, lock and diff golden sets
     Dataset(dataset::Args),
-    /// Import sampled production traffic, or show what is stored
     Traffic(traffic::Args),
-    /// List flagged examples for review
     Queue(queue::Args),
-    /// Show or clear the response cache
     Cache(cache::Args),
-    /// Show, switch or retire the embedding model used to compare texts
     Embedder(embedder::Args),
-    /// Write a report on a run or a dataset
     Report(report::Args),
-    /// List datasets, suites, endpoints and runs
     List(list::Args),
-    /// Show the summary of a run, or the latest results for a dataset
     Show(show::Args),
-    /// Print the JSON Schema of a configuration file
     Schema(schema::Args),
-    /// Print a shell completion script
     Completions(completions::Args),
 }
 

@@ -9,6 +9,7 @@ use crate::core::domain::Failure;
 use crate::core::report::{Screen, to_json};
 
 /// The output of a command.
+#[derive(Clone, Copy)]
 pub(super) struct Output {
     quiet: bool,
     plain: bool,

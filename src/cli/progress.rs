@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use super::output::Output;
 use crate::core::domain::RunId;
 use crate::core::privacy::sanitize::for_terminal;
+use crate::core::view::count_of;
 use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunCounts, RunInfo};
 
@@ -86,7 +87,7 @@ impl Figures {
         }
         if !self.errors.is_empty() {
             let kinds: Vec<String> = self.errors.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-            parts.push(format!("{} errors ({})", self.errors.values().sum::<u64>(), kinds.join(", ")));
+            parts.push(format!("{} ({})", count_of(self.errors.values().sum::<u64>(), "error"), kinds.join(", ")));
         }
         if self.cached > 0 {
             parts.push(format!("{} cached", self.cached));
@@ -137,7 +138,7 @@ impl Progress {
                 if let Some(bar) = state.run_bars.get(&run.run_id) {
                     bar.set_position(counts.done);
                     if counts.errors > 0 {
-                        bar.set_prefix(format!(" · {} errors", counts.errors));
+                        bar.set_prefix(format!(" · {}", count_of(counts.errors, "error")));
                     }
                 }
                 self.advance(&mut state, 1);
@@ -277,7 +278,7 @@ mod tests {
         let error = Some((CallErrorKind::Timeout, "slow".to_owned()));
         figures.take(&FinishedTrial { error, latency: None, cost: None, ..finished(10) });
         figures.take(&FinishedTrial { latency: None, cached: true, cost: Some(0.0), ..finished(11) });
-        assert_eq!(figures.text(), " · p50 201 ms, p95 20.1 s · 1 errors (timeout 1) · 1 cached · 0.1000 spent");
+        assert_eq!(figures.text(), " · p50 201 ms, p95 20.1 s · 1 error (timeout 1) · 1 cached · 0.1000 spent");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::core::queue::{FlagRow, QueueState};
 use crate::core::report::{queue_csv, queue_example_text, queue_text};
-use crate::core::view::{QueueRow, QueueView};
+use crate::core::view::{QueueRow, QueueView, count_of};
 use crate::edge::files::write_atomic;
 use crate::flow::Workspace;
 
@@ -134,8 +134,8 @@ fn list(
     }
     context.output.show(format, &view, queue_text)?;
     if table {
-        let count = view.flags.len();
-        context.output.say(&format!("{count} flags; `karat queue show DATASET EXAMPLE` shows the evidence"));
+        let count = count_of(view.flags.len(), "flag");
+        context.output.say(&format!("{count}; `karat queue show DATASET EXAMPLE` shows the evidence"));
     }
     Ok(Exit::Success)
 }
@@ -186,7 +186,7 @@ fn export(
         None => context.output.data(&text)?,
         Some(path) => {
             write_atomic(&path, text.as_bytes())?;
-            context.output.say(&format!("wrote {} flags to {}", view.flags.len(), path.display()));
+            context.output.say(&format!("wrote {} to {}", count_of(view.flags.len(), "flag"), path.display()));
         }
     }
     Ok(Exit::Success)

@@ -49,8 +49,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         return plan(context, &workspace, &suites, &options, now, args.format);
     }
     let events = listener(&context.output);
-    let talkative = context.output.talkative();
-    let (views, stopped) = interrupt::run_until_interrupted(say(talkative), async |stop| {
+    let (views, stopped) = interrupt::run_until_interrupted(context.output, async |stop| {
         run_suites(&workspace, &suites, &options, now, stop, &events).await
     })?;
     let runs = RunsView::new(views);
@@ -64,7 +63,10 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 /// Prints why a run ended early, and how to resume it.
 pub(super) fn say_unfinished(context: &Context, stopped: Option<&Stopped>, command: &str) {
     if let Some(stopped) = stopped {
-        context.output.say(&format!("unfinished ({}): continue with `{command} --resume`", stopped.sentence()));
+        context.output.say(&format!(
+            "unfinished ({}): finished outcomes are stored; continue with `{command} --resume`",
+            stopped.sentence()
+        ));
     }
 }
 
@@ -95,15 +97,4 @@ pub(super) fn step_summary(report: &Report) -> Result<(), Failure> {
 /// Loads the named suites, all of them before anything is sent.
 pub(super) fn load(workspace: &Workspace, names: &[String]) -> Result<Vec<Suite>, Failure> {
     names.iter().map(|name| workspace.suite(name)).collect()
-}
-
-/// Returns a function that prints to stderr from any thread.
-pub(super) fn say(talkative: bool) -> impl Fn(&str) + Send + 'static {
-    move |text| {
-        if talkative {
-            use std::io::Write;
-            // If stderr is closed, there is nobody left to tell.
-            let _ = writeln!(std::io::stderr(), "{text}");
-        }
-    }
 }

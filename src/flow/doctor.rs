@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::run::{ApiProbe, eol_warning, probe_endpoint};
 use super::{Event, Events, Workspace};
 use crate::core::domain::{Failure, did_you_mean};
-use crate::core::view::{Check, CheckArea, CheckState, DoctorView};
+use crate::core::view::{Check, CheckArea, CheckState, DoctorView, count_of};
 use crate::edge::config::{EndpointDefinition, EndpointSettings, ModelDefinition, ReplayDefinition, definition_of_id};
 use crate::edge::dataset::{dataset_names, read_lock};
 use crate::edge::endpoint::Replay;
@@ -125,7 +125,7 @@ fn datasets(workspace: &Workspace) -> Vec<Check> {
             Ok(dataset) => dataset,
             Err(failure) => return failed(CheckArea::Dataset, name, &failure),
         };
-        let what = format!("{} examples, {}", dataset.examples.len(), dataset.label());
+        let what = format!("{}, {}", count_of(dataset.examples.len(), "example"), dataset.label());
         let warn = |problem: &str, hint: String| {
             check(CheckArea::Dataset, name, CheckState::Warning, format!("{what}: {problem}")).hinting(hint)
         };

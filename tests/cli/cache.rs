@@ -87,13 +87,13 @@ fn cache_statistics_are_shown_and_clearing_the_cache_leaves_runs_unchanged() {
     let full = stats();
     assert_eq!((&full["answers"], &full["serving"], &full["ttl_seconds"]), (&json!(6), &json!(6), &json!(43_200)));
     assert!(full["oldest"].as_str().unwrap() <= full["newest"].as_str().unwrap());
-    folder.karat(&["cache", "stats"]).expect(0).prints(&["6 answers"]);
+    folder.karat(&["cache", "stats"]).expect(0).prints(&["6 responses"]);
 
-    folder.karat(&["cache", "clear", "--older-than", "1h"]).expect(0).prints(&["0 answers"]);
+    folder.karat(&["cache", "clear", "--older-than", "1h"]).expect(0).prints(&["0 responses"]);
     folder.karat(&["cache", "clear", "--older-than", "soon"]).expect(2).tells(&["soon", "hint: "]);
     assert_eq!(stats()["answers"], 6);
     let before = folder.karat(&["show", "quiz", "--format", "json"]).expect(0).json();
-    folder.karat(&["cache", "clear"]).expect(0).prints(&["6 answers"]);
+    folder.karat(&["cache", "clear"]).expect(0).prints(&["6 responses"]);
     assert_eq!(stats()["answers"], 0);
     assert_eq!(folder.karat(&["show", "quiz", "--format", "json"]).expect(0).json()["quality"], before["quality"]);
     assert_eq!(folder.run(&["quiz"], 0)["runs"][0]["cached"], 0);

@@ -123,7 +123,7 @@ fn a_model_with_changed_files_is_refused_with_the_name_of_the_file() {
 
     folder.write("model/config.json", "{\"normalize\": false}");
     let done = folder.karat(&["decay", "topics"]).expect(3);
-    done.tells(&["karat.lock pins model2vec-", "config.json: ", "normalisation: unit then, none now", "--cut-over"]);
+    done.tells(&["karat.lock pins model2vec-", "config.json: ", "normalisation: was unit, is none", "--cut-over"]);
     folder.karat(&["embedder", "migrate", "small", "--cut-over"]).expect(0).prints(&["nothing can be compared"]);
     assert!(folder.read("karat.lock").contains(&space(&folder)));
     std::fs::remove_file(folder.path("model/model.safetensors")).unwrap();

@@ -51,7 +51,7 @@ fn endpoints_on_different_hosts_take_the_time_of_one_and_are_listed_in_the_order
 
 #[test]
 fn endpoints_on_one_host_run_concurrently_and_share_its_limit() {
-    let latency = Duration::from_millis(100);
+    let latency = Duration::from_millis(40);
     let arrivals: Arc<Mutex<Vec<Instant>>> = Arc::default();
     let (seen, most) = (Arc::clone(&arrivals), Arc::new(Mutex::new(0)));
     let highest = Arc::clone(&most);
@@ -63,11 +63,11 @@ fn endpoints_on_one_host_run_concurrently_and_share_its_limit() {
         *most = in_flight.max(*most);
         Reply::Later(latency, right(ask.input))
     });
-    let folder = quiz_on_two(&server.url, &server.url, 12, "");
+    let folder = quiz_on_two(&server.url, &server.url, 40, "");
     folder.run(&["quiz", "-j", "3"], 0);
-    assert_eq!((server.total(), *most.lock().unwrap()), (24, 3), "requests, and the most in flight");
+    assert_eq!((server.total(), *most.lock().unwrap()), (80, 3), "requests, and the most in flight");
     let models: Vec<Value> = server.requests().into_iter().map(|seen| seen.body["model"].clone()).collect();
-    let early = &models[..12];
+    let early = &models[..40];
     assert!(early.contains(&json!("test-model")) && early.contains(&json!("other-model")), "{models:?}");
 }
 

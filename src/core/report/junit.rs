@@ -86,7 +86,7 @@ fn finished(run: &RunView) -> TestCaseStatus {
         return TestCaseStatus::success();
     }
     let recorded = run.outcomes.scored + run.outcomes.errored + run.outcomes.skipped;
-    let message = format!("{} of {} have an outcome", Cell::from(recorded), count_of(run.outcomes.total, "example"));
+    let message = format!("{} of {} have an outcome", Cell::from(recorded), count_of(run.outcomes.total, "trial"));
     status(NonSuccessKind::Error, "incomplete", &message)
 }
 

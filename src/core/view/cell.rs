@@ -195,8 +195,9 @@ fn whole(value: u64) -> String {
 }
 
 /// `1 example`, `2 examples`.
-pub fn count_of(value: usize, noun: &str) -> String {
-    format!("{} {noun}{}", Cell::from(value), if value == 1 { "" } else { "s" })
+pub fn count_of(value: impl Copy + PartialEq + From<u8> + Into<Cell>, noun: &str) -> String {
+    let plural = if value == 1.into() { "" } else { "s" };
+    format!("{} {noun}{plural}", value.into())
 }
 
 /// `text` on a single line, with runs of white space collapsed, truncated to `chars` characters.
@@ -237,8 +238,8 @@ mod tests {
         for (value, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(Cell::Count(value).to_string(), text);
         }
-        assert_eq!(count_of(1, "example"), "1 example");
-        assert_eq!(count_of(2_000, "example"), "2,000 examples");
+        assert_eq!(count_of(1_u64, "example"), "1 example");
+        assert_eq!(count_of(2_000_u64, "example"), "2,000 examples");
     }
 
     #[test]

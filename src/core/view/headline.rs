@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use super::cell::phrase;
+use super::cell::{count_of, phrase};
 use super::{Cell, DecayView, Phrase, RunView, RunsView};
 use crate::core::domain::short;
 use crate::core::verdict::Verdict;
@@ -133,19 +133,17 @@ fn quality_line(run: &RunView, decay: &[DecayView]) -> Phrase {
 }
 
 fn decay_line(view: &DecayView, several: bool) -> Phrase {
-    let plural = |n: usize| if n == 1 { "" } else { "s" };
-    let (flagged, unrepresented) = (view.examples.len(), view.unrepresented().count());
     let mut text = Phrase::default();
     if several {
         // With several sets, each line has to name its own.
         text.push(format!("{}: ", view.dataset));
     }
-    text.push(format!("{flagged} example{} flagged", plural(flagged)));
+    text.push(format!("{} flagged", count_of(view.examples.len(), "example")));
     if !view.signals.is_empty() {
         let signals = view.signals.iter().map(|signal| format!("{} {}", signal.count, signal.code.name()));
         text.push(format!(" ({})", signals.collect::<Vec<_>>().join(", ")));
     }
-    text.push(format!(", {unrepresented} cluster{} unrepresented", plural(unrepresented)));
+    text.push(format!(", {} unrepresented", count_of(view.unrepresented().count(), "cluster")));
     text
 }
 

@@ -50,7 +50,7 @@ pub struct SuiteFile {
     /// The minimum scores to pass, such as [0.85] or [{scorer: exact, min: 0.85}].
     #[serde(default)]
     pub gates: Vec<Form<GateFile>>,
-    /// Maximum share of examples that may end in an error before the run counts as incomplete. Default: 0.02.
+    /// Maximum share of trials that may end in an error before the run counts as incomplete. Default: 0.02.
     #[serde(default = "default_tolerance", deserialize_with = "share")]
     pub error_tolerance: f64,
 }

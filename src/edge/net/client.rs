@@ -34,8 +34,8 @@ impl ClientOptions {
 /// Creates a client for the calls to one server; it contains the connection pool.
 ///
 /// - TLS is rustls with the `ring` provider and the system's trusted certificates (`SSL_CERT_FILE` and
-/// `SSL_CERT_DIR` are honoured). The provider is installed once per process, by the first thread that gets here; a
-/// provider installed before is left in place.
+///   `SSL_CERT_DIR` are honoured). The provider is installed once per process, by the first thread that gets here; a
+///   provider installed before is left in place.
 /// - Redirects are never followed, so that no credential reaches a host that the user did not configure.
 /// - Proxies are taken from the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`), except for hosts in `NO_PROXY`.
 ///   A server on a loopback address is always reached directly.

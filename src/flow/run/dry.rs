@@ -9,7 +9,6 @@ use crate::core::domain::{Example, Failure, NamedPrompt, Suite};
 use crate::core::pricing::estimated_tokens;
 use crate::core::view::PlanCell;
 use crate::edge::store::Store;
-use crate::flow::stored_dataset::Selection;
 use crate::flow::{Events, Workspace};
 
 /// Returns what a run of the suite would send, and its estimated cost. Credentials must be set, as for the run itself.
@@ -24,12 +23,11 @@ pub fn dry_run(
     events: Events<'_>,
 ) -> Result<Vec<PlanCell>, Failure> {
     let prepared = PreparedSuite::new(workspace, suite, options, now, events)?;
-    let selection = Selection { filters: options.filters.clone(), limit: options.limit };
     let targets = prepared.targets().map(|(endpoint, prompt)| {
         let renderer = Renderer::new(suite, prompt, &prepared.set, &workspace.secrets)?;
         let mut count = Count::default();
         let since = cache_since(&workspace.store, cache_ttl(workspace, options), endpoint, None)?;
-        for example in prepared.set.selected(&workspace.store, &selection)? {
+        for example in prepared.set.selected(&workspace.store, &options.selection)? {
             let example = example?;
             for trial in 0..prepared.repeats {
                 count.take(&workspace.store, &renderer, &example, trial, endpoint, since)?;

@@ -71,8 +71,7 @@ pub(super) fn plan(store: &Store, target: &RunTarget<'_>, events: Events<'_>) ->
             let on = target.endpoint.endpoint.name();
             events(Event::Note(format!("no run of {} on {on} to resume; starting a new one", target.suite.name)));
         }
-        let selection = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
-        let header = header(store, target, target.repeats, &selection)?;
+        let header = header(store, target, target.repeats, &target.options.selection)?;
         return Ok(PlannedRun { header, state: RunState::New });
     };
     refuse_changed(store, target, &run)?;
@@ -165,8 +164,8 @@ fn fixed_id(store: &Store, header: &RunHeader, now: Timestamp) -> Result<RunId, 
 /// Refuses to resume if anything that affects outcomes has changed, and lists the changes.
 fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Result<(), Failure> {
     let old = &run.header;
-    let wanted = Selection { filters: target.options.filters.clone(), limit: target.options.limit };
-    let other_selection = wanted != Selection::default() && wanted != Selection::of_run(old)?;
+    let wanted = &target.options.selection;
+    let other_selection = *wanted != Selection::default() && *wanted != Selection::of_run(old)?;
     let changed = [
         ("suite", old.suite_version != target.suite.version),
         ("dataset", old.dataset_version != target.set.version),

@@ -51,10 +51,8 @@ pub struct RunOptions {
     pub resume: Option<Resume>,
     /// Whether to retry trials that ended in an error.
     pub retry_errors: bool,
-    /// Run only this many examples, the first ones.
-    pub limit: Option<usize>,
-    /// Run only examples with these tags, ids or metadata values.
-    pub filters: Vec<(String, String)>,
+    /// Which examples to run.
+    pub selection: Selection,
     /// Trials per example; the suite's number if `None`.
     pub repeats: Option<u32>,
     /// Whether to use cached responses of earlier runs.
@@ -77,8 +75,7 @@ impl Default for RunOptions {
             concurrency: 16,
             resume: None,
             retry_errors: false,
-            limit: None,
-            filters: Vec::new(),
+            selection: Selection::default(),
             repeats: None,
             cache: true,
             max_cost: None,
@@ -172,8 +169,7 @@ impl<'a> PreparedSuite<'a> {
         now: Timestamp,
         events: Events<'_>,
     ) -> Result<Self, Failure> {
-        let selection = Selection { filters: options.filters.clone(), limit: options.limit };
-        let set = save_set(workspace, &suite.dataset, &selection, now)?;
+        let set = save_set(workspace, &suite.dataset, &options.selection, now)?;
         let prompts = chosen_prompts(suite, options)?;
         let repeats = options.repeats.unwrap_or(suite.repeats);
         let needed = suite.scorers.iter().map(|scorer| scorer.reduce.trials()).max().unwrap_or(1);

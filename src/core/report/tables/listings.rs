@@ -4,7 +4,7 @@ use super::Table;
 use crate::core::domain::short;
 use crate::core::view::{
     AgreementView, Cell, CoverageView, DecayView, DoctorView, EmbedderView, ListView, Phrase, QueueRow, QueueView,
-    TrafficView, phrase,
+    TrafficView, count_of, phrase,
 };
 
 /// Number of characters of a run id that are shown: its time and enough of its random part to tell runs apart. Every
@@ -150,6 +150,6 @@ pub(in crate::core::report) fn months(views: &[DecayView]) -> Table {
         .name("gap to June", |view| view.drift_gap.map(|gap| format!("{:+.0} points", -gap.value * 100.0)))
         .name("alarm", |view| view.alarm.map(|alarm| if alarm { "yes" } else { "no" }))
         .number("flagged", |view| view.examples.len())
-        .name("unrepresented", |view| format!("{} clusters", view.unrepresented().count()))
+        .name("unrepresented", |view| count_of(view.unrepresented().count(), "cluster"))
         .table()
 }

@@ -62,9 +62,8 @@ pub fn cache_text(view: &CacheView) -> String {
         _ => String::new(),
     };
     let CacheView { answers, serving, ttl_seconds, .. } = view;
-    format!(
-        "{answers} answers{span}; {serving} of them are recent enough to be reused (cache.ttl is {ttl_seconds} s)\n"
-    )
+    let answers = count_of(*answers, "response");
+    format!("{answers}{span}; {serving} of them recent enough to be reused (cache.ttl is {ttl_seconds} s)\n")
 }
 
 /// Renders the embedder in use and what is stored for each embedding space.
@@ -112,7 +111,7 @@ pub fn traffic_text(view: &TrafficView, screen: Screen) -> String {
 pub fn imported_text(view: &ImportedView) -> String {
     let ImportedView { file, source, rows, new, known, .. } = view;
     let (file, source) = (for_terminal(file), for_terminal(source));
-    let mut text = format!("{file}: {rows} rows into \"{source}\": {new} new, {known} already stored");
+    let mut text = format!("{file}: {} into \"{source}\": {new} new, {known} already stored", count_of(*rows, "row"));
     if !view.redacted.is_empty() {
         let kinds = view.redacted.iter().map(|(kind, count)| format!("{count} {}", kind.as_str().replace('_', " ")));
         text.push_str(&format!("; redacted {}", kinds.collect::<Vec<_>>().join(", ")));
@@ -141,7 +140,7 @@ pub fn lint_text(view: &LintedView) -> String {
         problems => count_of(problems, "finding"),
     };
     let version = short(&view.version, 6);
-    text + &format!("{}@{version}: {} examples, {found}\n", view.dataset, view.examples)
+    text + &format!("{}@{version}: {}, {found}\n", view.dataset, count_of(view.examples, "example"))
 }
 
 /// Renders the changes made by locking a dataset. `changes` is `None` if it was not locked before.
@@ -151,7 +150,7 @@ pub fn lock_text(label: &str, examples: usize, changes: Option<&DatasetDiff>) ->
         Some(changes) if changes.changes.is_empty() => "unchanged".to_owned(),
         Some(changes) => change_counts(changes),
     };
-    format!("{}: {examples} examples, {said}\n", for_terminal(label))
+    format!("{}: {}, {said}\n", for_terminal(label), count_of(examples, "example"))
 }
 
 fn change_counts(diff: &DatasetDiff) -> String {
@@ -171,8 +170,12 @@ pub fn diff_text(view: &DiffView) -> String {
 /// Renders the results of checking the workspace.
 pub fn doctor_text(view: &DoctorView, screen: Screen) -> String {
     let count = |state: CheckState| view.checks.iter().filter(|check| check.state == state).count();
-    let (warnings, failures) = (count(CheckState::Warning), count(CheckState::Failure));
-    let counts = format!("{} checks, {warnings} warnings, {failures} failures", view.checks.len());
+    let counts = [
+        count_of(view.checks.len(), "check"),
+        count_of(count(CheckState::Warning), "warning"),
+        count_of(count(CheckState::Failure), "failure"),
+    ]
+    .join(", ");
     format!("{}\n{}", table_text(&tables::checks(view), screen), paragraph(counts, screen))
 }
 

@@ -14,5 +14,5 @@ fn failure(text: &str) -> (String, String) {
 fn a_wrong_value_is_told_with_its_place_and_what_the_key_is_for() {
     let (message, hint) = failure("decay:\n  min_karats: many\n");
     assert_eq!(message, "karat.yaml:2:15: decay.min_karats is \"many\", but must be a number");
-    assert!(hint.starts_with("min_karats: The gate: least karats"), "{hint}");
+    assert!(hint.starts_with("min_karats: The decay gate: minimum karats"), "{hint}");
 }

@@ -191,7 +191,7 @@ fn errors_in_lines_name_the_file_and_the_line() {
         ("{\"id\": 1}\n".into(), "FILE, line 1: this is not a cassette"),
         ("\u{0}\u{1}".into(), "FILE, line 1: this is not a cassette"),
         (text.replace("cassette/1", "cassette/2"), "FILE, line 1: the cassette has the format \"karat.cassette/2\""),
-        (text.replace("\"repeats\":2", "\"repeats\":-2"), "FILE, line 1: the header is wrong"),
+        (text.replace("\"repeats\":2", "\"repeats\":-2"), "FILE, line 1: the header is invalid"),
         (text.replace("\"error\":{", "\"error\":["), "FILE, line 3: "),
         (text.replace("\"output\":\"\"", "\"output\":7"), "FILE, line 4: "),
         (text.replace("\"output\":\"\",", ""), "FILE, line 4: neither output nor error is given"),
