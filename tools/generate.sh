@@ -3,6 +3,7 @@
 #
 #   tools/generate.sh          writes them into schemas/
 #   tools/generate.sh DIR      writes them into DIR
+#   KARAT=PATH tools/generate.sh …   runs this binary instead of building one
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,8 +12,13 @@ mkdir -p "$target"
 target=$(cd "$target" && pwd)
 cd "$root"
 
+karat=(cargo run -q --locked --)
+if [[ -n ${KARAT:-} ]]; then
+    karat=("$KARAT")
+fi
+
 for kind in workspace suite dataset; do
     # Through a variable, so that a failure leaves the file unchanged.
-    schema=$(cargo run -q --locked -- schema "$kind")
+    schema=$("${karat[@]}" schema "$kind")
     printf '%s\n' "$schema" >"$target/$kind.schema.json"
 done
