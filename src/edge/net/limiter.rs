@@ -8,6 +8,7 @@
 //! request at a time. The bound starts at the user's maximum, because most servers never refuse.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -45,9 +46,6 @@ impl Limiters {
 /// The limiter of one host.
 pub struct HostLimiter {
     state: Mutex<State>,
-    /// Held by the request whose turn is next, so that requests are served in order of arrival. Without it, the endpoint
-    /// that releases a permit would usually get it again, before any other endpoint on the same host.
-    line: tokio::sync::Mutex<()>,
     freed: Notify,
 }
 
@@ -59,16 +57,18 @@ pub struct Permit<'a> {
 impl HostLimiter {
     /// Creates a limiter that allows at most `most` requests in flight, and at least one.
     pub fn new(most: usize) -> Self {
-        Self { state: Mutex::new(State::new(most)), line: tokio::sync::Mutex::default(), freed: Notify::new() }
+        Self { state: Mutex::new(State::new(most)), freed: Notify::new() }
     }
 
     /// Waits for a permit. Every wait ends: permits are held for at most the timeout of an attempt, and pauses are
     /// bounded.
     pub async fn acquire(&self) -> Permit<'_> {
-        let _next = self.line.lock().await;
+        let mut request = Waiting { limiter: self, in_line: false };
         loop {
-            let freed = self.freed.notified();
-            let turn = self.state().turn(Instant::now());
+            let mut freed = pin!(self.freed.notified());
+            // Before asking for a permit, so that one released meanwhile is not missed.
+            freed.as_mut().enable();
+            let turn = self.state().turn(&mut request.in_line, Instant::now());
             match turn {
                 Turn::Now => return Permit { limiter: self },
                 Turn::At(time) => tokio::time::sleep_until(time.into()).await,
@@ -92,10 +92,32 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut state = self.limiter.state();
-        state.in_flight = state.in_flight.saturating_sub(1);
-        drop(state);
-        self.limiter.freed.notify_one();
+        let free = {
+            let mut state = self.limiter.state();
+            state.in_flight = state.in_flight.saturating_sub(1);
+            state.whole_limit().saturating_sub(state.in_flight)
+        };
+        // If the limit grew, two may start for one that finished.
+        for _ in 0..free.min(2) {
+            self.limiter.freed.notify_one();
+        }
+    }
+}
+
+/// A request that has no permit yet.
+struct Waiting<'a> {
+    limiter: &'a HostLimiter,
+    /// Whether it was told to wait for a permit.
+    in_line: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.in_line {
+            // The request was dropped; a later one may have been waiting for it.
+            self.limiter.state().waiting -= 1;
+            self.limiter.freed.notify_one();
+        }
     }
 }
 
@@ -111,6 +133,9 @@ struct State {
     most: f64,
     limit: f64,
     in_flight: usize,
+    /// Requests in line for a permit. Later ones may not overtake them: the endpoint that releases a permit would usually
+    /// take it again, before any other endpoint on the host.
+    waiting: usize,
     resume_at: Option<Instant>,
     /// The start of the current counting window.
     window: Option<Instant>,
@@ -126,6 +151,7 @@ impl State {
             most,
             limit: most,
             in_flight: 0,
+            waiting: 0,
             resume_at: None,
             window: None,
             complaints: 0.0,
@@ -138,13 +164,19 @@ impl State {
         (self.limit as usize).max(1)
     }
 
-    fn turn(&mut self, now: Instant) -> Turn {
+    /// Returns the turn of a request. `in_line` says whether it was already told to wait, and is updated.
+    fn turn(&mut self, in_line: &mut bool, now: Instant) -> Turn {
         if let Some(time) = self.resume_at.filter(|time| *time > now) {
             return Turn::At(time);
         }
-        if self.in_flight >= self.whole_limit() {
+        let ahead = if *in_line { 0 } else { self.waiting };
+        if self.in_flight + ahead >= self.whole_limit() {
+            self.waiting += usize::from(!*in_line);
+            *in_line = true;
             return Turn::WhenFreed;
         }
+        self.waiting -= usize::from(*in_line);
+        *in_line = false;
         self.in_flight += 1;
         Turn::Now
     }
@@ -264,22 +296,22 @@ mod tests {
         state.learn(told(), &none(), now);
         state.learn(Ok(()), &none(), now);
         state.learn(told(), &none(), now);
-        assert_eq!(state.turn(now), Turn::Now);
+        assert_eq!(state.turn(&mut false, now), Turn::Now);
         state.learn(told(), &none(), now);
         state.learn(told(), &none(), now);
-        assert_eq!(state.turn(now), Turn::At(now + LONGEST_PAUSE), "no pause is longer than a minute");
-        assert_eq!(state.turn(now + LONGEST_PAUSE), Turn::Now);
+        assert_eq!(state.turn(&mut false, now), Turn::At(now + LONGEST_PAUSE), "no pause is longer than a minute");
+        assert_eq!(state.turn(&mut false, now + LONGEST_PAUSE), Turn::Now);
         state.learn(Ok(()), &RateHints { exhausted_for: Some(seconds(70)) }, now + seconds(100));
-        assert_eq!(state.turn(now + seconds(100)), Turn::At(now + seconds(160)));
+        assert_eq!(state.turn(&mut false, now + seconds(100)), Turn::At(now + seconds(160)));
     }
 
     #[test]
     fn refusals_that_arrive_before_the_answers_do_not_pause_a_host_that_answers_most_requests() {
         let (mut state, now) = (State::new(200), Instant::now());
         (0..49).for_each(|_| state.learn(Err((CallErrorKind::RateLimited, Some(seconds(1)))), &none(), now));
-        assert_eq!(state.turn(now), Turn::Now);
+        assert_eq!(state.turn(&mut false, now), Turn::Now);
         state.learn(Err((CallErrorKind::RateLimited, Some(seconds(1)))), &none(), now);
-        assert_eq!(state.turn(now), Turn::At(now + seconds(1)));
+        assert_eq!(state.turn(&mut false, now), Turn::At(now + seconds(1)));
     }
 
     #[test]
@@ -288,7 +320,7 @@ mod tests {
         for kind in [CallErrorKind::Server, CallErrorKind::Timeout, CallErrorKind::Connect, CallErrorKind::BadAnswer] {
             state.learn(Err((kind, Some(seconds(5)))), &none(), now);
         }
-        assert_eq!((state.whole_limit(), state.turn(now)), (10, Turn::Now));
+        assert_eq!((state.whole_limit(), state.turn(&mut false, now)), (10, Turn::Now));
     }
 
     #[tokio::test]
@@ -327,14 +359,21 @@ mod tests {
     async fn a_permit_goes_to_the_request_that_has_waited_longest() {
         let limiter = HostLimiter::new(1);
         let first = limiter.acquire().await;
-        let mut waiting = std::pin::pin!(limiter.acquire());
+        let mut waiting = pin!(limiter.acquire());
         assert!(poll_once(waiting.as_mut()).is_none());
         drop(first);
-        let mut late = std::pin::pin!(limiter.acquire());
+        let mut late = pin!(limiter.acquire());
         assert!(poll_once(late.as_mut()).is_none(), "it must not overtake the waiting request");
         let second = poll_once(waiting.as_mut()).unwrap();
         drop(second);
-        assert!(poll_once(late.as_mut()).is_some());
+        let third = poll_once(late.as_mut()).unwrap();
+        {
+            let mut given_up = pin!(limiter.acquire());
+            assert!(poll_once(given_up.as_mut()).is_none());
+        }
+        drop(third);
+        let mut last = pin!(limiter.acquire());
+        assert!(poll_once(last.as_mut()).is_some(), "a request that was given up does not hold up others");
     }
 
     fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
