@@ -20,8 +20,11 @@ use crate::edge::store::{RunTotals, Store};
 use crate::flow::event::{RunCounts, RunInfo};
 use crate::flow::{Event, Events, Workspace};
 
-/// Maximum number of events waiting for the listener; runs wait while there are more.
-const EVENTS: usize = 1024;
+/// How often events are handed to the listener.
+const EVERY: Duration = Duration::from_millis(20);
+
+/// Maximum number of events waiting for that; runs wait while there are more.
+const EVENTS: usize = 8192;
 
 /// One prompt on one endpoint, planned.
 pub(super) struct MatrixRun {
@@ -138,16 +141,23 @@ async fn run_lanes(
         lanes.spawn(lane.run(runs));
     }
     drop(send);
+    let mut hand_on = || {
+        while let Ok(event) = received.try_recv() {
+            events(event);
+        }
+    };
     let mut results = Vec::new();
+    // Events are collected, not awaited: waking this thread for each of them would cost more than sending a request.
+    let mut tick = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
-            biased;
-            Some(event) = received.recv() => events(event),
-            Some(ended) = lanes.join_next() => {
+            ended = lanes.join_next() => {
+                hand_on();
+                let Some(ended) = ended else { return Ok(results) };
                 let bug = |error| Failure::new(FailureKind::Other, "a run failed because of a bug in karat").caused_by(error);
                 results.push(ended.map_err(bug)??);
             }
-            else => return Ok(results),
+            _ = tick.tick() => hand_on(),
         }
     }
 }
