@@ -245,6 +245,8 @@ proptest! {
 
     #[test]
     fn an_address_never_survives(local in "[a-z0-9][a-z0-9._+-]{0,12}[a-z0-9]", domain in "[a-z0-9]{1,10}\\.(com|org|co\\.uk|de)", before in "\\PC{0,6} ", after in "[ ,;!?>)\"]\\PC{0,6}") {
+        // The user of a repository is a service.
+        prop_assume!(local != "git");
         let address = format!("{local}@{domain}");
         let text = format!("{before}{address}{after}");
         prop_assert!(!Redactor::shared().redact(&text).text.contains(&address), "{}", text);
