@@ -27,8 +27,8 @@ pub(super) const FORMAT: Format = Format { name: "json", extensions: &["json"], 
 
 /// Serializes a value as indented JSON with a trailing newline. Renamed members are emitted under both names.
 ///
-/// Characters that control a terminal or reorder text are written as `\uXXXX`, which JSON parsers decode to the same
-/// string.
+/// Characters that control a terminal or reorder text are written as escapes such as `\u001b`, which JSON parsers
+/// decode to the same string.
 ///
 /// # Errors
 /// Returns an error if the value cannot be serialized, such as a map whose keys are not strings.
