@@ -25,7 +25,7 @@ pub mod coverage {
     pub use crate::core::coverage::{
         Coverage, CoverageMeasurement, DriftGap, GoldenPoints, Options, RecordCoverage, measure,
     };
-    pub use crate::core::records::Records;
+    pub use crate::core::records::{Record, Records};
 }
 
 /// Embedders, which turn texts into vectors.

@@ -1,5 +1,6 @@
 //! A labelled file, and vectors of its texts.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::BufReader;
@@ -10,7 +11,7 @@ use karat::embed::{Builtin, HashedNgrams};
 use karat::vector::Vectors;
 use serde::Deserialize;
 
-use crate::style::styled;
+use crate::variants::Variant;
 
 /// One row of the file; other columns are ignored.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Row {
     pub text: String,
     /// The intent of the request.
     pub intent: String,
+    /// The part of the file that it belongs to, if the file says so.
+    #[serde(default)]
+    pub split: Option<String>,
 }
 
 /// Reads JSONL, or CSV if the name ends in `.csv`, without the rows whose intents are listed in `without`. Returns each
@@ -36,53 +40,108 @@ pub fn read(path: &Path, without: &[String]) -> Result<Vec<(usize, Row)>, Box<dy
     Ok(rows.into_iter().enumerate().filter(|(_, row)| !without.contains(&row.intent)).collect())
 }
 
-/// Vectors of the original texts, and of the texts changed by [`styled`], in the order of the rows.
+/// The rows of a file by intent.
+pub struct Corpus {
+    /// Rows of each intent, sorted by its name.
+    pub intents: Vec<Vec<usize>>,
+    /// For each row, whether it belongs to the largest split; `None` if the rows are not split.
+    pub main_split: Option<Vec<bool>>,
+}
+
+impl Corpus {
+    /// Groups the rows.
+    pub fn of(rows: &[(usize, Row)]) -> Self {
+        let mut intents: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        rows.iter().enumerate().for_each(|(at, (_, row))| intents.entry(&row.intent).or_default().push(at));
+        Self { intents: intents.into_values().collect(), main_split: main_split(rows) }
+    }
+}
+
+fn main_split(rows: &[(usize, Row)]) -> Option<Vec<bool>> {
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, row) in rows {
+        *sizes.entry(row.split.as_deref()?).or_default() += 1;
+    }
+    let (main, _) = sizes.iter().max_by_key(|(name, size)| (**size, std::cmp::Reverse(**name)))?;
+    (sizes.len() > 1).then(|| rows.iter().map(|(_, row)| row.split.as_deref() == Some(main)).collect())
+}
+
+/// The texts of a variant and their vectors.
+pub struct Texts {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// One row per text.
+    pub vectors: Vectors,
+}
+
+/// The texts and vectors of every variant that is needed and available, in the order of the rows.
 pub struct EmbeddingSpace {
     /// The name of the space.
     pub name: String,
-    /// Vectors of the original texts.
-    pub plain: Vectors,
-    /// Vectors of the restyled texts; `None` if vectors were read from a file and these were not given.
-    pub styled: Option<Vectors>,
+    variants: BTreeMap<Variant, Texts>,
 }
 
 impl EmbeddingSpace {
     /// Embeds in `builtin` or `hashed-ngrams`, or reads `file:VECTORS.npy` with one row of 32-bit floats per row of the
-    /// file.
-    pub fn open(name: &str, rows: &[(usize, Row)], styled_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
-        let Some(path) = name.strip_prefix("file:") else {
-            let embedder: Box<dyn Embedder> = match name {
-                "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
-                "hashed-ngrams" => Box::new(HashedNgrams),
-                _ => {
-                    let known = "`builtin`, `hashed-ngrams` or `file:VECTORS.npy`";
-                    return Err(format!("unknown space \"{name}\"; the spaces are {known}").into());
+    /// file, and other variants from the folder `variants`, where a file may be missing.
+    pub fn open(
+        name: &str,
+        rows: &[(usize, Row)],
+        needed: &[Variant],
+        variants: Option<&Path>,
+    ) -> Result<Self, Box<dyn Error>> {
+        let needed = || [&Variant::Plain].into_iter().chain(needed);
+        let mut found = BTreeMap::new();
+        if let Some(plain) = name.strip_prefix("file:") {
+            for &variant in needed() {
+                let of_variant = || variants.map(|folder| folder.join(format!("{}.npy", variant.name())));
+                let path = if variant == Variant::Plain { Some(plain.into()) } else { of_variant() };
+                if let Some(path) = path.filter(|path| variant == Variant::Plain || path.exists()) {
+                    let texts = variant.texts(rows);
+                    let vectors = npy(&path, &texts).map_err(|problem| format!("{}: {problem}", path.display()))?;
+                    found.insert(variant, Texts::new(texts, vectors));
                 }
-            };
-            let plain: Vec<&str> = rows.iter().map(|(_, row)| row.text.as_str()).collect();
-            let changed: Vec<String> = rows.iter().map(|(at, row)| styled(&row.text, *at)).collect();
-            let changed: Vec<&str> = changed.iter().map(String::as_str).collect();
-            return Ok(Self {
-                name: embedder.space().to_owned(),
-                plain: embed(&*embedder, &plain)?,
-                styled: Some(embed(&*embedder, &changed)?),
-            });
+            }
+            return Ok(Self { name: name.to_owned(), variants: found });
+        }
+        let embedder: Box<dyn Embedder> = match name {
+            "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
+            "hashed-ngrams" => Box::new(HashedNgrams),
+            _ => {
+                let known = "`builtin`, `hashed-ngrams` or `file:VECTORS.npy`";
+                return Err(format!("unknown space \"{name}\"; the spaces are {known}").into());
+            }
         };
-        let load = |path: &Path| npy(path, rows).map_err(|problem| format!("{}: {problem}", path.display()));
-        let styled = styled_file.map(load).transpose()?;
-        Ok(Self { name: name.to_owned(), plain: load(Path::new(path))?, styled })
+        for &variant in needed() {
+            let texts = variant.texts(rows);
+            let vectors = embed(&*embedder, &texts)?;
+            found.insert(variant, Texts::new(texts, vectors));
+        }
+        Ok(Self { name: embedder.space().to_owned(), variants: found })
+    }
+
+    /// A variant; `None` if its vectors were not given.
+    pub fn get(&self, variant: Variant) -> Option<&Texts> {
+        self.variants.get(&variant)
     }
 }
 
-fn embed(embedder: &dyn Embedder, texts: &[&str]) -> Result<Vectors, Box<dyn Error>> {
+impl Texts {
+    fn new(texts: Vec<(usize, String)>, vectors: Vectors) -> Self {
+        Self { texts: texts.into_iter().map(|(_, text)| text).collect(), vectors }
+    }
+}
+
+fn embed(embedder: &dyn Embedder, texts: &[(usize, String)]) -> Result<Vectors, Box<dyn Error>> {
+    let texts: Vec<&str> = texts.iter().map(|(_, text)| text.as_str()).collect();
     let mut vectors = Vectors::with_capacity(embedder.dim(), texts.len());
-    for row in embedder.embed(texts).map_err(|failure| failure.to_string())? {
+    for row in embedder.embed(&texts).map_err(|failure| failure.to_string())? {
         vectors.push(&row);
     }
     Ok(vectors)
 }
 
-fn npy(path: &Path, rows: &[(usize, Row)]) -> Result<Vectors, Box<dyn Error>> {
+fn npy(path: &Path, rows: &[(usize, String)]) -> Result<Vectors, Box<dyn Error>> {
     let file = npyz::NpyFile::new(BufReader::new(File::open(path)?))?;
     let (length, dimension) = match file.shape() {
         [length, dimension] => (*length as usize, *dimension as usize),
@@ -90,10 +149,31 @@ fn npy(path: &Path, rows: &[(usize, Row)]) -> Result<Vectors, Box<dyn Error>> {
     };
     let last = rows.iter().map(|(at, _)| *at).max().unwrap_or(0);
     if length <= last {
-        return Err(format!("the array has {length} rows, but the file has at least {}", last + 1).into());
+        return Err(format!("the array has {length} rows, but the texts have at least {}", last + 1).into());
     }
     let values: Vec<f32> = file.into_vec()?;
     let mut vectors = Vectors::with_capacity(dimension, rows.len());
     rows.iter().for_each(|(at, _)| vectors.push(&values[at * dimension..(at + 1) * dimension]));
     Ok(vectors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_split_is_the_main_one_and_one_split_is_none() {
+        let cases: [(&[Option<&str>], Option<Vec<bool>>); 5] = [
+            (&[], None),
+            (&[None, Some("a")], None),
+            (&[Some("a"), Some("a")], None),
+            (&[Some("b"), Some("a"), Some("b")], Some(vec![true, false, true])),
+            (&[Some("b"), Some("a")], Some(vec![false, true])),
+        ];
+        for (splits, expected) in cases {
+            let row = |split: &Option<&str>| Row { text: "t".into(), intent: "i".into(), split: split.map(Into::into) };
+            let rows: Vec<(usize, Row)> = splits.iter().map(row).enumerate().collect();
+            assert_eq!(Corpus::of(&rows).main_split, expected, "{splits:?}");
+        }
+    }
 }

@@ -7,28 +7,33 @@
 
 mod baselines;
 mod data;
+mod foreign;
 mod measure;
 mod scenario;
 mod style;
 mod table;
+mod variants;
 
+use std::collections::BTreeSet;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, ValueEnum};
+use data::{Corpus, EmbeddingSpace};
 use indicatif::{ProgressBar, ProgressStyle};
 use measure::{BaselineFigures, Effort, Figures};
 use scenario::{Cell, Kind};
 use serde::Serialize;
+use variants::Variant;
 
 /// Measure coverage and alarm on scenarios with known truth.
 #[derive(Parser)]
 #[command(after_help = "Examples:\n  \
     decay_truth clinc150.jsonl\n  \
     decay_truth clinc150.jsonl --seeds 50 --format json > truth.json\n  \
-    decay_truth clinc150.jsonl --space file:vectors.npy --styled styled.npy")]
+    decay_truth clinc150.jsonl --space file:vectors.npy --variants FOLDER")]
 struct Arguments {
-    /// Labelled file: JSONL, or CSV, with the columns `text` and `intent`.
+    /// Labelled file: JSONL, or CSV, with the columns `text` and `intent`, and optionally `split`.
     file: PathBuf,
     /// Seed for all draws.
     #[arg(long, default_value_t = 0)]
@@ -39,12 +44,13 @@ struct Arguments {
     /// `builtin`, or `file:VECTORS.npy`: 32-bit floats, one row per row of FILE.
     #[arg(long, default_value = "builtin")]
     space: String,
-    /// With `file:`, vectors of the texts written by --write-styled; without them the style cells are left out.
+    /// With `file:`, a folder with the vectors of the texts written by --write-variants, such as `styled.npy` for
+    /// `styled.jsonl`; cells whose vectors are missing are left out.
     #[arg(long)]
-    styled: Option<PathBuf>,
-    /// Write the texts of the style cells as JSONL and exit.
+    variants: Option<PathBuf>,
+    /// Write the changed texts of the scenarios that need some into this folder, one JSONL file per variant, and exit.
     #[arg(long)]
-    write_styled: Option<PathBuf>,
+    write_variants: Option<PathBuf>,
     /// Labels that are not intents, such as a collection of out-of-scope texts.
     #[arg(long, default_value = "oos")]
     without: Vec<String>,
@@ -83,52 +89,90 @@ const CLOSE: usize = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    if let Some(path) = &arguments.write_styled {
-        // All rows, because vectors are found by the row's number in the file.
-        let rows = data::read(&arguments.file, &[])?;
-        let line =
-            |(at, row): &(usize, data::Row)| serde_json::json!({"row": at, "text": style::styled(&row.text, *at)});
-        return Ok(std::fs::write(path, rows.iter().map(|row| format!("{}\n", line(row))).collect::<String>())?);
+    if let Some(folder) = &arguments.write_variants {
+        return write_variants(&arguments.file, folder);
     }
     let rows = data::read(&arguments.file, &arguments.without)?;
-    let intents = scenario::by_intent(&rows);
-    if intents.len() < 6 {
-        return Err(format!("{} contains {} intents; 6 are needed", arguments.file.display(), intents.len()).into());
+    let corpus = Corpus::of(&rows);
+    if corpus.intents.len() < 6 {
+        let found = corpus.intents.len();
+        return Err(format!("{} contains {found} intents; 6 are needed", arguments.file.display()).into());
     }
-    let space = data::EmbeddingSpace::open(&arguments.space, &rows, arguments.styled.as_deref())?;
-    let wanted =
-        |cell: &Cell| arguments.scenarios.is_empty() || arguments.scenarios.iter().any(|s| s == cell.kind.name());
-    let cells: Vec<Cell> = cells().into_iter().filter(wanted).collect();
+    let cells = wanted_cells(&arguments.scenarios)?;
+    let needed: BTreeSet<Variant> = cells.iter().flat_map(|cell| cell.kind.variants()).collect();
+    let needed: Vec<Variant> = needed.into_iter().collect();
+    let space = EmbeddingSpace::open(&arguments.space, &rows, &needed, arguments.variants.as_deref())?;
+    let results = run(&arguments, &corpus, &space, &cells)?;
+    match arguments.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&results)?),
+        Format::Table => println!("{}", table::render(&results)),
+    }
+    Ok(())
+}
+
+/// Writes the texts of every variant.
+fn write_variants(file: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
+    // All rows, because vectors are found by the row's number in the file.
+    let rows = data::read(file, &[])?;
+    std::fs::create_dir_all(folder)?;
+    for variant in Variant::changed() {
+        let texts = variant.texts(&rows);
+        let lines = texts.iter().map(|(row, text)| format!("{}\n", serde_json::json!({"row": row, "text": text})));
+        std::fs::write(folder.join(format!("{}.jsonl", variant.name())), lines.collect::<String>())?;
+    }
+    Ok(())
+}
+
+/// The cells of these scenarios, or all cells if none is named.
+fn wanted_cells(scenarios: &[String]) -> Result<Vec<Cell>, Box<dyn Error>> {
+    let mut cells = cells();
+    let mut names: Vec<&str> = cells.iter().map(|cell| cell.kind.name()).collect();
+    names.dedup();
+    if let Some(unknown) = scenarios.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(format!("unknown scenario \"{unknown}\"; the scenarios are {}", names.join(", ")).into());
+    }
+    cells.retain(|cell| scenarios.is_empty() || scenarios.iter().any(|name| name == cell.kind.name()));
+    Ok(cells)
+}
+
+/// Measures all cells.
+fn run(
+    arguments: &Arguments,
+    corpus: &Corpus,
+    space: &EmbeddingSpace,
+    cells: &[Cell],
+) -> Result<Results, Box<dyn Error>> {
     let baselines = if arguments.baseline_seeds == 0 { Vec::new() } else { baselines::baselines() };
     let trials = |cell: &Cell| arguments.seeds * if cell.close { CLOSE } else { 1 };
     let bar = ProgressBar::new(cells.iter().map(trials).sum::<usize>() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} trials, {eta} left")?);
+    let mut left_out = BTreeSet::new();
     let mut results = Results {
         schema: "karat.decay-truth/1",
         file: arguments.file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         space: space.name.clone(),
         seed: arguments.seed,
         seeds: arguments.seeds,
-        intents: intents.len(),
+        intents: corpus.intents.len(),
         cells: Vec::new(),
         baselines: Vec::new(),
     };
-    for cell in &cells {
+    for cell in cells {
         let effort = Effort { seed: arguments.seed, trials: trials(cell), baseline_trials: arguments.baseline_seeds };
-        let found = measure::measure(cell, &intents, &space, &baselines, effort, || bar.inc(1));
+        let found = measure::measure(cell, corpus, space, &baselines, effort, || bar.inc(1));
         let Some((figures, lines)) = found else {
-            bar.println(format!("left out: {}, which needs --styled", cell.kind.name()));
+            left_out.insert(cell.kind.name());
             continue;
         };
         results.cells.push(figures);
         results.baselines.extend(lines);
     }
     bar.finish_and_clear();
-    match arguments.format {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&results)?),
-        Format::Table => println!("{}", table::render(&results)),
+    for name in left_out {
+        let missing = if name == "paraphrase" { "a column `split` with several values" } else { "--variants" };
+        eprintln!("left out: {name}, which needs {missing}");
     }
-    Ok(())
+    Ok(results)
 }
 
 fn cells() -> Vec<Cell> {
@@ -141,6 +185,9 @@ fn cells() -> Vec<Cell> {
     cells.iter_mut().for_each(|cell| cell.close = close.contains(&(cell.golden, cell.records)));
     [0.05, 0.1, 0.2, 0.4].iter().for_each(|share| cells.extend(sizes.map(cell(Kind::New(*share), true))));
     for kind in [Kind::Vanish, Kind::Mix, Kind::Style, Kind::Dup, Kind::Bots] {
+        cells.extend(few.map(cell(kind, true)));
+    }
+    for kind in [Kind::StyleNew(0.2), Kind::Paraphrase, Kind::Filler, Kind::Language(0.15), Kind::Long] {
         cells.extend(few.map(cell(kind, true)));
     }
     for kind in [Kind::Null, Kind::New(0.1), Kind::New(0.4)] {

@@ -1,12 +1,12 @@
 //! Runs the cells and summarises the results.
 
-use karat::coverage::{self, CoverageMeasurement, GoldenPoints, Options, Records};
+use karat::coverage::{self, CoverageMeasurement, GoldenPoints, Options, Record, Records};
 use karat::stats::{clopper_pearson, mann_whitney_auc};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::baselines::{Baseline, BaselineResult, Trial};
-use crate::data::EmbeddingSpace;
+use crate::data::{Corpus, EmbeddingSpace};
 use crate::scenario::{Cell, Draw, Window, draw};
 
 /// The result of one method in one trial, compared with the truth.
@@ -73,10 +73,11 @@ pub struct Effort {
     pub baseline_trials: usize,
 }
 
-/// Measures karat and every baseline in one cell. `None` if the space has no vectors for the scenario.
+/// Measures karat and every baseline in one cell. `None` if the space or the file lacks what the
+/// scenario needs.
 pub fn measure(
     cell: &Cell,
-    intents: &[Vec<usize>],
+    corpus: &Corpus,
     space: &EmbeddingSpace,
     baselines: &[Baseline],
     effort: Effort,
@@ -86,7 +87,7 @@ pub fn measure(
         .into_par_iter()
         .map(|trial| {
             let seed = seed_of(cell, effort.seed, trial);
-            let drawn = draw(cell, intents, space, seed)?;
+            let drawn = draw(cell, corpus, space, seed)?;
             let peers = if trial < effort.baseline_trials { baselines } else { &[] };
             let found = (drawn.now.known.len(), karat(&drawn, seed), peers_of(&drawn, peers, seed));
             done();
@@ -109,7 +110,7 @@ fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn karat(drawn: &Draw, seed: u64) -> Finding {
+fn karat(drawn: &Draw<'_>, seed: u64) -> Finding {
     let Some(found) = measure_coverage(drawn, seed) else { return Finding::default() };
     let truth = share(&drawn.now);
     let interval = found.now.interval;
@@ -123,7 +124,7 @@ fn karat(drawn: &Draw, seed: u64) -> Finding {
 }
 
 /// Measures as `karat decay` does with its default settings.
-fn measure_coverage(drawn: &Draw, seed: u64) -> Option<CoverageMeasurement> {
+fn measure_coverage(drawn: &Draw<'_>, seed: u64) -> Option<CoverageMeasurement> {
     let (now, reference) = (records(&drawn.now), drawn.reference.as_ref().map(records));
     coverage::measure(
         GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics },
@@ -133,11 +134,13 @@ fn measure_coverage(drawn: &Draw, seed: u64) -> Option<CoverageMeasurement> {
     )
 }
 
-fn records(window: &Window) -> Records<'_> {
-    Records::of_vectors(&window.vectors)
+fn records<'w>(window: &'w Window<'_>) -> Records<'w> {
+    let texts = window.texts.iter().enumerate();
+    let records = texts.map(|(group, text)| Record { id: "", weight: 1.0, group, text, output: None });
+    Records::new(&window.vectors, records)
 }
 
-fn peers_of(drawn: &Draw, baselines: &[Baseline], seed: u64) -> Vec<Finding> {
+fn peers_of(drawn: &Draw<'_>, baselines: &[Baseline], seed: u64) -> Vec<Finding> {
     if baselines.is_empty() {
         return Vec::new();
     }
@@ -153,11 +156,11 @@ fn peers_of(drawn: &Draw, baselines: &[Baseline], seed: u64) -> Vec<Finding> {
     baselines.iter().map(|baseline| finding((baseline.run)(&trial))).collect()
 }
 
-fn share(window: &Window) -> f64 {
+fn share(window: &Window<'_>) -> f64 {
     window.known.iter().filter(|known| **known).count() as f64 / window.known.len().max(1) as f64
 }
 
-fn auroc(window: &Window, novelty: &[f64]) -> Option<f64> {
+fn auroc(window: &Window<'_>, novelty: &[f64]) -> Option<f64> {
     let of = |known: bool| -> Vec<f64> {
         window.known.iter().zip(novelty).filter(|(k, _)| **k == known).map(|(_, value)| *value).collect()
     };

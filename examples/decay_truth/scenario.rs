@@ -1,13 +1,12 @@
 //! Scenarios with known truth, drawn from a labelled file.
 
-use std::collections::BTreeMap;
-
 use karat::stats::rng;
 use karat::vector::Vectors;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use crate::data::{EmbeddingSpace, Row};
+use crate::data::{Corpus, EmbeddingSpace, Texts};
+use crate::variants::Variant;
 
 /// How the current window differs from the reference window.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +25,16 @@ pub enum Kind {
     Dup,
     /// A tenth of its records is the same text of a known intent.
     Bots,
+    /// A share of its records has intents that are not in the set, and all records are in another style.
+    StyleNew(f64),
+    /// No difference; but both windows come from other parts of the file than the golden set.
+    Paraphrase,
+    /// The same intents, with a filler word in most records.
+    Filler,
+    /// A share of its records is in other languages.
+    Language(f64),
+    /// The same intents inside longer messages.
+    Long,
 }
 
 impl Kind {
@@ -39,12 +48,31 @@ impl Kind {
             Self::Style => "style",
             Self::Dup => "dup",
             Self::Bots => "bots",
+            Self::StyleNew(_) => "style+new",
+            Self::Paraphrase => "paraphrase",
+            Self::Filler => "filler",
+            Self::Language(_) => "language",
+            Self::Long => "long",
         }
     }
 
-    /// Share of the current window that is about hidden intents.
+    /// Share of the current window that no example represents.
     pub fn new_share(self) -> f64 {
-        if let Self::New(share) = self { share } else { 0.0 }
+        match self {
+            Self::New(share) | Self::StyleNew(share) | Self::Language(share) => share,
+            _ => 0.0,
+        }
+    }
+
+    /// The variants of the texts that it needs besides the original ones.
+    pub fn variants(self) -> Vec<Variant> {
+        match self {
+            Self::Style | Self::StyleNew(_) => vec![Variant::Styled],
+            Self::Filler => Variant::fillers(),
+            Self::Language(_) => vec![Variant::Foreign],
+            Self::Long => vec![Variant::Long],
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -70,25 +98,29 @@ impl Cell {
     }
 }
 
-/// A window: vectors, and whether the intent of each record is known.
-pub struct Window {
+/// A window. Every list has one entry per record.
+pub struct Window<'s> {
     pub vectors: Vectors,
+    pub texts: Vec<&'s str>,
+    /// Whether the golden set has its intent.
     pub known: Vec<bool>,
 }
 
 /// A draw of a cell.
-pub struct Draw {
+pub struct Draw<'s> {
     pub golden: Vectors,
+    pub golden_texts: Vec<&'s str>,
     pub topics: Vec<usize>,
-    pub reference: Option<Window>,
-    pub now: Window,
+    pub reference: Option<Window<'s>>,
+    pub now: Window<'s>,
 }
 
-/// Rows by intent, sorted by name.
-pub fn by_intent(rows: &[(usize, Row)]) -> Vec<Vec<usize>> {
-    let mut intents: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    rows.iter().enumerate().for_each(|(at, (_, row))| intents.entry(&row.intent).or_default().push(at));
-    intents.into_values().collect()
+/// A record: a text of the file, or of a variant's own list, and whether the golden set has its intent.
+#[derive(Clone, Copy)]
+struct Pick {
+    row: usize,
+    known: bool,
+    foreign: bool,
 }
 
 /// The minimum number of rows of an intent that takes part: one example and two records.
@@ -100,24 +132,28 @@ struct Intents {
     hidden: Vec<(Vec<usize>, usize)>,
 }
 
-/// Draws a cell. Two thirds of the intents are known. Both windows are drawn without replacement; neither takes more
-/// than half of an intent's remaining rows, so that no window consists of the leftovers of another.
-pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &EmbeddingSpace, seed: u64) -> Option<Draw> {
+/// Draws a cell; `None` if the space or the file lacks what it needs. Two thirds of the intents are known. Both windows
+/// are drawn without replacement; neither takes more than half of an intent's remaining rows, so that no window consists
+/// of the leftovers of another.
+pub fn draw<'s>(cell: &Cell, corpus: &Corpus, space: &'s EmbeddingSpace, seed: u64) -> Option<Draw<'s>> {
     let mut random = rng(seed, 0);
-    let mut pools: Vec<Vec<usize>> = intents.iter().filter(|rows| rows.len() >= MIN_ROWS).cloned().collect();
+    let plain = space.get(Variant::Plain)?;
+    let mut pools: Vec<Pool> = pools(cell, corpus)?;
     pools.shuffle(&mut random);
     pools.iter_mut().for_each(|pool| pool.shuffle(&mut random));
     let hidden = pools.split_off(pools.len() * 2 / 3);
-    let (mut golden, mut topics) = (Vectors::new(space.plain.dim()), Vec::new());
-    let halves = |pools: Vec<Vec<usize>>| pools.into_iter().map(|p| (p.len() / 2, p)).map(|(h, p)| (p, h)).collect();
+    let (mut golden, mut golden_texts, mut topics) = (Vectors::new(plain.vectors.dim()), Vec::new(), Vec::new());
     for (topic, pool) in pools.iter_mut().enumerate() {
-        let taken = pool.split_off(pool.len() - cell.golden.min(pool.len() / 2));
-        taken.iter().for_each(|row| golden.push(space.plain.row(*row)));
+        let taken = pool.golden(cell.golden);
+        taken.iter().for_each(|row| golden.push(plain.vectors.row(*row)));
+        golden_texts.extend(taken.iter().map(|row| plain.texts[*row].as_str()));
         topics.extend(std::iter::repeat_n(topic, taken.len()));
     }
     if cell.kind == Kind::Dup {
-        pad(&mut golden, &mut topics, &mut random);
+        pad(&mut golden, &mut golden_texts, &mut topics, &mut random);
     }
+    let halves =
+        |pools: Vec<Pool>| pools.into_iter().map(|p| (p.rows.len() / 2, p.rows)).map(|(h, p)| (p, h)).collect();
     let mut intents = Intents { known: halves(pools), hidden: halves(hidden) };
     let usual = zipf(intents.known.len(), cell.zipf(), &mut random);
     let reference = intents.window(cell, &usual, 0.0, &mut random);
@@ -126,31 +162,109 @@ pub fn draw(cell: &Cell, intents: &[Vec<usize>], space: &EmbeddingSpace, seed: u
         Kind::Vanish => usual.iter().enumerate().map(|(at, share)| if at % 3 == 0 { 0.0 } else { *share }).collect(),
         _ => usual,
     };
-    let mut now = intents.window(cell, &today, cell.kind.new_share(), &mut random);
+    let now = intents.window(cell, &today, cell.kind.new_share(), &mut random);
+    let now = changed(cell, now, space, &mut random)?;
+    let reference = cell.reference.then(|| window(&reference, [plain, plain]));
+    Some(Draw { golden, golden_texts, topics, reference, now })
+}
+
+/// The rows of an intent.
+struct Pool {
+    rows: Vec<usize>,
+    /// The rows of the main split, from which the golden set is taken, if the cell needs a split. `rows` are the others.
+    main: Option<Vec<usize>>,
+}
+
+impl Pool {
+    fn shuffle(&mut self, random: &mut impl RngExt) {
+        self.rows.shuffle(random);
+        self.main.iter_mut().for_each(|main| main.shuffle(random));
+    }
+
+    /// Removes the rows of golden examples.
+    fn golden(&mut self, count: usize) -> Vec<usize> {
+        match self.main.take() {
+            Some(mut main) => {
+                main.truncate(count);
+                main
+            }
+            None => self.rows.split_off(self.rows.len() - count.min(self.rows.len() / 2)),
+        }
+    }
+}
+
+/// The intents with enough rows; `None` if the cell needs a split that the file does not have.
+fn pools(cell: &Cell, corpus: &Corpus) -> Option<Vec<Pool>> {
+    if cell.kind != Kind::Paraphrase {
+        let enough = corpus.intents.iter().filter(|rows| rows.len() >= MIN_ROWS);
+        return Some(enough.map(|rows| Pool { rows: rows.clone(), main: None }).collect());
+    }
+    let main = corpus.main_split.as_ref()?;
+    let pool = |rows: &Vec<usize>| {
+        let (main, rows) = rows.iter().copied().partition::<Vec<usize>, _>(|row| main[*row]);
+        Pool { rows, main: Some(main) }
+    };
+    let enough = |pool: &Pool| pool.rows.len() >= 2 && pool.main.as_ref().is_some_and(|main| main.len() >= 2);
+    let pools: Vec<Pool> = corpus.intents.iter().map(pool).filter(enough).collect();
+    (pools.len() >= 6).then_some(pools)
+}
+
+/// The current window, changed as the scenario demands.
+fn changed<'s>(
+    cell: &Cell,
+    mut now: Vec<Pick>,
+    space: &'s EmbeddingSpace,
+    random: &mut impl RngExt,
+) -> Option<Window<'s>> {
     if cell.kind == Kind::Bots
         && let Some(one) = now.first().copied()
     {
         let tenth = now.len() / 10;
         now[..tenth].fill(one);
     }
-    let styled = if cell.kind == Kind::Style { space.styled.as_ref()? } else { &space.plain };
-    let window = |rows: Vec<(usize, bool)>, vectors: &Vectors| Window {
-        vectors: vectors.select(&rows.iter().map(|(row, _)| *row).collect::<Vec<_>>()),
-        known: rows.into_iter().map(|(_, known)| known).collect(),
+    let variants = cell.kind.variants();
+    let variant = match cell.kind {
+        Kind::Filler => variants[random.random_range(0..variants.len())],
+        Kind::Language(_) => Variant::Plain,
+        _ => variants.first().copied().unwrap_or(Variant::Plain),
     };
-    let reference = cell.reference.then(|| window(reference, &space.plain));
-    Some(Draw { golden, topics, reference, now: window(now, styled) })
+    let texts = space.get(variant)?;
+    let mut foreign = texts;
+    if let Kind::Language(share) = cell.kind {
+        foreign = space.get(Variant::Foreign)?;
+        let mut rows: Vec<usize> = (0..foreign.texts.len()).collect();
+        rows.shuffle(random);
+        rows.truncate((now.len() as f64 * share).round() as usize);
+        now.truncate(now.len() - rows.len());
+        now.extend(rows.into_iter().map(|row| Pick { row, known: false, foreign: true }));
+        now.shuffle(random);
+    }
+    Some(window(&now, [texts, foreign]))
+}
+
+/// The texts and vectors of the picks: the first source contains those of the file, the second the foreign ones.
+fn window<'s>(picks: &[Pick], sources: [&'s Texts; 2]) -> Window<'s> {
+    let source = |pick: &Pick| sources[usize::from(pick.foreign)];
+    let mut vectors = Vectors::with_capacity(sources[0].vectors.dim(), picks.len());
+    picks.iter().for_each(|pick| vectors.push_row(source(pick).vectors.row(pick.row)));
+    Window {
+        vectors,
+        texts: picks.iter().map(|pick| source(pick).texts[pick.row].as_str()).collect(),
+        known: picks.iter().map(|pick| pick.known).collect(),
+    }
 }
 
 impl Intents {
-    /// Draws the rows of a window, known ones first, and whether each is known.
-    fn window(&mut self, cell: &Cell, mix: &[f64], new_share: f64, random: &mut impl RngExt) -> Vec<(usize, bool)> {
-        let new = (cell.records as f64 * new_share).round() as usize;
+    /// Draws the rows of a window, and whether each is known.
+    fn window(&mut self, cell: &Cell, mix: &[f64], new_share: f64, random: &mut impl RngExt) -> Vec<Pick> {
+        let foreign = matches!(cell.kind, Kind::Language(_));
+        let new = if foreign { 0 } else { (cell.records as f64 * new_share).round() as usize };
         let mut rows = take(&mut self.known, mix, cell.records - new, random);
         let known = rows.len();
         let mix = zipf(self.hidden.len(), cell.zipf(), random);
         rows.extend(take(&mut self.hidden, &mix, new, random));
-        let mut rows: Vec<(usize, bool)> = rows.into_iter().enumerate().map(|(at, row)| (row, at < known)).collect();
+        let pick = |(at, row)| Pick { row, known: at < known, foreign: false };
+        let mut rows: Vec<Pick> = rows.into_iter().enumerate().map(pick).collect();
         rows.shuffle(random);
         rows
     }
@@ -191,7 +305,7 @@ fn zipf(count: usize, exponent: f64, random: &mut impl RngExt) -> Vec<f64> {
 }
 
 /// Adds four near-duplicates (cosine 0.97) of every example of a third of the topics.
-fn pad(golden: &mut Vectors, topics: &mut Vec<usize>, random: &mut impl RngExt) {
+fn pad(golden: &mut Vectors, texts: &mut Vec<&str>, topics: &mut Vec<usize>, random: &mut impl RngExt) {
     for row in 0..golden.len() {
         if !topics[row].is_multiple_of(3) {
             continue;
@@ -201,6 +315,7 @@ fn pad(golden: &mut Vectors, topics: &mut Vec<usize>, random: &mut impl RngExt) 
             let length = noise.iter().map(|x| x * x).sum::<f32>().sqrt();
             let near: Vec<f32> = golden.row(row).iter().zip(noise).map(|(x, e)| x + 0.25 * e / length).collect();
             golden.push(&near);
+            texts.push(texts[row]);
             topics.push(topics[row]);
         }
     }

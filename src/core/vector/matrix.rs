@@ -68,7 +68,7 @@ impl Vectors {
     }
 
     /// Appends a copy of a unit (or zero) row without changing its bits.
-    pub(crate) fn push_row(&mut self, row: &[f32]) {
+    pub fn push_row(&mut self, row: &[f32]) {
         if row.len() == self.dim {
             self.data.extend_from_slice(row);
             self.len += 1;
