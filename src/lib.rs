@@ -23,7 +23,7 @@ pub mod cluster {
 /// The share of today's traffic that a golden set covers.
 pub mod coverage {
     pub use crate::core::coverage::{
-        Coverage, CoverageMeasurement, DriftGap, GoldenPoints, Options, RecordCoverage, measure,
+        Copies, Coverage, CoverageMeasurement, DriftGap, GoldenPoints, Options, RecordCoverage, WindowPoints, measure,
     };
     pub use crate::core::records::{Record, Records};
 }
@@ -47,4 +47,9 @@ pub mod stats {
 /// Unit vectors and nearest-neighbour search.
 pub mod vector {
     pub use crate::core::vector::{Vectors, dot, top_k};
+}
+
+/// How requests are worded, apart from what they are about.
+pub mod wording {
+    pub use crate::core::wording::{ExtraWord, Habits, Request, Reworded, reword};
 }

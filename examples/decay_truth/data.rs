@@ -1,10 +1,11 @@
 //! A labelled file, and vectors of its texts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Mutex;
 
 use karat::embed::Embedder;
 use karat::embed::{Builtin, HashedNgrams};
@@ -79,7 +80,12 @@ pub struct EmbeddingSpace {
     /// The name of the space.
     pub name: String,
     variants: BTreeMap<Variant, Texts>,
+    /// The embedder, and the vectors of texts that it embedded later; `None` if vectors were read from files.
+    embedder: Option<(Box<dyn Embedder>, Mutex<HashMap<String, Vec<f32>>>)>,
 }
+
+/// Maximum number of vectors that are stored for later: about 500 MB.
+const MAX_STORED: usize = 300_000;
 
 impl EmbeddingSpace {
     /// Embeds in `builtin` or `hashed-ngrams`, or reads `file:VECTORS.npy` with one row of 32-bit floats per row of the
@@ -102,7 +108,7 @@ impl EmbeddingSpace {
                     found.insert(variant, Texts::new(texts, vectors));
                 }
             }
-            return Ok(Self { name: name.to_owned(), variants: found });
+            return Ok(Self { name: name.to_owned(), variants: found, embedder: None });
         }
         let embedder: Box<dyn Embedder> = match name {
             "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
@@ -117,7 +123,24 @@ impl EmbeddingSpace {
             let vectors = embed(&*embedder, &texts)?;
             found.insert(variant, Texts::new(texts, vectors));
         }
-        Ok(Self { name: embedder.space().to_owned(), variants: found })
+        let name = embedder.space().to_owned();
+        Ok(Self { name, variants: found, embedder: Some((embedder, Mutex::default())) })
+    }
+
+    /// Embeds other texts; `None` if vectors were read from files, or if the embedder fails.
+    pub fn embed(&self, texts: &[&str]) -> Option<Vectors> {
+        let (embedder, stored) = self.embedder.as_ref()?;
+        let mut stored = stored.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let new: Vec<&str> = texts.iter().copied().filter(|text| !stored.contains_key(*text)).collect();
+        if stored.len() + new.len() > MAX_STORED {
+            stored.clear();
+        }
+        let missing: Vec<&str> = texts.iter().copied().filter(|text| !stored.contains_key(*text)).collect();
+        let vectors = embedder.embed(&missing).ok()?;
+        stored.extend(missing.into_iter().map(str::to_owned).zip(vectors));
+        let mut found = Vectors::with_capacity(embedder.dim(), texts.len());
+        texts.iter().for_each(|text| found.push(&stored[*text]));
+        Some(found)
     }
 
     /// A variant; `None` if its vectors were not given.

@@ -1,7 +1,9 @@
 //! Runs the cells and summarises the results.
 
-use karat::coverage::{self, CoverageMeasurement, GoldenPoints, Options, Record, Records};
+use karat::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, Options, Record, Records, WindowPoints};
 use karat::stats::{clopper_pearson, mann_whitney_auc};
+use karat::vector::{Vectors, top_k};
+use karat::wording::{Request, Reworded, reword};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -89,7 +91,7 @@ pub fn measure(
             let seed = seed_of(cell, effort.seed, trial);
             let drawn = draw(cell, corpus, space, seed)?;
             let peers = if trial < effort.baseline_trials { baselines } else { &[] };
-            let found = (drawn.now.known.len(), karat(&drawn, seed), peers_of(&drawn, peers, seed));
+            let found = (drawn.now.known.len(), karat(&drawn, space, seed), peers_of(&drawn, peers, seed));
             done();
             Some(found)
         })
@@ -110,8 +112,8 @@ fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn karat(drawn: &Draw<'_>, seed: u64) -> Finding {
-    let Some(found) = measure_coverage(drawn, seed) else { return Finding::default() };
+fn karat(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Finding {
+    let Some(found) = measure_coverage(drawn, space, seed) else { return Finding::default() };
     let truth = share(&drawn.now);
     let interval = found.now.interval;
     let novelty: Vec<f64> = found.now.records.iter().map(|record| 1.0 - record.p_represented).collect();
@@ -124,14 +126,33 @@ fn karat(drawn: &Draw<'_>, seed: u64) -> Finding {
 }
 
 /// Measures as `karat decay` does with its default settings.
-fn measure_coverage(drawn: &Draw<'_>, seed: u64) -> Option<CoverageMeasurement> {
+fn measure_coverage(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<CoverageMeasurement> {
     let (now, reference) = (records(&drawn.now), drawn.reference.as_ref().map(records));
+    let copies_now = copies(drawn, &now, space, seed);
+    let copies_then = reference.as_ref().and_then(|records| copies(drawn, records, space, seed));
     coverage::measure(
         GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics },
-        &now,
-        reference.as_ref(),
+        points(&now, copies_now.as_ref()),
+        reference.as_ref().map(|records| points(records, copies_then.as_ref())),
         Options { seed, replicates: 1_000, duplicate_similarity: 0.95, tolerated_gap: 0.01 },
     )
+}
+
+fn points<'a>(records: &'a Records<'a>, copies: Option<&'a (Reworded, Vectors)>) -> WindowPoints<'a> {
+    let copies = copies.map(|(reworded, vectors)| Copies { rows: &reworded.rows, vectors });
+    WindowPoints { records, copies }
+}
+
+/// Examples in the wording of a window; `None` if the space cannot embed them.
+fn copies(drawn: &Draw<'_>, window: &Records<'_>, space: &EmbeddingSpace, seed: u64) -> Option<(Reworded, Vectors)> {
+    let nearest = top_k(window.vectors(), &drawn.golden, 1, |_, _| false);
+    let topic = |row: usize| nearest[row].first().map(|neighbour| drawn.topics[neighbour.index]);
+    let texts = window.texts().iter().enumerate();
+    let requests: Vec<Request<'_>> =
+        texts.map(|(row, text)| Request { text, topic: topic(row), weight: window.weights()[row] }).collect();
+    let reworded = reword(&drawn.golden_texts, &requests, seed);
+    let vectors = space.embed(&reworded.texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+    Some((reworded, vectors))
 }
 
 fn records<'w>(window: &'w Window<'_>) -> Records<'w> {

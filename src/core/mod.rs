@@ -23,3 +23,4 @@ pub mod tabular;
 pub mod vector;
 pub mod verdict;
 pub mod view;
+pub mod wording;

@@ -2,9 +2,11 @@
 
 use rand::seq::SliceRandom;
 
-use super::evidence::{DEPTH, Features, Posterior, TrainingPair};
+use super::evidence::{Features, Posterior, TrainingPair};
+use super::held_out::{HeldOut, HeldOutPair};
+use super::projection::Projection;
 use crate::core::stats::rng;
-use crate::core::vector::{Neighbour, Vectors, dot, near_duplicate_groups, top_k};
+use crate::core::vector::{Neighbour, Vectors, dot, near_duplicate_groups};
 
 /// Smallest number of examples for a calibration. Fewer do not yield a meaningful distribution.
 const MIN_EXAMPLES: usize = 20;
@@ -15,7 +17,7 @@ const MAX_FOLDS: usize = 10;
 /// Number of parts into which topics are divided. A posterior looks better on the points it was fitted to than on
 /// traffic, which would make the represented share too small. Therefore every point is scored by a fit that never saw
 /// its topic.
-const PARTS: usize = 5;
+pub(super) const PARTS: usize = 5;
 
 /// The live examples: the unit vector of each, and the topic (label or cluster) it belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +28,21 @@ pub struct GoldenPoints<'a> {
     pub topics: &'a [usize],
 }
 
-/// One example as a calibration point, scored by the posterior that was fitted only on the topics of the other parts.
+/// Examples in the wording of a window.
+#[derive(Debug, Clone, Copy)]
+pub struct Copies<'a> {
+    /// The example of each copy; every example at most once.
+    pub rows: &'a [usize],
+    /// One vector per copy.
+    pub vectors: &'a Vectors,
+}
+
+/// One example, or a copy of it, as a calibration point, scored by the posterior that was fitted only on the topics of
+/// the other parts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Point {
+    /// The example.
+    pub row: usize,
     /// Its topic.
     pub topic: usize,
     /// Posterior given the examples outside of its fold: how a represented request looks.
@@ -54,41 +68,54 @@ pub(super) struct Calibration {
     pub topics: usize,
     /// One point per embeddable example.
     pub points: Vec<Point>,
+    /// For each window, one point per embeddable copy.
+    pub reworded: Vec<Vec<Point>>,
+    /// The projection in which traffic is compared with the examples.
+    pub projection: Projection,
+    /// The projected examples.
+    pub projected: Vectors,
     tightness: Tightness,
     /// P(represented | features).
     pub posterior: Posterior,
 }
 
 impl Calibration {
-    /// Learns a calibration from the live examples. Returns `None` for fewer than 20 examples, or for a single topic,
-    /// in which case nothing shows how an unknown topic would look.
-    pub fn fit(golden: GoldenPoints<'_>, duplicate_similarity: f64, seed: u64) -> Option<Self> {
+    /// Learns a calibration from the live examples, and from their copies in the wording of each window. Returns `None`
+    /// for fewer than 20 examples, or for a single topic, in which case nothing shows how an unknown topic would look.
+    pub fn fit(golden: GoldenPoints<'_>, copies: &[Copies<'_>], duplicate_similarity: f64, seed: u64) -> Option<Self> {
         let groups = near_duplicate_groups(golden.vectors, duplicate_similarity as f32);
         let topics = golden.topics.iter().max().map_or(0, |last| last + 1);
         let fold_count = fold_count(golden.topics, &groups, topics);
         let folds = deal_folds(golden.topics, &groups, fold_count, seed);
-        let tightness = Tightness::new(golden, &groups, topics);
         let parts = deal_parts(topics, seed);
-        let training_pairs = training_pairs(golden, &groups, &folds, &tightness, &parts);
-        let several_topics =
-            training_pairs.iter().any(|(row, _)| golden.topics[*row] != golden.topics[training_pairs[0].0]);
-        if training_pairs.len() < MIN_EXAMPLES || !several_topics {
+        let all_rows: Vec<usize> = (0..golden.vectors.len()).collect();
+        let held_out = HeldOut::new(golden, &all_rows, copies, &groups, &folds, &parts, topics);
+        let (projection, pairs) = held_out.training_pairs(fold_count);
+        let examples = || pairs.iter().filter(|pair| pair.set == 0);
+        let first = golden.topics.get(examples().next()?.row)?;
+        let several_topics = examples().any(|pair| golden.topics[pair.row] != *first);
+        if examples().count() < MIN_EXAMPLES || !several_topics {
             return None;
         }
-        let (rows, training_pairs): (Vec<usize>, Vec<TrainingPair>) = training_pairs.into_iter().unzip();
-        let posterior = Posterior::fit(&training_pairs, PARTS)?;
-        let points = rows.iter().zip(&training_pairs).map(|(row, pair)| Point {
-            topic: golden.topics[*row],
-            known: posterior.without(pair.part, &pair.known),
-            known_as: pair.known.topic,
-            novel: posterior.without(pair.part, &pair.novel),
-            novel_as: pair.novel.topic,
-            weight: pair.weight,
-        });
-        Some(Self { folds, fold_count, topics, points: points.collect(), tightness, posterior })
+        let training: Vec<&TrainingPair> = pairs.iter().map(|pair| &pair.pair).collect();
+        let posterior = Posterior::fit(&training, PARTS)?;
+        let point = |held: &HeldOutPair| Point {
+            row: held.row,
+            topic: golden.topics[held.row],
+            known: posterior.without(held.pair.part, &held.pair.known),
+            known_as: held.pair.known.topic,
+            novel: posterior.without(held.pair.part, &held.pair.novel),
+            novel_as: held.pair.novel.topic,
+            weight: 1.0 / held_out.group_size(held.row),
+        };
+        let set = |set: usize| pairs.iter().filter(|pair| pair.set == set).map(point).collect();
+        let (points, reworded) = (set(0), (1..=copies.len()).map(set).collect());
+        let projected = projection.apply(golden.vectors);
+        let tightness = Tightness::new(&projected, golden.topics, &groups, topics);
+        Some(Self { folds, fold_count, topics, points, reworded, projection, projected, tightness, posterior })
     }
 
-    /// The features of a request, from its neighbours among all examples except those of one fold.
+    /// The features of a request, from its neighbours among all projected examples except those of one fold.
     pub fn features(&self, golden: GoldenPoints<'_>, neighbours: &[Neighbour], fold: usize) -> Option<Features> {
         let outside = neighbours.iter().filter(|neighbour| self.folds[neighbour.index] != fold);
         let tightness = |topic| self.tightness.of(topic);
@@ -134,7 +161,7 @@ fn deal_folds(topics: &[usize], groups: &[usize], fold_count: usize, seed: u64) 
 
 /// How close the examples of each topic are to each other.
 #[derive(Debug, Clone)]
-struct Tightness {
+pub(super) struct Tightness {
     /// Similarity of each example to the nearest other one of its topic, if there is one.
     nearest: Vec<Option<f64>>,
     /// Sum and number of these similarities, by topic.
@@ -144,15 +171,15 @@ struct Tightness {
 }
 
 impl Tightness {
-    fn new(golden: GoldenPoints<'_>, groups: &[usize], topics: usize) -> Self {
+    pub fn new(vectors: &Vectors, topic_of: &[usize], groups: &[usize], topics: usize) -> Self {
         let mut members = vec![Vec::new(); topics];
-        let embeddable = (0..golden.vectors.len()).filter(|row| golden.vectors.is_embeddable(*row));
-        embeddable.for_each(|row| members[golden.topics[row]].push(row));
-        let mut nearest = vec![None; golden.vectors.len()];
+        let embeddable = (0..vectors.len()).filter(|row| vectors.is_embeddable(*row));
+        embeddable.for_each(|row| members[topic_of[row]].push(row));
+        let mut nearest = vec![None; vectors.len()];
         for rows in &members {
             for row in rows {
                 let others = rows.iter().filter(|other| groups[**other] != groups[*row]);
-                let similarities = others.map(|other| dot(golden.vectors.row(*row), golden.vectors.row(*other)));
+                let similarities = others.map(|other| dot(vectors.row(*row), vectors.row(*other)));
                 nearest[*row] = similarities.max_by(f32::total_cmp).map(f64::from);
             }
         }
@@ -173,7 +200,7 @@ impl Tightness {
 
     /// The tightness of `topic` without the contribution of the example `row` to its own topic, since traffic does not
     /// contribute either.
-    fn without(&self, row: usize, own: usize, topic: usize) -> f64 {
+    pub fn without(&self, row: usize, own: usize, topic: usize) -> f64 {
         let (sum, count) = self.topics[topic];
         match self.nearest[row].filter(|_| topic == own) {
             Some(_) if count <= 1.0 => self.middle,
@@ -181,32 +208,4 @@ impl Tightness {
             None => self.of(topic),
         }
     }
-}
-
-/// The row and the training pair of every embeddable example.
-fn training_pairs(
-    golden: GoldenPoints<'_>,
-    groups: &[usize],
-    folds: &[usize],
-    tightness: &Tightness,
-    parts: &[usize],
-) -> Vec<(usize, TrainingPair)> {
-    let apart = |a: usize, b: usize| folds[a] == folds[b] || groups[a] == groups[b];
-    let known = top_k(golden.vectors, golden.vectors, DEPTH, apart);
-    let novel =
-        top_k(golden.vectors, golden.vectors, DEPTH, |a, b| apart(a, b) || golden.topics[a] == golden.topics[b]);
-    let mut sizes = std::collections::HashMap::new();
-    groups.iter().for_each(|group| *sizes.entry(group).or_insert(0.0) += 1.0);
-    let features = |row: usize, list: &[Neighbour]| {
-        Features::new(list.iter(), golden.topics, |topic| tightness.without(row, golden.topics[row], topic))
-    };
-    (0..golden.vectors.len())
-        .filter_map(|row| {
-            let (known, novel) = features(row, &known[row]).zip(features(row, &novel[row]))?;
-            Some((
-                row,
-                TrainingPair { part: parts[golden.topics[row]], known, novel, weight: 1.0 / sizes[&groups[row]] },
-            ))
-        })
-        .collect()
 }

@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::calibration::{Calibration, GoldenPoints};
+use super::calibration::{Calibration, Copies, GoldenPoints, Point};
 use super::mixture::{TopicSums, adjusted_share, observed_mean, topic_mix};
 use super::records::{RecordCoverage, records as coverage_of_records};
 use super::window::Scored;
@@ -23,6 +23,15 @@ pub struct Options {
     pub tolerated_gap: f64,
 }
 
+/// A window of traffic.
+#[derive(Debug, Clone, Copy)]
+pub struct WindowPoints<'a> {
+    /// Its records.
+    pub records: &'a Records<'a>,
+    /// Examples in its wording; without them, traffic is assumed to be worded like the examples.
+    pub copies: Option<Copies<'a>>,
+}
+
 /// The represented share of a window.
 #[derive(Debug, Clone)]
 pub struct Coverage {
@@ -30,6 +39,8 @@ pub struct Coverage {
     pub value: f64,
     /// Its 95 % interval.
     pub interval: Interval,
+    /// What the value would be if traffic were assumed to be worded like the examples.
+    pub as_worded: f64,
     /// One entry per record.
     pub records: Vec<RecordCoverage>,
 }
@@ -67,15 +78,19 @@ pub struct CoverageMeasurement {
 /// `p_represented`.
 pub fn measure(
     golden: GoldenPoints<'_>,
-    now: &Records<'_>,
-    reference: Option<&Records<'_>>,
+    now: WindowPoints<'_>,
+    reference: Option<WindowPoints<'_>>,
     options: Options,
 ) -> Option<CoverageMeasurement> {
-    let calibration = Calibration::fit(golden, options.duplicate_similarity, options.seed)?;
-    let sums = TopicSums::new(&calibration);
-    let now = Measured::new(golden, now, &calibration, &sums, options)?;
-    let reference = reference.and_then(|records| Measured::new(golden, records, &calibration, &sums, options));
-    let draws = bootstrap(&sums, &now, reference.as_ref(), options);
+    let copies: Vec<Copies<'_>> = std::iter::once(now).chain(reference).filter_map(|window| window.copies).collect();
+    let calibration = Calibration::fit(golden, &copies, options.duplicate_similarity, options.seed)?;
+    let mut reworded = calibration.reworded.iter().map(Vec::as_slice);
+    let mut points_of = |window: WindowPoints<'_>| window.copies.and_then(|_| reworded.next());
+    let (points_now, points_then) = (points_of(now), reference.and_then(&mut points_of));
+    let now = Measured::new(golden, now.records, &calibration, points_now, options)?;
+    let reference =
+        reference.and_then(|window| Measured::new(golden, window.records, &calibration, points_then, options));
+    let draws = bootstrap(&now, reference.as_ref(), options);
     let gap = reference.as_ref().map(|reference| gap(&now, reference, &draws, options));
     let (of_now, of_reference): (Vec<f64>, Vec<f64>) = draws.into_iter().unzip();
     Some(CoverageMeasurement {
@@ -118,6 +133,8 @@ struct Unit {
 struct Measured {
     records: Vec<RecordCoverage>,
     value: f64,
+    as_worded: f64,
+    sums: TopicSums,
     /// Topic shares of its represented traffic.
     mix: Vec<f64>,
     units: Vec<Unit>,
@@ -131,13 +148,17 @@ impl Measured {
         golden: GoldenPoints<'_>,
         window: &Records<'_>,
         calibration: &Calibration,
-        sums: &TopicSums,
+        reworded: Option<&[Point]>,
         options: Options,
     ) -> Option<Self> {
         let scored = Scored::new(golden, window, calibration, options.duplicate_similarity)?;
-        let mix = topic_mix(&scored, calibration, sums);
+        let sums = TopicSums::new(calibration, reworded);
+        let points = reworded.filter(|points| !points.is_empty()).unwrap_or(&calibration.points);
+        let mix = topic_mix(&scored, calibration, points, &sums);
         let observed = observed_mean(&scored);
-        let share = adjusted_share(observed, sums.known_mean(&mix, None), sums.novel_mean(None));
+        let share_at =
+            |strength| adjusted_share(observed, sums.known_mean(&mix, None, strength), sums.novel_mean(None, strength));
+        let share = share_at(1.0);
         // Without a mixture there is nothing to adjust: everything embeddable is certain, or nothing is embeddable.
         if share.is_nan() && (!observed.is_nan() || scored.embeddable().next().is_none()) {
             return None;
@@ -145,6 +166,9 @@ impl Measured {
         let records = coverage_of_records(&scored, if share.is_nan() { 0.5 } else { share.clamp(LEAST, 1.0 - LEAST) });
         let weight = |(record, weight): (&RecordCoverage, &f64)| weight * record.p_represented;
         let value = records.iter().zip(window.weights()).map(weight).sum::<f64>() / scored.total;
+        let mixture: f64 = scored.embeddable().map(|row| row.weight).sum::<f64>() / scored.total;
+        let moved = (share_at(0.0).clamp(LEAST, 1.0 - LEAST) - share.clamp(LEAST, 1.0 - LEAST)) * mixture;
+        let as_worded = if moved.is_nan() { value } else { (value + moved).clamp(0.0, 1.0) };
         let (mut units, mut excess) = (vec![Unit::default(); scored.units], vec![(0.0, 0.0); scored.units]);
         for (at, (row, record)) in scored.rows.iter().zip(&records).enumerate() {
             let all = window.weights()[at] / scored.total;
@@ -160,18 +184,18 @@ impl Measured {
             excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
         }
         let heavy = excess.into_iter().filter(|(weight, _)| *weight > 0.0).collect();
-        Some(Self { value: value.clamp(0.0, 1.0), records, mix, units, heavy })
+        Some(Self { value: value.clamp(0.0, 1.0), as_worded, sums, records, mix, units, heavy })
     }
 
     fn coverage(self, draws: &[f64]) -> Coverage {
         let interval = percentile_interval(draws, 0.95).unwrap_or(Interval { lo: 0.0, hi: 1.0 }).clamp_unit();
         let interval = Interval { lo: interval.lo.min(self.value), hi: interval.hi.max(self.value) };
-        Coverage { value: self.value, interval, records: self.records }
+        Coverage { value: self.value, interval, as_worded: self.as_worded, records: self.records }
     }
 
     /// The share in one replicate, not clamped. Units and topics are counted as often as they were drawn, and every
     /// heavy text is represented or not at random, according to its probability.
-    fn replicate(&self, sums: &TopicSums, drawn: &Drawn, random: &mut impl RngExt) -> f64 {
+    fn replicate(&self, drawn: &Drawn, random: &mut impl RngExt) -> f64 {
         let mut sum = Unit::default();
         for _ in 0..self.units.len() {
             let unit = self.units[random.random_range(0..self.units.len())];
@@ -180,9 +204,10 @@ impl Measured {
             sum.certain += unit.certain;
             sum.all += unit.all;
         }
-        let known = sums.known_mean(&self.mix, Some(&drawn.known));
+        let known = self.sums.known_mean(&self.mix, Some(&drawn.known), drawn.strength);
+        let novel = self.sums.novel_mean(Some(&drawn.novel), drawn.strength);
         let represented = match sum.mixture > 0.0 {
-            true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, sums.novel_mean(Some(&drawn.novel))),
+            true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, novel),
             false => 0.0,
         };
         let excess: f64 = self.heavy.iter().map(|(weight, _)| weight).sum();
@@ -199,7 +224,12 @@ struct Drawn {
     /// Fewer draws than there are topics: new requests are about a handful of things, and which ones these are is the
     /// largest part of the error.
     novel: Vec<f64>,
+    /// The share of the effect of wording that applies: copies are only similar to what users write.
+    strength: f64,
 }
+
+/// Standard deviation of that share.
+const STRENGTH_DEVIATION: f64 = 0.3;
 
 /// Number of topics in a draw of novel requests.
 const NOVEL_TOPICS: usize = 20;
@@ -211,21 +241,28 @@ impl Drawn {
             (0..count).for_each(|_| counts[present[random.random_range(0..present.len())]] += 1.0);
             counts
         };
-        Self { known: draw(present.len()), novel: draw(NOVEL_TOPICS.min(present.len())) }
+        let (known, novel) = (draw(present.len()), draw(NOVEL_TOPICS.min(present.len())));
+        Self { known, novel, strength: 1.0 + STRENGTH_DEVIATION * standard_normal(random) }
     }
+}
+
+/// A draw that is normally distributed to a good approximation: the sum of twelve uniform ones.
+fn standard_normal(random: &mut impl RngExt) -> f64 {
+    (0..12).map(|_| random.random_range(0.0..1.0)).sum::<f64>() - 6.0
 }
 
 /// Shares of both windows in every replicate; 0 for a missing reference window. Replicates in which represented and
 /// unknown requests look the same are omitted.
-fn bootstrap(sums: &TopicSums, now: &Measured, reference: Option<&Measured>, options: Options) -> Vec<(f64, f64)> {
+fn bootstrap(now: &Measured, reference: Option<&Measured>, options: Options) -> Vec<(f64, f64)> {
+    let sums = &now.sums;
     let present: Vec<usize> = (0..sums.weight.len()).filter(|topic| sums.weight[*topic] > 0.0).collect();
     let draws: Vec<Option<(f64, f64)>> = (0..options.replicates)
         .into_par_iter()
         .map(|replicate| {
             let mut random = rng(options.seed, 1_000 + replicate as u64);
             let drawn = Drawn::new(&present, sums.weight.len(), &mut random);
-            let share = now.replicate(sums, &drawn, &mut random);
-            let then = reference.map_or(0.0, |reference| reference.replicate(sums, &drawn, &mut random));
+            let share = now.replicate(&drawn, &mut random);
+            let then = reference.map_or(0.0, |reference| reference.replicate(&drawn, &mut random));
             (share.is_finite() && then.is_finite()).then_some((share, then))
         })
         .collect();
@@ -269,6 +306,10 @@ mod tests {
         Options { seed: 1, replicates: 200, duplicate_similarity: 0.98, tolerated_gap: 0.01 }
     }
 
+    fn points<'a>(records: &'a Records<'a>) -> WindowPoints<'a> {
+        WindowPoints { records, copies: None }
+    }
+
     fn measure(
         golden: &Vectors,
         topics: &[usize],
@@ -276,7 +317,12 @@ mod tests {
         reference: Option<&Vectors>,
     ) -> Option<CoverageMeasurement> {
         let (now, reference) = (Records::of_vectors(now), reference.map(Records::of_vectors));
-        super::measure(GoldenPoints { vectors: golden, topics }, &now, reference.as_ref(), options())
+        super::measure(
+            GoldenPoints { vectors: golden, topics },
+            points(&now),
+            reference.as_ref().map(points),
+            options(),
+        )
     }
 
     #[test]

@@ -77,10 +77,10 @@ pub(super) struct TrainingPair {
 impl Posterior {
     /// Fits one logistic regression per part, on the training pairs of the other parts. Returns `None` if any cannot be
     /// fitted.
-    pub fn fit(training_pairs: &[TrainingPair], parts: usize) -> Option<Self> {
+    pub fn fit(training_pairs: &[&TrainingPair], parts: usize) -> Option<Self> {
         let mut posterior = Self { mean: [0.0; COLUMNS / 2], deviation: [1.0; COLUMNS / 2], fits: Vec::new() };
         let total: f64 = training_pairs.iter().map(|pair| 2.0 * pair.weight).sum();
-        let both = |pair: &TrainingPair| [(pair.known, pair.weight), (pair.novel, pair.weight)];
+        let both = |pair: &&TrainingPair| [(pair.known, pair.weight), (pair.novel, pair.weight)];
         for column in 0..COLUMNS / 2 {
             let average = |value: &dyn Fn(f64) -> f64| {
                 training_pairs.iter().flat_map(both).map(|(f, w)| w * value(f.values[column])).sum::<f64>() / total
@@ -91,7 +91,7 @@ impl Posterior {
             posterior.deviation[column] = if deviation > 1e-9 { deviation } else { 1.0 };
         }
         for part in 0..parts {
-            let others: Vec<&TrainingPair> = training_pairs.iter().filter(|pair| pair.part != part).collect();
+            let others: Vec<&TrainingPair> = training_pairs.iter().copied().filter(|pair| pair.part != part).collect();
             let rows: Vec<_> = others.iter().flat_map(|l| [posterior.row(&l.known), posterior.row(&l.novel)]).collect();
             let targets: Vec<f64> = others.iter().flat_map(|_| [1.0, 0.0]).collect();
             let weights: Vec<f64> = others.iter().flat_map(|l| [l.weight, l.weight]).collect();

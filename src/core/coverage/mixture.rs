@@ -1,5 +1,7 @@
 //! The represented share of a window as a mixture proportion.
 
+use std::collections::HashMap;
+
 use super::calibration::{Calibration, Point};
 use super::window::Scored;
 
@@ -14,6 +16,10 @@ const CONFUSION_PRIOR: f64 = 3.0;
 /// Weight of the set's own mix of topics.
 const OWN_MIX: f64 = 0.05;
 
+/// Strength, in examples, of the prior that the wording of a window moves the posteriors of a topic as much as those of
+/// the whole set.
+const SHIFT_PRIOR: f64 = 3.0;
+
 /// Sums over the calibration points of each topic, so that topics can be counted as often as they were drawn in
 /// resampling.
 #[derive(Debug, Clone)]
@@ -22,27 +28,37 @@ pub(super) struct TopicSums {
     pub weight: Vec<f64>,
     known: Vec<f64>,
     novel: Vec<f64>,
+    /// How far the wording of the window moves the mean posteriors of known and of novel requests of a topic.
+    shift: Vec<(f64, f64)>,
 }
 
 impl TopicSums {
-    pub fn new(calibration: &Calibration) -> Self {
+    /// Sums for the wording of the examples themselves, and how far the copies in `reworded` differ from it.
+    pub fn new(calibration: &Calibration, reworded: Option<&[Point]>) -> Self {
         let sum = |value: &dyn Fn(&Point) -> f64| {
             let mut sums = vec![0.0; calibration.topics];
             calibration.points.iter().for_each(|point| sums[point.topic] += point.weight * value(point));
             sums
         };
-        Self { weight: sum(&|_| 1.0), known: sum(&|point| point.known), novel: sum(&|point| point.novel) }
+        Self {
+            weight: sum(&|_| 1.0),
+            known: sum(&|point| point.known),
+            novel: sum(&|point| point.novel),
+            shift: shifts(calibration, reworded.unwrap_or_default()),
+        }
     }
 
-    /// Mean posterior of represented requests, with topics in the proportions given by `mix`.
-    pub fn known_mean(&self, mix: &[f64], drawn: Option<&[f64]>) -> f64 {
-        let of_topic = |topic: usize| (self.known[topic] / self.weight[topic], mix[topic]);
-        self.mean(drawn, of_topic)
+    /// Mean posterior of represented requests, with topics in the proportions given by `mix`. `strength` is the share of
+    /// the effect of wording that applies: 1 for all of it.
+    pub fn known_mean(&self, mix: &[f64], drawn: Option<&[f64]>, strength: f64) -> f64 {
+        self.mean(drawn, |topic| (self.known[topic] / self.weight[topic] + strength * self.shift[topic].0, mix[topic]))
     }
 
     /// Mean posterior of requests of unknown topics.
-    pub fn novel_mean(&self, drawn: Option<&[f64]>) -> f64 {
-        self.mean(drawn, |topic| (self.novel[topic] / self.weight[topic], self.weight[topic]))
+    pub fn novel_mean(&self, drawn: Option<&[f64]>, strength: f64) -> f64 {
+        self.mean(drawn, |topic| {
+            (self.novel[topic] / self.weight[topic] + strength * self.shift[topic].1, self.weight[topic])
+        })
     }
 
     fn mean(&self, drawn: Option<&[f64]>, of_topic: impl Fn(usize) -> (f64, f64)) -> f64 {
@@ -54,6 +70,25 @@ impl TopicSums {
         });
         if total > 0.0 { sum / total } else { f64::NAN }
     }
+}
+
+/// The mean difference between copies and their examples, by topic, drawn towards the mean of all topics.
+fn shifts(calibration: &Calibration, reworded: &[Point]) -> Vec<(f64, f64)> {
+    let plain: HashMap<usize, &Point> = calibration.points.iter().map(|point| (point.row, point)).collect();
+    let mut sums = vec![(0.0, 0.0, 0.0); calibration.topics];
+    let mut all = (0.0, 0.0, 0.0);
+    for (copy, plain) in reworded.iter().filter_map(|copy| Some((copy, plain.get(&copy.row)?))) {
+        let (known, novel) = (copy.known - plain.known, copy.novel - plain.novel);
+        for sum in [&mut all, &mut sums[copy.topic]] {
+            *sum = (sum.0 + copy.weight * known, sum.1 + copy.weight * novel, sum.2 + copy.weight);
+        }
+    }
+    let mean = if all.2 > 0.0 { (all.0 / all.2, all.1 / all.2) } else { (0.0, 0.0) };
+    let shrunk = |(known, novel, weight): (f64, f64, f64)| {
+        let total = weight + SHIFT_PRIOR;
+        ((known + SHIFT_PRIOR * mean.0) / total, (novel + SHIFT_PRIOR * mean.1) / total)
+    };
+    sums.into_iter().map(shrunk).collect()
 }
 
 /// Probabilistic adjusted counting: the share of represented requests among those whose mean posterior is `observed`.
@@ -70,28 +105,32 @@ pub(super) fn observed_mean(scored: &Scored) -> f64 {
     if total > 0.0 { sum / total } else { f64::NAN }
 }
 
-/// Topic shares of the represented traffic.
+/// Topic shares of the represented traffic. `points` are the examples or, if there are any, their copies in the wording
+/// of the window.
 ///
 /// The topic of the nearest example often differs from that of the request, especially for topics with diverse
 /// requests. One step of expectation–maximisation (Saerens, Latinne & Decaestecker 2002) from the set's own mix
 /// corrects for this confusion, which is estimated on held-out examples; more steps would follow the noise of small
 /// topics.
-pub(super) fn topic_mix(scored: &Scored, calibration: &Calibration, sums: &TopicSums) -> Vec<f64> {
+pub(super) fn topic_mix(scored: &Scored, calibration: &Calibration, points: &[Point], sums: &TopicSums) -> Vec<f64> {
     let topics = calibration.topics;
     let total: f64 = sums.weight.iter().sum();
     let own: Vec<f64> = sums.weight.iter().map(|weight| weight / total).collect();
-    let share = adjusted_share(observed_mean(scored), sums.known_mean(&own, None), sums.novel_mean(None));
+    let share = adjusted_share(observed_mean(scored), sums.known_mean(&own, None, 1.0), sums.novel_mean(None, 1.0));
     let share = if share.is_nan() { 1.0 } else { share.clamp(0.05, 1.0) };
     let mut taken_as = vec![vec![0.0; topics]; topics];
     let mut novel_as = vec![0.0; topics];
-    for point in &calibration.points {
+    let mut seen_weight = vec![0.0; topics];
+    let points_weight: f64 = points.iter().map(|point| point.weight).sum();
+    for point in points {
         taken_as[point.topic][point.known_as] += point.weight;
-        novel_as[point.novel_as] += point.weight / total;
+        seen_weight[point.topic] += point.weight;
+        novel_as[point.novel_as] += point.weight / points_weight;
     }
     for (topic, row) in taken_as.iter_mut().enumerate() {
         row[topic] += CONFUSION_PRIOR / 2.0;
         for (cell, own) in row.iter_mut().zip(&own) {
-            *cell = (*cell + CONFUSION_PRIOR / 2.0 * own) / (sums.weight[topic] + CONFUSION_PRIOR);
+            *cell = (*cell + CONFUSION_PRIOR / 2.0 * own) / (seen_weight[topic] + CONFUSION_PRIOR);
         }
     }
     let seen = scored.topic_shares(topics);

@@ -11,10 +11,12 @@
 mod calibration;
 mod estimate;
 mod evidence;
+mod held_out;
 mod mixture;
+mod projection;
 mod records;
 mod window;
 
-pub use calibration::GoldenPoints;
-pub use estimate::{Coverage, CoverageMeasurement, DriftGap, Options, measure};
+pub use calibration::{Copies, GoldenPoints};
+pub use estimate::{Coverage, CoverageMeasurement, DriftGap, Options, WindowPoints, measure};
 pub use records::RecordCoverage;

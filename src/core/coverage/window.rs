@@ -17,7 +17,7 @@ pub(super) struct Row {
     pub nearest: usize,
     /// Its similarity.
     pub similarity: f64,
-    /// Topic of the nearest example.
+    /// Topic of the nearest example after projection.
     pub topic: usize,
     /// Mean over the folds of P(represented | features).
     pub posterior: f64,
@@ -55,14 +55,17 @@ impl Scored {
         if total <= 0.0 {
             return None;
         }
-        let lists = top_k(records.vectors(), golden.vectors, DEPTH, |_, _| false);
+        let nearest = top_k(records.vectors(), golden.vectors, 1, |_, _| false);
+        let lists =
+            top_k(&calibration.projection.apply(records.vectors()), &calibration.projected, DEPTH, |_, _| false);
         let (weights, groups) = (records.weights(), records.groups());
         let mut units = groups.iter().max().map_or(0, |last| last + 1);
         let mut rows: Vec<Option<Row>> = lists
             .iter()
             .enumerate()
             .map(|(row, list)| {
-                let first = list.first()?;
+                let first = nearest[row].first()?;
+                let topic = golden.topics[list.first()?.index];
                 let similarity = f64::from(first.similarity);
                 let certain = similarity >= duplicate_similarity;
                 let folds = (0..calibration.fold_count).filter_map(|fold| calibration.features(golden, list, fold));
@@ -72,7 +75,7 @@ impl Scored {
                 Some(Row {
                     nearest: first.index,
                     similarity,
-                    topic: golden.topics[first.index],
+                    topic,
                     posterior: sum / count,
                     certain,
                     weight: if certain { 0.0 } else { weights[row] },

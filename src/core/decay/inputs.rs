@@ -10,7 +10,8 @@ use crate::core::new_clusters::{ClusterBook, topics_of};
 use crate::core::queue::FlagRow;
 use crate::core::records::Records;
 use crate::core::signals::{Passes, Policy};
-use crate::core::vector::Vectors;
+use crate::core::vector::{Vectors, top_k};
+use crate::core::wording::{Request, Reworded, reword};
 
 /// Everything that a decay measurement depends on.
 #[derive(Debug, Clone)]
@@ -52,6 +53,17 @@ pub struct TrafficWindow<'a> {
     pub span: Window,
     /// Its records, ordered by time.
     pub records: Records<'a>,
+    /// Live examples in the wording of its records, as returned by [`super::rewordings`].
+    pub wording: Option<Wording>,
+}
+
+/// Live examples in the wording of a window.
+#[derive(Debug, Clone)]
+pub struct Wording {
+    /// The copies.
+    pub reworded: Reworded,
+    /// One vector per copy.
+    pub vectors: Vectors,
 }
 
 impl TrafficWindow<'_> {
@@ -105,6 +117,25 @@ pub struct Settings<'a> {
     pub require_decision: bool,
     /// Thresholds.
     pub policy: &'a Policy,
+}
+
+/// The live examples reworded like the requests of the window and of the reference window. The caller embeds the texts
+/// and puts both into [`TrafficWindow::wording`].
+pub fn rewordings(inputs: &Inputs<'_>) -> (Reworded, Option<Reworded>) {
+    let live = Live::of(inputs);
+    let examples: Vec<&str> = live.rows.iter().map(|row| inputs.texts[row.0].as_str()).collect();
+    let of = |window: &TrafficWindow<'_>| {
+        let records = &window.records;
+        let nearest = top_k(records.vectors(), &live.vectors, 1, |_, _| false);
+        let request = |row: usize| Request {
+            text: records.texts()[row],
+            topic: nearest[row].first().map(|neighbour| live.topics[neighbour.index]),
+            weight: records.weights()[row],
+        };
+        let requests: Vec<Request<'_>> = (0..records.len()).map(request).collect();
+        reword(&examples, &requests, inputs.seed)
+    };
+    (of(&inputs.now), inputs.reference.as_ref().map(of))
 }
 
 /// The live examples of a set, which are those that represent traffic.

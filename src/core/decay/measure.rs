@@ -3,9 +3,9 @@
 use super::clusters::Clusters;
 use super::findings::Findings;
 use super::flags::{changes, flags};
-use super::inputs::{Inputs, Live};
+use super::inputs::{Inputs, Live, TrafficWindow};
 use super::view::{record_rows, view};
-use crate::core::coverage::{self, CoverageMeasurement, GoldenPoints};
+use crate::core::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, WindowPoints};
 use crate::core::domain::Failure;
 use crate::core::new_clusters::ClusterBook;
 use crate::core::queue::FlagChange;
@@ -59,8 +59,8 @@ fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>) -> Option<CoverageMeas
     let policy = inputs.settings.policy;
     coverage::measure(
         GoldenPoints { vectors: &live.vectors, topics: &live.topics },
-        &inputs.now.records,
-        inputs.reference.as_ref().map(|reference| &reference.records),
+        points(&inputs.now),
+        inputs.reference.as_ref().map(points),
         coverage::Options {
             seed: inputs.seed,
             replicates: REPLICATES,
@@ -68,4 +68,11 @@ fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>) -> Option<CoverageMeas
             tolerated_gap: policy.tolerated_gap,
         },
     )
+}
+
+/// The records of a window, and the examples in its wording.
+fn points<'a>(window: &'a TrafficWindow<'_>) -> WindowPoints<'a> {
+    let copies = window.wording.as_ref();
+    let copies = copies.map(|wording| Copies { rows: &wording.reworded.rows, vectors: &wording.vectors });
+    WindowPoints { records: &window.records, copies }
 }

@@ -15,5 +15,5 @@ mod measure;
 mod tests;
 mod view;
 
-pub use inputs::{Inputs, KnownClusters, ScoredRun, Settings, TrafficWindow};
+pub use inputs::{Inputs, KnownClusters, ScoredRun, Settings, TrafficWindow, Wording, rewordings};
 pub use measure::{Measured, MeasuredClustering, measure};

@@ -50,7 +50,7 @@ impl LoadedWindow {
 
     pub fn as_input(&self) -> TrafficWindow<'_> {
         let records = self.traffic.iter().map(|stored| &stored.record);
-        TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, records) }
+        TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, records), wording: None }
     }
 }
 

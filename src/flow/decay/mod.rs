@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use super::stored_dataset::parts_of;
 use super::{Event, Events, Workspace};
-use crate::core::decay::{Inputs, KnownClusters, Measured, MeasuredClustering, Settings, measure};
+use crate::core::decay::{Inputs, KnownClusters, Measured, MeasuredClustering, Settings, Wording, measure, rewordings};
 use crate::core::domain::{Dataset, Failure};
 use crate::core::new_clusters::ClusterBook;
+use crate::core::wording::Reworded;
 use crate::edge::store::{DecaySave, MeasurementRow, StoredClustering};
 use inputs::Loaded;
 
@@ -57,12 +58,27 @@ fn measure_loaded(
 ) -> Result<Measured, Failure> {
     let step = || events(Event::Advanced { steps: 1, errors: 0 });
     events(Event::Began { what: format!("decay of {}", loaded.dataset.label()), total: 2, done: 0 });
-    let inputs = inputs(workspace, loaded, seed, now)?;
+    let mut inputs = inputs(workspace, loaded, seed, now)?;
+    add_wording(workspace, &mut inputs, events)?;
     step();
     let measured = measure(inputs)?;
     step();
     events(Event::Ended);
     Ok(measured)
+}
+
+/// Adds examples in the wording of each window.
+fn add_wording(workspace: &Workspace, inputs: &mut Inputs<'_>, events: Events<'_>) -> Result<(), Failure> {
+    let embedded = |reworded: Reworded| -> Result<Wording, Failure> {
+        let texts: Vec<&str> = reworded.texts.iter().map(String::as_str).collect();
+        Ok(Wording { vectors: workspace.embed(&texts, events)?, reworded })
+    };
+    let (now, reference) = rewordings(inputs);
+    inputs.now.wording = Some(embedded(now)?);
+    if let Some((window, reworded)) = inputs.reference.as_mut().zip(reference) {
+        window.wording = Some(embedded(reworded)?);
+    }
+    Ok(())
 }
 
 /// The inputs of a measurement: what was loaded, and what the database knows about the dataset.

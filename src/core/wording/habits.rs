@@ -1,0 +1,191 @@
+//! How the wording of traffic differs from that of the examples, and the wording of each request.
+
+use std::collections::BTreeMap;
+
+use super::Request;
+use super::rewording::{Casing, Insert, Place, Profile};
+use super::sentences::{WordShares, core_of, sentences};
+use super::typos::{Speller, with_typo};
+use super::words::{Word, distinct, words};
+use crate::core::stats::rng;
+use rand::RngExt;
+
+/// Smallest number of requests with a word, and smallest share of them.
+const MIN_COUNT: usize = 5;
+const MIN_SHARE: f64 = 0.005;
+
+/// How many times more frequent a word must be in traffic than in the examples.
+const MIN_RATIO: f64 = 2.0;
+
+/// Smallest number of standard errors between the two shares.
+const MIN_Z: f64 = 3.0;
+
+/// A word is spread over topics if two requests with it have the same topic at most this many times as often as any
+/// two requests. A word of a new topic is concentrated instead.
+const MAX_CONCENTRATION: f64 = 3.0;
+
+/// Smallest share of made typos that is assumed to be recognized.
+const MIN_RECOGNIZED: f64 = 0.2;
+
+/// A word that traffic adds whatever a request is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExtraWord {
+    /// The word, in lower case.
+    pub word: String,
+    /// Share of the requests that contain it.
+    pub share: f64,
+    /// Share of the examples that contain it.
+    pub example_share: f64,
+}
+
+/// How the wording of traffic differs from that of the examples.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Habits {
+    /// Words that traffic adds, the most frequent first.
+    pub extra_words: Vec<ExtraWord>,
+    /// Typos per request beyond those of the examples, at least 0.
+    pub typos: f64,
+    /// Share of the requests that are longer than one sentence, in [0, 1].
+    pub several_sentences: f64,
+    /// The same of the examples.
+    pub example_several_sentences: f64,
+}
+
+/// A request, split into what it asks and what stands around it.
+struct Message<'a> {
+    before: Vec<&'a str>,
+    core: &'a str,
+    after: Vec<&'a str>,
+}
+
+/// The habits, and the wording of every request.
+pub(super) fn learn(examples: &[&str], requests: &[Request<'_>], seed: u64) -> (Habits, Vec<Profile>) {
+    if examples.is_empty() || requests.is_empty() {
+        return (Habits::default(), Vec::new());
+    }
+    let example_words = WordShares::new(examples.iter().copied());
+    let messages = messages(requests, &example_words);
+    let core_words = WordShares::new(messages.iter().map(|message| message.core));
+    let extra = extra_words(&messages, requests, &example_words, &core_words);
+    let several = |count: usize, all: usize| count as f64 / all as f64;
+    let long = messages.iter().filter(|message| message.before.len() + message.after.len() > 0).count();
+    let long_examples = examples.iter().filter(|text| sentences(text).len() > 1).count();
+    let habits = Habits {
+        typos: typos(examples, &messages, &Speller::new(&example_words, &core_words), seed),
+        several_sentences: several(long, messages.len()),
+        example_several_sentences: several(long_examples, examples.len()),
+        extra_words: ranked(&extra),
+    };
+    let profiles = messages.iter().enumerate();
+    let profiles = profiles.map(|(at, message)| profile(message, &extra, &mut rng(seed, 1_000_000 + at as u64)));
+    (habits, profiles.collect())
+}
+
+fn messages<'a>(requests: &[Request<'a>], example_words: &WordShares) -> Vec<Message<'a>> {
+    let traffic = WordShares::new(requests.iter().map(|request| request.text));
+    let split = |request: &Request<'a>| {
+        let mut found = sentences(request.text);
+        if found.len() < 2 {
+            return Message { before: Vec::new(), core: request.text, after: Vec::new() };
+        }
+        let core = core_of(&found, example_words, &traffic);
+        let after = found.split_off(core + 1);
+        let core = found.pop().unwrap_or(request.text);
+        Message { before: found, core, after }
+    };
+    requests.iter().map(split).collect()
+}
+
+/// Words with their shares in traffic and in the examples: those that are clearly more frequent in traffic, and spread
+/// over topics.
+fn extra_words(
+    messages: &[Message<'_>],
+    requests: &[Request<'_>],
+    example_words: &WordShares,
+    core_words: &WordShares,
+) -> BTreeMap<String, ExtraWord> {
+    let (n, m) = (messages.len() as f64, example_words.texts() as f64);
+    let frequent = |word: &str, count: usize| {
+        let (share, example_share) = (count as f64 / n, (example_words.count(word) as f64 + 0.5) / (m + 1.0));
+        let variance = example_share * (1.0 - example_share) / m + share * (1.0 - share) / n;
+        let enough = count >= MIN_COUNT && share >= MIN_SHARE && share >= MIN_RATIO * example_share;
+        (enough && share - example_share >= MIN_Z * variance.sqrt()).then_some((share, example_share))
+    };
+    let candidates: BTreeMap<&str, (f64, f64)> =
+        core_words.iter().filter_map(|(word, count)| Some((word, frequent(word, count)?))).collect();
+    let mut topics: BTreeMap<String, BTreeMap<usize, f64>> = BTreeMap::new();
+    let mut all = BTreeMap::new();
+    for (message, topic) in messages.iter().zip(requests).filter_map(|(message, r)| Some((message, r.topic?))) {
+        *all.entry(topic).or_insert(0.0) += 1.0;
+        for word in distinct(message.core).into_iter().filter(|word| candidates.contains_key(word.as_str())) {
+            *topics.entry(word).or_default().entry(topic).or_insert(0.0) += 1.0;
+        }
+    }
+    let usual = concentration(&all);
+    let spread = |counts: &BTreeMap<usize, f64>| {
+        let count: f64 = counts.values().sum();
+        count >= MIN_COUNT as f64 && concentration(counts) <= MAX_CONCENTRATION * usual + 2.0 / count
+    };
+    let found = topics.into_iter().filter(|(_, counts)| spread(counts)).filter_map(|(word, _)| {
+        let (share, example_share) = *candidates.get(word.as_str())?;
+        Some((word.clone(), ExtraWord { word, share, example_share }))
+    });
+    found.collect()
+}
+
+/// Probability that two of the counted requests have the same topic (Simpson 1949).
+fn concentration(counts: &BTreeMap<usize, f64>) -> f64 {
+    let count: f64 = counts.values().sum();
+    let same: f64 = counts.values().map(|n| n * (n - 1.0)).sum();
+    if count > 1.0 { same / (count * (count - 1.0)) } else { 1.0 }
+}
+
+fn ranked(extra: &BTreeMap<String, ExtraWord>) -> Vec<ExtraWord> {
+    let mut words: Vec<ExtraWord> = extra.values().cloned().collect();
+    words.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.word.cmp(&b.word)));
+    words
+}
+
+/// Typos per request beyond those of the examples. Not every typo is recognized, so the difference is divided by the
+/// share recognized of typos made for the purpose.
+fn typos(examples: &[&str], messages: &[Message<'_>], speller: &Speller, seed: u64) -> f64 {
+    let mean = |counts: f64, texts: usize| counts / texts as f64;
+    let counts: Vec<f64> = examples.iter().map(|text| speller.typos(text) as f64).collect();
+    let made =
+        |(at, text): (usize, &&str)| speller.typos(&with_typo(text, &mut rng(seed, 2_000_000 + at as u64))) as f64;
+    let in_examples = mean(counts.iter().sum(), examples.len());
+    let with_one_more = mean(examples.iter().enumerate().map(made).sum(), examples.len());
+    let in_traffic = mean(messages.iter().map(|message| speller.typos(message.core) as f64).sum(), messages.len());
+    (in_traffic - in_examples).max(0.0) / (with_one_more - in_examples).clamp(MIN_RECOGNIZED, 1.0)
+}
+
+/// The wording of a message. An extra word that examples contain as well is passed over as often as they do.
+fn profile(message: &Message<'_>, extra: &BTreeMap<String, ExtraWord>, random: &mut impl RngExt) -> Profile {
+    let words = words(message.core);
+    let mut is_extra = |word: &Word| {
+        let extra = extra.get(&word.word);
+        extra.is_some_and(|extra| random.random_bool((1.0 - extra.example_share / extra.share).clamp(0.0, 1.0)))
+    };
+    let mut inserts = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let first = at;
+        while at < words.len() && is_extra(&words[at]) {
+            at += 1;
+        }
+        if at > first {
+            // With the punctuation that follows.
+            let end = words.get(at).map_or(message.core.len(), |next| next.bytes.start);
+            let text = message.core[words[first].bytes.start..end].trim().to_owned();
+            let place = match (first, at == words.len()) {
+                (0, _) => Place::Start,
+                (_, true) => Place::End,
+                _ => Place::Inside(first as f64 / words.len() as f64),
+            };
+            inserts.push(Insert { place, text });
+        }
+        at += 1;
+    }
+    let owned = |sentences: &[&str]| sentences.iter().map(|sentence| (*sentence).to_owned()).collect();
+    Profile { before: owned(&message.before), after: owned(&message.after), inserts, casing: Casing::of(message.core) }
+}
