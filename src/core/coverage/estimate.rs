@@ -134,6 +134,8 @@ struct Measured {
     records: Vec<RecordCoverage>,
     value: f64,
     as_worded: f64,
+    /// Standard deviation of the strength of the effect of wording.
+    uncertainty: f64,
     sums: TopicSums,
     /// Topic shares of its represented traffic.
     mix: Vec<f64>,
@@ -168,6 +170,7 @@ impl Measured {
         let value = records.iter().zip(window.weights()).map(weight).sum::<f64>() / scored.total;
         let mixture: f64 = scored.embeddable().map(|row| row.weight).sum::<f64>() / scored.total;
         let moved = (share_at(0.0).clamp(LEAST, 1.0 - LEAST) - share.clamp(LEAST, 1.0 - LEAST)) * mixture;
+        let uncertainty = STRENGTH_DEVIATION.min(LARGEST_DEVIATION / moved.abs());
         let as_worded = if moved.is_nan() { value } else { (value + moved).clamp(0.0, 1.0) };
         let (mut units, mut excess) = (vec![Unit::default(); scored.units], vec![(0.0, 0.0); scored.units]);
         for (at, (row, record)) in scored.rows.iter().zip(&records).enumerate() {
@@ -184,7 +187,7 @@ impl Measured {
             excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
         }
         let heavy = excess.into_iter().filter(|(weight, _)| *weight > 0.0).collect();
-        Some(Self { value: value.clamp(0.0, 1.0), as_worded, sums, records, mix, units, heavy })
+        Some(Self { value: value.clamp(0.0, 1.0), as_worded, uncertainty, sums, records, mix, units, heavy })
     }
 
     fn coverage(self, draws: &[f64]) -> Coverage {
@@ -204,8 +207,9 @@ impl Measured {
             sum.certain += unit.certain;
             sum.all += unit.all;
         }
-        let known = self.sums.known_mean(&self.mix, Some(&drawn.known), drawn.strength);
-        let novel = self.sums.novel_mean(Some(&drawn.novel), drawn.strength);
+        let strength = 1.0 + self.uncertainty * drawn.deviate;
+        let known = self.sums.known_mean(&self.mix, Some(&drawn.known), strength);
+        let novel = self.sums.novel_mean(Some(&drawn.novel), strength);
         let represented = match sum.mixture > 0.0 {
             true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, novel),
             false => 0.0,
@@ -224,12 +228,17 @@ struct Drawn {
     /// Fewer draws than there are topics: new requests are about a handful of things, and which ones these are is the
     /// largest part of the error.
     novel: Vec<f64>,
-    /// The share of the effect of wording that applies: copies are only similar to what users write.
-    strength: f64,
+    /// By how many standard deviations the effect of wording differs from that on the copies, which are only similar to
+    /// what users write.
+    deviate: f64,
 }
 
-/// Standard deviation of that share.
+/// Standard deviation of the effect of wording, as a share of it.
 const STRENGTH_DEVIATION: f64 = 0.3;
+
+/// Largest standard deviation of the effect of wording on coverage. A large effect, as that of sentences around a request,
+/// is known better than in proportion.
+const LARGEST_DEVIATION: f64 = 0.06;
 
 /// Number of topics in a draw of novel requests.
 const NOVEL_TOPICS: usize = 20;
@@ -242,7 +251,7 @@ impl Drawn {
             counts
         };
         let (known, novel) = (draw(present.len()), draw(NOVEL_TOPICS.min(present.len())));
-        Self { known, novel, strength: 1.0 + STRENGTH_DEVIATION * standard_normal(random) }
+        Self { known, novel, deviate: standard_normal(random) }
     }
 }
 

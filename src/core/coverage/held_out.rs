@@ -12,6 +12,10 @@ use super::evidence::{DEPTH, Features, TrainingPair};
 use super::projection::{Member, Projection, Scatter};
 use crate::core::vector::{Vectors, top_k};
 
+/// Smallest share of the examples whose nearest other example has their topic. Below it, the labels say little about the
+/// texts (free text, ids, grades), and a projection would follow their noise.
+const MIN_AGREEMENT: f64 = 0.3;
+
 /// The golden set, its copies, and how they are divided.
 pub(super) struct HeldOut<'a> {
     golden: GoldenPoints<'a>,
@@ -23,6 +27,8 @@ pub(super) struct HeldOut<'a> {
     /// The part of each example's topic.
     parts: Vec<usize>,
     topics: usize,
+    /// Share of the examples whose nearest other example has the same topic.
+    agreement: f64,
 }
 
 /// A training pair, and where it is from.
@@ -56,12 +62,27 @@ impl<'a> HeldOut<'a> {
         let mut sets = vec![Copies { rows: all_rows, vectors: golden.vectors }];
         sets.extend_from_slice(copies);
         let parts = golden.topics.iter().map(|topic| part_of_topic[*topic]).collect();
-        Self { golden, sets, groups, sizes, folds, parts, topics }
+        let mut held_out = Self { golden, sets, groups, sizes, folds, parts, topics, agreement: 0.0 };
+        held_out.agreement = held_out.agreement();
+        held_out
     }
 
     /// Number of examples in the near-duplicate group of an example.
     pub fn group_size(&self, row: usize) -> f64 {
         self.sizes[&self.groups[row]]
+    }
+
+    fn agreement(&self) -> f64 {
+        let vectors = self.golden.vectors;
+        let nearest = top_k(vectors, vectors, 1, |row, other| self.groups[row] == self.groups[other]);
+        let (mut same, mut total) = (0.0, 0.0);
+        for (row, list) in nearest.iter().enumerate().filter(|(row, _)| vectors.is_embeddable(*row)) {
+            let weight = 1.0 / self.group_size(row);
+            let topic = |row: usize| self.golden.topics[row];
+            same += if list.first().is_some_and(|other| topic(other.index) == topic(row)) { weight } else { 0.0 };
+            total += weight;
+        }
+        if total > 0.0 { same / total } else { 0.0 }
     }
 
     /// The projection fitted on everything, and the features of every row that has some, as a known and as a novel
@@ -108,7 +129,7 @@ impl<'a> HeldOut<'a> {
         };
         let rows: Vec<Vec<Vec<(usize, usize)>>> = (0..count).map(rows_of).collect();
         let dim = self.golden.vectors.dim();
-        if !Projection::possible(dim) {
+        if !Projection::possible(dim) || self.agreement < MIN_AGREEMENT {
             let identity = |rows| Part { projection: Projection::default(), rows };
             return (None, rows.into_iter().map(identity).collect());
         }

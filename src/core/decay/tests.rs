@@ -126,7 +126,7 @@ impl Month {
     }
 
     fn window(&self) -> TrafficWindow<'_> {
-        TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, &self.traffic) }
+        TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, &self.traffic), wording: None }
     }
 }
 

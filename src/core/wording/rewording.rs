@@ -76,13 +76,13 @@ pub(super) fn apply(text: &str, profile: &Profile, habits: &Habits, random: &mut
             None => before = before.split_first().map_or(before, |(_, rest)| rest),
         }
     }
-    let parts = before.iter().map(String::as_str).chain([text.as_str()]).chain(after.iter().map(String::as_str));
-    let text = parts.collect::<Vec<_>>().join(" ");
-    match profile.casing {
+    let text = match profile.casing {
         Casing::Lower => text.to_lowercase(),
         Casing::Upper => text.to_uppercase(),
         Casing::Mixed => text,
-    }
+    };
+    let parts = before.iter().map(String::as_str).chain([text.as_str()]).chain(after.iter().map(String::as_str));
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 fn inserted(text: &str, insert: &Insert) -> String {

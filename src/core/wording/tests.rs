@@ -81,7 +81,7 @@ fn a_request_inside_a_longer_message_lends_the_sentences_around_it() {
 #[test]
 fn casing_is_adopted() {
     assert!(reworded(|_, text| text.to_uppercase()).texts.iter().all(|text| *text == text.to_uppercase()));
-    assert!(reworded(|_, text| format!("{text} OK")).texts.iter().all(|text| text.ends_with(" OK")));
+    assert!(share(&reworded(|_, text| format!("{text} OK")), |text| text.ends_with(" OK")) > 0.9);
 }
 
 #[test]
