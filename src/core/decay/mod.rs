@@ -9,6 +9,7 @@ mod estimate;
 mod findings;
 mod flags;
 mod gates;
+mod group_views;
 mod inputs;
 mod measure;
 #[cfg(test)]
