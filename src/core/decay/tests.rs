@@ -16,6 +16,7 @@ use crate::core::signals::Policy;
 use crate::core::stats::rng;
 use crate::core::vector::Vectors;
 use crate::core::verdict::Verdict;
+use crate::core::view::RecordRow;
 
 const DIM: usize = 32;
 

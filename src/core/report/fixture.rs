@@ -386,6 +386,7 @@ fn billing() -> DecayView {
         alarm: None,
         shift: Vec::new(),
         clusters: vec![invoices],
+        unrepresented: Vec::new(),
         unassigned_share: 0.0,
         not_embeddable_share: 0.0,
         golden: 40,

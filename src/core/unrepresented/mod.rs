@@ -89,11 +89,14 @@ fn similarity_within_topics(golden: GoldenPoints<'_>) -> f64 {
     if pairs > 0.0 { similarity / pairs } else { 1.0 }
 }
 
-/// For each record, the first one with the same text.
+/// For each record, the first one with the same text and vector.
 fn twins(records: &Records<'_>) -> Vec<usize> {
     let mut first: HashMap<&str, usize> = HashMap::new();
     let texts = records.texts().iter().enumerate();
-    texts.map(|(row, text)| if text.is_empty() { row } else { *first.entry(text).or_insert(row) }).collect()
+    let same = |a: usize, b: usize| records.vectors().row(a) == records.vectors().row(b);
+    texts
+        .map(|(row, text)| Some(*first.entry(text).or_insert(row)).filter(|twin| same(*twin, row)).unwrap_or(row))
+        .collect()
 }
 
 /// At most `count` of the rows, evenly spaced.
