@@ -22,8 +22,8 @@ const ROWS_PER_CLUSTER: usize = 4;
 const NEAR_DUPLICATE: f32 = 0.98;
 
 /// A finer clustering may separate this much worse than the best one, as a share of its separation: a cluster of one
-/// subject says more than one of two.
-const TOLERANCE: f64 = 0.03;
+/// subject says more than one of two, and where separation hardly depends on k, coarse clusters are mixtures.
+const TOLERANCE: f64 = 0.1;
 
 /// The search ends when two successive candidates separate this much worse than the best one.
 const HOPELESS: f64 = 0.2;
@@ -62,7 +62,7 @@ pub struct KChoice {
 /// the second nearest) / (1 − similarity to the second nearest). Too few clusters mix subjects, so that their centroids
 /// are far from everything; with too many, one subject has several centroids, and a new row lies between them. Since the
 /// rows took no part in the fit, more clusters are not better in themselves. The largest candidate is chosen whose mean
-/// is at most 3 % below the best one.
+/// is at most a tenth below the best one.
 ///
 /// Near-duplicates (similarity ≥ 0.98) count as one row with the sum of their weights. At most 2,000 rows are used,
 /// drawn at random among those with weight, so the cost does not grow with the number of rows. A candidate needs four
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn without_any_structure_a_coarse_candidate_is_chosen() {
         let choice = choose_k(&planted(1, 400, 3.0), &[], &options(&[4, 8, 12, 16, 24, 32, 48]));
-        assert!(choice.k <= 8, "{choice:?}");
+        assert!(choice.k <= 12, "{choice:?}");
     }
 
     #[test]
