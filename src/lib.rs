@@ -44,6 +44,20 @@ pub mod stats {
     pub use crate::core::stats::{clopper_pearson, g_test, mann_whitney_auc, permutation_p_value, quantile, rng};
 }
 
+/// Groups of requests that no example represents, and what to label next.
+pub mod unrepresented {
+    pub use crate::core::domain::RecordIdx;
+    pub use crate::core::estimate::{Candidate, next_to_label};
+    pub use crate::core::unrepresented::{Unrepresented, unrepresented};
+}
+
+/// Clusters of all traffic, as they are stored.
+pub mod traffic_clusters {
+    pub use crate::core::domain::ClusterIdx;
+    pub use crate::core::new_clusters::ClusterBook;
+    pub use crate::core::signals::Policy;
+}
+
 /// Unit vectors and nearest-neighbour search.
 pub mod vector {
     pub use crate::core::vector::{Vectors, dot, top_k};

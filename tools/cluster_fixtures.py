@@ -74,7 +74,7 @@ def kmeans(rng):
 
 
 def terms():
-    """Class-based TF-IDF (Grootendorst 2022): tf in the class x ln(1 + mean words per class / tf in all classes)."""
+    """Share of the class's texts with the term x ln(1 + share / share elsewhere), if common and characteristic."""
     texts = [
         "cancel subscription box", "cancel subscription today", "subscription box arrived damaged",
         "cancel monthly box plan", "refund order damaged", "refund order late delivery",
@@ -85,9 +85,15 @@ def terms():
     weights = [1.0, 2.0, 1.0, 0.5, 1.0, 1.5, 1.0, 1.0, 3.0, 1.0, 1.0, 0.25, 1.0, 2.0]
     assignment = [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3]
     vectorizer = CountVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b")
-    counts = vectorizer.fit_transform(texts).toarray() * np.array(weights)[:, None]
-    per_class = np.array([counts[np.array(assignment) == c].sum(axis=0) for c in range(4)])
-    scores = per_class * np.log(1 + per_class.sum() / 4 / per_class.sum(axis=0))
+    present = (vectorizer.fit_transform(texts).toarray() > 0) * np.array(weights)[:, None]
+    sizes = np.array([sum(w for w, a in zip(weights, assignment) if a == c) for c in range(4)])
+    per_class = np.array([present[np.array(assignment) == c].sum(axis=0) for c in range(4)])
+    share = per_class / sizes[:, None]
+    lift = share / ((per_class.sum(axis=0) - per_class + 1) / (sizes.sum() - sizes + 1)[:, None])
+    scores = share * np.log1p(lift)
+    for c in range(4):
+        wanted = lift[c] >= 1.5
+        scores[c][~wanted | (share[c] < 0.2 * share[c][wanted].max())] = 0
     names = vectorizer.get_feature_names_out()
     expected = []
     for row in scores:

@@ -143,10 +143,10 @@ def main():
     mean = sum(x["weight"] * x["p_represented"] for x in lines) / sum(x["weight"] for x in lines)
     print(f"weighted mean of p_represented - coverage = {mean - c['value']:.1e}")
     intent_of = {row["id"]: row["intent"] for row in map(json.loads, (root / "traffic/current.jsonl").open())}
-    unrepresented = [x for x in decay["clusters"] if x["p_represented"] is not None and x["p_represented"] < 0.5]
-    print(f"{len(unrepresented)} unrepresented clusters of {len(decay['clusters'])}; the largest:")
+    unrepresented = decay["unrepresented"]
+    print(f"{len(unrepresented)} unrepresented groups, {len(decay['clusters'])} clusters; the largest groups:")
     for cluster in unrepresented[:8]:
-        inside = collections.Counter(intent_of[x["record_id"]] for x in lines if x["cluster"] == cluster["id"])
+        inside = collections.Counter(intent_of[x["record_id"]] for x in lines if x["group"] == cluster["id"])
         new = sum(n for intent, n in inside.items() if intent not in known) / max(1, sum(inside.values()))
         print(f"  {cluster['id']} {cluster['name'][:40]:40} share {cluster['traffic_share']:.3f}  really new {new:.2f}  {inside.most_common(2)}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB")

@@ -45,6 +45,8 @@ pub fn read(path: &Path, without: &[String]) -> Result<Vec<(usize, Row)>, Box<dy
 pub struct Corpus {
     /// Rows of each intent, sorted by its name.
     pub intents: Vec<Vec<usize>>,
+    /// The intent of each row.
+    pub intent_of: Vec<usize>,
     /// For each row, whether it belongs to the largest split; `None` if the rows are not split.
     pub main_split: Option<Vec<bool>>,
 }
@@ -54,7 +56,12 @@ impl Corpus {
     pub fn of(rows: &[(usize, Row)]) -> Self {
         let mut intents: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         rows.iter().enumerate().for_each(|(at, (_, row))| intents.entry(&row.intent).or_default().push(at));
-        Self { intents: intents.into_values().collect(), main_split: main_split(rows) }
+        let intents: Vec<Vec<usize>> = intents.into_values().collect();
+        let mut intent_of = vec![0; rows.len()];
+        for (intent, rows) in intents.iter().enumerate() {
+            rows.iter().for_each(|row| intent_of[*row] = intent);
+        }
+        Self { intents, intent_of, main_split: main_split(rows) }
     }
 }
 

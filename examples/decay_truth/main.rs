@@ -6,6 +6,7 @@
 //! others are hidden; traffic is drawn from both, so that the represented share is known.
 
 mod baselines;
+mod clusters;
 mod data;
 mod foreign;
 mod measure;
@@ -51,6 +52,10 @@ struct Arguments {
     /// Write the changed texts of the scenarios that need some into this folder, one JSONL file per variant, and exit.
     #[arg(long)]
     write_variants: Option<PathBuf>,
+    /// Measure clusters, groups of unrepresented records and candidates instead, in the cells with 10 golden examples per
+    /// intent and 1,000 or 2,000 records; of *new* 20 % unless --scenarios names others.
+    #[arg(long)]
+    clusters: bool,
     /// Labels that are not intents, such as a collection of out-of-scope texts.
     #[arg(long, default_value = "oos")]
     without: Vec<String>,
@@ -98,10 +103,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         let found = corpus.intents.len();
         return Err(format!("{} contains {found} intents; 6 are needed", arguments.file.display()).into());
     }
-    let cells = wanted_cells(&arguments.scenarios)?;
+    let mut cells = wanted_cells(&arguments.scenarios)?;
+    if arguments.clusters {
+        let all = !arguments.scenarios.is_empty();
+        cells.retain(|cell| cell.golden == 10 && cell.records >= 1_000 && cell.reference);
+        cells.retain(|cell| all || cell.kind == Kind::New(0.2));
+    }
     let needed: BTreeSet<Variant> = cells.iter().flat_map(|cell| cell.kind.variants()).collect();
     let needed: Vec<Variant> = needed.into_iter().collect();
     let space = EmbeddingSpace::open(&arguments.space, &rows, &needed, arguments.variants.as_deref())?;
+    if arguments.clusters {
+        let lines = clusters::measure(&cells, &corpus, &space, arguments.seed, arguments.seeds);
+        match arguments.format {
+            Format::Json => println!("{}", serde_json::to_string_pretty(&lines)?),
+            Format::Table => println!("{}", clusters::render(&lines)),
+        }
+        return Ok(());
+    }
     let results = run(&arguments, &corpus, &space, &cells)?;
     match arguments.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&results)?),

@@ -107,7 +107,7 @@ pub fn measure(
 
 /// The seed of a trial; every trial of every cell has its own. Whether there is a reference window does not affect the
 /// draws.
-fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
+pub fn seed_of(cell: &Cell, seed: u64, trial: usize) -> u64 {
     let name = format!("{seed} {:?} {} {} {trial}", cell.kind, cell.golden, cell.records);
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -126,7 +126,7 @@ fn karat(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Finding {
 }
 
 /// Measures as `karat decay` does with its default settings.
-fn measure_coverage(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<CoverageMeasurement> {
+pub fn measure_coverage(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<CoverageMeasurement> {
     let (now, reference) = (records(&drawn.now), drawn.reference.as_ref().map(records));
     let copies_now = copies(drawn, &now, space, seed);
     let copies_then = reference.as_ref().and_then(|records| copies(drawn, records, space, seed));
@@ -155,7 +155,7 @@ fn copies(drawn: &Draw<'_>, window: &Records<'_>, space: &EmbeddingSpace, seed: 
     Some((reworded, vectors))
 }
 
-fn records<'w>(window: &'w Window<'_>) -> Records<'w> {
+pub fn records<'w>(window: &'w Window<'_>) -> Records<'w> {
     let texts = window.texts.iter().enumerate();
     let records = texts.map(|(group, text)| Record { id: "", weight: 1.0, group, text, output: None });
     Records::new(&window.vectors, records)

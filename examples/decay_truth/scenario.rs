@@ -104,11 +104,14 @@ pub struct Window<'s> {
     pub texts: Vec<&'s str>,
     /// Whether the golden set has its intent.
     pub known: Vec<bool>,
+    /// Its intent; `None` if it is not from the file.
+    pub intents: Vec<Option<usize>>,
 }
 
 /// A draw of a cell.
 pub struct Draw<'s> {
     pub golden: Vectors,
+    #[allow(dead_code, reason = "for measures that read texts")]
     pub golden_texts: Vec<&'s str>,
     pub topics: Vec<usize>,
     pub reference: Option<Window<'s>>,
@@ -163,8 +166,8 @@ pub fn draw<'s>(cell: &Cell, corpus: &Corpus, space: &'s EmbeddingSpace, seed: u
         _ => usual,
     };
     let now = intents.window(cell, &today, cell.kind.new_share(), &mut random);
-    let now = changed(cell, now, space, &mut random)?;
-    let reference = cell.reference.then(|| window(&reference, [plain, plain]));
+    let now = changed(cell, now, space, corpus, &mut random)?;
+    let reference = cell.reference.then(|| window(&reference, [plain, plain], corpus));
     Some(Draw { golden, golden_texts, topics, reference, now })
 }
 
@@ -214,6 +217,7 @@ fn changed<'s>(
     cell: &Cell,
     mut now: Vec<Pick>,
     space: &'s EmbeddingSpace,
+    corpus: &Corpus,
     random: &mut impl RngExt,
 ) -> Option<Window<'s>> {
     if cell.kind == Kind::Bots
@@ -239,11 +243,11 @@ fn changed<'s>(
         now.extend(rows.into_iter().map(|row| Pick { row, known: false, foreign: true }));
         now.shuffle(random);
     }
-    Some(window(&now, [texts, foreign]))
+    Some(window(&now, [texts, foreign], corpus))
 }
 
 /// The texts and vectors of the picks: the first source contains those of the file, the second the foreign ones.
-fn window<'s>(picks: &[Pick], sources: [&'s Texts; 2]) -> Window<'s> {
+fn window<'s>(picks: &[Pick], sources: [&'s Texts; 2], corpus: &Corpus) -> Window<'s> {
     let source = |pick: &Pick| sources[usize::from(pick.foreign)];
     let mut vectors = Vectors::with_capacity(sources[0].vectors.dim(), picks.len());
     picks.iter().for_each(|pick| vectors.push_row(source(pick).vectors.row(pick.row)));
@@ -251,6 +255,7 @@ fn window<'s>(picks: &[Pick], sources: [&'s Texts; 2]) -> Window<'s> {
         vectors,
         texts: picks.iter().map(|pick| source(pick).texts[pick.row].as_str()).collect(),
         known: picks.iter().map(|pick| pick.known).collect(),
+        intents: picks.iter().map(|pick| (!pick.foreign).then(|| corpus.intent_of[pick.row])).collect(),
     }
 }
 

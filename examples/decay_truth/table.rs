@@ -37,7 +37,7 @@ pub fn render(results: &Results) -> String {
     text
 }
 
-fn new_table(header: &[&str]) -> Table {
+pub fn new_table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(STYLE).set_header(header.to_vec());
     table
@@ -67,7 +67,7 @@ fn row(cell: &Figures) -> Vec<String> {
     ]
 }
 
-fn figure(value: Option<f64>) -> String {
+pub fn figure(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.3}"))
 }
 

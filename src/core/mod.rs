@@ -20,6 +20,7 @@ pub mod shift;
 pub mod signals;
 pub mod stats;
 pub mod tabular;
+pub mod unrepresented;
 pub mod vector;
 pub mod verdict;
 pub mod view;

@@ -85,10 +85,7 @@ impl TryFrom<StoredBook> for ClusterBook {
 pub const MIN_RECORDS: usize = 40;
 
 /// Numbers of clusters to try, as far as there are enough records.
-const CANDIDATES: [usize; 9] = [4, 8, 12, 16, 24, 32, 48, 64, 96];
-
-/// Approximate number of records on which the number of clusters is chosen.
-const STABILITY_ROWS: usize = 1000;
+const CANDIDATES: [usize; 11] = [4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
 
 /// Number of terms per cluster.
 const TERMS: usize = 6;
@@ -257,18 +254,13 @@ fn clustering_options(seed: u64) -> ClusteringOptions {
 }
 
 fn number_of_clusters(records: &Records<'_>, min_cluster: f64, seed: u64) -> usize {
-    let reach = (records.len() as f64 / min_cluster.max(1.0)) as usize;
+    // Clusters may be unequal, but should have enough records on average.
+    let reach = (2.0 * records.len() as f64 / min_cluster.max(1.0)) as usize;
     let candidates: Vec<usize> = CANDIDATES.into_iter().filter(|k| *k <= reach).collect();
     if candidates.is_empty() {
         return 2;
     }
-    // A part of the records suffices to see which k is stable; more records take time without changing the result.
-    let step = records.len().div_ceil(STABILITY_ROWS).max(1);
-    let rows: Vec<usize> = (0..records.len()).step_by(step).collect();
-    let part: Vec<f64> = rows.iter().map(|row| records.weights()[*row]).collect();
-    let min_cluster_weight = min_cluster / step as f64;
-    let options = ChooseK { candidates, min_cluster_weight, subsamples: 2, seed, ..ChooseK::default() };
-    choose_k(&records.vectors().part(&rows), &part, &options).k
+    choose_k(records.vectors(), records.weights(), &ChooseK { candidates, seed }).k
 }
 
 /// Topics of examples without labels: clusters of the examples, about one per eight examples.

@@ -7,8 +7,11 @@ use crate::core::vector::{Vectors, dot};
 /// Similarity from which rows are near-duplicates, only one of which becomes an exemplar.
 const NEAR_DUPLICATE: f32 = 0.95;
 
-/// Up to `exemplars` row numbers for each of `k` clusters, nearest to the cluster's centroid first, ties to the lower
-/// row. Rows with a similarity of at least 0.95 to one already taken are skipped, so a list may be shorter.
+/// Up to `exemplars` row numbers for each of `k` clusters, central and diverse: first the row nearest to the cluster's
+/// centroid, then those with the highest similarity to the centroid minus half of that to the nearest row already taken
+/// (maximal marginal relevance, Carbonell & Goldstein 1998), among the more central half of the rows. Ties go to the
+/// more central, then to the lower row. Rows with a similarity of at least 0.95 to one already taken are skipped, so a
+/// list may be shorter.
 ///
 /// The centroid is the direction of the weighted sum of the cluster's rows. A weight that is missing counts as 1; rows
 /// with a weight that is 0, negative, NaN or infinite, rows that are not embeddable and rows without a cluster below
@@ -36,13 +39,20 @@ fn spread(v: &Vectors, rows: &[usize], centroid: &[f32], exemplars: usize) -> Ve
     let mut order: Vec<(f32, usize)> = rows.iter().map(|&i| (dot(v.row(i), centroid), i)).collect();
     order.sort_unstable_by(|(x, i), (y, j)| y.total_cmp(x).then(i.cmp(j)));
     let mut taken: Vec<usize> = Vec::new();
-    for (_, i) in order {
-        if taken.len() >= exemplars {
-            break;
-        }
-        if taken.iter().all(|&t| dot(v.row(t), v.row(i)) < NEAR_DUPLICATE) {
-            taken.push(i);
-        }
+    while taken.len() < exemplars {
+        let nearest = |i: usize| taken.iter().map(|&t| dot(v.row(t), v.row(i))).fold(f32::NEG_INFINITY, f32::max);
+        let free = order.iter().enumerate().map(|(rank, &(central, i))| (rank, central, i, nearest(i)));
+        let different: Vec<_> = free.filter(|(.., nearest)| *nearest < NEAR_DUPLICATE).collect();
+        let half = order.len().div_ceil(2);
+        // The outer half only if the inner one has no more to offer.
+        let inner = different.iter().take_while(|(rank, ..)| *rank < half).count().max(1);
+        let value = |central: f32, nearest: f32| if nearest.is_finite() { central - nearest / 2.0 } else { central };
+        let best = different
+            .iter()
+            .take(inner)
+            .max_by(|(i, x, _, m), (j, y, _, n)| value(*x, *m).total_cmp(&value(*y, *n)).then(j.cmp(i)));
+        let Some(&(_, _, row, _)) = best else { break };
+        taken.push(row);
     }
     taken
 }

@@ -13,6 +13,7 @@ mod names;
 mod sample;
 mod seeding;
 mod terms;
+mod typos;
 mod words;
 
 pub use agreement::adjusted_rand_index;

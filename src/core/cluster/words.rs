@@ -17,17 +17,58 @@ const STOP_WORDS: &[&str] = &[
     "do", "does", "doesn't", "doing", "don't", "for", "from", "get", "give", "go", "got", "had", "has", "have",
     "haven't", "having", "he", "hello", "her", "here", "hers", "hey", "hi", "him", "his", "how", "i", "i'd", "i'll",
     "i'm", "i've", "if", "in", "into", "is", "isn't", "it", "it's", "its", "just", "know", "let", "like", "may", "me",
-    "might", "more", "most", "must", "my", "need", "no", "nor", "not", "now", "of", "off", "ok", "on", "once", "one",
-    "only", "or", "other", "our", "out", "over", "own", "please", "really", "same", "shall", "she", "should", "so",
-    "some", "such", "tell", "than", "thank", "thanks", "that", "that's", "the", "their", "them", "then", "there",
-    "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "us", "very", "want", "was",
-    "wasn't", "we", "were", "what", "what's", "when", "where", "which", "while", "who", "whom", "whose", "why", "will",
-    "with", "won't", "would", "yes", "you", "you're", "your", "yours",
+    "might", "more", "most", "must", "my", "need", "no", "nor", "not", "now", "of", "off", "ok", "okay", "on", "once",
+    "one", "only", "or", "other", "our", "out", "over", "own", "please", "pm", "really", "same", "shall", "she",
+    "should", "so", "some", "such", "tell", "than", "thank", "thanks", "that", "that's", "the", "their", "them",
+    "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "us", "very",
+    "want", "was", "wasn't", "we", "were", "what", "what's", "when", "where", "which", "while", "who", "whom", "whose",
+    "why", "will", "with", "won't", "would", "yes", "you", "you're", "your", "yours",
 ];
 
+/// Names of numbers, days and months, which say when or how many, not what. Sorted.
+const QUANTITIES: &[&str] = &[
+    "april",
+    "august",
+    "december",
+    "eight",
+    "eleven",
+    "february",
+    "five",
+    "four",
+    "friday",
+    "hundred",
+    "january",
+    "july",
+    "june",
+    "million",
+    "monday",
+    "nine",
+    "november",
+    "o'clock",
+    "october",
+    "saturday",
+    "september",
+    "seven",
+    "six",
+    "sunday",
+    "ten",
+    "thousand",
+    "three",
+    "thursday",
+    "tuesday",
+    "twelve",
+    "twenty",
+    "two",
+    "wednesday",
+    "zero",
+];
+
+/// What may follow the digits of a time, date or amount, sorted: "2pm", "3rd", "10k".
+const UNITS: &[&str] = &["a", "am", "h", "hr", "hrs", "k", "m", "min", "mins", "nd", "p", "pm", "rd", "s", "st", "th"];
+
 /// The first 100 words of a text, in order. Words are runs of letters, marks and digits (Unicode, NFKC, lower case); an
-/// apostrophe within a word is retained, and a final "'s" is dropped. Stop words, runs without letters and runs of more
-/// than 40 characters are skipped. A script without spaces yields one word per run.
+/// apostrophe within a word is retained, and a final "'s" is dropped. Stop words, numbers,
+/// times, days, months, runs without letters and runs of more than 40 characters are skipped. A script without spaces yields one word per run.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
@@ -49,12 +90,18 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 fn clean(run: &str) -> Option<String> {
     let word = run.trim_end_matches('\'');
-    if STOP_WORDS.binary_search(&word).is_ok() {
+    if is_stop_word(word) {
         return None;
     }
     let word = word.strip_suffix("'s").unwrap_or(word);
     let useful = word.chars().any(char::is_alphabetic) && word.chars().take(MAX_LETTERS + 1).count() <= MAX_LETTERS;
-    (useful && STOP_WORDS.binary_search(&word).is_err()).then(|| word.to_owned())
+    (useful && !is_stop_word(word)).then(|| word.to_owned())
+}
+
+fn is_stop_word(word: &str) -> bool {
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_time = unit.len() < word.len() && UNITS.binary_search(&unit).is_ok();
+    is_time || STOP_WORDS.binary_search(&word).is_ok() || QUANTITIES.binary_search(&word).is_ok()
 }
 
 #[cfg(test)]
@@ -63,12 +110,15 @@ mod tests {
 
     #[test]
     fn the_stop_words_are_sorted() {
-        assert!(STOP_WORDS.is_sorted_by(|a, b| a < b));
+        for list in [STOP_WORDS, QUANTITIES, UNITS] {
+            assert!(list.is_sorted_by(|a, b| a < b));
+        }
     }
 
     #[test]
     fn words_are_lowercase_unicode_without_noise() {
-        let cases: [(&str, &[&str]); 9] = [
+        let cases: [(&str, &[&str]); 10] = [
+            ("at 2pm or 10:30 am on Friday the 3rd, two pizzas", &["pizzas"]),
             ("Cancel my Subscription!", &["cancel", "subscription"]),
             ("I don\u{2019}t get the customer's 'order'", &["customer", "order"]),
             ("ÜBER-GROẞE Straße", &["über", "große", "straße"]),

@@ -11,7 +11,7 @@ use crate::core::stats::{effective_n, wilson};
 use crate::core::view::ClusterView;
 
 /// Number of exemplars shown per cluster.
-const EXEMPLARS: usize = 3;
+pub(super) const EXEMPLARS: usize = 3;
 
 /// Every cluster with traffic in either window, the largest unrepresented share first.
 pub(super) fn cluster_views(findings: &Findings<'_>) -> Vec<ClusterView> {

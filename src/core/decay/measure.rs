@@ -9,6 +9,7 @@ use crate::core::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, Win
 use crate::core::domain::Failure;
 use crate::core::new_clusters::ClusterBook;
 use crate::core::queue::FlagChange;
+use crate::core::unrepresented::{Unrepresented, unrepresented};
 use crate::core::view::{DecayView, RecordRow};
 
 /// Number of bootstrap replicates for every interval.
@@ -47,12 +48,19 @@ pub fn measure(mut inputs: Inputs<'_>) -> Result<Measured, Failure> {
     let live = Live::of(&inputs);
     let coverage = measure_coverage(&inputs, &live);
     let (clusters, parent) = Clusters::build(&inputs, known, coverage.as_ref())?;
+    let unrepresented =
+        coverage.as_ref().map(|coverage| find_unrepresented(&inputs, &live, coverage)).unwrap_or_default();
     let changes = changes(&inputs, flags(&inputs, &live, coverage.as_ref()), coverage.is_some());
-    let findings = Findings { inputs, live, coverage, clusters, changes };
+    let findings = Findings { inputs, live, coverage, clusters, unrepresented, changes };
     let (view, records) = (view(&findings), record_rows(&findings));
     let Clusters { book, version, .. } = findings.clusters;
     let clustering = book.zip(version).map(|(book, version)| MeasuredClustering { version, parent, book });
     Ok(Measured { view, records, clustering, changes: findings.changes })
+}
+
+fn find_unrepresented(inputs: &Inputs<'_>, live: &Live<'_>, coverage: &CoverageMeasurement) -> Unrepresented {
+    let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
+    unrepresented(&inputs.now.records, &coverage.now.records, golden, inputs.settings.policy.min_groups)
 }
 
 fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>) -> Option<CoverageMeasurement> {

@@ -1,7 +1,7 @@
 //! The decay of a golden set as one pure measurement: it takes everything that was loaded, and returns everything that
 //! is shown and saved.
 //!
-//! Steps: coverage → clusters → flags and queue → shift, estimate, candidates, gates → view.
+//! Steps: coverage → clusters → unrepresented groups → flags and queue → shift, estimate, candidates, gates → view.
 
 mod cluster_views;
 mod clusters;
@@ -9,6 +9,7 @@ mod estimate;
 mod findings;
 mod flags;
 mod gates;
+mod group_views;
 mod inputs;
 mod measure;
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::core::signals::Policy;
 use crate::core::stats::rng;
 use crate::core::vector::Vectors;
 use crate::core::verdict::Verdict;
+use crate::core::view::RecordRow;
 
 const DIM: usize = 32;
 
@@ -192,8 +193,13 @@ fn a_new_topic_lowers_coverage_by_its_share_and_yields_a_cluster_and_candidates(
     let lies_in_new = |cluster: &Option<String>| cluster.as_deref().is_some_and(|id| emerging.contains(&id));
     assert!(new.iter().filter(|record| lies_in_new(&record.cluster)).count() > 30, "{emerging:?}");
     assert!(known.iter().all(|record| !lies_in_new(&record.cluster)));
-    let unrepresented: Vec<&str> = view.unrepresented().map(|cluster| cluster.id.as_str()).collect();
-    assert!(!emerging.is_empty() && emerging.iter().all(|id| unrepresented.contains(id)), "{unrepresented:?}");
+    assert!(!emerging.is_empty());
+    let grouped = |of: &[&RecordRow]| of.iter().filter(|record| record.group.is_some()).count();
+    assert!(grouped(&new) > 36 && grouped(&known) == 0, "{} and {}", grouped(&new), grouped(&known));
+    let group = &view.unrepresented[0];
+    assert!(group.emerging && group.lo < 0.25 && group.hi > 0.22 && group.live == 0, "{group:?}");
+    assert!(group.p_represented.unwrap() < 0.2 && group.exemplars.len() == 3, "{group:?}");
+    assert!(view.candidates.iter().all(|candidate| candidate.group.is_some()), "{:?}", view.candidates);
     assert!(emerging.contains(&view.clusters[0].id.as_str()), "the largest unrepresented share comes first");
     assert!(is_new(&view.candidates[0].record_id) && view.candidates[0].gain > 0.05, "{:?}", view.candidates);
     let weight: f64 = measured.records.iter().map(|record| record.p_represented.unwrap() * record.weight).sum();

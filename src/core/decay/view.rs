@@ -6,10 +6,11 @@ use super::cluster_views::cluster_views;
 use super::estimate::estimate_view;
 use super::findings::{Findings, shown};
 use super::gates::{gates, karats};
+use super::group_views::{group_views, id};
 use super::inputs::TrafficWindow;
 use crate::core::coverage::Coverage;
 use crate::core::domain::{ExampleIdx, Flag, ReasonCode, RecordIdx};
-use crate::core::estimate::candidates;
+use crate::core::estimate::{Candidate, next_to_label};
 use crate::core::queue::QueueState;
 use crate::core::shift::{ShiftOptions, ShiftTest, shift_tests, vocabulary};
 use crate::core::verdict::{Verdict, overall};
@@ -20,9 +21,6 @@ use crate::core::view::{
 
 /// Maximum number of candidates listed.
 const CANDIDATES: usize = 20;
-
-/// Similarity up to which a labelled example does not represent another record at all.
-const CANDIDATE_FLOOR: f32 = 0.2;
 
 pub(super) fn view(findings: &Findings<'_>) -> DecayView {
     let Findings { inputs, live, coverage, clusters, .. } = findings;
@@ -51,6 +49,7 @@ pub(super) fn view(findings: &Findings<'_>) -> DecayView {
         alarm: gap.map(|gap| gap.p_value < inputs.settings.policy.alarm_level),
         shift: shift_views(findings),
         clusters: cluster_views(findings),
+        unrepresented: group_views(findings),
         unassigned_share: share(&inputs.now, |record| clusters.now[record.0].is_none() && embeddable(record)),
         not_embeddable_share: share(&inputs.now, |record| !embeddable(record)),
         golden: inputs.dataset.examples.len(),
@@ -156,26 +155,24 @@ fn signal_counts(findings: &Findings<'_>) -> Vec<SignalCount> {
 }
 
 fn candidate_views(findings: &Findings<'_>) -> Vec<CandidateView> {
-    let Some(coverage) = &findings.coverage else { return Vec::new() };
     let records = &findings.inputs.now.records;
-    let total = records.total_weight();
-    let covered = coverage.now.records.iter().zip(records.weights());
-    let unrepresented: Vec<f64> =
-        covered.map(|(record, weight)| (1.0 - record.p_represented) * weight / total).collect();
-    let picked = candidates(records.vectors(), &unrepresented, CANDIDATE_FLOOR, CANDIDATES).into_iter();
-    let view = |(RecordIdx(row), gain): (RecordIdx, f64)| CandidateView {
+    let groups = findings.group_of_records();
+    let picked = next_to_label(records, &findings.unrepresented, CANDIDATES).into_iter();
+    let view = |Candidate { record: RecordIdx(row), gain }| CandidateView {
         record_id: records.ids()[row].to_owned(),
         input: shown(records.texts()[row]),
         cluster: findings.clusters.id(findings.clusters.now[row]),
+        group: groups[row].map(id),
         gain,
     };
-    picked.map(|candidate| view((candidate.record, candidate.gain))).collect()
+    picked.map(view).collect()
 }
 
 /// One row per record of the window.
 pub(super) fn record_rows(findings: &Findings<'_>) -> Vec<RecordRow> {
     let Findings { inputs, live, coverage, clusters, .. } = findings;
     let records = &inputs.now.records;
+    let groups = findings.group_of_records();
     let row = |row: usize| {
         let covered = coverage.as_ref().map(|coverage| coverage.now.records[row]);
         let nearest = covered.and_then(|record| record.nearest).map(|nearest| live.row(nearest));
@@ -183,6 +180,7 @@ pub(super) fn record_rows(findings: &Findings<'_>) -> Vec<RecordRow> {
             record_id: records.ids()[row].to_owned(),
             weight: records.weights()[row],
             cluster: clusters.id(clusters.now[row]),
+            group: groups[row].map(id),
             nearest_example: nearest.map(|example| inputs.dataset.examples[example.0].id.clone()),
             similarity: nearest.and(covered).map(|record| record.similarity),
             p_represented: covered.map(|record| record.p_represented),

@@ -1,7 +1,11 @@
 //! Selects the records to label next by greedy facility location over the unrepresented traffic (Nemhauser, Wolsey &
 //! Fisher 1978), so that each candidate represents traffic that neither the set nor an earlier candidate represents.
 
+use std::collections::BTreeSet;
+
 use crate::core::domain::RecordIdx;
+use crate::core::records::Records;
+use crate::core::unrepresented::{NOVEL, Unrepresented};
 use crate::core::vector::{Vectors, dot};
 
 /// A record worth labelling.
@@ -16,11 +20,35 @@ pub struct Candidate {
 /// Maximum number of rows compared. The cost is quadratic in it.
 const POOL: usize = 1500;
 
-/// Picks up to `count` records. `unrepresented[i]` is record i's weight × (1 − p_represented), as a share of all traffic.
+/// Similarity up to which a labelled example does not represent another record at all.
+const FLOOR: f32 = 0.2;
+
+/// Picks up to `count` records, those in groups of unrepresented records first: a single record that nothing represents
+/// may be a known request in unusual words, but several alike are a new topic. Only the groups' traffic counts as
+/// gained by them. If the groups do not provide enough, other novel records follow. There are none if novelty is unknown.
+pub fn next_to_label(records: &Records<'_>, unrepresented: &Unrepresented, count: usize) -> Vec<Candidate> {
+    if unrepresented.novelty.len() != records.len() {
+        return Vec::new();
+    }
+    let grouped: BTreeSet<usize> = unrepresented.groups.iter().flatten().map(|record| record.0).collect();
+    let total = records.total_weight();
+    let traffic = |in_groups: bool| -> Vec<f64> {
+        let novelty = unrepresented.novelty.iter().zip(records.weights()).enumerate();
+        let counts = |row: usize, novelty: f64| grouped.contains(&row) == in_groups && (in_groups || novelty > NOVEL);
+        novelty.map(|(row, (novelty, w))| if counts(row, *novelty) { novelty * w / total } else { 0.0 }).collect()
+    };
+    let mut picked = candidates(records.vectors(), &traffic(true), FLOOR, count);
+    if picked.len() < count {
+        picked.extend(candidates(records.vectors(), &traffic(false), FLOOR, count - picked.len()));
+    }
+    picked
+}
+
+/// Picks up to `count` records. `unrepresented[i]` is record i's weight × novelty, as a share of all traffic.
 ///
 /// The degree to which a candidate represents another record is their cosine similarity above `floor`, scaled to [0,
 /// 1]. If more than 1,500 records are unrepresented, only those with the most unrepresented traffic are considered.
-pub fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: usize) -> Vec<Candidate> {
+fn candidates(records: &Vectors, unrepresented: &[f64], floor: f32, count: usize) -> Vec<Candidate> {
     let mut pool: Vec<usize> =
         (0..records.len()).filter(|i| records.is_embeddable(*i) && unrepresented[*i] > 1e-9).collect();
     pool.sort_by(|a, b| unrepresented[*b].total_cmp(&unrepresented[*a]).then(a.cmp(b)));
@@ -73,6 +101,23 @@ mod tests {
         let picked = candidates(&vectors, &[0.2, 0.2, 0.2, 0.1], 0.0, 2);
         assert!(picked[0].record.0 < 3 && picked[1].record.0 == 3, "{picked:?}");
         assert!((picked[0].gain - 0.6).abs() < 0.01 && (picked[1].gain - 0.1).abs() < 0.01, "{picked:?}");
+    }
+
+    #[test]
+    fn records_of_groups_come_first_and_represented_ones_never() {
+        let vectors = records(&[[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [-1.0, 0.0], [0.5, 0.5]]);
+        let window = Records::of_vectors(&vectors);
+        let novelty = vec![0.5, 0.6, 0.9, 0.8, 0.2];
+        let groups = vec![vec![RecordIdx(0), RecordIdx(1)]];
+        let picked = next_to_label(&window, &Unrepresented { novelty: novelty.clone(), groups }, 9);
+        let rows: Vec<usize> = picked.iter().map(|candidate| candidate.record.0).collect();
+        assert!(rows[0] < 2 && !rows.contains(&4), "{rows:?}");
+        assert_eq!(rows.iter().rev().take(2).collect::<Vec<_>>(), [&3, &2]);
+        assert!((picked[0].gain - 0.22).abs() < 0.01, "the gain is the group's traffic: {picked:?}");
+        let picked = next_to_label(&window, &Unrepresented { novelty, groups: Vec::new() }, 1);
+        assert!(picked[0].record.0 < 2, "without groups, the most novel traffic: {picked:?}");
+        assert!(next_to_label(&window, &Unrepresented::default(), 3).is_empty(), "not measured");
+        assert!(next_to_label(&window, &Unrepresented { novelty: vec![0.0; 5], groups: Vec::new() }, 3).is_empty());
     }
 
     #[test]

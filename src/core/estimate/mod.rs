@@ -3,5 +3,5 @@
 mod candidates;
 mod today;
 
-pub use candidates::candidates;
+pub use candidates::{Candidate, next_to_label};
 pub use today::{Stratum, today};

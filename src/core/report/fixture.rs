@@ -66,6 +66,7 @@ pub(super) fn empty() -> Report {
         alarm: None,
         shift: Vec::new(),
         clusters: Vec::new(),
+        unrepresented: Vec::new(),
         unassigned_share: 0.0,
         not_embeddable_share: 0.0,
         golden: 0,
@@ -235,6 +236,12 @@ fn clusters() -> Vec<ClusterView> {
     vec![locker, pipes, delivery, hours]
 }
 
+fn groups() -> Vec<ClusterView> {
+    let mut groups = clusters();
+    groups.truncate(2);
+    groups
+}
+
 fn reason(code: ReasonCode, score: f64, evidence: &str) -> ReasonView {
     ReasonView { code, score, threshold: 0.5, evidence: evidence.into() }
 }
@@ -284,7 +291,7 @@ fn examples() -> Vec<ExampleView> {
 }
 
 fn candidate(id: &str, cluster: &str, input: &str, gain: f64) -> CandidateView {
-    CandidateView { record_id: id.into(), input: input.into(), cluster: Some(cluster.into()), gain }
+    CandidateView { record_id: id.into(), input: input.into(), cluster: Some(cluster.into()), group: None, gain }
 }
 
 fn shift(test: &str, statistic: f64, p_value: f64, effect: f64, detail: &str) -> ShiftView {
@@ -322,6 +329,7 @@ fn support() -> DecayView {
             shift("length", 0.021, 0.214, 0.021, "median 41 → 42 characters"),
         ],
         clusters: clusters(),
+        unrepresented: groups(),
         unassigned_share: 0.0344,
         not_embeddable_share: 0.002,
         golden: 120,
@@ -378,6 +386,7 @@ fn billing() -> DecayView {
         alarm: None,
         shift: Vec::new(),
         clusters: vec![invoices],
+        unrepresented: Vec::new(),
         unassigned_share: 0.0,
         not_embeddable_share: 0.0,
         golden: 40,

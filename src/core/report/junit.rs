@@ -124,7 +124,7 @@ fn decay_suite(view: &DecayView) -> TestSuite {
     for gate in &view.gates {
         suite.add_test_case(case(&gate.name, &class, gate_status(gate)));
     }
-    for cluster in view.unrepresented() {
+    for cluster in &view.unrepresented {
         let name = format!("cluster: {}", line(&cluster.name, 80));
         suite.add_test_case(case(&name, &class, cluster_status(cluster)));
     }

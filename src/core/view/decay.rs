@@ -42,6 +42,9 @@ pub struct DecayView {
     pub shift: Vec<ShiftView>,
     /// Every cluster with traffic in either window, the largest unrepresented share first.
     pub clusters: Vec<ClusterView>,
+    /// Groups of similar records that no example represents, the one with the most such traffic first.
+    #[serde(default)]
+    pub unrepresented: Vec<ClusterView>,
     /// Share of traffic in no cluster.
     #[serde(alias = "unassigned_mass")]
     pub unassigned_share: f64,
@@ -69,11 +72,6 @@ pub struct DecayView {
 }
 
 impl DecayView {
-    /// The clusters with traffic less than half of which is represented.
-    pub fn unrepresented(&self) -> impl Iterator<Item = &ClusterView> {
-        self.clusters.iter().filter(|cluster| cluster.is_unrepresented())
-    }
-
     /// The reason why coverage was not measured; meaningful only if it was not.
     pub fn why_not_measured(&self) -> &str {
         self.notes.first().map_or("no traffic in the window", String::as_str)
@@ -173,11 +171,6 @@ pub struct ClusterView {
 }
 
 impl ClusterView {
-    /// Whether less than half of its traffic is represented.
-    pub fn is_unrepresented(&self) -> bool {
-        self.p_represented.is_some_and(|p| p < 0.5)
-    }
-
     /// Share of the window's traffic that is in this cluster and is not represented.
     pub fn unrepresented_share(&self) -> f64 {
         self.traffic_share * (1.0 - self.p_represented.unwrap_or(1.0))
@@ -230,6 +223,9 @@ pub struct CandidateView {
     pub input: String,
     /// Its cluster.
     pub cluster: Option<String>,
+    /// The group of unrepresented records that it is in.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Additional share of traffic that an example like it would represent.
     pub gain: f64,
 }

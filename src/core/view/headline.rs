@@ -143,7 +143,7 @@ fn decay_line(view: &DecayView, several: bool) -> Phrase {
         let signals = view.signals.iter().map(|signal| format!("{} {}", signal.count, signal.code.name()));
         text.push(format!(" ({})", signals.collect::<Vec<_>>().join(", ")));
     }
-    text.push(format!(", {} unrepresented", count_of(view.unrepresented().count(), "cluster")));
+    text.push(format!(", {} unrepresented", count_of(view.unrepresented.len(), "cluster")));
     text
 }
 

@@ -11,6 +11,9 @@ pub struct RecordRow {
     pub weight: f64,
     /// Its cluster.
     pub cluster: Option<String>,
+    /// The group of unrepresented records that it is in.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Id of its nearest live example.
     pub nearest_example: Option<String>,
     /// Cosine similarity to that example.

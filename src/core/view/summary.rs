@@ -34,7 +34,7 @@ pub fn summary_phrase(view: &DecayView) -> Phrase {
     };
     // Name the largest unrepresented cluster, or else the cluster with the largest unrepresented share.
     let by_share = |a: &&ClusterView, b: &&ClusterView| a.unrepresented_share().total_cmp(&b.unrepresented_share());
-    let whole = view.unrepresented().max_by(by_share);
+    let whole = view.unrepresented.iter().max_by(by_share);
     let partly = view.clusters.iter().max_by(by_share).filter(|_| drifted.is_some());
     match (whole, partly) {
         (Some(cluster), _) => phrase![missing, "; the largest is ", described(cluster), "."],

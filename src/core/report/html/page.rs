@@ -144,8 +144,8 @@ fn fine_print(report: &Report) -> Vec<HtmlTable> {
 
 impl Dataset {
     fn new(place: usize, view: &DecayView) -> Self {
-        let largest = view.unrepresented().map(|cluster| cluster.traffic_share).fold(0.0, f64::max);
-        let hidden = view.unrepresented().count().saturating_sub(CARDS);
+        let largest = view.unrepresented.iter().map(|cluster| cluster.traffic_share).fold(0.0, f64::max);
+        let hidden = view.unrepresented.len().saturating_sub(CARDS);
         let groups = tables::first_reasons(view).into_iter().map(|code| group(view, code));
         Self {
             id: format!("dataset-{}", place + 1),
@@ -153,7 +153,7 @@ impl Dataset {
             version: short(&view.dataset_version, 12).to_owned(),
             badge: view.verdict.into(),
             measured: view.coverage.is_some(),
-            cards: view.unrepresented().take(CARDS).map(|cluster| Card::new(cluster, largest)).collect(),
+            cards: view.unrepresented.iter().take(CARDS).map(|cluster| Card::new(cluster, largest)).collect(),
             cards_more: (hidden > 0)
                 .then(|| format!("… and {} more; all of them are listed in the fine print.", Cell::from(hidden))),
             ranges: ranges(view),

@@ -55,9 +55,9 @@ pub(in crate::core::report) fn drift(view: &DecayView) -> Option<Phrase> {
     ])
 }
 
-/// Clusters less than half of whose traffic is represented.
+/// Groups of traffic that no example represents.
 pub(in crate::core::report) fn unrepresented(view: &DecayView, limit: usize) -> Table {
-    Table::of("Traffic without examples", view.unrepresented(), limit)
+    Table::of("Traffic without examples", &view.unrepresented, limit)
         .name("Cluster", |cluster| cluster_name(cluster))
         .number("Share", |cluster| Cell::Share(cluster.traffic_share, 1))
         .number("95 % interval", |cluster| Cell::ShareInterval(cluster.lo, cluster.hi))

@@ -150,6 +150,6 @@ pub(in crate::core::report) fn months(views: &[DecayView]) -> Table {
         .name("gap to June", |view| view.drift_gap.map(|gap| format!("{:+.0} points", -gap.value * 100.0)))
         .name("alarm", |view| view.alarm.map(|alarm| if alarm { "yes" } else { "no" }))
         .number("flagged", |view| view.examples.len())
-        .name("unrepresented", |view| count_of(view.unrepresented().count(), "cluster"))
+        .name("unrepresented", |view| count_of(view.unrepresented.len(), "cluster"))
         .table()
 }
