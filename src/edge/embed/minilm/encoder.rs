@@ -1,6 +1,8 @@
 //! The encoder: BERT's layers over the tokens of many texts, and the mean of each text's tokens. The rows of all texts
 //! follow each other without padding; only attention runs within a text.
 
+use pulp::{Simd, WithSimd};
+
 use super::kernel::{Processor, Quantized, ROWS};
 use super::math::{LANES, exp, gelu, normalize, sum};
 use super::weights::{Layer, Model, Norm};
@@ -29,19 +31,36 @@ pub(super) fn encode<P: Processor>(
     texts: &[Vec<u32>],
     scratch: &mut Scratch,
 ) -> Vec<Vec<f32>> {
-    processor.run(|| {
+    processor.run(Pass { processor, model, texts, scratch })
+}
+
+/// The computation of a batch.
+struct Pass<'a, P> {
+    processor: P,
+    model: &'a Model,
+    texts: &'a [Vec<u32>],
+    scratch: &'a mut Scratch,
+}
+
+impl<P: Processor> WithSimd for Pass<'_, P> {
+    type Output = Vec<Vec<f32>>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let Self { processor, model, texts, scratch } = self;
         look_up(model, texts, scratch);
         for layer in &model.layers {
             pass(processor, model, layer, texts, scratch);
         }
+        let mut vectors = Vec::with_capacity(texts.len());
         let mut rest = scratch.tokens.as_slice();
-        let vector = |text: &Vec<u32>| {
+        for text in texts {
             let (own, others) = rest.split_at(text.len() * model.sizes.dim);
             rest = others;
-            pooled(own, model.sizes.dim)
-        };
-        texts.iter().map(vector).collect()
-    })
+            vectors.push(pooled(own, model.sizes.dim));
+        }
+        vectors
+    }
 }
 
 /// Adds up the vectors of pieces and positions. The last block of rows is filled up with zeros.

@@ -4,6 +4,10 @@
 //! added in 32 bits without overflow. Integer sums are exact in any order, so every processor gives the same bits, and a
 //! row's result does not depend on the rows beside it.
 
+#[cfg(target_arch = "x86_64")]
+use pulp::Simd;
+use pulp::{Scalar, WithSimd};
+
 /// Rows of a block: as many sums as the sixteen registers of AVX2 hold, beside what is loaded.
 pub(super) const ROWS: usize = 6;
 
@@ -21,8 +25,8 @@ pub(super) type Pair = [i16; 2 * COLUMNS];
 
 /// What is computed differently on different processors, with the same results.
 pub(super) trait Processor: Copy + Send + Sync {
-    /// Runs `work`, compiled for this processor.
-    fn run<T>(self, work: impl FnOnce() -> T) -> T;
+    /// Runs `work`, compiled for this processor. It must be inlined always, which a closure is not.
+    fn run<W: WithSimd>(self, work: W) -> W::Output;
 
     /// The products of rows with a panel of weights. Every row must have as many words as the panel has pairs.
     fn block(self, rows: [&[u32]; ROWS], panel: &[Pair]) -> [[i32; COLUMNS]; ROWS];
@@ -33,8 +37,8 @@ pub(super) trait Processor: Copy + Send + Sync {
 pub(super) struct Portable;
 
 impl Processor for Portable {
-    fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        work()
+    fn run<W: WithSimd>(self, work: W) -> W::Output {
+        work.with_simd(Scalar)
     }
 
     #[inline(always)]
@@ -54,9 +58,8 @@ impl Processor for Portable {
 
 #[cfg(target_arch = "x86_64")]
 impl Processor for pulp::x86::V3 {
-    #[inline(always)]
-    fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        pulp::Simd::vectorize(self, work)
+    fn run<W: WithSimd>(self, work: W) -> W::Output {
+        Simd::vectorize(self, work)
     }
 
     #[inline(always)]
