@@ -17,19 +17,25 @@ pub(super) const COLUMNS: usize = 16;
 /// Inputs that are quantised together: input `i` of a group is paired with input `i + 8`.
 const GROUP: usize = 16;
 
+/// Pairs of inputs per group.
+const PAIRS: usize = GROUP / 2;
+
 /// The largest weight.
 const LARGEST_WEIGHT: usize = 127;
 
-/// The weights of a pair of inputs for the outputs of a block: two for every output.
-pub(super) type Pair = [i16; 2 * COLUMNS];
+/// A group of inputs of all rows of a block, two inputs to a word. One pointer reaches all rows.
+pub(super) type Inputs = [[u32; PAIRS]; ROWS];
+
+/// The weights of a group of inputs for the outputs of a block: for every pair of inputs, two for every output.
+pub(super) type Weights = [[i16; 2 * COLUMNS]; PAIRS];
 
 /// What is computed differently on different processors, with the same results.
 pub(super) trait Processor: Copy + Send + Sync {
     /// Runs `work`, compiled for this processor. It must be inlined always, which a closure is not.
     fn run<W: WithSimd>(self, work: W) -> W::Output;
 
-    /// The products of rows with a panel of weights. Every row must have as many words as the panel has pairs.
-    fn block(self, rows: [&[u32]; ROWS], panel: &[Pair]) -> [[i32; COLUMNS]; ROWS];
+    /// The products of the rows of a block with a panel of weights.
+    fn block(self, rows: &[Inputs], panel: &[Weights]) -> [[i32; COLUMNS]; ROWS];
 }
 
 /// Any processor.
@@ -42,13 +48,15 @@ impl Processor for Portable {
     }
 
     #[inline(always)]
-    fn block(self, rows: [&[u32]; ROWS], panel: &[Pair]) -> [[i32; COLUMNS]; ROWS] {
+    fn block(self, rows: &[Inputs], panel: &[Weights]) -> [[i32; COLUMNS]; ROWS] {
         let mut sums = [[0; COLUMNS]; ROWS];
-        for (row, sums) in rows.iter().zip(&mut sums) {
-            for (word, weights) in row.iter().zip(panel) {
-                let (low, high) = (i32::from(*word as i16), i32::from((word >> 16) as i16));
-                for (sum, [first, second]) in sums.iter_mut().zip(weights.as_chunks().0) {
-                    *sum += low * i32::from(*first) + high * i32::from(*second);
+        for (inputs, weights) in rows.iter().zip(panel) {
+            for (words, sums) in inputs.iter().zip(&mut sums) {
+                for (word, weights) in words.iter().zip(weights) {
+                    let (low, high) = (i32::from(*word as i16), i32::from((word >> 16) as i16));
+                    for (sum, [first, second]) in sums.iter_mut().zip(weights.as_chunks().0) {
+                        *sum += low * i32::from(*first) + high * i32::from(*second);
+                    }
                 }
             }
         }
@@ -63,18 +71,18 @@ impl Processor for pulp::x86::V3 {
     }
 
     #[inline(always)]
-    fn block(self, rows: [&[u32]; ROWS], panel: &[Pair]) -> [[i32; COLUMNS]; ROWS] {
+    fn block(self, rows: &[Inputs], panel: &[Weights]) -> [[i32; COLUMNS]; ROWS] {
         use std::arch::x86_64::__m256i;
-        // All of the same length, so that the loop needs no bounds checks.
-        let rows = rows.map(|row| &row[..panel.len()]);
         let mut sums = [[self.avx._mm256_setzero_si256(); 2]; ROWS];
-        for (k, pair) in panel.iter().enumerate() {
-            let weights: [__m256i; 2] = pulp::cast(*pair);
-            for i in 0..ROWS {
-                let both = self.avx._mm256_set1_epi32(rows[i][k].cast_signed());
-                for j in 0..2 {
-                    let products = self.avx2._mm256_madd_epi16(both, weights[j]);
-                    sums[i][j] = self.avx2._mm256_add_epi32(sums[i][j], products);
+        for (inputs, weights) in rows.iter().zip(panel) {
+            for pair in 0..PAIRS {
+                let weights: [__m256i; 2] = pulp::cast(weights[pair]);
+                for i in 0..ROWS {
+                    let both = self.avx._mm256_set1_epi32(inputs[i][pair].cast_signed());
+                    for j in 0..2 {
+                        let products = self.avx2._mm256_madd_epi16(both, weights[j]);
+                        sums[i][j] = self.avx2._mm256_add_epi32(sums[i][j], products);
+                    }
                 }
             }
         }
@@ -88,7 +96,7 @@ pub(super) struct Linear {
     biases: Vec<f32>,
     scales: Vec<f32>,
     /// The weights, a panel for every [`COLUMNS`] outputs.
-    panels: Vec<Pair>,
+    panels: Vec<Weights>,
 }
 
 impl Linear {
@@ -97,15 +105,16 @@ impl Linear {
         let (scales, rows): (Vec<f32>, Vec<&[u8]>) = (0..biases.len()).map(row).unzip();
         let inputs = rows.first().map_or(0, |row| row.len());
         let weight = |row: &[u8], at: usize| i16::from(row[at].cast_signed());
-        let mut panels = Vec::with_capacity(rows.len() / COLUMNS * inputs / 2);
+        let mut panels = Vec::with_capacity(rows.len() / COLUMNS * inputs / GROUP);
         for rows in rows.chunks_exact(COLUMNS) {
-            for word in 0..inputs / 2 {
-                let at = word / 8 * GROUP + word % 8;
-                let mut pair = [0; 2 * COLUMNS];
-                for (both, row) in pair.as_chunks_mut().0.iter_mut().zip(rows) {
-                    *both = [weight(row, at), weight(row, at + 8)];
+            for group in (0..inputs).step_by(GROUP) {
+                let mut weights = [[0; 2 * COLUMNS]; PAIRS];
+                for (pair, weights) in weights.iter_mut().enumerate() {
+                    for (both, row) in weights.as_chunks_mut().0.iter_mut().zip(rows) {
+                        *both = [weight(row, group + pair), weight(row, group + pair + PAIRS)];
+                    }
                 }
-                panels.push(pair);
+                panels.push(weights);
             }
         }
         Self { inputs, biases, scales, panels }
@@ -119,13 +128,13 @@ impl Linear {
     /// Writes the layer's outputs for all rows to `out`, row after row.
     #[inline(always)]
     pub fn apply<P: Processor>(&self, processor: P, input: &Quantized, out: &mut [f32]) {
-        let (words, outputs) = (self.inputs / 2, self.outputs());
-        for (panel, weights) in self.panels.chunks_exact(words).enumerate() {
+        let (groups, outputs) = (self.inputs / GROUP, self.outputs());
+        for (panel, weights) in self.panels.chunks_exact(groups).enumerate() {
             let from = panel * COLUMNS;
             let (scales, biases) = (&self.scales[from..from + COLUMNS], &self.biases[from..from + COLUMNS]);
-            let blocks = input.words.chunks_exact(ROWS * words).zip(out.chunks_exact_mut(ROWS * outputs));
+            let blocks = input.blocks.chunks_exact(groups).zip(out.chunks_exact_mut(ROWS * outputs));
             for ((rows, out), row_scales) in blocks.zip(input.scales.chunks_exact(ROWS)) {
-                let sums = processor.block(std::array::from_fn(|i| &rows[i * words..(i + 1) * words]), weights);
+                let sums = processor.block(rows, weights);
                 for i in 0..ROWS {
                     let out = &mut out[i * outputs + from..i * outputs + from + COLUMNS];
                     for j in 0..COLUMNS {
@@ -137,29 +146,30 @@ impl Linear {
     }
 }
 
-/// Rows of 16-bit numbers with a scale each; a word contains a pair of them.
+/// Rows of 16-bit numbers with a scale each, in blocks of [`ROWS`].
 #[derive(Default)]
 pub(super) struct Quantized {
-    words: Vec<u32>,
+    blocks: Vec<Inputs>,
     scales: Vec<f32>,
 }
 
 impl Quantized {
-    /// Quantises rows of `inputs` numbers each. The largest number of a row becomes the largest integer with which no
-    /// sum of products can overflow.
+    /// Quantises rows of `inputs` numbers each; their number is a multiple of [`ROWS`]. The largest number of a row
+    /// becomes the largest integer with which no sum of products can overflow.
     #[inline(always)]
     pub fn fill(&mut self, rows: &[f32], inputs: usize) {
-        self.words.resize(rows.len() / 2, 0);
+        let groups = inputs / GROUP;
+        self.blocks.resize(rows.len() / (ROWS * GROUP), [[0; PAIRS]; ROWS]);
         self.scales.resize(rows.len() / inputs, 0.0);
         let most = (i32::MAX as usize / (LARGEST_WEIGHT * inputs)).min(i16::MAX as usize) as f32;
-        let rows = rows.chunks_exact(inputs).zip(self.words.chunks_exact_mut(inputs / 2));
-        for ((row, words), scale) in rows.zip(&mut self.scales) {
+        for (at, (row, scale)) in rows.chunks_exact(inputs).zip(&mut self.scales).enumerate() {
+            let (block, place) = (at / ROWS * groups, at % ROWS);
             let largest = largest(row);
             *scale = largest / most;
             let factor = if largest > 0.0 { most / largest } else { 0.0 };
-            for (group, words) in row.as_chunks::<GROUP>().0.iter().zip(words.as_chunks_mut::<8>().0) {
-                for j in 0..8 {
-                    words[j] = (rounded(group[j] * factor) & 0xffff) | (rounded(group[j + 8] * factor) << 16);
+            for (group, inputs) in row.as_chunks::<GROUP>().0.iter().zip(&mut self.blocks[block..block + groups]) {
+                for (j, word) in inputs[place].iter_mut().enumerate() {
+                    *word = (rounded(group[j] * factor) & 0xffff) | (rounded(group[j + PAIRS] * factor) << 16);
                 }
             }
         }
