@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use karat::embed::Embedder;
-use karat::embed::{Builtin, HashedNgrams};
+use karat::embed::{Builtin, HashedNgrams, Minilm};
 use karat::vector::Vectors;
 use serde::Deserialize;
 
@@ -47,15 +47,16 @@ pub struct EmbeddingSpace {
 }
 
 impl EmbeddingSpace {
-    /// Embeds in `builtin` or `hashed-ngrams`, or reads `file:VECTORS.npy` with one row of 32-bit floats per row of the
+    /// Embeds in `fast`, `minilm` or `hashed-ngrams`, or reads `file:VECTORS.npy` with one row of 32-bit floats per row of the
     /// file.
     pub fn open(name: &str, rows: &[(usize, Row)], styled_file: Option<&Path>) -> Result<Self, Box<dyn Error>> {
         let Some(path) = name.strip_prefix("file:") else {
             let embedder: Box<dyn Embedder> = match name {
-                "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
+                "fast" | "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
+                "minilm" => Box::new(Minilm::new().map_err(|failure| failure.to_string())?),
                 "hashed-ngrams" => Box::new(HashedNgrams),
                 _ => {
-                    let known = "`builtin`, `hashed-ngrams` or `file:VECTORS.npy`";
+                    let known = "`fast`, `minilm`, `hashed-ngrams` or `file:VECTORS.npy`";
                     return Err(format!("unknown space \"{name}\"; the spaces are {known}").into());
                 }
             };

@@ -52,11 +52,7 @@ impl WordPieces {
         Self::build(vocabulary, 0, true)
     }
 
-    fn build<'v>(
-        vocabulary: impl Iterator<Item = &'v str>,
-        slots: usize,
-        keep_unknown: bool,
-    ) -> Result<Self, Failure> {
+    fn build<'v>(vocabulary: impl Iterator<Item = &'v str>, slots: usize, keep_unknown: bool) -> Result<Self, Failure> {
         let vocabulary: AHashMap<String, u32> =
             vocabulary.enumerate().map(|(id, piece)| (piece.to_owned(), id as u32)).collect();
         let unusable = || Failure::other("cannot use the vocabulary of an embedding model in this binary");

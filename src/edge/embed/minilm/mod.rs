@@ -129,3 +129,6 @@ fn batches(texts: &[Vec<u32>]) -> Vec<Range<usize>> {
     }
     batches
 }
+
+#[cfg(test)]
+mod tests;
