@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --example space_vectors -- SPACE TEXTS [OUT.npy] [--threads N]
 //!
-//! SPACE is `builtin`, `hashed-ngrams`, `model2vec:FOLDER` or, with `--features bert`, `bert:FOLDER`. TEXTS is JSONL
+//! SPACE is `minilm`, `fast`, `hashed-ngrams`, `model2vec:FOLDER` or, with `--features bert`, `bert:FOLDER`. TEXTS is JSONL
 //! with a field `text`, or one text per line. OUT contains one unit vector of 32-bit floats per text.
 
 use std::error::Error;
@@ -52,7 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn model(space: &str) -> Result<ModelSettings, Box<dyn Error>> {
     Ok(match space.split_once(':') {
-        None if space == "builtin" => ModelSettings::Builtin,
+        None if matches!(space, "fast" | "builtin") => ModelSettings::Builtin,
+        None if space == "minilm" => ModelSettings::Minilm,
         None if space == "hashed-ngrams" => ModelSettings::HashedNgrams,
         Some(("model2vec", folder)) => ModelSettings::Model2Vec(folder.into()),
         Some(("bert", folder)) => ModelSettings::Bert(folder.into(), None),

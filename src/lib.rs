@@ -31,7 +31,7 @@ pub mod coverage {
 /// Embedders, which turn texts into vectors.
 pub mod embed {
     pub use crate::core::domain::{Embedder, TextRule};
-    pub use crate::edge::embed::{Builtin, EmbedderSettings, HashedNgrams, Model2Vec, ModelSettings, open};
+    pub use crate::edge::embed::{Builtin, EmbedderSettings, HashedNgrams, Minilm, Model2Vec, ModelSettings, open};
 }
 
 /// Redaction of personal data and secrets.

@@ -48,7 +48,7 @@ pub struct Line {
 pub fn measure(cells: &[Cell], corpus: &Corpus, space: &EmbeddingSpace, seed: u64, trials: usize) -> Vec<Line> {
     let trial = |cell: &Cell, trial: usize| {
         let seed = seed_of(cell, seed, trial);
-        draw(cell, corpus, space, seed).map(|drawn| figures(&drawn, seed))
+        draw(cell, corpus, space, seed).map(|drawn| figures(&drawn, space, seed))
     };
     let line = |cell: &Cell| {
         let all: Vec<[Option<f64>; 10]> =
@@ -82,8 +82,8 @@ fn line(cell: &Cell, trials: &[[Option<f64>; 10]]) -> Line {
 }
 
 /// The figures of a trial, in the order of [`Line`]; `None` if coverage could not be measured.
-fn figures(drawn: &Draw<'_>, seed: u64) -> Option<[Option<f64>; 10]> {
-    let coverage = measure_coverage(drawn, seed)?;
+fn figures(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<[Option<f64>; 10]> {
+    let coverage = measure_coverage(drawn, space, seed)?;
     let window = records(&drawn.now);
     let golden = GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics };
     let found = unrepresented(&window, &coverage.now.records, golden, Policy::default().min_groups);

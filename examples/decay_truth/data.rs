@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use karat::embed::Embedder;
-use karat::embed::{Builtin, HashedNgrams};
+use karat::embed::{Builtin, HashedNgrams, Minilm};
 use karat::vector::Vectors;
 use serde::Deserialize;
 
@@ -95,7 +95,7 @@ pub struct EmbeddingSpace {
 const MAX_STORED: usize = 300_000;
 
 impl EmbeddingSpace {
-    /// Embeds in `builtin` or `hashed-ngrams`, or reads `file:VECTORS.npy` with one row of 32-bit floats per row of the
+    /// Embeds in `minilm`, `fast` or `hashed-ngrams`, or reads `file:VECTORS.npy` with one row of 32-bit floats per row of the
     /// file, and other variants from the folder `variants`, where a file may be missing.
     pub fn open(
         name: &str,
@@ -118,10 +118,11 @@ impl EmbeddingSpace {
             return Ok(Self { name: name.to_owned(), variants: found, embedder: None });
         }
         let embedder: Box<dyn Embedder> = match name {
-            "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
+            "minilm" => Box::new(Minilm::new().map_err(|failure| failure.to_string())?),
+            "fast" | "builtin" => Box::new(Builtin::new().map_err(|failure| failure.to_string())?),
             "hashed-ngrams" => Box::new(HashedNgrams),
             _ => {
-                let known = "`builtin`, `hashed-ngrams` or `file:VECTORS.npy`";
+                let known = "`minilm`, `fast`, `hashed-ngrams` or `file:VECTORS.npy`";
                 return Err(format!("unknown space \"{name}\"; the spaces are {known}").into());
             }
         };

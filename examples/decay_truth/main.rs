@@ -42,8 +42,8 @@ struct Arguments {
     /// Trials per cell; the four cells that measure false alarms precisely get twenty times as many.
     #[arg(long, default_value_t = 5)]
     seeds: usize,
-    /// `builtin`, or `file:VECTORS.npy`: 32-bit floats, one row per row of FILE.
-    #[arg(long, default_value = "builtin")]
+    /// `fast`, `minilm`, `hashed-ngrams`, or `file:VECTORS.npy`: 32-bit floats, one row per row of FILE.
+    #[arg(long, default_value = "fast")]
     space: String,
     /// With `file:`, a folder with the vectors of the texts written by --write-variants, such as `styled.npy` for
     /// `styled.jsonl`; cells whose vectors are missing are left out.

@@ -31,7 +31,7 @@ enum Command {
         after_help = "Embeds every text of the datasets and their traffic; existing vectors are left alone. The current model remains in use, even if this is interrupted, and vectors already computed are reused.\n\nExamples:\n  karat embedder migrate minilm              embed and compare\n  karat embedder migrate minilm --cut-over   embed, compare, and pin it in karat.lock\n  karat embedder migrate builtin --cut-over  switch back"
     )]
     Migrate {
-        /// Embedder to move to: builtin, hashed-ngrams, or a name under "embedders" in karat.yaml.
+        /// Embedder to move to: fast, minilm, hashed-ngrams, or a name under "embedders" in karat.yaml.
         to: String,
         /// Compare only this dataset (repeatable). Default: all.
         #[arg(long = "dataset", value_name = "NAME")]

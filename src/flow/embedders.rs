@@ -22,6 +22,7 @@ pub(super) fn build(workspace: &WorkspaceConfig, secrets: &Arc<Secrets>, name: &
     };
     let model = match &definition.model {
         ModelDefinition::Builtin => ModelSettings::Builtin,
+        ModelDefinition::Minilm => ModelSettings::Minilm,
         ModelDefinition::HashedNgrams => ModelSettings::HashedNgrams,
         ModelDefinition::Model2Vec(folder) => ModelSettings::Model2Vec(folder.clone()),
         ModelDefinition::Bert(folder, max_tokens) => ModelSettings::Bert(folder.clone(), *max_tokens),

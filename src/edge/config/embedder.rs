@@ -19,7 +19,13 @@ use crate::core::domain::TextRule;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmbedderType {
-    /// The table in the karat binary: English, compares meaning and spelling, no network.
+    /// A table in the karat binary: English, compares meaning and spelling, no network, hundreds of thousands of texts per
+    /// second.
+    Fast,
+    /// A sentence transformer in the karat binary: English, compares meaning and word order, no network, hundreds of texts
+    /// per second.
+    Minilm,
+    /// The older name of `fast`.
     Builtin,
     /// Hashed words and character n-grams: any language, compares spelling only, no network.
     HashedNgrams,
@@ -35,6 +41,8 @@ impl EmbedderType {
     /// The name used in files.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Fast => "fast",
+            Self::Minilm => "minilm",
             Self::Builtin => "builtin",
             Self::HashedNgrams => "hashed-ngrams",
             Self::Model2vec => "model2vec",
@@ -68,6 +76,8 @@ impl From<ModelDefinition> for EmbedderDefinition {
 pub enum ModelDefinition {
     /// The table in the binary.
     Builtin,
+    /// The sentence transformer in the binary.
+    Minilm,
     /// Hashed words and character n-grams.
     HashedNgrams,
     /// A Model2Vec directory.
@@ -138,11 +148,12 @@ fn default_batch() -> usize {
 }
 
 impl Kind for EmbedderType {
-    const ALL: &'static [Self] = &[Self::Builtin, Self::HashedNgrams, Self::Model2vec, Self::Bert, Self::Openai];
+    const ALL: &'static [Self] =
+        &[Self::Fast, Self::Minilm, Self::Builtin, Self::HashedNgrams, Self::Model2vec, Self::Bert, Self::Openai];
 
     fn groups(self) -> Vec<Group> {
         let mut groups = match self {
-            Self::Builtin | Self::HashedNgrams => Vec::new(),
+            Self::Fast | Self::Minilm | Self::Builtin | Self::HashedNgrams => Vec::new(),
             Self::Model2vec => vec![Group::of::<FolderKeys>()],
             Self::Bert => vec![Group::of::<FolderKeys>(), Group::of::<BertKeys>()],
             Self::Openai => vec![Group::of::<ServerDefinition>()],
@@ -175,6 +186,8 @@ impl JsonSchema for EmbedderFile {
 pub(super) fn built_in() -> BTreeMap<String, EmbedderDefinition> {
     BTreeMap::from([
         ("builtin".to_owned(), ModelDefinition::Builtin.into()),
+        ("fast".to_owned(), ModelDefinition::Builtin.into()),
+        ("minilm".to_owned(), ModelDefinition::Minilm.into()),
         ("hashed-ngrams".to_owned(), ModelDefinition::HashedNgrams.into()),
     ])
 }
@@ -193,7 +206,8 @@ pub(super) fn embedder(reader: Reader<'_>, root: &Path) -> Result<EmbedderDefini
     }
     let folder = || keys.part::<FolderKeys>().map(|keys| root.join(keys.path));
     let model = match kind {
-        EmbedderType::Builtin => ModelDefinition::Builtin,
+        EmbedderType::Fast | EmbedderType::Builtin => ModelDefinition::Builtin,
+        EmbedderType::Minilm => ModelDefinition::Minilm,
         EmbedderType::HashedNgrams => ModelDefinition::HashedNgrams,
         EmbedderType::Model2vec => ModelDefinition::Model2Vec(folder()?),
         EmbedderType::Bert => ModelDefinition::Bert(folder()?, max_tokens(keys)?),

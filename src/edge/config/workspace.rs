@@ -27,8 +27,8 @@ const FILE_NAME: &str = "karat.yaml";
 pub struct WorkspaceFile {
     /// Path of the database. Default: .karat/karat.db.
     pub store: Option<PathBuf>,
-    /// The embedder that turns text into vectors: builtin, hashed-ngrams, or a name under "embedders". Default:
-    /// builtin. Once karat.lock pins one, change it with `karat embedder migrate`.
+    /// The embedder that turns text into vectors: fast (also called builtin), minilm, hashed-ngrams, or a name under
+    /// "embedders". Default: builtin. Once karat.lock pins one, change it with `karat embedder migrate`.
     pub embedder: Option<String>,
     /// Additional embedders by name, such as {potion: {type: model2vec, path: models/potion}}.
     #[expect(dead_code, reason = "read separately; declared here for the JSON Schema")]

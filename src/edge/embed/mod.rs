@@ -4,6 +4,7 @@
 mod bert;
 mod builtin;
 mod files;
+mod minilm;
 mod model2vec;
 mod ngrams;
 mod remote;
@@ -12,6 +13,7 @@ mod words;
 use std::path::PathBuf;
 
 pub use builtin::Builtin;
+pub use minilm::Minilm;
 pub use model2vec::Model2Vec;
 pub use ngrams::HashedNgrams;
 pub use remote::{Connect, Connection, Remote, RemoteSettings, embeddings_url};
@@ -27,6 +29,8 @@ use crate::core::vector::Vectors;
 pub enum ModelSettings {
     /// The table in this binary.
     Builtin,
+    /// The sentence transformer in this binary.
+    Minilm,
     /// Hashed words and character n-grams.
     HashedNgrams,
     /// A Model2Vec directory.
@@ -57,6 +61,7 @@ pub struct EmbedderSettings {
 pub fn open(settings: EmbedderSettings) -> Result<Prepared, Failure> {
     let (model, may_change): (Box<dyn Embedder>, bool) = match settings.model {
         ModelSettings::Builtin => (Box::new(Builtin::new()?), false),
+        ModelSettings::Minilm => (Box::new(Minilm::new()?), false),
         ModelSettings::HashedNgrams => (Box::new(HashedNgrams), false),
         ModelSettings::Model2Vec(folder) => (Box::new(Model2Vec::open(&folder)?), false),
         ModelSettings::Bert(folder, max_tokens) => (open_bert(&folder, max_tokens)?, false),

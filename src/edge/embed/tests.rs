@@ -14,7 +14,7 @@ fn rows(embedder: &Prepared, texts: &[&str]) -> Vectors {
 
 #[test]
 fn a_text_without_letters_or_digits_is_not_embeddable_in_any_space() {
-    for model in [ModelSettings::Builtin, ModelSettings::HashedNgrams] {
+    for model in [ModelSettings::Builtin, ModelSettings::Minilm, ModelSettings::HashedNgrams] {
         let prepared = open(EmbedderSettings { prefix: "query: ".into(), ..settings(model) }).unwrap();
         let found = rows(&prepared, &["", " \t\n", "🙂", "?!", "\u{0}\u{1b}[0m".trim_end_matches("[0m"), "…—", "a"]);
         for row in 0..6 {
@@ -130,6 +130,19 @@ fn assert_parity(model: ModelSettings, name: &str, tolerance: f32) {
 #[test]
 fn the_built_in_space_matches_its_python_implementation() {
     assert_parity(ModelSettings::Builtin, "builtin", 1e-3);
+}
+
+#[test]
+fn minilm_matches_the_original_model_with_float_weights() {
+    let (texts, expected) = fixture("minilm");
+    let found =
+        rows(&open(settings(ModelSettings::Minilm)).unwrap(), &texts.iter().map(String::as_str).collect::<Vec<_>>());
+    // Texts without a known piece have no vector in either.
+    let both = (0..texts.len()).filter(|row| found.is_embeddable(*row) || expected[*row].iter().any(|x| *x != 0.0));
+    let cosines: Vec<f32> = both.map(|row| dot(found.row(row), &expected[row])).collect();
+    let (mean, worst) =
+        (cosines.iter().sum::<f32>() / cosines.len() as f32, cosines.iter().copied().fold(1.0, f32::min));
+    assert!(mean > 0.999 && worst > 0.995, "mean {mean}, worst {worst}");
 }
 
 #[test]

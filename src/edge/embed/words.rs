@@ -21,10 +21,10 @@ type Cache = AHashMap<Box<str>, Word>;
 
 /// The features of a word.
 pub(super) struct Word {
-    /// Its pieces, without unknown ones.
+    /// Its pieces.
     pub pieces: Box<[u32]>,
-    /// Its hashed n-grams.
-    pub ngrams: WordNgrams,
+    /// Its hashed n-grams, if they are wanted.
+    pub ngrams: Option<WordNgrams>,
 }
 
 /// Splits text into word pieces with the BERT normaliser, pre-tokenizer and WordPiece model of `tokenizers`. Words are
@@ -33,6 +33,7 @@ pub(super) struct WordPieces {
     model: WordPiece,
     normalizer: BertNormalizer,
     unknown: u32,
+    keep_unknown: bool,
     /// Number of slots for n-grams.
     slots: usize,
     /// Caches not in use; a thread takes one for a batch and returns it.
@@ -41,14 +42,24 @@ pub(super) struct WordPieces {
 
 impl WordPieces {
     /// Uses a vocabulary in which piece `n` has the id `n` and which contains `[UNK]`, with n-grams in `slots` slots.
+    /// Unknown pieces are left out.
     pub fn new<'v>(vocabulary: impl Iterator<Item = &'v str>, slots: usize) -> Result<Self, Failure> {
+        Self::build(vocabulary, slots, false)
+    }
+
+    /// Uses a vocabulary without n-grams. Every word without known pieces becomes `[UNK]`.
+    pub fn with_unknown<'v>(vocabulary: impl Iterator<Item = &'v str>) -> Result<Self, Failure> {
+        Self::build(vocabulary, 0, true)
+    }
+
+    fn build<'v>(vocabulary: impl Iterator<Item = &'v str>, slots: usize, keep_unknown: bool) -> Result<Self, Failure> {
         let vocabulary: AHashMap<String, u32> =
             vocabulary.enumerate().map(|(id, piece)| (piece.to_owned(), id as u32)).collect();
-        let unusable = || Failure::other("cannot use the vocabulary of the built-in embedding space");
+        let unusable = || Failure::other("cannot use the vocabulary of an embedding model in this binary");
         let unknown = *vocabulary.get("[UNK]").ok_or_else(unusable)?;
         let model = WordPiece::builder().vocab(vocabulary).build().map_err(|error| unusable().caused_by(error))?;
         let normalizer = BertNormalizer::new(true, true, None, true);
-        Ok(Self { model, normalizer, unknown, slots, caches: Mutex::default() })
+        Ok(Self { model, normalizer, unknown, keep_unknown, slots, caches: Mutex::default() })
     }
 
     /// A worker for a batch of texts.
@@ -58,10 +69,20 @@ impl WordPieces {
         Worker { pieces: self, cache, word: String::new() }
     }
 
+    /// The id of a piece.
+    pub fn id(&self, piece: &str) -> Option<u32> {
+        self.model.token_to_id(piece)
+    }
+
+    /// Whether an id stands for all unknown words.
+    pub fn is_unknown(&self, id: u32) -> bool {
+        id == self.unknown
+    }
+
     fn cut(&self, word: &str) -> Box<[u32]> {
-        // WordPiece itself never fails; an unknown piece is [UNK], which has no vector.
+        // WordPiece itself never fails.
         let tokens = self.model.tokenize(word).unwrap_or_default();
-        tokens.into_iter().map(|token| token.id).filter(|id| *id != self.unknown).collect()
+        tokens.into_iter().map(|token| token.id).filter(|id| self.keep_unknown || !self.is_unknown(*id)).collect()
     }
 }
 
@@ -73,14 +94,21 @@ pub(super) struct Worker<'p> {
 }
 
 impl Worker<'_> {
-    /// Appends the pieces of `text`, without unknown ones, to `ids`, and adds its n-grams to `slots`.
+    /// Appends the pieces of `text` to `ids`.
+    pub fn pieces(&mut self, text: &str, ids: &mut Vec<u32>) {
+        self.features(text, ids, &mut []);
+    }
+
+    /// Appends the pieces of `text` to `ids`, and adds its n-grams to `slots`, if there are any.
     pub fn features(&mut self, text: &str, ids: &mut Vec<u32>, slots: &mut [f32]) {
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
         if text.bytes().all(is_plain) {
             self.plain(text, ids, slots);
         } else {
             self.unicode(text, ids);
-            fold_ngrams(text, slots);
+            if !slots.is_empty() {
+                fold_ngrams(text, slots);
+            }
         }
     }
 
@@ -102,8 +130,8 @@ impl Worker<'_> {
             word.extend(own.iter().map(|byte| char::from(byte.to_ascii_lowercase())));
             let found = self.word(&word);
             ids.extend_from_slice(&found.pieces);
-            if first.is_ascii_alphanumeric() {
-                found.ngrams.add_to(&mut previous, slots);
+            if let Some(ngrams) = found.ngrams.as_ref().filter(|_| first.is_ascii_alphanumeric()) {
+                ngrams.add_to(&mut previous, slots);
             }
         }
         self.word = word;
@@ -128,7 +156,9 @@ impl Worker<'_> {
             if self.cache.len() >= REMEMBERED {
                 self.cache.clear();
             }
-            let known = Word { pieces: self.pieces.cut(word), ngrams: WordNgrams::of(word, self.pieces.slots) };
+            let slots = self.pieces.slots;
+            let ngrams = (slots > 0).then(|| WordNgrams::of(word, slots));
+            let known = Word { pieces: self.pieces.cut(word), ngrams };
             self.cache.insert(word.into(), known);
         }
         &self.cache[word]

@@ -1,0 +1,197 @@
+//! Products of token rows with weight matrices, in integers.
+//!
+//! Rows are quantised to 16 bits with a scale each, weights have 8 bits with a scale per output, and the products are
+//! added in 32 bits without overflow. Integer sums are exact in any order, so every processor gives the same bits, and a
+//! row's result does not depend on the rows beside it.
+
+#[cfg(target_arch = "x86_64")]
+use pulp::Simd;
+use pulp::{Scalar, WithSimd};
+
+/// Rows of a block: as many sums as the sixteen registers of AVX2 hold, beside what is loaded.
+pub(super) const ROWS: usize = 6;
+
+/// Outputs of a block.
+pub(super) const COLUMNS: usize = 16;
+
+/// Inputs that are quantised together: input `i` of a group is paired with input `i + 8`.
+const GROUP: usize = 16;
+
+/// Pairs of inputs per group.
+const PAIRS: usize = GROUP / 2;
+
+/// The largest weight.
+const LARGEST_WEIGHT: usize = 127;
+
+/// A group of inputs of all rows of a block, two inputs to a word. One pointer reaches all rows.
+pub(super) type Inputs = [[u32; PAIRS]; ROWS];
+
+/// The weights of a group of inputs for the outputs of a block: for every pair of inputs, two for every output.
+pub(super) type Weights = [[i16; 2 * COLUMNS]; PAIRS];
+
+/// What is computed differently on different processors, with the same results.
+pub(super) trait Processor: Copy + Send + Sync {
+    /// Runs `work`, compiled for this processor. It must be inlined always, which a closure is not.
+    fn run<W: WithSimd>(self, work: W) -> W::Output;
+
+    /// The products of the rows of a block with a panel of weights.
+    fn block(self, rows: &[Inputs], panel: &[Weights]) -> [[i32; COLUMNS]; ROWS];
+}
+
+/// Any processor.
+#[derive(Clone, Copy)]
+pub(super) struct Portable;
+
+impl Processor for Portable {
+    fn run<W: WithSimd>(self, work: W) -> W::Output {
+        work.with_simd(Scalar)
+    }
+
+    #[inline(always)]
+    fn block(self, rows: &[Inputs], panel: &[Weights]) -> [[i32; COLUMNS]; ROWS] {
+        let mut sums = [[0; COLUMNS]; ROWS];
+        for (inputs, weights) in rows.iter().zip(panel) {
+            for (words, sums) in inputs.iter().zip(&mut sums) {
+                for (word, weights) in words.iter().zip(weights) {
+                    let (low, high) = (i32::from(*word as i16), i32::from((word >> 16) as i16));
+                    for (sum, [first, second]) in sums.iter_mut().zip(weights.as_chunks().0) {
+                        *sum += low * i32::from(*first) + high * i32::from(*second);
+                    }
+                }
+            }
+        }
+        sums
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Processor for pulp::x86::V3 {
+    fn run<W: WithSimd>(self, work: W) -> W::Output {
+        Simd::vectorize(self, work)
+    }
+
+    #[inline(always)]
+    fn block(self, rows: &[Inputs], panel: &[Weights]) -> [[i32; COLUMNS]; ROWS] {
+        use std::arch::x86_64::__m256i;
+        let mut sums = [[self.avx._mm256_setzero_si256(); 2]; ROWS];
+        for (inputs, weights) in rows.iter().zip(panel) {
+            for pair in 0..PAIRS {
+                let weights: [__m256i; 2] = pulp::cast(weights[pair]);
+                for i in 0..ROWS {
+                    let both = self.avx._mm256_set1_epi32(inputs[i][pair].cast_signed());
+                    for j in 0..2 {
+                        let products = self.avx2._mm256_madd_epi16(both, weights[j]);
+                        sums[i][j] = self.avx2._mm256_add_epi32(sums[i][j], products);
+                    }
+                }
+            }
+        }
+        pulp::cast(sums)
+    }
+}
+
+/// A linear layer.
+pub(super) struct Linear {
+    inputs: usize,
+    biases: Vec<f32>,
+    scales: Vec<f32>,
+    /// The weights, a panel for every [`COLUMNS`] outputs.
+    panels: Vec<Weights>,
+}
+
+impl Linear {
+    /// Packs the weights of a layer with one output per bias; `row` returns the scale and the weights of an output.
+    pub fn new<'w>(biases: Vec<f32>, row: impl Fn(usize) -> (f32, &'w [u8])) -> Self {
+        let (scales, rows): (Vec<f32>, Vec<&[u8]>) = (0..biases.len()).map(row).unzip();
+        let inputs = rows.first().map_or(0, |row| row.len());
+        let weight = |row: &[u8], at: usize| i16::from(row[at].cast_signed());
+        let mut panels = Vec::with_capacity(rows.len() / COLUMNS * inputs / GROUP);
+        for rows in rows.chunks_exact(COLUMNS) {
+            for group in (0..inputs).step_by(GROUP) {
+                let mut weights = [[0; 2 * COLUMNS]; PAIRS];
+                for (pair, weights) in weights.iter_mut().enumerate() {
+                    for (both, row) in weights.as_chunks_mut().0.iter_mut().zip(rows) {
+                        *both = [weight(row, group + pair), weight(row, group + pair + PAIRS)];
+                    }
+                }
+                panels.push(weights);
+            }
+        }
+        Self { inputs, biases, scales, panels }
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.biases.len()
+    }
+
+    /// Writes the layer's outputs for all rows to `out`, row after row.
+    #[inline(always)]
+    pub fn apply<P: Processor>(&self, processor: P, input: &Quantized, out: &mut [f32]) {
+        let (groups, outputs) = (self.inputs / GROUP, self.outputs());
+        for (panel, weights) in self.panels.chunks_exact(groups).enumerate() {
+            let from = panel * COLUMNS;
+            let (scales, biases) = (&self.scales[from..from + COLUMNS], &self.biases[from..from + COLUMNS]);
+            let blocks = input.blocks.chunks_exact(groups).zip(out.chunks_exact_mut(ROWS * outputs));
+            for ((rows, out), row_scales) in blocks.zip(input.scales.chunks_exact(ROWS)) {
+                let sums = processor.block(rows, weights);
+                for i in 0..ROWS {
+                    let out = &mut out[i * outputs + from..i * outputs + from + COLUMNS];
+                    for j in 0..COLUMNS {
+                        out[j] = sums[i][j] as f32 * (row_scales[i] * scales[j]) + biases[j];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows of 16-bit numbers with a scale each, in blocks of [`ROWS`].
+#[derive(Default)]
+pub(super) struct Quantized {
+    blocks: Vec<Inputs>,
+    scales: Vec<f32>,
+}
+
+impl Quantized {
+    /// Quantises rows of `inputs` numbers each; their number is a multiple of [`ROWS`]. The largest number of a row
+    /// becomes the largest integer with which no sum of products can overflow.
+    #[inline(always)]
+    pub fn fill(&mut self, rows: &[f32], inputs: usize) {
+        let groups = inputs / GROUP;
+        self.blocks.resize(rows.len() / (ROWS * GROUP), [[0; PAIRS]; ROWS]);
+        self.scales.resize(rows.len() / inputs, 0.0);
+        let most = (i32::MAX as usize / (LARGEST_WEIGHT * inputs)).min(i16::MAX as usize) as f32;
+        for (at, (row, scale)) in rows.chunks_exact(inputs).zip(&mut self.scales).enumerate() {
+            let (block, place) = (at / ROWS * groups, at % ROWS);
+            let largest = largest(row);
+            *scale = largest / most;
+            let factor = if largest > 0.0 { most / largest } else { 0.0 };
+            for (group, inputs) in row.as_chunks::<GROUP>().0.iter().zip(&mut self.blocks[block..block + groups]) {
+                for (j, word) in inputs[place].iter_mut().enumerate() {
+                    *word = (rounded(group[j] * factor) & 0xffff) | (rounded(group[j + PAIRS] * factor) << 16);
+                }
+            }
+        }
+    }
+}
+
+/// The largest absolute value of a row.
+#[inline(always)]
+fn largest(row: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 8];
+    for chunk in row.as_chunks::<8>().0 {
+        for j in 0..8 {
+            let size = chunk[j].abs();
+            lanes[j] = if size > lanes[j] { size } else { lanes[j] };
+        }
+    }
+    lanes.into_iter().fold(0.0, f32::max)
+}
+
+/// The nearest integer, ties to even, in the low 16 bits: an `f32` of this size has no fraction.
+#[inline(always)]
+fn rounded(value: f32) -> u32 {
+    const WHOLE: f32 = 12_582_912.0;
+    (value + WHOLE).to_bits()
+}
