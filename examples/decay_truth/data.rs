@@ -88,8 +88,11 @@ pub struct EmbeddingSpace {
     pub name: String,
     variants: BTreeMap<Variant, Texts>,
     /// The embedder, and the vectors of texts that it embedded later; `None` if vectors were read from files.
-    embedder: Option<(Box<dyn Embedder>, Mutex<HashMap<String, Vec<f32>>>)>,
+    embedder: Option<(Box<dyn Embedder>, Mutex<StoredVectors>)>,
 }
+
+/// Vectors by text.
+type StoredVectors = HashMap<String, Vec<f32>>;
 
 /// Maximum number of vectors that are stored for later: about 500 MB.
 const MAX_STORED: usize = 300_000;

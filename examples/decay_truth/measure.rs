@@ -3,7 +3,7 @@
 use karat::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, Options, Record, Records, WindowPoints};
 use karat::stats::{clopper_pearson, mann_whitney_auc};
 use karat::vector::{Vectors, top_k};
-use karat::wording::{Request, Reworded, reword};
+use karat::wording::{Request, Reworded, other_languages, reword};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -130,17 +130,24 @@ pub fn measure_coverage(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> 
     let (now, reference) = (records(&drawn.now), drawn.reference.as_ref().map(records));
     let copies_now = copies(drawn, &now, space, seed);
     let copies_then = reference.as_ref().and_then(|records| copies(drawn, records, space, seed));
+    let other_now = other_languages(&drawn.golden_texts, now.texts());
+    let other_then =
+        reference.as_ref().map(|records| other_languages(&drawn.golden_texts, records.texts())).unwrap_or_default();
     coverage::measure(
         GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics },
-        points(&now, copies_now.as_ref()),
-        reference.as_ref().map(|records| points(records, copies_then.as_ref())),
+        points(&now, copies_now.as_ref(), &other_now.requests),
+        reference.as_ref().map(|records| points(records, copies_then.as_ref(), &other_then.requests)),
         Options { seed, replicates: 1_000, duplicate_similarity: 0.95, tolerated_gap: 0.01 },
     )
 }
 
-fn points<'a>(records: &'a Records<'a>, copies: Option<&'a (Reworded, Vectors)>) -> WindowPoints<'a> {
+fn points<'a>(
+    records: &'a Records<'a>,
+    copies: Option<&'a (Reworded, Vectors)>,
+    other_language: &'a [bool],
+) -> WindowPoints<'a> {
     let copies = copies.map(|(reworded, vectors)| Copies { rows: &reworded.rows, vectors });
-    WindowPoints { records, copies }
+    WindowPoints { records, copies, other_language }
 }
 
 /// Examples in the wording of a window; `None` if the space cannot embed them.

@@ -111,7 +111,6 @@ pub struct Window<'s> {
 /// A draw of a cell.
 pub struct Draw<'s> {
     pub golden: Vectors,
-    #[allow(dead_code, reason = "for measures that read texts")]
     pub golden_texts: Vec<&'s str>,
     pub topics: Vec<usize>,
     pub reference: Option<Window<'s>>,

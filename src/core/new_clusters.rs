@@ -110,6 +110,11 @@ impl ClusterBook {
         self.marks.len()
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
     /// Label of the window on which the first clusters were fitted.
     pub fn reference(&self) -> &str {
         &self.reference

@@ -30,6 +30,9 @@ pub struct WindowPoints<'a> {
     pub records: &'a Records<'a>,
     /// Examples in its wording; without them, traffic is assumed to be worded like the examples.
     pub copies: Option<Copies<'a>>,
+    /// Whether each record is in a language that the examples do not have, and so represented by nothing; empty if none
+    /// is.
+    pub other_language: &'a [bool],
 }
 
 /// The represented share of a window.
@@ -87,9 +90,8 @@ pub fn measure(
     let mut reworded = calibration.reworded.iter().map(Vec::as_slice);
     let mut points_of = |window: WindowPoints<'_>| window.copies.and_then(|_| reworded.next());
     let (points_now, points_then) = (points_of(now), reference.and_then(&mut points_of));
-    let now = Measured::new(golden, now.records, &calibration, points_now, options)?;
-    let reference =
-        reference.and_then(|window| Measured::new(golden, window.records, &calibration, points_then, options));
+    let now = Measured::new(golden, now, &calibration, points_now, options)?;
+    let reference = reference.and_then(|window| Measured::new(golden, window, &calibration, points_then, options));
     let draws = bootstrap(&now, reference.as_ref(), options);
     let gap = reference.as_ref().map(|reference| gap(&now, reference, &draws, options));
     let (of_now, of_reference): (Vec<f64>, Vec<f64>) = draws.into_iter().unzip();
@@ -148,12 +150,13 @@ impl Measured {
     /// Returns `None` if nothing can be measured.
     fn new(
         golden: GoldenPoints<'_>,
-        window: &Records<'_>,
+        window: WindowPoints<'_>,
         calibration: &Calibration,
         reworded: Option<&[Point]>,
         options: Options,
     ) -> Option<Self> {
         let scored = Scored::new(golden, window, calibration, options.duplicate_similarity)?;
+        let window = window.records;
         let sums = TopicSums::new(calibration, reworded);
         let points = reworded.filter(|points| !points.is_empty()).unwrap_or(&calibration.points);
         let mix = topic_mix(&scored, calibration, points, &sums);
@@ -316,7 +319,7 @@ mod tests {
     }
 
     fn points<'a>(records: &'a Records<'a>) -> WindowPoints<'a> {
-        WindowPoints { records, copies: None }
+        WindowPoints { records, copies: None, other_language: &[] }
     }
 
     fn measure(

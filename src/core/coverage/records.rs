@@ -30,7 +30,11 @@ pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
         Some(row) => RecordCoverage {
             nearest: Some(LiveIdx(row.nearest)),
             similarity: row.similarity,
-            p_represented: if row.certain { 1.0 } else { probability(row.posterior, shift) },
+            p_represented: match row.other_language {
+                true => 0.0,
+                false if row.certain => 1.0,
+                false => probability(row.posterior, shift),
+            },
         },
     };
     scored.rows.iter().map(record).collect()

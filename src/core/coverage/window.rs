@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::calibration::{Calibration, GoldenPoints};
+use super::estimate::WindowPoints;
 use super::evidence::DEPTH;
-use crate::core::records::Records;
 use crate::core::vector::{Vectors, top_k};
 
 /// Share of a window's traffic above which a repeated text is counted separately.
@@ -23,7 +23,9 @@ pub(super) struct Row {
     pub posterior: f64,
     /// Whether it is a near-duplicate of an example, and therefore certainly represented.
     pub certain: bool,
-    /// Its weight in the mixture, without the excess of a heavy text; 0 if it is certain.
+    /// Whether it is in a language that the examples do not have, and therefore represented by nothing.
+    pub other_language: bool,
+    /// Its weight in the mixture, without the excess of a heavy text; 0 if it is certain or in another language.
     pub weight: f64,
     /// Excess weight: traffic of a text that is so frequent that further occurrences carry no information about other
     /// texts.
@@ -47,10 +49,11 @@ impl Scored {
     /// Scores the records of a window; `None` for a window without traffic.
     pub fn new(
         golden: GoldenPoints<'_>,
-        records: &Records<'_>,
+        window: WindowPoints<'_>,
         calibration: &Calibration,
         duplicate_similarity: f64,
     ) -> Option<Self> {
+        let records = window.records;
         let total = records.total_weight();
         if total <= 0.0 {
             return None;
@@ -68,6 +71,7 @@ impl Scored {
                 let topic = golden.topics[list.first()?.index];
                 let similarity = f64::from(first.similarity);
                 let certain = similarity >= duplicate_similarity;
+                let other_language = !certain && window.other_language.get(row).copied().unwrap_or(false);
                 let folds = (0..calibration.fold_count).filter_map(|fold| calibration.features(golden, list, fold));
                 let (sum, count) = folds.fold((0.0, 0.0), |(sum, count), features| {
                     (sum + calibration.posterior.mean(&features), count + 1.0)
@@ -78,7 +82,8 @@ impl Scored {
                     topic,
                     posterior: sum / count,
                     certain,
-                    weight: if certain { 0.0 } else { weights[row] },
+                    other_language,
+                    weight: if certain || other_language { 0.0 } else { weights[row] },
                     excess: 0.0,
                     unit: groups[row],
                 })
@@ -89,7 +94,7 @@ impl Scored {
             let capped = (HEAVY * total).max(heavy_weight / repeated.len() as f64);
             if heavy_weight > capped {
                 for row in repeated {
-                    if let Some(row) = rows[row].as_mut().filter(|row| !row.certain) {
+                    if let Some(row) = rows[row].as_mut().filter(|row| row.weight > 0.0) {
                         row.excess = row.weight * (1.0 - capped / heavy_weight);
                         row.weight *= capped / heavy_weight;
                         row.unit = units;

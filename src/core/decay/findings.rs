@@ -6,6 +6,7 @@ use crate::core::coverage::CoverageMeasurement;
 use crate::core::privacy::sanitize::truncate_chars;
 use crate::core::queue::FlagChange;
 use crate::core::unrepresented::Unrepresented;
+use crate::core::wording::OtherLanguages;
 
 /// Maximum number of characters shown of an input.
 const SHOWN: usize = 200;
@@ -16,6 +17,8 @@ pub(super) struct Findings<'a> {
     pub live: Live<'a>,
     /// `None` if it could not be measured.
     pub coverage: Option<CoverageMeasurement>,
+    /// Records of the window in languages that no live example has.
+    pub other_languages: OtherLanguages,
     pub clusters: Clusters,
     /// What no example represents; empty if coverage could not be measured.
     pub unrepresented: Unrepresented,

@@ -11,7 +11,7 @@ use crate::core::queue::FlagRow;
 use crate::core::records::Records;
 use crate::core::signals::{Passes, Policy};
 use crate::core::vector::{Vectors, top_k};
-use crate::core::wording::{Request, Reworded, reword};
+use crate::core::wording::{OtherLanguages, Request, Reworded, other_languages, reword};
 
 /// Everything that a decay measurement depends on.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ pub struct Settings<'a> {
 /// and puts both into [`TrafficWindow::wording`].
 pub fn rewordings(inputs: &Inputs<'_>) -> (Reworded, Option<Reworded>) {
     let live = Live::of(inputs);
-    let examples: Vec<&str> = live.rows.iter().map(|row| inputs.texts[row.0].as_str()).collect();
+    let examples = live.texts(inputs);
     let of = |window: &TrafficWindow<'_>| {
         let records = &window.records;
         let nearest = top_k(records.vectors(), &live.vectors, 1, |_, _| false);
@@ -160,6 +160,16 @@ impl<'a> Live<'a> {
 
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Their texts.
+    pub fn texts<'i>(&self, inputs: &'i Inputs<'_>) -> Vec<&'i str> {
+        self.rows.iter().map(|row| inputs.texts[row.0].as_str()).collect()
+    }
+
+    /// The records of a window in languages that they do not have.
+    pub fn other_languages(&self, inputs: &Inputs<'_>, window: &TrafficWindow<'_>) -> OtherLanguages {
+        other_languages(&self.texts(inputs), window.records.texts())
     }
 
     /// Their indexes in the dataset.

@@ -11,6 +11,7 @@ use crate::core::new_clusters::ClusterBook;
 use crate::core::queue::FlagChange;
 use crate::core::unrepresented::{Unrepresented, unrepresented};
 use crate::core::view::{DecayView, RecordRow};
+use crate::core::wording::OtherLanguages;
 
 /// Number of bootstrap replicates for every interval.
 const REPLICATES: usize = 1000;
@@ -46,12 +47,13 @@ pub struct MeasuredClustering {
 pub fn measure(mut inputs: Inputs<'_>) -> Result<Measured, Failure> {
     let known = std::mem::take(&mut inputs.known_clusters);
     let live = Live::of(&inputs);
-    let coverage = measure_coverage(&inputs, &live);
+    let other_languages = live.other_languages(&inputs, &inputs.now);
+    let coverage = measure_coverage(&inputs, &live, &other_languages);
     let (clusters, parent) = Clusters::build(&inputs, known, coverage.as_ref())?;
     let unrepresented =
         coverage.as_ref().map(|coverage| find_unrepresented(&inputs, &live, coverage)).unwrap_or_default();
     let changes = changes(&inputs, flags(&inputs, &live, coverage.as_ref()), coverage.is_some());
-    let findings = Findings { inputs, live, coverage, clusters, unrepresented, changes };
+    let findings = Findings { inputs, live, coverage, other_languages, clusters, unrepresented, changes };
     let (view, records) = (view(&findings), record_rows(&findings));
     let Clusters { book, version, .. } = findings.clusters;
     let clustering = book.zip(version).map(|(book, version)| MeasuredClustering { version, parent, book });
@@ -63,12 +65,14 @@ fn find_unrepresented(inputs: &Inputs<'_>, live: &Live<'_>, coverage: &CoverageM
     unrepresented(&inputs.now.records, &coverage.now.records, golden, inputs.settings.policy.min_groups)
 }
 
-fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>) -> Option<CoverageMeasurement> {
+fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>, other: &OtherLanguages) -> Option<CoverageMeasurement> {
     let policy = inputs.settings.policy;
+    let then = inputs.reference.as_ref();
+    let other_then = then.map(|window| live.other_languages(inputs, window)).unwrap_or_default();
     coverage::measure(
         GoldenPoints { vectors: &live.vectors, topics: &live.topics },
-        points(&inputs.now),
-        inputs.reference.as_ref().map(points),
+        points(&inputs.now, other),
+        then.map(|window| points(window, &other_then)),
         coverage::Options {
             seed: inputs.seed,
             replicates: REPLICATES,
@@ -79,8 +83,8 @@ fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>) -> Option<CoverageMeas
 }
 
 /// The records of a window, and the examples in its wording.
-fn points<'a>(window: &'a TrafficWindow<'_>) -> WindowPoints<'a> {
+fn points<'a>(window: &'a TrafficWindow<'_>, other: &'a OtherLanguages) -> WindowPoints<'a> {
     let copies = window.wording.as_ref();
     let copies = copies.map(|wording| Copies { rows: &wording.reworded.rows, vectors: &wording.vectors });
-    WindowPoints { records: &window.records, copies }
+    WindowPoints { records: &window.records, copies, other_language: &other.requests }
 }

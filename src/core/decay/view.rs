@@ -18,6 +18,7 @@ use crate::core::view::{
     CandidateView, CoverageView, DecayView, DriftView, ExampleView, ReasonView, RecordRow, ShiftView, SignalCount,
     summary,
 };
+use crate::core::wording::OtherLanguages;
 
 /// Maximum number of candidates listed.
 const CANDIDATES: usize = 20;
@@ -74,7 +75,55 @@ fn notes(findings: &Findings<'_>) -> Vec<String> {
             findings.live.len()
         ));
     }
+    notes.extend(language_note(&findings.other_languages));
+    notes.extend(wording_note(findings));
     notes
+}
+
+/// Maximum number of languages or words listed in a note.
+const LISTED: usize = 5;
+
+/// What share of the requests is in languages that no example has.
+fn language_note(other: &OtherLanguages) -> Option<String> {
+    let total: f64 = other.shares.iter().map(|(_, share)| share).sum();
+    let listed = other.shares.iter().take(LISTED);
+    let listed: Vec<String> = listed.map(|(language, share)| format!("{language} {:.1} %", share * 100.0)).collect();
+    (total > 0.0).then(|| {
+        format!(
+            "{:.0} % of the requests are in languages that no example has, and count as not represented: {}",
+            total * 100.0,
+            listed.join(", ")
+        )
+    })
+}
+
+/// Smallest effect of wording on coverage that is mentioned.
+const MENTIONED_EFFECT: f64 = 0.02;
+
+/// How the wording of the requests differs from that of the examples, if it matters.
+fn wording_note(findings: &Findings<'_>) -> Option<String> {
+    let (coverage, wording) = findings.coverage.as_ref().zip(findings.inputs.now.wording.as_ref())?;
+    let (now, habits) = (&coverage.now, &wording.reworded.habits);
+    let mut traits = Vec::new();
+    let words = habits.extra_words.iter().take(LISTED);
+    let words: Vec<String> = words.map(|extra| format!("\"{}\" in {:.0} %", extra.word, extra.share * 100.0)).collect();
+    if !words.is_empty() {
+        traits.push(words.join(", "));
+    }
+    if habits.typos >= 0.01 {
+        traits.push(format!("{:.0} more typos per 100 requests", habits.typos * 100.0));
+    }
+    if habits.several_sentences > habits.example_several_sentences + 0.01 {
+        traits.push(format!("several sentences in {:.0} %", habits.several_sentences * 100.0));
+    }
+    let mattered = (now.value - now.as_worded).abs() >= MENTIONED_EFFECT && !traits.is_empty();
+    mattered.then(|| {
+        format!(
+            "requests are worded differently from the examples: {}; this is not counted as decay: without accounting for it, coverage would be {:.0} %",
+            traits.join("; "),
+            now.as_worded * 100.0
+        )
+    })
 }
 
 fn coverage_view(coverage: &Coverage) -> CoverageView {

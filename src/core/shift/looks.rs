@@ -80,7 +80,7 @@ pub(super) fn casing(text: &str) -> &'static str {
 /// The English name of the language of a text, as detected by the `whatlang` crate, if the text has at least 20 letters
 /// and the confidence is above 0.2. Otherwise the name of its script, such as "Latin", or "no script" if it has no
 /// letters of any script. Only the first 1,000 characters count.
-pub(super) fn language(text: &str) -> String {
+pub fn language(text: &str) -> String {
     let end = text.char_indices().nth(LANGUAGE_CHARACTERS).map_or(text.len(), |(end, _)| end);
     let text = text.get(..end).unwrap_or(text);
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();

@@ -18,6 +18,7 @@ mod subsample;
 mod types;
 mod words;
 
+pub use looks::language;
 pub use run::shift_tests;
 pub use types::{ShiftKind, ShiftOptions, ShiftTest};
 pub use words::vocabulary;

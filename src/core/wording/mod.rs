@@ -7,6 +7,7 @@
 //! represented requests look in this wording.
 
 mod habits;
+mod languages;
 mod rewording;
 mod sentences;
 mod typos;
@@ -17,6 +18,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 pub use habits::{ExtraWord, Habits};
+pub use languages::{OtherLanguages, other_languages};
 
 use crate::core::stats::rng;
 

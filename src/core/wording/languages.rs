@@ -1,0 +1,81 @@
+//! Requests in languages that the examples do not have.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::core::shift::language;
+
+/// Smallest number of requests in a language, and smallest share of them. Short texts are often taken for the wrong
+/// language, each time another one.
+const MIN_COUNT: usize = 5;
+const MIN_SHARE: f64 = 0.005;
+
+/// How many times more frequent a language must be in traffic than in the examples.
+const MIN_RATIO: f64 = 5.0;
+
+/// The requests in languages that the examples do not have.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OtherLanguages {
+    /// Whether each request is in such a language.
+    pub requests: Vec<bool>,
+    /// The languages with their shares of the requests, the most frequent first.
+    pub shares: Vec<(String, f64)>,
+}
+
+/// Finds requests in languages that the examples do not have. A text of which the language is not recognized counts as
+/// one in the language of the examples, unless its script is another one.
+pub fn other_languages(examples: &[&str], requests: &[&str]) -> OtherLanguages {
+    let of = |texts: &[&str]| -> Vec<String> { texts.par_iter().with_min_len(64).map(|text| language(text)).collect() };
+    let (of_examples, of_requests) = (of(examples), of(requests));
+    let in_examples = counts(&of_examples);
+    let is_other = |language: &str, count: usize| {
+        let share = count as f64 / requests.len() as f64;
+        let known = in_examples.get(language).copied().unwrap_or(0);
+        let example_share = (known as f64 + 0.5) / (examples.len() as f64 + 1.0);
+        (count >= MIN_COUNT && share >= MIN_SHARE && share >= MIN_RATIO * example_share).then_some(share)
+    };
+    let other: BTreeMap<String, f64> = counts(&of_requests)
+        .into_iter()
+        .filter_map(|(language, count)| Some((language.to_owned(), is_other(language, count)?)))
+        .collect();
+    let mut shares: Vec<(String, f64)> = other.iter().map(|(language, share)| (language.clone(), *share)).collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    OtherLanguages { requests: of_requests.iter().map(|language| other.contains_key(language)).collect(), shares }
+}
+
+fn counts(languages: &[String]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    languages.iter().for_each(|language| *counts.entry(language.as_str()).or_insert(0) += 1);
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENGLISH: &str = "where can i find the invoice for the order that i placed last week";
+    const GERMAN: &str = "wo finde ich die rechnung für die bestellung, die ich letzte woche aufgegeben habe";
+
+    #[test]
+    fn requests_in_a_language_without_examples_are_found() {
+        let examples = vec![ENGLISH; 50];
+        let mut requests = vec![ENGLISH; 80];
+        requests.extend(vec![GERMAN; 20]);
+        let found = other_languages(&examples, &requests);
+        assert_eq!(found.shares, [("German".to_owned(), 0.2)]);
+        assert!(found.requests.iter().enumerate().all(|(row, other)| *other == (row >= 80)));
+        let mixed: Vec<&str> = examples.iter().copied().chain(vec![GERMAN; 10]).collect();
+        assert!(other_languages(&mixed, &requests).shares.is_empty());
+    }
+
+    #[test]
+    fn a_few_requests_or_none_are_not_another_language() {
+        let mut requests = vec![ENGLISH; 90];
+        requests.extend(vec![GERMAN; 4]);
+        let found = other_languages(&[ENGLISH; 20], &requests);
+        assert!(found.shares.is_empty() && found.requests.iter().all(|other| !other));
+        assert_eq!(other_languages(&[ENGLISH], &[]), OtherLanguages::default());
+        assert_eq!(other_languages(&[], &["", "🙂"]).requests, [false, false]);
+    }
+}
