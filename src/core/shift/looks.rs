@@ -80,12 +80,18 @@ pub(super) fn casing(text: &str) -> &'static str {
 /// The English name of the language of a text, as detected by the `whatlang` crate, if the text has at least 20 letters
 /// and the confidence is above 0.2. Otherwise the name of its script, such as "Latin", or "no script" if it has no
 /// letters of any script. Only the first 1,000 characters count.
-pub fn language(text: &str) -> String {
+pub(super) fn language(text: &str) -> String {
+    language_above(CONFIDENCE, text)
+}
+
+/// Like the language in the shift tests, but with a confidence of its own: the name of the script of every text of which the
+/// language is less certain.
+pub fn language_above(confidence: f64, text: &str) -> String {
     let end = text.char_indices().nth(LANGUAGE_CHARACTERS).map_or(text.len(), |(end, _)| end);
     let text = text.get(..end).unwrap_or(text);
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let guess =
-        if letters >= LANGUAGE_LETTERS { detect(text).filter(|guess| guess.confidence() > CONFIDENCE) } else { None };
+        if letters >= LANGUAGE_LETTERS { detect(text).filter(|guess| guess.confidence() > confidence) } else { None };
     match guess {
         Some(guess) => guess.lang().eng_name().to_owned(),
         None => detect_script(text).map_or_else(|| "no script".to_owned(), |script| script.name().to_owned()),

@@ -18,7 +18,7 @@ mod subsample;
 mod types;
 mod words;
 
-pub use looks::language;
+pub use looks::language_above;
 pub use run::shift_tests;
 pub use types::{ShiftKind, ShiftOptions, ShiftTest};
 pub use words::vocabulary;

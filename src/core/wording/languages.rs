@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::core::shift::language;
+use crate::core::shift::language_above;
+
+/// Confidence from which `whatlang` calls a detection reliable. Below it, unusual words are taken for a language.
+const RELIABLE: f64 = 0.9;
 
 /// Smallest number of requests in a language, and smallest share of them. Short texts are often taken for the wrong
 /// language, each time another one.
@@ -26,7 +29,9 @@ pub struct OtherLanguages {
 /// Finds requests in languages that the examples do not have. A text of which the language is not recognized counts as
 /// one in the language of the examples, unless its script is another one.
 pub fn other_languages(examples: &[&str], requests: &[&str]) -> OtherLanguages {
-    let of = |texts: &[&str]| -> Vec<String> { texts.par_iter().with_min_len(64).map(|text| language(text)).collect() };
+    let of = |texts: &[&str]| -> Vec<String> {
+        texts.par_iter().with_min_len(64).map(|text| language_above(RELIABLE, text)).collect()
+    };
     let (of_examples, of_requests) = (of(examples), of(requests));
     let in_examples = counts(&of_examples);
     let is_other = |language: &str, count: usize| {

@@ -36,9 +36,7 @@ fn erf(x: f32) -> f32 {
     let x = if x < 4.0 { x } else { 4.0 };
     let square = x * x;
     let mut p = -2.726_142_4e-10;
-    for coefficient in
-        [2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906_5e-4, -2.954_6e-3, -1.609_603_3e-2]
-    {
+    for coefficient in [2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906_5e-4, -2.954_6e-3, -1.609_603_3e-2] {
         p = p * square + coefficient;
     }
     let mut q = -1.456_607_2e-5;
