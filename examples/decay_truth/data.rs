@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn the_largest_split_is_the_main_one_and_one_split_is_none() {
-        let cases: [(&[Option<&str>], Option<Vec<bool>>); 5] = [
+        type Case = (&'static [Option<&'static str>], Option<Vec<bool>>);
+        let cases: [Case; 5] = [
             (&[], None),
             (&[None, Some("a")], None),
             (&[Some("a"), Some("a")], None),

@@ -84,6 +84,10 @@ impl TryFrom<StoredBook> for ClusterBook {
 /// Smallest number of records from which clusters are formed.
 pub const MIN_RECORDS: usize = 40;
 
+/// Maximum number of records on which the first clusters are fitted; all others are only assigned. More records move the
+/// centres hardly at all.
+const MAX_FITTED: usize = 10_000;
+
 /// Numbers of clusters to try, as far as there are enough records.
 const CANDIDATES: [usize; 11] = [4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128];
 
@@ -98,8 +102,11 @@ impl ClusterBook {
             return None;
         }
         let k = number_of_clusters(records, policy.min_cluster, seed);
+        let rows: Vec<usize> = (0..records.len()).step_by(records.len().div_ceil(MAX_FITTED).max(1)).collect();
+        let weights: Vec<f64> = rows.iter().map(|row| records.weights()[*row]).collect();
+        let texts: Vec<&str> = rows.iter().map(|row| records.texts()[*row]).collect();
         let options = clustering_options(seed);
-        let clustering = fit_clustering(records.vectors(), records.weights(), records.texts(), k, &options);
+        let clustering = fit_clustering(&records.vectors().part(&rows), &weights, &texts, k, &options);
         let mark = |number| Mark { id: format!("c{number:02}"), new_since: None };
         let marks = (first..first + clustering.len()).map(mark).collect();
         Some(Self { reference: label.to_owned(), clustering, marks, searched: vec![label.to_owned()] })
@@ -354,6 +361,17 @@ mod tests {
         assert_eq!(search(&mut book(&reference), &records(&[100, 100, 100, 100], 3), &reference, None), 0);
         let now = records(&[100, 100, 100, 100, 80], 2);
         assert_eq!(search(&mut book(&reference), &now, &reference, Some(1)), 0);
+    }
+
+    #[test]
+    fn many_records_are_clustered_as_well_by_a_part_of_them() {
+        let many = records(&[3000, 3000, 3000, 3000], 1);
+        let book = book(&many);
+        let held_out: usize = (0..book.len()).map(|c| book.get(ClusterIdx(c)).cluster.held_out.len()).sum();
+        assert!(held_out <= MAX_FITTED, "{held_out}");
+        let placed = book.place(&many, 0.0);
+        let main = |topic: usize| placed[topic * 3000];
+        assert!((0..4).all(|topic| (1..4).all(|other| main(topic) != main((topic + other) % 4))), "{}", book.len());
     }
 
     #[test]
