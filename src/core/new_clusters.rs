@@ -96,7 +96,7 @@ const TERMS: usize = 6;
 
 impl ClusterBook {
     /// Fits the first clusters on the window with this label, numbered from `first` on. Returns `None` for fewer than
-    /// [`MIN_RECORDS`] records.
+    /// 40 records.
     pub fn fit(label: &str, records: &Records<'_>, first: usize, policy: &Policy, seed: u64) -> Option<Self> {
         if records.len() < MIN_RECORDS {
             return None;

@@ -202,6 +202,18 @@ impl Workspace {
     /// # Errors
     /// A failure of the embedder or the store; batches embedded before it stay stored.
     pub fn embed(&self, texts: &[&str], events: Events<'_>) -> Result<Vectors, Failure> {
+        self.embed_texts(texts, true, events)
+    }
+
+    /// Like [`Self::embed`], but stores no vector: for texts that will hardly be seen again.
+    ///
+    /// # Errors
+    /// As [`Self::embed`].
+    pub fn embed_once(&self, texts: &[&str], events: Events<'_>) -> Result<Vectors, Failure> {
+        self.embed_texts(texts, false, events)
+    }
+
+    fn embed_texts(&self, texts: &[&str], save: bool, events: Events<'_>) -> Result<Vectors, Failure> {
         let space = self.embedder.space();
         let mut known = self.store.vectors(space, texts)?;
         let missing: Vec<usize> = (0..texts.len()).filter(|position| !known.contains_key(position)).collect();
@@ -210,7 +222,7 @@ impl Workspace {
             let what = format!("embedding with {}", self.embedder_name);
             events(Event::Began { what, total: missing.len() as u64, done: 0 });
             for batch in missing.chunks(BATCH) {
-                self.embed_batch(texts, batch, &mut known)?;
+                self.embed_batch(texts, batch, save, &mut known)?;
                 events(Event::Advanced { steps: batch.len() as u64, errors: 0 });
             }
             events(Event::Ended);
@@ -225,18 +237,19 @@ impl Workspace {
         &self,
         texts: &[&str],
         batch: &[usize],
+        save: bool,
         known: &mut HashMap<usize, Vec<f32>>,
     ) -> Result<(), Failure> {
         let new = self.embedder.embed(&batch.iter().map(|position| texts[*position]).collect::<Vec<_>>())?;
         let mut rows = Vec::new();
         for (position, vector) in batch.iter().zip(new) {
             // A text that a server could not embed today may work tomorrow, so a zero vector is not stored.
-            if !self.embedder.may_change() || vector.iter().any(|component| *component != 0.0) {
+            if save && (!self.embedder.may_change() || vector.iter().any(|component| *component != 0.0)) {
                 rows.push((texts[*position].to_owned(), vector.clone()));
             }
             known.insert(*position, vector);
         }
-        self.store.save_vectors(self.embedder.space(), rows)
+        if rows.is_empty() { Ok(()) } else { self.store.save_vectors(self.embedder.space(), rows) }
     }
 
     /// Saves the embedding space, and checks that a server behind it still returns the same vectors as before.

@@ -67,11 +67,11 @@ fn measure_loaded(
     Ok(measured)
 }
 
-/// Adds examples in the wording of each window.
+/// Adds examples in the wording of each window. Their vectors are not stored: every window has other copies.
 fn add_wording(workspace: &Workspace, inputs: &mut Inputs<'_>, events: Events<'_>) -> Result<(), Failure> {
     let embedded = |reworded: Reworded| -> Result<Wording, Failure> {
         let texts: Vec<&str> = reworded.texts.iter().map(String::as_str).collect();
-        Ok(Wording { vectors: workspace.embed(&texts, events)?, reworded })
+        Ok(Wording { vectors: workspace.embed_once(&texts, events)?, reworded })
     };
     let (now, reference) = rewordings(inputs);
     inputs.now.wording = Some(embedded(now)?);
