@@ -22,7 +22,7 @@ const MIN_Z: f64 = 3.0;
 
 /// A word is spread over topics if two requests with it have the same topic at most this many times as often as any
 /// two requests. A word of a new topic is concentrated instead.
-const MAX_CONCENTRATION: f64 = 2.0;
+const MAX_CONCENTRATION: f64 = 3.0;
 
 /// Smallest share of made typos that is assumed to be recognized.
 const MIN_RECOGNIZED: f64 = 0.2;
