@@ -18,6 +18,7 @@ pub mod report;
 pub mod scoring;
 pub mod shift;
 pub mod signals;
+pub mod spelling;
 pub mod stats;
 pub mod tabular;
 pub mod unrepresented;

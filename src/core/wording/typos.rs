@@ -6,6 +6,7 @@ use rand::RngExt;
 
 use super::sentences::WordShares;
 use super::words::{Word, words};
+use crate::core::spelling::{forms, one_edit};
 
 /// Number of texts that must contain a word for it to count as correct.
 const FREQUENT: usize = 3;
@@ -16,13 +17,13 @@ const SHORTEST: usize = 3;
 /// Longest word that is examined, in bytes; longer ones are keys or addresses.
 const LONGEST: usize = 40;
 
-/// Finds misspelt words: those that are rare and one edit away from a frequent one (Damerau 1964). Rare words that are
+/// Finds misspelt words: those that are rare and one edit away from a frequent one. Rare words that are
 /// spelt correctly are found as well, so a rate means something only in comparison with another one.
 pub(super) struct Speller {
     /// Number of texts that contain each word.
     counts: HashMap<String, usize>,
-    /// Frequent words by each of the forms that lack one letter (as in SymSpell), and by themselves.
-    forms: HashMap<String, Vec<String>>,
+    /// Frequent words by each of their forms.
+    forms: HashMap<Vec<char>, Vec<Vec<char>>>,
 }
 
 impl Speller {
@@ -30,14 +31,15 @@ impl Speller {
     pub fn new(examples: &WordShares, traffic: &WordShares) -> Self {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         examples.iter().chain(traffic.iter()).for_each(|(word, count)| *counts.entry(word).or_insert(0) += count);
-        let mut forms: HashMap<String, Vec<String>> = HashMap::new();
+        let mut by_form: HashMap<Vec<char>, Vec<Vec<char>>> = HashMap::new();
         let frequent = counts.iter().filter(|(word, count)| **count >= FREQUENT && spelt(word, SHORTEST));
         for (word, _) in frequent {
-            for form in forms_of(word) {
-                forms.entry(form).or_default().push((*word).to_owned());
+            let word: Vec<char> = word.chars().collect();
+            for form in forms(&word) {
+                by_form.entry(form).or_default().push(word.clone());
             }
         }
-        Self { counts: counts.into_iter().map(|(word, count)| (word.to_owned(), count)).collect(), forms }
+        Self { counts: counts.into_iter().map(|(word, count)| (word.to_owned(), count)).collect(), forms: by_form }
     }
 
     /// Number of words in a text that look misspelt.
@@ -47,38 +49,18 @@ impl Speller {
 
     fn is_typo(&self, word: &str) -> bool {
         let rare = self.counts.get(word).is_none_or(|count| *count < FREQUENT);
-        let near = |form: &String| self.forms.get(form).is_some_and(|found| found.iter().any(|w| one_edit(word, w)));
-        rare && spelt(word, SHORTEST - 1) && forms_of(word).iter().any(near)
+        if !rare || !spelt(word, SHORTEST - 1) {
+            return false;
+        }
+        let letters: Vec<char> = word.chars().collect();
+        let near = |found: &Vec<Vec<char>>| found.iter().any(|frequent| one_edit(&letters, frequent));
+        forms(&letters).iter().any(|form| self.forms.get(form).is_some_and(near))
     }
 }
 
 /// Whether a word consists of letters with case, as scripts without case have other kinds of mistakes.
 fn spelt(word: &str, shortest: usize) -> bool {
     word.len() <= LONGEST && word.chars().all(char::is_lowercase) && word.chars().count() >= shortest
-}
-
-fn forms_of(word: &str) -> Vec<String> {
-    let letters: Vec<char> = word.chars().collect();
-    let without = |at: usize| letters.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, letter)| *letter).collect();
-    let mut forms: Vec<String> = (0..letters.len()).map(without).collect();
-    forms.push(word.to_owned());
-    forms
-}
-
-/// Whether the words differ by one letter added, dropped or replaced, or by two neighbours that are swapped.
-fn one_edit(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let same = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let tail = |from_a: usize, from_b: usize| a.get(same + from_a..) == b.get(same + from_b..);
-    match a.len() as isize - b.len() as isize {
-        1 => tail(1, 0),
-        -1 => tail(0, 1),
-        0 if same < a.len() => {
-            let swapped = a.get(same) == b.get(same + 1) && a.get(same + 1) == b.get(same) && tail(2, 2);
-            tail(1, 1) || (same + 1 < a.len() && swapped)
-        }
-        _ => false,
-    }
 }
 
 /// The text with one typo in a random word of at least three letters: two letters swapped, or one dropped, doubled or
@@ -106,25 +88,6 @@ pub(super) fn with_typo(text: &str, random: &mut impl RngExt) -> String {
 mod tests {
     use super::*;
     use crate::core::stats::rng;
-
-    #[test]
-    fn one_edit_is_one_letter_or_one_swap() {
-        for (a, b, expected) in [
-            ("refund", "refnud", true),
-            ("refund", "refun", true),
-            ("refund", "reffund", true),
-            ("refund", "refuns", true),
-            ("refund", "refund", false),
-            ("refund", "efundr", false),
-            ("ab", "ba", true),
-            ("ab", "cd", false),
-            ("a", "", true),
-            ("", "", false),
-            ("über", "uber", true),
-        ] {
-            assert_eq!((one_edit(a, b), one_edit(b, a)), (expected, expected), "{a} {b}");
-        }
-    }
 
     #[test]
     fn rare_words_near_frequent_ones_are_typos() {

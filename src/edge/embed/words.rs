@@ -74,7 +74,7 @@ impl WordPieces {
         self.model.token_to_id(piece)
     }
 
-    /// Whether an id stands for all unknown words.
+    /// Whether this is the id of `[UNK]`, the unknown token.
     pub fn is_unknown(&self, id: u32) -> bool {
         id == self.unknown
     }
