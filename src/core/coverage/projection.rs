@@ -17,7 +17,7 @@ const SHRINKAGE: f64 = 0.8;
 const REST: f64 = 0.4;
 
 /// Largest dimension of an embedding space that is projected. Time and memory grow with its cube and square.
-const MAX_DIMENSION: usize = 1_024;
+const MAX_DIMENSION: usize = 768;
 
 /// Sums over a group of examples, from which the covariance within topics follows. The groups can be added and
 /// subtracted.
@@ -103,7 +103,7 @@ struct Matrix {
 
 impl Projection {
     /// Learns a projection. It is the identity if there are not at least two topics, if no two examples of a topic
-    /// differ, or if the space has more than 1,024 dimensions.
+    /// differ, or if the space has more than 768 dimensions.
     pub fn fit(scatter: &Scatter) -> Self {
         Self { matrix: Matrix::fit(scatter) }
     }
