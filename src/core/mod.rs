@@ -15,6 +15,7 @@ pub mod quality;
 pub mod queue;
 pub mod records;
 pub mod report;
+pub mod sampling;
 pub mod scoring;
 pub mod shift;
 pub mod signals;

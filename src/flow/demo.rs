@@ -2,6 +2,7 @@
 //! and reports.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use super::{Events, Workspace};
 use crate::core::domain::{Failure, Window, parse_timestamp};
 use crate::core::report::Format;
 use crate::core::view::{DecayView, Report, RunsView};
-use crate::edge::demo::{DemoServer, MONTHS, NaiveBayes, demo_files, month_of_traffic, training_texts};
+use crate::edge::demo::{DemoServer, MONTHS, Classifier, demo_files, month_of_traffic, training_texts};
 use crate::edge::files::write_atomic;
 
 /// Options for the demo.
@@ -57,8 +58,8 @@ pub async fn demo(
     events: Events<'_>,
 ) -> Result<DemoResult, Failure> {
     refuse_used(&options.dir)?;
-    let model = NaiveBayes::train(&training_texts()?);
-    let server = DemoServer::bind(options.port, model.clone()).await?;
+    let model = Arc::new(Classifier::train(&training_texts()?)?);
+    let server = DemoServer::bind(options.port, Arc::clone(&model)).await?;
     let base_url = format!("http://{}/v1", server.address()?);
     let serving = tokio::spawn(server.serve());
     let mut files = write_workspace(&options.dir, &base_url)?;
@@ -82,7 +83,7 @@ pub async fn demo(
 /// # Errors
 /// A failure if no port can be bound, or if the server stops.
 pub async fn serve(port: u16, listening: impl FnOnce(&str)) -> Result<(), Failure> {
-    let server = DemoServer::bind(port, NaiveBayes::train(&training_texts()?)).await?;
+    let server = DemoServer::bind(port, Arc::new(Classifier::train(&training_texts()?)?)).await?;
     listening(&format!("http://{}/v1", server.address()?));
     server.serve().await
 }
@@ -121,13 +122,13 @@ fn as_of(month: &str) -> Result<Timestamp, Failure> {
 fn measure_months(
     workspace: &Workspace,
     options: &DemoOptions,
-    model: &NaiveBayes,
+    model: &Classifier,
     files: &mut Vec<(PathBuf, &'static str)>,
     events: Events<'_>,
 ) -> Result<Vec<DecayView>, Failure> {
     let mut months = Vec::new();
     for (index, month) in MONTHS.iter().enumerate() {
-        let reply = |text: &str| model.classify(text).unwrap_or_default().to_owned();
+        let reply = |texts: &[&str]| Ok(model.classify_all(&workspace.embed(texts, events)?));
         let lines = month_of_traffic(index, options.records, options.seed, reply)?;
         let path = options.dir.join("traffic").join(format!("{month}.jsonl"));
         write_atomic(&path, lines.as_bytes())?;

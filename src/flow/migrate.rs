@@ -84,11 +84,9 @@ pub fn migrate(
     }
     if options.cut_over {
         cut_over(&next)?;
-        if serving.config.embedder != options.to {
-            notes.push(format!(
-                "set \"embedder: {}\" in karat.yaml, which still names \"{}\"",
-                options.to, serving.config.embedder
-            ));
+        let named = serving.config.embedder.as_ref();
+        if let Some(named) = named.filter(|named| !serving.config.is_same_embedder(named, &options.to)) {
+            notes.push(format!("set \"embedder: {}\" in karat.yaml, which still names \"{named}\"", options.to));
         }
     }
     let schema = "karat.embedder-migration/1".to_owned();

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Event, Events};
 use crate::core::domain::{Card, Dataset, Embedder, Failure, Suite, did_you_mean};
 use crate::core::vector::{Vectors, dot};
-use crate::edge::config::{CardFile, Secrets, WorkspaceConfig, load_suite, load_workspace, read_yaml};
+use crate::edge::config::{DEFAULT_EMBEDDER, CardFile, Secrets, WorkspaceConfig, load_suite, load_workspace, read_yaml};
 use crate::edge::dataset::{LockedEmbedder, ReadDataset, examples_file, read_examples, read_lock};
 use crate::edge::embed::Prepared;
 use crate::edge::store::Store;
@@ -88,7 +88,8 @@ impl Workspace {
         let (config, secrets) = load_workspace(root)?;
         let secrets = Arc::new(secrets);
         let pinned = read_lock(root)?.embedder;
-        let name = pinned.as_ref().map_or(&config.embedder, |pinned| &pinned.name).clone();
+        let name = pinned.as_ref().map(|pinned| &pinned.name).or(config.embedder.as_ref());
+        let name = name.map_or_else(|| DEFAULT_EMBEDDER.to_owned(), Clone::clone);
         let embedder = super::embedders::build(&config, &secrets, &name)?;
         let store = Arc::new(Store::open(&config.store)?);
         Ok(Self {
@@ -126,8 +127,8 @@ impl Workspace {
     /// Returns a warning if karat.yaml names another embedder than karat.lock.
     pub fn warning(&self) -> Option<String> {
         let pinned = self.pinned.as_ref()?;
-        let wanted = &self.config.embedder;
-        (*wanted != pinned.name).then(|| {
+        let wanted = self.config.embedder.as_ref()?;
+        (!self.config.is_same_embedder(wanted, &pinned.name)).then(|| {
             format!(
                 "karat.yaml names the embedder \"{wanted}\", but karat.lock pins \"{}\", which is still in use; \
                  `karat embedder migrate {wanted}` compares the two",

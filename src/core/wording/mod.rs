@@ -23,7 +23,7 @@ pub use languages::{OtherLanguages, other_languages};
 use crate::core::stats::rng;
 
 /// Maximum number of examples that are reworded: more would hardly make the calibration more precise.
-const MAX_COPIES: usize = 2_000;
+const MAX_COPIES: usize = 1_000;
 
 /// Maximum number of requests of which the wording is read.
 const MAX_REQUESTS: usize = 20_000;
@@ -50,7 +50,7 @@ pub struct Reworded {
     pub habits: Habits,
 }
 
-/// Rewords up to 2,000 examples like `requests`: each one like a request drawn at random, by weight. Without requests
+/// Rewords up to 1,000 examples like `requests`: each one like a request drawn at random, by weight. Without requests
 /// the copies are equal to the examples.
 ///
 /// Of more than 20,000 requests, only a random sample is read.

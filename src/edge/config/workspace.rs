@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 
-use super::embedder::{EmbedderDefinition, EmbedderFile, built_in, embedder};
+use super::embedder::{ModelDefinition, EmbedderDefinition, EmbedderFile, built_in, embedder};
 use super::endpoint::{EndpointDefinition, EndpointFile, endpoint};
 use super::forms::{Apart, Form, Short, TextOrNumber, duration_or_never, window};
 use super::secrets::Secrets;
@@ -27,8 +27,9 @@ const FILE_NAME: &str = "karat.yaml";
 pub struct WorkspaceFile {
     /// Path of the database. Default: .karat/karat.db.
     pub store: Option<PathBuf>,
-    /// The embedder that turns text into vectors: fast (also called builtin), minilm, hashed-ngrams, or a name under
-    /// "embedders". Default: builtin. Once karat.lock pins one, change it with `karat embedder migrate`.
+    /// The embedder that turns text into vectors: minilm, fast (also called builtin), hashed-ngrams, or a name under
+    /// "embedders". Default: the one that karat.lock pins, or else minilm. Once one is pinned, change it with `karat
+    /// embedder migrate`.
     pub embedder: Option<String>,
     /// Additional embedders by name, such as {potion: {type: model2vec, path: models/potion}}.
     #[expect(dead_code, reason = "read separately; declared here for the JSON Schema")]
@@ -124,8 +125,8 @@ pub struct WorkspaceConfig {
     pub root: PathBuf,
     /// Path of the database.
     pub store: PathBuf,
-    /// Name of the embedder to use.
-    pub embedder: String,
+    /// Name of the embedder to use, if karat.yaml names one.
+    pub embedder: Option<String>,
     /// Embedders by name, including the built-in ones.
     pub embedders: BTreeMap<String, EmbedderDefinition>,
     /// Endpoints by name.
@@ -136,6 +137,20 @@ pub struct WorkspaceConfig {
     pub traffic: BTreeMap<String, TrafficSource>,
     /// How decay is measured.
     pub decay: DecaySettings,
+}
+
+/// The embedder of a workspace that names none.
+pub const DEFAULT_EMBEDDER: &str = "minilm";
+
+impl WorkspaceConfig {
+    /// Whether two names mean the same embedder: `builtin` is the older name of `fast`.
+    pub fn is_same_embedder(&self, one: &str, other: &str) -> bool {
+        let is_table = |name| {
+            matches!(name, "builtin" | "fast")
+                && self.embedders.get(name).is_some_and(|known| matches!(known.model, ModelDefinition::Builtin))
+        };
+        one == other || (is_table(one) && is_table(other))
+    }
 }
 
 /// The checked decay settings.
@@ -174,7 +189,8 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
     let endpoints = by_name(&document, "endpoints", endpoint).map_err(fail)?;
     let mut embedders = built_in();
     embedders.extend(by_name(&document, "embedders", |reader| embedder(reader, root)).map_err(fail)?);
-    let embedder = known_embedder(&path, file.embedder, &embedders)?;
+    let embedder = file.embedder;
+    embedder.iter().try_for_each(|name| check_embedder(&path, name, &embedders))?;
     check_decay(&path, &file.decay)?;
     for (name, source) in &file.traffic {
         check_probability(&path, name, source.sample_rate)?;
@@ -213,17 +229,12 @@ fn by_name<T>(
     named.iter().map(read).collect()
 }
 
-fn known_embedder(
-    path: &Path,
-    wanted: Option<String>,
-    known: &BTreeMap<String, EmbedderDefinition>,
-) -> Result<String, Failure> {
-    let name = wanted.unwrap_or_else(|| "builtin".to_owned());
-    if known.contains_key(&name) {
-        return Ok(name);
+fn check_embedder(path: &Path, name: &str, known: &BTreeMap<String, EmbedderDefinition>) -> Result<(), Failure> {
+    if known.contains_key(name) {
+        return Ok(());
     }
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
-    let hint = did_you_mean(&name, &names, "there are");
+    let hint = did_you_mean(name, &names, "there are");
     Err(Failure::data(format!("{}: there is no embedder \"{name}\"", path.display()))
         .hint(format!("{hint}; define others under \"embedders\"")))
 }

@@ -97,15 +97,15 @@ struct Body {
 }
 
 /// One month of traffic as JSON lines: `records` requests drawn with a seed, with the month's mix of intents, times
-/// within the month, users, and the replies that `reply` returns.
+/// within the month, users, and the replies that `reply` returns for their texts.
 ///
 /// # Errors
-/// Where the shipped file cannot be read, which a test rules out.
+/// A failure of `reply`; or where the shipped file cannot be read, which a test rules out.
 pub fn month_of_traffic(
     month: usize,
     records: usize,
     seed: u64,
-    reply: impl Fn(&str) -> String,
+    reply: impl FnOnce(&[&str]) -> Result<Vec<String>, Failure>,
 ) -> Result<String, Failure> {
     let mut random = rng(seed, 100 + month as u64);
     let mut pools: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -120,11 +120,11 @@ pub fn month_of_traffic(
     let length = window.to.duration_since(window.from).as_secs();
     let mut lines = String::new();
     let drawn = texts.len().max(1) as i64;
-    for (index, text) in texts.into_iter().enumerate() {
+    let replies = reply(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
+    for (index, (text, reply)) in texts.into_iter().zip(replies).enumerate() {
         let offset = SignedDuration::from_secs(length * index as i64 / drawn);
         let time = window.from.checked_add(offset).unwrap_or(window.from).to_string();
         let user = format!("u{}", random.random_range(0..records.max(1)));
-        let reply = reply(&text);
         let line = TrafficLine { id: format!("{label}-{index:05}"), time, user, body: Body { text }, reply };
         lines.push_str(
             &serde_json::to_string(&line)
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_month_depends_only_on_the_seed_and_has_the_expected_size() {
-        let reply = |_: &str| String::new();
+        let reply = |texts: &[&str]| Ok(vec![String::new(); texts.len()]);
         let september = month_of_traffic(3, 600, 7, reply).unwrap();
         assert_eq!(september, month_of_traffic(3, 600, 7, reply).unwrap());
         assert_ne!(september, month_of_traffic(3, 600, 8, reply).unwrap());

@@ -1,10 +1,10 @@
 //! The data of `karat demo`, and a loopback server that implements the OpenAI chat API with a small but real
 //! classifier.
 
-mod bayes;
+mod classifier;
 mod data;
 mod server;
 
-pub use bayes::NaiveBayes;
+pub use classifier::Classifier;
 pub use data::{MONTHS, demo_files, month_of_traffic, training_texts};
 pub use server::DemoServer;

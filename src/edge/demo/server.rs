@@ -10,16 +10,16 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::bayes::NaiveBayes;
+use super::classifier::Classifier;
 use crate::core::domain::Failure;
 
 /// The model's name, as the server reports it.
-const MODEL: &str = "demo-naive-bayes";
+const MODEL: &str = "demo-classifier";
 
 /// A listening server.
 pub struct DemoServer {
     listener: TcpListener,
-    model: Arc<NaiveBayes>,
+    model: Arc<Classifier>,
 }
 
 impl DemoServer {
@@ -27,7 +27,7 @@ impl DemoServer {
     ///
     /// # Errors
     /// A failure if no port is available.
-    pub async fn bind(port: u16, model: NaiveBayes) -> Result<Self, Failure> {
+    pub async fn bind(port: u16, model: Arc<Classifier>) -> Result<Self, Failure> {
         let wanted = TcpListener::bind(("127.0.0.1", port)).await;
         let listener = match wanted {
             Ok(listener) => listener,
@@ -35,7 +35,7 @@ impl DemoServer {
                 .await
                 .map_err(|error| Failure::other("the demo's server cannot listen on 127.0.0.1").caused_by(error))?,
         };
-        Ok(Self { listener, model: Arc::new(model) })
+        Ok(Self { listener, model })
     }
 
     /// The address on which it listens.
@@ -58,14 +58,21 @@ impl DemoServer {
     }
 }
 
-async fn complete(State(model): State<Arc<NaiveBayes>>, Json(request): Json<Value>) -> (StatusCode, Json<Value>) {
+async fn complete(State(model): State<Arc<Classifier>>, Json(request): Json<Value>) -> (StatusCode, Json<Value>) {
     let messages = request["messages"].as_array();
     let last = messages.and_then(|messages| messages.iter().rev().find(|message| message["role"] == "user"));
     let Some(text) = last.and_then(|message| message["content"].as_str()) else {
         let error = json!({"error": {"message": "messages must contain a user message with text", "type": "invalid_request_error"}});
         return (StatusCode::BAD_REQUEST, Json(error));
     };
-    let answer = model.classify(text).unwrap_or_default();
+    let (worker, owned) = (Arc::clone(&model), text.to_owned());
+    let answer = match tokio::task::spawn_blocking(move || worker.classify(&owned)).await {
+        Ok(Ok(answer)) => answer,
+        _ => {
+            let error = json!({"error": {"message": "the model failed", "type": "server_error"}});
+            return (StatusCode::INTERNAL_SERVER_ERROR, Json(error));
+        }
+    };
     let words = |text: &str| text.split_whitespace().count();
     let body = json!({
         "id": "chatcmpl-demo",

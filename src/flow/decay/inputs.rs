@@ -5,9 +5,15 @@ use jiff::{SignedDuration, Timestamp};
 use crate::core::decay::TrafficWindow;
 use crate::core::domain::{Dataset, Failure, TextRule, Window};
 use crate::core::records::Records;
+use crate::core::sampling::weighted_sample;
 use crate::core::vector::Vectors;
+use crate::core::view::{Cell, count_of};
 use crate::edge::store::StoredRecord;
 use crate::flow::{Events, Workspace};
+
+/// Maximum number of records of a window that are measured. More would hardly narrow the intervals, to which topics
+/// contribute more than records, but everyone would wait for the vectors.
+const MAX_RECORDS: usize = 20_000;
 
 /// Options for measuring decay.
 #[derive(Debug, Clone, Default)]
@@ -37,20 +43,38 @@ pub(super) struct Loaded {
 /// The records of one window.
 pub(super) struct LoadedWindow {
     pub span: Window,
+    /// Its records, or a sample of them.
     traffic: Vec<StoredRecord>,
+    /// Number of records it has.
+    records: usize,
     vectors: Vectors,
 }
 
 impl LoadedWindow {
-    fn new(workspace: &Workspace, source: &str, span: Window, events: Events<'_>) -> Result<Self, Failure> {
-        let traffic = traffic(workspace, source, span)?;
+    fn new(
+        workspace: &Workspace,
+        source: &str,
+        span: Window,
+        seed: u64,
+        events: Events<'_>,
+    ) -> Result<Self, Failure> {
+        let mut traffic = traffic(workspace, source, span)?;
+        let records = traffic.len();
+        thin_out(&mut traffic, seed);
         let texts: Vec<&str> = traffic.iter().map(|stored| stored.record.input.as_str()).collect();
-        Ok(Self { span, vectors: workspace.embed(&texts, events)?, traffic })
+        Ok(Self { span, vectors: workspace.embed(&texts, events)?, traffic, records })
     }
 
     pub fn as_input(&self) -> TrafficWindow<'_> {
         let records = self.traffic.iter().map(|stored| &stored.record);
         TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, records), wording: None }
+    }
+
+    /// Tells that only a sample was measured.
+    fn note(&self) -> Option<String> {
+        let (measured, all) = (Cell::from(self.traffic.len()), count_of(self.records, "record"));
+        (self.traffic.len() < self.records)
+            .then(|| format!("{}: measured on a weighted sample of {measured} of {all}", self.span.label()))
     }
 }
 
@@ -72,6 +96,20 @@ fn apply(rule: &TextRule, stored: &mut StoredRecord) {
     }
 }
 
+/// Reduces traffic to a weighted sample of at most [`MAX_RECORDS`].
+fn thin_out(traffic: &mut Vec<StoredRecord>, seed: u64) {
+    let weights: Vec<(&str, f64)> =
+        traffic.iter().map(|stored| (stored.record.record_id.as_str(), stored.record.weight())).collect();
+    let Some(sample) = weighted_sample(&weights, MAX_RECORDS, seed) else { return };
+    let mut sample = sample.into_iter().peekable();
+    let mut row = 0;
+    traffic.retain_mut(|stored| {
+        let drawn = sample.next_if(|sampled| sampled.row == row);
+        row += 1;
+        drawn.inspect(|sampled| stored.record.sample_rate = 1.0 / sampled.weight).is_some()
+    });
+}
+
 impl Loaded {
     pub fn new(
         workspace: &Workspace,
@@ -89,7 +127,7 @@ impl Loaded {
         let rule = workspace.embedder.rule();
         let texts: Vec<String> = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
         let golden = workspace.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), events)?;
-        let window = |span| LoadedWindow::new(workspace, &source, span, events);
+        let window = |span| LoadedWindow::new(workspace, &source, span, options.seed, events);
         let now = window(span)?;
         let reference = reference_span.map(window).transpose()?.filter(|window| !window.traffic.is_empty());
         let mut notes = Vec::new();
@@ -103,6 +141,7 @@ impl Loaded {
         if age > 30 {
             notes.push(format!("the latest record of \"{source}\" is {age} days old"));
         }
+        notes.extend(std::iter::once(&now).chain(&reference).filter_map(LoadedWindow::note));
         if reference.is_none() {
             notes.push("no reference window, so drift and vanished traffic are not measured; set \"reference\" in the dataset's card".into());
         }

@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use self::encoder::{Scratch, encode};
+#[cfg(target_arch = "x86_64")]
+use self::kernel::Avx512;
 use self::kernel::Portable;
 use self::weights::{Asset, Model};
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
@@ -88,6 +90,10 @@ impl Model {
     }
 
     fn encode(&self, texts: &[Vec<u32>], scratch: &mut Scratch) -> Vec<Vec<f32>> {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(processor) = Avx512::try_new() {
+            return encode(processor, self, texts, scratch);
+        }
         #[cfg(target_arch = "x86_64")]
         if let Some(processor) = pulp::x86::V3::try_new() {
             return encode(processor, self, texts, scratch);

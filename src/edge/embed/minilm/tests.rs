@@ -20,6 +20,10 @@ fn every_processor_gives_the_same_bits() {
     let tokens: Vec<_> = tokens.into_iter().filter(|ids| ids.len() < 60).step_by(3).collect();
     let portable = encode(Portable, model, &tokens, &mut Scratch::default());
     assert_eq!(bits(&portable), bits(&model.encode(&tokens, &mut Scratch::default())));
+    #[cfg(target_arch = "x86_64")]
+    if let Some(processor) = pulp::x86::V3::try_new() {
+        assert_eq!(bits(&portable), bits(&encode(processor, model, &tokens, &mut Scratch::default())));
+    }
 }
 
 #[test]
