@@ -21,8 +21,7 @@ pub fn weighted_sample(records: &[(&str, f64)], size: usize, seed: u64) -> Optio
     }
     let usable = |weight: f64| weight > 0.0 && weight.is_finite();
     let rows = records.iter().enumerate().filter(|(_, (_, weight))| usable(*weight));
-    let mut priorities: Vec<(f64, usize)> =
-        rows.map(|(row, (id, weight))| (weight / uniform(id, seed), row)).collect();
+    let mut priorities: Vec<(f64, usize)> = rows.map(|(row, (id, weight))| (weight / uniform(id, seed), row)).collect();
     priorities.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let threshold = priorities.get(size).map_or(0.0, |(priority, _)| *priority);
     priorities.truncate(size);

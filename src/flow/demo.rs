@@ -15,7 +15,7 @@ use super::{Events, Workspace};
 use crate::core::domain::{Failure, Window, parse_timestamp};
 use crate::core::report::Format;
 use crate::core::view::{DecayView, Report, RunsView};
-use crate::edge::demo::{DemoServer, MONTHS, Classifier, demo_files, month_of_traffic, training_texts};
+use crate::edge::demo::{Classifier, DemoServer, MONTHS, demo_files, month_of_traffic, training_texts};
 use crate::edge::files::write_atomic;
 
 /// Options for the demo.

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use super::{Event, Events};
 use crate::core::domain::{Card, Dataset, Embedder, Failure, Suite, did_you_mean};
 use crate::core::vector::{Vectors, dot};
-use crate::edge::config::{DEFAULT_EMBEDDER, CardFile, Secrets, WorkspaceConfig, load_suite, load_workspace, read_yaml};
+use crate::edge::config::{
+    CardFile, DEFAULT_EMBEDDER, Secrets, WorkspaceConfig, load_suite, load_workspace, read_yaml,
+};
 use crate::edge::dataset::{LockedEmbedder, ReadDataset, examples_file, read_examples, read_lock};
 use crate::edge::embed::Prepared;
 use crate::edge::store::Store;

@@ -228,7 +228,7 @@ impl Measured {
 
 /// The number of times each topic was drawn.
 struct Drawn {
-    /// As many draws as there are topics, since other topics might have been labelled.
+    /// For each topic, by how many standard deviations the mean of its represented requests differs.
     known: Vec<f64>,
     /// Fewer draws than there are topics: new requests are about a handful of things, and which ones these are is the
     /// largest part of the error.
@@ -250,12 +250,11 @@ const NOVEL_TOPICS: usize = 20;
 
 impl Drawn {
     fn new(present: &[usize], topics: usize, random: &mut impl RngExt) -> Self {
-        let mut draw = |count: usize| {
-            let mut counts = vec![0.0; topics];
-            (0..count).for_each(|_| counts[present[random.random_range(0..present.len())]] += 1.0);
-            counts
-        };
-        let (known, novel) = (draw(present.len()), draw(NOVEL_TOPICS.min(present.len())));
+        let known = (0..topics).map(|_| standard_normal(random)).collect();
+        let mut novel = vec![0.0; topics];
+        for _ in 0..NOVEL_TOPICS.min(present.len()) {
+            novel[present[random.random_range(0..present.len())]] += 1.0;
+        }
         Self { known, novel, deviate: standard_normal(random) }
     }
 }

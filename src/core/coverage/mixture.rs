@@ -16,6 +16,10 @@ const CONFUSION_PRIOR: f64 = 3.0;
 /// Weight of the set's own mix of topics.
 const OWN_MIX: f64 = 0.05;
 
+/// Variance of how differently from its examples traffic asks about a topic, as a share of the variance between topics.
+/// Held-out examples cannot show it, since the same people wrote them.
+const DIFFERENT: f64 = 0.25;
+
 /// Strength, in examples, of the prior that the wording of a window moves the posteriors of a topic as much as those of
 /// the whole set.
 const SHIFT_PRIOR: f64 = 3.0;
@@ -30,6 +34,8 @@ pub(super) struct TopicSums {
     novel: Vec<f64>,
     /// How far the wording of the window moves the mean posteriors of known and of novel requests of a topic.
     shift: Vec<(f64, f64)>,
+    /// Standard deviation of the mean posterior of a topic's represented requests.
+    deviation: Vec<f64>,
 }
 
 impl TopicSums {
@@ -40,9 +46,11 @@ impl TopicSums {
             calibration.points.iter().for_each(|point| sums[point.topic] += point.weight * value(point));
             sums
         };
+        let (weight, known) = (sum(&|_| 1.0), sum(&|point| point.known));
         Self {
-            weight: sum(&|_| 1.0),
-            known: sum(&|point| point.known),
+            deviation: deviations(&calibration.points, &weight, &known),
+            weight,
+            known,
             novel: sum(&|point| point.novel),
             shift: shifts(calibration, reworded.unwrap_or_default()),
         }
@@ -50,8 +58,13 @@ impl TopicSums {
 
     /// Mean posterior of represented requests, with topics in the proportions given by `mix`. `strength` is the share of
     /// the effect of wording that applies: 1 for all of it.
+    ///
+    /// `drawn` has, for every topic, by how many standard deviations its mean differs in a replicate.
     pub fn known_mean(&self, mix: &[f64], drawn: Option<&[f64]>, strength: f64) -> f64 {
-        self.mean(drawn, |topic| (self.known[topic] / self.weight[topic] + strength * self.shift[topic].0, mix[topic]))
+        self.mean(None, |topic| {
+            let drawn = drawn.map_or(0.0, |deviates| deviates[topic] * self.deviation[topic]);
+            (self.known[topic] / self.weight[topic] + drawn + strength * self.shift[topic].0, mix[topic])
+        })
     }
 
     /// Mean posterior of requests of unknown topics.
@@ -70,6 +83,20 @@ impl TopicSums {
         });
         if total > 0.0 { sum / total } else { f64::NAN }
     }
+}
+
+/// The standard deviation of each topic's mean: that of a mean over so many held-out examples, with the same variance
+/// within all topics, and that of what traffic asks about the topic differently from its examples.
+fn deviations(points: &[Point], weight: &[f64], known: &[f64]) -> Vec<f64> {
+    let present: Vec<usize> = (0..weight.len()).filter(|topic| weight[*topic] > 0.0).collect();
+    let mean = |topic: usize| known[topic] / weight[topic];
+    let (total, sum): (f64, f64) = (weight.iter().sum(), known.iter().sum());
+    let squares: f64 = points.iter().map(|point| point.weight * (point.known - mean(point.topic)).powi(2)).sum();
+    let within = squares / (total - present.len() as f64).max(1.0);
+    let distance = |topic: &usize| weight[*topic] * (mean(*topic) - sum / total).powi(2) - within;
+    let between = (present.iter().map(distance).sum::<f64>() / total).max(0.0);
+    let of = |weight: f64| if weight > 0.0 { (within / weight + DIFFERENT * between).sqrt() } else { 0.0 };
+    weight.iter().map(|weight| of(*weight)).collect()
 }
 
 /// The mean difference between copies and their examples, by topic, drawn towards the mean of all topics.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 
-use super::embedder::{ModelDefinition, EmbedderDefinition, EmbedderFile, built_in, embedder};
+use super::embedder::{EmbedderDefinition, EmbedderFile, ModelDefinition, built_in, embedder};
 use super::endpoint::{EndpointDefinition, EndpointFile, endpoint};
 use super::forms::{Apart, Form, Short, TextOrNumber, duration_or_never, window};
 use super::secrets::Secrets;

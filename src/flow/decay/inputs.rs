@@ -51,13 +51,7 @@ pub(super) struct LoadedWindow {
 }
 
 impl LoadedWindow {
-    fn new(
-        workspace: &Workspace,
-        source: &str,
-        span: Window,
-        seed: u64,
-        events: Events<'_>,
-    ) -> Result<Self, Failure> {
+    fn new(workspace: &Workspace, source: &str, span: Window, seed: u64, events: Events<'_>) -> Result<Self, Failure> {
         let mut traffic = traffic(workspace, source, span)?;
         let records = traffic.len();
         thin_out(&mut traffic, seed);

@@ -20,14 +20,24 @@ const GROUP: usize = 16;
 /// Pairs of inputs per group.
 const PAIRS: usize = GROUP / 2;
 
+/// Pairs of inputs that a processor multiplies in one step. With more, the compiler no longer makes one instruction of a
+/// product and an addition.
+const STEP: usize = 2;
+
+/// Steps per group.
+const STEPS: usize = PAIRS / STEP;
+
 /// The largest weight.
 const LARGEST_WEIGHT: usize = 127;
 
-/// A group of inputs of all rows of a block, two inputs to a word. One pointer reaches all rows.
-pub(super) type Inputs = [[u32; PAIRS]; ROWS];
+/// The inputs of a step of all rows of a block, two inputs to a word. One pointer reaches all rows.
+pub(super) type Inputs = [[u32; STEP]; ROWS];
 
-/// The weights of a group of inputs for the outputs of a block: for every pair of inputs, two for every output.
-pub(super) type Weights = [[i16; 2 * COLUMNS]; PAIRS];
+/// The weights of the inputs of a step for the outputs of a block: for every pair of inputs, two for every output. Each
+/// pair's are in one cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Weights([[i16; 2 * COLUMNS]; STEP]);
 
 /// What is computed differently on different processors, with the same results.
 pub(super) trait Processor: Copy + Send + Sync {
@@ -52,7 +62,7 @@ impl Processor for Portable {
         let mut sums = [[0; COLUMNS]; ROWS];
         for (inputs, weights) in rows.iter().zip(panel) {
             for (words, sums) in inputs.iter().zip(&mut sums) {
-                for (word, weights) in words.iter().zip(weights) {
+                for (word, weights) in words.iter().zip(&weights.0) {
                     let (low, high) = (i32::from(*word as i16), i32::from((word >> 16) as i16));
                     for (sum, [first, second]) in sums.iter_mut().zip(weights.as_chunks().0) {
                         *sum += low * i32::from(*first) + high * i32::from(*second);
@@ -75,8 +85,8 @@ impl Processor for pulp::x86::V3 {
         use std::arch::x86_64::__m256i;
         let mut sums = [[self.avx._mm256_setzero_si256(); 2]; ROWS];
         for (inputs, weights) in rows.iter().zip(panel) {
-            for pair in 0..PAIRS {
-                let weights: [__m256i; 2] = pulp::cast(weights[pair]);
+            for pair in 0..STEP {
+                let weights: [__m256i; 2] = pulp::cast(weights.0[pair]);
                 for i in 0..ROWS {
                     let both = self.avx._mm256_set1_epi32(inputs[i][pair].cast_signed());
                     for j in 0..2 {
@@ -128,14 +138,14 @@ impl Processor for Avx512 {
         use std::arch::x86_64::__m512i;
         // Even and odd pairs have sums of their own, since an addition waits for the one before it. The compiler makes one
         // instruction of a product and an addition.
-        let mut sums = [[self.avx512f._mm512_setzero_si512(); ROWS]; 2];
+        let mut sums = [[self.avx512f._mm512_setzero_si512(); ROWS]; STEP];
         for (inputs, weights) in rows.iter().zip(panel) {
-            for pair in 0..PAIRS {
-                let weights: __m512i = pulp::cast(weights[pair]);
+            for pair in 0..STEP {
+                let weights: __m512i = pulp::cast(weights.0[pair]);
                 for i in 0..ROWS {
                     let both = self.avx512f._mm512_set1_epi32(inputs[i][pair].cast_signed());
                     let products = self.avx512bw._mm512_madd_epi16(both, weights);
-                    sums[pair % 2][i] = self.avx512f._mm512_add_epi32(sums[pair % 2][i], products);
+                    sums[pair][i] = self.avx512f._mm512_add_epi32(sums[pair][i], products);
                 }
             }
         }
@@ -159,16 +169,17 @@ impl Linear {
         let (scales, rows): (Vec<f32>, Vec<&[u8]>) = (0..biases.len()).map(row).unzip();
         let inputs = rows.first().map_or(0, |row| row.len());
         let weight = |row: &[u8], at: usize| i16::from(row[at].cast_signed());
-        let mut panels = Vec::with_capacity(rows.len() / COLUMNS * inputs / GROUP);
+        let mut panels = Vec::with_capacity(rows.len() / COLUMNS * inputs / GROUP * STEPS);
         for rows in rows.chunks_exact(COLUMNS) {
-            for group in (0..inputs).step_by(GROUP) {
-                let mut weights = [[0; 2 * COLUMNS]; PAIRS];
+            let steps = (0..inputs).step_by(GROUP).flat_map(|group| (group..group + PAIRS).step_by(STEP));
+            for step in steps {
+                let mut weights = [[0; 2 * COLUMNS]; STEP];
                 for (pair, weights) in weights.iter_mut().enumerate() {
                     for (both, row) in weights.as_chunks_mut().0.iter_mut().zip(rows) {
-                        *both = [weight(row, group + pair), weight(row, group + pair + PAIRS)];
+                        *both = [weight(row, step + pair), weight(row, step + pair + PAIRS)];
                     }
                 }
-                panels.push(weights);
+                panels.push(Weights(weights));
             }
         }
         Self { inputs, biases, scales, panels }
@@ -182,11 +193,11 @@ impl Linear {
     /// Writes the layer's outputs for all rows to `out`, row after row.
     #[inline(always)]
     pub fn apply<P: Processor>(&self, processor: P, input: &Quantized, out: &mut [f32]) {
-        let (groups, outputs) = (self.inputs / GROUP, self.outputs());
-        for (panel, weights) in self.panels.chunks_exact(groups).enumerate() {
+        let (steps, outputs) = (self.inputs / GROUP * STEPS, self.outputs());
+        for (panel, weights) in self.panels.chunks_exact(steps).enumerate() {
             let from = panel * COLUMNS;
             let (scales, biases) = (&self.scales[from..from + COLUMNS], &self.biases[from..from + COLUMNS]);
-            let blocks = input.blocks.chunks_exact(groups).zip(out.chunks_exact_mut(ROWS * outputs));
+            let blocks = input.blocks.chunks_exact(steps).zip(out.chunks_exact_mut(ROWS * outputs));
             for ((rows, out), row_scales) in blocks.zip(input.scales.chunks_exact(ROWS)) {
                 let sums = processor.block(rows, weights);
                 for i in 0..ROWS {
@@ -212,18 +223,23 @@ impl Quantized {
     /// becomes the largest integer with which no sum of products can overflow.
     #[inline(always)]
     pub fn fill(&mut self, rows: &[f32], inputs: usize) {
-        let groups = inputs / GROUP;
-        self.blocks.resize(rows.len() / (ROWS * GROUP), [[0; PAIRS]; ROWS]);
+        let steps = inputs / GROUP * STEPS;
+        self.blocks.resize(rows.len() / (ROWS * GROUP) * STEPS, [[0; STEP]; ROWS]);
         self.scales.resize(rows.len() / inputs, 0.0);
         let most = (i32::MAX as usize / (LARGEST_WEIGHT * inputs)).min(i16::MAX as usize) as f32;
         for (at, (row, scale)) in rows.chunks_exact(inputs).zip(&mut self.scales).enumerate() {
-            let (block, place) = (at / ROWS * groups, at % ROWS);
+            let (block, place) = (at / ROWS * steps, at % ROWS);
             let largest = largest(row);
             *scale = largest / most;
             let factor = if largest > 0.0 { most / largest } else { 0.0 };
-            for (group, inputs) in row.as_chunks::<GROUP>().0.iter().zip(&mut self.blocks[block..block + groups]) {
-                for (j, word) in inputs[place].iter_mut().enumerate() {
+            let blocks = self.blocks[block..block + steps].as_chunks_mut::<STEPS>().0;
+            for (group, inputs) in row.as_chunks::<GROUP>().0.iter().zip(blocks) {
+                let mut words = [0; PAIRS];
+                for (j, word) in words.iter_mut().enumerate() {
                     *word = (rounded(group[j] * factor) & 0xffff) | (rounded(group[j + PAIRS] * factor) << 16);
+                }
+                for (inputs, words) in inputs.iter_mut().zip(words.as_chunks().0) {
+                    inputs[place] = *words;
                 }
             }
         }
