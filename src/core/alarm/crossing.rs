@@ -29,6 +29,9 @@ pub(super) fn first_crossing(now: f64, before: f64, correlation: f64) -> f64 {
         return normal_upper_tail(now) * (1.0 - normal_upper_tail(before));
     }
     let angle = correlation.clamp(0.0, 1.0).acos();
+    if angle <= 0.0 {
+        return together;
+    }
     let density = |u: f64| {
         let exponent = (now - before).powi(2) / (2.0 * u.sin().powi(2)) + now * before / (1.0 + u.cos());
         (-exponent).exp()

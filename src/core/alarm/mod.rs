@@ -82,7 +82,7 @@ pub fn level(look: &Look, earlier: &[EarlierLook], promise: Promise) -> Level {
         None => spent,
     });
     let level = levels.fold(spent, f64::max).min(promise.level);
-    Level { level: rounded_down(level), spent }
+    Level { level: rounded_down(level), spent: rounded_down(spent) }
 }
 
 /// A lower bound of the correlation of two looks without any drift: the share that their windows have in common, or that

@@ -77,7 +77,7 @@ fn the_level_of_a_look_depends_on_the_look_before() {
     for (what, earlier, look, spent, expected) in cases {
         let found = level(&look, &earlier, PROMISE);
         assert!(near(found.level, expected), "{what}: {found:?}");
-        assert!((found.spent - spent).abs() < 1e-12, "{what}: {found:?}");
+        assert!(near(found.spent, spent), "{what}: {found:?}");
     }
 }
 
@@ -87,7 +87,7 @@ fn overlapping_windows_leave_a_higher_level_than_bonferroni() {
     let last = nightly.last().unwrap();
     assert!(nightly.windows(2).all(|pair| pair[1].level <= pair[0].level), "it approaches its limit from above");
     assert!((0.0015..0.0025).contains(&last.level), "{last:?}");
-    assert!((last.spent - 0.05 / 90.0).abs() < 1e-12);
+    assert!((last.spent - 0.05 / 90.0).abs() < 1e-8);
     // The whole set unchanged and no time passed: the level stays.
     let again = level(&look(199.0, 30.0), &[taken(look(199.0, 30.0), last.level)], PROMISE);
     assert_eq!(again, Level { level: last.level, spent: 0.01 });
@@ -127,7 +127,7 @@ proptest! {
         let found = of(days, before);
         prop_assert!(found.level > 0.0 && found.level >= found.spent * (1.0 - 1e-5) && found.level <= PROMISE.level);
         prop_assert!(of(days, (before * higher).min(0.05)).level >= found.level * (1.0 - 2e-5), "a higher level before");
-        prop_assert!(of(days + more, before).spent >= found.spent);
+        prop_assert!(of(days + more, before).spent >= found.spent * (1.0 - 1e-5));
         let other = Look { dataset_version: "v2".into(), ..look(days, length) };
         prop_assert!(level(&other, &earlier(before), PROMISE).level <= found.level * (1.0 + 2e-5), "no overlap");
     }
