@@ -388,7 +388,7 @@ fn a_decision_applies_until_the_content_of_its_example_changes() {
 
 /// Half of the requests in capitals.
 fn shouted(row: usize, text: &str) -> String {
-    if row % 2 == 0 { text.to_uppercase() } else { text.to_owned() }
+    if row.is_multiple_of(2) { text.to_uppercase() } else { text.to_owned() }
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl<'f> Traits<'f> {
         let grown = |word: &&Word| word.now > word.reference;
         let sentences =
             self.habits.is_some_and(|(then, now)| now.several_sentences >= then.several_sentences + MIN_CHANGE);
-        self.words.iter().filter(grown).any(|word| words.iter().any(|other| *other == word.word))
+        self.words.iter().filter(grown).any(|word| words.contains(&word.word))
             || (sentences && several_sentences(text))
             || self.casing.is_some_and(|name| casing(text) == name)
     }
