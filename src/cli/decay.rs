@@ -15,6 +15,10 @@ use crate::flow::decay::measure_decay;
 use crate::flow::report::write_reports;
 
 /// Measure how much of today's traffic a golden set represents, and flag the examples that decayed.
+///
+/// The alarm is raised if what people ask about moved, not if only their wording did. Look as often as you like: the
+/// level of each look depends on the looks before it, so that at most alarm_level (0.05) false alarms are expected per
+/// alarm_period (90 days). Both can be set under decay.policy in karat.yaml.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  karat decay support-intents --window 2026-09 --reference 2026-06\n  karat decay support-intents -o decay.html -o decay.md\n  karat decay support-intents --records records.jsonl --format json"

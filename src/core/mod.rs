@@ -1,6 +1,7 @@
 //! The pure layer: no files, sockets, clock, environment, database or unseeded randomness.
 
 pub mod agreement;
+pub mod alarm;
 pub mod cluster;
 pub mod coverage;
 pub mod decay;

@@ -15,6 +15,7 @@ mod endpoints;
 mod faults;
 mod matrix;
 mod mistakes;
+mod nights;
 mod quality;
 mod repeats;
 mod reports;

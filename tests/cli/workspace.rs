@@ -142,16 +142,17 @@ fn month(month: &str, shares: &[(&str, usize)]) -> String {
 }
 
 /// Reproducible random numbers (Knuth's MMIX generator).
-struct Draws(u64);
+pub struct Draws(pub u64);
 
 impl Draws {
-    fn below(&mut self, bound: usize) -> usize {
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound
     }
 
     /// Six of a topic's 24 words, which no other topic has.
-    fn sentence(&mut self, topic: &str) -> String {
+    pub fn sentence(&mut self, topic: &str) -> String {
         let words: Vec<String> = (0..6).map(|_| self.below(24)).map(|number| word(topic, number)).collect();
         words.join(" ")
     }

@@ -8,7 +8,7 @@ use super::mixture::{TopicSums, adjusted_share, observed_mean, topic_mix};
 use super::records::{RecordCoverage, records as coverage_of_records};
 use super::window::Scored;
 use crate::core::records::Records;
-use crate::core::stats::{Interval, percentile_interval, rng};
+use crate::core::stats::{Interval, lower_tail_p, percentile_interval, rng};
 
 /// Options of the coverage measurement.
 #[derive(Debug, Clone, Copy)]
@@ -105,14 +105,13 @@ pub fn measure(
 fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Options) -> DriftGap {
     let differences: Vec<f64> = draws.iter().map(|(now, then)| then - now).collect();
     let value = reference.value - now.value;
-    let below = differences.iter().filter(|difference| **difference <= options.tolerated_gap).count();
     // A replicate may be beyond 0 or 1, where no share can be.
     let possible: Vec<f64> = draws.iter().map(|(now, then)| then.clamp(0.0, 1.0) - now.clamp(0.0, 1.0)).collect();
     let interval = percentile_interval(&possible, 0.95).unwrap_or(Interval { lo: -1.0, hi: 1.0 });
     DriftGap {
         value,
         interval: Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) },
-        p_value: (below + 1) as f64 / (differences.len() + 1) as f64,
+        p_value: lower_tail_p(&differences, options.tolerated_gap),
     }
 }
 

@@ -8,6 +8,8 @@ use crate::core::domain::LiveIdx;
 pub struct RecordCoverage {
     /// Its nearest live example; `None` for a record with nothing to embed.
     pub nearest: Option<LiveIdx>,
+    /// The topic of the nearest one after projection; `None` for a record with nothing to embed.
+    pub topic: Option<usize>,
     /// Cosine similarity to that example.
     pub similarity: f64,
     /// Probability that a live example represents it.
@@ -26,9 +28,10 @@ pub(super) fn records(scored: &Scored, share: f64) -> Vec<RecordCoverage> {
         |shift: f64| scored.embeddable().map(|row| row.weight * probability(row.posterior, shift)).sum::<f64>() / total;
     let shift = solve_increasing(mean, share);
     let record = |row: &Option<super::window::Row>| match row {
-        None => RecordCoverage { nearest: None, similarity: 0.0, p_represented: 0.0 },
+        None => RecordCoverage { nearest: None, topic: None, similarity: 0.0, p_represented: 0.0 },
         Some(row) => RecordCoverage {
             nearest: Some(LiveIdx(row.nearest)),
+            topic: Some(row.topic),
             similarity: row.similarity,
             p_represented: match row.other_language {
                 true => 0.0,

@@ -17,7 +17,7 @@ pub(super) fn group_views(findings: &Findings<'_>) -> Vec<ClusterView> {
     let groups = &findings.unrepresented.groups;
     let records = &findings.inputs.now.records;
     let terms = terms(findings);
-    let names = cluster_names(&terms);
+    let names = names(findings);
     let placed = findings.group_of_records();
     let exemplars = medoids(records.vectors(), records.weights(), &placed, groups.len(), EXEMPLARS);
     let views = groups.iter().zip(names).zip(terms).zip(exemplars).enumerate();
@@ -27,6 +27,11 @@ pub(super) fn group_views(findings: &Findings<'_>) -> Vec<ClusterView> {
             ClusterView { id: id(number), name, terms, exemplars, ..figures(findings, group) }
         })
         .collect()
+}
+
+/// The name of each group.
+pub(super) fn names(findings: &Findings<'_>) -> Vec<String> {
+    cluster_names(&terms(findings))
 }
 
 /// The id of a group, which is its rank in this measurement.

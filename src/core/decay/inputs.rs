@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::core::alarm::EarlierLook;
+use crate::core::cluster::{class_terms, cluster_names};
 use crate::core::domain::{Dataset, Example, ExampleIdx, LiveIdx, Reducer, Window, WindowSummary};
 use crate::core::new_clusters::{ClusterBook, topics_of};
 use crate::core::queue::FlagRow;
@@ -12,6 +14,9 @@ use crate::core::records::Records;
 use crate::core::signals::{Passes, Policy};
 use crate::core::vector::{Vectors, top_k};
 use crate::core::wording::{OtherLanguages, Request, Reworded, other_languages, reword};
+
+/// Number of terms from which a topic without a label is named.
+const NAME_TERMS: usize = 6;
 
 /// Everything that a decay measurement depends on.
 #[derive(Debug, Clone)]
@@ -38,6 +43,10 @@ pub struct Inputs<'a> {
     pub run: Option<ScoredRun>,
     /// Settings of the measurement and its gate.
     pub settings: Settings<'a>,
+    /// The source of the traffic.
+    pub source: &'a str,
+    /// The earlier looks at this dataset, embedding space and source, the latest first.
+    pub looks: Vec<EarlierLook>,
     /// Remarks collected while loading.
     pub notes: Vec<String>,
     /// Time of the measurement.
@@ -146,6 +155,8 @@ pub(super) struct Live<'a> {
     pub vectors: Cow<'a, Vectors>,
     /// The topic of each: its label if there are few labels compared with examples, else a cluster of examples.
     pub topics: Vec<usize>,
+    /// The label of each topic; empty if topics are clusters.
+    labels: Vec<String>,
 }
 
 impl<'a> Live<'a> {
@@ -154,8 +165,8 @@ impl<'a> Live<'a> {
         let rows: Vec<usize> = examples.filter(|(_, e)| e.is_live(inputs.at)).map(|(row, _)| row).collect();
         let vectors = inputs.golden.part(&rows);
         let labelled = labels(rows.iter().map(|row| &inputs.dataset.examples[*row]));
-        let topics = labelled.unwrap_or_else(|| topics_of(&vectors, inputs.seed));
-        Self { rows: rows.into_iter().map(ExampleIdx).collect(), vectors, topics }
+        let (topics, labels) = labelled.unwrap_or_else(|| (topics_of(&vectors, inputs.seed), Vec::new()));
+        Self { rows: rows.into_iter().map(ExampleIdx).collect(), vectors, topics, labels }
     }
 
     pub fn len(&self) -> usize {
@@ -172,6 +183,16 @@ impl<'a> Live<'a> {
         other_languages(&self.texts(inputs), window.records.texts())
     }
 
+    /// The name of each topic: its label, or the terms of its examples.
+    pub fn topic_names(&self, inputs: &Inputs<'_>) -> Vec<String> {
+        if !self.labels.is_empty() {
+            return self.labels.clone();
+        }
+        let topics: Vec<Option<usize>> = self.topics.iter().copied().map(Some).collect();
+        let count = self.topics.iter().max().map_or(0, |last| last + 1);
+        cluster_names(&class_terms(&self.texts(inputs), &[], &topics, count, NAME_TERMS))
+    }
+
     /// Their indexes in the dataset.
     pub fn rows(&self) -> &[ExampleIdx] {
         &self.rows
@@ -183,13 +204,14 @@ impl<'a> Live<'a> {
     }
 }
 
-/// The label of every example, as a number. `None` unless every example has one, there are at least three labels, and
+/// The label of every example, as a number, and all labels. `None` unless every example has one, there are at least three labels, and
 /// at least three examples per label on average.
-fn labels<'a>(examples: impl Iterator<Item = &'a Example>) -> Option<Vec<usize>> {
+fn labels<'a>(examples: impl Iterator<Item = &'a Example>) -> Option<(Vec<usize>, Vec<String>)> {
     let labels: Vec<String> = examples.map(Example::label).collect::<Option<_>>()?;
-    let mut distinct: Vec<&String> = labels.iter().collect();
+    let mut distinct: Vec<String> = labels.clone();
     distinct.sort();
     distinct.dedup();
     let few = distinct.len() >= 3 && distinct.len() * 3 <= labels.len();
-    few.then(|| labels.iter().map(|label| distinct.binary_search(&label).unwrap_or(0)).collect())
+    let numbers = labels.iter().map(|label| distinct.binary_search(label).unwrap_or(0)).collect();
+    few.then_some((numbers, distinct))
 }

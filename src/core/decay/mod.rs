@@ -12,6 +12,7 @@ mod gates;
 mod group_views;
 mod inputs;
 mod measure;
+mod moved;
 #[cfg(test)]
 mod tests;
 mod view;

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 
 use super::*;
+use crate::core::alarm::{EarlierLook, Level, Look};
 use crate::core::domain::{Card, Dataset, Example, Flag, ReasonCode, Reducer, TrafficRecord, Window, parse_timestamp};
 use crate::core::golden::example_from_row;
 use crate::core::queue::{FlagRow, QueueState};
@@ -90,6 +91,8 @@ impl World {
             passes: BTreeMap::new(),
             run: None,
             settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },
+            source: "planted",
+            looks: Vec::new(),
             notes: Vec::new(),
             at: at("2026-09-01"),
             seed: 1,
@@ -124,6 +127,13 @@ impl Month {
             sample_rate: 1.0,
         };
         Self { span, traffic: topics.iter().enumerate().map(record).collect(), vectors }
+    }
+
+    /// The same requests in other words.
+    fn worded(mut self, word: impl Fn(usize, &str) -> String) -> Self {
+        let rows = self.traffic.iter_mut().enumerate();
+        rows.for_each(|(row, record)| record.input = word(row, &record.input));
+        self
     }
 
     fn window(&self) -> TrafficWindow<'_> {
@@ -374,4 +384,97 @@ fn a_decision_applies_until_the_content_of_its_example_changes() {
         (Some(QueueState::Dismissed), QueueState::Dismissed, &first.example_hash)
     );
     assert!(again.view.examples.is_empty() && again.view.signals.is_empty(), "it does not have to be reviewed again");
+}
+
+/// Half of the requests in capitals.
+fn shouted(row: usize, text: &str) -> String {
+    if row.is_multiple_of(2) { text.to_uppercase() } else { text.to_owned() }
+}
+
+#[test]
+fn new_topics_and_new_wording_are_told_apart() {
+    let new_topic = [every_topic(24), vec![(TOPICS, 40)]].concat();
+    for (shares, shouts, expected) in [
+        (every_topic(32), false, (false, false)),
+        (every_topic(32), true, (false, true)),
+        (new_topic.clone(), false, (true, false)),
+        (new_topic, true, (true, true)),
+    ] {
+        let mut world = World::new(12);
+        let golden = world.golden();
+        let june = world.month("2026-06", &every_topic(32));
+        let august = world.month("2026-08", &shares);
+        let august = if shouts { august.worded(shouted) } else { august };
+        let view = measure(world.inputs(&golden, &august, Some(&june))).unwrap().view;
+        let moved = view.moved.unwrap();
+        assert_eq!((moved.topics.moved, moved.wording.moved), expected, "{moved:?}");
+        assert_eq!(view.alarm, Some(moved.topics.moved), "only topics raise the alarm");
+        assert_eq!(moved.wording.differs.iter().any(|text| text.contains("casing")), shouts, "{moved:?}");
+        assert!(moved.wording.topics.is_empty() && moved.topics.topics.is_empty(), "{moved:?}");
+        let grown: Vec<&str> = moved.topics.groups.iter().filter_map(|group| group.id.as_deref()).collect();
+        assert_eq!(grown, if expected.0 { vec!["u01"] } else { vec![] });
+        let of_topics = view.drift_gap.unwrap();
+        assert_eq!((moved.topics.effect, moved.topics.p_value), (of_topics.value, of_topics.p_value));
+    }
+}
+
+#[test]
+fn another_mix_of_known_topics_is_named_but_raises_no_alarm_and_is_not_wording() {
+    let mut world = World::new(13);
+    let golden = world.golden();
+    // Requests of topic 0 are worded in a way of their own in both windows.
+    let own = |_: usize, text: &str| if text.ends_with("topic0") { text.to_uppercase() } else { text.to_owned() };
+    let june = world.month("2026-06", &every_topic(40)).worded(own);
+    let mut shares = every_topic(30);
+    shares[0].1 = 90;
+    let august = world.month("2026-08", &shares).worded(own);
+    let view = measure(world.inputs(&golden, &august, Some(&june))).unwrap().view;
+    let moved = view.moved.unwrap();
+    let mix = moved.topics.mix.unwrap();
+    assert!((mix.effect - 0.2).abs() < 0.08 && mix.p_value < 0.01, "{mix:?}");
+    let first = &moved.topics.topics[0];
+    assert!(first.name == "topic0" && (first.now - first.reference - 0.23).abs() < 0.08, "{first:?}");
+    assert!(view.alarm == Some(false) && !moved.topics.moved && !moved.wording.moved, "{:?}", moved.wording);
+    assert!(moved.topics.sentence.contains("in other proportions"), "{}", moved.topics.sentence);
+    let casing = view.shift.iter().find(|test| test.test == "casing").unwrap();
+    assert!(casing.changed, "without comparing like with like it would be: {casing:?}");
+}
+
+#[test]
+fn wording_that_changed_in_one_topic_names_it() {
+    let mut world = World::new(14);
+    let golden = world.golden();
+    let june = world.month("2026-06", &every_topic(40));
+    let shouts = |_: usize, text: &str| if text.ends_with("topic3") { text.to_uppercase() } else { text.to_owned() };
+    let august = world.month("2026-08", &every_topic(40)).worded(shouts);
+    let moved = measure(world.inputs(&golden, &august, Some(&june))).unwrap().view.moved.unwrap();
+    let names: Vec<&str> = moved.wording.topics.iter().map(|topic| topic.name.as_str()).collect();
+    assert!(moved.wording.moved && names == ["topic3"], "{:?}", moved.wording);
+    let share = &moved.wording.topics[0];
+    assert!(share.reference < 0.1 && share.now > 0.8, "{share:?}");
+}
+
+#[test]
+fn the_alarm_is_raised_at_the_level_that_earlier_looks_leave() {
+    let mut world = World::new(15);
+    let golden = world.golden();
+    let (june, august) = (world.month("2026-06", &every_topic(32)), world.month("2026-08", &every_topic(32)));
+    let first = measure(world.inputs(&golden, &august, Some(&june))).unwrap().view;
+    let look = first.look.unwrap();
+    assert_eq!((look.source.as_str(), look.level, look.alarm_period), ("planted", 0.05, 90));
+    let day = jiff::SignedDuration::from_hours(24);
+    let (from, to) = (august.span.from - day, august.span.to - day);
+    let earlier = EarlierLook {
+        look: Look {
+            window: Window { from, to },
+            reference: june.span,
+            dataset_version: golden.dataset.version.clone(),
+        },
+        given: Some((Level { level: 0.002, spent: 0.0005 }, world.policy.promise())),
+    };
+    let next = measure(Inputs { looks: vec![earlier], ..world.inputs(&golden, &august, Some(&june)) }).unwrap().view;
+    let level = next.look.unwrap().level;
+    assert!(level > 0.001 && level < 0.003, "{level}");
+    assert_eq!(next.alarm, Some(next.drift_gap.unwrap().p_value < level));
+    assert!(measure(world.inputs(&golden, &august, None)).unwrap().view.look.is_none());
 }

@@ -8,15 +8,17 @@ use super::findings::{Findings, shown};
 use super::gates::{gates, karats};
 use super::group_views::{group_views, id};
 use super::inputs::TrafficWindow;
-use crate::core::coverage::Coverage;
+use super::moved::moved_view;
+use crate::core::alarm::{Level, Look, level};
+use crate::core::coverage::{Coverage, DriftGap};
 use crate::core::domain::{ExampleIdx, Flag, ReasonCode, RecordIdx};
 use crate::core::estimate::{Candidate, next_to_label};
 use crate::core::queue::QueueState;
 use crate::core::shift::{ShiftOptions, ShiftTest, shift_tests, vocabulary};
 use crate::core::verdict::{Verdict, overall};
 use crate::core::view::{
-    CandidateView, CoverageView, DecayView, DriftView, ExampleView, ReasonView, RecordRow, ShiftView, SignalCount,
-    summary,
+    CandidateView, CoverageView, DecayView, DriftView, ExampleView, LookView, ReasonView, RecordRow, ShiftView,
+    SignalCount, summary,
 };
 use crate::core::wording::OtherLanguages;
 
@@ -24,14 +26,39 @@ use crate::core::wording::OtherLanguages;
 const CANDIDATES: usize = 20;
 
 pub(super) fn view(findings: &Findings<'_>) -> DecayView {
-    let Findings { inputs, live, coverage, clusters, .. } = findings;
-    let coverage = coverage.as_ref();
-    let gates = gates(inputs.settings, coverage);
-    let gap = coverage.and_then(|coverage| coverage.gap);
-    let embeddable = |record: RecordIdx| inputs.now.records.vectors().is_embeddable(record.0);
+    let Findings { coverage, clusters, .. } = findings;
+    let look = look_view(findings);
+    let gap = coverage.as_ref().and_then(|coverage| coverage.gap);
+    let alarm = gap.zip(look.as_ref()).map(|(gap, look)| gap.p_value < look.level);
+    let embeddable = |record: RecordIdx| findings.inputs.now.records.vectors().is_embeddable(record.0);
     let mut view = DecayView {
+        drift_gap: gap.map(drift_view),
+        alarm,
+        look,
+        moved: moved_view(findings, alarm),
+        shift: shift_views(findings),
+        clusters: cluster_views(findings),
+        unrepresented: group_views(findings),
+        unassigned_share: share(&findings.inputs.now, |record| clusters.now[record.0].is_none() && embeddable(record)),
+        not_embeddable_share: share(&findings.inputs.now, |record| !embeddable(record)),
+        examples: example_views(findings),
+        signals: signal_counts(findings),
+        candidates: candidate_views(findings),
+        estimate: estimate_view(findings),
+        notes: notes(findings),
+        ..base(findings)
+    };
+    view.summary = summary(&view);
+    view
+}
+
+/// What was measured, the coverage and the gates; everything else is empty.
+fn base(findings: &Findings<'_>) -> DecayView {
+    let Findings { inputs, live, clusters, .. } = findings;
+    let coverage = findings.coverage.as_ref();
+    let gates = gates(inputs.settings, coverage);
+    DecayView {
         schema: "karat.decay/1".into(),
-        summary: String::new(),
         dataset: inputs.dataset.name.clone(),
         dataset_version: inputs.dataset.version.clone(),
         clustering_version: clusters.version.clone(),
@@ -41,30 +68,45 @@ pub(super) fn view(findings: &Findings<'_>) -> DecayView {
         karats: coverage.map(|coverage| karats(coverage.now.value)),
         coverage: coverage.map(|coverage| coverage_view(&coverage.now)),
         reference_coverage: coverage.and_then(|coverage| coverage.reference.as_ref()).map(coverage_view),
-        drift_gap: gap.map(|gap| DriftView {
-            value: gap.value,
-            lo: gap.interval.lo,
-            hi: gap.interval.hi,
-            p_value: gap.p_value,
-        }),
-        alarm: gap.map(|gap| gap.p_value < inputs.settings.policy.alarm_level),
-        shift: shift_views(findings),
-        clusters: cluster_views(findings),
-        unrepresented: group_views(findings),
-        unassigned_share: share(&inputs.now, |record| clusters.now[record.0].is_none() && embeddable(record)),
-        not_embeddable_share: share(&inputs.now, |record| !embeddable(record)),
         golden: inputs.dataset.examples.len(),
         live: live.len(),
-        examples: example_views(findings),
-        signals: signal_counts(findings),
-        candidates: candidate_views(findings),
-        estimate: estimate_view(findings),
         verdict: if coverage.is_some() { overall(&gates) } else { Verdict::Inconclusive },
         gates,
-        notes: notes(findings),
+        summary: String::new(),
+        drift_gap: None,
+        alarm: None,
+        look: None,
+        moved: None,
+        shift: Vec::new(),
+        clusters: Vec::new(),
+        unrepresented: Vec::new(),
+        unassigned_share: 0.0,
+        not_embeddable_share: 0.0,
+        examples: Vec::new(),
+        signals: Vec::new(),
+        candidates: Vec::new(),
+        estimate: None,
+        notes: Vec::new(),
+    }
+}
+
+/// The level of this look; `None` if there is nothing to test.
+fn look_view(findings: &Findings<'_>) -> Option<LookView> {
+    let inputs = &findings.inputs;
+    findings.coverage.as_ref()?.gap?;
+    let look = Look {
+        window: inputs.now.span,
+        reference: inputs.reference.as_ref()?.span,
+        dataset_version: inputs.dataset.version.clone(),
     };
-    view.summary = summary(&view);
-    view
+    let promise = inputs.settings.policy.promise();
+    let Level { level, spent } = level(&look, &inputs.looks, promise);
+    let source = inputs.source.to_owned();
+    Some(LookView { source, level, spent, alarm_level: promise.level, alarm_period: promise.period })
+}
+
+fn drift_view(gap: DriftGap) -> DriftView {
+    DriftView { value: gap.value, lo: gap.interval.lo, hi: gap.interval.hi, p_value: gap.p_value }
 }
 
 fn notes(findings: &Findings<'_>) -> Vec<String> {
@@ -143,7 +185,11 @@ fn shift_views(findings: &Findings<'_>) -> Vec<ShiftView> {
     let Some(then) = &inputs.reference else { return Vec::new() };
     let known_words = vocabulary(inputs.texts.iter().map(String::as_str));
     let options = ShiftOptions { seed: inputs.seed, ..ShiftOptions::default() };
-    let view = |test: ShiftTest| ShiftView {
+    shift_tests(&then.records, &inputs.now.records, &known_words, options).into_iter().map(shift_view).collect()
+}
+
+pub(super) fn shift_view(test: ShiftTest) -> ShiftView {
+    ShiftView {
         test: test.name.to_owned(),
         side: test.kind,
         statistic: test.statistic,
@@ -154,8 +200,7 @@ fn shift_views(findings: &Findings<'_>) -> Vec<ShiftView> {
         reference: test.reference,
         now: test.now,
         detail: shown(&test.detail),
-    };
-    shift_tests(&then.records, &inputs.now.records, &known_words, options).into_iter().map(view).collect()
+    }
 }
 
 /// Flags in the review queue, the strongest first.

@@ -8,7 +8,8 @@ use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, ErrorView, EstimateView, ExampleView, LatencyView,
-    MissView, OutcomeCounts, ReasonView, Report, RunView, RunsView, ScoreView, ShiftView, SignalCount,
+    LookView, MissView, MixView, MovedShare, MovedView, OutcomeCounts, ReasonView, Report, RunView, RunsView,
+    ScoreView, ShiftView, SignalCount, TopicsMoved, WordingMoved,
 };
 
 const SCRIPT: &str = "Where is <script>alert(1)</script> | my parcel?";
@@ -64,6 +65,8 @@ pub(super) fn empty() -> Report {
         reference_coverage: None,
         drift_gap: None,
         alarm: None,
+        look: None,
+        moved: None,
         shift: Vec::new(),
         clusters: Vec::new(),
         unrepresented: Vec::new(),
@@ -309,6 +312,40 @@ fn shift(test: &str, statistic: f64, p_value: f64, effect: f64, detail: &str) ->
     }
 }
 
+fn look() -> LookView {
+    LookView { source: "site".into(), level: 0.0024, spent: 0.00056, alarm_level: 0.05, alarm_period: 90 }
+}
+
+fn moved_share(id: Option<&str>, name: &str, reference: f64, now: f64) -> MovedShare {
+    MovedShare { id: id.map(str::to_owned), name: name.into(), reference, now }
+}
+
+fn moved() -> MovedView {
+    let topics = TopicsMoved {
+        moved: true,
+        effect: 0.062,
+        lo: 0.034,
+        hi: 0.091,
+        p_value: 0.0004,
+        sentence: "What people ask about moved: the share of requests about things that no example represents grew by 6.2 points since 2026-06.".into(),
+        mix: Some(MixView { effect: 0.004, p_value: 0.31 }),
+        groups: vec![moved_share(Some("u01"), "locker code", 0.001, 0.0492), moved_share(Some("u02"), "refund | <script>", 0.01, 0.02)],
+        topics: Vec::new(),
+    };
+    let wording = WordingMoved {
+        moved: true,
+        effect: 0.031,
+        p_value: Some(0.005),
+        sentence: format!(
+            "How people word their requests moved since 2026-06 (\"{ESCAPE}\" in 14 % (before: 2 %)); without accounting for it, coverage would have fallen by 3.1 points; this is not decay."
+        ),
+        differs: vec![format!("\"{ESCAPE}\" in 14 % (before: 2 %)")],
+        tests: vec![shift("casing", 61.2, 0.005, 0.14, "lower case 0.31 → 0.44")],
+        topics: vec![moved_share(None, LINK, 0.02, 0.4)],
+    };
+    MovedView { topics, wording }
+}
+
 fn support() -> DecayView {
     DecayView {
         schema: "karat.decay/1".into(),
@@ -324,6 +361,8 @@ fn support() -> DecayView {
         reference_coverage: Some(CoverageView { value: 0.974, lo: 0.961, hi: 0.985 }),
         drift_gap: Some(DriftView { value: 0.062, lo: 0.034, hi: 0.091, p_value: 0.0004 }),
         alarm: Some(true),
+        look: Some(look()),
+        moved: Some(moved()),
         shift: vec![
             shift("clusters", 288.41, 0.00002, 0.124, "delivery date 0.58 → 0.54"),
             shift("length", 0.021, 0.214, 0.021, "median 41 → 42 characters"),
@@ -384,6 +423,8 @@ fn billing() -> DecayView {
         reference_coverage: None,
         drift_gap: None,
         alarm: None,
+        look: None,
+        moved: None,
         shift: Vec::new(),
         clusters: vec![invoices],
         unrepresented: Vec::new(),

@@ -37,6 +37,7 @@ fn decay(out: &mut String, view: &DecayView) {
     out.push_str(&format!("\n## {}: {}\n", inline(&line(&view.dataset, 80)), view.verdict.name()));
     push(out, &tables::unrepresented(view, ROWS));
     push(out, &tables::coverage(view));
+    push(out, &tables::moved(view));
     if !view.notes.is_empty() {
         out.push('\n');
         for note in &view.notes {

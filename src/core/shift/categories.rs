@@ -1,6 +1,6 @@
 //! Compares two windows by the counts of categories.
 
-use super::permutation::{Permutations, permutation_test};
+use super::permutation::{Observed, Permutations, permutation_test};
 use super::types::Finding;
 
 /// Tests categories in `0..names.len()`, one per row, by the G statistic 2 Σ O ln(O / E) of the 2 x k table (Woolf 1957).
@@ -13,7 +13,7 @@ pub(super) fn test_categories(
     labels: &[bool],
     categories: &[usize],
     names: &[&str],
-    permutations: Permutations,
+    permutations: Permutations<'_>,
 ) -> Option<Finding> {
     let table = |labels: &[bool]| counts(labels, categories, names.len());
     let observed = table(labels);
@@ -33,6 +33,21 @@ pub(super) fn test_categories(
         now: Some(now),
         detail: format!("{name} {then:.2} → {now:.2}"),
     })
+}
+
+/// Tests categories by the total variation distance between the shares of the windows. Returns `None` if fewer than two
+/// categories occur or a window is empty.
+pub(super) fn test_mix(labels: &[bool], categories: &[usize], permutations: Permutations<'_>) -> Option<Observed> {
+    let k = categories.iter().max()? + 1;
+    let table = |labels: &[bool]| counts(labels, categories, k);
+    let observed = table(labels);
+    let sizes = sizes(&observed);
+    if observed.iter().filter(|c| c[0] + c[1] > 0.0).count() < 2 || sizes[0] == 0.0 || sizes[1] == 0.0 {
+        return None;
+    }
+    let distance =
+        |table: &[[f64; 2]]| -> f64 { table.iter().map(|c| 0.5 * (c[0] / sizes[0] - c[1] / sizes[1]).abs()).sum() };
+    Some(permutation_test(labels, permutations, |labels| distance(&table(labels))))
 }
 
 /// The number of rows of each window, [reference, now], in each category.
@@ -96,7 +111,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PERMUTATIONS: Permutations = Permutations { seed: 3, stream: 1, count: 199 };
+    const PERMUTATIONS: Permutations<'static> = Permutations { seed: 3, stream: 1, count: 199, strata: &[] };
 
     fn rows(table: &[[usize; 2]]) -> (Vec<bool>, Vec<usize>) {
         let cells = table.iter().enumerate().flat_map(|(i, c)| [(false, i, c[0]), (true, i, c[1])]);
@@ -122,6 +137,18 @@ mod tests {
         let found = test_categories(&labels, &categories, &["a", "b", "c"], PERMUTATIONS).unwrap();
         assert_eq!(found.effect, 0.0);
         assert!(found.p_value > 0.3);
+    }
+
+    #[test]
+    fn the_distance_between_two_mixes_is_the_share_that_moved() {
+        let (labels, categories) = rows(&[[50, 30], [30, 50], [20, 20]]);
+        let found = test_mix(&labels, &categories, PERMUTATIONS).unwrap();
+        assert!((found.statistic - 0.2).abs() < 1e-12 && found.p_value < 0.05, "{found:?}");
+        let (labels, categories) = rows(&[[50, 48], [30, 33], [20, 19]]);
+        let found = test_mix(&labels, &categories, PERMUTATIONS).unwrap();
+        assert!(found.p_value > 0.3 && found.null_mean.unwrap() > found.statistic, "{found:?}");
+        assert_eq!(test_mix(&[true, false], &[0, 0], PERMUTATIONS), None);
+        assert_eq!(test_mix(&[], &[], PERMUTATIONS), None);
     }
 
     #[test]

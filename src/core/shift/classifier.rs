@@ -15,7 +15,7 @@ const SAME_DIRECTION: f32 = 5e-6;
 /// Since a row is not its own neighbour, its neighbours belong to the other window slightly too often. The effect is
 /// therefore the excess of the AUC over the mean AUC of the permutations, and 0 if the AUC is below it. All rows must
 /// be embeddable. Returns `None` if all directions are equal.
-pub(super) fn test_classifier(labels: &[bool], vectors: &Vectors, permutations: Permutations) -> Option<Finding> {
+pub(super) fn test_classifier(labels: &[bool], vectors: &Vectors, permutations: Permutations<'_>) -> Option<Finding> {
     if !varied(vectors) {
         return None;
     }
@@ -63,7 +63,7 @@ mod tests {
     use crate::core::stats::{mann_whitney_auc, rng};
     use rand::RngExt;
 
-    const PERMUTATIONS: Permutations = Permutations { seed: 3, stream: 1, count: 99 };
+    const PERMUTATIONS: Permutations<'static> = Permutations { seed: 3, stream: 1, count: 99, strata: &[] };
 
     fn rows(n: usize, shift: impl Fn(usize) -> f32) -> Vectors {
         let mut rng = rng(5, 6);

@@ -22,7 +22,7 @@ pub(super) fn test_clusters(
     labels: &[bool],
     vectors: &Vectors,
     texts: &[&str],
-    permutations: Permutations,
+    permutations: Permutations<'_>,
 ) -> Option<Finding> {
     let k = (labels.len() / ROWS_PER_CLUSTER).clamp(FEWEST_CLUSTERS, MOST_CLUSTERS);
     let options = KMeansOptions { seed: permutations.seed, ..Default::default() };

@@ -21,7 +21,7 @@ const SAME_DIRECTION: f32 = 1e-5;
 /// share of traffic that moved from one topic to another. A negative MMD² counts as 0.
 ///
 /// All rows must be embeddable. Returns `None` if all directions are equal.
-pub(super) fn test_mmd(labels: &[bool], vectors: &Vectors, permutations: Permutations) -> Option<Finding> {
+pub(super) fn test_mmd(labels: &[bool], vectors: &Vectors, permutations: Permutations<'_>) -> Option<Finding> {
     let kernel = Kernel::new(vectors)?;
     let test = permutation_test(labels, permutations, |labels| kernel.mmd2(labels));
     let effect = (test.statistic.max(0.0) / (2.0 * kernel.contrast())).sqrt();
@@ -138,7 +138,7 @@ mod tests {
     use crate::core::stats::rng;
     use rand::RngExt;
 
-    const PERMUTATIONS: Permutations = Permutations { seed: 3, stream: 1, count: 99 };
+    const PERMUTATIONS: Permutations<'static> = Permutations { seed: 3, stream: 1, count: 99, strata: &[] };
 
     fn rows(n: usize, moved: impl Fn(usize) -> bool) -> Vectors {
         let mut rng = rng(5, 5);

@@ -66,7 +66,7 @@ fn is_question(text: &str) -> bool {
 
 /// The casing of a text: "upper case" or "lower case" if all cased letters have that case, otherwise "mixed case"; "no
 /// case" if there are fewer than 4 cased letters, as in scripts without case.
-pub(super) fn casing(text: &str) -> &'static str {
+pub fn casing(text: &str) -> &'static str {
     let upper = text.chars().filter(|c| c.is_uppercase()).count();
     let lower = text.chars().filter(|c| c.is_lowercase()).count();
     match (upper, lower) {

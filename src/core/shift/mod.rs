@@ -18,7 +18,7 @@ mod subsample;
 mod types;
 mod words;
 
-pub use looks::language_above;
-pub use run::shift_tests;
+pub use looks::{casing, language_above};
+pub use run::{OfTopics, shift_tests, topic_mix, wording_tests};
 pub use types::{ShiftKind, ShiftOptions, ShiftTest};
 pub use words::vocabulary;

@@ -13,7 +13,7 @@ pub(super) fn test_distribution(
     labels: &[bool],
     values: &[f64],
     unit: &str,
-    permutations: Permutations,
+    permutations: Permutations<'_>,
 ) -> Option<Finding> {
     let [then, now] = split(labels, values)?;
     let ranked = Ranked::new(values);
@@ -33,7 +33,7 @@ pub(super) fn test_distribution(
 /// distribution. The effect is the difference; the plain figures are the means, described as shares of `of`.
 ///
 /// Returns `None` if all numbers are equal, any is NaN, or a window is empty.
-pub(super) fn test_mean(labels: &[bool], values: &[f64], of: &str, permutations: Permutations) -> Option<Finding> {
+pub(super) fn test_mean(labels: &[bool], values: &[f64], of: &str, permutations: Permutations<'_>) -> Option<Finding> {
     split(labels, values)?;
     let means = |labels: &[bool]| {
         let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PERMUTATIONS: Permutations = Permutations { seed: 3, stream: 1, count: 99 };
+    const PERMUTATIONS: Permutations<'static> = Permutations { seed: 3, stream: 1, count: 99, strata: &[] };
 
     #[test]
     fn shifted_numbers_are_detected_with_plain_figures() {

@@ -10,13 +10,16 @@ const CHUNK: usize = 16;
 
 /// Seed, stream and number of the permutations of one test.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Permutations {
+pub(super) struct Permutations<'a> {
     /// Seed of all tests.
     pub seed: u64,
     /// Number of the test, so that different tests use different random numbers.
     pub stream: u64,
     /// Number of permutations.
     pub count: usize,
+    /// The stratum of each row: labels are only permuted within strata, so that a change of their shares changes nothing.
+    /// Empty if all rows are in one.
+    pub strata: &'a [usize],
 }
 
 /// A statistic and its significance.
@@ -36,16 +39,25 @@ pub(super) struct Observed {
 /// depend on the labels, and on the rows in an order that is independent of the labels.
 pub(super) fn permutation_test(
     labels: &[bool],
-    permutations: Permutations,
+    permutations: Permutations<'_>,
     statistic: impl Fn(&[bool]) -> f64 + Sync,
 ) -> Observed {
     let observed = statistic(labels);
+    let strata = rows_of(permutations.strata);
     let null: Vec<f64> = (0..permutations.count)
         .into_par_iter()
         .with_min_len(CHUNK)
         .map(|round| {
             let mut permuted = labels.to_vec();
-            shuffle(&mut permuted, &mut rng(permutations.seed, (permutations.stream << 32) | (round as u64 + 1)));
+            let mut random = rng(permutations.seed, (permutations.stream << 32) | (round as u64 + 1));
+            if strata.is_empty() {
+                shuffle(&mut permuted, &mut random);
+            }
+            for rows in &strata {
+                let mut of_stratum: Vec<bool> = rows.iter().map(|row| labels[*row]).collect();
+                shuffle(&mut of_stratum, &mut random);
+                rows.iter().zip(of_stratum).for_each(|(row, label)| permuted[*row] = label);
+            }
             statistic(&permuted)
         })
         .collect();
@@ -56,14 +68,36 @@ pub(super) fn permutation_test(
     }
 }
 
+/// The rows of each stratum.
+fn rows_of(strata: &[usize]) -> Vec<Vec<usize>> {
+    let mut rows = vec![Vec::new(); strata.iter().max().map_or(0, |last| last + 1)];
+    strata.iter().enumerate().for_each(|(row, stratum)| rows[*stratum].push(row));
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn labels_stay_within_their_stratum() {
+        // All of the first stratum is in one window: nothing about it can be permuted.
+        let labels = [true, true, true, false, true, false, true, false];
+        let strata = [0, 0, 0, 1, 1, 1, 1, 1];
+        let permutations = Permutations { seed: 1, stream: 2, count: 99, strata: &strata };
+        let first = |labels: &[bool]| labels.iter().take(3).filter(|label| **label).count() as f64;
+        assert_eq!(permutation_test(&labels, permutations, first).null_mean, Some(3.0));
+        let second = |labels: &[bool]| labels.iter().skip(3).filter(|label| **label).count() as f64;
+        assert_eq!(permutation_test(&labels, permutations, second).null_mean, Some(2.0));
+        let fourth = |labels: &[bool]| f64::from(u8::from(labels[3]));
+        let mean = permutation_test(&labels, permutations, fourth).null_mean;
+        assert!((mean.unwrap() - 0.4).abs() < 0.15, "{mean:?}");
+    }
+
+    #[test]
     fn an_extreme_statistic_has_the_smallest_p_value_and_a_constant_one_the_largest() {
         let labels: Vec<bool> = (0..40).map(|i| i >= 20).collect();
-        let permutations = Permutations { seed: 1, stream: 2, count: 99 };
+        let permutations = Permutations { seed: 1, stream: 2, count: 99, strata: &[] };
         let late = |labels: &[bool]| labels.iter().zip(0..).map(|(l, i)| f64::from(u8::from(*l)) * f64::from(i)).sum();
         let test = permutation_test(&labels, permutations, late);
         assert_eq!((test.statistic, test.p_value), (590.0, 0.01));
@@ -73,7 +107,8 @@ mod tests {
 
     #[test]
     fn without_permutations_nothing_is_significant() {
-        let test = permutation_test(&[true, false], Permutations { seed: 0, stream: 0, count: 0 }, |_| 3.0);
+        let test =
+            permutation_test(&[true, false], Permutations { seed: 0, stream: 0, count: 0, strata: &[] }, |_| 3.0);
         assert_eq!(test, Observed { statistic: 3.0, p_value: 1.0, null_mean: None });
     }
 
@@ -81,7 +116,7 @@ mod tests {
     fn permutations_preserve_the_sizes_of_the_windows() {
         let labels = [true, true, false, false, false];
         let sizes = |labels: &[bool]| labels.iter().filter(|l| **l).count() as f64;
-        let test = permutation_test(&labels, Permutations { seed: 0, stream: 0, count: 50 }, sizes);
+        let test = permutation_test(&labels, Permutations { seed: 0, stream: 0, count: 50, strata: &[] }, sizes);
         assert_eq!(test.null_mean, Some(2.0));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::categories::test_categories;
+use super::categories::{test_categories, test_mix};
 use super::classifier::test_classifier;
 use super::clusters::test_clusters;
 use super::discrepancy::test_mmd;
@@ -13,7 +13,7 @@ use super::numbers::{test_distribution, test_mean};
 use super::permutation::Permutations;
 use super::pool::{Entry, first_of_each, labelled, large_enough, pooled};
 use super::subsample::subsample;
-use super::types::{Finding, ShiftKind, ShiftOptions, ShiftTest};
+use super::types::{Finding, ShiftKind, ShiftOptions, ShiftTest, TopicMix};
 use super::words::new_word_share;
 use crate::core::records::Records;
 use crate::core::stats::{holm, rng};
@@ -56,6 +56,9 @@ struct Windows<'a> {
     reference: &'a Records<'a>,
     now: &'a Records<'a>,
     options: ShiftOptions,
+    /// The topic of every record, of the reference window and of the window under test. If given, records without one
+    /// are left out of the tests of texts, and only records of the same topic are compared with each other.
+    topics: Option<[&'a [Option<usize>]; 2]>,
 }
 
 /// Tests one window of traffic against another: topics and vectors of the requests, their appearance, and the outputs
@@ -72,12 +75,49 @@ pub fn shift_tests(
     known_words: &HashSet<String>,
     options: ShiftOptions,
 ) -> Vec<ShiftTest> {
-    let windows = Windows { reference, now, options };
+    let windows = Windows { reference, now, options, topics: None };
     let mut found = windows.vector_tests();
-    found.extend(windows.text_tests(known_words));
+    found.extend(windows.text_tests(known_words, 5));
     let mut tests = adjusted(found, options.alpha);
     tests.extend(adjusted(windows.output_tests(), options.alpha));
     tests
+}
+
+/// A window of which only the records of known topics are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct OfTopics<'a> {
+    /// All records.
+    pub records: &'a Records<'a>,
+    /// The topic of each; `None` for a record that belongs to none, which is left out.
+    pub topics: &'a [Option<usize>],
+}
+
+/// The tests of texts among [`shift_tests`], but comparing like with like: only records of a known topic, with windows
+/// permuted within topics. Neither new topics nor a different mix of the known ones makes their p-values small, so that
+/// these are about wording alone.
+pub fn wording_tests(
+    reference: OfTopics<'_>,
+    now: OfTopics<'_>,
+    known_words: &HashSet<String>,
+    options: ShiftOptions,
+) -> Vec<ShiftTest> {
+    let topics = Some([reference.topics, now.topics]);
+    let windows = Windows { reference: reference.records, now: now.records, options, topics };
+    adjusted(windows.text_tests(known_words, 25), options.alpha)
+}
+
+/// How far the mix of topics differs: the total variation distance between the topic shares of both windows, half the sum
+/// of the absolute differences, and its permutation p-value. The effect is the distance minus its mean over permutations
+/// (at least 0), since two samples of the same mix differ as well. Records without a topic are left out; `None` with
+/// fewer than 20 others in either window, or a single topic.
+pub fn topic_mix(reference: OfTopics<'_>, now: OfTopics<'_>, options: ShiftOptions) -> Option<TopicMix> {
+    let topics = Some([reference.topics, now.topics]);
+    let windows = Windows { reference: reference.records, now: now.records, options, topics };
+    let pool = windows.pool(24, |_, _| true);
+    let (labels, topics) = labelled(&pool, read(&pool, |entry| windows.topic(entry)))?;
+    let test = test_mix(&labels, &topics, windows.permutations(24, &[]))?;
+    let expected = test.null_mean.unwrap_or(0.0);
+    Some(TopicMix { effect: (test.statistic - expected).max(0.0), p_value: test.p_value })
 }
 
 /// Adjusts the p-values and decides which findings raise an alert.
@@ -103,8 +143,20 @@ fn adjusted(found: Vec<(Plan, Finding)>, alpha: f64) -> Vec<ShiftTest> {
 
 impl<'a> Windows<'a> {
     /// Random numbers for one purpose.
-    fn permutations(&self, stream: u64) -> Permutations {
-        Permutations { seed: self.options.seed, stream, count: self.options.permutations }
+    fn permutations<'s>(&self, stream: u64, strata: &'s [usize]) -> Permutations<'s> {
+        Permutations { seed: self.options.seed, stream, count: self.options.permutations, strata }
+    }
+
+    /// The topic of a record, if topics are given.
+    fn topic(&self, entry: Entry) -> Option<usize> {
+        let topics = self.topics?[usize::from(entry.now)];
+        topics.get(entry.row).copied().flatten()
+    }
+
+    /// The topics of the rows with a value; empty if topics are not given.
+    fn strata<T>(&self, pool: &[Entry], values: &[Option<T>]) -> Vec<usize> {
+        let with_value = pool.iter().zip(values).filter(|(_, value)| value.is_some());
+        with_value.filter_map(|(entry, _)| self.topic(*entry)).collect()
     }
 
     fn side(&self, entry: Entry) -> &'a Records<'a> {
@@ -122,11 +174,12 @@ impl<'a> Windows<'a> {
     /// A pooled subsample of the usable records.
     fn pool(&self, stream: u64, usable: impl Fn(&Records<'a>, usize) -> bool) -> Vec<Entry> {
         let mut rng = rng(self.options.seed, stream << 32);
-        let mut draw = |records: &Records<'a>| {
-            let rows = (0..records.len()).filter(|&row| usable(records, row));
+        let mut draw = |records: &Records<'a>, now: bool| {
+            let of_topic = |row: &usize| self.topics.is_none() || self.topic(Entry { now, row: *row }).is_some();
+            let rows = (0..records.len()).filter(|&row| usable(records, row)).filter(of_topic);
             subsample(records, rows, ROWS, &mut rng)
         };
-        let (reference, now) = (draw(self.reference), draw(self.now));
+        let (reference, now) = (draw(self.reference, false), draw(self.now, true));
         pooled(&reference, &now, &mut rng)
     }
 
@@ -144,9 +197,9 @@ impl<'a> Windows<'a> {
         let (near_labels, near) = self.vectors(&first_of_each(&pool, NEIGHBOUR_ROWS));
         let (few_labels, few) = self.vectors(&first_of_each(&pool, PAIR_ROWS));
         let found = [
-            (CLUSTERS, test_clusters(&labels, &vectors, &texts, self.permutations(2))),
-            (MMD, test_mmd(&few_labels, &few, self.permutations(3))),
-            (CLASSIFIER, test_classifier(&near_labels, &near, self.permutations(4))),
+            (CLUSTERS, test_clusters(&labels, &vectors, &texts, self.permutations(2, &[]))),
+            (MMD, test_mmd(&few_labels, &few, self.permutations(3, &[]))),
+            (CLASSIFIER, test_classifier(&near_labels, &near, self.permutations(4, &[]))),
         ];
         present(found)
     }
@@ -157,19 +210,20 @@ impl<'a> Windows<'a> {
         (pool.iter().map(|entry| entry.now).collect(), vectors)
     }
 
-    fn text_tests(&self, known_words: &HashSet<String>) -> Vec<(Plan, Finding)> {
-        let pool = self.pool(5, |_, _| true);
+    /// The tests of texts, with random numbers of their own from the stream `first` on.
+    fn text_tests(&self, known_words: &HashSet<String>, first: u64) -> Vec<(Plan, Finding)> {
+        let pool = self.pool(first, |_, _| true);
         let new_words = read(&pool, |entry| new_word_share(self.text(entry), known_words));
         let lengths = read(&pool, |entry| Some(characters(self.text(entry))));
         let languages = read(&pool, |entry| Some(language(self.text(entry))));
         let formats = read(&pool, |entry| Some(format(self.text(entry))));
         let casings = read(&pool, |entry| Some(casing(self.text(entry))));
         let found = [
-            (LENGTH, self.distribution(&pool, lengths, 6)),
-            (LANGUAGE, self.categories(&pool, languages, 7)),
-            (FORMAT, self.categories(&pool, formats, 8)),
-            (CASING, self.categories(&pool, casings, 9)),
-            (NEW_WORDS, self.mean(&pool, new_words, "words of 4 letters or more", 10)),
+            (LENGTH, self.distribution(&pool, lengths, first + 1)),
+            (LANGUAGE, self.categories(&pool, languages, first + 2)),
+            (FORMAT, self.categories(&pool, formats, first + 3)),
+            (CASING, self.categories(&pool, casings, first + 4)),
+            (NEW_WORDS, self.mean(&pool, new_words, "words of 4 letters or more", first + 5)),
         ];
         present(found)
     }
@@ -186,23 +240,26 @@ impl<'a> Windows<'a> {
     }
 
     fn distribution(&self, pool: &[Entry], values: Vec<Option<f64>>, stream: u64) -> Option<Finding> {
+        let strata = self.strata(pool, &values);
         let (labels, values) = labelled(pool, values)?;
-        test_distribution(&labels, &values, "characters", self.permutations(stream))
+        test_distribution(&labels, &values, "characters", self.permutations(stream, &strata))
     }
 
     fn mean(&self, pool: &[Entry], values: Vec<Option<f64>>, of: &str, stream: u64) -> Option<Finding> {
+        let strata = self.strata(pool, &values);
         let (labels, values) = labelled(pool, values)?;
-        test_mean(&labels, &values, of, self.permutations(stream))
+        test_mean(&labels, &values, of, self.permutations(stream, &strata))
     }
 
     fn categories<T: AsRef<str>>(&self, pool: &[Entry], values: Vec<Option<T>>, stream: u64) -> Option<Finding> {
+        let strata = self.strata(pool, &values);
         let (labels, values) = labelled(pool, values)?;
         let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
         let mut names = values.clone();
         names.sort_unstable();
         names.dedup();
         let numbers: Vec<usize> = values.iter().map(|name| names.partition_point(|other| other < name)).collect();
-        test_categories(&labels, &numbers, &names, self.permutations(stream))
+        test_categories(&labels, &numbers, &names, self.permutations(stream, &strata))
     }
 }
 

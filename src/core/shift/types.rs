@@ -64,6 +64,15 @@ pub struct ShiftTest {
     pub detail: String,
 }
 
+/// How far the mix of topics differs between the windows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TopicMix {
+    /// Share of the records that would have to belong to another topic, beyond what sampling explains, in [0, 1].
+    pub effect: f64,
+    /// Permutation p-value, in (0, 1].
+    pub p_value: f64,
+}
+
 /// The finding of a test, before deciding whether it raises an alert.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Finding {

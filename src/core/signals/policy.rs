@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::alarm::Promise;
+
 /// Thresholds of the decay measures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -23,8 +25,12 @@ pub struct Policy {
     pub flaky_score: f64,
     /// A drift gap up to this size never raises the alarm. Default 0.01: nobody would act on a smaller one.
     pub tolerated_gap: f64,
-    /// One-sided error rate of the decay alarm. Default 0.05.
+    /// Expected number of false alarms per `alarm_period`, at most, however often somebody looks. Default 0.05: with a
+    /// period of 90 days, a set that is looked at every night gives one false alarm in about five years.
     pub alarm_level: f64,
+    /// Days over which `alarm_level` is spent. Default 90: a quarter is about how long a set stays as it is, and short
+    /// enough to leave each night a level at which a real gap is found within days.
+    pub alarm_period: u32,
     /// Share of a cluster's held-out members that are less similar than a record for the record to belong to it.
     /// Default 0.05.
     pub membership: f64,
@@ -49,6 +55,7 @@ impl Default for Policy {
             flaky_score: 0.9,
             tolerated_gap: 0.01,
             alarm_level: 0.05,
+            alarm_period: 90,
             membership: 0.05,
             new_cluster_fdr: 0.05,
             min_cluster: 20.0,
@@ -78,7 +85,14 @@ impl Policy {
         if !(self.min_cluster >= 1.0 && self.min_cluster.is_finite()) {
             return Some(format!("min_cluster is {}, but must be at least 1", self.min_cluster));
         }
-        (self.neighbours == 0).then(|| "neighbours must be at least 1".to_owned())
+        let counts = [("neighbours", self.neighbours as u64), ("alarm_period", u64::from(self.alarm_period))];
+        let zero = counts.into_iter().find(|(_, count)| *count == 0);
+        zero.map(|(key, _)| format!("{key} must be at least 1"))
+    }
+
+    /// What it promises about false alarms.
+    pub fn promise(&self) -> Promise {
+        Promise { level: self.alarm_level, period: self.alarm_period }
     }
 }
 
@@ -93,5 +107,7 @@ mod tests {
         assert_eq!(policy.problem().as_deref(), Some("alarm_level is 5, but must be between 0 and 1"));
         let policy = Policy { membership: f64::NAN, ..Policy::default() };
         assert!(policy.problem().is_some());
+        let policy = Policy { alarm_period: 0, ..Policy::default() };
+        assert_eq!(policy.problem().as_deref(), Some("alarm_period must be at least 1"));
     }
 }

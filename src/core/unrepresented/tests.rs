@@ -22,7 +22,7 @@ fn requests(counts: &[usize], seed: u64) -> Vectors {
 }
 
 fn covered(p: f64, similarity: f64) -> RecordCoverage {
-    RecordCoverage { nearest: Some(LiveIdx(0)), similarity, p_represented: p }
+    RecordCoverage { nearest: Some(LiveIdx(0)), topic: Some(0), similarity, p_represented: p }
 }
 
 /// The sizes of the groups of a window whose records have these probabilities of being represented, similarities to the

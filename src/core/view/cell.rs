@@ -32,6 +32,8 @@ pub enum Cell {
     Points(f64),
     /// A p-value, such as `0.012` or `< 0.001`.
     PValue(f64),
+    /// A p-value or a level of a test with two significant digits, such as `0.0024`.
+    Level(f64),
     /// Milliseconds, such as `420 ms` or `1.25 s`.
     Milliseconds(f64),
     /// A verdict, the only kind of value that is coloured.
@@ -123,12 +125,27 @@ impl Display for Cell {
             Self::Points(value) => f.write_str(&format!("{:+.1}", value * 100.0).replace('-', "−")),
             Self::PValue(p) if *p < 0.001 => f.write_str("< 0.001"),
             Self::PValue(p) => f.write_str(&figure(*p, 3)),
+            Self::Level(p) => f.write_str(&level(*p)),
             Self::Milliseconds(ms) if *ms >= 1000.0 => write!(f, "{} s", figure(ms / 1000.0, 2)),
             Self::Milliseconds(ms) => write!(f, "{} ms", figure(*ms, 0)),
             Self::Verdict(verdict) => f.write_str(verdict.name()),
             Self::Phrase(phrase) => phrase.fmt(f),
         }
     }
+}
+
+/// Two significant digits, without exponent down to one in a million.
+fn level(p: f64) -> String {
+    if !p.is_finite() {
+        return NOTHING.to_owned();
+    }
+    if p < 1e-6 {
+        return "< 0.000001".to_owned();
+    }
+    let decimals = (1.0 - p.log10().floor()).clamp(2.0, 7.0) as usize;
+    let text = format!("{p:.decimals$}");
+    let short = text.trim_end_matches('0');
+    if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
 }
 
 impl From<&str> for Cell {
@@ -223,6 +240,12 @@ mod tests {
             (Cell::Points(-0.01), "−1.0"),
             (Cell::PValue(0.0004), "< 0.001"),
             (Cell::PValue(0.0123), "0.012"),
+            (Cell::Level(0.05), "0.05"),
+            (Cell::Level(0.00237), "0.0024"),
+            (Cell::Level(0.000_021), "0.000021"),
+            (Cell::Level(0.31), "0.31"),
+            (Cell::Level(1.0), "1.0"),
+            (Cell::Level(1e-9), "< 0.000001"),
             (Cell::Milliseconds(420.4), "420 ms"),
             (Cell::Milliseconds(1250.0), "1.25 s"),
             (Cell::from(None::<usize>), NOTHING),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::moved::MovedView;
 use crate::core::domain::{ReasonCode, WindowSummary};
 use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
@@ -36,8 +37,14 @@ pub struct DecayView {
     pub reference_coverage: Option<CoverageView>,
     /// Reference coverage − coverage, signed.
     pub drift_gap: Option<DriftView>,
-    /// Whether "the gap is at most 0.01" was rejected at 5 %; null without a reference window.
+    /// Whether "the gap is at most 0.01" was rejected at the level of this look; null without a reference window.
     pub alarm: Option<bool>,
+    /// The level of this look; null without a reference window, and in results stored by older versions.
+    #[serde(default)]
+    pub look: Option<LookView>,
+    /// What moved since the reference window; null without one, and in results stored by older versions.
+    #[serde(default)]
+    pub moved: Option<MovedView>,
     /// Tests of the window against the reference.
     pub shift: Vec<ShiftView>,
     /// Every cluster with traffic in either window, the largest unrepresented share first.
@@ -100,6 +107,21 @@ pub struct DriftView {
     pub hi: f64,
     /// One-sided p-value of "the gap is at most 0.01".
     pub p_value: f64,
+}
+
+/// The level at which one look may raise the alarm.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LookView {
+    /// The source of the traffic: looks at one source share their level.
+    pub source: String,
+    /// The alarm is raised if the p-value of the drift gap is below it.
+    pub level: f64,
+    /// The probability of a false alarm in this look that was not one in the look before.
+    pub spent: f64,
+    /// The expected number of false alarms per period that all looks together keep to.
+    pub alarm_level: f64,
+    /// The period in days.
+    pub alarm_period: u32,
 }
 
 /// A test of the window against the reference.

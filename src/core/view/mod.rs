@@ -9,6 +9,7 @@ mod golden;
 mod headline;
 mod list;
 mod migration;
+mod moved;
 mod plan;
 mod queue;
 mod records;
@@ -19,8 +20,8 @@ mod traffic;
 pub(crate) use cell::phrase;
 pub use cell::{Cell, Phrase, count_of, line};
 pub use decay::{
-    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, ReasonView, ShiftView,
-    SignalCount,
+    CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, LookView, ReasonView,
+    ShiftView, SignalCount,
 };
 pub use doctor::{Check, CheckArea, CheckState, DoctorView};
 pub use embedder::{EmbedderView, StoredSpaceView};
@@ -28,6 +29,7 @@ pub use golden::{BadRowView, DiffView, LintView, LintedView};
 pub use headline::{HeadlineLine, Report};
 pub use list::{CacheView, EndpointRow, ListView, RunRow};
 pub use migration::{AgreementView, MigrationView, SpaceName};
+pub use moved::{MixView, MovedShare, MovedView, TopicsMoved, WordingMoved};
 pub use plan::{PlanCell, PlanView};
 pub use queue::{QueueRow, QueueView};
 pub use records::RecordRow;

@@ -19,6 +19,7 @@ use rayon::prelude::*;
 
 pub use habits::{ExtraWord, Habits};
 pub use languages::{OtherLanguages, other_languages};
+pub use sentences::several_sentences;
 
 use crate::core::stats::rng;
 

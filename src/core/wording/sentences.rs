@@ -24,6 +24,11 @@ pub(super) fn sentences(text: &str) -> Vec<&str> {
     sentences
 }
 
+/// Whether a text has more than one sentence.
+pub fn several_sentences(text: &str) -> bool {
+    sentences(text).len() > 1
+}
+
 /// Shares of texts that contain each word.
 pub(super) struct WordShares {
     counts: BTreeMap<String, usize>,

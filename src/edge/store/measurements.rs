@@ -1,13 +1,19 @@
 //! Decay measurements and their clusterings.
 
 use rusqlite::{Connection, named_params, params};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::datasets::{StoredPart, write_dataset};
 use super::queue::write_flags;
 use super::{Store, contents};
-use crate::core::domain::Failure;
+use crate::core::alarm::{EarlierLook, Level, Look, Promise};
+use crate::core::domain::{Failure, WindowSummary};
 use crate::core::queue::FlagChange;
-use crate::core::view::DecayView;
+use crate::core::view::{DecayView, LookView};
+
+/// Maximum number of measurements in which earlier looks are found: nearly three years of nights.
+const MAX_LOOKS: i64 = 1_000;
 
 /// A stored clustering.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,13 +113,59 @@ impl Store {
         })?;
         rows.into_iter()
             .map(|(measurement_id, measured_at, text)| {
-                let view = serde_json::from_str(&text).map_err(|error| {
-                    Failure::store(format!("cannot read the stored decay measurement {measurement_id}"))
-                        .caused_by(error)
-                })?;
-                Ok(MeasurementRow { measurement_id, measured_at, view })
+                Ok(MeasurementRow { view: parsed(&measurement_id, &text)?, measurement_id, measured_at })
             })
             .collect()
+    }
+
+    /// The looks of a dataset at a source of traffic in an embedding space: its measurements of a drift gap, at most the
+    /// newest 1,000 of its measurements, newest first. A measurement that did not store its source counts for every
+    /// source.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn looks(&self, dataset: &str, space: &str, source: &str) -> Result<Vec<EarlierLook>, Failure> {
+        let sql = "SELECT a.measurement_id, c.codec, c.data FROM decay_measurements a JOIN contents c ON c.id = a.view \
+                   WHERE a.dataset = ?1 AND a.space = ?2 ORDER BY a.measured_at DESC, a.measurement_id DESC LIMIT ?3";
+        let looks = self.rows(sql, params![dataset, space, MAX_LOOKS], |row| {
+            let (id, text): (String, String) = (row.get(0)?, contents::unpack_text(row, 1)?);
+            // Parsed row by row, since a thousand views together are large.
+            Ok(parsed::<StoredLook>(&id, &text).map(|stored| stored.look(source)))
+        })?;
+        looks.into_iter().filter_map(Result::transpose).collect()
+    }
+}
+
+fn parsed<T: DeserializeOwned>(measurement_id: &str, text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        Failure::store(format!("cannot read the stored decay measurement {measurement_id}")).caused_by(error)
+    })
+}
+
+/// The members of a stored view that tell what was looked at, and at which level.
+#[derive(Deserialize)]
+struct StoredLook {
+    dataset_version: String,
+    window: WindowSummary,
+    reference: Option<WindowSummary>,
+    drift_gap: Option<IgnoredAny>,
+    #[serde(default)]
+    look: Option<LookView>,
+}
+
+impl StoredLook {
+    /// `None` if nothing was tested, or if the traffic was from another source.
+    fn look(self, source: &str) -> Option<EarlierLook> {
+        self.drift_gap?;
+        let (window, reference) = (self.window.window(), self.reference?.window());
+        if self.look.as_ref().is_some_and(|look| look.source != source) {
+            return None;
+        }
+        let given = self.look.map(|look| {
+            let promise = Promise { level: look.alarm_level, period: look.alarm_period };
+            (Level { level: look.level, spent: look.spent }, promise)
+        });
+        Some(EarlierLook { look: Look { window, reference, dataset_version: self.dataset_version }, given })
     }
 }
 

@@ -452,3 +452,32 @@ fn a_decay_measurement_that_cannot_be_saved_completely_leaves_nothing_behind() {
     assert_eq!(after.0[0].first_seen, "2026-09-01");
     assert!(store.stored_examples("d", "of two").unwrap().is_some());
 }
+
+#[test]
+fn earlier_looks_are_those_at_the_same_source_with_a_drift_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("karat.db")).unwrap();
+    let look = |source: &str| json!({"source": source, "level": 0.0024, "spent": 0.0005, "alarm_level": 0.05, "alarm_period": 90});
+    let gap = json!({"value": 0.1, "lo": 0.0, "hi": 0.2, "p_value": 0.01});
+    let cases = [
+        ("without a gap", json!(null), json!(null)),
+        ("by an older version", gap.clone(), json!(null)),
+        ("at this source", gap.clone(), look("site")),
+        ("at another source", gap, look("app")),
+    ];
+    for (number, (what, gap, look)) in cases.into_iter().enumerate() {
+        let mut save = decay_save(what, &format!("2026-09-0{}", number + 1), QueueState::Queued);
+        let mut view = serde_json::to_value(&save.measurement.view).unwrap();
+        view["reference"] = view["window"].clone();
+        (view["drift_gap"], view["look"]) = (gap, look);
+        save.measurement.view = serde_json::from_value(view).unwrap();
+        store.save_decay(save).unwrap();
+    }
+    let looks = store.looks("d", "s", "site").unwrap();
+    let found: Vec<(&str, bool)> =
+        looks.iter().map(|look| (look.look.dataset_version.as_str(), look.given.is_some())).collect();
+    assert_eq!(found, [("of at this source", true), ("of by an older version", false)], "the newest is first");
+    let (level, promise) = looks[0].given.unwrap();
+    assert_eq!((level.level, level.spent, promise.level, promise.period), (0.0024, 0.0005, 0.05, 90));
+    assert!(store.looks("d", "other", "site").unwrap().is_empty());
+}

@@ -31,6 +31,8 @@ pub struct DecayOptions {
 /// A dataset and its traffic, with vectors.
 pub(super) struct Loaded {
     pub dataset: Dataset,
+    /// The source of the traffic.
+    pub source: String,
     /// The text of every example.
     pub texts: Vec<String>,
     /// The vector of every example.
@@ -139,7 +141,7 @@ impl Loaded {
         if reference.is_none() {
             notes.push("no reference window, so drift and vanished traffic are not measured; set \"reference\" in the dataset's card".into());
         }
-        Ok(Self { dataset, texts, golden, now, reference, notes })
+        Ok(Self { dataset, source, texts, golden, now, reference, notes })
     }
 }
 

@@ -83,7 +83,7 @@ fn add_wording(workspace: &Workspace, inputs: &mut Inputs<'_>, events: Events<'_
 
 /// The inputs of a measurement: what was loaded, and what the database knows about the dataset.
 fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Timestamp) -> Result<Inputs<'a>, Failure> {
-    let Loaded { dataset, texts, golden, now, reference, notes } = loaded;
+    let Loaded { dataset, source, texts, golden, now, reference, notes } = loaded;
     let decay = &workspace.config.decay;
     let settings =
         Settings { min_karats: decay.min_karats, require_decision: decay.require_decision, policy: &decay.policy };
@@ -100,6 +100,8 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         passes: runs::passes(workspace, dataset)?,
         run: runs::latest_complete(workspace, dataset)?,
         settings,
+        source,
+        looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,
         notes: notes.clone(),
         at,
         seed,

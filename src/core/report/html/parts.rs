@@ -29,7 +29,7 @@ impl From<Verdict> for Badge {
 /// line break.
 pub(super) fn shown(cell: &Cell) -> String {
     match cell {
-        Cell::Share(..) | Cell::ShareInterval(..) | Cell::PValue(_) | Cell::Milliseconds(_) => {
+        Cell::Share(..) | Cell::ShareInterval(..) | Cell::PValue(_) | Cell::Level(_) | Cell::Milliseconds(_) => {
             cell.to_string().replace(' ', "\u{a0}")
         }
         Cell::Phrase(phrase) => phrase.0.iter().map(shown).collect(),

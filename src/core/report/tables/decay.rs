@@ -3,7 +3,10 @@
 use super::Table;
 use crate::core::domain::ReasonCode;
 use crate::core::verdict::GateResult;
-use crate::core::view::{Cell, ClusterView, CoverageView, DecayView, ExampleView, Phrase, ReasonView, line, phrase};
+use crate::core::view::{
+    Cell, ClusterView, CoverageView, DecayView, ExampleView, MovedShare, MovedView, Phrase, ReasonView, count_of, line,
+    phrase,
+};
 
 /// Coverage now and in the reference window.
 pub(in crate::core::report) fn coverage(view: &DecayView) -> Table {
@@ -34,11 +37,6 @@ fn share(coverage: CoverageView) -> Cell {
 /// The drift gap in a sentence; `None` without a reference window.
 pub(in crate::core::report) fn drift(view: &DecayView) -> Option<Phrase> {
     let drift = view.drift_gap?;
-    let alarm = match view.alarm {
-        Some(true) => "alarm",
-        Some(false) => "no alarm",
-        None => "not tested",
-    };
     Some(phrase![
         "Drift gap (reference − now): ",
         Cell::Points(drift.value),
@@ -48,11 +46,57 @@ pub(in crate::core::report) fn drift(view: &DecayView) -> Option<Phrase> {
         Cell::Points(drift.lo),
         " to ",
         Cell::Points(drift.hi),
-        ". Test of “the gap is at most 1 point”: p ",
-        if drift.p_value < 0.001 { "" } else { "= " },
-        Cell::PValue(drift.p_value),
-        format!(", {alarm}.")
+        ". ",
+        alarm(view, drift.p_value),
+        "."
     ])
+}
+
+/// Whether there is an alarm, and why.
+fn alarm(view: &DecayView, p: f64) -> Phrase {
+    let word = match view.alarm {
+        Some(true) => "Alarm",
+        Some(false) => "No alarm",
+        None => "Not tested",
+    };
+    let tested = phrase![word, ": p ", Cell::Level(p), " (of “the gap is at most 1 point”)"];
+    let Some(look) = &view.look else { return tested };
+    phrase![
+        tested,
+        if p < look.level { " is below " } else { " is not below " },
+        Cell::Level(look.level),
+        ", the level of this look (",
+        Cell::Share(look.alarm_level, if look.alarm_level < 0.01 { 1 } else { 0 }),
+        format!(" per {} of looking)", count_of(look.alarm_period as usize, "day"))
+    ]
+}
+
+/// What moved since the reference window: what people ask about, and how they word it. Only the first is an alarm.
+pub(in crate::core::report) fn moved(view: &DecayView) -> Table {
+    let moved = view.moved.as_ref();
+    let carried = |shares: &[MovedShare]| {
+        let change = |share: &MovedShare| {
+            format!("{} {:+.1} points", line(&share.name, 60), (share.now - share.reference) * 100.0)
+                .replace(" -", " −")
+        };
+        shares.iter().take(3).map(change).collect::<Vec<_>>().join(", ")
+    };
+    let rows = moved.into_iter().flat_map(|MovedView { topics, wording }| {
+        let topics_of = [topics.groups.clone(), topics.topics.clone()].concat();
+        [
+            ("topics", topics.moved, topics.effect, Some(topics.p_value), &topics.sentence, carried(&topics_of)),
+            ("wording", wording.moved, wording.effect, wording.p_value, &wording.sentence, carried(&wording.topics)),
+        ]
+    });
+    Table::of("What moved?", rows, usize::MAX)
+        .name("What", |(what, ..)| *what)
+        .name("Moved", |(_, moved, ..)| if *moved { "yes" } else { "no" })
+        .number("Points", |(_, _, effect, ..)| Cell::Points(*effect))
+        .number("p", |(_, _, _, p, ..)| p.map(Cell::Level))
+        .prose("In words", |(.., sentence, _)| Cell::line(sentence, 500))
+        .prose("Carried by", |(.., carried)| Cell::line(carried, 300))
+        .table()
+        .note("Points of coverage: by how much it fell because of new topics, and by how much more it would have fallen if the wording were not accounted for. Only topics raise the alarm.")
 }
 
 /// Groups of traffic that no example represents.

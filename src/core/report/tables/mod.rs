@@ -9,7 +9,7 @@ use super::table::{Kind, Table};
 
 pub(super) use decay::{
     candidates, clusters, coverage, drift, estimates, exemplars, first_reasons, flagged, flagged_for, flagged_sheet,
-    gates, represented, shift, unrepresented,
+    gates, moved, represented, shift, unrepresented,
 };
 pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
 pub(super) use listings::{agreement, checks, day, months, queue, queue_sheet, runs, sources, spaces};

@@ -56,10 +56,12 @@ pub fn terminal_decay(view: &DecayView, screen: Screen) -> String {
     let flagged = tables::flagged(view, ROWS).only(&["Example", "Reason", "Score", "Input", "Evidence"]);
     let candidates = tables::candidates(view, 5).only(&["Gain", "Cluster", "Request"]);
     let mut out = format!("{}\n", paragraph(summary_phrase(view), screen));
-    out.push_str(&blocks(&[unrepresented, tables::coverage(view)], screen));
+    let moved = tables::moved(view).only(&["What", "Moved", "Points", "p", "Carried by"]);
+    out.push_str(&blocks(&[unrepresented, tables::coverage(view), moved], screen));
     let flags = format!("{} of {} live.", Cell::from(view.live), count_of(view.golden, "example"));
-    for note in std::iter::once(&flags).chain(&view.notes) {
-        out.push_str(&labelled("- ", Cell::line(note, 300), screen, 2));
+    let sentences = view.moved.iter().flat_map(|moved| [&moved.topics.sentence, &moved.wording.sentence]);
+    for note in sentences.chain([&flags]).chain(&view.notes) {
+        out.push_str(&labelled("- ", Cell::line(note, 400), screen, 2));
     }
     let second = blocks(&[flagged, candidates, tables::gates(view), tables::shift(view)], screen);
     if second.is_empty() { out } else { format!("{out}\n{second}") }
