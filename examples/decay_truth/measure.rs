@@ -154,9 +154,13 @@ fn points<'a>(
 fn copies(drawn: &Draw<'_>, window: &Records<'_>, space: &EmbeddingSpace, seed: u64) -> Option<(Reworded, Vectors)> {
     let nearest = top_k(window.vectors(), &drawn.golden, 1, |_, _| false);
     let topic = |row: usize| nearest[row].first().map(|neighbour| drawn.topics[neighbour.index]);
-    let texts = window.texts().iter().enumerate();
-    let requests: Vec<Request<'_>> =
-        texts.map(|(row, text)| Request { text, topic: topic(row), weight: window.weights()[row] }).collect();
+    let request = |row: usize| Request {
+        text: window.texts()[row],
+        topic: topic(row),
+        weight: window.weights()[row],
+        vector: window.vectors().row(row),
+    };
+    let requests: Vec<_> = (0..window.len()).map(request).collect();
     let reworded = reword(&drawn.golden_texts, &requests, seed);
     let vectors = space.embed(&reworded.texts.iter().map(String::as_str).collect::<Vec<_>>())?;
     Some((reworded, vectors))

@@ -140,6 +140,7 @@ pub fn rewordings(inputs: &Inputs<'_>) -> (Reworded, Option<Reworded>) {
             text: records.texts()[row],
             topic: nearest[row].first().map(|neighbour| live.topics[neighbour.index]),
             weight: records.weights()[row],
+            vector: records.vectors().row(row),
         };
         let requests: Vec<Request<'_>> = (0..records.len()).map(request).collect();
         reword(&examples, &requests, inputs.seed)

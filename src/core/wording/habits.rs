@@ -24,6 +24,12 @@ const MIN_Z: f64 = 3.0;
 /// two requests. A word of a new topic is concentrated instead.
 const MAX_CONCENTRATION: f64 = 3.0;
 
+/// The requests of a new topic may be nearest to examples of many topics. But they resemble each other: a word is only
+/// spread over topics if requests with it resemble each other at most this much more than any two requests, as a share
+/// of what is left to 1. (Of an assistant's requests, it is at most 0.08 for openings and fillers in the space of
+/// `minilm`, and 0.2 to 0.7 for words of topics.)
+const MAX_RESEMBLANCE: f64 = 0.2;
+
 /// Smallest share of made typos that is assumed to be recognized.
 const MIN_RECOGNIZED: f64 = 0.2;
 
@@ -113,24 +119,57 @@ fn extra_words(
     };
     let candidates: BTreeMap<&str, (f64, f64)> =
         core_words.iter().filter_map(|(word, count)| Some((word, frequent(word, count)?))).collect();
-    let mut topics: BTreeMap<String, BTreeMap<usize, f64>> = BTreeMap::new();
-    let mut all = BTreeMap::new();
-    for (message, topic) in messages.iter().zip(requests).filter_map(|(message, r)| Some((message, r.topic?))) {
-        *all.entry(topic).or_insert(0.0) += 1.0;
+    let mut spreads: BTreeMap<String, Spread> = BTreeMap::new();
+    let mut all = Spread::default();
+    for (message, request) in messages.iter().zip(requests) {
+        all.add(request);
         for word in distinct(message.core).into_iter().filter(|word| candidates.contains_key(word.as_str())) {
-            *topics.entry(word).or_default().entry(topic).or_insert(0.0) += 1.0;
+            spreads.entry(word).or_default().add(request);
         }
     }
-    let usual = concentration(&all);
-    let spread = |counts: &BTreeMap<usize, f64>| {
-        let count: f64 = counts.values().sum();
-        count >= MIN_COUNT as f64 && concentration(counts) <= MAX_CONCENTRATION * usual + 2.0 / count
-    };
-    let found = topics.into_iter().filter(|(_, counts)| spread(counts)).filter_map(|(word, _)| {
+    let found = spreads.into_iter().filter(|(_, spread)| spread.is_wide(&all)).filter_map(|(word, _)| {
         let (share, example_share) = *candidates.get(word.as_str())?;
         Some((word.clone(), ExtraWord { word, share, example_share }))
     });
     found.collect()
+}
+
+/// What the requests with a word are about.
+#[derive(Default)]
+struct Spread {
+    topics: BTreeMap<usize, f64>,
+    /// Number of requests with a vector, and the sum of the vectors.
+    vectors: f64,
+    sum: Vec<f32>,
+}
+
+impl Spread {
+    fn add(&mut self, request: &Request<'_>) {
+        if let Some(topic) = request.topic {
+            *self.topics.entry(topic).or_insert(0.0) += 1.0;
+        }
+        if request.vector.iter().any(|x| *x != 0.0) {
+            self.vectors += 1.0;
+            self.sum.resize(request.vector.len(), 0.0);
+            self.sum.iter_mut().zip(request.vector).for_each(|(sum, x)| *sum += x);
+        }
+    }
+
+    /// Whether the requests are about as many things as `all` requests.
+    fn is_wide(&self, all: &Self) -> bool {
+        let count: f64 = self.topics.values().sum();
+        let usual = concentration(&all.topics);
+        let (close, usually_close) = (self.resemblance(), all.resemblance());
+        count >= MIN_COUNT as f64
+            && concentration(&self.topics) <= MAX_CONCENTRATION * usual + 2.0 / count
+            && close - usually_close <= MAX_RESEMBLANCE * (1.0 - usually_close)
+    }
+
+    /// Mean similarity of two of the requests; 0 if fewer than two have a vector.
+    fn resemblance(&self) -> f64 {
+        let length: f64 = self.sum.iter().map(|x| f64::from(*x).powi(2)).sum();
+        if self.vectors > 1.0 { (length - self.vectors) / (self.vectors * (self.vectors - 1.0)) } else { 0.0 }
+    }
 }
 
 /// Probability that two of the counted requests have the same topic (Simpson 1949).

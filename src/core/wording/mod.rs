@@ -38,6 +38,8 @@ pub struct Request<'a> {
     pub topic: Option<usize>,
     /// Number of production requests that it represents.
     pub weight: f64,
+    /// Its unit vector; empty if it has none.
+    pub vector: &'a [f32],
 }
 
 /// Examples in the wording of traffic.

@@ -16,7 +16,11 @@ fn examples() -> Vec<&'static str> {
 }
 
 fn requests(texts: &[String]) -> Vec<Request<'_>> {
-    texts.iter().enumerate().map(|(row, text)| Request { text, topic: Some(row % 8), weight: 1.0 }).collect()
+    texts
+        .iter()
+        .enumerate()
+        .map(|(row, text)| Request { text, topic: Some(row % 8), weight: 1.0, vector: &[] })
+        .collect()
 }
 
 fn reworded(change: impl Fn(usize, &str) -> String) -> Reworded {
@@ -54,6 +58,31 @@ fn words_of_a_new_topic_are_not_taken_for_wording() {
     let found = reword(&examples(), &requests(&texts), 1);
     assert!(found.habits.extra_words.is_empty(), "{:?}", found.habits);
     assert_eq!(found.texts, examples());
+}
+
+#[test]
+fn words_of_requests_that_resemble_each_other_are_not_taken_for_wording() {
+    // Whatever the nearest examples: a word that comes with a direction of its own is a topic, one that does not is not.
+    let texts: Vec<String> = (0..160)
+        .map(|row| match row % 5 {
+            0 => format!("locker {}", ASKED[row % 8]),
+            1 => format!("hey {}", ASKED[row % 8]),
+            _ => ASKED[row % 8].to_owned(),
+        })
+        .collect();
+    let vectors: Vec<Vec<f32>> = (0..160)
+        .map(|row| {
+            let mut vector = vec![0.0; 9];
+            vector[row % 8] = if row % 5 == 0 { 0.6 } else { 1.0 };
+            vector[8] = if row % 5 == 0 { 0.8 } else { 0.0 };
+            vector
+        })
+        .collect();
+    let mut requests = requests(&texts);
+    requests.iter_mut().zip(&vectors).for_each(|(request, vector)| request.vector = vector);
+    let found = reword(&examples(), &requests, 1);
+    let words: Vec<&str> = found.habits.extra_words.iter().map(|extra| extra.word.as_str()).collect();
+    assert_eq!(words, ["hey"]);
 }
 
 #[test]
@@ -101,7 +130,10 @@ fn heavier_requests_lend_their_wording_more_often() {
 fn nothing_is_reworded_without_examples_or_requests() {
     assert_eq!(reword(&[], &[], 1).texts, Vec::<String>::new());
     assert_eq!(reword(&["a b"], &[], 1).texts, ["a b"]);
-    let empty = [Request { text: "", topic: None, weight: 1.0 }, Request { text: "🙂", topic: None, weight: f64::NAN }];
+    let empty = [
+        Request { text: "", topic: None, weight: 1.0, vector: &[] },
+        Request { text: "🙂", topic: None, weight: f64::NAN, vector: &[] },
+    ];
     assert_eq!(reword(&["cancel it", ""], &empty, 1).texts, ["cancel it", ""]);
     assert!(reword(&[], &empty, 1).rows.is_empty());
 }
@@ -110,7 +142,8 @@ fn nothing_is_reworded_without_examples_or_requests() {
 fn a_large_set_is_sampled_and_the_same_seed_gives_the_same_copies() {
     let texts: Vec<String> = (0..5_000).map(|row| format!("example number {row}")).collect();
     let many: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let requests: Vec<Request<'_>> = many.iter().map(|text| Request { text, topic: Some(0), weight: 1.0 }).collect();
+    let requests: Vec<Request<'_>> =
+        many.iter().map(|text| Request { text, topic: Some(0), weight: 1.0, vector: &[] }).collect();
     let found = reword(&many, &requests, 4);
     assert!(found.rows.len() == MAX_COPIES && found.rows.is_sorted());
     assert_eq!(found, reword(&many, &requests, 4));
