@@ -108,6 +108,26 @@ fn a_space_is_compared_cut_over_to_reverted_and_retired() {
 }
 
 #[test]
+fn without_a_name_the_pinned_embedder_is_used_or_else_the_sentence_transformer() {
+    let folder = decayed(&nowhere(), "");
+    let yaml = folder.read("karat.yaml");
+    let named = |name: &str| folder.write("karat.yaml", &yaml.replace("embedder: hashed-ngrams\n", name));
+    named("");
+    assert!(space(&folder).starts_with("minilm-"));
+    named("embedder: builtin\n");
+    folder.karat(&["embedder", "migrate", "builtin", "--cut-over"]).expect(0);
+    let pinned = space(&folder);
+    assert!(pinned.starts_with("builtin-"));
+    // `fast` is another name of the same table; without a name, the pinned one stays in use.
+    for name in ["embedder: fast\n", ""] {
+        named(name);
+        let shown = folder.karat(&["embedder", "show"]).expect(0);
+        assert!(!shown.stderr.contains("karat.yaml names"), "{shown}");
+        assert_eq!(space(&folder), pinned);
+    }
+}
+
+#[test]
 fn a_model_with_changed_files_is_refused_with_the_name_of_the_file() {
     let folder = decayed(&nowhere(), "");
     let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/spaces/model2vec");
