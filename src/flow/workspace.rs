@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 
@@ -32,7 +32,12 @@ pub struct Workspace {
     pub pinned: Option<LockedEmbedder>,
     /// Set once [`Self::check_server`] succeeded in this process.
     checked: OnceLock<()>,
+    /// The latest vectors of [`Self::embed_once`], by text.
+    once: Mutex<HashMap<String, Vec<f32>>>,
 }
+
+/// Maximum number of vectors remembered by [`Workspace::embed_once`].
+const REMEMBERED: usize = 10_000;
 
 /// Texts embedded and stored at a time: at most this many are lost to an interruption.
 const BATCH: usize = 512;
@@ -102,6 +107,7 @@ impl Workspace {
             embedder_name: name,
             pinned,
             checked: OnceLock::new(),
+            once: Mutex::default(),
         })
     }
 
@@ -123,6 +129,7 @@ impl Workspace {
             embedder_name: name.to_owned(),
             pinned: self.pinned.clone(),
             checked: OnceLock::new(),
+            once: Mutex::default(),
         })
     }
 
@@ -208,7 +215,8 @@ impl Workspace {
         self.embed_texts(texts, true, events)
     }
 
-    /// Like [`Self::embed`], but stores no vector: for texts that will hardly be seen again.
+    /// Like [`Self::embed`], but stores no vector, and only remembers the latest: for texts that no other process will
+    /// see again.
     ///
     /// # Errors
     /// As [`Self::embed`].
@@ -216,9 +224,21 @@ impl Workspace {
         self.embed_texts(texts, false, events)
     }
 
+    fn remembered(&self) -> MutexGuard<'_, HashMap<String, Vec<f32>>> {
+        self.once.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn embed_texts(&self, texts: &[&str], save: bool, events: Events<'_>) -> Result<Vectors, Failure> {
         let space = self.embedder.space();
         let mut known = self.store.vectors(space, texts)?;
+        if !save {
+            let remembered = self.remembered();
+            for (position, vector) in
+                texts.iter().enumerate().filter_map(|(at, text)| Some((at, remembered.get(*text)?)))
+            {
+                known.entry(position).or_insert_with(|| vector.clone());
+            }
+        }
         let missing: Vec<usize> = (0..texts.len()).filter(|position| !known.contains_key(position)).collect();
         if !missing.is_empty() {
             self.check_server()?;
@@ -251,6 +271,14 @@ impl Workspace {
                 rows.push((texts[*position].to_owned(), vector.clone()));
             }
             known.insert(*position, vector);
+        }
+        if !save {
+            let mut remembered = self.remembered();
+            if remembered.len() > REMEMBERED {
+                remembered.clear();
+            }
+            let new = batch.iter().filter_map(|at| Some((texts[*at].to_owned(), known.get(at)?.clone())));
+            remembered.extend(new);
         }
         if rows.is_empty() { Ok(()) } else { self.store.save_vectors(self.embedder.space(), rows) }
     }
