@@ -105,12 +105,12 @@ pub fn measure(
 fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Options) -> DriftGap {
     let differences: Vec<f64> = draws.iter().map(|(now, then)| then - now).collect();
     let value = reference.value - now.value;
-    // Replicates may be beyond 0 or 1, where no share can be. As that is an error of the calibration, which both windows
-    // have in common, it cancels in the difference.
-    let interval = percentile_interval(&differences, 0.95).unwrap_or(Interval { lo: -1.0, hi: 1.0 });
+    // A replicate may be beyond 0 or 1, where no share can be.
+    let possible: Vec<f64> = draws.iter().map(|(now, then)| then.clamp(0.0, 1.0) - now.clamp(0.0, 1.0)).collect();
+    let interval = percentile_interval(&possible, 0.95).unwrap_or(Interval { lo: -1.0, hi: 1.0 });
     DriftGap {
         value,
-        interval: Interval { lo: interval.lo.min(value).max(-1.0), hi: interval.hi.max(value).min(1.0) },
+        interval: Interval { lo: interval.lo.min(value), hi: interval.hi.max(value) },
         p_value: lower_tail_p(&differences, options.tolerated_gap),
     }
 }
