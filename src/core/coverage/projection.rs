@@ -4,9 +4,11 @@
 //! This is linear discriminant analysis (Fisher 1936; Rao 1948) with a covariance shrunk towards a multiple of the
 //! identity (Friedman 1989). Examples in the wording of traffic take part, so that directions of wording count less.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
-use crate::core::vector::{Vectors, dot};
+use crate::core::vector::{Vectors, tile};
 
 /// Share of the identity in the covariance within topics. With few examples per topic, the estimated covariance is mostly
 /// noise.
@@ -18,6 +20,9 @@ const REST: f64 = 0.4;
 
 /// Largest dimension of an embedding space that is projected. Time and memory grow with its cube and square.
 const MAX_DIMENSION: usize = 768;
+
+/// Rows that are projected together.
+const BLOCK: usize = 64;
 
 /// Sums over a group of examples, from which the covariance within topics follows. The groups can be added and
 /// subtracted.
@@ -94,9 +99,8 @@ pub(super) struct Projection {
 
 #[derive(Debug, Clone)]
 struct Matrix {
-    /// Of shape (dim, dim), row-major.
-    rows: Vec<f32>,
-    dim: usize,
+    /// Of shape (dim, dim); its rows are not of unit length.
+    rows: Vectors,
     /// The projection of the mean of all topics, which is subtracted.
     centre: Vec<f32>,
 }
@@ -111,9 +115,12 @@ impl Projection {
     /// Projects rows, to unit length; rows that are not embeddable remain so.
     pub fn apply(&self, vectors: &Vectors) -> Vectors {
         let Some(matrix) = &self.matrix else { return vectors.clone() };
-        let rows: Vec<Vec<f32>> = (0..vectors.len()).into_par_iter().map(|row| matrix.project(vectors, row)).collect();
-        let mut projected = Vectors::with_capacity(matrix.dim, vectors.len());
-        rows.iter().for_each(|row| projected.push(row));
+        let starts: Vec<usize> = (0..vectors.len()).step_by(BLOCK).collect();
+        let block = |start: &usize| matrix.project(vectors, *start..(start + BLOCK).min(vectors.len()));
+        let blocks: Vec<Vec<f32>> = starts.par_iter().map(block).collect();
+        let dim = matrix.rows.dim();
+        let mut projected = Vectors::with_capacity(dim, vectors.len());
+        blocks.iter().flat_map(|block| block.chunks_exact(dim)).for_each(|row| projected.push(row));
         projected
     }
 
@@ -150,15 +157,24 @@ impl Matrix {
         let rows = emphasize(&lower, &basis, dim);
         let centre = (0..dim).map(|at| line(&rows, at, dim).iter().zip(&mean).map(|(a, b)| a * b).sum::<f64>() as f32);
         let centre = centre.collect();
-        Some(Self { rows: rows.iter().map(|x| *x as f32).collect(), dim, centre })
+        let mut matrix = Vectors::with_capacity(dim, dim);
+        let single = |line: &[f64]| line.iter().map(|x| *x as f32).collect::<Vec<_>>();
+        rows.chunks_exact(dim).for_each(|line| matrix.push_row(&single(line)));
+        Some(Self { rows: matrix, centre })
     }
 
-    fn project(&self, vectors: &Vectors, row: usize) -> Vec<f32> {
-        if !vectors.is_embeddable(row) {
-            return vec![0.0; self.dim];
+    /// The projections of some rows, one after the other.
+    fn project(&self, vectors: &Vectors, rows: Range<usize>) -> Vec<f32> {
+        let dim = self.rows.dim();
+        let mut projected = Vec::new();
+        tile(vectors, rows.clone(), &self.rows, 0..dim, &mut projected);
+        for (row, projected) in rows.zip(projected.chunks_exact_mut(dim)) {
+            match vectors.is_embeddable(row) {
+                true => projected.iter_mut().zip(&self.centre).for_each(|(x, centre)| *x -= centre),
+                false => projected.fill(0.0),
+            }
         }
-        let row = vectors.row(row);
-        self.rows.chunks_exact(self.dim).zip(&self.centre).map(|(line, centre)| dot(line, row) - centre).collect()
+        projected
     }
 }
 
@@ -267,6 +283,7 @@ fn emphasize(lower: &[f64], basis: &[Vec<f64>], dim: usize) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::core::stats::rng;
+    use crate::core::vector::dot;
     use rand::RngExt;
 
     fn members<'a>(vectors: &'a Vectors, topics: &'a [usize]) -> Vec<Member<'a>> {

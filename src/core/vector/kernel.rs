@@ -50,7 +50,13 @@ fn fold(s: [f32; LANES]) -> f32 {
 pub(crate) fn tile(queries: &Vectors, q: Range<usize>, base: &Vectors, b: Range<usize>, out: &mut Vec<f32>) {
     out.clear();
     out.resize(q.len() * b.len(), 0.0);
-    Arch::new().dispatch(Tile { queries, q, base, b, out });
+    let tile = Tile { queries, q, base, b, out };
+    // Also where there is AVX-512, whose registers hold more numbers than there are partial sums.
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V3::try_new() {
+        return Simd::vectorize(simd, tile);
+    }
+    Arch::new().dispatch(tile);
 }
 
 /// The arguments of [`tile`], to be run with the widest registers of the processor.
