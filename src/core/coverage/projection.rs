@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::core::vector::{Vectors, tile};
+use crate::core::vector::{Vectors, add_scaled, add_scaled_f32, dot_f64, tile};
 
 /// Share of the identity in the covariance within topics. With few examples per topic, the estimated covariance is mostly
 /// noise.
@@ -53,7 +53,7 @@ impl Scatter {
             for member in members {
                 let factor = member.weight * f64::from(member.row[at]);
                 // The matrix is symmetric; the other half is filled below.
-                line[at..].iter_mut().zip(&member.row[at..]).for_each(|(sum, x)| *sum += factor * f64::from(*x));
+                add_scaled_f32(&mut line[at..], factor, &member.row[at..]);
             }
         });
         for line in 1..dim {
@@ -65,7 +65,7 @@ impl Scatter {
         for member in members {
             weights[member.topic] += member.weight;
             let sum = &mut sums[member.topic * dim..(member.topic + 1) * dim];
-            sum.iter_mut().zip(member.row).for_each(|(sum, x)| *sum += member.weight * f64::from(*x));
+            add_scaled_f32(sum, member.weight, member.row);
         }
         Self { dim, products, sums, weights }
     }
@@ -155,7 +155,7 @@ impl Matrix {
         });
         let basis = orthonormal(whitened.collect());
         let rows = emphasize(&lower, &basis, dim);
-        let centre = (0..dim).map(|at| line(&rows, at, dim).iter().zip(&mean).map(|(a, b)| a * b).sum::<f64>() as f32);
+        let centre = (0..dim).map(|at| dot_f64(line(&rows, at, dim), &mean) as f32);
         let centre = centre.collect();
         let mut matrix = Vectors::with_capacity(dim, dim);
         let single = |line: &[f64]| line.iter().map(|x| *x as f32).collect::<Vec<_>>();
@@ -184,8 +184,7 @@ fn within(scatter: &Scatter, means: &[Vec<f64>], weights: &[f64], total: f64) ->
     let mut covariance = scatter.products.clone();
     covariance.par_chunks_mut(dim).enumerate().for_each(|(at, line)| {
         for (mean, weight) in means.iter().zip(weights) {
-            let factor = weight * mean[at];
-            line.iter_mut().zip(mean).for_each(|(x, m)| *x -= factor * m);
+            add_scaled(line, -weight * mean[at], mean);
         }
         line.iter_mut().for_each(|x| *x /= total);
     });
@@ -208,7 +207,7 @@ fn inverse_of_cholesky(mut a: Vec<f64>, dim: usize) -> Option<Vec<f64>> {
     for column in 0..dim {
         for row in column..dim {
             let (left, right) = (&a[row * dim..row * dim + column], &a[column * dim..column * dim + column]);
-            let sum = a[row * dim + column] - left.iter().zip(right).map(|(x, y)| x * y).sum::<f64>();
+            let sum = a[row * dim + column] - dot_f64(left, right);
             a[row * dim + column] = match row == column {
                 true if sum <= 0.0 || !sum.is_finite() => return None,
                 true => sum.sqrt(),
@@ -222,7 +221,7 @@ fn inverse_of_cholesky(mut a: Vec<f64>, dim: usize) -> Option<Vec<f64>> {
         let own = &mut rest[..dim];
         for (before, line) in above.chunks_exact(dim).enumerate() {
             let factor = a[row * dim + before];
-            own[..=before].iter_mut().zip(line).for_each(|(x, y)| *x -= factor * y);
+            add_scaled(&mut own[..=before], -factor, line);
         }
         own[row] = 1.0;
         let pivot = a[row * dim + row];
@@ -232,7 +231,7 @@ fn inverse_of_cholesky(mut a: Vec<f64>, dim: usize) -> Option<Vec<f64>> {
 }
 
 fn lower_times(lower: &[f64], vector: &[f64], dim: usize) -> Vec<f64> {
-    (0..dim).map(|at| line(lower, at, dim)[..=at].iter().zip(vector).map(|(a, b)| a * b).sum()).collect()
+    (0..dim).map(|at| dot_f64(&line(lower, at, dim)[..=at], vector)).collect()
 }
 
 /// An orthonormal basis of the span of vectors (modified Gram–Schmidt, each vector twice).
@@ -243,8 +242,8 @@ fn orthonormal(vectors: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
         let before = norm(&vector);
         for _ in 0..2 {
             for direction in &basis {
-                let along: f64 = direction.iter().zip(&vector).map(|(a, b)| a * b).sum();
-                vector.iter_mut().zip(direction).for_each(|(x, d)| *x -= along * d);
+                let along = dot_f64(direction, &vector);
+                add_scaled(&mut vector, -along, direction);
             }
         }
         let length = norm(&vector);
@@ -264,7 +263,7 @@ fn emphasize(lower: &[f64], basis: &[Vec<f64>], dim: usize) -> Vec<f64> {
         .map(|direction| {
             let mut sum = vec![0.0; dim];
             for (at, weight) in direction.iter().enumerate() {
-                sum[..=at].iter_mut().zip(line(lower, at, dim)).for_each(|(x, y)| *x += weight * y);
+                add_scaled(&mut sum[..=at], *weight, line(lower, at, dim));
             }
             sum
         })
@@ -272,8 +271,7 @@ fn emphasize(lower: &[f64], basis: &[Vec<f64>], dim: usize) -> Vec<f64> {
     let mut matrix: Vec<f64> = lower.iter().map(|x| REST * x).collect();
     matrix.par_chunks_mut(dim).enumerate().for_each(|(at, line)| {
         for (direction, along) in basis.iter().zip(&along) {
-            let factor = (1.0 - REST) * direction[at];
-            line.iter_mut().zip(along).for_each(|(x, y)| *x += factor * y);
+            add_scaled(line, (1.0 - REST) * direction[at], along);
         }
     });
     matrix

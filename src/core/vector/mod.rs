@@ -4,6 +4,7 @@
 //! work is split into fixed chunks, and each similarity is computed in the same order of summation.
 
 mod bits;
+mod double;
 mod duplicates;
 mod kernel;
 mod matrix;
@@ -15,4 +16,5 @@ pub use matrix::Vectors;
 pub use neighbours::{Neighbour, top_k};
 
 pub(crate) use bits::{from_hex, to_hex};
+pub(crate) use double::{add_scaled, add_scaled_f32, dot_f64};
 pub(crate) use kernel::tile;
