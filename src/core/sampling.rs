@@ -83,7 +83,7 @@ mod tests {
     fn shares_of_the_traffic_are_the_same_in_the_sample() {
         // A third of the records, with a fifth of the traffic; and one record with a tenth of it.
         let mut all = records(0..3_000, |n| if n % 3 == 0 { 1.0 } else { 2.0 });
-        all.push(("heavy".into(), 555.0));
+        all.push(("heavy".into(), 5_000.0 / 9.0));
         let mean = |of: &dyn Fn(&Sampled) -> bool| {
             let share = |seed| {
                 let sample = sample(&all, 400, seed).unwrap();
