@@ -8,7 +8,7 @@ use super::interrupt;
 use super::listen::listener;
 use crate::core::domain::{Failure, FailureKind};
 use crate::core::report::{Screen, months_text, terminal_headline};
-use crate::flow::demo::{DemoOptions, DemoResult, demo, serve};
+use crate::flow::demo::{DemoEmbedder, DemoOptions, DemoResult, demo, serve};
 
 /// Tour karat on sample data, without network access or API keys.
 ///
@@ -36,22 +36,42 @@ pub(super) struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 8737)]
     port: u16,
 
+    /// The embedder of the workspace and of the model: `fast` takes a few seconds, but gives less precise figures.
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = EmbedderChoice::Minilm)]
+    embedder: EmbedderChoice,
+
     /// Serve only the demo's model, until Ctrl-C.
     #[arg(long)]
     serve: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum EmbedderChoice {
+    Minilm,
+    Fast,
+}
+
+impl From<EmbedderChoice> for DemoEmbedder {
+    fn from(choice: EmbedderChoice) -> Self {
+        match choice {
+            EmbedderChoice::Minilm => Self::Minilm,
+            EmbedderChoice::Fast => Self::Fast,
+        }
+    }
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     if args.serve {
         return interrupt::run_until_interrupted(context.output, async |mut stop| {
             tokio::select! {
-                served = serve(args.port, |url| context.output.say(&format!("serving {url}; press Ctrl-C to stop"))) => served?,
+                served = serve(args.port, args.embedder.into(), |url| context.output.say(&format!("serving {url}; press Ctrl-C to stop"))) => served?,
                 _ = stop.changed() => {}
             }
             Ok(Exit::Success)
         });
     }
-    let options = DemoOptions { dir: args.dir, records: args.records as usize, seed: args.seed, port: args.port };
+    let Args { dir, records, seed, port, embedder, .. } = args;
+    let options = DemoOptions { dir, records: records as usize, seed, port, embedder: embedder.into() };
     let events = listener(&context.output);
     let result = interrupt::run_until_interrupted(context.output, async |stop| {
         let result = demo(&options, stop.clone(), &events).await?;

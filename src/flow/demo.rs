@@ -12,10 +12,11 @@ use super::import::{ImportOptions, import};
 use super::report::write_reports;
 use super::run::{RunOptions, run_suites};
 use super::{Events, Workspace};
-use crate::core::domain::{Failure, Window, parse_timestamp};
+use crate::core::domain::{Embedder, Failure, Window, parse_timestamp};
 use crate::core::report::Format;
 use crate::core::view::{DecayView, Report, RunsView};
 use crate::edge::demo::{Classifier, DemoServer, MONTHS, demo_files, month_of_traffic, training_texts};
+use crate::edge::embed::{Builtin, Minilm};
 use crate::edge::files::write_atomic;
 
 /// Options for the demo.
@@ -29,6 +30,35 @@ pub struct DemoOptions {
     pub seed: u64,
     /// Preferred port of the server.
     pub port: u16,
+    /// The embedder of its workspace and of its model.
+    pub embedder: DemoEmbedder,
+}
+
+/// An embedder that the demo can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DemoEmbedder {
+    /// The sentence transformer.
+    Minilm,
+    /// The table, which is much faster; with it, figures are less precise.
+    Fast,
+}
+
+impl DemoEmbedder {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Minilm => "minilm",
+            Self::Fast => "fast",
+        }
+    }
+
+    /// A model trained on its vectors.
+    fn train(self) -> Result<Arc<Classifier>, Failure> {
+        let embedder: Arc<dyn Embedder> = match self {
+            Self::Minilm => Arc::new(Minilm::new()?),
+            Self::Fast => Arc::new(Builtin::new()?),
+        };
+        Ok(Arc::new(Classifier::train(&training_texts()?, embedder)?))
+    }
 }
 
 /// The results of the demo.
@@ -58,11 +88,11 @@ pub async fn demo(
     events: Events<'_>,
 ) -> Result<DemoResult, Failure> {
     refuse_used(&options.dir)?;
-    let model = Arc::new(Classifier::train(&training_texts()?)?);
+    let model = options.embedder.train()?;
     let server = DemoServer::bind(options.port, Arc::clone(&model)).await?;
     let base_url = format!("http://{}/v1", server.address()?);
     let serving = tokio::spawn(server.serve());
-    let mut files = write_workspace(&options.dir, &base_url)?;
+    let mut files = write_workspace(&options.dir, &base_url, options.embedder.name())?;
     let workspace = Workspace::open(&options.dir)?;
     files.push((workspace.config.store.clone(), "the database: every outcome, the traffic, the queue"));
     let suite = workspace.suite("support")?;
@@ -82,8 +112,8 @@ pub async fn demo(
 ///
 /// # Errors
 /// A failure if no port can be bound, or if the server stops.
-pub async fn serve(port: u16, listening: impl FnOnce(&str)) -> Result<(), Failure> {
-    let server = DemoServer::bind(port, Arc::new(Classifier::train(&training_texts()?)?)).await?;
+pub async fn serve(port: u16, embedder: DemoEmbedder, listening: impl FnOnce(&str)) -> Result<(), Failure> {
+    let server = DemoServer::bind(port, embedder.train()?).await?;
     listening(&format!("http://{}/v1", server.address()?));
     server.serve().await
 }
@@ -97,9 +127,9 @@ fn refuse_used(dir: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_workspace(dir: &Path, base_url: &str) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
+fn write_workspace(dir: &Path, base_url: &str, embedder: &str) -> Result<Vec<(PathBuf, &'static str)>, Failure> {
     let mut files = Vec::new();
-    for file in demo_files(base_url) {
+    for file in demo_files(base_url, embedder) {
         let path = dir.join(file.path);
         write_atomic(&path, file.content.as_bytes())?;
         let what = match file.path {

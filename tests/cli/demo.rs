@@ -5,7 +5,7 @@ use crate::runner::Folder;
 #[test]
 fn the_demo_works_and_lists_every_file_it_creates() {
     let folder = Folder::new();
-    let done = folder.karat(&["demo", "tour", "--records", "200", "--port", "0"]).expect(0);
+    let done = folder.karat(&["demo", "tour", "--records", "200", "--port", "0", "--embedder", "fast"]).expect(0);
     let made = done.stdout.split_once("\nCreated:\n").expect("a list of files").1.split("\n\n").next().unwrap();
     let named: Vec<&str> = made.lines().map(|line| line.split_whitespace().next().unwrap()).collect();
     assert!(named.len() >= 11, "{done}");

@@ -122,9 +122,10 @@ fn extra_words(
     let mut spreads: BTreeMap<String, Spread> = BTreeMap::new();
     let mut all = Spread::default();
     for (message, request) in messages.iter().zip(requests) {
-        all.add(request);
+        let alone = message.before.is_empty() && message.after.is_empty();
+        all.add(request, alone);
         for word in distinct(message.core).into_iter().filter(|word| candidates.contains_key(word.as_str())) {
-            spreads.entry(word).or_default().add(request);
+            spreads.entry(word).or_default().add(request, alone);
         }
     }
     let found = spreads.into_iter().filter(|(_, spread)| spread.is_wide(&all)).filter_map(|(word, _)| {
@@ -144,11 +145,12 @@ struct Spread {
 }
 
 impl Spread {
-    fn add(&mut self, request: &Request<'_>) {
+    /// Adds a request. The vector of one that is not `alone` in its message is also that of the sentences around it.
+    fn add(&mut self, request: &Request<'_>, alone: bool) {
         if let Some(topic) = request.topic {
             *self.topics.entry(topic).or_insert(0.0) += 1.0;
         }
-        if request.vector.iter().any(|x| *x != 0.0) {
+        if alone && request.vector.iter().any(|x| *x != 0.0) {
             self.vectors += 1.0;
             self.sum.resize(request.vector.len(), 0.0);
             self.sum.iter_mut().zip(request.vector).for_each(|(sum, x)| *sum += x);

@@ -3,6 +3,7 @@
 //! baseline.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rand::seq::SliceRandom;
 
@@ -10,7 +11,6 @@ use super::data::LabelledText;
 use crate::core::domain::{Embedder, Failure};
 use crate::core::stats::rng;
 use crate::core::vector::{Vectors, dot};
-use crate::edge::embed::Minilm;
 
 /// Passes over the training data.
 const PASSES: usize = 20;
@@ -20,19 +20,18 @@ const STEP: f32 = 3.0;
 
 /// A classifier of texts.
 pub struct Classifier {
-    embedder: Minilm,
+    embedder: Arc<dyn Embedder>,
     labels: Vec<String>,
     /// One row per label.
     weights: Vec<Vec<f32>>,
 }
 
 impl Classifier {
-    /// Trains a classifier.
+    /// Trains a classifier on the vectors of an embedder.
     ///
     /// # Errors
     /// A failure of the embedder.
-    pub fn train(texts: &[LabelledText]) -> Result<Self, Failure> {
-        let embedder = Minilm::new()?;
+    pub fn train(texts: &[LabelledText], embedder: Arc<dyn Embedder>) -> Result<Self, Failure> {
         let vectors = embedder.embed(&texts.iter().map(|text| text.text.as_str()).collect::<Vec<_>>())?;
         let labels: BTreeSet<&str> = texts.iter().map(|text| text.intent.as_str()).collect();
         let labels: Vec<String> = labels.into_iter().map(str::to_owned).collect();
@@ -75,7 +74,7 @@ impl Classifier {
         Ok(vectors.first().map(|vector| self.label(vector)).unwrap_or_default())
     }
 
-    /// The most probable label of each text, given the vectors of the embedder `minilm`.
+    /// The most probable label of each text, given the vectors of the same embedder.
     pub fn classify_all(&self, vectors: &Vectors) -> Vec<String> {
         (0..vectors.len()).map(|row| self.label(vectors.row(row))).collect()
     }
@@ -90,21 +89,48 @@ impl Classifier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::domain::EmbeddingSpace;
+
+    /// The share of each letter in a text.
+    struct Letters(EmbeddingSpace);
+
+    impl Embedder for Letters {
+        fn description(&self) -> &EmbeddingSpace {
+            &self.0
+        }
+
+        fn dim(&self) -> usize {
+            26
+        }
+
+        fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure> {
+            let vector = |text: &&str| {
+                let mut vector = vec![0.0; 26];
+                let letters = text.bytes().filter(u8::is_ascii_lowercase);
+                letters.for_each(|letter| vector[usize::from(letter - b'a')] += 1.0);
+                let length = dot(&vector, &vector).sqrt();
+                vector.iter_mut().for_each(|x| *x /= length);
+                vector
+            };
+            Ok(texts.iter().map(vector).collect())
+        }
+    }
 
     #[test]
     fn texts_get_the_label_of_the_texts_they_resemble() {
         let text = |text: &str, intent: &str| LabelledText { text: text.into(), intent: intent.into() };
         let training = [
             text("where is my parcel", "track"),
-            text("track my package please", "track"),
-            text("cancel my order", "cancel"),
-            text("I do not want the order any more", "cancel"),
+            text("where are my parcels", "track"),
+            text("stop this, cancel it", "cancel"),
+            text("i cancel this", "cancel"),
         ];
-        let classifier = Classifier::train(&training).unwrap();
-        for (text, label) in [("has the package been shipped?", "track"), ("please cancel it", "cancel")] {
+        let embedder = Arc::new(Letters(EmbeddingSpace::new("letters", std::collections::BTreeMap::new())));
+        let classifier = Classifier::train(&training, embedder.clone()).unwrap();
+        for (text, label) in [("where is the parcel", "track"), ("cancel this please", "cancel")] {
             assert_eq!(classifier.classify(text).unwrap(), label);
-            let mut vectors = Vectors::new(384);
-            vectors.push(&Minilm::new().unwrap().embed(&[text]).unwrap()[0]);
+            let mut vectors = Vectors::new(26);
+            vectors.push(&embedder.embed(&[text]).unwrap()[0]);
             assert_eq!(classifier.classify_all(&vectors), [label]);
         }
     }

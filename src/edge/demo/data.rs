@@ -71,10 +71,10 @@ fn parse(text: &str) -> Result<Vec<LabelledText>, Failure> {
 }
 
 /// The files of the demo's workspace, apart from its traffic. `base_url` is where its server listens.
-pub fn demo_files(base_url: &str) -> Vec<DemoFile> {
+pub fn demo_files(base_url: &str, embedder: &str) -> Vec<DemoFile> {
     let file = |path, content: String| DemoFile { path, content };
     vec![
-        file("karat.yaml", WORKSPACE.replace("{base_url}", base_url)),
+        file("karat.yaml", WORKSPACE.replace("{base_url}", base_url).replace("{embedder}", embedder)),
         file("datasets/support-intents/dataset.yaml", CARD.to_owned()),
         file("datasets/support-intents/examples.jsonl", EXAMPLES.to_owned()),
         file("suites/support.yaml", SUITE.to_owned()),
