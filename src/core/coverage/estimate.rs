@@ -212,8 +212,11 @@ impl Measured {
             sum.all += unit.all;
         }
         let strength = 1.0 + self.uncertainty * drawn.deviate;
-        let known = self.sums.known_mean(&self.mix, Some(&drawn.known), strength);
-        let novel = self.sums.novel_mean(Some(&drawn.novel), strength);
+        // Every window has copies of its own.
+        let (known_error, novel_error) = self.sums.shift_errors;
+        let known =
+            self.sums.known_mean(&self.mix, Some(&drawn.known), strength) + known_error * standard_normal(random);
+        let novel = self.sums.novel_mean(Some(&drawn.novel), strength) + novel_error * standard_normal(random);
         let represented = match sum.mixture > 0.0 {
             true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, novel),
             false => 0.0,

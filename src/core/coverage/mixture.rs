@@ -34,6 +34,8 @@ pub(super) struct TopicSums {
     novel: Vec<f64>,
     /// How far the wording of the window moves the mean posteriors of known and of novel requests of a topic.
     shift: Vec<(f64, f64)>,
+    /// Standard errors of how far it moves the means of all known and of all novel requests.
+    pub shift_errors: (f64, f64),
     /// Standard deviation of the mean posterior of a topic's represented requests.
     deviation: Vec<f64>,
 }
@@ -46,13 +48,15 @@ impl TopicSums {
             calibration.points.iter().for_each(|point| sums[point.topic] += point.weight * value(point));
             sums
         };
+        let (shift, shift_errors) = shifts(calibration, reworded.unwrap_or_default());
         let (weight, known) = (sum(&|_| 1.0), sum(&|point| point.known));
         Self {
             deviation: deviations(&calibration.points, &weight, &known),
             weight,
             known,
             novel: sum(&|point| point.novel),
-            shift: shifts(calibration, reworded.unwrap_or_default()),
+            shift,
+            shift_errors,
         }
     }
 
@@ -99,13 +103,16 @@ fn deviations(points: &[Point], weight: &[f64], known: &[f64]) -> Vec<f64> {
     weight.iter().map(|weight| of(*weight)).collect()
 }
 
-/// The mean difference between copies and their examples, by topic, drawn towards the mean of all topics.
-fn shifts(calibration: &Calibration, reworded: &[Point]) -> Vec<(f64, f64)> {
+/// The mean difference between copies and their examples, by topic, drawn towards the mean of all topics; and the
+/// standard errors of the mean of all.
+fn shifts(calibration: &Calibration, reworded: &[Point]) -> (Vec<(f64, f64)>, (f64, f64)) {
     let plain: HashMap<usize, &Point> = calibration.points.iter().map(|point| (point.row, point)).collect();
     let mut sums = vec![(0.0, 0.0, 0.0); calibration.topics];
     let mut all = (0.0, 0.0, 0.0);
+    let mut squares = (0.0, 0.0);
     for (copy, plain) in reworded.iter().filter_map(|copy| Some((copy, plain.get(&copy.row)?))) {
         let (known, novel) = (copy.known - plain.known, copy.novel - plain.novel);
+        squares = (squares.0 + copy.weight * known * known, squares.1 + copy.weight * novel * novel);
         for sum in [&mut all, &mut sums[copy.topic]] {
             *sum = (sum.0 + copy.weight * known, sum.1 + copy.weight * novel, sum.2 + copy.weight);
         }
@@ -115,7 +122,10 @@ fn shifts(calibration: &Calibration, reworded: &[Point]) -> Vec<(f64, f64)> {
         let total = weight + SHIFT_PRIOR;
         ((known + SHIFT_PRIOR * mean.0) / total, (novel + SHIFT_PRIOR * mean.1) / total)
     };
-    sums.into_iter().map(shrunk).collect()
+    let error = |square: f64, mean: f64| {
+        if all.2 > 0.0 { ((square / all.2 - mean * mean).max(0.0) / all.2).sqrt() } else { 0.0 }
+    };
+    (sums.into_iter().map(shrunk).collect(), (error(squares.0, mean.0), error(squares.1, mean.1)))
 }
 
 /// Probabilistic adjusted counting: the share of represented requests among those whose mean posterior is `observed`.
