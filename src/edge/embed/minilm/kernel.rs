@@ -85,8 +85,8 @@ impl Processor for pulp::x86::V3 {
         use std::arch::x86_64::__m256i;
         let mut sums = [[self.avx._mm256_setzero_si256(); 2]; ROWS];
         for (inputs, weights) in rows.iter().zip(panel) {
-            for pair in 0..STEP {
-                let weights: [__m256i; 2] = pulp::cast(weights.0[pair]);
+            for (pair, weights) in weights.0.iter().enumerate() {
+                let weights: [__m256i; 2] = pulp::cast(*weights);
                 for i in 0..ROWS {
                     let both = self.avx._mm256_set1_epi32(inputs[i][pair].cast_signed());
                     for j in 0..2 {
@@ -140,8 +140,8 @@ impl Processor for Avx512 {
         // instruction of a product and an addition.
         let mut sums = [[self.avx512f._mm512_setzero_si512(); ROWS]; STEP];
         for (inputs, weights) in rows.iter().zip(panel) {
-            for pair in 0..STEP {
-                let weights: __m512i = pulp::cast(weights.0[pair]);
+            for (pair, weights) in weights.0.iter().enumerate() {
+                let weights: __m512i = pulp::cast(*weights);
                 for i in 0..ROWS {
                     let both = self.avx512f._mm512_set1_epi32(inputs[i][pair].cast_signed());
                     let products = self.avx512bw._mm512_madd_epi16(both, weights);
