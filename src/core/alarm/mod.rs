@@ -1,7 +1,7 @@
-//! The level of the decay alarm for whoever looks every night.
+//! The significance level of the decay alarm when it is checked every night.
 //!
 //! A test at 5 % that is repeated every night raises false alarms far more often than 5 % of the time. Here the level is
-//! spent over time instead (after Lan & DeMets 1983, but per period and for ever): the expected number of false alarms
+//! spent over time instead (after Lan & DeMets 1983, but per period, without an end): the expected number of false alarms
 //! is at most [`Promise::level`] per [`Promise::period`] days, however often somebody looks, and the level of a look never reaches
 //! zero. A look may spend the level of the time since the previous one.
 //!

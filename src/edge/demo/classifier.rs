@@ -89,32 +89,7 @@ impl Classifier {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::domain::EmbeddingSpace;
-
-    /// The share of each letter in a text.
-    struct Letters(EmbeddingSpace);
-
-    impl Embedder for Letters {
-        fn description(&self) -> &EmbeddingSpace {
-            &self.0
-        }
-
-        fn dim(&self) -> usize {
-            26
-        }
-
-        fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Failure> {
-            let vector = |text: &&str| {
-                let mut vector = vec![0.0; 26];
-                let letters = text.bytes().filter(u8::is_ascii_lowercase);
-                letters.for_each(|letter| vector[usize::from(letter - b'a')] += 1.0);
-                let length = dot(&vector, &vector).sqrt();
-                vector.iter_mut().for_each(|x| *x /= length);
-                vector
-            };
-            Ok(texts.iter().map(vector).collect())
-        }
-    }
+    use crate::edge::embed::HashedNgrams;
 
     #[test]
     fn texts_get_the_label_of_the_texts_they_resemble() {
@@ -125,12 +100,11 @@ mod tests {
             text("stop this, cancel it", "cancel"),
             text("i cancel this", "cancel"),
         ];
-        let embedder = Arc::new(Letters(EmbeddingSpace::new("letters", std::collections::BTreeMap::new())));
-        let classifier = Classifier::train(&training, embedder.clone()).unwrap();
+        let classifier = Classifier::train(&training, Arc::new(HashedNgrams)).unwrap();
         for (text, label) in [("where is the parcel", "track"), ("cancel this please", "cancel")] {
             assert_eq!(classifier.classify(text).unwrap(), label);
-            let mut vectors = Vectors::new(26);
-            vectors.push(&embedder.embed(&[text]).unwrap()[0]);
+            let mut vectors = Vectors::new(HashedNgrams.dim());
+            vectors.push(&HashedNgrams.embed(&[text]).unwrap()[0]);
             assert_eq!(classifier.classify_all(&vectors), [label]);
         }
     }
