@@ -65,5 +65,7 @@ pub mod vector {
 
 /// How requests are worded, apart from what they are about.
 pub mod wording {
-    pub use crate::core::wording::{ExtraWord, Habits, OtherLanguages, Request, Reworded, other_languages, reword};
+    pub use crate::core::wording::{
+        ExtraWord, Habits, OtherLanguages, Request, Reworded, asking_parts, other_languages, reword,
+    };
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::data::{Corpus, EmbeddingSpace};
-use crate::measure::{measure_coverage, records, seed_of};
+use crate::measure::{asked, measure_coverage, records, seed_of};
 use crate::scenario::{Cell, Draw, Window, draw};
 use crate::table::{figure, new_table};
 
@@ -84,7 +84,8 @@ fn line(cell: &Cell, trials: &[[Option<f64>; 10]]) -> Line {
 /// The figures of a trial, in the order of [`Line`]; `None` if coverage could not be measured.
 fn figures(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<[Option<f64>; 10]> {
     let coverage = measure_coverage(drawn, space, seed)?;
-    let window = records(&drawn.now);
+    let vectors = asked(drawn, &drawn.now, space);
+    let window = records(&drawn.now, &vectors);
     let golden = GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics };
     let found = unrepresented(&window, &coverage.now.records, golden, Policy::default().min_groups);
     let candidates = next_to_label(&window, &found, CANDIDATES);

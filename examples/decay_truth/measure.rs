@@ -1,9 +1,11 @@
 //! Runs the cells and summarises the results.
 
+use std::borrow::Cow;
+
 use karat::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, Options, Record, Records, WindowPoints};
 use karat::stats::{clopper_pearson, mann_whitney_auc};
 use karat::vector::{Vectors, top_k};
-use karat::wording::{Request, Reworded, other_languages, reword};
+use karat::wording::{Request, Reworded, asking_parts, other_languages, reword};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -127,7 +129,10 @@ fn karat(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Finding {
 
 /// Measures as `karat decay` does with its default settings.
 pub fn measure_coverage(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<CoverageMeasurement> {
-    let (now, reference) = (records(&drawn.now), drawn.reference.as_ref().map(records));
+    let asked_now = asked(drawn, &drawn.now, space);
+    let asked_then = drawn.reference.as_ref().map(|window| asked(drawn, window, space));
+    let now = records(&drawn.now, &asked_now);
+    let reference = drawn.reference.as_ref().zip(asked_then.as_ref()).map(|(window, asked)| records(window, asked));
     let copies_now = copies(drawn, &now, space, seed);
     let copies_then = reference.as_ref().and_then(|records| copies(drawn, records, space, seed));
     let other_now = other_languages(&drawn.golden_texts, now.texts());
@@ -166,10 +171,28 @@ fn copies(drawn: &Draw<'_>, window: &Records<'_>, space: &EmbeddingSpace, seed: 
     Some((reworded, vectors))
 }
 
-pub fn records<'w>(window: &'w Window<'_>) -> Records<'w> {
+/// The vectors of the parts of a window's messages that ask; those of the whole messages if the space cannot embed
+/// them.
+pub fn asked<'w>(drawn: &Draw<'_>, window: &'w Window<'_>, space: &EmbeddingSpace) -> Cow<'w, Vectors> {
+    let parts = asking_parts(&drawn.golden_texts, &window.texts);
+    let divided: Vec<usize> = (0..parts.len()).filter(|row| parts[*row] != window.texts[*row]).collect();
+    let texts: Vec<&str> = divided.iter().map(|row| parts[*row]).collect();
+    let Some(embedded) = space.embed(&texts).filter(|_| !divided.is_empty()) else {
+        return Cow::Borrowed(&window.vectors);
+    };
+    let mut vectors = Vectors::with_capacity(window.vectors.dim(), parts.len());
+    for row in 0..parts.len() {
+        let part = divided.binary_search(&row);
+        vectors.push_row(part.map_or_else(|_| window.vectors.row(row), |at| embedded.row(at)));
+    }
+    Cow::Owned(vectors)
+}
+
+/// The records of a window, with these vectors.
+pub fn records<'w>(window: &'w Window<'_>, vectors: &'w Vectors) -> Records<'w> {
     let texts = window.texts.iter().enumerate();
     let records = texts.map(|(group, text)| Record { id: "", weight: 1.0, group, text, output: None });
-    Records::new(&window.vectors, records)
+    Records::new(vectors, records)
 }
 
 fn peers_of(drawn: &Draw<'_>, baselines: &[Baseline], seed: u64) -> Vec<Finding> {

@@ -60,7 +60,8 @@ pub struct Inputs<'a> {
 pub struct TrafficWindow<'a> {
     /// Its span.
     pub span: Window,
-    /// Its records, ordered by time.
+    /// Its records, ordered by time. The vector of each is that of the part that asks; see
+    /// [`asking_parts`](crate::wording::asking_parts).
     pub records: Records<'a>,
     /// Live examples in the wording of its records, as returned by [`super::rewordings`].
     pub wording: Option<Wording>,

@@ -77,6 +77,9 @@ pub fn casing(text: &str) -> &'static str {
     }
 }
 
+/// Stands for the script of a text that has no letters of any script.
+pub const NO_SCRIPT: &str = "no script";
+
 /// The English name of the language of a text, as detected by the `whatlang` crate, if the text has at least 20 letters
 /// and the confidence is above 0.2. Otherwise the name of its script, such as "Latin", or "no script" if it has no
 /// letters of any script. Only the first 1,000 characters count.
@@ -94,7 +97,7 @@ pub fn language_above(confidence: f64, text: &str) -> String {
         if letters >= LANGUAGE_LETTERS { detect(text).filter(|guess| guess.confidence() > confidence) } else { None };
     match guess {
         Some(guess) => guess.lang().eng_name().to_owned(),
-        None => detect_script(text).map_or_else(|| "no script".to_owned(), |script| script.name().to_owned()),
+        None => detect_script(text).map_or_else(|| NO_SCRIPT.to_owned(), |script| script.name().to_owned()),
     }
 }
 

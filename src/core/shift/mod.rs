@@ -18,7 +18,7 @@ mod subsample;
 mod types;
 mod words;
 
-pub use looks::{casing, language_above};
+pub use looks::{NO_SCRIPT, casing, language_above};
 pub use run::{OfTopics, shift_tests, topic_mix, wording_tests};
 pub use types::{ShiftKind, ShiftOptions, ShiftTest};
 pub use words::vocabulary;

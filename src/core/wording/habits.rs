@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::Request;
+use super::asking::{Asking, Message};
 use super::rewording::{Casing, Insert, Place, Profile};
-use super::sentences::{WordShares, core_of, sentences};
+use super::sentences::{WordShares, several_sentences};
 use super::typos::{Speller, with_typo};
 use super::words::{Word, distinct, words};
 use crate::core::stats::rng;
@@ -57,49 +58,26 @@ pub struct Habits {
     pub example_several_sentences: f64,
 }
 
-/// A request, split into what it asks and what stands around it.
-struct Message<'a> {
-    before: Vec<&'a str>,
-    core: &'a str,
-    after: Vec<&'a str>,
-}
-
 /// The habits, and the wording of every request.
-pub(super) fn learn(examples: &[&str], requests: &[Request<'_>], seed: u64) -> (Habits, Vec<Profile>) {
+pub(super) fn learn(examples: &[&str], requests: &[Request<'_>], asking: &Asking, seed: u64) -> (Habits, Vec<Profile>) {
     if examples.is_empty() || requests.is_empty() {
         return (Habits::default(), Vec::new());
     }
-    let example_words = WordShares::new(examples.iter().copied());
-    let messages = messages(requests, &example_words);
-    let core_words = WordShares::new(messages.iter().map(|message| message.core));
-    let extra = extra_words(&messages, requests, &example_words, &core_words);
-    let several = |count: usize, all: usize| count as f64 / all as f64;
-    let long = messages.iter().filter(|message| message.before.len() + message.after.len() > 0).count();
-    let long_examples = examples.iter().filter(|text| sentences(text).len() > 1).count();
+    let messages: Vec<Message<'_>> = requests.iter().map(|request| asking.divide(request.text)).collect();
+    let words = WordShares::new(messages.iter().map(|message| message.asks));
+    let extra = extra_words(&messages, requests, &asking.examples, &words);
+    let several = |texts: &mut dyn Iterator<Item = &str>, all: usize| {
+        texts.filter(|text| several_sentences(text)).count() as f64 / all as f64
+    };
     let habits = Habits {
-        typos: typos(examples, &messages, &Speller::new(&example_words, &core_words), seed),
-        several_sentences: several(long, messages.len()),
-        example_several_sentences: several(long_examples, examples.len()),
+        typos: typos(examples, &messages, &Speller::new(&asking.examples, &words), seed),
+        several_sentences: several(&mut requests.iter().map(|request| request.text), requests.len()),
+        example_several_sentences: several(&mut examples.iter().copied(), examples.len()),
         extra_words: ranked(&extra),
     };
     let profiles = messages.iter().enumerate();
     let profiles = profiles.map(|(at, message)| profile(message, &extra, &mut rng(seed, 1_000_000 + at as u64)));
     (habits, profiles.collect())
-}
-
-fn messages<'a>(requests: &[Request<'a>], example_words: &WordShares) -> Vec<Message<'a>> {
-    let traffic = WordShares::new(requests.iter().map(|request| request.text));
-    let split = |request: &Request<'a>| {
-        let mut found = sentences(request.text);
-        if found.len() < 2 {
-            return Message { before: Vec::new(), core: request.text, after: Vec::new() };
-        }
-        let core = core_of(&found, example_words, &traffic);
-        let after = found.split_off(core + 1);
-        let core = found.pop().unwrap_or(request.text);
-        Message { before: found, core, after }
-    };
-    requests.iter().map(split).collect()
 }
 
 /// Words with their shares in traffic and in the examples: those that are clearly more frequent in traffic, and spread
@@ -108,7 +86,7 @@ fn extra_words(
     messages: &[Message<'_>],
     requests: &[Request<'_>],
     example_words: &WordShares,
-    core_words: &WordShares,
+    words: &WordShares,
 ) -> BTreeMap<String, ExtraWord> {
     let (n, m) = (messages.len() as f64, example_words.texts() as f64);
     let frequent = |word: &str, count: usize| {
@@ -118,14 +96,13 @@ fn extra_words(
         (enough && share - example_share >= MIN_Z * variance.sqrt()).then_some((share, example_share))
     };
     let candidates: BTreeMap<&str, (f64, f64)> =
-        core_words.iter().filter_map(|(word, count)| Some((word, frequent(word, count)?))).collect();
+        words.iter().filter_map(|(word, count)| Some((word, frequent(word, count)?))).collect();
     let mut spreads: BTreeMap<String, Spread> = BTreeMap::new();
     let mut all = Spread::default();
     for (message, request) in messages.iter().zip(requests) {
-        let alone = message.before.is_empty() && message.after.is_empty();
-        all.add(request, alone);
-        for word in distinct(message.core).into_iter().filter(|word| candidates.contains_key(word.as_str())) {
-            spreads.entry(word).or_default().add(request, alone);
+        all.add(request);
+        for word in distinct(message.asks).into_iter().filter(|word| candidates.contains_key(word.as_str())) {
+            spreads.entry(word).or_default().add(request);
         }
     }
     let found = spreads.into_iter().filter(|(_, spread)| spread.is_wide(&all)).filter_map(|(word, _)| {
@@ -145,12 +122,11 @@ struct Spread {
 }
 
 impl Spread {
-    /// Adds a request. The vector of one that is not `alone` in its message is also that of the sentences around it.
-    fn add(&mut self, request: &Request<'_>, alone: bool) {
+    fn add(&mut self, request: &Request<'_>) {
         if let Some(topic) = request.topic {
             *self.topics.entry(topic).or_insert(0.0) += 1.0;
         }
-        if alone && request.vector.iter().any(|x| *x != 0.0) {
+        if request.vector.iter().any(|x| *x != 0.0) {
             self.vectors += 1.0;
             self.sum.resize(request.vector.len(), 0.0);
             self.sum.iter_mut().zip(request.vector).for_each(|(sum, x)| *sum += x);
@@ -196,13 +172,13 @@ fn typos(examples: &[&str], messages: &[Message<'_>], speller: &Speller, seed: u
         |(at, text): (usize, &&str)| speller.typos(&with_typo(text, &mut rng(seed, 2_000_000 + at as u64))) as f64;
     let in_examples = mean(counts.iter().sum(), examples.len());
     let with_one_more = mean(examples.iter().enumerate().map(made).sum(), examples.len());
-    let in_traffic = mean(messages.iter().map(|message| speller.typos(message.core) as f64).sum(), messages.len());
+    let in_traffic = mean(messages.iter().map(|message| speller.typos(message.asks) as f64).sum(), messages.len());
     (in_traffic - in_examples).max(0.0) / (with_one_more - in_examples).clamp(MIN_RECOGNIZED, 1.0)
 }
 
 /// The wording of a message. An extra word that examples contain as well is passed over as often as they do.
 fn profile(message: &Message<'_>, extra: &BTreeMap<String, ExtraWord>, random: &mut impl RngExt) -> Profile {
-    let words = words(message.core);
+    let words = words(message.asks);
     let mut is_extra = |word: &Word| {
         let extra = extra.get(&word.word);
         extra.is_some_and(|extra| random.random_bool((1.0 - extra.example_share / extra.share).clamp(0.0, 1.0)))
@@ -216,8 +192,8 @@ fn profile(message: &Message<'_>, extra: &BTreeMap<String, ExtraWord>, random: &
         }
         if at > first {
             // With the punctuation that follows.
-            let end = words.get(at).map_or(message.core.len(), |next| next.bytes.start);
-            let text = message.core[words[first].bytes.start..end].trim().to_owned();
+            let end = words.get(at).map_or(message.asks.len(), |next| next.bytes.start);
+            let text = message.asks[words[first].bytes.start..end].trim().to_owned();
             let place = match (first, at == words.len()) {
                 (0, _) => Place::Start,
                 (_, true) => Place::End,
@@ -228,5 +204,5 @@ fn profile(message: &Message<'_>, extra: &BTreeMap<String, ExtraWord>, random: &
         at += 1;
     }
     let owned = |sentences: &[&str]| sentences.iter().map(|sentence| (*sentence).to_owned()).collect();
-    Profile { before: owned(&message.before), after: owned(&message.after), inserts, casing: Casing::of(message.core) }
+    Profile { before: owned(&message.before), after: owned(&message.after), inserts, casing: Casing::of(message.asks) }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
+use whatlang::Script;
 
-use crate::core::shift::language_above;
+use crate::core::shift::{NO_SCRIPT, language_above};
 
 /// Confidence from which `whatlang` calls a detection reliable. Below it, unusual words are taken for a language.
 const RELIABLE: f64 = 0.9;
@@ -26,27 +27,37 @@ pub struct OtherLanguages {
     pub shares: Vec<(String, f64)>,
 }
 
-/// Finds requests in languages that the examples do not have. A text of which the language is not recognized counts as
-/// one in the language of the examples, unless its script is another one.
+/// Finds requests in languages that the examples do not have. Short texts are recognized less often than long ones, so
+/// the frequencies of languages are compared among the recognized texts. A text that is not recognized counts as one in
+/// the language of the examples, unless its script is another one.
 pub fn other_languages(examples: &[&str], requests: &[&str]) -> OtherLanguages {
     let of = |texts: &[&str]| -> Vec<String> {
         texts.par_iter().with_min_len(64).map(|text| language_above(RELIABLE, text)).collect()
     };
     let (of_examples, of_requests) = (of(examples), of(requests));
-    let in_examples = counts(&of_examples);
-    let is_other = |language: &str, count: usize| {
+    let (in_examples, in_requests) = (counts(&of_examples), counts(&of_requests));
+    let is_other = |name: &str, count: usize| {
+        let comparable = |counts: &BTreeMap<&str, usize>| -> f64 {
+            let names = counts.iter().filter(|(other, _)| is_script(name) || !is_script(other));
+            names.map(|(_, count)| *count as f64).sum()
+        };
+        let known = in_examples.get(name).copied().unwrap_or(0);
+        let example_share = (known as f64 + 0.5) / (comparable(&in_examples) + 1.0);
+        let more_frequent = count as f64 / comparable(&in_requests) >= MIN_RATIO * example_share;
         let share = count as f64 / requests.len() as f64;
-        let known = in_examples.get(language).copied().unwrap_or(0);
-        let example_share = (known as f64 + 0.5) / (examples.len() as f64 + 1.0);
-        (count >= MIN_COUNT && share >= MIN_SHARE && share >= MIN_RATIO * example_share).then_some(share)
+        (count >= MIN_COUNT && share >= MIN_SHARE && more_frequent).then_some(share)
     };
-    let other: BTreeMap<String, f64> = counts(&of_requests)
-        .into_iter()
-        .filter_map(|(language, count)| Some((language.to_owned(), is_other(language, count)?)))
-        .collect();
+    let other =
+        in_requests.iter().filter_map(|(language, count)| Some(((*language).to_owned(), is_other(language, *count)?)));
+    let other: BTreeMap<String, f64> = other.collect();
     let mut shares: Vec<(String, f64)> = other.iter().map(|(language, share)| (language.clone(), *share)).collect();
     shares.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     OtherLanguages { requests: of_requests.iter().map(|language| other.contains_key(language)).collect(), shares }
+}
+
+/// Whether this is the script of a text of which the language is not recognized.
+fn is_script(name: &str) -> bool {
+    name == NO_SCRIPT || name.parse::<Script>().is_ok()
 }
 
 fn counts(languages: &[String]) -> BTreeMap<&str, usize> {
@@ -72,6 +83,14 @@ mod tests {
         assert!(found.requests.iter().enumerate().all(|(row, other)| *other == (row >= 80)));
         let mixed: Vec<&str> = examples.iter().copied().chain(vec![GERMAN; 10]).collect();
         assert!(other_languages(&mixed, &requests).shares.is_empty());
+    }
+
+    #[test]
+    fn the_language_of_examples_too_short_to_be_recognized_is_not_another_language() {
+        let examples = [vec!["order status"; 75], vec![ENGLISH; 25]].concat();
+        let requests = [vec![ENGLISH; 80], vec![GERMAN; 20]].concat();
+        assert_eq!(other_languages(&examples, &requests).shares, [("German".to_owned(), 0.2)]);
+        assert!(other_languages(&examples[..75], &requests).shares.is_empty());
     }
 
     #[test]

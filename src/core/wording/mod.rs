@@ -2,10 +2,12 @@
 //!
 //! People who write golden examples do not write like users: users misspell words, open with a greeting, add words that
 //! mean nothing, or put the request into a longer message. None of it changes what a request is about, but all of it
-//! lowers the similarity to the examples. [`reword`] finds how the wording of traffic differs from that of the examples
+//! lowers the similarity to the examples. [`asking_parts`] finds the part of a long message that asks, and only that part
+//! is compared with the examples. [`reword`] finds how the wording of traffic differs otherwise from that of the examples
 //! ([`Habits`]), and rewrites examples in the same way. The copies are known to be represented, so they show how
 //! represented requests look in this wording.
 
+mod asking;
 mod habits;
 mod languages;
 mod rewording;
@@ -17,11 +19,13 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+pub use asking::asking_parts;
 pub use habits::{ExtraWord, Habits};
 pub use languages::{OtherLanguages, other_languages};
 pub use sentences::several_sentences;
 
 use crate::core::stats::rng;
+use asking::Asking;
 
 /// Maximum number of examples that are reworded: more would hardly make the calibration more precise.
 const MAX_COPIES: usize = 1_000;
@@ -32,13 +36,13 @@ const MAX_REQUESTS: usize = 20_000;
 /// A request of which the wording is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Its text.
+    /// Its text, with all its sentences.
     pub text: &'a str,
     /// Topic of its nearest example; `None` if it has nothing to embed.
     pub topic: Option<usize>,
     /// Number of production requests that it represents.
     pub weight: f64,
-    /// Its unit vector; empty if it has none.
+    /// The unit vector of the part that asks; empty if it has none.
     pub vector: &'a [f32],
 }
 
@@ -60,7 +64,8 @@ pub struct Reworded {
 pub fn reword(examples: &[&str], requests: &[Request<'_>], seed: u64) -> Reworded {
     let sample = sampled(requests, seed);
     let requests = sample.as_slice();
-    let (habits, profiles) = habits::learn(examples, requests, seed);
+    let asking = Asking::learn(examples, requests.iter().map(|request| request.text));
+    let (habits, profiles) = habits::learn(examples, requests, &asking, seed);
     let mut rows: Vec<usize> = (0..examples.len()).collect();
     rows.shuffle(&mut rng(seed, 1));
     rows.truncate(MAX_COPIES);
@@ -74,7 +79,7 @@ pub fn reword(examples: &[&str], requests: &[Request<'_>], seed: u64) -> Reworde
         }
         let at = random.random_range(0.0..total);
         let donor = cumulative.partition_point(|sum| *sum <= at).min(profiles.len() - 1);
-        rewording::apply(examples[*row], &profiles[donor], &habits, &mut random)
+        rewording::apply(examples[*row], &profiles[donor], &habits, &asking, &mut random)
     });
     let texts = texts.collect();
     Reworded { rows, texts, habits }

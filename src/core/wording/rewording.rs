@@ -2,16 +2,16 @@
 
 use rand::RngExt;
 
+use super::asking::Asking;
 use super::habits::Habits;
-use super::sentences::sentences;
 use super::typos::with_typo;
 
 /// The wording of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Profile {
-    /// Sentences before the one that asks.
+    /// Sentences before those that ask.
     pub before: Vec<String>,
-    /// Sentences after it.
+    /// Sentences after them.
     pub after: Vec<String>,
     /// Words that it adds.
     pub inserts: Vec<Insert>,
@@ -57,32 +57,29 @@ impl Casing {
     }
 }
 
-/// Rewords `text` like the request with this profile, with as many typos as `habits` say. Sentences are added only as
-/// far as the request has more of them than the text.
-pub(super) fn apply(text: &str, profile: &Profile, habits: &Habits, random: &mut impl RngExt) -> String {
+/// Rewords `text` like the request with this profile, with as many typos as `habits` say. Of a text between the other
+/// sentences of the request's message, what remains is the part that is found to ask.
+pub(super) fn apply(
+    text: &str,
+    profile: &Profile,
+    habits: &Habits,
+    asking: &Asking,
+    random: &mut impl RngExt,
+) -> String {
     let mut text = text.to_owned();
     let typos = habits.typos.floor() as usize + usize::from(random.random_bool(habits.typos.fract()));
     for _ in 0..typos.min(10) {
         text = with_typo(&text, random);
     }
-    let own = sentences(&text).len().max(1);
     for insert in &profile.inserts {
         text = inserted(&text, insert);
-    }
-    let (mut before, mut after) = (profile.before.as_slice(), profile.after.as_slice());
-    for _ in 1..own {
-        match after.split_last() {
-            Some((_, rest)) => after = rest,
-            None => before = before.split_first().map_or(before, |(_, rest)| rest),
-        }
     }
     let text = match profile.casing {
         Casing::Lower => text.to_lowercase(),
         Casing::Upper => text.to_uppercase(),
         Casing::Mixed => text,
     };
-    let parts = before.iter().map(String::as_str).chain([text.as_str()]).chain(after.iter().map(String::as_str));
-    parts.collect::<Vec<_>>().join(" ")
+    asking.found_between(&profile.before, text, &profile.after)
 }
 
 fn inserted(text: &str, insert: &Insert) -> String {

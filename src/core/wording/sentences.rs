@@ -1,27 +1,38 @@
-//! Sentences of a message, and the one that contains the request.
+//! Sentences of a text, and the words of many texts.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::words::distinct;
 
 /// Maximum number of sentences read from a message.
 const MAX_SENTENCES: usize = 50;
 
-/// The sentences of a text: it is split after `.`, `!` or `?` followed by white space, and at line breaks.
+/// The sentences of a text.
 pub(super) fn sentences(text: &str) -> Vec<&str> {
-    let mut sentences = Vec::new();
+    spans(text).into_iter().map(|span| &text[span]).collect()
+}
+
+/// The places of the sentences of a text, in bytes: it is split after `.`, `!` or `?` followed by white space, and at
+/// line breaks.
+pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
     let (mut start, mut ended) = (0, false);
     for (at, character) in text.char_indices() {
         let breaks = character == '\n' || (ended && character.is_whitespace());
-        if breaks && sentences.len() + 1 < MAX_SENTENCES {
-            sentences.push(text[start..at].trim());
+        if breaks && spans.len() + 1 < MAX_SENTENCES {
+            spans.push(start..at);
             start = at;
         }
         ended = matches!(character, '.' | '!' | '?');
     }
-    sentences.push(text[start..].trim());
-    sentences.retain(|sentence| sentence.chars().any(char::is_alphanumeric));
-    sentences
+    spans.push(start..text.len());
+    let trimmed = |span: Range<usize>| {
+        let sentence = &text[span.clone()];
+        span.end - sentence.trim_start().len()..span.start + sentence.trim_end().len()
+    };
+    let says_something = |span: &Range<usize>| text[span.clone()].chars().any(char::is_alphanumeric);
+    spans.into_iter().filter(says_something).map(trimmed).collect()
 }
 
 /// Whether a text has more than one sentence.
@@ -64,22 +75,6 @@ impl WordShares {
     }
 }
 
-/// The sentence that is most like the examples: with the most of their rarer words per word. Words that are more
-/// frequent in traffic than in the examples count less, since they belong to the wording.
-pub(super) fn core_of(sentences: &[&str], examples: &WordShares, traffic: &WordShares) -> usize {
-    let score = |sentence: &str| {
-        let words = distinct(sentence);
-        let worth = |word: &String| {
-            let (count, share) = (examples.count(word), examples.share(word));
-            let rarity = ((examples.texts + 1) as f64 / (count as f64 + 0.5)).ln();
-            if count == 0 { 0.0 } else { rarity * (share / traffic.share(word).max(1e-9)).min(1.0) }
-        };
-        words.iter().map(worth).sum::<f64>() / words.len().max(4) as f64
-    };
-    let scores: Vec<f64> = sentences.iter().map(|sentence| score(sentence)).collect();
-    (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]).then(b.cmp(a))).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,16 +93,5 @@ mod tests {
             assert_eq!(sentences(text), expected, "{text}");
         }
         assert_eq!(sentences(&"so. ".repeat(500)).len(), MAX_SENTENCES);
-    }
-
-    #[test]
-    fn the_core_is_the_sentence_with_the_words_of_the_examples() {
-        let examples = ["cancel my order", "where is my parcel", "change the address"];
-        let messages =
-            ["I hope you are well. where is my parcel", "We moved. I am on my phone. cancel my order please"];
-        let shares = (WordShares::new(examples.into_iter()), WordShares::new(messages.into_iter()));
-        let core = |text| sentences(text)[core_of(&sentences(text), &shares.0, &shares.1)];
-        assert_eq!(messages.map(core), ["where is my parcel", "cancel my order please"]);
-        assert_eq!(core_of(&[], &shares.0, &shares.1), 0);
     }
 }

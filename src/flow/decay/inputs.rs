@@ -8,6 +8,7 @@ use crate::core::records::Records;
 use crate::core::sampling::weighted_sample;
 use crate::core::vector::Vectors;
 use crate::core::view::{Cell, count_of};
+use crate::core::wording::asking_parts;
 use crate::edge::store::StoredRecord;
 use crate::flow::{Events, Workspace};
 
@@ -53,12 +54,20 @@ pub(super) struct LoadedWindow {
 }
 
 impl LoadedWindow {
-    fn new(workspace: &Workspace, source: &str, span: Window, seed: u64, events: Events<'_>) -> Result<Self, Failure> {
+    /// Loads the window, and embeds the part of each request that asks. `examples` are the texts of the live ones.
+    fn new(
+        workspace: &Workspace,
+        source: &str,
+        span: Window,
+        examples: &[&str],
+        seed: u64,
+        events: Events<'_>,
+    ) -> Result<Self, Failure> {
         let mut traffic = traffic(workspace, source, span)?;
         let records = traffic.len();
         thin_out(&mut traffic, seed);
         let texts: Vec<&str> = traffic.iter().map(|stored| stored.record.input.as_str()).collect();
-        Ok(Self { span, vectors: workspace.embed(&texts, events)?, traffic, records })
+        Ok(Self { span, vectors: workspace.embed(&asking_parts(examples, &texts), events)?, traffic, records })
     }
 
     pub fn as_input(&self) -> TrafficWindow<'_> {
@@ -123,7 +132,9 @@ impl Loaded {
         let rule = workspace.embedder.rule();
         let texts: Vec<String> = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
         let golden = workspace.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>(), events)?;
-        let window = |span| LoadedWindow::new(workspace, &source, span, options.seed, events);
+        let examples = dataset.examples.iter().zip(&texts).filter(|(example, _)| example.is_live(at));
+        let live: Vec<&str> = examples.map(|(_, text)| text.as_str()).collect();
+        let window = |span| LoadedWindow::new(workspace, &source, span, &live, options.seed, events);
         let now = window(span)?;
         let reference = reference_span.map(window).transpose()?.filter(|window| !window.traffic.is_empty());
         let mut notes = Vec::new();
@@ -163,8 +174,9 @@ fn source_of(dataset: &Dataset, options: &DecayOptions) -> String {
     options.source.clone().or_else(|| dataset.card.traffic.clone()).unwrap_or_else(|| "default".into())
 }
 
-/// Returns the distinct texts that a decay measurement of a dataset could need vectors for, whatever its window: those
-/// of its examples and of its traffic.
+/// Returns the distinct texts that decay measurements of a dataset need vectors for, whatever their window: those of its
+/// examples, and the parts of its traffic that ask. Which part of a long message asks depends on the window to some
+/// extent, so a measurement may need a few other vectors.
 ///
 /// # Errors
 /// A data failure if the dataset cannot be read; a store failure.
@@ -176,7 +188,10 @@ pub fn texts_of(workspace: &Workspace, dataset: &str, options: &DecayOptions) ->
     if let Some((first, last)) = workspace.store.traffic_span(&source)? {
         let after = last.checked_add(SignedDuration::from_millis(1)).unwrap_or(last);
         let records = traffic(workspace, &source, Window { from: first, to: after })?;
-        texts.extend(records.into_iter().map(|stored| stored.record.input));
+        let examples: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let messages: Vec<&str> = records.iter().map(|stored| stored.record.input.as_str()).collect();
+        let parts: Vec<String> = asking_parts(&examples, &messages).into_iter().map(str::to_owned).collect();
+        texts.extend(parts);
     }
     texts.sort();
     texts.dedup();
