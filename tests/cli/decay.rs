@@ -78,6 +78,24 @@ fn a_new_topic_is_listed_and_a_vanished_one_is_flagged() {
 }
 
 #[test]
+fn requests_in_longer_messages_are_as_represented_as_by_themselves() {
+    let folder = decayed(&nowhere(), "");
+    let month = std::fs::read_to_string(folder.path("traffic/august.jsonl")).unwrap();
+    let in_message = |line: &str| {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        let request = record["text"].as_str().unwrap();
+        record["text"] =
+            json!(format!("I hope that you are all well. It rains here! {request}\nMany thanks and kind regards"));
+        format!("{record}\n")
+    };
+    folder.write("traffic/august.jsonl", &month.lines().map(in_message).collect::<String>());
+    import_months(&folder);
+    let coverage = |view: &Value| view["coverage"]["value"].as_f64().unwrap();
+    let (long, short) = (coverage(&august(&folder, &[], 0)), coverage(&august(&measured(&nowhere(), ""), &[], 0)));
+    assert!((long - short).abs() < 0.02, "{long} instead of {short}");
+}
+
+#[test]
 fn coverage_is_the_weighted_mean_over_the_records() {
     let folder = measured(&nowhere(), "");
     let view = august(&folder, &["--records", "out/records.jsonl"], 0);

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::runner::Folder;
 use crate::server::nowhere;
-use crate::workspace::{AUGUST, decayed, import_months, measured};
+use crate::workspace::{AUGUST, Draws, decayed, import_months, measured};
 
 /// Adds embedders to a workspace.
 fn define(folder: &Folder, embedders: &str) {
@@ -281,9 +281,10 @@ fn a_migration_killed_at_any_moment_leaves_the_old_space_in_use_and_nothing_mixe
 fn a_text_rule_selects_other_turns_of_a_conversation() {
     let folder = decayed(&nowhere(), "");
     define(&folder, "  chat: {type: hashed-ngrams, text: {messages: all}}\n");
+    let request = Draws(1).sentence("alpine");
     let messages = json!([
-        {"role": "system", "content": "you help jane.roe@example.org"},
-        {"role": "user", "content": "where is it"}
+        {"role": "user", "content": format!("{request} jane.roe@example.org")},
+        {"role": "user", "content": "and now"}
     ]);
     let record = json!({"id": "c", "messages": messages, "time": "2026-08-03"});
     folder.write("traffic/chat.jsonl", &format!("{record}\n"));
@@ -294,7 +295,7 @@ fn a_text_rule_selects_other_turns_of_a_conversation() {
             "SELECT count(*) FROM vectors v JOIN contents c ON c.id = v.content WHERE c.data = CAST('{text}' AS BLOB)"
         ))
     };
-    assert_eq!(embedded("you help [redacted:email]\nwhere is it"), 1);
+    assert_eq!(embedded(&format!("{request} [redacted:email]")), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::calibration::{Calibration, Copies, GoldenPoints, Point};
-use super::mixture::{TopicSums, adjusted_share, observed_mean, topic_mix};
+use super::mixture::{EVEN, TopicSums, adjusted_share, observed_mean, topic_mix};
 use super::records::{RecordCoverage, records as coverage_of_records};
 use super::window::Scored;
 use crate::core::records::Records;
@@ -119,6 +119,13 @@ fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Opti
 /// records and makes none certain.
 const LEAST: f64 = 0.001;
 
+/// How often a share is estimated again with posteriors at the share found before. It moves by a few hundredths at first,
+/// then hardly at all.
+const REFINEMENTS: usize = 3;
+
+/// Limits of that share. Nearer to 0 or 1, single requests would decide.
+const PRIORS: (f64, f64) = (0.05, 0.95);
+
 /// The contribution of one resampled unit, as shares of all traffic.
 #[derive(Clone, Copy, Default)]
 struct Unit {
@@ -140,6 +147,8 @@ struct Measured {
     /// Standard deviation of the strength of the effect of wording.
     uncertainty: f64,
     sums: TopicSums,
+    /// Difference between the means of represented and of unknown requests.
+    contrast: f64,
     /// Topic shares of its represented traffic.
     mix: Vec<f64>,
     units: Vec<Unit>,
@@ -158,13 +167,22 @@ impl Measured {
     ) -> Option<Self> {
         let scored = Scored::new(golden, window, calibration, options.duplicate_similarity)?;
         let window = window.records;
-        let sums = TopicSums::new(calibration, reworded);
+        let mut sums = TopicSums::new(calibration, reworded, EVEN);
         let points = reworded.filter(|points| !points.is_empty()).unwrap_or(&calibration.points);
         let mix = topic_mix(&scored, calibration, points, &sums);
-        let observed = observed_mean(&scored);
-        let share_at =
-            |strength| adjusted_share(observed, sums.known_mean(&mix, None, strength), sums.novel_mean(None, strength));
+        let share = |sums: &TopicSums, prior: f64, strength: f64| {
+            let (known, novel) = (sums.known_mean(&mix, None, strength), sums.novel_mean(None, strength));
+            adjusted_share(observed_mean(&scored, prior), known, novel)
+        };
+        let mut prior = EVEN;
+        for _ in 0..REFINEMENTS {
+            let found = share(&sums, prior, 1.0);
+            prior = if found.is_nan() { prior } else { found.clamp(PRIORS.0, PRIORS.1) };
+            sums = TopicSums::new(calibration, reworded, prior);
+        }
+        let share_at = |strength| share(&sums, prior, strength);
         let share = share_at(1.0);
+        let observed = observed_mean(&scored, prior);
         // Without a mixture there is nothing to adjust: everything embeddable is certain, or nothing is embeddable.
         if share.is_nan() && (!observed.is_nan() || scored.embeddable().next().is_none()) {
             return None;
@@ -184,14 +202,16 @@ impl Measured {
                 continue;
             };
             let unit = &mut units[row.unit];
-            unit.seen += row.weight / scored.total * row.posterior;
+            unit.seen += row.weight / scored.total * row.counted(prior);
             unit.mixture += row.weight / scored.total;
             unit.certain += if row.certain { all } else { 0.0 };
             unit.all += all - row.excess / scored.total;
             excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
         }
         let heavy = excess.into_iter().filter(|(weight, _)| *weight > 0.0).collect();
-        Some(Self { value: value.clamp(0.0, 1.0), as_worded, uncertainty, sums, records, mix, units, heavy })
+        let contrast = sums.known_mean(&mix, None, 1.0) - sums.novel_mean(None, 1.0);
+        let value = value.clamp(0.0, 1.0);
+        Some(Self { value, as_worded, uncertainty, sums, contrast, records, mix, units, heavy })
     }
 
     fn coverage(self, draws: &[f64]) -> Coverage {
@@ -211,11 +231,12 @@ impl Measured {
             sum.certain += unit.certain;
             sum.all += unit.all;
         }
-        let strength = 1.0 + self.uncertainty * drawn.deviate;
+        let strength = 1.0 + self.uncertainty * drawn.wording;
         // Every window has copies of its own.
         let (known_error, novel_error) = self.sums.shift_errors;
         let known =
             self.sums.known_mean(&self.mix, Some(&drawn.known), strength) + known_error * standard_normal(random);
+        let known = known + AUTHORS_DEVIATION * self.contrast * drawn.authors;
         let novel = self.sums.novel_mean(Some(&drawn.novel), strength) + novel_error * standard_normal(random);
         let represented = match sum.mixture > 0.0 {
             true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, novel),
@@ -237,7 +258,9 @@ struct Drawn {
     novel: Vec<f64>,
     /// By how many standard deviations the effect of wording differs from that on the copies, which are only similar to
     /// what users write.
-    deviate: f64,
+    wording: f64,
+    /// By how many standard deviations all represented requests differ from examples, which other people wrote.
+    authors: f64,
 }
 
 /// Standard deviation of the effect of wording, as a share of it.
@@ -246,6 +269,11 @@ const STRENGTH_DEVIATION: f64 = 0.3;
 /// Largest standard deviation of the effect of wording on coverage. A large effect, as that of sentences around a request,
 /// is known better than in proportion.
 const LARGEST_DEVIATION: f64 = 0.06;
+
+/// Standard deviation of how much less, or more, represented requests resemble the examples than these resemble each
+/// other, whatever the topic, as a share of the difference between represented and unknown requests. It is the same in both windows,
+/// so it widens intervals of coverage but not of the gap.
+const AUTHORS_DEVIATION: f64 = 0.015;
 
 /// Number of topics in a draw of novel requests.
 const NOVEL_TOPICS: usize = 20;
@@ -257,7 +285,7 @@ impl Drawn {
         for _ in 0..NOVEL_TOPICS.min(present.len()) {
             novel[present[random.random_range(0..present.len())]] += 1.0;
         }
-        Self { known, novel, deviate: standard_normal(random) }
+        Self { known, novel, wording: standard_normal(random), authors: standard_normal(random) }
     }
 }
 

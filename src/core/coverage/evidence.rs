@@ -115,10 +115,10 @@ impl Posterior {
         clamp(self.fits[part].probability(&self.row(features)))
     }
 
-    /// The mean posterior over all fits.
-    pub fn mean(&self, features: &Features) -> f64 {
+    /// The posterior by every fit.
+    pub fn all(&self, features: &Features) -> impl Iterator<Item = f64> {
         let row = self.row(features);
-        self.fits.iter().map(|fit| clamp(fit.probability(&row))).sum::<f64>() / self.fits.len() as f64
+        self.fits.iter().map(move |fit| clamp(fit.probability(&row)))
     }
 }
 

@@ -24,6 +24,20 @@ const DIFFERENT: f64 = 0.25;
 /// the whole set.
 const SHIFT_PRIOR: f64 = 3.0;
 
+/// The share of represented requests that a posterior is learnt for.
+pub(super) const EVEN: f64 = 0.5;
+
+/// How much a request with this posterior counts in the estimation of a share that is about `prior`: its posterior at that
+/// prior, scaled to change as fast as `posterior` itself where it is even.
+///
+/// Up to a linear transformation this is the derivative of the log-likelihood of the mixture by the share, so that matching its mean is
+/// as precise as maximum likelihood at this share. Where most requests are represented, it depends little on how
+/// clearly they are: traffic is never as near to the examples as these are to each other.
+pub(super) fn counted(posterior: f64, prior: f64) -> f64 {
+    let (represented, unknown) = (prior * posterior, (1.0 - prior) * (1.0 - posterior));
+    represented / (represented + unknown) / (4.0 * prior * (1.0 - prior))
+}
+
 /// Sums over the calibration points of each topic, so that topics can be counted as often as they were drawn in
 /// resampling.
 #[derive(Debug, Clone)]
@@ -41,17 +55,27 @@ pub(super) struct TopicSums {
 }
 
 impl TopicSums {
-    /// Sums for the wording of the examples themselves, and how far the copies in `reworded` differ from it.
-    pub fn new(calibration: &Calibration, reworded: Option<&[Point]>) -> Self {
+    /// Sums for the wording of the examples themselves, and how far the copies in `reworded` differ from it, of posteriors as
+    /// [`counted`] at `prior`.
+    pub fn new(calibration: &Calibration, reworded: Option<&[Point]>, prior: f64) -> Self {
+        let at_prior = |points: &[Point]| -> Vec<Point> {
+            let count = |point: &Point| Point {
+                known: counted(point.known, prior),
+                novel: counted(point.novel, prior),
+                ..*point
+            };
+            points.iter().map(count).collect()
+        };
+        let (points, reworded) = (at_prior(&calibration.points), at_prior(reworded.unwrap_or_default()));
         let sum = |value: &dyn Fn(&Point) -> f64| {
             let mut sums = vec![0.0; calibration.topics];
-            calibration.points.iter().for_each(|point| sums[point.topic] += point.weight * value(point));
+            points.iter().for_each(|point| sums[point.topic] += point.weight * value(point));
             sums
         };
-        let (shift, shift_errors) = shifts(calibration, reworded.unwrap_or_default());
+        let (shift, shift_errors) = shifts(calibration.topics, &points, &reworded);
         let (weight, known) = (sum(&|_| 1.0), sum(&|point| point.known));
         Self {
-            deviation: deviations(&calibration.points, &weight, &known),
+            deviation: deviations(&points, &weight, &known),
             weight,
             known,
             novel: sum(&|point| point.novel),
@@ -105,9 +129,9 @@ fn deviations(points: &[Point], weight: &[f64], known: &[f64]) -> Vec<f64> {
 
 /// The mean difference between copies and their examples, by topic, drawn towards the mean of all topics; and the
 /// standard errors of the mean of all.
-fn shifts(calibration: &Calibration, reworded: &[Point]) -> (Vec<(f64, f64)>, (f64, f64)) {
-    let plain: HashMap<usize, &Point> = calibration.points.iter().map(|point| (point.row, point)).collect();
-    let mut sums = vec![(0.0, 0.0, 0.0); calibration.topics];
+fn shifts(topics: usize, points: &[Point], reworded: &[Point]) -> (Vec<(f64, f64)>, (f64, f64)) {
+    let plain: HashMap<usize, &Point> = points.iter().map(|point| (point.row, point)).collect();
+    let mut sums = vec![(0.0, 0.0, 0.0); topics];
     let mut all = (0.0, 0.0, 0.0);
     let mut squares = (0.0, 0.0);
     for (copy, plain) in reworded.iter().filter_map(|copy| Some((copy, plain.get(&copy.row)?))) {
@@ -134,15 +158,15 @@ pub(super) fn adjusted_share(observed: f64, known: f64, novel: f64) -> f64 {
     if known - novel < MIN_CONTRAST { f64::NAN } else { (observed - novel) / (known - novel) }
 }
 
-/// Weighted mean posterior of a window.
-pub(super) fn observed_mean(scored: &Scored) -> f64 {
+/// Weighted mean posterior of a window, as [`counted`] at `prior`.
+pub(super) fn observed_mean(scored: &Scored, prior: f64) -> f64 {
     let (sum, total) = scored
         .embeddable()
-        .fold((0.0, 0.0), |(sum, total), row| (sum + row.weight * row.posterior, total + row.weight));
+        .fold((0.0, 0.0), |(sum, total), row| (sum + row.weight * row.counted(prior), total + row.weight));
     if total > 0.0 { sum / total } else { f64::NAN }
 }
 
-/// Topic shares of the represented traffic. `points` are the examples or, if there are any, their copies in the wording
+/// Topic shares of the represented traffic. `sums` are at an even prior; `points` are the examples or, if there are any, their copies in the wording
 /// of the window.
 ///
 /// The topic of the nearest example often differs from that of the request, especially for topics with diverse
@@ -153,7 +177,8 @@ pub(super) fn topic_mix(scored: &Scored, calibration: &Calibration, points: &[Po
     let topics = calibration.topics;
     let total: f64 = sums.weight.iter().sum();
     let own: Vec<f64> = sums.weight.iter().map(|weight| weight / total).collect();
-    let share = adjusted_share(observed_mean(scored), sums.known_mean(&own, None, 1.0), sums.novel_mean(None, 1.0));
+    let share =
+        adjusted_share(observed_mean(scored, EVEN), sums.known_mean(&own, None, 1.0), sums.novel_mean(None, 1.0));
     let share = if share.is_nan() { 1.0 } else { share.clamp(0.05, 1.0) };
     let mut taken_as = vec![vec![0.0; topics]; topics];
     let mut novel_as = vec![0.0; topics];

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use super::calibration::{Calibration, GoldenPoints};
 use super::estimate::WindowPoints;
 use super::evidence::DEPTH;
+use super::mixture::counted;
 use crate::core::vector::{Vectors, top_k};
 
 /// Share of a window's traffic above which a repeated text is counted separately.
 const HEAVY: f64 = 0.01;
 
 /// The scores of one record.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Row {
     /// Nearest example.
     pub nearest: usize,
@@ -19,7 +20,9 @@ pub(super) struct Row {
     pub similarity: f64,
     /// Topic of the nearest example after projection.
     pub topic: usize,
-    /// Mean over the folds of P(represented | features).
+    /// P(represented | features) without each fold, by every fit.
+    pub posteriors: Vec<f64>,
+    /// Their mean.
     pub posterior: f64,
     /// Whether it is a near-duplicate of an example, and therefore certainly represented.
     pub certain: bool,
@@ -43,6 +46,14 @@ pub(super) struct Scored {
     pub total: f64,
     /// Number of units.
     pub units: usize,
+}
+
+impl Row {
+    /// The mean over its posteriors of what they count at a prior, as each example has a single one. The mean posterior
+    /// would count as more.
+    pub fn counted(&self, prior: f64) -> f64 {
+        self.posteriors.iter().map(|posterior| counted(*posterior, prior)).sum::<f64>() / self.posteriors.len() as f64
+    }
 }
 
 impl Scored {
@@ -73,14 +84,14 @@ impl Scored {
                 let certain = similarity >= duplicate_similarity;
                 let other_language = !certain && window.other_language.get(row).copied().unwrap_or(false);
                 let folds = (0..calibration.fold_count).filter_map(|fold| calibration.features(golden, list, fold));
-                let (sum, count) = folds.fold((0.0, 0.0), |(sum, count), features| {
-                    (sum + calibration.posterior.mean(&features), count + 1.0)
-                });
+                let posteriors: Vec<f64> =
+                    folds.flat_map(|features| calibration.posterior.all(&features).collect::<Vec<_>>()).collect();
                 Some(Row {
                     nearest: first.index,
                     similarity,
                     topic,
-                    posterior: sum / count,
+                    posterior: posteriors.iter().sum::<f64>() / posteriors.len() as f64,
+                    posteriors,
                     certain,
                     other_language,
                     weight: if certain || other_language { 0.0 } else { weights[row] },

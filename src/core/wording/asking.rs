@@ -8,6 +8,12 @@ use super::words::distinct;
 /// Share of the examples that have at most the usual number of sentences.
 const USUAL: f64 = 0.9;
 
+/// What the rarity of a word among messages counts, compared with that among examples.
+const RARE: f64 = 0.1;
+
+/// Smallest number of words by which the worth of a sentence is divided, so that none wins by a single word.
+const FEW: usize = 4;
+
 /// Finds the part of a message that asks: as many consecutive sentences as an example usually has, those most like the
 /// examples. Whatever else a message tells, its request is not about that, but it would dominate the vector.
 pub(super) struct Asking {
@@ -81,15 +87,17 @@ impl Asking {
     }
 
     /// How much a sentence is like the examples: how many of their rarer words it has, per word. Words that are more
-    /// frequent in messages than in examples count less, since they belong to what stands around requests.
+    /// frequent in messages than in examples count less, since they belong to what stands around requests. Words that are
+    /// rare in messages count a little, since what stands around requests is often the same.
     fn worth(&self, sentence: &str) -> f64 {
+        let rarity = |words: &WordShares, count: usize| ((words.texts() + 1) as f64 / (count as f64 + 0.5)).ln();
         let words = distinct(sentence);
         let worth = |word: &String| {
             let (count, share) = (self.examples.count(word), self.examples.share(word));
-            let rarity = ((self.examples.texts() + 1) as f64 / (count as f64 + 0.5)).ln();
-            if count == 0 { 0.0 } else { rarity * (share / self.messages.share(word).max(1e-9)).min(1.0) }
+            let excess = (share / self.messages.share(word).max(1e-9)).min(1.0);
+            excess * rarity(&self.examples, count) + RARE * rarity(&self.messages, self.messages.count(word))
         };
-        words.iter().map(worth).sum::<f64>() / words.len().max(4) as f64
+        words.iter().map(worth).sum::<f64>() / words.len().max(FEW) as f64
     }
 }
 
@@ -117,6 +125,12 @@ mod tests {
     }
 
     #[test]
+    fn a_new_request_is_found_by_what_is_said_around_it_in_other_messages() {
+        let messages = ["Hello dear people! apply for a visa. Thanks", "Hello dear people! book a ferry. Thanks"];
+        assert_eq!(asking_parts(&EXAMPLES, &messages), ["apply for a visa.", "book a ferry."]);
+    }
+
+    #[test]
     fn messages_with_as_few_sentences_as_the_examples_ask_as_a_whole() {
         let messages = [" where is it ", "", "?!", "🙂"];
         assert_eq!(asking_parts(&EXAMPLES, &messages), messages);
@@ -137,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_request_that_would_be_overlooked_between_others_is_overlooked() {
-        let asking = Asking::learn(&EXAMPLES, LONG.into_iter());
+        let messages = [LONG[0], "The address is the old one. help"];
+        let asking = Asking::learn(&EXAMPLES, messages.into_iter());
         let before = ["I hope you are well.".to_owned(), "The address is the old one.".to_owned()];
         assert_eq!(asking.found_between(&before, "where is my parcel".into(), &[]), "where is my parcel");
         assert_eq!(asking.found_between(&before, "help".into(), &[]), "The address is the old one.");

@@ -99,11 +99,9 @@ fn typos_are_made_as_often_as_traffic_makes_them() {
 }
 
 #[test]
-fn a_request_inside_a_longer_message_lends_the_sentences_around_it() {
+fn sentences_around_a_request_leave_copies_as_they_are() {
     let found = reworded(|_, text| format!("I hope you are well. {text}. Thanks a lot!"));
-    assert!(
-        found.texts.iter().all(|text| text.starts_with("I hope you are well. ") && text.ends_with(" Thanks a lot!"))
-    );
+    assert_eq!(found.texts, examples());
     assert!(found.habits.several_sentences == 1.0 && found.habits.example_several_sentences == 0.0);
 }
 
