@@ -48,7 +48,7 @@ pub mod stats {
 pub mod unrepresented {
     pub use crate::core::domain::RecordIdx;
     pub use crate::core::estimate::{Candidate, next_to_label};
-    pub use crate::core::unrepresented::{Unrepresented, unrepresented};
+    pub use crate::core::unrepresented::{Covered, Unrepresented, unrepresented};
 }
 
 /// Clusters of all traffic, as they are stored.

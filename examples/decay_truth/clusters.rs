@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use karat::coverage::{GoldenPoints, Records};
 use karat::traffic_clusters::{ClusterBook, Policy};
-use karat::unrepresented::{Candidate, RecordIdx, next_to_label, unrepresented};
+use karat::unrepresented::{Candidate, Covered, RecordIdx, next_to_label, unrepresented};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -87,7 +87,15 @@ fn figures(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<[Optio
     let vectors = asked(drawn, &drawn.now, space);
     let window = records(&drawn.now, &vectors);
     let golden = GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics };
-    let found = unrepresented(&window, &coverage.now.records, golden, Policy::default().min_groups);
+    let before = drawn.reference.as_ref().map(|window| (window, asked(drawn, window, space)));
+    let before = before.as_ref().map(|(window, vectors)| records(window, vectors));
+    let before = before.as_ref().zip(coverage.reference.as_ref());
+    let found = unrepresented(
+        Covered { records: &window, coverage: &coverage.now.records },
+        before.map(|(records, found)| Covered { records, coverage: &found.records }),
+        golden,
+        Policy::default().min_groups,
+    );
     let candidates = next_to_label(&window, &found, CANDIDATES);
     let now = &drawn.now;
     let hidden = |record: &RecordIdx| !now.known[record.0];

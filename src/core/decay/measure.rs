@@ -9,7 +9,7 @@ use crate::core::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, Win
 use crate::core::domain::Failure;
 use crate::core::new_clusters::ClusterBook;
 use crate::core::queue::FlagChange;
-use crate::core::unrepresented::{Unrepresented, unrepresented};
+use crate::core::unrepresented::{Covered, Unrepresented, unrepresented};
 use crate::core::view::{DecayView, RecordRow};
 use crate::core::wording::OtherLanguages;
 
@@ -62,7 +62,10 @@ pub fn measure(mut inputs: Inputs<'_>) -> Result<Measured, Failure> {
 
 fn find_unrepresented(inputs: &Inputs<'_>, live: &Live<'_>, coverage: &CoverageMeasurement) -> Unrepresented {
     let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
-    unrepresented(&inputs.now.records, &coverage.now.records, golden, inputs.settings.policy.min_groups)
+    let now = Covered { records: &inputs.now.records, coverage: &coverage.now.records };
+    let reference = inputs.reference.as_ref().zip(coverage.reference.as_ref());
+    let reference = reference.map(|(window, found)| Covered { records: &window.records, coverage: &found.records });
+    unrepresented(now, reference, golden, inputs.settings.policy.min_groups)
 }
 
 fn measure_coverage(inputs: &Inputs<'_>, live: &Live<'_>, other: &OtherLanguages) -> Option<CoverageMeasurement> {

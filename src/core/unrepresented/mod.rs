@@ -2,8 +2,9 @@
 //!
 //! They are formed from unrepresented records only, not from a clustering of all traffic, whose clusters mix what the
 //! set has with what it lacks. A single record's probability of being represented is uncertain; what the records around
-//! it say as well is much less so. A group is *concentrated*: its records are more similar to each other than to any
-//! example. New wording is not: it is spread over all topics.
+//! it say as well is much less so; and what was as frequent in the reference window is at most as new as it was there. A
+//! group is *concentrated*: its records are more similar to each other than to any example. New wording is not: it is
+//! spread over all topics.
 
 mod linkage;
 
@@ -12,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::core::coverage::{GoldenPoints, RecordCoverage};
 use crate::core::domain::RecordIdx;
 use crate::core::records::Records;
-use crate::core::vector::{Vectors, dot, top_k};
+use crate::core::vector::{Neighbour, Vectors, dot, top_k};
 use linkage::average_linkage;
 
 /// Novelty from which a record may belong to a group. Records of new topics are seldom all beyond 0.5, because some of
@@ -55,15 +56,25 @@ pub struct Unrepresented {
     pub groups: Vec<Vec<RecordIdx>>,
 }
 
-/// Finds the groups. `covered` has one entry per record; a group needs at least `min_users` users or sessions.
+/// The records of a window, and the coverage of each.
+#[derive(Debug, Clone, Copy)]
+pub struct Covered<'a> {
+    /// The records.
+    pub records: &'a Records<'a>,
+    /// One entry per record.
+    pub coverage: &'a [RecordCoverage],
+}
+
+/// Finds the groups in `now`; one needs at least `min_users` users or sessions.
 pub fn unrepresented(
-    records: &Records<'_>,
-    covered: &[RecordCoverage],
+    now: Covered<'_>,
+    reference: Option<Covered<'_>>,
     golden: GoldenPoints<'_>,
     min_users: usize,
 ) -> Unrepresented {
-    let window = Window { records, covered, twins: twins(records) };
-    let novelty = window.novelty();
+    let records = now.records;
+    let window = Window::new(now);
+    let novelty = window.novelty(reference.map(Window::new).as_ref());
     let cut = (AS_ALIKE * similarity_within_topics(golden)) as f32;
     let mut groups = window.groups(&novelty, cut, min_users);
     let traffic = |group: &Vec<RecordIdx>| group.iter().map(|r| records.weights()[r.0] * novelty[r.0]).sum::<f64>();
@@ -105,14 +116,18 @@ fn thinned(rows: Vec<usize>, count: usize) -> Vec<usize> {
     rows.into_iter().step_by(step).collect()
 }
 
-struct Window<'w, 'a> {
-    records: &'w Records<'a>,
-    covered: &'w [RecordCoverage],
+struct Window<'a> {
+    records: &'a Records<'a>,
+    covered: &'a [RecordCoverage],
     /// For each record, the first one with the same text.
     twins: Vec<usize>,
 }
 
-impl Window<'_, '_> {
+impl<'a> Window<'a> {
+    fn new(window: Covered<'a>) -> Self {
+        Self { records: window.records, covered: window.coverage, twins: twins(window.records) }
+    }
+
     fn vectors(&self) -> &Vectors {
         self.records.vectors()
     }
@@ -123,7 +138,7 @@ impl Window<'_, '_> {
         (0..self.records.len()).filter(first).collect()
     }
 
-    fn novelty(&self) -> Vec<f64> {
+    fn novelty(&self, reference: Option<&Self>) -> Vec<f64> {
         let embeddable = |row: usize| self.vectors().is_embeddable(row);
         let own: Vec<f64> = self.covered.iter().map(|record| 1.0 - record.p_represented).collect();
         let own: Vec<f64> = own.iter().enumerate().map(|(row, own)| if embeddable(row) { *own } else { 0.0 }).collect();
@@ -134,10 +149,10 @@ impl Window<'_, '_> {
             top_k(&self.vectors().part(&queries), &self.vectors().part(&base), 2 * NEIGHBOURS, |query, other| {
                 queries[query] == base[other]
             });
+        let found: Vec<Vec<Neighbour>> = found.into_iter().map(without_near_duplicates).collect();
         let mut novelty = own.clone();
-        for (row, neighbours) in queries.iter().zip(found) {
-            let others = neighbours.iter().filter(|other| other.similarity < NEAR_DUPLICATE).take(NEIGHBOURS);
-            let (sum, total) = others.fold((0.0, 0.0), |(sum, total), other| {
+        for (row, neighbours) in queries.iter().zip(&found) {
+            let (sum, total) = neighbours.iter().fold((0.0, 0.0), |(sum, total), other| {
                 let weight = f64::from(other.similarity.max(0.0)).powi(4);
                 (sum + weight * own[base[other.index]], total + weight)
             });
@@ -145,7 +160,28 @@ impl Window<'_, '_> {
                 novelty[*row] = (1.0 - BY_NEIGHBOURS) * own[*row] + BY_NEIGHBOURS * sum / total;
             }
         }
+        if let Some(reference) = reference {
+            let known = reference.represented_around(&self.vectors().part(&queries), &found, base.len());
+            queries.iter().zip(known).for_each(|(row, known)| novelty[*row] = novelty[*row].min(1.0 - known));
+        }
         self.twins.iter().enumerate().map(|(row, twin)| if embeddable(row) { novelty[*twin] } else { 0.0 }).collect()
+    }
+
+    /// What share of the requests around each query the reference window had, and represented. `found` are the
+    /// neighbours of each query among `count` records of its own window.
+    fn represented_around(&self, queries: &Vectors, found: &[Vec<Neighbour>], count: usize) -> Vec<f64> {
+        let base = thinned(self.distinct(|_| true), MAX_BASE);
+        let before = top_k(queries, &self.vectors().part(&base), 2 * NEIGHBOURS, |_, _| false);
+        let represented = |(before, now): (&Vec<Neighbour>, &Vec<Neighbour>)| {
+            let Some(farthest) = now.last() else { return 0.0 };
+            let near = before.iter().filter(|other| other.similarity >= farthest.similarity);
+            let (sum, near) = near.fold((0.0, 0.0), |(sum, near), other| {
+                (sum + self.covered[base[other.index]].p_represented, near + 1.0)
+            });
+            let expected = now.len() as f64 * base.len() as f64 / count as f64;
+            if near > 0.0 { sum / near * (near / expected).min(1.0) } else { 0.0 }
+        };
+        before.iter().zip(found).map(represented).collect()
     }
 
     fn groups(&self, novelty: &[f64], cut: f32, min_users: usize) -> Vec<Vec<RecordIdx>> {
@@ -215,6 +251,11 @@ impl Window<'_, '_> {
         let users: BTreeSet<usize> = group.iter().map(|record| self.records.groups()[record.0]).collect();
         users.len() >= min_users && group.len() as f64 >= MIN_SHARE * self.records.len() as f64
     }
+}
+
+/// The nearest eight that are not near-duplicates.
+fn without_near_duplicates(neighbours: Vec<Neighbour>) -> Vec<Neighbour> {
+    neighbours.into_iter().filter(|other| other.similarity < NEAR_DUPLICATE).take(NEIGHBOURS).collect()
 }
 
 fn mean(vectors: &Vectors, rows: &[usize]) -> Vec<f32> {

@@ -39,7 +39,8 @@ fn sizes(
     let covered: Vec<RecordCoverage> = (0..vectors.len()).map(|row| covered(p(row).0, p(row).1)).collect();
     let golden = requests(&[10, 10], 9);
     let topics: Vec<usize> = (0..20).map(|row| row / 10).collect();
-    let found = unrepresented(&records, &covered, GoldenPoints { vectors: &golden, topics: &topics }, 3);
+    let now = Covered { records: &records, coverage: &covered };
+    let found = unrepresented(now, None, GoldenPoints { vectors: &golden, topics: &topics }, 3);
     assert_eq!(found.novelty.len(), vectors.len());
     found.groups.iter().map(Vec::len).collect()
 }
@@ -53,6 +54,30 @@ fn each_new_topic_is_a_group_and_the_largest_comes_first() {
     let vectors = requests(&[40, 40, 6, 12], 1);
     let p = |row| if row < 80 { (0.95, 0.9) } else { (0.1, 0.3) };
     assert_eq!(sizes(&vectors, p, distinct, 100), [12, 6]);
+}
+
+#[test]
+fn what_the_reference_window_represented_as_often_is_in_no_group() {
+    let golden = requests(&[10, 10], 9);
+    let topics: Vec<usize> = (0..20).map(|row| row / 10).collect();
+    let texts: Vec<String> = (0..80).map(distinct).collect();
+    let groups = |before: &[usize], p_before: f64| {
+        let (now, before) = (requests(&[40, 20, 20], 1), requests(before, 2));
+        let record = |row: usize| Record { id: "", weight: 1.0, group: row, text: &texts[row], output: None };
+        let of = |vectors| Records::new(vectors, (0..Vectors::len(vectors)).map(record));
+        let (records, records_before) = (of(&now), of(&before));
+        let p = |row: usize| covered(if row < 40 { 0.95 } else { 0.4 }, 0.3);
+        let (p_now, p_before): (Vec<_>, Vec<_>) =
+            ((0..80).map(p).collect(), (0..before.len()).map(|_| covered(p_before, 0.3)).collect());
+        let now = Covered { records: &records, coverage: &p_now };
+        let before = Covered { records: &records_before, coverage: &p_before };
+        let golden = GoldenPoints { vectors: &golden, topics: &topics };
+        unrepresented(now, Some(before), golden, 3).groups.len()
+    };
+    assert_eq!(groups(&[40, 0, 0], 0.95), 2, "both are new");
+    assert_eq!(groups(&[40, 20, 0], 0.95), 1, "one was there before");
+    assert_eq!(groups(&[40, 20, 20], 0.95), 0, "nothing is new");
+    assert_eq!(groups(&[40, 20, 20], 0.3), 2, "they were not represented before either");
 }
 
 #[test]
