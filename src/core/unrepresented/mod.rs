@@ -29,6 +29,9 @@ const NEIGHBOURS: usize = 8;
 /// Weight of the neighbours' novelty.
 const BY_NEIGHBOURS: f64 = 0.5;
 
+/// Strength, in records, of the prior that requests are as frequent as in the reference window.
+const AS_BEFORE: f64 = 2.0;
+
 /// Similarity from which two records are near-duplicates, which say nothing about each other.
 const NEAR_DUPLICATE: f32 = 0.95;
 
@@ -162,7 +165,14 @@ impl<'a> Window<'a> {
         }
         if let Some(reference) = reference {
             let known = reference.represented_around(&self.vectors().part(&queries), &found, base.len());
-            queries.iter().zip(known).for_each(|(row, known)| novelty[*row] = novelty[*row].min(1.0 - known));
+            let known: HashMap<usize, f64> = queries.iter().copied().zip(known).collect();
+            // A mean over the neighbours, since eight records say little about a frequency.
+            let known_at = |row: usize| known.get(&row).copied().unwrap_or(1.0 - own[row]);
+            for (row, neighbours) in queries.iter().zip(&found) {
+                let around: f64 = neighbours.iter().map(|other| known_at(base[other.index])).sum();
+                let mean = (known_at(*row) + around) / (neighbours.len() + 1) as f64;
+                novelty[*row] = novelty[*row].min(1.0 - mean);
+            }
         }
         self.twins.iter().enumerate().map(|(row, twin)| if embeddable(row) { novelty[*twin] } else { 0.0 }).collect()
     }
@@ -179,7 +189,8 @@ impl<'a> Window<'a> {
                 (sum + self.covered[base[other.index]].p_represented, near + 1.0)
             });
             let expected = now.len() as f64 * base.len() as f64 / count as f64;
-            if near > 0.0 { sum / near * (near / expected).min(1.0) } else { 0.0 }
+            let as_frequent = ((near + AS_BEFORE) / (expected + AS_BEFORE)).min(1.0);
+            if near > 0.0 { sum / near * as_frequent } else { 0.0 }
         };
         before.iter().zip(found).map(represented).collect()
     }
