@@ -119,6 +119,7 @@ fn notes(findings: &Findings<'_>) -> Vec<String> {
     }
     notes.extend(language_note(&findings.other_languages));
     notes.extend(wording_note(findings));
+    notes.extend(message_note(findings));
     notes
 }
 
@@ -155,15 +156,26 @@ fn wording_note(findings: &Findings<'_>) -> Option<String> {
     if habits.typos >= 0.01 {
         traits.push(format!("{:.0} more typos per 100 requests", habits.typos * 100.0));
     }
-    if habits.several_sentences > habits.example_several_sentences + 0.01 {
-        traits.push(format!("several sentences in {:.0} %", habits.several_sentences * 100.0));
-    }
     let mattered = (now.value - now.as_worded).abs() >= MENTIONED_EFFECT && !traits.is_empty();
     mattered.then(|| {
         format!(
             "requests are worded differently from the examples: {}; this is not counted as decay: without accounting for it, coverage would be {:.0} %",
             traits.join("; "),
             now.as_worded * 100.0
+        )
+    })
+}
+
+/// Smallest share of long messages that is mentioned.
+const MENTIONED_MESSAGES: f64 = 0.05;
+
+/// How many requests were compared in part only.
+fn message_note(findings: &Findings<'_>) -> Option<String> {
+    let divided = findings.inputs.now.wording.as_ref()?.reworded.habits.divided;
+    (divided >= MENTIONED_MESSAGES).then(|| {
+        format!(
+            "{:.0} % of the requests are messages with more sentences than the examples; only the sentences that ask are compared",
+            divided * 100.0
         )
     })
 }

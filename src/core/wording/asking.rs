@@ -34,6 +34,13 @@ pub(super) struct Message<'a> {
     pub after: Vec<&'a str>,
 }
 
+impl Message<'_> {
+    /// Whether there are sentences around the part that asks.
+    pub fn is_divided(&self) -> bool {
+        !(self.before.is_empty() && self.after.is_empty())
+    }
+}
+
 impl Asking {
     /// Learns from the examples, and from the messages of a window.
     pub fn learn<'a>(examples: &[&str], messages: impl Iterator<Item = &'a str>) -> Self {

@@ -56,6 +56,8 @@ pub struct Habits {
     pub several_sentences: f64,
     /// The same of the examples.
     pub example_several_sentences: f64,
+    /// Share of the requests of which only the part that asks is compared, in [0, 1].
+    pub divided: f64,
 }
 
 /// The habits, and the wording of every request.
@@ -73,6 +75,7 @@ pub(super) fn learn(examples: &[&str], requests: &[Request<'_>], asking: &Asking
         typos: typos(examples, &messages, &Speller::new(&asking.examples, &words), seed),
         several_sentences: several(&mut requests.iter().map(|request| request.text), requests.len()),
         example_several_sentences: several(&mut examples.iter().copied(), examples.len()),
+        divided: messages.iter().filter(|message| message.is_divided()).count() as f64 / messages.len() as f64,
         extra_words: ranked(&extra),
     };
     let profiles = messages.iter().enumerate();
