@@ -2,7 +2,7 @@
 """Compares the coverage that karat estimates on real labelled data with the true coverage.
 
     cargo build --release
-    python3 tools/real_data.py FILE [--karat target/release/karat] [--seed N] [--keep DIR]
+    python3 tools/real_data.py FILE [--karat target/release/karat] [--seed N] [--keep DIR] [--embedder NAME] [--records N]
 
 FILE is JSONL with the columns text, intent and split (train, test; other splits are ignored). Two thirds of the
 intents are known: the golden set has ten train examples of each, the reference window has test-like traffic of the
@@ -77,7 +77,7 @@ def traffic(rows, month, rng):
             for i, (t, intent) in enumerate(rows)]
 
 
-def workspace(root, rows, rng, base_url_of):
+def workspace(root, rows, rng, args, base_url_of):
     by_split = collections.defaultdict(lambda: collections.defaultdict(list))
     for row in rows:
         if row["intent"] != "oos":
@@ -93,11 +93,13 @@ def workspace(root, rows, rng, base_url_of):
             learn += [(t, intent) for t in texts[10:40]]
             reference += [(t, intent) for t in texts[40:70]]
     current = [(t, intent) for intent in intents for t in test[intent]]
+    if args.records:
+        current = rng.sample(current, args.records)
     write(root / "datasets/golden/examples.jsonl", golden)
     write(root / "traffic/reference.jsonl", traffic(reference, "06", rng))
     write(root / "traffic/current.jsonl", traffic(current, "09", rng))
     (root / "karat.yaml").write_text(
-        f"endpoints:\n  model:\n    type: openai\n    base_url: {base_url_of(learn)}\n    model: nearest-centroid\n  obvious:\n    type: baseline\n")
+        f"embedder: {args.embedder}\nendpoints:\n  model:\n    type: openai\n    base_url: {base_url_of(learn)}\n    model: nearest-centroid\n  obvious:\n    type: baseline\n")
     (root / "suites").mkdir()
     (root / "suites/golden.yaml").write_text(
         "dataset: golden\nendpoints: [model, obvious]\nscorers: [{type: exact}]\n")
@@ -109,6 +111,8 @@ def main():
     parser.add_argument("file", type=pathlib.Path)
     parser.add_argument("--karat", default="target/release/karat")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--embedder", default="minilm")
+    parser.add_argument("--records", type=int, help="number of records in the current window; all by default")
     parser.add_argument("--keep", type=pathlib.Path, help="create the workspace here and do not delete it")
     args = parser.parse_args()
     if not args.file.exists():
@@ -116,7 +120,7 @@ def main():
     rng = random.Random(args.seed)
     rows = [json.loads(line) for line in args.file.open()]
     root = args.keep or pathlib.Path(tempfile.mkdtemp(prefix="karat-real-"))
-    known, examples, current = workspace(root, rows, rng, lambda learn: serve(Classifier(learn)))
+    known, examples, current = workspace(root, rows, rng, args, lambda learn: serve(Classifier(learn)))
 
     def karat(*arguments):
         begun = time.monotonic()

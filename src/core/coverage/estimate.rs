@@ -4,7 +4,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::calibration::{Calibration, Copies, GoldenPoints, Point};
-use super::mixture::{EVEN, TopicSums, adjusted_share, observed_mean, topic_mix};
+use super::mixture::{MixtureFit, adjusted_share};
 use super::records::{RecordCoverage, records as coverage_of_records};
 use super::window::Scored;
 use crate::core::records::Records;
@@ -119,13 +119,6 @@ fn gap(now: &Measured, reference: &Measured, draws: &[(f64, f64)], options: Opti
 /// records and makes none certain.
 const LEAST: f64 = 0.001;
 
-/// How often a share is estimated again with posteriors at the share found before. It moves by a few hundredths at first,
-/// then hardly at all.
-const REFINEMENTS: usize = 3;
-
-/// Limits of that share. Nearer to 0 or 1, single requests would decide.
-const PRIORS: (f64, f64) = (0.05, 0.95);
-
 /// The contribution of one resampled unit, as shares of all traffic.
 #[derive(Clone, Copy, Default)]
 struct Unit {
@@ -146,11 +139,7 @@ struct Measured {
     as_worded: f64,
     /// Standard deviation of the strength of the effect of wording.
     uncertainty: f64,
-    sums: TopicSums,
-    /// Difference between the means of represented and of unknown requests.
-    contrast: f64,
-    /// Topic shares of its represented traffic.
-    mix: Vec<f64>,
+    fit: MixtureFit,
     units: Vec<Unit>,
     /// Excess traffic, as a share, and `p_represented` of every heavy text.
     heavy: Vec<(f64, f64)>,
@@ -167,51 +156,21 @@ impl Measured {
     ) -> Option<Self> {
         let scored = Scored::new(golden, window, calibration, options.duplicate_similarity)?;
         let window = window.records;
-        let mut sums = TopicSums::new(calibration, reworded, EVEN);
-        let points = reworded.filter(|points| !points.is_empty()).unwrap_or(&calibration.points);
-        let mix = topic_mix(&scored, calibration, points, &sums);
-        let share = |sums: &TopicSums, prior: f64, strength: f64| {
-            let (known, novel) = (sums.known_mean(&mix, None, strength), sums.novel_mean(None, strength));
-            adjusted_share(observed_mean(&scored, prior), known, novel)
-        };
-        let mut prior = EVEN;
-        for _ in 0..REFINEMENTS {
-            let found = share(&sums, prior, 1.0);
-            prior = if found.is_nan() { prior } else { found.clamp(PRIORS.0, PRIORS.1) };
-            sums = TopicSums::new(calibration, reworded, prior);
-        }
-        let share_at = |strength| share(&sums, prior, strength);
-        let share = share_at(1.0);
-        let observed = observed_mean(&scored, prior);
+        let fit = MixtureFit::new(&scored, calibration, reworded);
+        let share = fit.share(1.0);
         // Without a mixture there is nothing to adjust: everything embeddable is certain, or nothing is embeddable.
-        if share.is_nan() && (!observed.is_nan() || scored.embeddable().next().is_none()) {
+        if share.is_nan() && (!fit.observed.is_nan() || scored.embeddable().next().is_none()) {
             return None;
         }
         let records = coverage_of_records(&scored, if share.is_nan() { 0.5 } else { share.clamp(LEAST, 1.0 - LEAST) });
         let weight = |(record, weight): (&RecordCoverage, &f64)| weight * record.p_represented;
         let value = records.iter().zip(window.weights()).map(weight).sum::<f64>() / scored.total;
         let mixture: f64 = scored.embeddable().map(|row| row.weight).sum::<f64>() / scored.total;
-        let moved = (share_at(0.0).clamp(LEAST, 1.0 - LEAST) - share.clamp(LEAST, 1.0 - LEAST)) * mixture;
+        let moved = (fit.share(0.0).clamp(LEAST, 1.0 - LEAST) - share.clamp(LEAST, 1.0 - LEAST)) * mixture;
         let uncertainty = STRENGTH_DEVIATION.min(LARGEST_DEVIATION / moved.abs());
         let as_worded = if moved.is_nan() { value } else { (value + moved).clamp(0.0, 1.0) };
-        let (mut units, mut excess) = (vec![Unit::default(); scored.units], vec![(0.0, 0.0); scored.units]);
-        for (at, (row, record)) in scored.rows.iter().zip(&records).enumerate() {
-            let all = window.weights()[at] / scored.total;
-            let Some(row) = row else {
-                units[window.groups()[at]].all += all;
-                continue;
-            };
-            let unit = &mut units[row.unit];
-            unit.seen += row.weight / scored.total * row.counted(prior);
-            unit.mixture += row.weight / scored.total;
-            unit.certain += if row.certain { all } else { 0.0 };
-            unit.all += all - row.excess / scored.total;
-            excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
-        }
-        let heavy = excess.into_iter().filter(|(weight, _)| *weight > 0.0).collect();
-        let contrast = sums.known_mean(&mix, None, 1.0) - sums.novel_mean(None, 1.0);
-        let value = value.clamp(0.0, 1.0);
-        Some(Self { value, as_worded, uncertainty, sums, contrast, records, mix, units, heavy })
+        let (units, heavy) = units(&scored, window, &records, fit.prior);
+        Some(Self { value: value.clamp(0.0, 1.0), as_worded, uncertainty, fit, records, units, heavy })
     }
 
     fn coverage(self, draws: &[f64]) -> Coverage {
@@ -233,11 +192,11 @@ impl Measured {
         }
         let strength = 1.0 + self.uncertainty * drawn.wording;
         // Every window has copies of its own.
-        let (known_error, novel_error) = self.sums.shift_errors;
-        let known =
-            self.sums.known_mean(&self.mix, Some(&drawn.known), strength) + known_error * standard_normal(random);
-        let known = known + AUTHORS_DEVIATION * self.contrast * drawn.authors;
-        let novel = self.sums.novel_mean(Some(&drawn.novel), strength) + novel_error * standard_normal(random);
+        let (known_error, novel_error) = self.fit.sums.shift_errors;
+        let known = self.fit.known_mean(Some(&drawn.known), strength)
+            + known_error * standard_normal(random)
+            + AUTHORS_DEVIATION * self.fit.contrast() * drawn.authors;
+        let novel = self.fit.sums.novel_mean(Some(&drawn.novel), strength) + novel_error * standard_normal(random);
         let represented = match sum.mixture > 0.0 {
             true => sum.mixture * adjusted_share(sum.seen / sum.mixture, known, novel),
             false => 0.0,
@@ -247,6 +206,30 @@ impl Measured {
         let heavy: f64 = heavy.map(|(weight, _)| weight).sum();
         (represented + sum.certain) / sum.all * (1.0 - excess) + heavy
     }
+}
+
+/// The resampled units of a window, and the excess weight and `p_represented` of every heavy text.
+fn units(
+    scored: &Scored,
+    window: &Records<'_>,
+    records: &[RecordCoverage],
+    prior: f64,
+) -> (Vec<Unit>, Vec<(f64, f64)>) {
+    let (mut units, mut excess) = (vec![Unit::default(); scored.units], vec![(0.0, 0.0); scored.units]);
+    for (at, (row, record)) in scored.rows.iter().zip(records).enumerate() {
+        let all = window.weights()[at] / scored.total;
+        let Some(row) = row else {
+            units[window.groups()[at]].all += all;
+            continue;
+        };
+        let unit = &mut units[row.unit];
+        unit.seen += row.weight / scored.total * row.counted(prior);
+        unit.mixture += row.weight / scored.total;
+        unit.certain += if row.certain { all } else { 0.0 };
+        unit.all += all - row.excess / scored.total;
+        excess[row.unit] = (excess[row.unit].0 + row.excess / scored.total, record.p_represented);
+    }
+    (units, excess.into_iter().filter(|(weight, _)| *weight > 0.0).collect())
 }
 
 /// The number of times each topic was drawn.
@@ -297,7 +280,7 @@ fn standard_normal(random: &mut impl RngExt) -> f64 {
 /// Shares of both windows in every replicate; 0 for a missing reference window. Replicates in which represented and
 /// unknown requests look the same are omitted.
 fn bootstrap(now: &Measured, reference: Option<&Measured>, options: Options) -> Vec<(f64, f64)> {
-    let sums = &now.sums;
+    let sums = &now.fit.sums;
     let present: Vec<usize> = (0..sums.weight.len()).filter(|topic| sums.weight[*topic] > 0.0).collect();
     let draws: Vec<Option<(f64, f64)>> = (0..options.replicates)
         .into_par_iter()

@@ -25,7 +25,7 @@ const DIFFERENT: f64 = 0.25;
 const SHIFT_PRIOR: f64 = 3.0;
 
 /// The share of represented requests that a posterior is learnt for.
-pub(super) const EVEN: f64 = 0.5;
+const EVEN: f64 = 0.5;
 
 /// How much a request with this posterior counts in the estimation of a share that is about `prior`: its posterior at that
 /// prior, scaled to change as fast as `posterior` itself where it is even.
@@ -36,6 +36,61 @@ pub(super) const EVEN: f64 = 0.5;
 pub(super) fn counted(posterior: f64, prior: f64) -> f64 {
     let (represented, unknown) = (prior * posterior, (1.0 - prior) * (1.0 - posterior));
     represented / (represented + unknown) / (4.0 * prior * (1.0 - prior))
+}
+
+/// How often a share is estimated again with posteriors at the share found before. It moves by a few hundredths at first,
+/// then hardly at all.
+const REFINEMENTS: usize = 3;
+
+/// Limits of that share. Nearer to 0 or 1, single requests would decide.
+const PRIORS: (f64, f64) = (0.05, 0.95);
+
+/// The mixture of represented and unknown requests of a window.
+pub(super) struct MixtureFit {
+    /// The share at which posteriors are counted.
+    pub prior: f64,
+    /// Sums of posteriors as counted at it.
+    pub sums: TopicSums,
+    /// Their mean over the window; NaN if nothing is embeddable, or all of it certain.
+    pub observed: f64,
+    /// Topic shares of the represented traffic.
+    mix: Vec<f64>,
+}
+
+impl MixtureFit {
+    /// Fits the mixture: counts posteriors at an even prior, then at the share that was found.
+    pub fn new(scored: &Scored, calibration: &Calibration, reworded: Option<&[Point]>) -> Self {
+        let sums = TopicSums::new(calibration, reworded, EVEN);
+        let points = reworded.filter(|points| !points.is_empty()).unwrap_or(&calibration.points);
+        let mix = topic_mix(scored, calibration, points, &sums);
+        let mut fit = Self { prior: EVEN, sums, observed: observed_mean(scored, EVEN), mix };
+        for _ in 0..REFINEMENTS {
+            let share = fit.share(1.0);
+            if share.is_nan() {
+                break;
+            }
+            fit.prior = share.clamp(PRIORS.0, PRIORS.1);
+            fit.sums = TopicSums::new(calibration, reworded, fit.prior);
+            fit.observed = observed_mean(scored, fit.prior);
+        }
+        fit
+    }
+
+    /// The represented share, not clamped, if this share of the effect of wording applies; NaN if represented and
+    /// unknown requests look the same.
+    pub fn share(&self, strength: f64) -> f64 {
+        adjusted_share(self.observed, self.known_mean(None, strength), self.sums.novel_mean(None, strength))
+    }
+
+    /// As [`TopicSums::known_mean`], with the topics of the window.
+    pub fn known_mean(&self, drawn: Option<&[f64]>, strength: f64) -> f64 {
+        self.sums.known_mean(&self.mix, drawn, strength)
+    }
+
+    /// Difference between the means of represented and of unknown requests.
+    pub fn contrast(&self) -> f64 {
+        self.known_mean(None, 1.0) - self.sums.novel_mean(None, 1.0)
+    }
 }
 
 /// Sums over the calibration points of each topic, so that topics can be counted as often as they were drawn in
@@ -159,7 +214,7 @@ pub(super) fn adjusted_share(observed: f64, known: f64, novel: f64) -> f64 {
 }
 
 /// Weighted mean posterior of a window, as [`counted`] at `prior`.
-pub(super) fn observed_mean(scored: &Scored, prior: f64) -> f64 {
+fn observed_mean(scored: &Scored, prior: f64) -> f64 {
     let (sum, total) = scored
         .embeddable()
         .fold((0.0, 0.0), |(sum, total), row| (sum + row.weight * row.counted(prior), total + row.weight));
@@ -173,7 +228,7 @@ pub(super) fn observed_mean(scored: &Scored, prior: f64) -> f64 {
 /// requests. One step of expectation–maximisation (Saerens, Latinne & Decaestecker 2002) from the set's own mix
 /// corrects for this confusion, which is estimated on held-out examples; more steps would follow the noise of small
 /// topics.
-pub(super) fn topic_mix(scored: &Scored, calibration: &Calibration, points: &[Point], sums: &TopicSums) -> Vec<f64> {
+fn topic_mix(scored: &Scored, calibration: &Calibration, points: &[Point], sums: &TopicSums) -> Vec<f64> {
     let topics = calibration.topics;
     let total: f64 = sums.weight.iter().sum();
     let own: Vec<f64> = sums.weight.iter().map(|weight| weight / total).collect();
