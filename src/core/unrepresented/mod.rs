@@ -20,6 +20,9 @@ use linkage::average_linkage;
 /// their words occur in examples as well.
 pub const NOVEL: f64 = 0.35;
 
+/// The same where the reference window limits novelty, so that requests of known topics seldom exceed it.
+const NOVEL_SINCE: f64 = 0.2;
+
 /// A record less novel than this by itself has no neighbours looked up.
 const LOOKED_UP: f64 = 0.2;
 
@@ -79,7 +82,8 @@ pub fn unrepresented(
     let window = Window::new(now);
     let novelty = window.novelty(reference.map(Window::new).as_ref());
     let cut = (AS_ALIKE * similarity_within_topics(golden)) as f32;
-    let mut groups = window.groups(&novelty, cut, min_users);
+    let least = if reference.is_some() { NOVEL_SINCE } else { NOVEL };
+    let mut groups = window.groups(&novelty, least, cut, min_users);
     let traffic = |group: &Vec<RecordIdx>| group.iter().map(|r| records.weights()[r.0] * novelty[r.0]).sum::<f64>();
     groups.sort_by(|a, b| traffic(b).total_cmp(&traffic(a)).then_with(|| a.cmp(b)));
     Unrepresented { novelty, groups }
@@ -195,8 +199,8 @@ impl<'a> Window<'a> {
         before.iter().zip(found).map(represented).collect()
     }
 
-    fn groups(&self, novelty: &[f64], cut: f32, min_users: usize) -> Vec<Vec<RecordIdx>> {
-        let all = self.distinct(|row| novelty[row] > NOVEL);
+    fn groups(&self, novelty: &[f64], least: f64, cut: f32, min_users: usize) -> Vec<Vec<RecordIdx>> {
+        let all = self.distinct(|row| novelty[row] > least);
         let pool = thinned(all.clone(), MAX_GROUPED);
         let clusters = average_linkage(&self.vectors().part(&pool), cut).into_iter();
         let clusters = clusters.map(|rows| rows.into_iter().map(|row| pool[row]).collect::<Vec<usize>>());
