@@ -60,7 +60,7 @@ fn each_new_topic_is_a_group_and_the_largest_comes_first() {
 fn what_the_reference_window_represented_as_often_is_in_no_group() {
     let golden = requests(&[10, 10], 9);
     let topics: Vec<usize> = (0..20).map(|row| row / 10).collect();
-    let texts: Vec<String> = (0..80).map(distinct).collect();
+    let texts: Vec<String> = (0..120).map(distinct).collect();
     let groups = |before: &[usize], p_before: f64| {
         let (now, before) = (requests(&[40, 20, 20], 1), requests(before, 2));
         let record = |row: usize| Record { id: "", weight: 1.0, group: row, text: &texts[row], output: None };
@@ -75,9 +75,9 @@ fn what_the_reference_window_represented_as_often_is_in_no_group() {
         unrepresented(now, Some(before), golden, 3).groups.len()
     };
     assert_eq!(groups(&[40, 0, 0], 0.95), 2, "both are new");
-    assert_eq!(groups(&[40, 20, 0], 0.95), 1, "one was there before");
-    assert_eq!(groups(&[40, 20, 20], 0.95), 0, "nothing is new");
-    assert_eq!(groups(&[40, 20, 20], 0.3), 2, "they were not represented before either");
+    assert_eq!(groups(&[40, 40, 0], 0.95), 1, "one was there before");
+    assert_eq!(groups(&[40, 40, 40], 0.95), 0, "nothing is new");
+    assert_eq!(groups(&[40, 40, 40], 0.3), 2, "they were not represented before either");
 }
 
 #[test]
