@@ -58,20 +58,22 @@ pub(super) struct MixtureFit {
 }
 
 impl MixtureFit {
-    /// Fits the mixture: counts posteriors at an even prior, then at the share that was found.
+    /// Fits the mixture: counts posteriors at an even prior, then at the share that was found, as long as represented
+    /// and unknown requests can be told apart there.
     pub fn new(scored: &Scored, calibration: &Calibration, reworded: Option<&[Point]>) -> Self {
         let sums = TopicSums::new(calibration, reworded, EVEN);
         let points = reworded.filter(|points| !points.is_empty()).unwrap_or(&calibration.points);
         let mix = topic_mix(scored, calibration, points, &sums);
         let mut fit = Self { prior: EVEN, sums, observed: observed_mean(scored, EVEN), mix };
         for _ in 0..REFINEMENTS {
-            let share = fit.share(1.0);
-            if share.is_nan() {
+            // NaN stays NaN.
+            let prior = fit.share(1.0).clamp(PRIORS.0, PRIORS.1);
+            let sums = TopicSums::new(calibration, reworded, prior);
+            let next = Self { prior, sums, observed: observed_mean(scored, prior), mix: fit.mix.clone() };
+            if next.share(1.0).is_nan() {
                 break;
             }
-            fit.prior = share.clamp(PRIORS.0, PRIORS.1);
-            fit.sums = TopicSums::new(calibration, reworded, fit.prior);
-            fit.observed = observed_mean(scored, fit.prior);
+            fit = next;
         }
         fit
     }

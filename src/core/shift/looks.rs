@@ -77,7 +77,7 @@ pub fn casing(text: &str) -> &'static str {
     }
 }
 
-/// Stands for the script of a text that has no letters of any script.
+/// The script of a text without letters.
 pub const NO_SCRIPT: &str = "no script";
 
 /// The English name of the language of a text, as detected by the `whatlang` crate, if the text has at least 20 letters

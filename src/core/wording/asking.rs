@@ -15,7 +15,7 @@ const RARE: f64 = 0.1;
 const FEW: usize = 4;
 
 /// Finds the part of a message that asks: as many consecutive sentences as an example usually has, those most like the
-/// examples. Whatever else a message tells, its request is not about that, but it would dominate the vector.
+/// examples. The rest of a message is not what its request is about, but would dominate the vector.
 pub(super) struct Asking {
     /// Words of the examples.
     pub examples: WordShares,
