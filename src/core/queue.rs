@@ -73,8 +73,6 @@ pub struct FlagChange {
     pub example_hash: String,
 }
 
-impl FlagChange {}
-
 /// The result of a decay measurement for one flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueEvent {
