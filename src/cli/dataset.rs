@@ -1,4 +1,6 @@
-//! `karat dataset lint|lock|diff`
+//! `karat dataset lint|lock|diff|log`
+
+use std::path::Path;
 
 use clap::Subcommand;
 
@@ -7,13 +9,13 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::core::domain::Failure;
 use crate::core::golden::lint;
-use crate::core::report::{diff_text, lint_text, lock_text};
-use crate::core::view::{BadRowView, DiffView, LintView, LintedView};
+use crate::core::report::{dataset_log_text, diff_text, lint_text, lock_text};
+use crate::core::view::{BadRowView, DatasetLogView, DiffView, LintView, LintedView};
 use crate::edge::store::Store;
-use crate::flow::sets::{compare, lock, named_or_all};
+use crate::flow::sets::{compare, lock, log, named_or_all};
 use crate::flow::workspace::read_dataset;
 
-/// Lint, lock and diff golden sets.
+/// Lint, lock, diff and log golden sets.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -38,6 +40,15 @@ enum Command {
         /// Datasets to lock. Default: all.
         datasets: Vec<String>,
     },
+    /// Show the versions that were run or measured, and how many examples changed in each
+    #[command(after_help = "Example:\n  karat dataset log support-intents")]
+    Log {
+        /// Dataset name.
+        dataset: String,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Show which examples were added, removed, edited or relabelled between two versions
     #[command(
         after_help = "A version is \"files\" (as they are now), \"lock\" (karat.lock), a path, the hash of a version that was run, or a git revision.\n\nExamples:\n  karat dataset diff support-intents                 karat.lock against the files\n  karat dataset diff support-intents main            main against the files\n  karat dataset diff support-intents v3 v4"
@@ -61,6 +72,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     match args.command {
         Command::Lint { datasets, format } => run_lint(context, &datasets, format),
         Command::Lock { datasets } => run_lock(context, &datasets),
+        Command::Log { dataset, format } => run_log(context, dataset, format),
         Command::Diff { dataset, before, after, format } => run_diff(context, &dataset, &before, &after, format),
     }
 }
@@ -97,12 +109,22 @@ fn run_lock(context: &Context, names: &[String]) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
+fn run_log(context: &Context, dataset: String, format: Format) -> Result<Exit, Failure> {
+    let root = context.root()?;
+    let versions = log(&root, stored(&root)?.as_ref(), &dataset)?;
+    context.output.show(format, &DatasetLogView::new(dataset, versions), dataset_log_text)?;
+    Ok(Exit::Success)
+}
+
+/// The workspace's database, if there is one: a look at versions does not create it.
+fn stored(root: &Path) -> Result<Option<Store>, Failure> {
+    let (workspace, _) = crate::edge::config::load_workspace(root)?;
+    workspace.store.exists().then(|| Store::open(&workspace.store)).transpose()
+}
+
 fn run_diff(context: &Context, dataset: &str, before: &str, after: &str, format: Format) -> Result<Exit, Failure> {
     let root = context.root()?;
-    let (workspace, _) = crate::edge::config::load_workspace(&root)?;
-    // Versions that were run are in the database; a comparison alone does not create one.
-    let store = workspace.store.exists().then(|| Store::open(&workspace.store)).transpose()?;
-    let compared = compare(&root, store.as_ref(), dataset, before, after)?;
+    let compared = compare(&root, stored(&root)?.as_ref(), dataset, before, after)?;
     let view = DiffView::new(dataset.to_owned(), compared.before, compared.after, compared.diff);
     context.output.show(format, &view, |view, _| diff_text(view))?;
     Ok(Exit::Success)

@@ -1,18 +1,22 @@
-//! `karat queue list|show|export`
+//! `karat queue list|show|resolve|log|export`
 
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use jiff::{SignedDuration, Timestamp};
 
-use super::arguments::Format;
+use super::arguments::{Format, Now};
 use super::context::Context;
 use super::exit::Exit;
-use crate::core::domain::Failure;
-use crate::core::queue::{FlagRow, QueueState};
-use crate::core::report::{queue_csv, queue_example_text, queue_text};
-use crate::core::view::{QueueRow, QueueView, count_of};
+use crate::core::domain::{Failure, ReasonCode, parse_span};
+use crate::core::privacy::sanitize::for_terminal;
+use crate::core::queue::{Decision, FlagRow, QueueState, ranked};
+use crate::core::report::{queue_csv, queue_example_text, queue_log_text, queue_text};
+use crate::core::view::{QueueLogView, QueueRow, QueueView, count_of};
 use crate::edge::files::write_atomic;
+use crate::edge::git::user_name;
 use crate::flow::Workspace;
+use crate::flow::queue::{self, Resolution};
 
 /// List flagged examples for review.
 #[derive(Debug, clap::Args)]
@@ -45,6 +49,22 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Decide about a flagged example; relabelling and retiring change its line of the dataset
+    #[command(after_help = RESOLVE_EXAMPLES)]
+    Resolve(ResolveArgs),
+    /// Show every step of the queue: flags, decisions, who decided and why
+    #[command(
+        after_help = "Examples:\n  karat queue log support-intents\n  karat queue log support-intents track_order-12 --format json"
+    )]
+    Log {
+        /// Dataset name.
+        dataset: String,
+        /// Example id. Default: all examples.
+        example: Option<String>,
+        /// Output format.
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
     /// Write the queued examples to a file for review (.csv or .jsonl)
     #[command(after_help = "Example:\n  karat queue export support-intents -o relabel.csv")]
     Export {
@@ -59,6 +79,85 @@ enum Command {
     },
 }
 
+const RESOLVE_EXAMPLES: &str = "Examples:
+  karat queue resolve support-intents track_order-12 --relabel order_status --reason \"renamed in March\"
+  karat queue resolve support-intents store_hours-3 --flag traffic-vanished --snooze 30d
+  karat queue resolve support-intents paper_catalogue-1 --retire --reason \"no longer printed\"";
+
+#[derive(Debug, clap::Args)]
+struct ResolveArgs {
+    /// Dataset name.
+    dataset: String,
+    /// Example id.
+    example: String,
+    #[command(flatten)]
+    decision: DecisionArgs,
+    /// Decide only about this flag, such as traffic-vanished. Default: all open flags of the example.
+    #[arg(long, value_name = "CODE", value_parser = reason_code)]
+    flag: Option<ReasonCode>,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who decided. Default: user.name of git, or the login name.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    #[command(flatten)]
+    now: Now,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct DecisionArgs {
+    /// Replace the accepted answer (repeatable: any of them is accepted).
+    #[arg(long, value_name = "VALUE")]
+    relabel: Vec<String>,
+    /// The problem is real, and will be fixed later; an example with a wrong answer no longer counts as live.
+    #[arg(long)]
+    confirm: bool,
+    /// Nothing is wrong. The flag returns only if its evidence changes.
+    #[arg(long)]
+    dismiss: bool,
+    /// Set the status to retired: neither run nor counted, but still in the file.
+    #[arg(long)]
+    retire: bool,
+    /// Set the status to regression-only: run, but not counted as representing traffic.
+    #[arg(long)]
+    regression_only: bool,
+    /// Review later, after 30d, 12h or 4w.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    snooze: Option<SignedDuration>,
+}
+
+impl DecisionArgs {
+    fn decision(&self, now: Timestamp) -> Result<Decision, Failure> {
+        if let Some(span) = self.snooze {
+            let until = now.checked_add(span);
+            return until
+                .map(Decision::Snooze)
+                .map_err(|error| Failure::usage("--snooze is too long").caused_by(error));
+        }
+        let given = [
+            (self.confirm, Decision::Confirm),
+            (self.dismiss, Decision::Dismiss),
+            (self.retire, Decision::Retire),
+            (self.regression_only, Decision::RegressionOnly),
+        ];
+        Ok(given.into_iter().find(|(given, _)| *given).map_or(Decision::Relabel, |(_, decision)| decision))
+    }
+}
+
+fn reason_code(text: &str) -> Result<ReasonCode, String> {
+    let names: Vec<_> = ReasonCode::ALL.iter().map(|code| code.name()).collect();
+    ReasonCode::from_name(text).ok_or_else(|| format!("the flags are {}", names.join(", ")))
+}
+
+fn span(text: &str) -> Result<SignedDuration, String> {
+    parse_span(text).ok_or_else(|| format!("\"{text}\" is not a span of time; use 30d, 12h or 4w"))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ExportFormat {
     Csv,
@@ -70,10 +169,59 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     match args.command {
         Command::List { datasets, state, format } => list(context, &workspace, datasets, &state, format),
         Command::Show { dataset, example, format } => show(context, &workspace, &dataset, &example, format),
+        Command::Resolve(args) => resolve(context, &workspace, args),
+        Command::Log { dataset, example, format } => log(context, &workspace, &dataset, example.as_deref(), format),
         Command::Export { dataset, output, format } => export(context, &workspace, &dataset, output, format),
     }
 }
 
+fn resolve(context: &Context, workspace: &Workspace, args: ResolveArgs) -> Result<Exit, Failure> {
+    let ResolveArgs { dataset, example, decision, flag, reason, by, now, format } = args;
+    let now = now.get();
+    let by = by
+        .filter(|by| !by.trim().is_empty())
+        .or_else(|| user_name(&workspace.config.root))
+        .ok_or_else(|| Failure::usage("it is not known who decides").hint("pass --by NAME, or set user.name in git"))?;
+    let resolution = Resolution {
+        example_id: example,
+        code: flag,
+        decision: decision.decision(now)?,
+        answers: decision.relabel,
+        why: reason,
+        by,
+    };
+    let resolved = queue::resolve(workspace, &dataset, &resolution, now)?;
+    context.output.show(format, &QueueLogView::new(resolved.steps), queue_log_text)?;
+    for note in &resolved.notes {
+        context.output.say(&format!("note: {}", for_terminal(note)));
+    }
+    if let Some((path, line)) = resolved.edited {
+        context.output.say(&format!("changed line {line} of {}", for_terminal(&path)));
+    }
+    Ok(Exit::Success)
+}
+
+fn log(
+    context: &Context,
+    workspace: &Workspace,
+    dataset: &str,
+    example: Option<&str>,
+    format: Format,
+) -> Result<Exit, Failure> {
+    let steps = workspace.store.queue_steps(dataset, example)?;
+    if steps.is_empty() && !workspace.store.flagged_datasets()?.iter().any(|flagged| flagged == dataset) {
+        // A name with neither steps nor a folder is a typo.
+        workspace.read_dataset(dataset)?;
+    }
+    if steps.is_empty() && format == Format::Table {
+        context.output.say("the queue's log is empty");
+        return Ok(Exit::Success);
+    }
+    context.output.show(format, &QueueLogView::new(steps), queue_log_text)?;
+    Ok(Exit::Success)
+}
+
+/// The flags of a dataset, those of the examples with the most traffic and the strongest reasons first.
 fn rows(workspace: &Workspace, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -> Result<Vec<QueueRow>, Failure> {
     let flags = workspace.store.flags(dataset)?;
     // A dataset whose folder was removed still has its flags.
@@ -88,6 +236,8 @@ fn rows(workspace: &Workspace, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -
             score: row.flag.score,
             threshold: row.flag.threshold,
             evidence: row.flag.evidence,
+            traffic_share: row.traffic_share,
+            snoozed_until: row.snoozed_until.map(|time| time.to_string()),
             first_seen: row.first_seen,
             last_seen: row.last_seen,
             input: example.map(|example| example.text()).unwrap_or_default(),
@@ -95,7 +245,7 @@ fn rows(workspace: &Workspace, dataset: &str, keep: impl Fn(&FlagRow) -> bool) -
             example_id: row.flag.example_id,
         }
     };
-    Ok(flags.into_iter().filter(|flag| keep(flag)).map(row).collect())
+    Ok(ranked(flags.into_iter().filter(|flag| keep(flag)).collect()).into_iter().map(row).collect())
 }
 
 fn wanted(state: &str) -> Result<Option<QueueState>, Failure> {

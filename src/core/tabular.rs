@@ -102,7 +102,18 @@ fn plain(error: &serde_json::Error) -> String {
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
 
-fn csv_rows<'a>(reader: impl BufRead + 'a) -> Box<dyn Iterator<Item = io::Result<Row>> + 'a> {
+/// What to add to the line numbers of the `csv` crate, given the beginning of the text: a record starts behind the carriage
+/// return of the one before, so where lines end in `\r\n`, the line feed between them is not counted yet.
+pub fn uncounted_lines(start: &[u8]) -> u64 {
+    let end = start.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    u64::from(end.is_some_and(|end| start[end..].starts_with(b"\r\n")))
+}
+
+fn csv_rows<'a>(mut reader: impl BufRead + 'a) -> Box<dyn Iterator<Item = io::Result<Row>> + 'a> {
+    let uncounted = match reader.fill_buf() {
+        Ok(start) => uncounted_lines(start),
+        Err(error) => return Box::new(std::iter::once(Err(error))),
+    };
     let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
     let header = match csv.byte_headers() {
         Ok(header) => header.clone(),
@@ -117,7 +128,7 @@ fn csv_rows<'a>(reader: impl BufRead + 'a) -> Box<dyn Iterator<Item = io::Result
     }
     let rows = csv.into_byte_records().map(move |record| {
         let record = record.map_err(io_error)?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, csv::Position::line) + uncounted;
         Ok(Row { line, fields: csv_fields(&names, &record) })
     });
     // A row of empty cells counts as a blank line.
@@ -182,6 +193,15 @@ mod tests {
         assert_eq!(found[0], (2, Ok(json!({"input": "a\nb", "expected": "5", "meta": {"k": 1}}))));
         assert_eq!(found[1], (5, Err("the header has 3 cells, but this row has 1".into())));
         assert_eq!(found[2], (6, Ok(json!({"input": "y", "expected": ["p", "q"]}))));
+    }
+
+    #[test]
+    fn the_lines_of_a_csv_file_are_counted_alike_whatever_ends_them() {
+        let text = "a,b\n1,2\n\"x\ny\",3\n4,5\n";
+        for ending in ["\n", "\r\n"] {
+            let found = read(text.replace('\n', ending).as_bytes(), Format::Csv);
+            assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 5], "{ending:?}");
+        }
     }
 
     #[test]

@@ -66,6 +66,20 @@ pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), Failure> {
     file.finish()
 }
 
+/// Waits until no other process has the lock of this name, and returns it. The lock ends when the file is closed, and so also
+/// if the process dies.
+///
+/// # Errors
+/// A failure naming the file.
+pub fn lock_file(path: &Path) -> Result<std::fs::File, Failure> {
+    let locked = || -> io::Result<std::fs::File> {
+        let file = std::fs::File::options().create(true).truncate(false).write(true).open(path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    locked().map_err(|error| unwritable(path, error))
+}
+
 fn unwritable(path: &Path, error: io::Error) -> Failure {
     Failure::other(format!("cannot write {}", path.display()))
         .hint("check the path, its permissions and the free space")

@@ -5,6 +5,15 @@ use std::process::Command;
 
 use crate::core::domain::Failure;
 
+/// The name of whoever works in this folder: git's `user.name`, or else the login name.
+pub fn user_name(folder: &Path) -> Option<String> {
+    let configured = Command::new("git").arg("-C").arg(folder).args(["config", "user.name"]).output().ok();
+    let configured = configured.filter(|output| output.status.success());
+    let configured = configured.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let login = || ["USER", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    configured.filter(|name| !name.is_empty()).or_else(login).filter(|name| !name.is_empty())
+}
+
 /// The content of `path` at `revision`; `None` if the revision has no such file.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod event;
 pub mod import;
 pub mod init;
 pub mod migrate;
+pub mod queue;
 pub mod report;
 pub mod run;
 pub mod sets;

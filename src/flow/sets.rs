@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::workspace::{Workspace, read_dataset};
-use crate::core::domain::{Card, Dataset, Failure};
+use crate::core::domain::{Card, Dataset, Example, Failure};
 use crate::core::golden::{DatasetDiff, Fingerprint, diff, fingerprints};
 use crate::core::tabular::Format;
+use crate::core::view::{ChangeCounts, LoggedVersion};
 use crate::edge::dataset::{
     LockedDataset, dataset_names, examples_file, parse_examples, read_examples, read_lock, write_lock,
 };
@@ -83,6 +84,34 @@ pub fn compare(root: &Path, store: Option<&Store>, name: &str, before: &str, aft
     Ok(Compared { before: before_name, after: after_name, diff: diff(&first, &second) })
 }
 
+/// The versions of a dataset that were run or measured, oldest first, and that of the files if it is another one than the
+/// last of these.
+///
+/// # Errors
+/// A data failure if the files cannot be read; a store failure.
+pub fn log(root: &Path, store: Option<&Store>, name: &str) -> Result<Vec<LoggedVersion>, Failure> {
+    let files = read_dataset(root, name)?.complete()?;
+    let mut logged: Vec<LoggedVersion> = Vec::new();
+    let mut before: Option<Fingerprints> = None;
+    let mut add = |version: String, first_seen: Option<String>, examples: &[Example]| {
+        let after = fingerprints(examples);
+        let changes = before.as_ref().map(|before| ChangeCounts::of(&diff(before, &after)));
+        logged.push(LoggedVersion { version, first_seen, examples: examples.len(), changes });
+        before = Some(after);
+    };
+    let stored = store.map_or(Ok(Vec::new()), |store| store.dataset_versions(name))?;
+    let is_stored = stored.last().is_some_and(|(version, _)| *version == files.version);
+    for (version, first_seen) in stored {
+        if let Some(examples) = stored_version(store, name, &version)? {
+            add(version, Some(first_seen), &examples);
+        }
+    }
+    if !is_stored {
+        add(files.version.clone(), None, &files.examples);
+    }
+    Ok(logged)
+}
+
 type Fingerprints = BTreeMap<String, Fingerprint>;
 
 fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Result<(String, Fingerprints), Failure> {
@@ -114,11 +143,7 @@ fn version(root: &Path, store: Option<&Store>, name: &str, which: &str) -> Resul
 
 /// Examples of a version that was run, by the beginning of its hash: at least 6 digits, so that a short word is still
 /// taken for a git revision.
-fn stored_version(
-    store: Option<&Store>,
-    name: &str,
-    which: &str,
-) -> Result<Option<Vec<crate::core::domain::Example>>, Failure> {
+fn stored_version(store: Option<&Store>, name: &str, which: &str) -> Result<Option<Vec<Example>>, Failure> {
     let is_hash = which.len() >= 6 && which.chars().all(|c| c.is_ascii_hexdigit());
     match store.filter(|_| is_hash) {
         Some(store) => store.stored_examples(name, which)?.map(Iterator::collect).transpose(),

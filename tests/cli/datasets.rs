@@ -163,6 +163,27 @@ fn a_version_that_was_run_can_be_compared_later() {
 }
 
 #[test]
+fn the_log_lists_every_version_that_was_run_and_that_of_the_files() {
+    let server = wise_server();
+    let folder = quiz(&server.url, 3, "");
+    let log = || folder.karat(&["dataset", "log", "quiz", "--format", "json"]).expect(0).json()["versions"].clone();
+    let only = log();
+    assert_eq!(
+        (&only[0]["first_seen"], &only[0]["changes"], only.as_array().unwrap().len()),
+        (&json!(null), &json!(null), 1)
+    );
+    assert!(!folder.path(".karat").exists(), "looking does not create a database");
+    folder.karat(&["run", "quiz"]).expect(0);
+    let text = folder.read("datasets/quiz/examples.jsonl");
+    folder.write("datasets/quiz/examples.jsonl", &text.replace("answer 0002", "answer 0003").replace("q0003", "q0004"));
+    let versions = log();
+    assert!(versions[0]["first_seen"].is_string() && versions[1]["first_seen"].is_null(), "{versions}");
+    assert_eq!(versions[1]["changes"], json!({"added": 1, "removed": 1, "relabelled": 1, "edited": 0}));
+    folder.karat(&["dataset", "log", "quiz"]).expect(0).prints(&["only in the files", "relabelled"]);
+    folder.karat(&["dataset", "log", "quizz"]).expect(3).tells(&["did you mean \"quiz\""]);
+}
+
+#[test]
 fn the_version_does_not_depend_on_the_file_format_the_order_or_the_field_names() {
     let jsonl = folder_with(
         "{\"id\": 1, \"input\": \"where is it\", \"expected\": \"track\", \"tags\": [\"x\", \"y\"], \"lang\": \"en\"}\n{\"id\": \"2\", \"input\": \"a, b\", \"expected\": [\"p\", \"q\"]}\n",

@@ -17,6 +17,7 @@ mod matrix;
 mod mistakes;
 mod nights;
 mod quality;
+mod queue;
 mod repeats;
 mod reports;
 mod resume;

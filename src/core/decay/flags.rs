@@ -2,12 +2,45 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jiff::Timestamp;
+
 use super::inputs::{Inputs, Live};
 use crate::core::coverage::{CoverageMeasurement, GoldenPoints};
-use crate::core::domain::{Example, Flag, ReasonCode, content_hash, short};
-use crate::core::golden::canonical_example;
-use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, next};
-use crate::core::signals::{dated_flags, flaky_flags, local_share, rank, repeated_flags, vanished_flags};
+use crate::core::domain::{Example, Flag, ReasonCode};
+use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, evidence_hash, next};
+use crate::core::signals::{LocalShare, dated_flags, flaky_flags, local_share, rank, repeated_flags, vanished_flags};
+
+/// The examples whose answer somebody confirmed to be wrong, as long as the evidence is the same.
+pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
+    let confirmed = |row: &&FlagRow| row.state == QueueState::Confirmed && row.flag.code.ends_liveness();
+    let rows: Vec<&FlagRow> = inputs.flags.iter().filter(confirmed).collect();
+    if rows.is_empty() {
+        return BTreeSet::new();
+    }
+    let policy = inputs.settings.policy;
+    let held = repeated_flags(&inputs.dataset.examples, inputs.golden, policy.duplicate_similarity);
+    let held: BTreeSet<(String, String)> =
+        held.iter().map(|flag| (flag.example_id.clone(), evidence_hash(flag))).collect();
+    let ids = rows.into_iter().map(|row| (row.flag.example_id.clone(), row.evidence_hash.clone()));
+    ids.filter(|key| held.contains(key)).map(|(id, _)| id).collect()
+}
+
+/// The share of the window's traffic that each live example represents, by its id.
+pub(super) fn traffic_shares(
+    inputs: &Inputs<'_>,
+    live: &Live<'_>,
+    coverage: Option<&CoverageMeasurement>,
+) -> HashMap<String, f64> {
+    let Some(coverage) = coverage else { return HashMap::new() };
+    let LocalShare { shares, .. } = share_now(inputs, live, coverage);
+    let ids = live.rows().iter().map(|row| inputs.dataset.examples[row.0].id.clone());
+    ids.zip(shares).collect()
+}
+
+fn share_now(inputs: &Inputs<'_>, live: &Live<'_>, coverage: &CoverageMeasurement) -> LocalShare {
+    let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
+    local_share(golden, &inputs.now.records, &coverage.now.records, inputs.settings.policy.neighbours)
+}
 
 /// Every flag that currently holds, the strongest first.
 pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeasurement>) -> Vec<Flag> {
@@ -27,25 +60,31 @@ fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeas
     let then = coverage.reference.as_ref()?;
     let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
     let before = local_share(golden, &window.records, &then.records, policy.neighbours);
-    let after = local_share(golden, &inputs.now.records, &coverage.now.records, policy.neighbours);
+    let after = share_now(inputs, live, coverage);
     let examples: Vec<&Example> = live.rows().iter().map(|row| &inputs.dataset.examples[row.0]).collect();
-    Some(vanished_flags(&examples, &before, &after, policy))
+    let mut flags = vanished_flags(&examples, &before, &after, policy);
+    // With another reference window, it is another finding.
+    flags.iter_mut().for_each(|flag| flag.basis = format!("{}\n{}", window.span.label(), flag.basis));
+    Some(flags)
 }
 
 /// The next state of every flag: first those that hold, in the given order, then those that no longer hold. Flags whose
 /// reason was not measured are left unchanged, since nothing new is known about them.
-pub(super) fn changes(inputs: &Inputs<'_>, flags: Vec<Flag>, has_coverage: bool) -> Vec<FlagChange> {
+pub(super) fn changes(
+    inputs: &Inputs<'_>,
+    flags: Vec<Flag>,
+    has_coverage: bool,
+    shares: &HashMap<String, f64>,
+) -> Vec<FlagChange> {
     let key = |flag: &Flag| (flag.example_id.clone(), flag.code);
     let known: BTreeMap<(String, ReasonCode), &FlagRow> =
         inputs.flags.iter().map(|row| (key(&row.flag), row)).collect();
-    let hashes: HashMap<&str, String> =
-        inputs.dataset.examples.iter().map(|e| (e.id.as_str(), example_hash(e))).collect();
     let mut changes = Vec::new();
     let mut held = BTreeSet::new();
     for flag in flags {
         let key = key(&flag);
-        let hash = hashes.get(flag.example_id.as_str()).cloned().unwrap_or_default();
-        changes.extend(flagged(flag, hash, known.get(&key).copied()));
+        let share = shares.get(&flag.example_id).copied();
+        changes.extend(flagged(flag, known.get(&key).copied(), share, inputs.at));
         held.insert(key);
     }
     let measured = |code| match code {
@@ -58,20 +97,24 @@ pub(super) fn changes(inputs: &Inputs<'_>, flags: Vec<Flag>, has_coverage: bool)
     changes
 }
 
-fn flagged(flag: Flag, hash: String, row: Option<&FlagRow>) -> Option<FlagChange> {
+fn flagged(flag: Flag, row: Option<&FlagRow>, traffic_share: Option<f64>, at: Timestamp) -> Option<FlagChange> {
+    let hash = evidence_hash(&flag);
     let from = row.map(|row| row.state);
-    let example_changed = row.is_some_and(|row| row.example_hash != hash);
-    let to = next(from, QueueEvent::Flagged { example_changed })?;
-    // A decision applies to the example as it was then, so its hash is retained while the decision applies.
-    let decided = row.filter(|_| to != QueueState::Queued).map(|row| row.example_hash.clone());
-    Some(FlagChange { flag, from, to, example_hash: decided.unwrap_or(hash) })
+    let evidence_changed = row.is_some_and(|row| row.evidence_hash != hash);
+    let due = row.and_then(|row| row.snoozed_until).is_some_and(|until| until <= at);
+    let to = next(from, QueueEvent::Flagged { evidence_changed, due })?;
+    let snoozed_until = row.filter(|_| to == QueueState::Snoozed).and_then(|row| row.snoozed_until);
+    Some(FlagChange { flag, from, to, evidence_hash: hash, snoozed_until, traffic_share })
 }
 
 fn not_flagged(row: &FlagRow) -> Option<FlagChange> {
     let to = next(Some(row.state), QueueEvent::NotFlagged).filter(|to| *to != row.state)?;
-    Some(FlagChange { flag: row.flag.clone(), from: Some(row.state), to, example_hash: row.example_hash.clone() })
-}
-
-fn example_hash(example: &Example) -> String {
-    short(&content_hash("karat-example", canonical_example(example).as_bytes()), 16).to_owned()
+    Some(FlagChange {
+        flag: row.flag.clone(),
+        from: Some(row.state),
+        to,
+        evidence_hash: row.evidence_hash.clone(),
+        snoozed_until: None,
+        traffic_share: row.traffic_share,
+    })
 }

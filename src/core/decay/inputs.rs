@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::flags::confirmed_wrong;
 use crate::core::alarm::EarlierLook;
 use crate::core::cluster::{class_terms, cluster_names};
 use crate::core::domain::{Dataset, Example, ExampleIdx, LiveIdx, Reducer, Window, WindowSummary};
@@ -164,7 +165,9 @@ pub(super) struct Live<'a> {
 impl<'a> Live<'a> {
     pub fn of(inputs: &Inputs<'a>) -> Self {
         let examples = inputs.dataset.examples.iter().enumerate();
-        let rows: Vec<usize> = examples.filter(|(_, e)| e.is_live(inputs.at)).map(|(row, _)| row).collect();
+        let wrong = confirmed_wrong(inputs);
+        let live = |(_, example): &(usize, &Example)| example.is_live(inputs.at) && !wrong.contains(&example.id);
+        let rows: Vec<usize> = examples.filter(live).map(|(row, _)| row).collect();
         let vectors = inputs.golden.part(&rows);
         let labelled = labels(rows.iter().map(|row| &inputs.dataset.examples[*row]));
         let (topics, labels) = labelled.unwrap_or_else(|| (topics_of(&vectors, inputs.seed), Vec::new()));

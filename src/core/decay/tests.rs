@@ -331,9 +331,18 @@ fn the_estimated_score_follows_the_traffic() {
 }
 
 fn row(example_id: &str, code: ReasonCode, state: QueueState) -> FlagRow {
-    let flag = Flag { example_id: example_id.into(), code, score: 0.7, threshold: 0.5, evidence: "seen then".into() };
+    let (evidence, basis) = ("seen then".into(), "of then".into());
+    let flag = Flag { example_id: example_id.into(), code, score: 0.7, threshold: 0.5, evidence, basis };
     let then = "2026-07-01T00:00:00Z".to_owned();
-    FlagRow { flag, state, example_hash: "of then".into(), first_seen: then.clone(), last_seen: then }
+    FlagRow {
+        flag,
+        state,
+        evidence_hash: "of then".into(),
+        snoozed_until: None,
+        traffic_share: None,
+        first_seen: then.clone(),
+        last_seen: then,
+    }
 }
 
 #[test]
@@ -348,7 +357,7 @@ fn flags_change_state_only_if_their_reason_was_measured() {
         (None, vec![(None, Queued)]),
         (Some(row("t0-00", code, Cleared)), vec![(Some(Cleared), Queued)]),
         (Some(row("t0-00", code, Queued)), vec![(Some(Queued), Queued)]),
-        // It was dismissed when the example had other content.
+        // It was dismissed on other evidence.
         (Some(row("t0-00", code, Dismissed)), vec![(Some(Dismissed), Queued)]),
         // Flags of other examples, next to the new one.
         (Some(row("t1-01", code, Queued)), vec![(None, Queued), (Some(Queued), Cleared)]),
@@ -367,21 +376,21 @@ fn flags_change_state_only_if_their_reason_was_measured() {
 }
 
 #[test]
-fn a_decision_applies_until_the_content_of_its_example_changes() {
+fn a_decision_applies_until_its_evidence_changes() {
     let world = World::new(11);
     let mut golden = Golden::of(&[0], zeros(1));
     golden.dataset.examples[0].reviewed_at = None;
     let empty = Month::of("2026-08", &[], zeros(0));
     let first = measure(world.inputs(&golden, &empty, None)).unwrap().changes.remove(0);
     let dismissed = FlagRow {
-        example_hash: first.example_hash.clone(),
+        evidence_hash: first.evidence_hash.clone(),
         ..row("t0-00", ReasonCode::Undated, QueueState::Dismissed)
     };
     let again = measure(Inputs { flags: vec![dismissed], ..world.inputs(&golden, &empty, None) }).unwrap();
     let change = &again.changes[0];
     assert_eq!(
-        (change.from, change.to, &change.example_hash),
-        (Some(QueueState::Dismissed), QueueState::Dismissed, &first.example_hash)
+        (change.from, change.to, &change.evidence_hash),
+        (Some(QueueState::Dismissed), QueueState::Dismissed, &first.evidence_hash)
     );
     assert!(again.view.examples.is_empty() && again.view.signals.is_empty(), "it does not have to be reviewed again");
 }

@@ -11,9 +11,9 @@ use super::inputs::TrafficWindow;
 use super::moved::moved_view;
 use crate::core::alarm::{Level, Look, level};
 use crate::core::coverage::{Coverage, DriftGap};
-use crate::core::domain::{ExampleIdx, Flag, ReasonCode, RecordIdx};
+use crate::core::domain::{ExampleIdx, ReasonCode, RecordIdx};
 use crate::core::estimate::{Candidate, next_to_label};
-use crate::core::queue::QueueState;
+use crate::core::queue::{FlagChange, QueueState};
 use crate::core::shift::{ShiftOptions, ShiftTest, shift_tests, vocabulary};
 use crate::core::verdict::{Verdict, overall};
 use crate::core::view::{
@@ -215,9 +215,10 @@ pub(super) fn shift_view(test: ShiftTest) -> ShiftView {
     }
 }
 
-/// Flags in the review queue, the strongest first.
-fn queued<'f>(findings: &'f Findings<'_>) -> impl Iterator<Item = &'f Flag> {
-    findings.changes.iter().filter(|change| change.to == QueueState::Queued).map(|change| &change.flag)
+/// Flags that hold and were neither dismissed nor set aside, the strongest first.
+fn queued<'f>(findings: &'f Findings<'_>) -> impl Iterator<Item = &'f FlagChange> {
+    let open = |change: &&FlagChange| matches!(change.to, QueueState::Queued | QueueState::Confirmed);
+    findings.changes.iter().filter(open)
 }
 
 fn example_views(findings: &Findings<'_>) -> Vec<ExampleView> {
@@ -226,12 +227,12 @@ fn example_views(findings: &Findings<'_>) -> Vec<ExampleView> {
     let rows: HashMap<&str, ExampleIdx> = examples.map(|(row, e)| (e.id.as_str(), ExampleIdx(row))).collect();
     let mut views: Vec<ExampleView> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
-    for flag in queued(findings) {
+    for FlagChange { flag, to, .. } in queued(findings) {
         let place = *places.entry(&flag.example_id).or_insert_with(|| {
             let row = rows.get(flag.example_id.as_str());
             views.push(ExampleView {
                 id: flag.example_id.clone(),
-                status: QueueState::Queued,
+                status: *to,
                 cluster: row.and_then(|row| findings.clusters.id(findings.clusters.of_example(*row))),
                 input: row.map(|row| shown(&inputs.texts[row.0])).unwrap_or_default(),
                 reasons: Vec::new(),
@@ -252,7 +253,7 @@ fn example_views(findings: &Findings<'_>) -> Vec<ExampleView> {
 fn signal_counts(findings: &Findings<'_>) -> Vec<SignalCount> {
     let mut seen = HashSet::new();
     let mut counts: BTreeMap<ReasonCode, usize> = BTreeMap::new();
-    for flag in queued(findings).filter(|flag| seen.insert(&flag.example_id)) {
+    for FlagChange { flag, .. } in queued(findings).filter(|change| seen.insert(&change.flag.example_id)) {
         *counts.entry(flag.code).or_default() += 1;
     }
     let mut counts: Vec<SignalCount> = counts.into_iter().map(|(code, count)| SignalCount { code, count }).collect();

@@ -37,6 +37,11 @@ impl ReasonCode {
         }
     }
 
+    /// Whether the answer of an example is wrong if the flag is confirmed, so that the example no longer counts as live.
+    pub fn ends_liveness(self) -> bool {
+        self == Self::Conflicting
+    }
+
     /// The code with the given stable name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.name() == name)
@@ -56,4 +61,7 @@ pub struct Flag {
     pub threshold: f64,
     /// What was observed, and what would clear the flag.
     pub evidence: String,
+    /// What the flag is based on, apart from figures that differ in every measurement. A decision about the flag applies as
+    /// long as this is the same.
+    pub basis: String,
 }

@@ -1,11 +1,13 @@
 //! Golden sets: reading rows, versions, lint and diff.
 
 mod diff;
+mod edit;
 mod lint;
 mod row;
 mod version;
 
 pub use diff::{ChangeKind, DatasetDiff, Fingerprint, diff, fingerprints};
+pub use edit::{EditError, RowEdit, edit_rows, has_field};
 pub use lint::{Finding, FindingKind, lint};
 pub use row::{RowError, example_from_row, finish_ids, input_id};
 pub use version::{VERSION_LABEL, canonical_example, dataset_version, example_from_canonical};

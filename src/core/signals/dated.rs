@@ -12,16 +12,18 @@ pub fn dated_flags(examples: &[Example], review_every_days: Option<u32>, now: Ti
 }
 
 fn dated_flag(example: &Example, review_every_days: Option<u32>, now: Timestamp) -> Option<Flag> {
-    let flag =
-        |code, score, threshold, evidence| Flag { example_id: example.id.clone(), code, score, threshold, evidence };
+    let flag = |code, score, threshold, evidence, basis| {
+        let example_id = example.id.clone();
+        Flag { example_id, code, score, threshold, evidence, basis }
+    };
     if let Some(until) = example.valid_until.filter(|_| example.is_expired(now)) {
         let evidence =
             format!("valid_until {until} has passed; to clear this, review the answer and move or remove the date");
-        return Some(flag(ReasonCode::Expired, 1.0, 0.5, evidence));
+        return Some(flag(ReasonCode::Expired, 1.0, 0.5, evidence, format!("valid until {until}")));
     }
     let Some(dated) = example.last_dated() else {
         let evidence = "none of created_at, labeled_at, reviewed_at is set; to clear this, set reviewed_at".to_owned();
-        return Some(flag(ReasonCode::Undated, 0.5, 0.5, evidence));
+        return Some(flag(ReasonCode::Undated, 0.5, 0.5, evidence, "no date".to_owned()));
     };
     let cadence = f64::from(review_every_days.filter(|days| *days > 0)?);
     let age = now.duration_since(dated).as_secs_f64() / 86_400.0;
@@ -32,7 +34,7 @@ fn dated_flag(example: &Example, review_every_days: Option<u32>, now: Timestamp)
         let evidence = format!(
             "last dated {date}, {age:.0} days ago; the review cadence is {cadence:.0} days; to clear this, review it and set reviewed_at"
         );
-        flag(ReasonCode::Expired, score, 0.5, evidence)
+        flag(ReasonCode::Expired, score, 0.5, evidence, format!("dated {date}"))
     })
 }
 

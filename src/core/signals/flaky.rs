@@ -49,6 +49,7 @@ fn flaky_flag(example: &Example, passes: &BTreeMap<String, BTreeMap<String, Pass
              use a model that answers it consistently",
             found.passed, found.trials
         ),
+        basis: [endpoint, example.text(), example.expected_texts().join("\n")].join("\n"),
     })
 }
 

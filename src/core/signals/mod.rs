@@ -11,7 +11,7 @@ pub use dated::dated_flags;
 pub use flaky::{Passes, flaky_flags};
 pub use policy::Policy;
 pub use repeated::repeated_flags;
-pub use vanished::{local_share, vanished_flags};
+pub use vanished::{LocalShare, local_share, vanished_flags};
 
 use crate::core::domain::Flag;
 

@@ -45,7 +45,9 @@ fn conflict(ids: &[String], message: &str, flags: &mut BTreeMap<String, Flag>) {
     for id in ids {
         let others: Vec<_> = ids.iter().filter(|other| *other != id).map(String::as_str).collect();
         let evidence = format!("{message} (see {}); to clear this, settle on one answer", others.join(", "));
-        let flag = Flag { example_id: id.clone(), code: ReasonCode::Conflicting, score: 1.0, threshold: 1.0, evidence };
+        let basis = format!("{message}\n{}", ids.join("\n"));
+        let flag =
+            Flag { example_id: id.clone(), code: ReasonCode::Conflicting, score: 1.0, threshold: 1.0, evidence, basis };
         flags.insert(id.clone(), flag);
     }
 }
@@ -61,6 +63,7 @@ fn duplicate(ids: &[String], score: f64, how: &str, flags: &mut BTreeMap<String,
             score,
             threshold: score,
             evidence: format!("repeats {first} {how}, with the same answer; to clear this, retire one of them"),
+            basis: (*first).clone(),
         });
     }
 }

@@ -14,6 +14,9 @@ pub struct LocalShare {
     pub counts: Vec<f64>,
     /// Effective number of records in the window.
     pub total: f64,
+    /// Share of the window's traffic that each example represents, if those near a record share it equally. Their sum is at
+    /// most coverage.
+    pub shares: Vec<f64>,
 }
 
 /// Counts, for every live example, the records that have it among their `neighbours` nearest examples and are nearer to
@@ -32,14 +35,18 @@ pub fn local_share(
     let total = effective_n(records.weights());
     let scale = if total_weight > 0.0 { total / total_weight } else { 0.0 };
     let mut counts = vec![0.0; golden.vectors.len()];
+    let mut shares = counts.clone();
     let nearest = top_k(records.vectors(), golden.vectors, neighbours, |_, _| false);
     for ((nearest, weight), coverage) in nearest.iter().zip(records.weights()).zip(coverage) {
         let Some(topic) = nearest_topic(nearest, golden.topics) else { continue };
-        for neighbour in nearest.iter().filter(|neighbour| golden.topics[neighbour.index] == topic) {
+        let near = || nearest.iter().filter(|neighbour| golden.topics[neighbour.index] == topic);
+        let share = weight / total_weight * coverage.p_represented / near().count() as f64;
+        for neighbour in near() {
             counts[neighbour.index] += weight * scale * coverage.p_represented;
+            shares[neighbour.index] += share;
         }
     }
-    LocalShare { counts, total }
+    LocalShare { counts, total, shares }
 }
 
 /// The topic with the largest sum of squared similarities among the nearest examples; the first one if tied.
@@ -83,6 +90,7 @@ pub fn vanished_flags(examples: &[&Example], reference: &LocalShare, now: &Local
                 "{before:.0} of {:.0} reference records were near it, {after:.0} of {:.0} are now (adjusted p {:.1e}); this clears when such requests return",
                 reference.total, now.total, adjusted[index]
             ),
+            basis: example.text(),
         })
     })
     .collect()
@@ -117,7 +125,7 @@ mod tests {
     }
 
     fn local(counts: [f64; 3]) -> LocalShare {
-        LocalShare { counts: counts.to_vec(), total: 1000.0 }
+        LocalShare { counts: counts.to_vec(), total: 1000.0, shares: vec![0.0; 3] }
     }
 
     fn flags(examples: &[Example], reference: &LocalShare, now: &LocalShare) -> Vec<Flag> {
@@ -140,7 +148,7 @@ mod tests {
 
     #[test]
     fn an_empty_window_flags_nothing() {
-        let nothing = LocalShare { counts: vec![0.0; 3], total: 0.0 };
+        let nothing = LocalShare { counts: vec![0.0; 3], total: 0.0, shares: vec![0.0; 3] };
         assert!(flags(&examples(false), &local([60.0; 3]), &nothing).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::core::golden::{DatasetDiff, Finding, FindingKind};
+use crate::core::golden::{ChangeKind, DatasetDiff, Finding, FindingKind};
 
 /// The JSON form of `karat dataset lint --format json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,6 +54,62 @@ pub struct BadRowView {
     pub line: u64,
     /// What is wrong.
     pub message: String,
+}
+
+/// The JSON form of `karat dataset log --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DatasetLogView {
+    /// `karat.dataset-log/1`.
+    pub schema: &'static str,
+    /// Its name.
+    pub dataset: String,
+    /// Its versions, oldest first. The last one is that of the files.
+    pub versions: Vec<LoggedVersion>,
+}
+
+impl DatasetLogView {
+    /// Creates the view.
+    pub fn new(dataset: String, versions: Vec<LoggedVersion>) -> Self {
+        Self { schema: "karat.dataset-log/1", dataset, versions }
+    }
+}
+
+/// A version of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoggedVersion {
+    /// Its hash.
+    pub version: String,
+    /// When it was first run or measured (RFC 3339); null if it is only in the files.
+    pub first_seen: Option<String>,
+    /// Number of examples.
+    pub examples: usize,
+    /// Changes since the version before; null for the first one.
+    pub changes: Option<ChangeCounts>,
+}
+
+/// Number of examples by how they changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ChangeCounts {
+    /// Only in the later version.
+    pub added: usize,
+    /// Only in the earlier version.
+    pub removed: usize,
+    /// With other answers.
+    pub relabelled: usize,
+    /// Otherwise changed.
+    pub edited: usize,
+}
+
+impl ChangeCounts {
+    /// Counts the changes.
+    pub fn of(diff: &DatasetDiff) -> Self {
+        Self {
+            added: diff.count(ChangeKind::Added),
+            removed: diff.count(ChangeKind::Removed),
+            relabelled: diff.count(ChangeKind::Relabelled),
+            edited: diff.count(ChangeKind::Edited),
+        }
+    }
 }
 
 /// The JSON form of `karat dataset diff --format json`.

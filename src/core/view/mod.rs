@@ -25,13 +25,13 @@ pub use decay::{
 };
 pub use doctor::{Check, CheckArea, CheckState, DoctorView};
 pub use embedder::{EmbedderView, StoredSpaceView};
-pub use golden::{BadRowView, DiffView, LintView, LintedView};
+pub use golden::{BadRowView, ChangeCounts, DatasetLogView, DiffView, LintView, LintedView, LoggedVersion};
 pub use headline::{HeadlineLine, Report};
 pub use list::{CacheView, EndpointRow, ListView, RunRow};
 pub use migration::{AgreementView, MigrationView, SpaceName};
 pub use moved::{MixView, MovedShare, MovedView, TopicsMoved, WordingMoved};
 pub use plan::{PlanCell, PlanView};
-pub use queue::{QueueRow, QueueView};
+pub use queue::{QueueLogView, QueueRow, QueueView};
 pub use records::RecordRow;
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
 pub use summary::{summary, summary_phrase};

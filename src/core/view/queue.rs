@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use crate::core::domain::ReasonCode;
-use crate::core::queue::QueueState;
+use crate::core::queue::{QueueState, QueueStep};
 
 /// The JSON form of `karat queue list --format json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct QueueView {
     /// `karat.queue/1`.
     pub schema: &'static str,
-    /// Flags, the strongest first within each dataset.
+    /// Flags of each dataset, ranked by the traffic share of the example × its strongest reason.
     pub flags: Vec<QueueRow>,
 }
 
@@ -18,6 +18,22 @@ impl QueueView {
     /// Creates the view.
     pub fn new(flags: Vec<QueueRow>) -> Self {
         Self { schema: "karat.queue/1", flags }
+    }
+}
+
+/// The JSON form of `karat queue log --format json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct QueueLogView {
+    /// `karat.queue-log/1`.
+    pub schema: &'static str,
+    /// Steps, oldest first.
+    pub steps: Vec<QueueStep>,
+}
+
+impl QueueLogView {
+    /// Creates the view.
+    pub fn new(steps: Vec<QueueStep>) -> Self {
+        Self { schema: "karat.queue-log/1", steps }
     }
 }
 
@@ -38,6 +54,10 @@ pub struct QueueRow {
     pub threshold: f64,
     /// What was observed, and what would clear the flag.
     pub evidence: String,
+    /// Share of today's traffic that its example represents; null if that is not known.
+    pub traffic_share: Option<f64>,
+    /// When it returns, if it is snoozed (RFC 3339).
+    pub snoozed_until: Option<String>,
     /// When it was first flagged (RFC 3339).
     pub first_seen: String,
     /// When it was last measured (RFC 3339).

@@ -67,6 +67,15 @@ impl Store {
         })
     }
 
+    /// The stored versions of a dataset, each with the time at which it was first stored (RFC 3339), oldest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn dataset_versions(&self, dataset: &str) -> Result<Vec<(String, String)>, Failure> {
+        let sql = "SELECT version, first_seen FROM dataset_versions WHERE dataset = ?1 ORDER BY first_seen, rowid";
+        self.rows(sql, [dataset], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
     /// The examples of a stored dataset version, found by name and a prefix of its hash, in the order of the file that
     /// was read first. `Ok(None)` if there is no such version.
     ///

@@ -1,10 +1,25 @@
-//! The stored relabel queue.
+//! The stored relabel queue: flags, and every step in their lives.
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, named_params, params};
 
 use super::Store;
 use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::queue::{FlagChange, FlagRow, QueueState};
+use crate::core::queue::{Decided, FlagChange, FlagRow, QueueState, QueueStep};
+
+/// Decisions that also change a golden set's file, stored before the file is replaced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnfinishedEdit {
+    /// Its id.
+    pub id: i64,
+    /// The file.
+    pub path: String,
+    /// Hash of the file's content without the change.
+    pub before: String,
+    /// Hash of the file's content with the change.
+    pub after: String,
+    /// The decisions.
+    pub decided: Vec<Decided>,
+}
 
 impl Store {
     /// All flags of a dataset, highest score first.
@@ -12,14 +27,13 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn flags(&self, dataset: &str) -> Result<Vec<FlagRow>, Failure> {
-        let sql = "SELECT example_id, code, state, score, threshold, evidence, example_hash, first_seen, last_seen \
+        let sql = "SELECT example_id, code, state, score, threshold, evidence, basis, evidence_hash, snoozed_until, \
+                   traffic_share, first_seen, last_seen \
                    FROM flags WHERE dataset = ?1 ORDER BY score DESC, code, example_id";
         self.rows(sql, [dataset], |row| {
             let (code, state): (String, String) = (row.get(1)?, row.get(2)?);
-            let known = ReasonCode::from_name(&code).zip(QueueState::from_name(&state));
-            let unknown =
-                || rusqlite::Error::InvalidColumnType(1, format!("{code}/{state}"), rusqlite::types::Type::Text);
-            let (code, state) = known.ok_or_else(unknown)?;
+            let (code, state) = (reason(1, &code)?, queue_state(2, &state)?);
+            let snoozed_until: Option<String> = row.get(8)?;
             Ok(FlagRow {
                 flag: Flag {
                     example_id: row.get(0)?,
@@ -27,11 +41,14 @@ impl Store {
                     score: row.get(3)?,
                     threshold: row.get(4)?,
                     evidence: row.get(5)?,
+                    basis: row.get(6)?,
                 },
                 state,
-                example_hash: row.get(6)?,
-                first_seen: row.get(7)?,
-                last_seen: row.get(8)?,
+                evidence_hash: row.get(7)?,
+                snoozed_until: snoozed_until.and_then(|time| time.parse().ok()),
+                traffic_share: row.get(9)?,
+                first_seen: row.get(10)?,
+                last_seen: row.get(11)?,
             })
         })
     }
@@ -43,6 +60,90 @@ impl Store {
     pub fn flagged_datasets(&self) -> Result<Vec<String>, Failure> {
         self.rows("SELECT DISTINCT dataset FROM flags ORDER BY dataset", [], |row| row.get(0))
     }
+
+    /// The steps of the flags of a dataset, or of one of its examples, oldest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn queue_steps(&self, dataset: &str, example: Option<&str>) -> Result<Vec<QueueStep>, Failure> {
+        let sql = "SELECT dataset, example_id, code, at, from_state, to_state, by_whom, reason, detail FROM queue_steps \
+                   WHERE dataset = ?1 AND (?2 IS NULL OR example_id = ?2) ORDER BY id";
+        self.rows(sql, params![dataset, example], |row| {
+            let (code, to): (String, String) = (row.get(2)?, row.get(5)?);
+            let from: Option<String> = row.get(4)?;
+            Ok(QueueStep {
+                dataset: row.get(0)?,
+                example_id: row.get(1)?,
+                code: reason(2, &code)?,
+                at: row.get(3)?,
+                from: from.map(|from| queue_state(4, &from)).transpose()?,
+                to: queue_state(5, &to)?,
+                by: row.get(6)?,
+                reason: row.get(7)?,
+                detail: row.get(8)?,
+            })
+        })
+    }
+
+    /// Stores decisions and their steps in one transaction.
+    ///
+    /// # Errors
+    /// A store failure, in which case nothing is stored.
+    pub fn decide(&self, decided: Vec<Decided>) -> Result<(), Failure> {
+        self.writer().write(move |connection| write_decided(connection, &decided))
+    }
+
+    /// Stores decisions that are to be carried out together with a change of a file, and returns their id.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn begin_edit(&self, edit: UnfinishedEdit) -> Result<i64, Failure> {
+        let content = serde_json::to_string(&edit.decided)
+            .map_err(|error| Failure::other("cannot serialize a decision").caused_by(error))?;
+        self.writer().write(move |connection| {
+            let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES (?1, ?2, ?3, ?4)";
+            connection.execute(sql, params![edit.path, edit.before, edit.after, content])?;
+            Ok(connection.last_insert_rowid())
+        })
+    }
+
+    /// Removes an unfinished edit and, if its file was changed, stores its decisions, in one transaction.
+    ///
+    /// # Errors
+    /// A store failure, in which case the edit is still unfinished.
+    pub fn end_edit(&self, id: i64, decided: Option<Vec<Decided>>) -> Result<(), Failure> {
+        self.writer().write(move |connection| {
+            connection.execute("DELETE FROM unfinished_edits WHERE id = ?1", [id])?;
+            write_decided(connection, &decided.unwrap_or_default())
+        })
+    }
+
+    /// Edits that were begun and not ended, oldest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn unfinished_edits(&self) -> Result<Vec<UnfinishedEdit>, Failure> {
+        let sql = "SELECT id, path, before, after, content FROM unfinished_edits ORDER BY id";
+        self.rows(sql, [], |row| {
+            let content: String = row.get(4)?;
+            let decided = serde_json::from_str(&content).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, error.into())
+            })?;
+            Ok(UnfinishedEdit { id: row.get(0)?, path: row.get(1)?, before: row.get(2)?, after: row.get(3)?, decided })
+        })
+    }
+}
+
+fn unknown(column: usize, name: &str) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, name.to_owned(), rusqlite::types::Type::Text)
+}
+
+fn reason(column: usize, name: &str) -> rusqlite::Result<ReasonCode> {
+    ReasonCode::from_name(name).ok_or_else(|| unknown(column, name))
+}
+
+fn queue_state(column: usize, name: &str) -> rusqlite::Result<QueueState> {
+    QueueState::from_name(name).ok_or_else(|| unknown(column, name))
 }
 
 /// Writes the changes that a measurement made to flags.
@@ -52,18 +153,52 @@ pub(super) fn write_flags(
     changes: &[FlagChange],
     now: &str,
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO flags (dataset, example_id, code, state, score, threshold, evidence, example_hash, first_seen, last_seen) \
-               VALUES (:dataset, :example, :code, :state, :score, :threshold, :evidence, :hash, :now, :now) \
+    let sql = "INSERT INTO flags (dataset, example_id, code, state, score, threshold, evidence, basis, evidence_hash, \
+               snoozed_until, traffic_share, first_seen, last_seen) \
+               VALUES (:dataset, :example, :code, :state, :score, :threshold, :evidence, :basis, :hash, :until, :share, \
+               :now, :now) \
                ON CONFLICT (dataset, example_id, code) DO UPDATE SET state = excluded.state, score = excluded.score, \
-               threshold = excluded.threshold, evidence = excluded.evidence, example_hash = excluded.example_hash, \
-               last_seen = excluded.last_seen";
+               threshold = excluded.threshold, evidence = excluded.evidence, basis = excluded.basis, \
+               evidence_hash = excluded.evidence_hash, snoozed_until = excluded.snoozed_until, \
+               traffic_share = excluded.traffic_share, last_seen = excluded.last_seen";
     let mut upsert = connection.prepare_cached(sql)?;
-    for FlagChange { flag, to, example_hash, .. } in changes {
+    for change in changes {
+        let FlagChange { flag, to, evidence_hash, snoozed_until, traffic_share, .. } = change;
         upsert.execute(named_params! {
             ":dataset": dataset, ":example": flag.example_id, ":code": flag.code.name(), ":state": to.name(),
-            ":score": flag.score, ":threshold": flag.threshold, ":evidence": flag.evidence, ":hash": example_hash,
+            ":score": flag.score, ":threshold": flag.threshold, ":evidence": flag.evidence, ":basis": flag.basis,
+            ":hash": evidence_hash, ":until": snoozed_until.map(|time| time.to_string()), ":share": traffic_share,
             ":now": now,
         })?;
+        if change.from != Some(*to) {
+            write_step(connection, &change.step(dataset, now))?;
+        }
     }
     Ok(())
+}
+
+fn write_decided(connection: &Connection, decided: &[Decided]) -> rusqlite::Result<()> {
+    let sql = "UPDATE flags SET state = :state, snoozed_until = :until \
+               WHERE dataset = :dataset AND example_id = :example AND code = :code";
+    for Decided { step, snoozed_until } in decided {
+        connection.prepare_cached(sql)?.execute(named_params! {
+            ":state": step.to.name(), ":until": snoozed_until.map(|time| time.to_string()), ":dataset": step.dataset,
+            ":example": step.example_id, ":code": step.code.name(),
+        })?;
+        write_step(connection, step)?;
+    }
+    Ok(())
+}
+
+fn write_step(connection: &Connection, step: &QueueStep) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO queue_steps (dataset, example_id, code, at, from_state, to_state, by_whom, reason, detail) \
+               VALUES (:dataset, :example, :code, :at, :from, :to, :by, :reason, :detail)";
+    connection
+        .prepare_cached(sql)?
+        .execute(named_params! {
+            ":dataset": step.dataset, ":example": step.example_id, ":code": step.code.name(), ":at": step.at,
+            ":from": step.from.map(QueueState::name), ":to": step.to.name(), ":by": step.by, ":reason": step.reason,
+            ":detail": step.detail,
+        })
+        .map(drop)
 }

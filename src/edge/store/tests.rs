@@ -210,7 +210,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat supports versions up to 5"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat supports versions up to 6"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -404,6 +404,7 @@ fn decay_save(id: &str, at: &str, state: QueueState) -> DecaySave {
         score: 0.7,
         threshold: 0.5,
         evidence: "gone".into(),
+        basis: "b".into(),
     };
     let window = json!({"from": "2026-08-01T00:00:00Z", "to": "2026-09-01T00:00:00Z", "records": 1, "weight": 1.0});
     let view = json!({
@@ -423,7 +424,14 @@ fn decay_save(id: &str, at: &str, state: QueueState) -> DecaySave {
     DecaySave {
         parts: vec![format!("row {at}")],
         clustering: Some(clustering),
-        changes: vec![FlagChange { flag, from: None, to: state, example_hash: "h".into() }],
+        changes: vec![FlagChange {
+            flag,
+            from: None,
+            to: state,
+            evidence_hash: "h".into(),
+            snoozed_until: None,
+            traffic_share: Some(0.25),
+        }],
         measurement: MeasurementRow { measurement_id: id.into(), measured_at: at.into(), view },
     }
 }

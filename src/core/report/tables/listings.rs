@@ -2,9 +2,10 @@
 
 use super::Table;
 use crate::core::domain::short;
+use crate::core::queue::{QueueState, QueueStep};
 use crate::core::view::{
-    AgreementView, Cell, CoverageView, DecayView, DoctorView, EmbedderView, ListView, Phrase, QueueRow, QueueView,
-    TrafficView, count_of, phrase,
+    AgreementView, Cell, ChangeCounts, CoverageView, DatasetLogView, DecayView, DoctorView, EmbedderView, ListView,
+    LoggedVersion, Phrase, QueueLogView, QueueRow, QueueView, TrafficView, count_of, phrase,
 };
 
 /// Number of characters of a run id that are shown: its time and enough of its random part to tell runs apart. Every
@@ -29,14 +30,39 @@ pub(in crate::core::report) fn runs(view: &ListView) -> Table {
         .table()
 }
 
-/// Flags of the review queue.
+/// The review queue, one row per example.
 pub(in crate::core::report) fn queue(view: &QueueView) -> Table {
-    Table::of("", &view.flags, usize::MAX)
-        .id("dataset", |flag| flag.dataset.as_str())
-        .id("example", |flag| flag.example_id.as_str())
-        .id("reason", |flag| flag.code.name())
-        .number("score", |flag| Cell::Number(flag.score, 2))
-        .prose("input", |flag| Cell::line(&flag.input, 300))
+    let key = |flag: &QueueRow| (flag.dataset.clone(), flag.example_id.clone());
+    let examples = view.flags.chunk_by(|a, b| key(a) == key(b));
+    let strongest = |flags: &[QueueRow]| flags.iter().map(|flag| flag.score).fold(0.0, f64::max);
+    let reasons = |flags: &[QueueRow]| flags.iter().map(|flag| flag.code.name()).collect::<Vec<_>>().join(", ");
+    let several = view.flags.iter().any(|flag| flag.dataset != view.flags[0].dataset);
+    Table::of("", examples, usize::MAX)
+        .id("dataset", |flags| if several { flags[0].dataset.as_str() } else { "" })
+        .id("example", |flags| flags[0].example_id.as_str())
+        .name("reasons", |flags| reasons(flags))
+        .number("traffic", |flags| flags[0].traffic_share.map(|share| Cell::Share(share, 1)))
+        .number("score", |flags| Cell::Number(strongest(flags), 2))
+        .prose("input", |flags| Cell::line(&flags[0].input, 300))
+        .table()
+        .without_empty_columns()
+}
+
+/// Steps of the review queue.
+pub(in crate::core::report) fn queue_log(view: &QueueLogView) -> Table {
+    let from = |step: &&QueueStep| step.from.map_or("", QueueState::name);
+    let decided = |step: &&QueueStep| match (&step.detail, &step.reason) {
+        (Some(detail), Some(reason)) => format!("{detail}; {reason}"),
+        (detail, reason) => detail.clone().or_else(|| reason.clone()).unwrap_or_default(),
+    };
+    Table::of("", &view.steps, usize::MAX)
+        .id("at", |step| step.at.get(..16).unwrap_or(&step.at).replace('T', " "))
+        .id("example", |step| step.example_id.as_str())
+        .id("flag", |step| step.code.name())
+        .name("from", move |step| from(step))
+        .name("to", |step| step.to.name())
+        .name("by", |step| step.by.clone().unwrap_or_else(|| "karat".to_owned()))
+        .prose("why", |step| Cell::line(&decided(step), 300))
         .table()
 }
 
@@ -50,11 +76,30 @@ pub(in crate::core::report) fn queue_sheet(view: &QueueView) -> Table {
         .name("code", text(|flag| flag.code.name()))
         .number("score", |flag| flag.score.to_string())
         .number("threshold", |flag| flag.threshold.to_string())
+        .number("traffic_share", |flag| flag.traffic_share.map_or_else(String::new, |share| share.to_string()))
         .prose("evidence", text(|flag| &flag.evidence))
         .name("first_seen", text(|flag| &flag.first_seen))
         .name("last_seen", text(|flag| &flag.last_seen))
         .prose("input", text(|flag| &flag.input))
         .prose("expected", text(|flag| &flag.expected))
+        .table()
+}
+
+/// Versions of a dataset.
+pub(in crate::core::report) fn dataset_log(view: &DatasetLogView) -> Table {
+    let count = |pick: fn(&ChangeCounts) -> usize| {
+        move |version: &&LoggedVersion| version.changes.as_ref().map(|changes| Cell::from(pick(changes)))
+    };
+    Table::of("", &view.versions, usize::MAX)
+        .id("version", |version| format!("{}@{}", view.dataset, short(&version.version, 6)))
+        .id("first run or measured", |version| {
+            version.first_seen.as_deref().map_or("only in the files", day).to_owned()
+        })
+        .number("examples", |version| version.examples)
+        .number("added", count(|changes| changes.added))
+        .number("removed", count(|changes| changes.removed))
+        .number("relabelled", count(|changes| changes.relabelled))
+        .number("edited", count(|changes| changes.edited))
         .table()
 }
 

@@ -12,5 +12,7 @@ pub(super) use decay::{
     gates, moved, represented, shift, unrepresented,
 };
 pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
-pub(super) use listings::{agreement, checks, day, months, queue, queue_sheet, runs, sources, spaces};
+pub(super) use listings::{
+    agreement, checks, dataset_log, day, months, queue, queue_log, queue_sheet, runs, sources, spaces,
+};
 pub(super) use runs::{errors, matrix, misses, outcomes, plan, run_gates, run_names, scores};

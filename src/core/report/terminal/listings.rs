@@ -7,8 +7,8 @@ use crate::core::domain::short;
 use crate::core::golden::{ChangeKind, DatasetDiff};
 use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::{
-    CacheView, CheckState, DecayView, DiffView, DoctorView, EmbedderView, ImportedView, LintedView, ListView,
-    MigrationView, QueueView, TrafficView, count_of,
+    CacheView, Cell, CheckState, DatasetLogView, DecayView, DiffView, DoctorView, EmbedderView, ImportedView,
+    LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView, count_of,
 };
 
 /// One line with a label and its value, such as `datasets   support`.
@@ -31,6 +31,11 @@ pub fn queue_text(view: &QueueView, screen: Screen) -> String {
     table_text(&tables::queue(view), screen)
 }
 
+/// Renders the steps of the review queue.
+pub fn queue_log_text(view: &QueueLogView, screen: Screen) -> String {
+    table_text(&tables::queue_log(view), screen)
+}
+
 /// Renders the flags of one example; empty if there are none.
 pub fn queue_example_text(view: &QueueView) -> String {
     let Some(first) = view.flags.first() else { return String::new() };
@@ -41,11 +46,16 @@ pub fn queue_example_text(view: &QueueView) -> String {
         for_terminal(&first.input),
         for_terminal(&first.expected)
     );
+    if let Some(share) = first.traffic_share {
+        text.push_str(&format!("  traffic   {}\n", Cell::Share(share, 2)));
+    }
     for flag in &view.flags {
+        let until = flag.snoozed_until.as_deref().map(|until| format!(" until {}", tables::day(until)));
         text.push_str(&format!(
-            "  {} ({}, score {:.2}, threshold {:.2}, since {})\n    {}\n",
+            "  {} ({}{}, score {:.2}, threshold {:.2}, since {})\n    {}\n",
             flag.code.name(),
             flag.state.name(),
+            until.unwrap_or_default(),
             flag.score,
             flag.threshold,
             tables::day(&flag.first_seen),
@@ -156,6 +166,11 @@ pub fn lock_text(label: &str, examples: usize, changes: Option<&DatasetDiff>) ->
 fn change_counts(diff: &DatasetDiff) -> String {
     let kinds = [ChangeKind::Added, ChangeKind::Removed, ChangeKind::Relabelled, ChangeKind::Edited];
     kinds.map(|kind| format!("{} {}", diff.count(kind), kind.name())).join(", ")
+}
+
+/// Renders the versions of a dataset.
+pub fn dataset_log_text(view: &DatasetLogView, screen: Screen) -> String {
+    table_text(&tables::dataset_log(view), screen)
 }
 
 /// Renders the changes between two versions of a dataset.

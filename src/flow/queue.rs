@@ -1,0 +1,295 @@
+//! Carries out what people decide about flagged examples: in the queue and, if the example changes, in the golden set's
+//! own file. Both change, or neither: the decision is stored as unfinished before the file is replaced, and an
+//! interrupted one is completed or undone by whether the file was replaced ([`recover`]).
+
+use std::fs::File;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::Workspace;
+use crate::core::domain::{Dataset, Example, Failure, ReasonCode, content_hash, did_you_mean};
+use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field};
+use crate::core::queue::{Decided, Decision, FlagRow, QueueStep};
+use crate::core::tabular::Format;
+use crate::edge::dataset::parse_examples;
+use crate::edge::files::{lock_file, write_atomic};
+use crate::edge::store::UnfinishedEdit;
+
+/// A decision about a flagged example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolution {
+    /// The example.
+    pub example_id: String,
+    /// The reason that it is about; `None` for all reasons for which the example is flagged.
+    pub code: Option<ReasonCode>,
+    /// The decision.
+    pub decision: Decision,
+    /// The accepted answers, if they change.
+    pub answers: Vec<String>,
+    /// Why.
+    pub why: Option<String>,
+    /// Who decided.
+    pub by: String,
+}
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// One step per flag.
+    pub steps: Vec<QueueStep>,
+    /// The file that was changed, with the line, if it was.
+    pub edited: Option<(String, u64)>,
+    /// Remarks for the user.
+    pub notes: Vec<String>,
+}
+
+/// Resolves the flags of one example.
+///
+/// # Errors
+/// A data failure if the example is not flagged, or its file cannot be changed so that nothing else changes; a store
+/// failure. Nothing is changed then.
+pub fn resolve(
+    workspace: &Workspace,
+    dataset: &str,
+    resolution: &Resolution,
+    now: Timestamp,
+) -> Result<Resolved, Failure> {
+    let _lock = lock(workspace)?;
+    recover(workspace)?;
+    let rows = flags_of(workspace, dataset, resolution)?;
+    let read = workspace.read_dataset(dataset)?;
+    let path = read.path.clone();
+    let set = read.complete()?;
+    let edit = edit(workspace, &set, &path, resolution, now)?;
+    let decided = decided(dataset, &rows, resolution, now);
+    let steps = decided.iter().map(|decided| decided.step.clone()).collect();
+    let Some(Edit { text, before, notes, line }) = edit else {
+        workspace.store.decide(decided)?;
+        return Ok(Resolved { steps, edited: None, notes: Vec::new() });
+    };
+    let root = &workspace.config.root;
+    let unfinished = UnfinishedEdit {
+        id: 0,
+        // Relative to the workspace, since the next process may be started in another folder.
+        path: path.strip_prefix(root).unwrap_or(&path).display().to_string(),
+        before,
+        after: hash(text.as_bytes()),
+        decided: decided.clone(),
+    };
+    let id = workspace.store.begin_edit(unfinished)?;
+    if let Err(failure) = write_atomic(&path, text.as_bytes()) {
+        workspace.store.end_edit(id, None)?;
+        return Err(failure);
+    }
+    workspace.store.end_edit(id, Some(decided))?;
+    Ok(Resolved { steps, edited: Some((path.display().to_string(), line)), notes })
+}
+
+/// Completes or undoes decisions that were interrupted, and returns how many there were. The caller holds the lock.
+fn recover(workspace: &Workspace) -> Result<usize, Failure> {
+    let unfinished = workspace.store.unfinished_edits()?;
+    let count = unfinished.len();
+    for edit in unfinished {
+        let found = std::fs::read(workspace.config.root.join(&edit.path)).map(|bytes| hash(&bytes)).unwrap_or_default();
+        workspace.store.end_edit(edit.id, (found == edit.after).then_some(edit.decided))?;
+    }
+    Ok(count)
+}
+
+/// Completes or undoes decisions that were interrupted, unless another process is deciding at the moment.
+///
+/// # Errors
+/// A store failure.
+pub fn recover_if_idle(workspace: &Workspace) -> Result<(), Failure> {
+    if workspace.store.unfinished_edits()?.is_empty() {
+        return Ok(());
+    }
+    let _lock = lock(workspace)?;
+    recover(workspace).map(drop)
+}
+
+/// Waits until no other process changes golden sets of this workspace.
+fn lock(workspace: &Workspace) -> Result<File, Failure> {
+    lock_file(&workspace.config.store.with_extension("lock"))
+}
+
+fn hash(bytes: &[u8]) -> String {
+    content_hash("karat-file", bytes)
+}
+
+/// The stored flags that a resolution is about.
+fn flags_of(workspace: &Workspace, dataset: &str, resolution: &Resolution) -> Result<Vec<FlagRow>, Failure> {
+    let Resolution { example_id, code, .. } = resolution;
+    let mut rows = workspace.store.flags(dataset)?;
+    let ids: Vec<String> = rows.iter().map(|row| row.flag.example_id.clone()).collect();
+    rows.retain(|row| row.flag.example_id == *example_id);
+    if rows.is_empty() {
+        return Err(Failure::data(format!("the example \"{example_id}\" of {dataset} is not flagged"))
+            .hint(did_you_mean(example_id, &ids, "flagged are")));
+    }
+    let all: Vec<&str> = rows.iter().map(|row| row.flag.code.name()).collect();
+    let reasons = all.join(", ");
+    match code {
+        Some(code) => rows.retain(|row| row.flag.code == *code),
+        None => rows.retain(|row| row.state.is_open()),
+    }
+    if rows.is_empty() {
+        let what = code.map_or("flagged at the moment".to_owned(), |code| format!("flagged as {}", code.name()));
+        return Err(Failure::data(format!("the example \"{example_id}\" of {dataset} is not {what}"))
+            .hint(format!("its reasons are {reasons}; `karat queue show {dataset} {example_id}` shows their states")));
+    }
+    Ok(rows)
+}
+
+fn decided(dataset: &str, rows: &[FlagRow], resolution: &Resolution, now: Timestamp) -> Vec<Decided> {
+    let Resolution { decision, answers, why, by, .. } = resolution;
+    let snoozed_until = match decision {
+        Decision::Snooze(until) => Some(*until),
+        _ => None,
+    };
+    let detail = match decision {
+        Decision::Snooze(until) => {
+            Some(format!("until {}", until.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d %H:%M")))
+        }
+        _ => (!answers.is_empty()).then(|| answers.join(" | ")),
+    };
+    let step = |row: &FlagRow| QueueStep {
+        dataset: dataset.to_owned(),
+        example_id: row.flag.example_id.clone(),
+        code: row.flag.code,
+        at: now.to_string(),
+        from: Some(row.state),
+        to: decision.state(),
+        by: Some(by.clone()),
+        reason: why.clone(),
+        detail: detail.clone(),
+    };
+    rows.iter().map(|row| Decided { step: step(row), snoozed_until }).collect()
+}
+
+/// The changed text of a golden set.
+struct Edit {
+    text: String,
+    /// Hash of the text before.
+    before: String,
+    notes: Vec<String>,
+    line: u64,
+}
+
+/// The text of the file with the example as decided; `None` if the decision does not change the example.
+fn edit(
+    workspace: &Workspace,
+    set: &Dataset,
+    path: &Path,
+    resolution: &Resolution,
+    now: Timestamp,
+) -> Result<Option<Edit>, Failure> {
+    let Resolution { example_id, decision, .. } = resolution;
+    let example = set.examples.iter().find(|example| example.id == *example_id);
+    let Some(wanted) = wanted_fields(resolution, now) else { return Ok(None) };
+    let example = example.ok_or_else(|| {
+        Failure::data(format!("{} no longer contains the example \"{example_id}\"", path.display()))
+            .hint("measure decay again to update the queue")
+    })?;
+    if *decision == Decision::Relabel {
+        refuse_unknown_labels(set, &resolution.answers)?;
+    }
+    let text = read_text(path)?;
+    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
+    let format = format.unwrap_or(Format::Jsonl);
+    let (fields, missing): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|field| field.needed || has_field(&text, format, field.name));
+    let fields = fields.into_iter().map(|field| (field.name, field.value)).collect();
+    let row = RowEdit { line: example.line, fields };
+    let edited = edit_rows(&text, format, &[row]).map_err(|error| cannot_edit(path, &error))?;
+    refuse_other_changes(workspace, set, example, path, format, &edited)?;
+    let names: Vec<&str> = missing.iter().map(|field| field.name).collect();
+    let note = || format!("{} has no column {}; only the queue's log tells", path.display(), names.join(" and "));
+    let notes = if names.is_empty() { Vec::new() } else { vec![note()] };
+    Ok(Some(Edit { before: hash(text.as_bytes()), text: edited, notes, line: example.line }))
+}
+
+/// A field that a decision sets.
+struct WantedField {
+    name: &'static str,
+    value: Value,
+    /// Whether the decision would have no effect without it.
+    needed: bool,
+}
+
+fn wanted_fields(resolution: &Resolution, now: Timestamp) -> Option<Vec<WantedField>> {
+    let day = now.to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    let needed = |name, value| WantedField { name, value, needed: true };
+    let also = |name, value| WantedField { name, value, needed: false };
+    let why = resolution.why.as_ref().map(|why| also("retired_reason", json!(why)));
+    match resolution.decision {
+        Decision::Relabel => {
+            let answers = match resolution.answers.as_slice() {
+                [one] => json!(one),
+                several => json!(several),
+            };
+            Some(vec![
+                needed("expected", answers),
+                also("labeled_at", json!(day)),
+                also("labeled_by", json!(resolution.by)),
+            ])
+        }
+        Decision::Retire => Some(std::iter::once(needed("status", json!("retired"))).chain(why).collect()),
+        Decision::RegressionOnly => Some(vec![needed("status", json!("regression-only"))]),
+        Decision::Confirm | Decision::Dismiss | Decision::Snooze(_) => None,
+    }
+}
+
+fn refuse_unknown_labels(set: &Dataset, answers: &[String]) -> Result<(), Failure> {
+    let labels = &set.card.labels;
+    let unknown = answers.iter().find(|answer| !labels.is_empty() && !labels.contains(answer));
+    unknown.map_or(Ok(()), |answer| {
+        Err(Failure::data(format!("\"{answer}\" is not among the labels of {}", set.name)).hint(did_you_mean(
+            answer,
+            labels,
+            "the labels are",
+        )))
+    })
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::data(format!("cannot read {}", path.display())).caused_by(error))
+}
+
+fn cannot_edit(path: &Path, error: &EditError) -> Failure {
+    let failure = Failure::data(format!("cannot change {}: {error}", path.display()));
+    match error {
+        EditError::NoColumn(name) => {
+            failure.hint(format!("add a column \"{name}\" to the file, with an empty cell in every row"))
+        }
+        _ => failure.hint("check the file with `karat dataset lint`"),
+    }
+}
+
+/// The decided change must not change another example. It could where several examples share an input and have no id,
+/// since their ids depend on all of them.
+fn refuse_other_changes(
+    workspace: &Workspace,
+    set: &Dataset,
+    example: &Example,
+    path: &Path,
+    format: Format,
+    text: &str,
+) -> Result<(), Failure> {
+    let card = workspace.card(&set.name)?;
+    let after = parse_examples(text.as_bytes(), format, path, &set.name, card)?.complete()?;
+    let others = |examples: &[Example]| -> Vec<String> {
+        examples.iter().filter(|other| other.id != example.id).map(canonical_example).collect()
+    };
+    if others(&set.examples) == others(&after.examples) && after.examples.len() == set.examples.len() {
+        return Ok(());
+    }
+    Err(Failure::data(format!(
+        "changing the example \"{}\" would change the ids of others with the same input",
+        example.id
+    ))
+    .hint(format!("give the examples of {} an id each", path.display())))
+}
