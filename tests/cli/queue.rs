@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::runner::Folder;
-use crate::server::nowhere;
-use crate::workspace::{AUGUST, VANISHED, measured};
+use crate::server::{Server, nowhere};
+use crate::workspace::{AUGUST, TOPICS, VANISHED, decayed, import_months, measured};
 
 const FILE: &str = "datasets/topics/examples.jsonl";
 
@@ -200,4 +200,36 @@ fn a_killed_decision_is_carried_out_in_the_file_and_in_the_queue_or_in_neither()
     assert!(seen.contains(&true), "no attempt was fast enough");
     let leftover = std::fs::read_dir(folder.path("datasets/topics")).unwrap().count();
     assert!(leftover >= 2, "the card and the examples are there");
+}
+
+#[test]
+fn a_label_that_the_model_and_the_nearest_examples_contradict_is_disputed_until_it_is_corrected() {
+    let topic =
+        |input: &str| TOPICS.into_iter().find(|topic| input.starts_with(&topic[..2])).unwrap_or("none").to_owned();
+    let server = Server::answering(topic);
+    let folder = decayed(&server.url, "");
+    import_months(&folder);
+    let text = folder.read(FILE);
+    let wrong = line_of(&text, "alpine-03").replace("\"expected\":\"alpine\"", "\"expected\":\"desert\"");
+    folder.write(FILE, &text.replace(line_of(&text, "alpine-03"), &wrong));
+    let disputed = || -> Vec<Value> {
+        folder.karat(&["run", "topics"]).expect(0);
+        folder.karat(&AUGUST).expect(0);
+        flags(&folder).into_iter().filter(|flag| flag["code"] == "label-disputed").collect()
+    };
+    let found = disputed();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["example_id"], &found[0]["state"]), (&json!("alpine-03"), &json!("queued")));
+    let evidence = found[0]["evidence"].as_str().unwrap();
+    assert!(evidence.starts_with("model, nearest-examples answer \"alpine\" instead of \"desert\""), "{evidence}");
+    resolve(&folder, "alpine-03", &["--flag", "label-disputed", "--relabel", "alpine"], 0);
+    assert_eq!(disputed()[0]["state"], "relabelled");
+    assert!(
+        folder
+            .karat(&["decay", "topics", "--window", "2026-08"])
+            .expect(0)
+            .stdout
+            .lines()
+            .all(|line| !line.contains("label-disputed"))
+    );
 }

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::inputs::{Inputs, Live};
+use super::inputs::{Inputs, Live, labels};
 use crate::core::coverage::{CoverageMeasurement, GoldenPoints};
-use crate::core::domain::{Example, Flag, ReasonCode};
+use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
 use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, evidence_hash, next};
-use crate::core::signals::{LocalShare, dated_flags, flaky_flags, local_share, rank, repeated_flags, vanished_flags};
+use crate::core::signals::{
+    Answer, LocalShare, Voice, dated_flags, disputed_flags, flaky_flags, local_share, rank, repeated_flags,
+    vanished_flags,
+};
+use crate::core::vector::top_k;
 
 /// The examples whose answer somebody confirmed to be wrong, as long as the evidence is the same.
 pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
@@ -18,7 +22,8 @@ pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let policy = inputs.settings.policy;
-    let held = repeated_flags(&inputs.dataset.examples, inputs.golden, policy.duplicate_similarity);
+    let mut held = repeated_flags(&inputs.dataset.examples, inputs.golden, policy.duplicate_similarity);
+    held.extend(disputed(inputs));
     let held: BTreeSet<(String, String)> =
         held.iter().map(|flag| (flag.example_id.clone(), evidence_hash(flag))).collect();
     let ids = rows.into_iter().map(|row| (row.flag.example_id.clone(), row.evidence_hash.clone()));
@@ -50,8 +55,42 @@ pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&Cove
     let mut flags = dated_flags(examples, cadence, inputs.at);
     flags.extend(repeated_flags(examples, inputs.golden, policy.duplicate_similarity));
     flags.extend(vanished(inputs, live, coverage).unwrap_or_default());
+    flags.extend(disputed(inputs));
     flags.extend(flaky_flags(examples, &inputs.passes, policy.flaky_score));
     rank(flags)
+}
+
+/// Number of examples whose labels make up the answer of the nearest ones.
+const NEAREST: usize = 5;
+
+fn disputed(inputs: &Inputs<'_>) -> Vec<Flag> {
+    if inputs.voices.is_empty() {
+        return Vec::new();
+    }
+    let mut voices = inputs.voices.clone();
+    voices.extend(nearest_examples(inputs));
+    disputed_flags(&inputs.dataset.examples, &voices, inputs.settings.policy.disputed_score)
+}
+
+/// The labels of the nearest other examples as one more voice, if the set has few labels.
+fn nearest_examples(inputs: &Inputs<'_>) -> Option<Voice> {
+    let examples = &inputs.dataset.examples;
+    let rows: Vec<usize> = (0..examples.len()).filter(|row| examples[*row].status == ExampleStatus::Active).collect();
+    let (labels, names) = labels(rows.iter().map(|row| &examples[*row]))?;
+    let vectors = inputs.golden.part(&rows);
+    let same = |a: usize, b: usize| a == b || inputs.texts[rows[a]] == inputs.texts[rows[b]];
+    let answers = top_k(&vectors, &vectors, NEAREST, same).into_iter().zip(&rows).filter_map(|(nearest, row)| {
+        let mut votes: BTreeMap<usize, f64> = BTreeMap::new();
+        for neighbour in nearest {
+            *votes.entry(labels[neighbour.index]).or_default() += f64::from(neighbour.similarity.max(0.0));
+        }
+        let (label, _) = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
+        let example = &examples[*row];
+        let accepted = example.expected_texts().contains(&names[label]);
+        let answer = if accepted { Answer::AsLabelled } else { Answer::Other(names[label].clone()) };
+        Some((example.id.clone(), answer))
+    });
+    Some(Voice { name: "nearest-examples".to_owned(), answers: answers.collect() })
 }
 
 fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeasurement>) -> Option<Vec<Flag>> {
@@ -90,6 +129,7 @@ pub(super) fn changes(
     let measured = |code| match code {
         ReasonCode::TrafficVanished => has_coverage && inputs.reference.is_some(),
         ReasonCode::Flaky => !inputs.passes.is_empty(),
+        ReasonCode::LabelDisputed => !inputs.voices.is_empty(),
         _ => true,
     };
     let gone = known.into_iter().filter(|(key, row)| !held.contains(key) && measured(row.flag.code));

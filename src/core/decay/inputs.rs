@@ -12,7 +12,7 @@ use crate::core::domain::{Dataset, Example, ExampleIdx, LiveIdx, Reducer, Window
 use crate::core::new_clusters::{ClusterBook, topics_of};
 use crate::core::queue::FlagRow;
 use crate::core::records::Records;
-use crate::core::signals::{Passes, Policy};
+use crate::core::signals::{Passes, Policy, Voice};
 use crate::core::vector::{Vectors, top_k};
 use crate::core::wording::{OtherLanguages, Request, Reworded, other_languages, reword};
 
@@ -40,6 +40,8 @@ pub struct Inputs<'a> {
     pub flags: Vec<FlagRow>,
     /// Passed trials of each example in the latest runs with repeats, by endpoint and example id.
     pub passes: BTreeMap<String, BTreeMap<String, Passes>>,
+    /// The answers of endpoints of different models in their latest runs of this version of the dataset.
+    pub voices: Vec<Voice>,
     /// The latest complete run of this version of the dataset.
     pub run: Option<ScoredRun>,
     /// Settings of the measurement and its gate.
@@ -211,7 +213,7 @@ impl<'a> Live<'a> {
 
 /// The label of every example, as a number, and all labels. `None` unless every example has one, there are at least three labels, and
 /// at least three examples per label on average.
-fn labels<'a>(examples: impl Iterator<Item = &'a Example>) -> Option<(Vec<usize>, Vec<String>)> {
+pub(super) fn labels<'a>(examples: impl Iterator<Item = &'a Example>) -> Option<(Vec<usize>, Vec<String>)> {
     let labels: Vec<String> = examples.map(Example::label).collect::<Option<_>>()?;
     let mut distinct: Vec<String> = labels.clone();
     distinct.sort();

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum ReasonCode {
     /// The traffic that it represented is gone.
     TrafficVanished,
+    /// Independent endpoints agree with each other on another answer.
+    LabelDisputed,
     /// The same request has a different answer elsewhere in the set.
     Conflicting,
     /// Repeated trials are sometimes right and sometimes wrong.
@@ -22,13 +24,21 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 6] =
-        [Self::TrafficVanished, Self::Conflicting, Self::Flaky, Self::Expired, Self::Duplicate, Self::Undated];
+    pub const ALL: [Self; 7] = [
+        Self::TrafficVanished,
+        Self::LabelDisputed,
+        Self::Conflicting,
+        Self::Flaky,
+        Self::Expired,
+        Self::Duplicate,
+        Self::Undated,
+    ];
 
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
             Self::TrafficVanished => "traffic-vanished",
+            Self::LabelDisputed => "label-disputed",
             Self::Conflicting => "conflicting",
             Self::Flaky => "flaky",
             Self::Expired => "expired",
@@ -39,7 +49,7 @@ impl ReasonCode {
 
     /// Whether the answer of an example is wrong if the flag is confirmed, so that the example no longer counts as live.
     pub fn ends_liveness(self) -> bool {
-        self == Self::Conflicting
+        matches!(self, Self::Conflicting | Self::LabelDisputed)
     }
 
     /// The code with the given stable name.

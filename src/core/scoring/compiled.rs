@@ -56,7 +56,32 @@ impl CompiledScorers {
     }
 }
 
+impl CompiledScorers {
+    /// Whether the first scorer takes two answers to an example for the same, in either direction.
+    pub fn agree(&self, one: &str, other: &str, example: &Example) -> bool {
+        let accepts = |scorer: &Compiled, output: &str, expected: &str| {
+            let example = Example { expected: vec![expected.into()], ..example.clone() };
+            scorer.score(output, &example).value() == Some(1.0)
+        };
+        let first = self.scorers.first().filter(|(_, scorer)| scorer.compares());
+        first.is_some_and(|(_, scorer)| accepts(scorer, one, other) || accepts(scorer, other, one))
+    }
+
+    /// Whether the first scorer compares answers with accepted ones.
+    pub fn compares(&self) -> bool {
+        self.scorers.first().is_some_and(|(_, scorer)| scorer.compares())
+    }
+}
+
 impl Compiled {
+    fn compares(&self) -> bool {
+        match self {
+            Self::Exact(_) | Self::Numeric(_) => true,
+            Self::Contains(contains) => contains.compares(),
+            Self::Pattern(_) | Self::JsonSchema(_) => false,
+        }
+    }
+
     fn new(kind: &ScorerKind) -> Result<Self, String> {
         Ok(match kind {
             ScorerKind::Exact { normalize } => Self::Exact(Exact::new(normalize)),

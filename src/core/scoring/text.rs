@@ -128,6 +128,11 @@ impl Contains {
         Ok(Self { value, steps: steps.to_vec() })
     }
 
+    /// Whether it looks for accepted answers rather than for a fixed text.
+    pub(super) fn compares(&self) -> bool {
+        self.value.is_none()
+    }
+
     pub(super) fn score(&self, output: &str, example: &Example) -> Score {
         let answer = normalize(output, &self.steps);
         if let Some((value, normalized)) = &self.value {

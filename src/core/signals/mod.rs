@@ -2,12 +2,14 @@
 //! Scores are not combined into one number.
 
 mod dated;
+mod disputed;
 mod flaky;
 mod policy;
 mod repeated;
 mod vanished;
 
 pub use dated::dated_flags;
+pub use disputed::{Answer, Voice, disputed_flags};
 pub use flaky::{Passes, flaky_flags};
 pub use policy::Policy;
 pub use repeated::repeated_flags;

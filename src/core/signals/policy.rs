@@ -19,6 +19,9 @@ pub struct Policy {
     /// Similarity from which two examples count as near-duplicates. Default 0.95: changing one word in a request of
     /// ordinary length already falls below it.
     pub duplicate_similarity: f64,
+    /// Probability from which the label of an example counts as disputed. Default 0.5: from there on, it is more probably
+    /// wrong than right.
+    pub disputed_score: f64,
     /// Probability with which the pass rate of an example must lie between 0.1 and 0.9 for the example to be flagged as
     /// flaky. Default 0.9: of steady examples (97 passes in 100), fewer than one in a hundred is flagged after five
     /// trials.
@@ -52,6 +55,7 @@ impl Default for Policy {
             vanished_fdr: 0.05,
             neighbours: 10,
             duplicate_similarity: 0.95,
+            disputed_score: 0.5,
             flaky_score: 0.9,
             tolerated_gap: 0.01,
             alarm_level: 0.05,
@@ -72,6 +76,7 @@ impl Policy {
             ("vanished_score", self.vanished_score),
             ("vanished_fdr", self.vanished_fdr),
             ("duplicate_similarity", self.duplicate_similarity),
+            ("disputed_score", self.disputed_score),
             ("flaky_score", self.flaky_score),
             ("tolerated_gap", self.tolerated_gap),
             ("alarm_level", self.alarm_level),

@@ -98,6 +98,7 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         known_clusters: known_clusters(workspace, &dataset.name, &formed_on)?,
         flags: workspace.store.flags(&dataset.name)?,
         passes: runs::passes(workspace, dataset)?,
+        voices: runs::voices(workspace, dataset)?,
         run: runs::latest_complete(workspace, dataset)?,
         settings,
         source,

@@ -1,11 +1,12 @@
 //! Reads the stored runs of a dataset version: how steady its examples are, and their latest scores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::core::decay::ScoredRun;
-use crate::core::domain::{Dataset, ExampleStatus, Failure, RunId, Score, Scorer};
-use crate::core::signals::Passes;
-use crate::edge::config::suite_from_content;
+use crate::core::domain::{Dataset, Example, ExampleStatus, Failure, RunId, Score, Scorer};
+use crate::core::scoring::CompiledScorers;
+use crate::core::signals::{Answer, Passes, Voice};
+use crate::edge::config::{EndpointSettings, suite_from_content};
 use crate::edge::store::RunHeader;
 use crate::flow::Workspace;
 
@@ -47,6 +48,64 @@ pub(super) fn latest_complete(workspace: &Workspace, dataset: &Dataset) -> Resul
     each_score(workspace, &run.run_id, &scorer, |example, value| scores.entry(example).or_default().push(value))?;
     let RunHeader { run_id, endpoint, .. } = run;
     Ok(Some(ScoredRun { run_id: run_id.into(), endpoint, scorer: scorer.name, reduce: scorer.reduce, scores }))
+}
+
+/// The answers of endpoints in their latest finished run of this dataset version, one voice per model. Runs whose primary scorer does
+/// not compare answers with accepted ones are left out, and so is the baseline, whose answers follow from the examples.
+pub(super) fn voices(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<Voice>, Failure> {
+    let mut runs = workspace.store.latest_runs_of_dataset(&dataset.name, &dataset.version)?;
+    runs.sort_by(|a, b| (&b.header.started_at, &b.header.run_id).cmp(&(&a.header.started_at, &a.header.run_id)));
+    let examples: HashMap<&str, &Example> = dataset.examples.iter().map(|e| (e.id.as_str(), e)).collect();
+    let labels: BTreeMap<String, String> =
+        dataset.examples.iter().filter_map(Example::label).map(|label| (folded(&label), label)).collect();
+    let mut heard: BTreeMap<String, Voice> = BTreeMap::new();
+    // Answers given to an example before, so that equal answers become equal texts.
+    let mut given: HashMap<String, Vec<String>> = HashMap::new();
+    for header in runs.into_iter().map(|run| run.header) {
+        if is_baseline(workspace, &header.endpoint) {
+            continue;
+        }
+        let Some(scorer) = primary_scorer(workspace, &header)? else { continue };
+        let Ok(compiled) = CompiledScorers::compile(std::slice::from_ref(&scorer)) else { continue };
+        if !compiled.compares() {
+            continue;
+        }
+        let (mut model, mut answers) = (None, BTreeMap::new());
+        workspace.store.each_outcome(&header.run_id, &mut |outcome| {
+            model = model.take().or(outcome.model);
+            let score = outcome.scores.get(&scorer.name).and_then(Score::value);
+            let example = examples.get(outcome.example_id.as_str());
+            let (Some(score), Some(output), Some(example)) = (score, outcome.output, example) else { return };
+            let answer = || {
+                if score >= 1.0 {
+                    return Answer::AsLabelled;
+                }
+                let before = given.entry(outcome.example_id.clone()).or_default();
+                let known = labels
+                    .get(&folded(&output))
+                    .or_else(|| before.iter().find(|text| compiled.agree(&output, text, example)));
+                let text = known.cloned().unwrap_or(output);
+                before.push(text.clone());
+                Answer::Other(text)
+            };
+            // Of several trials, the first one counts.
+            answers.entry(outcome.example_id.clone()).or_insert_with(answer);
+        })?;
+        let name =
+            header.prompt.map_or_else(|| header.endpoint.clone(), |prompt| format!("{} · {prompt}", header.endpoint));
+        heard.entry(model.unwrap_or(header.endpoint_fingerprint)).or_insert(Voice { name, answers });
+    }
+    Ok(heard.into_values().collect())
+}
+
+/// A text by which answers are compared with labels.
+fn folded(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+fn is_baseline(workspace: &Workspace, endpoint: &str) -> bool {
+    let definition = workspace.config.endpoints.get(endpoint);
+    definition.is_some_and(|definition| matches!(definition.settings, EndpointSettings::Baseline(_)))
 }
 
 fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Scorer>, Failure> {
