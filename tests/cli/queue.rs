@@ -166,12 +166,11 @@ fn the_queue_lists_one_row_per_example_with_the_most_traffic_first() {
 #[test]
 fn a_killed_decision_is_carried_out_in_the_file_and_in_the_queue_or_in_neither() {
     let folder = measured(&nowhere(), "");
-    let id = first(&folder);
+    let (id, before) = (first(&folder), folder.read(FILE));
     let mut seen = std::collections::BTreeSet::new();
     for attempt in 0..24_u64 {
-        let label = if attempt % 2 == 0 { "bakery" } else { "cinema" };
         let reason = format!("attempt {attempt}");
-        let before = folder.read(FILE);
+        folder.write(FILE, &before);
         let arguments = [
             "queue",
             "resolve",
@@ -182,12 +181,12 @@ fn a_killed_decision_is_carried_out_in_the_file_and_in_the_queue_or_in_neither()
             "--by",
             "ada",
             "--relabel",
-            label,
+            "bakery",
             "--reason",
             &reason,
         ];
         let mut child = folder.command(&arguments).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(attempt * 4));
+        std::thread::sleep(Duration::from_millis(attempt * attempt));
         child.kill().unwrap();
         child.wait().unwrap();
         let steps = folder.karat(&["queue", "log", "topics", &id, "--format", "json"]).expect(0).json();
@@ -198,8 +197,6 @@ fn a_killed_decision_is_carried_out_in_the_file_and_in_the_queue_or_in_neither()
         assert_eq!(folder.count("SELECT count(*) FROM unfinished_edits"), 0);
     }
     assert!(seen.contains(&true), "no attempt was fast enough");
-    let leftover = std::fs::read_dir(folder.path("datasets/topics")).unwrap().count();
-    assert!(leftover >= 2, "the card and the examples are there");
 }
 
 #[test]
@@ -232,4 +229,37 @@ fn a_label_that_the_model_and_the_nearest_examples_contradict_is_disputed_until_
             .lines()
             .all(|line| !line.contains("label-disputed"))
     );
+}
+
+#[test]
+fn an_example_in_a_prompt_or_in_training_data_is_exposed_until_it_is_removed_there() {
+    let folder = measured(&nowhere(), "  training_files: [data/train.jsonl, data/notes.txt]\n");
+    let text = folder.read(FILE);
+    let input = |id: &str| -> String {
+        serde_json::from_str::<Value>(line_of(&text, id)).unwrap()["input"].as_str().unwrap().to_owned()
+    };
+    let trained = json!({"messages": [{"role": "user", "content": format!("{}!", input("bakery-02").to_uppercase())}]});
+    folder.write("data/train.jsonl", &format!("{{}}\n{trained}\n"));
+    folder.karat(&AUGUST).expect(3).tells(&["data/notes.txt", "decay.training_files"]);
+    folder.write("data/notes.txt", "nothing of interest\n");
+    let suite = folder.read("suites/topics.yaml");
+    folder.write(
+        "suites/topics.yaml",
+        &format!("{suite}prompt: |\n  Such as: {} -> cinema\n  {{{{ input }}}}\n", input("cinema-04")),
+    );
+    let exposed = || -> Vec<(Value, Value, Value)> {
+        folder.karat(&AUGUST).expect(0);
+        let found = flags(&folder).into_iter().filter(|flag| flag["code"] == "exposed");
+        let mut found: Vec<(Value, Value, Value)> =
+            found.map(|flag| (flag["example_id"].clone(), flag["state"].clone(), flag["evidence"].clone())).collect();
+        found.sort_by_key(|(id, ..)| id.to_string());
+        found
+    };
+    let found = exposed();
+    let ids: Vec<&Value> = found.iter().map(|(id, ..)| id).collect();
+    assert_eq!(ids, [&json!("bakery-02"), &json!("cinema-04")], "{found:?}");
+    assert!(found[0].2.as_str().unwrap().starts_with("its text is in data/train.jsonl:2, "), "{found:?}");
+    assert!(found[1].2.as_str().unwrap().starts_with("its text is in the prompt of topics:1, "), "{found:?}");
+    folder.write("data/train.jsonl", "{}\n");
+    assert_eq!(exposed()[0].1, "cleared");
 }

@@ -56,6 +56,7 @@ pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&Cove
     flags.extend(repeated_flags(examples, inputs.golden, policy.duplicate_similarity));
     flags.extend(vanished(inputs, live, coverage).unwrap_or_default());
     flags.extend(disputed(inputs));
+    flags.extend(inputs.exposed.iter().flatten().cloned());
     flags.extend(flaky_flags(examples, &inputs.passes, policy.flaky_score));
     rank(flags)
 }
@@ -129,6 +130,7 @@ pub(super) fn changes(
     let measured = |code| match code {
         ReasonCode::TrafficVanished => has_coverage && inputs.reference.is_some(),
         ReasonCode::Flaky => !inputs.passes.is_empty(),
+        ReasonCode::Exposed => inputs.exposed.is_some(),
         ReasonCode::LabelDisputed => !inputs.voices.is_empty(),
         _ => true,
     };

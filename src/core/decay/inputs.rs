@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::flags::confirmed_wrong;
 use crate::core::alarm::EarlierLook;
 use crate::core::cluster::{class_terms, cluster_names};
-use crate::core::domain::{Dataset, Example, ExampleIdx, LiveIdx, Reducer, Window, WindowSummary};
+use crate::core::domain::{Dataset, Example, ExampleIdx, Flag, LiveIdx, Reducer, Window, WindowSummary};
 use crate::core::new_clusters::{ClusterBook, topics_of};
 use crate::core::queue::FlagRow;
 use crate::core::records::Records;
@@ -40,6 +40,8 @@ pub struct Inputs<'a> {
     pub flags: Vec<FlagRow>,
     /// Passed trials of each example in the latest runs with repeats, by endpoint and example id.
     pub passes: BTreeMap<String, BTreeMap<String, Passes>>,
+    /// The flags of examples that a model has seen; `None` if they were not looked for.
+    pub exposed: Option<Vec<Flag>>,
     /// The answers of endpoints of different models in their latest runs of this version of the dataset.
     pub voices: Vec<Voice>,
     /// The latest complete run of this version of the dataset.

@@ -14,6 +14,8 @@ pub enum ReasonCode {
     Conflicting,
     /// Repeated trials are sometimes right and sometimes wrong.
     Flaky,
+    /// A model has seen it.
+    Exposed,
     /// It is past `valid_until`, or was not reviewed within the review cadence.
     Expired,
     /// The same request is in the set more than once.
@@ -24,11 +26,12 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TrafficVanished,
         Self::LabelDisputed,
         Self::Conflicting,
         Self::Flaky,
+        Self::Exposed,
         Self::Expired,
         Self::Duplicate,
         Self::Undated,
@@ -41,6 +44,7 @@ impl ReasonCode {
             Self::LabelDisputed => "label-disputed",
             Self::Conflicting => "conflicting",
             Self::Flaky => "flaky",
+            Self::Exposed => "exposed",
             Self::Expired => "expired",
             Self::Duplicate => "duplicate",
             Self::Undated => "undated",

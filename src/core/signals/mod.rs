@@ -3,6 +3,7 @@
 
 mod dated;
 mod disputed;
+mod exposed;
 mod flaky;
 mod policy;
 mod repeated;
@@ -10,6 +11,7 @@ mod vanished;
 
 pub use dated::dated_flags;
 pub use disputed::{Answer, Voice, disputed_flags};
+pub use exposed::ExposureSearch;
 pub use flaky::{Passes, flaky_flags};
 pub use policy::Policy;
 pub use repeated::repeated_flags;

@@ -113,6 +113,10 @@ pub struct DecayFile {
     pub min_karats: Option<f64>,
     /// Whether an inconclusive gate stops the pipeline with exit code 103. Default: true.
     pub require_decision: Option<bool>,
+    /// Files that models learn from or are shown, such as training data and few-shot examples, relative to karat.yaml. Examples
+    /// whose text is in them are flagged, as are those in the prompts of suites.
+    #[serde(default)]
+    pub training_files: Vec<PathBuf>,
     /// Thresholds; each has a default.
     #[serde(default)]
     pub policy: Policy,
@@ -164,6 +168,8 @@ pub struct DecaySettings {
     pub require_decision: bool,
     /// Thresholds.
     pub policy: Policy,
+    /// Files that models learn from or are shown, relative to the root.
+    pub training_files: Vec<PathBuf>,
 }
 
 /// The nearest folder that contains a `karat.yaml`, searching from `start` upwards.
@@ -207,6 +213,7 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
             window: file.decay.window.unwrap_or_else(|| "30d".into()),
             min_karats: file.decay.min_karats,
             require_decision: file.decay.require_decision.unwrap_or(true),
+            training_files: file.decay.training_files,
             policy: file.decay.policy,
         },
     };

@@ -1,6 +1,7 @@
 //! Measures the decay of a golden set against its traffic: loads the inputs, lets the core measure, and saves the
 //! result.
 
+mod exposure;
 mod inputs;
 mod runs;
 
@@ -98,6 +99,7 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         known_clusters: known_clusters(workspace, &dataset.name, &formed_on)?,
         flags: workspace.store.flags(&dataset.name)?,
         passes: runs::passes(workspace, dataset)?,
+        exposed: Some(exposure::exposed(workspace, dataset)?),
         voices: runs::voices(workspace, dataset)?,
         run: runs::latest_complete(workspace, dataset)?,
         settings,
