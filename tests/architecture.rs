@@ -429,7 +429,7 @@ fn only_the_command_line_writes_to_the_terminal() {
         "fn f() { println!(\"x\"); }",
         "fn f() { std::println!(\"x\"); }",
         "fn f() { eprintln!(\"x\"); }",
-        "fn f() { dbg!(1); }",
+        concat!("fn f() { dbg", "!(1); }"),
         "use std::io::stdout;",
         "use std::io::{self, Write};\nfn f() { io::stderr().write_all(b\"x\"); }",
         "fn f() { std::io::stdout().lock(); }",

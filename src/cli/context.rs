@@ -7,6 +7,7 @@ use crate::core::domain::Failure;
 use crate::core::privacy::sanitize::for_terminal;
 use crate::edge::config::find_workspace;
 use crate::flow::Workspace;
+use crate::flow::queue::recover_interrupted;
 
 /// The context of a command.
 pub(super) struct Context {
@@ -31,11 +32,15 @@ impl Context {
         }
     }
 
-    /// Opens the workspace. Notes about the database and a warning about the embedder are printed to stderr.
+    /// Opens the workspace and finishes decisions that were interrupted. Notes about the database, and warnings about such
+    /// decisions and the embedder, are printed to stderr.
     pub fn workspace(&self) -> Result<Workspace, Failure> {
         let workspace = Workspace::open(&self.root()?)?;
         for note in workspace.store.notes() {
             self.output.say(&format!("note: {note}"));
+        }
+        for remark in recover_interrupted(&workspace)? {
+            self.output.say(&format!("warning: {}", for_terminal(&remark)));
         }
         if let Some(warning) = workspace.warning() {
             self.output.say(&format!("warning: {}", for_terminal(&warning)));

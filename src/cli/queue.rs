@@ -111,8 +111,8 @@ struct ResolveArgs {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct DecisionArgs {
-    /// Replace the accepted answer (repeatable: any of them is accepted).
-    #[arg(long, value_name = "VALUE")]
+    /// Replace the accepted answer: text, or a JSON list or object (repeatable: any of them is accepted).
+    #[arg(long, value_name = "VALUE", value_parser = answer)]
     relabel: Vec<String>,
     /// The problem is real, and will be fixed later; an example with a wrong answer no longer counts as live.
     #[arg(long)]
@@ -152,6 +152,10 @@ impl DecisionArgs {
 fn reason_code(text: &str) -> Result<ReasonCode, String> {
     let names: Vec<_> = ReasonCode::ALL.iter().map(|code| code.name()).collect();
     ReasonCode::from_name(text).ok_or_else(|| format!("the flags are {}", names.join(", ")))
+}
+
+fn answer(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("an answer cannot be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn span(text: &str) -> Result<SignedDuration, String> {

@@ -161,7 +161,8 @@ fn csv_fields(names: &[String], record: &csv::ByteRecord) -> Result<Map<String, 
     Ok(fields)
 }
 
-fn cell_value(text: &str) -> Value {
+/// The value of a cell: a list or object if it is one in JSON, or else the text.
+pub fn cell_value(text: &str) -> Value {
     let structured = text.starts_with(['[', '{']).then(|| serde_json::from_str(text).ok()).flatten();
     structured.unwrap_or_else(|| Value::String(text.to_owned()))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::core::domain::Failure;
 
-/// The name of whoever works in this folder: git's `user.name`, or else the login name.
+/// The user's name: `user.name` as configured in git for this folder, or else the login name.
 pub fn user_name(folder: &Path) -> Option<String> {
     let configured = Command::new("git").arg("-C").arg(folder).args(["config", "user.name"]).output().ok();
     let configured = configured.filter(|output| output.status.success());

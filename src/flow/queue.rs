@@ -2,6 +2,7 @@
 //! own file. Both change, or neither: the decision is stored as unfinished before the file is replaced, and an
 //! interrupted one is completed or undone by whether the file was replaced ([`recover`]).
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
@@ -12,10 +13,9 @@ use super::Workspace;
 use crate::core::domain::{Dataset, Example, Failure, ReasonCode, content_hash, did_you_mean};
 use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field};
 use crate::core::queue::{Decided, Decision, FlagRow, QueueStep};
-use crate::core::tabular::Format;
+use crate::core::tabular::{Format, cell_value};
 use crate::edge::dataset::parse_examples;
 use crate::edge::files::{lock_file, write_atomic};
-use crate::edge::store::UnfinishedEdit;
 
 /// A decision about a flagged example.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +57,7 @@ pub fn resolve(
     now: Timestamp,
 ) -> Result<Resolved, Failure> {
     let _lock = lock(workspace)?;
-    recover(workspace)?;
+    let mut remarks = recover(workspace)?;
     let rows = flags_of(workspace, dataset, resolution)?;
     let read = workspace.read_dataset(dataset)?;
     let path = read.path.clone();
@@ -67,47 +67,57 @@ pub fn resolve(
     let steps = decided.iter().map(|decided| decided.step.clone()).collect();
     let Some(Edit { text, before, notes, line }) = edit else {
         workspace.store.decide(decided)?;
-        return Ok(Resolved { steps, edited: None, notes: Vec::new() });
+        return Ok(Resolved { steps, edited: None, notes: remarks });
     };
+    remarks.extend(notes);
     let root = &workspace.config.root;
-    let unfinished = UnfinishedEdit {
-        id: 0,
-        // Relative to the workspace, since the next process may be started in another folder.
-        path: path.strip_prefix(root).unwrap_or(&path).display().to_string(),
-        before,
-        after: hash(text.as_bytes()),
-        decided: decided.clone(),
-    };
-    let id = workspace.store.begin_edit(unfinished)?;
+    // Relative to the workspace, since the next process may be started in another folder.
+    let relative = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+    let id = workspace.store.begin_edit(relative, (before, hash(text.as_bytes())), &decided)?;
     if let Err(failure) = write_atomic(&path, text.as_bytes()) {
-        workspace.store.end_edit(id, None)?;
+        // If this fails too, the next command undoes the decision.
+        let _ = workspace.store.end_edit(id, None);
         return Err(failure);
     }
     workspace.store.end_edit(id, Some(decided))?;
-    Ok(Resolved { steps, edited: Some((path.display().to_string(), line)), notes })
+    Ok(Resolved { steps, edited: Some((path.display().to_string(), line)), notes: remarks })
 }
 
-/// Completes or undoes decisions that were interrupted, and returns how many there were. The caller holds the lock.
-fn recover(workspace: &Workspace) -> Result<usize, Failure> {
-    let unfinished = workspace.store.unfinished_edits()?;
-    let count = unfinished.len();
-    for edit in unfinished {
-        let found = std::fs::read(workspace.config.root.join(&edit.path)).map(|bytes| hash(&bytes)).unwrap_or_default();
+/// Completes or undoes decisions that were interrupted, and returns remarks on those that can be neither. The caller holds the
+/// lock.
+fn recover(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+    let mut remarks = Vec::new();
+    for edit in workspace.store.unfinished_edits()? {
+        let path = workspace.config.root.join(&edit.path);
+        let found = match std::fs::read(&path) {
+            Ok(bytes) => hash(&bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(cannot_read(&path, error)),
+        };
+        if found != edit.after && found != edit.before {
+            let ids: BTreeSet<&str> = edit.decided.iter().map(|decided| decided.step.example_id.as_str()).collect();
+            let ids: Vec<&str> = ids.into_iter().collect();
+            remarks.push(format!(
+                "a decision about {} was interrupted, and {} has changed since; it is not in the queue: check the example, and decide again",
+                ids.join(", "),
+                path.display()
+            ));
+        }
         workspace.store.end_edit(edit.id, (found == edit.after).then_some(edit.decided))?;
     }
-    Ok(count)
+    Ok(remarks)
 }
 
-/// Completes or undoes decisions that were interrupted, unless another process is deciding at the moment.
+/// Completes or undoes decisions that were interrupted, once no other process is deciding. Returns remarks for the user.
 ///
 /// # Errors
-/// A store failure.
-pub fn recover_if_idle(workspace: &Workspace) -> Result<(), Failure> {
+/// A store failure, or a data failure if a file cannot be read.
+pub fn recover_interrupted(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     if workspace.store.unfinished_edits()?.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let _lock = lock(workspace)?;
-    recover(workspace).map(drop)
+    recover(workspace)
 }
 
 /// Waits until no other process changes golden sets of this workspace.
@@ -227,8 +237,8 @@ fn wanted_fields(resolution: &Resolution, now: Timestamp) -> Option<Vec<WantedFi
     match resolution.decision {
         Decision::Relabel => {
             let answers = match resolution.answers.as_slice() {
-                [one] => json!(one),
-                several => json!(several),
+                [one] => cell_value(one),
+                several => several.iter().map(|answer| cell_value(answer)).collect(),
             };
             Some(vec![
                 needed("expected", answers),
@@ -255,8 +265,11 @@ fn refuse_unknown_labels(set: &Dataset, answers: &[String]) -> Result<(), Failur
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::data(format!("cannot read {}", path.display())).caused_by(error))
+    std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))
+}
+
+fn cannot_read(path: &Path, error: std::io::Error) -> Failure {
+    Failure::data(format!("cannot read {}", path.display())).hint("check its permissions").caused_by(error)
 }
 
 fn cannot_edit(path: &Path, error: &EditError) -> Failure {

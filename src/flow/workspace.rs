@@ -68,7 +68,6 @@ impl Workspace {
     /// failure if its database cannot be opened.
     pub fn open(root: &Path) -> Result<Self, Failure> {
         let workspace = Self::open_unpinned(root)?;
-        super::queue::recover_if_idle(&workspace)?;
         let Some(pinned) = &workspace.pinned else { return Ok(workspace) };
         let found = workspace.embedder.description();
         if pinned.space == found.id {

@@ -70,6 +70,7 @@ fn a_decision_that_cannot_be_carried_out_changes_nothing() {
     resolve(&folder, &id, &["--dismiss", "--flag", "flaky"], 3).tells(&["not flagged as flaky", "traffic-vanished"]);
     resolve(&folder, &id, &["--dismiss", "--flag", "stale"], 2).tells(&["stale", "traffic-vanished"]);
     resolve(&folder, &id, &["--dismiss", "--retire"], 2);
+    resolve(&folder, &id, &["--relabel", " "], 2).tells(&["cannot be empty"]);
     resolve(&folder, &id, &["--snooze", "soon"], 2).tells(&["soon", "30d"]);
     resolve(&folder, &id, &[], 2);
     folder.write(FILE, &format!("{before}nonsense\n"));
@@ -197,6 +198,25 @@ fn a_killed_decision_is_carried_out_in_the_file_and_in_the_queue_or_in_neither()
         assert_eq!(folder.count("SELECT count(*) FROM unfinished_edits"), 0);
     }
     assert!(seen.contains(&true), "no attempt was fast enough");
+}
+
+#[test]
+fn an_interrupted_decision_about_a_file_that_has_changed_since_is_dropped_with_a_warning() {
+    let folder = measured(&nowhere(), "");
+    let (id, before) = (first(&folder), state(&folder, &first(&folder)));
+    let step = json!({
+        "dataset": "topics", "example_id": id, "code": "traffic-vanished", "at": "2026-09-02T00:00:00Z", "from": "queued",
+        "to": "retired", "by": "ada", "reason": null, "detail": null,
+    });
+    let decided = json!([{"step": step, "snoozed_until": null}]).to_string();
+    let connection = rusqlite::Connection::open(folder.path(".karat/karat.db")).unwrap();
+    let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES (?1, 'b', 'a', ?2)";
+    connection.execute(sql, [FILE, &decided]).unwrap();
+    drop(connection);
+    folder.karat(&["queue", "list"]).expect(0).tells(&["warning: a decision about", &id, "decide again"]);
+    assert_eq!((state(&folder, &id), folder.count("SELECT count(*) FROM unfinished_edits")), (before, 0));
+    let again = folder.karat(&["queue", "list"]).expect(0);
+    assert!(!again.stderr.contains("warning"), "{again}");
 }
 
 #[test]

@@ -30,33 +30,30 @@ pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
     ids.filter(|key| held.contains(key)).map(|(id, _)| id).collect()
 }
 
-/// The share of the window's traffic that each live example represents, by its id.
-pub(super) fn traffic_shares(
-    inputs: &Inputs<'_>,
-    live: &Live<'_>,
-    coverage: Option<&CoverageMeasurement>,
-) -> HashMap<String, f64> {
-    let Some(coverage) = coverage else { return HashMap::new() };
-    let LocalShare { shares, .. } = share_now(inputs, live, coverage);
-    let ids = live.rows().iter().map(|row| inputs.dataset.examples[row.0].id.clone());
-    ids.zip(shares).collect()
+/// Coverage, and the traffic near each live example in the window, which it is needed for.
+pub(super) struct Covered<'a> {
+    coverage: &'a CoverageMeasurement,
+    near: LocalShare,
 }
 
-fn share_now(inputs: &Inputs<'_>, live: &Live<'_>, coverage: &CoverageMeasurement) -> LocalShare {
-    let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
-    local_share(golden, &inputs.now.records, &coverage.now.records, inputs.settings.policy.neighbours)
+impl<'a> Covered<'a> {
+    pub fn new(inputs: &Inputs<'_>, live: &Live<'_>, coverage: &'a CoverageMeasurement) -> Self {
+        let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
+        let neighbours = inputs.settings.policy.neighbours;
+        Self { coverage, near: local_share(golden, &inputs.now.records, &coverage.now.records, neighbours) }
+    }
 }
 
 /// Every flag that currently holds, the strongest first.
-pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeasurement>) -> Vec<Flag> {
+pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Covered<'_>>) -> Vec<Flag> {
     let policy = inputs.settings.policy;
     let examples = &inputs.dataset.examples;
     let cadence = inputs.dataset.card.review_every_days.or(policy.review_every_days);
     let mut flags = dated_flags(examples, cadence, inputs.at);
     flags.extend(repeated_flags(examples, inputs.golden, policy.duplicate_similarity));
-    flags.extend(vanished(inputs, live, coverage).unwrap_or_default());
+    flags.extend(vanished(inputs, live, covered).unwrap_or_default());
     flags.extend(disputed(inputs));
-    flags.extend(inputs.exposed.iter().flatten().cloned());
+    flags.extend(inputs.exposed.iter().cloned());
     flags.extend(flaky_flags(examples, &inputs.passes, policy.flaky_score));
     rank(flags)
 }
@@ -94,15 +91,14 @@ fn nearest_examples(inputs: &Inputs<'_>) -> Option<Voice> {
     Some(Voice { name: "nearest-examples".to_owned(), answers: answers.collect() })
 }
 
-fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeasurement>) -> Option<Vec<Flag>> {
+fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Covered<'_>>) -> Option<Vec<Flag>> {
     let policy = inputs.settings.policy;
-    let (window, coverage) = inputs.reference.as_ref().zip(coverage)?;
+    let (window, Covered { coverage, near: after }) = inputs.reference.as_ref().zip(covered)?;
     let then = coverage.reference.as_ref()?;
     let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
     let before = local_share(golden, &window.records, &then.records, policy.neighbours);
-    let after = share_now(inputs, live, coverage);
     let examples: Vec<&Example> = live.rows().iter().map(|row| &inputs.dataset.examples[row.0]).collect();
-    let mut flags = vanished_flags(&examples, &before, &after, policy);
+    let mut flags = vanished_flags(&examples, &before, after, policy);
     // With another reference window, it is another finding.
     flags.iter_mut().for_each(|flag| flag.basis = format!("{}\n{}", window.span.label(), flag.basis));
     Some(flags)
@@ -112,10 +108,13 @@ fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, coverage: Option<&CoverageMeas
 /// reason was not measured are left unchanged, since nothing new is known about them.
 pub(super) fn changes(
     inputs: &Inputs<'_>,
+    live: &Live<'_>,
     flags: Vec<Flag>,
-    has_coverage: bool,
-    shares: &HashMap<String, f64>,
+    covered: Option<&Covered<'_>>,
 ) -> Vec<FlagChange> {
+    let ids = live.rows().iter().map(|row| inputs.dataset.examples[row.0].id.as_str());
+    let shares = covered.map(|covered| covered.near.shares.as_slice()).unwrap_or_default();
+    let shares: HashMap<&str, f64> = ids.zip(shares.iter().copied()).collect();
     let key = |flag: &Flag| (flag.example_id.clone(), flag.code);
     let known: BTreeMap<(String, ReasonCode), &FlagRow> =
         inputs.flags.iter().map(|row| (key(&row.flag), row)).collect();
@@ -123,14 +122,13 @@ pub(super) fn changes(
     let mut held = BTreeSet::new();
     for flag in flags {
         let key = key(&flag);
-        let share = shares.get(&flag.example_id).copied();
+        let share = shares.get(flag.example_id.as_str()).copied();
         changes.extend(flagged(flag, known.get(&key).copied(), share, inputs.at));
         held.insert(key);
     }
     let measured = |code| match code {
-        ReasonCode::TrafficVanished => has_coverage && inputs.reference.is_some(),
+        ReasonCode::TrafficVanished => covered.is_some() && inputs.reference.is_some(),
         ReasonCode::Flaky => !inputs.passes.is_empty(),
-        ReasonCode::Exposed => inputs.exposed.is_some(),
         ReasonCode::LabelDisputed => !inputs.voices.is_empty(),
         _ => true,
     };

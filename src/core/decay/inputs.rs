@@ -40,8 +40,8 @@ pub struct Inputs<'a> {
     pub flags: Vec<FlagRow>,
     /// Passed trials of each example in the latest runs with repeats, by endpoint and example id.
     pub passes: BTreeMap<String, BTreeMap<String, Passes>>,
-    /// The flags of examples that a model has seen; `None` if they were not looked for.
-    pub exposed: Option<Vec<Flag>>,
+    /// The flags of examples that a model has seen.
+    pub exposed: Vec<Flag>,
     /// The answers of endpoints of different models in their latest runs of this version of the dataset.
     pub voices: Vec<Voice>,
     /// The latest complete run of this version of the dataset.

@@ -2,7 +2,7 @@
 
 use super::clusters::Clusters;
 use super::findings::Findings;
-use super::flags::{changes, flags, traffic_shares};
+use super::flags::{self, changes, flags};
 use super::inputs::{Inputs, Live, TrafficWindow};
 use super::view::{record_rows, view};
 use crate::core::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, WindowPoints};
@@ -52,8 +52,8 @@ pub fn measure(mut inputs: Inputs<'_>) -> Result<Measured, Failure> {
     let (clusters, parent) = Clusters::build(&inputs, known, coverage.as_ref())?;
     let unrepresented =
         coverage.as_ref().map(|coverage| find_unrepresented(&inputs, &live, coverage)).unwrap_or_default();
-    let shares = traffic_shares(&inputs, &live, coverage.as_ref());
-    let changes = changes(&inputs, flags(&inputs, &live, coverage.as_ref()), coverage.is_some(), &shares);
+    let covered = coverage.as_ref().map(|coverage| flags::Covered::new(&inputs, &live, coverage));
+    let changes = changes(&inputs, &live, flags(&inputs, &live, covered.as_ref()), covered.as_ref());
     let findings = Findings { inputs, live, coverage, other_languages, clusters, unrepresented, changes };
     let (view, records) = (view(&findings), record_rows(&findings));
     let Clusters { book, version, .. } = findings.clusters;

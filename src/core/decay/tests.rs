@@ -89,7 +89,7 @@ impl World {
             known_clusters: KnownClusters::default(),
             flags: Vec::new(),
             passes: BTreeMap::new(),
-            exposed: None,
+            exposed: Vec::new(),
             voices: Vec::new(),
             run: None,
             settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },

@@ -164,7 +164,7 @@ fn edit_csv(text: &str, edits: &[RowEdit]) -> Result<String, EditError> {
         }
         let (start, end) = row_place(text, &record, reader.position());
         edited.push_str(&text[copied..start]);
-        edited.push_str(&csv_row(&cells));
+        edited.push_str(&csv_row(&cells).map_err(|error| EditError::Unreadable(line, error))?);
         copied = end;
     }
     if let Some(edit) = waiting.first() {
@@ -192,12 +192,14 @@ fn cell_text(value: &Value) -> String {
     }
 }
 
-fn csv_row(cells: &[String]) -> String {
-    let quoted = |cell: &String| match cell.contains([',', '"', '\n', '\r']) || cell.starts_with([' ', '\t']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.clone(),
-    };
-    cells.iter().map(quoted).collect::<Vec<_>>().join(",")
+/// The cells as a row, without a line end.
+fn csv_row(cells: &[String]) -> Result<String, String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells).map_err(|error| error.to_string())?;
+    let row = writer.into_inner().map_err(|error| error.to_string())?;
+    let mut row = String::from_utf8(row).map_err(|error| error.to_string())?;
+    row.truncate(row.trim_end_matches('\n').len());
+    Ok(row)
 }
 
 #[cfg(test)]
@@ -250,7 +252,7 @@ mod tests {
             prop_assume!(!label.trim().is_empty() && !label.starts_with(['[', '{']));
             let (format, text) = match csv {
                 false => (Format::Jsonl, format!("{}\n{}\n", json!({"input": "a", "note": note, "label": "x"}), json!({"input": "b"}))),
-                true => (Format::Csv, format!("input,note,label\n{}\nb,,\n", csv_row(&["a".into(), note.clone(), "x".into()]))),
+                true => (Format::Csv, format!("input,note,label\n{}\nb,,\n", csv_row(&["a".into(), note.clone(), "x".into()]).unwrap())),
             };
             let line = rows(text.as_bytes(), format).next().unwrap().unwrap().line;
             let edit = RowEdit { line, fields: vec![("expected", json!(label))] };

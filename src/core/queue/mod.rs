@@ -70,7 +70,7 @@ pub struct QueueStep {
     pub to: QueueState,
     /// Who decided; null for a measurement.
     pub by: Option<String>,
-    /// Why, in the words of whoever decided; for a measurement, what was observed.
+    /// Why, as the reviewer put it; for a measurement, what was observed.
     pub reason: Option<String>,
     /// What was decided in detail, such as the new answers.
     pub detail: Option<String>,

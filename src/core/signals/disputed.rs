@@ -170,7 +170,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// What the voices confuse with what, whoever does and in either direction.
+/// How often two answers are confused, counted over all voices and in both directions.
 struct Pool<'a> {
     /// Weight of confusions of two answers, the lesser first.
     pairs: BTreeMap<(&'a str, &'a str), f64>,

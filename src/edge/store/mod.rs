@@ -30,7 +30,6 @@ pub use datasets::StoredPart;
 pub use embedding_spaces::EmbeddingSpaceRow;
 pub use measurements::{DecaySave, MeasurementRow, StoredClustering};
 pub use outcomes::{RunHeader, RunTotals, StoredRun};
-pub use queue::UnfinishedEdit;
 pub use traffic::{Reject, StoredRecord};
 pub use writer::{Writer, Written};
 

@@ -101,7 +101,7 @@ fn run_id(row: &Row<'_>, column: usize) -> rusqlite::Result<RunId> {
 }
 
 /// Parses the time in a column. karat writes RFC 3339; a value that is not a time means that the database is damaged.
-fn timestamp(column: usize, text: &str) -> rusqlite::Result<Timestamp> {
+pub(super) fn timestamp(column: usize, text: &str) -> rusqlite::Result<Timestamp> {
     parse_timestamp(text).ok_or_else(|| contents::damaged(column, format!("\"{text}\" is not a time")))
 }
 

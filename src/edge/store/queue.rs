@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, named_params, params};
 
-use super::Store;
+use super::outcomes::timestamp;
+use super::{Store, contents};
 use crate::core::domain::{Failure, Flag, ReasonCode};
 use crate::core::queue::{Decided, FlagChange, FlagRow, QueueState, QueueStep};
 
@@ -34,6 +35,7 @@ impl Store {
             let (code, state): (String, String) = (row.get(1)?, row.get(2)?);
             let (code, state) = (reason(1, &code)?, queue_state(2, &state)?);
             let snoozed_until: Option<String> = row.get(8)?;
+            let snoozed_until = snoozed_until.map(|time| timestamp(8, &time)).transpose()?;
             Ok(FlagRow {
                 flag: Flag {
                     example_id: row.get(0)?,
@@ -45,7 +47,7 @@ impl Store {
                 },
                 state,
                 evidence_hash: row.get(7)?,
-                snoozed_until: snoozed_until.and_then(|time| time.parse().ok()),
+                snoozed_until,
                 traffic_share: row.get(9)?,
                 first_seen: row.get(10)?,
                 last_seen: row.get(11)?,
@@ -93,16 +95,17 @@ impl Store {
         self.writer().write(move |connection| write_decided(connection, &decided))
     }
 
-    /// Stores decisions that are to be carried out together with a change of a file, and returns their id.
+    /// Stores decisions that are to be carried out together with a change of a file, and returns their id. `hashes` are those of
+    /// the file's content before and after the change.
     ///
     /// # Errors
     /// A store failure.
-    pub fn begin_edit(&self, edit: UnfinishedEdit) -> Result<i64, Failure> {
-        let content = serde_json::to_string(&edit.decided)
+    pub fn begin_edit(&self, path: String, hashes: (String, String), decided: &[Decided]) -> Result<i64, Failure> {
+        let content = serde_json::to_string(decided)
             .map_err(|error| Failure::other("cannot serialize a decision").caused_by(error))?;
         self.writer().write(move |connection| {
             let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES (?1, ?2, ?3, ?4)";
-            connection.execute(sql, params![edit.path, edit.before, edit.after, content])?;
+            connection.execute(sql, params![path, hashes.0, hashes.1, content])?;
             Ok(connection.last_insert_rowid())
         })
     }
@@ -126,16 +129,14 @@ impl Store {
         let sql = "SELECT id, path, before, after, content FROM unfinished_edits ORDER BY id";
         self.rows(sql, [], |row| {
             let content: String = row.get(4)?;
-            let decided = serde_json::from_str(&content).map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(4, rusqlite::types::Type::Text, error.into())
-            })?;
+            let decided = serde_json::from_str(&content).map_err(|error| contents::damaged(4, error.to_string()))?;
             Ok(UnfinishedEdit { id: row.get(0)?, path: row.get(1)?, before: row.get(2)?, after: row.get(3)?, decided })
         })
     }
 }
 
 fn unknown(column: usize, name: &str) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, name.to_owned(), rusqlite::types::Type::Text)
+    contents::damaged(column, format!("\"{name}\" is not known"))
 }
 
 fn reason(column: usize, name: &str) -> rusqlite::Result<ReasonCode> {

@@ -9,12 +9,19 @@ use crate::core::domain::{Dataset, Failure, Flag, Prompt};
 use crate::core::signals::ExposureSearch;
 use crate::flow::Workspace;
 
-/// The flags of the examples that were found.
-pub(super) fn exposed(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<Flag>, Failure> {
+/// The flags of the examples that were found, and remarks on what could not be searched.
+pub(super) fn exposed(workspace: &Workspace, dataset: &Dataset) -> Result<(Vec<Flag>, Vec<String>), Failure> {
+    let mut notes = Vec::new();
     let mut search = ExposureSearch::new(&dataset.examples);
     for name in workspace.suite_names() {
-        // A suite that cannot be read is reported where it is run.
-        let Ok(suite) = workspace.suite(&name) else { continue };
+        // A suite that is being written must not stop the measurement of every dataset.
+        let suite = match workspace.suite(&name) {
+            Ok(suite) => suite,
+            Err(failure) => {
+                notes.push(format!("the prompt of {name} was not searched for examples: {failure}"));
+                continue;
+            }
+        };
         let source = format!("the prompt of {name}");
         for text in suite.prompts.iter().flat_map(|named| prompt_texts(&named.prompt)) {
             text.lines().zip(1..).for_each(|(line, number)| search.line(&source, number, line));
@@ -23,7 +30,7 @@ pub(super) fn exposed(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<Fl
     for path in &workspace.config.decay.training_files {
         search_file(&mut search, &workspace.config.root, path)?;
     }
-    Ok(search.flags(&dataset.examples))
+    Ok((search.flags(&dataset.examples), notes))
 }
 
 fn prompt_texts(prompt: &Prompt) -> Vec<&str> {

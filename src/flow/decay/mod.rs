@@ -88,6 +88,7 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
     let decay = &workspace.config.decay;
     let settings =
         Settings { min_karats: decay.min_karats, require_decision: decay.require_decision, policy: &decay.policy };
+    let (exposed, unsearched) = exposure::exposed(workspace, dataset)?;
     let formed_on = reference.as_ref().unwrap_or(now).span.label();
     Ok(Inputs {
         dataset,
@@ -99,13 +100,13 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         known_clusters: known_clusters(workspace, &dataset.name, &formed_on)?,
         flags: workspace.store.flags(&dataset.name)?,
         passes: runs::passes(workspace, dataset)?,
-        exposed: Some(exposure::exposed(workspace, dataset)?),
+        exposed,
         voices: runs::voices(workspace, dataset)?,
         run: runs::latest_complete(workspace, dataset)?,
         settings,
         source,
         looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,
-        notes: notes.clone(),
+        notes: notes.iter().cloned().chain(unsearched).collect(),
         at,
         seed,
     })

@@ -6,7 +6,7 @@ use crate::core::decay::ScoredRun;
 use crate::core::domain::{Dataset, Example, ExampleStatus, Failure, RunId, Score, Scorer};
 use crate::core::scoring::CompiledScorers;
 use crate::core::signals::{Answer, Passes, Voice};
-use crate::edge::config::{EndpointSettings, suite_from_content};
+use crate::edge::config::{EndpointSettings, definition_of_id, suite_from_content};
 use crate::edge::store::RunHeader;
 use crate::flow::Workspace;
 
@@ -16,11 +16,8 @@ pub(super) fn passes(
     workspace: &Workspace,
     dataset: &Dataset,
 ) -> Result<BTreeMap<String, BTreeMap<String, Passes>>, Failure> {
-    let mut runs = workspace.store.latest_runs_of_dataset(&dataset.name, &dataset.version)?;
-    runs.retain(|run| run.header.repeats > 1);
-    runs.sort_by(|a, b| (&b.header.started_at, &b.header.run_id).cmp(&(&a.header.started_at, &a.header.run_id)));
     let mut passes = BTreeMap::new();
-    for header in runs.into_iter().map(|run| run.header) {
+    for header in newest_first(workspace, dataset)?.into_iter().filter(|run| run.repeats > 1) {
         if passes.contains_key(&header.endpoint) {
             continue;
         }
@@ -53,20 +50,17 @@ pub(super) fn latest_complete(workspace: &Workspace, dataset: &Dataset) -> Resul
 /// The answers of endpoints in their latest finished run of this dataset version, one voice per model. Runs whose primary scorer does
 /// not compare answers with accepted ones are left out, and so is the baseline, whose answers follow from the examples.
 pub(super) fn voices(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<Voice>, Failure> {
-    let mut runs = workspace.store.latest_runs_of_dataset(&dataset.name, &dataset.version)?;
-    runs.sort_by(|a, b| (&b.header.started_at, &b.header.run_id).cmp(&(&a.header.started_at, &a.header.run_id)));
     let examples: HashMap<&str, &Example> = dataset.examples.iter().map(|e| (e.id.as_str(), e)).collect();
     let labels: BTreeMap<String, String> =
         dataset.examples.iter().filter_map(Example::label).map(|label| (folded(&label), label)).collect();
     let mut heard: BTreeMap<String, Voice> = BTreeMap::new();
     // Answers given to an example before, so that equal answers become equal texts.
     let mut given: HashMap<String, Vec<String>> = HashMap::new();
-    for header in runs.into_iter().map(|run| run.header) {
-        if is_baseline(workspace, &header.endpoint) {
-            continue;
-        }
+    for header in newest_first(workspace, dataset)?.into_iter().filter(|run| is_model(workspace, &run.endpoint)) {
         let Some(scorer) = primary_scorer(workspace, &header)? else { continue };
-        let Ok(compiled) = CompiledScorers::compile(std::slice::from_ref(&scorer)) else { continue };
+        let compiled = CompiledScorers::compile(std::slice::from_ref(&scorer)).map_err(|error| {
+            Failure::store(format!("the stored suite {} cannot be used", header.suite)).caused_by(error)
+        })?;
         if !compiled.compares() {
             continue;
         }
@@ -103,9 +97,18 @@ fn folded(text: &str) -> String {
     text.trim().to_lowercase()
 }
 
-fn is_baseline(workspace: &Workspace, endpoint: &str) -> bool {
-    let definition = workspace.config.endpoints.get(endpoint);
-    definition.is_some_and(|definition| matches!(definition.settings, EndpointSettings::Baseline(_)))
+/// Whether an endpoint is defined and not the baseline. One that was removed from karat.yaml could have been either.
+fn is_model(workspace: &Workspace, endpoint: &str) -> bool {
+    let definition = workspace.config.endpoints.get(endpoint).cloned().or_else(|| definition_of_id(endpoint));
+    definition.is_some_and(|definition| !matches!(definition.settings, EndpointSettings::Baseline(_)))
+}
+
+/// The latest finished run of each suite, endpoint and prompt on this dataset version, the newest first.
+fn newest_first(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<RunHeader>, Failure> {
+    let runs = workspace.store.latest_runs_of_dataset(&dataset.name, &dataset.version)?;
+    let mut runs: Vec<RunHeader> = runs.into_iter().map(|run| run.header).collect();
+    runs.sort_by(|a, b| (&b.started_at, &b.run_id).cmp(&(&a.started_at, &a.run_id)));
+    Ok(runs)
 }
 
 fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Scorer>, Failure> {
