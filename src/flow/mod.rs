@@ -8,6 +8,7 @@ mod embedders;
 pub mod event;
 pub mod import;
 pub mod init;
+pub mod labelling;
 pub mod migrate;
 pub mod queue;
 pub mod report;

@@ -8,6 +8,7 @@ mod contents;
 mod datasets;
 mod embedding_spaces;
 mod health;
+mod labels;
 mod measurements;
 mod migrate;
 mod outcomes;

@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, named_params, params};
 
+use super::labels::write_labels;
 use super::outcomes::timestamp;
 use super::{Store, contents};
 use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::queue::{Decided, FlagChange, FlagRow, QueueState, QueueStep};
+use crate::core::queue::{Decided, Decisions, FlagChange, FlagRow, QueueState, QueueStep};
 
 /// Decisions that also change a golden set's file, stored before the file is replaced.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +20,7 @@ pub struct UnfinishedEdit {
     /// Hash of the file's content with the change.
     pub after: String,
     /// The decisions.
-    pub decided: Vec<Decided>,
+    pub decisions: Decisions,
 }
 
 impl Store {
@@ -87,12 +88,12 @@ impl Store {
         })
     }
 
-    /// Stores decisions and their steps in one transaction.
+    /// Stores decisions in one transaction.
     ///
     /// # Errors
     /// A store failure, in which case nothing is stored.
-    pub fn decide(&self, decided: Vec<Decided>) -> Result<(), Failure> {
-        self.writer().write(move |connection| write_decided(connection, &decided))
+    pub fn decide(&self, decisions: Decisions) -> Result<(), Failure> {
+        self.writer().write(move |connection| write_decisions(connection, &decisions))
     }
 
     /// Stores decisions that are to be carried out together with a change of a file, and returns their id. `hashes` are those of
@@ -100,8 +101,8 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn begin_edit(&self, path: String, hashes: (String, String), decided: &[Decided]) -> Result<i64, Failure> {
-        let content = serde_json::to_string(decided)
+    pub fn begin_edit(&self, path: String, hashes: (String, String), decisions: &Decisions) -> Result<i64, Failure> {
+        let content = serde_json::to_string(decisions)
             .map_err(|error| Failure::other("cannot serialize a decision").caused_by(error))?;
         self.writer().write(move |connection| {
             let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES (?1, ?2, ?3, ?4)";
@@ -114,10 +115,10 @@ impl Store {
     ///
     /// # Errors
     /// A store failure, in which case the edit is still unfinished.
-    pub fn end_edit(&self, id: i64, decided: Option<Vec<Decided>>) -> Result<(), Failure> {
+    pub fn end_edit(&self, id: i64, decisions: Option<Decisions>) -> Result<(), Failure> {
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM unfinished_edits WHERE id = ?1", [id])?;
-            write_decided(connection, &decided.unwrap_or_default())
+            write_decisions(connection, &decisions.unwrap_or_default())
         })
     }
 
@@ -129,8 +130,14 @@ impl Store {
         let sql = "SELECT id, path, before, after, content FROM unfinished_edits ORDER BY id";
         self.rows(sql, [], |row| {
             let content: String = row.get(4)?;
-            let decided = serde_json::from_str(&content).map_err(|error| contents::damaged(4, error.to_string()))?;
-            Ok(UnfinishedEdit { id: row.get(0)?, path: row.get(1)?, before: row.get(2)?, after: row.get(3)?, decided })
+            let decisions = serde_json::from_str(&content).map_err(|error| contents::damaged(4, error))?;
+            Ok(UnfinishedEdit {
+                id: row.get(0)?,
+                path: row.get(1)?,
+                before: row.get(2)?,
+                after: row.get(3)?,
+                decisions,
+            })
         })
     }
 }
@@ -176,6 +183,11 @@ pub(super) fn write_flags(
         }
     }
     Ok(())
+}
+
+fn write_decisions(connection: &Connection, decisions: &Decisions) -> rusqlite::Result<()> {
+    write_decided(connection, &decisions.decided)?;
+    write_labels(connection, &decisions.labels)
 }
 
 fn write_decided(connection: &Connection, decided: &[Decided]) -> rusqlite::Result<()> {

@@ -1,0 +1,9 @@
+//! Labelling: exports what people should label, and imports their labels.
+
+mod export;
+mod given;
+mod import;
+mod plan;
+
+pub use export::{ExportOptions, export};
+pub use import::{LabelImportOptions, import_labels};
