@@ -1,6 +1,7 @@
 //! What karat does, from end to end. Only flows combine several edges. They report their work as [`Event`]s.
 
 pub mod check;
+pub mod dataset_add;
 pub mod decay;
 pub mod demo;
 pub mod doctor;

@@ -1,6 +1,5 @@
 //! Decay on five topics of made-up words: one topic vanishes, a new one appears, and every output shows it.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::{Value, json};

@@ -97,7 +97,7 @@ fn a_set_that_decayed_covers_the_new_topic_once_its_candidates_are_labelled() {
     assert!(covered < 0.85 && recovered > covered + 0.1, "{covered} and then {recovered}");
 
     let known = state(&folder);
-    let again = import(&folder, &["ann.jsonl", "bo.jsonl", "--min-labels", "2", "--now", "2026-10-01"], 0).json();
+    let again = import(&folder, &["ann.jsonl", "bo.jsonl", "--min-labels", "2"], 0).json();
     assert_eq!((&again["new_labels"], &again["added"]), (&json!(0), &json!([])));
     assert_eq!(state(&folder), known, "the same file twice changes nothing");
 }

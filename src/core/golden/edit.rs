@@ -19,7 +19,7 @@ pub struct RowEdit {
 }
 
 /// The fields of a new row, in the order in which they are written.
-pub type NewRow = Vec<(&'static str, Value)>;
+pub type NewRow = Vec<(String, Value)>;
 
 /// Why a row cannot be edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -311,7 +311,7 @@ mod tests {
             ("expected", json!(["a", "b"])),
             ("labeled_by", json!("ada")),
         ];
-        let rows = [row.to_vec()];
+        let rows = [row.map(|(name, value)| (name.to_owned(), value)).to_vec()];
         let cases = [
             (
                 "{\"text\": \"a\", \"label\": \"x\"}",

@@ -1,6 +1,7 @@
 //! The view model, built once and rendered by every format. Its serde form *is* the documented JSON form, so fields are
 //! only ever added.
 
+mod added;
 mod cell;
 mod decay;
 mod doctor;
@@ -15,9 +16,11 @@ mod plan;
 mod queue;
 mod records;
 mod runs;
+mod slice;
 mod summary;
 mod traffic;
 
+pub use added::{AddedExample, AddedView};
 pub(crate) use cell::phrase;
 pub use cell::{Cell, Phrase, count_of, line};
 pub use decay::{
@@ -36,5 +39,6 @@ pub use plan::{PlanCell, PlanView};
 pub use queue::{QueueLogView, QueueRow, QueueView};
 pub use records::RecordRow;
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
+pub use slice::SliceView;
 pub use summary::{summary, summary_phrase};
 pub use traffic::{ImportView, ImportedView, RejectView, SourceView, TrafficView};

@@ -10,6 +10,7 @@ use crate::core::domain::{
     CallError, CallErrorKind, Flag, Outcome, OutcomeResult, ReasonCode, RecordedOutcome, RequestKey, Response, RunId,
     Score, TrafficRecord, Usage, Window, content_hash, parse_timestamp, short,
 };
+use crate::core::labelling::Labels;
 use crate::core::queue::{FlagChange, QueueState};
 
 fn id(run_id: &str) -> RunId {
@@ -210,7 +211,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat supports versions up to 6"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat supports versions up to 7"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -395,6 +396,27 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     assert_eq!(store.integrity().unwrap(), Vec::<String>::new());
     drop(store);
     Store::open(&path).unwrap();
+}
+
+#[test]
+fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    drop(Store::open(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE labels; DROP TABLE label_tasks").unwrap();
+    let step = json!({
+        "dataset": "d", "example_id": "1", "code": "undated", "at": "2026-09-02T00:00:00Z", "from": "queued",
+        "to": "retired", "by": "ada", "reason": null, "detail": null,
+    });
+    let content = json!([{"step": step, "snoozed_until": null}]).to_string();
+    let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES ('f', 'b', 'a', ?1)";
+    connection.execute(sql, [content]).unwrap();
+    connection.pragma_update(None, "user_version", 6).unwrap();
+    drop(connection);
+    let edit = Store::open(&path).unwrap().unfinished_edits().unwrap().remove(0);
+    assert_eq!(edit.decisions.decided[0].step.to, QueueState::Retired);
+    assert_eq!(edit.decisions.labels, Labels::default());
 }
 
 fn decay_save(id: &str, at: &str, state: QueueState) -> DecaySave {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::record;
 use crate::core::domain::{Dataset, Failure, ReasonCode, Window, input_text};
 use crate::core::labelling::{LabelTask, SliceDraw, Subject, random_slice, task_id};
 use crate::core::queue::{FlagRow, ranked};
@@ -228,14 +229,12 @@ pub(super) fn traffic_source(set: &Dataset, view: &DecayView) -> String {
 }
 
 fn record_task(dataset: &str, source: &str, stored: &StoredRecord) -> LabelTask {
-    let record = &stored.record;
-    let subject = Subject::Record { source: source.to_owned(), id: record.record_id.clone() };
-    let structure = record.structure.as_deref().and_then(|structure| serde_json::from_str(structure).ok());
+    let subject = Subject::Record { source: source.to_owned(), id: stored.record.record_id.clone() };
     LabelTask {
         task_id: task_id(dataset, &subject),
         dataset: dataset.to_owned(),
         subject,
-        input: structure.unwrap_or_else(|| Value::from(record.input.clone())),
+        input: record::input(stored),
         expected: Vec::new(),
         candidate: false,
         slice: None,

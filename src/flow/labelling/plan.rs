@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::given::Given;
 use super::import::LabelImportOptions;
+use super::record;
 use crate::core::domain::{Dataset, Example, ExampleStatus, Failure, canonical_json, input_text};
 use crate::core::golden::{NewRow, RowEdit, has_field};
 use crate::core::labelling::{Consensus, LabelTask, Settled, Subject, consensus};
@@ -164,13 +165,13 @@ impl Plan {
             },
             Subject::Record { .. } if !agreed.task.candidate => {}
             Subject::Record { source, id } => {
-                let new_id = example_id(source, id);
+                let new_id = record::example_id(source, id);
                 let input = canonical_json(&agreed.task.input);
                 let found =
                     examples.iter().find(|example| example.id == new_id || canonical_json(&example.input) == input);
                 match found {
                     Some(example) => self.review(agreed, example, present),
-                    None => self.add(agreed, new_id, format!("traffic {source}/{id}"), present),
+                    None => self.add(agreed, new_id, record::provenance(source, id), present),
                 }
             }
         }
@@ -264,7 +265,7 @@ impl Plan {
         let twice = self
             .new_rows
             .iter()
-            .any(|row| row.iter().any(|(name, value)| *name == "input" && canonical_json(value) == input));
+            .any(|row| row.iter().any(|(name, value)| name == "input" && canonical_json(value) == input));
         if twice {
             return;
         }
@@ -278,7 +279,7 @@ impl Plan {
         ];
         self.added.push(agreed.reviewed(&id, Vec::new()));
         let row = self.with_columns(fields, present);
-        self.new_rows.push(row);
+        self.new_rows.push(row.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
     }
 }
 
@@ -286,10 +287,4 @@ fn sorted(answers: &[String]) -> Vec<&String> {
     let mut answers: Vec<&String> = answers.iter().collect();
     answers.sort();
     answers
-}
-
-/// The id of an example that was a record of traffic.
-fn example_id(source: &str, record_id: &str) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    format!("{source}-{record_id}").chars().map(plain).collect()
 }
