@@ -9,5 +9,6 @@ pub mod endpoint;
 pub mod files;
 pub mod git;
 pub mod net;
+pub mod review;
 pub mod store;
 pub mod traffic;

@@ -11,6 +11,7 @@ pub mod init;
 pub mod migrate;
 pub mod queue;
 pub mod report;
+pub mod review;
 pub mod run;
 pub mod sets;
 pub mod stored_dataset;

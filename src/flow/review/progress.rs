@@ -1,0 +1,110 @@
+//! The queue of a session: what waits, what waited, and what was decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::domain::{Failure, ReasonCode};
+use crate::core::queue::{FlagRow, LoggedStep, QueueState, QueueStep, ranked};
+use crate::core::view::{ReviewCount, ReviewDecision, ReviewItem, ReviewProgress, ReviewView, shown_line};
+use crate::edge::store::Store;
+
+/// Maximum number of characters of an example's id that are shown.
+const ID: usize = 200;
+
+/// What waited at some time since the session started.
+pub(super) struct Progress {
+    /// The last step before the session.
+    start: i64,
+    /// Dataset, example and reason.
+    seen: BTreeSet<(String, String, ReasonCode)>,
+}
+
+impl Progress {
+    pub fn new(start: i64) -> Self {
+        Self { start, seen: BTreeSet::new() }
+    }
+
+    /// The queue of these datasets as it is now.
+    pub fn view(&mut self, store: &Store, datasets: &[String], reviewer: Option<String>) -> Result<ReviewView, Failure> {
+        let (mut items, mut decisions) = (Vec::new(), Vec::new());
+        for dataset in datasets {
+            let flags = store.flags(dataset)?;
+            items.extend(waiting(dataset, flags));
+            decisions.extend(decided(store.logged_steps(dataset, None, self.start)?));
+        }
+        let waits: BTreeSet<(String, String, ReasonCode)> = items.iter().flat_map(flags_of).collect();
+        self.seen.extend(waits.iter().cloned());
+        decisions.sort_by_key(|decision: &ReviewDecision| decision.decision);
+        let progress = self.progress(&waits);
+        let next = next_commands(datasets, &decisions);
+        Ok(ReviewView { schema: "karat.review/1", items, progress, decisions, reviewer, next })
+    }
+
+    fn progress(&self, waits: &BTreeSet<(String, String, ReasonCode)>) -> ReviewProgress {
+        let examples = |flags: &BTreeSet<(String, String, ReasonCode)>| {
+            flags.iter().map(|(dataset, example, _)| (dataset.clone(), example.clone())).collect::<BTreeSet<_>>().len()
+        };
+        let mut reasons: BTreeMap<&'static str, ReviewCount> = BTreeMap::new();
+        for flag in &self.seen {
+            let count = reasons.entry(flag.2.name()).or_default();
+            count.total += 1;
+            count.decided += usize::from(!waits.contains(flag));
+        }
+        let total = examples(&self.seen);
+        ReviewProgress { decided: total - examples(waits), total, reasons }
+    }
+}
+
+/// The examples with a queued flag, in the order of `karat queue list`.
+fn waiting(dataset: &str, flags: Vec<FlagRow>) -> Vec<ReviewItem> {
+    let queued = flags.into_iter().filter(|row| row.state == QueueState::Queued).collect();
+    let mut items: Vec<ReviewItem> = Vec::new();
+    for row in ranked(queued) {
+        match items.last_mut().filter(|item| item.example_id == row.flag.example_id) {
+            Some(item) => item.reasons.push(row.flag.code),
+            None => items.push(ReviewItem {
+                dataset: dataset.to_owned(),
+                name: shown_line(&row.flag.example_id, ID),
+                example_id: row.flag.example_id,
+                reasons: vec![row.flag.code],
+            }),
+        }
+    }
+    items
+}
+
+fn flags_of(item: &ReviewItem) -> impl Iterator<Item = (String, String, ReasonCode)> {
+    item.reasons.iter().map(|code| (item.dataset.clone(), item.example_id.clone(), *code))
+}
+
+/// The decisions among these steps that were not undone: one per example.
+fn decided(log: Vec<LoggedStep>) -> Vec<ReviewDecision> {
+    let mut decisions: Vec<ReviewDecision> = Vec::new();
+    for LoggedStep { step, decision, undone, .. } in log {
+        let (Some(decision), Some(by), false) = (decision, step.by.clone(), undone) else { continue };
+        let is_known = |known: &ReviewDecision| known.decision == decision && known.example_id == step.example_id;
+        if !decisions.iter().rev().take_while(|known| known.decision == decision).any(is_known) {
+            let name = shown_line(&step.example_id, ID);
+            let QueueStep { dataset, example_id, at, to, .. } = step;
+            decisions.push(ReviewDecision { decision, dataset, example_id, name, to, by, at });
+        }
+    }
+    decisions
+}
+
+/// The commands that make sense after these decisions.
+fn next_commands(datasets: &[String], decisions: &[ReviewDecision]) -> Vec<String> {
+    let changed = |decision: &&ReviewDecision| {
+        matches!(decision.to, QueueState::Relabelled | QueueState::Retired | QueueState::RegressionOnly)
+    };
+    let of: BTreeSet<&str> = decisions.iter().filter(changed).map(|decision| decision.dataset.as_str()).collect();
+    let mut commands: Vec<String> = Vec::new();
+    for dataset in of {
+        commands.push(format!("karat dataset diff {dataset}"));
+        commands.push("karat dataset lock".to_owned());
+    }
+    commands.extend(datasets.iter().map(|dataset| format!("karat decay {dataset}")));
+    commands.extend(datasets.iter().filter(|_| !decisions.is_empty()).map(|dataset| format!("karat queue log {dataset}")));
+    let mut known = BTreeSet::new();
+    commands.retain(|command| known.insert(command.clone()));
+    commands
+}
