@@ -38,11 +38,8 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
-    let options = ReviewOptions {
-        datasets: args.datasets,
-        port: args.port.unwrap_or(PORT),
-        any_port: args.port.is_none(),
-    };
+    let options =
+        ReviewOptions { datasets: args.datasets, port: args.port.unwrap_or(PORT), any_port: args.port.is_none() };
     let output = context.output;
     let decided = interrupt::run_until_interrupted(output, async |stop| {
         serve(workspace, options, stop, |url| {

@@ -19,7 +19,7 @@ use crate::core::tabular::{Format, cell_value};
 use crate::edge::dataset::parse_examples;
 use crate::edge::files::{lock_file, write_atomic};
 
-pub use undo::{Undoing, undo};
+pub use undo::{UNDONE, Undoing, undo};
 
 /// A decision about a flagged example.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,12 +94,7 @@ pub(super) fn resolve_if(
 
 /// Stores decisions, and replaces the file if it changes: both, or neither. Returns the number of the decisions. The caller
 /// holds the lock.
-fn carry_out(
-    workspace: &Workspace,
-    path: &Path,
-    edit: Option<Edit>,
-    decided: Vec<Decided>,
-) -> Result<i64, Failure> {
+fn carry_out(workspace: &Workspace, path: &Path, edit: Option<Edit>, decided: Vec<Decided>) -> Result<i64, Failure> {
     let Some(Edit { text, before, .. }) = edit else { return workspace.store.decide(decided) };
     let root = &workspace.config.root;
     // Relative to the workspace, since the next process may be started in another folder.

@@ -3,7 +3,7 @@
 
 const POLL_MS = 2000;
 const DONE = {
-  dismissed: "kept", relabelled: "relabelled", confirmed: "confirmed", retired: "retired",
+  dismissed: "dismissed", relabelled: "relabelled", confirmed: "confirmed", retired: "retired",
   "regression-only": "set to regression only", snoozed: "snoozed",
 };
 const DECISION = { keep: "dismiss", confirm: "confirm", retire: "retire", "regression-only": "regression-only", snooze: "snooze" };
@@ -127,9 +127,8 @@ async function follow(others) {
 }
 
 function showProgress() {
-  const { progress, items } = state.queue;
-  const datasets = [...new Set(items.map((item) => item.dataset).concat(state.queue.decisions.map((decision) => decision.dataset)))];
-  byId("title").textContent = datasets.length ? datasets.join(", ") : "Review queue";
+  const { progress, title } = state.queue;
+  byId("title").textContent = title || "Review queue";
   byId("bar").max = Math.max(progress.total, 1);
   byId("bar").value = progress.decided;
   byId("count").textContent = `${progress.decided} of ${progress.total} decided`;
@@ -156,7 +155,7 @@ async function open(item) {
     showExample();
   } catch (error) {
     state.example = null;
-    byId("main").replaceChildren(el("section", { class: "panel wide" }, el("h2", {}, "This example cannot be shown"), outside("p", "", error.message)));
+    byId("main").replaceChildren(el("section", { class: "panel wide" }, el("h2", {}, "This example cannot be shown"), outside("p", null, error.message)));
     byId("actions").hidden = false;
     warn(error.message);
   }
@@ -203,7 +202,7 @@ function examplePanel(example) {
   const structure = example.structure === null ? null : el("details", {}, el("summary", {}, "Whole input"), outside("pre", "structure", example.structure));
   const rows = [...example.details];
   if (example.traffic_share !== null) rows.push(["share of traffic", `${number(100 * example.traffic_share, 1)} %`]);
-  const details = el("dl", { class: "details" }, rows.flatMap(([name, value]) => [outside("dt", "", name), outside("dd", "", value)]));
+  const details = el("dl", { class: "details" }, rows.flatMap(([name, value]) => [outside("dt", null, name), outside("dd", null, value)]));
   return el("section", { class: "panel", "aria-label": "Example" }, head, input, answers, structure, rows.length ? details : null);
 }
 
@@ -215,7 +214,7 @@ function flagsPanel(example) {
       el("div", { class: "row-head" }, el("h3", {}, el("span", { class: "badge" }, flag.code), " ", waits),
         el("span", { class: "muted small" }, `strength ${number(flag.score, 2)}, flagged from ${number(flag.threshold, 2)} · since ${day(flag.first_seen)}`)),
       el("p", {}, flag.meaning),
-      outside("p", "", flag.observed),
+      outside("p", null, flag.observed),
       flag.clears ? outside("p", "muted small", `To clear it: ${flag.clears}`) : null);
   });
   return el("section", { class: "panel", id: "flags", "aria-labelledby": "flags-title" }, el("h2", { id: "flags-title" }, "Why it is flagged"), flags);
@@ -226,9 +225,9 @@ function answersPanel(example) {
     let [word, kind] = ["not scored", ""];
     if (answer.is_error) [word, kind] = ["error", "fail"];
     else if (answer.right !== null) [word, kind] = answer.right ? ["✓ right", "pass"] : ["✗ wrong", "fail"];
-    const old = answer.current ? "" : ", scored with the accepted answers of that time";
+    const old = answer.current ? "" : ", scored in an earlier version of the set";
     return el("div", { class: "row" },
-      el("div", { class: "row-head" }, outside("h3", "", answer.endpoint), el("span", { class: `badge ${kind}` }, word)),
+      el("div", { class: "row-head" }, outside("h3", null, answer.endpoint), el("span", { class: `badge ${kind}` }, word)),
       outside("p", "text", answer.output === "" ? "(no text)" : answer.output),
       el("p", { class: "muted small" }, `${answer.suite}, ${day(answer.at)}${old}`));
   });
@@ -247,7 +246,7 @@ function trafficPanel(example) {
 function historyPanel(example) {
   if (example.history.length === 0) return null;
   const rows = example.history.map((past) => el("div", { class: "row" },
-    el("p", {}, el("span", { class: "badge" }, past.code), ` ${past.to} by `, outside("b", "", past.by), el("span", { class: "muted small" }, ` · ${day(past.at)}`)),
+    el("p", {}, el("span", { class: "badge" }, past.code), ` ${past.undid ? "undone" : past.to} by `, outside("b", null, past.by), el("span", { class: "muted small" }, ` · ${day(past.at)}`)),
     past.text ? outside("p", "muted small", past.text) : null));
   return el("section", { class: "panel", "aria-labelledby": "history-title" }, el("h2", { id: "history-title" }, "Earlier decisions"), rows);
 }
@@ -256,7 +255,7 @@ function historyPanel(example) {
 function showEnd() {
   const { decisions, next, progress } = state.queue;
   const count = (list, name) => [...list.reduce((counts, one) => counts.set(name(one), (counts.get(name(one)) || 0) + 1), new Map())].sort((a, b) => b[1] - a[1]);
-  const listed = (pairs) => el("dl", { class: "summary-list" }, pairs.flatMap(([name, total]) => [outside("dt", "", name), el("dd", {}, String(total))]));
+  const listed = (pairs) => el("dl", { class: "summary-list" }, pairs.flatMap(([name, total]) => [outside("dt", null, name), el("dd", {}, String(total))]));
   const title = el("h2", { id: "example-title", tabindex: "-1" }, decisions.length ? "The queue is done" : "The review queue is empty");
   const body = decisions.length
     ? [el("p", {}, `${plural(decisions.length, "example")} decided.`), listed(count(decisions, (one) => DONE[one.to] || one.to)),
@@ -321,9 +320,13 @@ async function decide(decision, answers) {
 /** Shows what somebody else made of the example, or moves on if it no longer waits. */
 async function afterConflict() {
   const message = byId("alert").textContent;
-  takeQueue(await call("api/queue"));
-  const items = order();
-  await open(items[Math.max(positionOf(items), 0)]);
+  try {
+    takeQueue(await call("api/queue"));
+    const items = order();
+    await open(items[Math.max(positionOf(items), 0)]);
+  } catch {
+    // The next poll tries again.
+  }
   warn(message);
 }
 
@@ -336,7 +339,7 @@ async function undo() {
     const { dataset, example_id } = done.steps[0];
     const items = order();
     await open(items.find((item) => item.dataset === dataset && item.example_id === example_id) || items[0]);
-    announce(`Undone: ${example_id} is as it was.`);
+    announce(`Undone: ${done.name} is as it was.`);
   } catch (error) {
     warn(error.message);
   } finally {
@@ -368,7 +371,7 @@ function act(action) {
   if (action === "relabel") openRelabel();
   else if (action === "skip") skip();
   else if (action === "undo") undo();
-  else if (action === "why") byId("why").focus();
+  else if (action === "why") byId("why").focus({ preventScroll: true });
   else if (action === "help") byId("help").showModal();
   else decide(DECISION[action]);
 }
@@ -381,7 +384,7 @@ function openRelabel() {
   byId("relabel").hidden = false;
   byId("answer").value = "";
   showOptions();
-  byId("answer").focus();
+  byId("answer").focus({ preventScroll: true });
 }
 
 function closeRelabel() {
@@ -410,7 +413,7 @@ function showOptions() {
   const items = relabel.options.map((option, place) => {
     const chosen = relabel.chosen.some((answer) => answer.value === option.value);
     const item = el("li", { role: "option", id: `option-${place}`, "aria-selected": String(chosen), class: place === relabel.active ? "active" : null },
-      outside("span", "", option.shown), option.hint ? el("span", { class: "hint" }, option.hint) : null);
+      outside("span", null, option.shown), option.hint ? el("span", { class: "hint" }, option.hint) : null);
     item.addEventListener("click", () => toggle(option));
     return item;
   });
@@ -418,7 +421,8 @@ function showOptions() {
   byId("options").replaceChildren(...(items.length ? items : [el("li", { class: "none" }, none)]));
   if (items.length) byId("answer").setAttribute("aria-activedescendant", `option-${relabel.active}`);
   else byId("answer").removeAttribute("aria-activedescendant");
-  if (items.length) items[relabel.active].scrollIntoView({ block: "nearest" });
+  // Not scrollIntoView, which would scroll the page, too.
+  if (items.length) byId("options").scrollTop = items[relabel.active].offsetTop - byId("options").clientHeight / 2;
   byId("chosen").replaceChildren(...relabel.chosen.map((answer) => el("li", {}, outside("span", "chip", answer.shown))));
   byId("save").disabled = relabel.chosen.length === 0 && items.length === 0;
 }
@@ -429,7 +433,7 @@ function toggle(option) {
   byId("answer").value = "";
   relabel.active = 0;
   showOptions();
-  byId("answer").focus();
+  byId("answer").focus({ preventScroll: true });
 }
 
 /** Saves what was chosen, with the highlighted answer if something was typed or nothing was chosen yet. */

@@ -35,8 +35,8 @@ pub use plan::{PlanCell, PlanView};
 pub use queue::{QueueLogView, QueueRow, QueueView};
 pub use records::RecordRow;
 pub use review::{
-    NearRequest, PastDecision, ReviewAnswer, ReviewCount, ReviewDecision, ReviewDoneView, ReviewExampleView, ReviewFlag,
-    ReviewItem, ReviewProgress, ReviewView, ShownText, meaning_of, observed_and_clears, shown, shown_line,
+    NearRequest, PastDecision, ReviewAnswer, ReviewCount, ReviewDecision, ReviewDoneView, ReviewExampleView,
+    ReviewFlag, ReviewItem, ReviewProgress, ReviewView, ShownText, meaning_of, observed_and_clears, shown, shown_line,
 };
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
 pub use summary::{summary, summary_phrase};

@@ -18,6 +18,8 @@ const SHOWN: usize = 20_000;
 pub struct ReviewView {
     /// `karat.review/1`.
     pub schema: &'static str,
+    /// The datasets.
+    pub title: String,
     /// Examples that wait for review, in the order of `karat queue list`.
     pub items: Vec<ReviewItem>,
     /// How much of the queue was decided.
@@ -209,6 +211,8 @@ pub struct PastDecision {
     pub at: String,
     /// Why, and what was decided in detail.
     pub text: String,
+    /// Whether it undid another one.
+    pub undid: bool,
 }
 
 /// What a decision or its reversal did.
@@ -218,6 +222,8 @@ pub struct ReviewDoneView {
     pub schema: &'static str,
     /// The number of the decision.
     pub decision: i64,
+    /// The example's id as it is shown.
+    pub name: String,
     /// The steps in the queue's log.
     pub steps: Vec<QueueStep>,
     /// Line of the dataset's file that was changed.

@@ -59,7 +59,9 @@ impl Guard {
     /// Whether the request was sent by the page, or by a program that is not a browser.
     fn is_own_page(&self, headers: &HeaderMap) -> bool {
         let own = |origin: &[u8]| {
-            self.own_names().iter().any(|name| origin.strip_prefix(b"http://").is_some_and(|host| host == name.as_bytes()))
+            self.own_names()
+                .iter()
+                .any(|name| origin.strip_prefix(b"http://").is_some_and(|host| host == name.as_bytes()))
         };
         headers.get_all(ORIGIN).iter().all(|origin| own(origin.as_bytes()))
             && headers.get_all(FETCH_SITE).iter().all(|site| site == "same-origin")

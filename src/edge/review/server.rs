@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+};
 use axum::http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -180,7 +182,10 @@ async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Trouble> {
 /// The decoded pairs of a query.
 fn query(text: &str) -> BTreeMap<String, String> {
     let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-    text.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, value)| (decoded(name), decoded(value))).collect()
+    text.split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| (decoded(name), decoded(value)))
+        .collect()
 }
 
 /// A refused request.
@@ -211,7 +216,9 @@ impl From<Refusal> for Trouble {
 impl IntoResponse for Trouble {
     fn into_response(self) -> Response {
         let Self { status, message, hint, details } = self;
-        let error = json!({"error": {"message": shown(&message), "hint": hint.as_deref().map(shown), "details": details}});
+        let details: Vec<String> = details.iter().map(|line| shown(line)).collect();
+        let error =
+            json!({"error": {"message": shown(&message), "hint": hint.as_deref().map(shown), "details": details}});
         (status, axum::Json(error)).into_response()
     }
 }

@@ -3,9 +3,9 @@
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::Store;
 use super::outcomes::timestamp;
 use super::queue::{queue_state, reason};
-use super::Store;
 use crate::core::domain::Failure;
 use crate::core::queue::{ChangedRow, Decided, LoggedStep, QueueState, QueueStep};
 
@@ -77,7 +77,8 @@ pub(super) fn write_decided(connection: &Connection, decided: &[Decided]) -> rus
             connection.prepare_cached(sql)?.execute(&flag[..])?;
         }
         write_step(connection, step)?;
-        let sql = "UPDATE queue_steps SET decision = ?2, snoozed_before = ?3, row_before = ?4, row_after = ?5 WHERE id = ?1";
+        let sql =
+            "UPDATE queue_steps SET decision = ?2, snoozed_before = ?3, row_before = ?4, row_after = ?5 WHERE id = ?1";
         let (old, new) = row.as_ref().map(|row| (&row.before, &row.after)).unzip();
         let number = undoes.is_none().then_some(number);
         connection.prepare_cached(sql)?.execute(params![connection.last_insert_rowid(), number, before, old, new])?;

@@ -12,7 +12,7 @@ use crate::core::queue::{ChangedRow, Decided, LoggedStep, QueueState, QueueStep}
 use crate::flow::Workspace;
 
 /// The `detail` of a step that undoes another one.
-const UNDONE: &str = "undone";
+pub const UNDONE: &str = "undone";
 
 /// Which decision to undo.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,15 +59,18 @@ fn latest<'a>(dataset: &str, undoing: &Undoing, log: &'a [LoggedStep]) -> Result
     let Some(number) = last.and_then(|logged| logged.decision) else {
         let older = log.iter().any(|logged| logged.step.by.is_some() && !logged.undone && logged.decision.is_none());
         let hint = if older {
-            "decisions of earlier versions of karat cannot be undone; decide again with `karat queue resolve`".to_owned()
+            "decisions of earlier versions of karat cannot be undone; decide again with `karat queue resolve`"
+                .to_owned()
         } else {
             format!("`karat queue log {dataset}` lists the decisions")
         };
         return Err(Failure::data(format!("there is no decision about \"{example}\" of {dataset} to undo")).hint(hint));
     };
     if undoing.decision.is_some_and(|wanted| wanted != number) {
-        return Err(Failure::data(format!("\"{example}\" of {dataset} was decided again since, or this was undone already"))
-            .hint(format!("`karat queue log {dataset} {example}` shows by whom")));
+        return Err(Failure::data(format!(
+            "\"{example}\" of {dataset} was decided again since, or this was undone already"
+        ))
+        .hint(format!("`karat queue log {dataset} {example}` shows by whom")));
     }
     Ok((number, log.iter().filter(|logged| logged.decision == Some(number)).collect()))
 }
@@ -82,7 +85,8 @@ fn refuse_changed_flags(
     for LoggedStep { id, step, row, .. } in steps {
         let flag = flags.iter().find(|row| row.flag.example_id == step.example_id && row.flag.code == step.code);
         // A measurement in between has changed the flag, even if a later one changed it back.
-        let measured = log.iter().any(|later| later.id > *id && later.step.code == step.code && later.step.by.is_none());
+        let measured =
+            log.iter().any(|later| later.id > *id && later.step.code == step.code && later.step.by.is_none());
         if measured || flag.is_none_or(|flag| flag.state != step.to) {
             return Err(Failure::data(format!(
                 "the flag {} of \"{}\" has changed since this decision, so it cannot be undone",
@@ -91,8 +95,7 @@ fn refuse_changed_flags(
             ))
             .hint(format!("`karat queue log {dataset} {}` shows how", step.example_id)));
         }
-        let changes_row =
-            matches!(step.to, QueueState::Relabelled | QueueState::Retired | QueueState::RegressionOnly);
+        let changes_row = matches!(step.to, QueueState::Relabelled | QueueState::Retired | QueueState::RegressionOnly);
         if changes_row && row.is_none() {
             return Err(Failure::data(format!("the former row of \"{}\" is not stored", step.example_id))
                 .hint("restore the row by hand, and decide again with `karat queue resolve`"));
@@ -130,8 +133,11 @@ fn restored(
 ) -> Result<Edit, Failure> {
     let id = &undoing.example_id;
     let changed = || {
-        Failure::data(format!("the row of \"{id}\" in {} has changed since this decision, so it cannot be undone", path.display()))
-            .hint("change the row by hand, and decide again with `karat queue resolve`")
+        Failure::data(format!(
+            "the row of \"{id}\" in {} has changed since this decision, so it cannot be undone",
+            path.display()
+        ))
+        .hint("change the row by hand, and decide again with `karat queue resolve`")
     };
     let example = set.examples.iter().find(|example| example.id == *id).ok_or_else(changed)?;
     let (text, format) = (read_text(path)?, format_of(path));

@@ -14,6 +14,7 @@ use crate::core::view::{
 };
 use crate::edge::store::RunHeader;
 use crate::flow::decay::{RecentRequest, RecentTraffic, primary_scorer};
+use crate::flow::queue::UNDONE;
 
 /// Requests of recent traffic that are shown.
 const NEAREST: usize = 5;
@@ -50,7 +51,12 @@ impl Session {
             present: example.is_some(),
             input: example.map(|example| shown(&example.text())).unwrap_or_default(),
             structure: example.and_then(structure),
-            expected: example.map(Example::expected_texts).unwrap_or_default().into_iter().map(ShownText::new).collect(),
+            expected: example
+                .map(Example::expected_texts)
+                .unwrap_or_default()
+                .into_iter()
+                .map(ShownText::new)
+                .collect(),
             labels: set.card.labels.iter().cloned().map(ShownText::new).collect(),
             suggestions: suggestions(&set.card, example, &answers),
             details: example.map(details).unwrap_or_default(),
@@ -69,12 +75,15 @@ impl Session {
         let recent = match self.recent(set) {
             Ok(recent) => recent,
             Err(failure) if failure.kind == FailureKind::Store => return Err(failure),
-            Err(failure) => return Ok((Vec::new(), format!("There is none: {}.", shown_line(&failure.message, DETAIL)))),
+            Err(failure) => {
+                return Ok((Vec::new(), format!("There is none: {}.", shown_line(&failure.message, DETAIL))));
+            }
         };
-        let (source, window) = (shown_line(&recent.source, DETAIL), recent.window.label());
+        let (from, to) = (day(recent.window.from), day(recent.window.to));
+        let (source, window) = (shown_line(&recent.source, DETAIL), format!("{from} to {to}"));
         let command = format!("karat decay {}", set.name);
         if recent.len() == 0 {
-            let note = format!("The traffic of {source} in {window} has no vectors yet; `{command}` computes them.");
+            let note = format!("The traffic of {source} from {window} has no vectors yet; `{command}` computes them.");
             return Ok((Vec::new(), note));
         }
         let Some(near) = recent.nearest(&self.workspace, &rule.text(&example.input), NEAREST)? else {
@@ -212,6 +221,14 @@ fn review_flag(row: FlagRow) -> ReviewFlag {
 
 fn past(step: QueueStep) -> Option<PastDecision> {
     let QueueStep { code, to, by, at, reason, detail, .. } = step;
-    let text: Vec<String> = detail.into_iter().chain(reason).collect();
-    by.map(|by| PastDecision { code, to, by: shown_line(&by, DETAIL), at, text: shown_line(&text.join("; "), DETAIL) })
+    let undid = detail.as_deref() == Some(UNDONE);
+    let text: Vec<String> = detail.filter(|_| !undid).into_iter().chain(reason).collect();
+    by.map(|by| PastDecision {
+        code,
+        to,
+        by: shown_line(&by, DETAIL),
+        at,
+        text: shown_line(&text.join("; "), DETAIL),
+        undid,
+    })
 }

@@ -12,11 +12,12 @@ use tokio::sync::watch;
 
 use super::Workspace;
 use super::decay::RecentTraffic;
-use super::queue::{Resolution, Resolved, Undoing, resolve_if, undo};
+use super::queue::{Resolution, Resolved, UNDONE, Undoing, resolve_if, undo};
 use crate::core::domain::{Dataset, Example, Failure, FailureKind, content_hash, short};
 use crate::core::golden::canonical_example;
-use crate::core::queue::{Decision, FlagRow, QueueState};
-use crate::core::view::{ReviewDoneView, ReviewExampleView, ReviewView};
+use crate::core::privacy::sanitize::for_terminal;
+use crate::core::queue::{Decision, FlagRow, QueueState, QueueStep};
+use crate::core::view::{ReviewDoneView, ReviewExampleView, ReviewView, shown, shown_line};
 use crate::edge::git::user_name;
 use crate::edge::review::{DecideRequest, DecisionName, Refusal, ReviewDesk, ReviewServer, UndoRequest};
 use progress::Progress;
@@ -25,6 +26,8 @@ use progress::Progress;
 const SNOOZE_DAYS: u16 = 30;
 /// Maximum number of characters of a name.
 const NAME: usize = 80;
+/// Maximum number of characters of an example's id that are shown.
+const ID: usize = 200;
 /// Maximum number of characters of a reason, and of an answer.
 const TEXT: usize = 10_000;
 
@@ -86,7 +89,7 @@ impl Session {
         for unflagged in datasets.iter().filter(|name| !flagged.contains(name)) {
             workspace.read_dataset(unflagged)?;
         }
-        let reviewer = user_name(&workspace.config.root);
+        let reviewer = user_name(&workspace.config.root).map(|name| shown_line(&name, NAME));
         let progress = Mutex::new(Progress::new(workspace.store.last_step()?));
         let session =
             Self { workspace, datasets, reviewer, progress, own: Mutex::default(), traffic: Mutex::default() };
@@ -118,18 +121,25 @@ impl Session {
     fn done(&self, resolved: Resolved) -> Result<ReviewDoneView, Failure> {
         let Resolved { steps, edited, notes, decision } = resolved;
         let (schema, line) = ("karat.review-done/1", edited.map(|(_, line)| line));
-        Ok(ReviewDoneView { schema, decision, steps, line, notes, queue: self.view()? })
+        let name = steps.first().map(|step| shown_line(&step.example_id, ID)).unwrap_or_default();
+        let notes = notes.iter().map(|note| shown(note)).collect();
+        Ok(ReviewDoneView { schema, decision, name, steps, line, notes, queue: self.view()? })
     }
 
     /// Why a decision about what the page showed must not be carried out.
-    fn conflict(&self, dataset: &str, example_id: &str) -> Failure {
+    fn conflict(&self, dataset: &str, example_id: &str, flags_changed: bool) -> Failure {
         let log = self.workspace.store.queue_steps(dataset, Some(example_id)).unwrap_or_default();
-        let last = log.iter().rev().find_map(|step| Some((step, step.by.as_ref()?)));
-        let message = match last {
-            Some((step, by)) => format!("\"{example_id}\" changed meanwhile: {by} set it to {}", step.to.name()),
-            None => format!("the flags or the row of \"{example_id}\" changed meanwhile"),
+        let what = match log.last().filter(|_| flags_changed) {
+            Some(QueueStep { by: Some(by), detail: Some(detail), .. }) if detail == UNDONE => {
+                format!("{by} undid a decision about it")
+            }
+            Some(QueueStep { by: Some(by), to, .. }) => format!("{by} set it to {}", to.name()),
+            Some(_) => "its flags were measured again".to_owned(),
+            None => "its row is not the one that the page showed".to_owned(),
         };
-        Failure::data(message).hint("nothing was changed; look at the example again, and decide again if it still needs it")
+        let message = format!("\"{example_id}\" changed meanwhile: {what}");
+        Failure::data(message)
+            .hint("nothing was changed; look at the example again, and decide again if it still needs it")
     }
 }
 
@@ -152,11 +162,13 @@ impl ReviewDesk for Session {
         let check = |set: &Dataset| {
             let flags = self.flags_of(&dataset, &example_id)?;
             let example = set.examples.iter().find(|example| example.id == example_id);
-            if seen_hash(&flags, example) == seen {
+            let now = seen_hash(&flags, example);
+            if now == seen {
                 return Ok(());
             }
             is_conflict.set(true);
-            Err(self.conflict(&dataset, &example_id))
+            let flags_part = |hash: &str| hash.split('-').next().map(str::to_owned);
+            Err(self.conflict(&dataset, &example_id, flags_part(&now) != flags_part(&seen)))
         };
         let resolved = resolve_if(&self.workspace, &dataset, &resolution, now, check)
             .map_err(|failure| Refusal { is_conflict: is_conflict.get(), failure })?;
@@ -191,7 +203,8 @@ impl Session {
         if names.iter().any(|name| name == dataset) {
             return Ok(());
         }
-        Err(Failure::data(format!("\"{dataset}\" is not reviewed here")).hint(format!("these are: {}", names.join(", "))))
+        Err(Failure::data(format!("\"{dataset}\" is not reviewed here"))
+            .hint(format!("these are: {}", names.join(", "))))
     }
 
     /// The flags of an example, in the order in which they are shown.
@@ -202,15 +215,16 @@ impl Session {
     }
 }
 
-/// Hash of what a decision is about: the states and evidence of the flags, and the example.
+/// Hashes of what a decision is about: the states and evidence of the flags, and the example.
 fn seen_hash(flags: &[FlagRow], example: Option<&Example>) -> String {
     let mut lines: Vec<String> = flags
         .iter()
         .map(|row| format!("{} {} {}", row.flag.code.name(), row.state.name(), row.evidence_hash))
         .collect();
     lines.sort();
-    lines.push(example.map(canonical_example).unwrap_or_default());
-    short(&content_hash("karat-seen", lines.join("\n").as_bytes()), 32).to_owned()
+    let row = example.map(canonical_example).unwrap_or_default();
+    let hash = |text: &str| short(&content_hash("karat-seen", text.as_bytes()), 16).to_owned();
+    format!("{}-{}", hash(&lines.join("\n")), hash(&row))
 }
 
 fn resolution(request: &DecideRequest, now: Timestamp) -> Result<Resolution, Failure> {
@@ -243,8 +257,10 @@ fn resolution(request: &DecideRequest, now: Timestamp) -> Result<Resolution, Fai
 /// The name of a reviewer.
 fn name(given: &str) -> Result<String, Failure> {
     let name = given.trim();
-    if name.is_empty() || name.chars().count() > NAME {
-        return Err(Failure::usage(format!("a reviewer's name has 1 to {NAME} characters")).hint("enter your name on the page"));
+    let is_plain = for_terminal(name) == name;
+    if name.is_empty() || name.chars().count() > NAME || !is_plain {
+        return Err(Failure::usage(format!("a reviewer's name has 1 to {NAME} characters, all of them visible"))
+            .hint("enter your name on the page"));
     }
     Ok(name.to_owned())
 }

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ID;
 use crate::core::domain::{Failure, ReasonCode};
 use crate::core::queue::{FlagRow, LoggedStep, QueueState, QueueStep, ranked};
 use crate::core::view::{ReviewCount, ReviewDecision, ReviewItem, ReviewProgress, ReviewView, shown_line};
 use crate::edge::store::Store;
-
-/// Maximum number of characters of an example's id that are shown.
-const ID: usize = 200;
 
 /// What waited at some time since the session started.
 pub(super) struct Progress {
@@ -24,7 +22,12 @@ impl Progress {
     }
 
     /// The queue of these datasets as it is now.
-    pub fn view(&mut self, store: &Store, datasets: &[String], reviewer: Option<String>) -> Result<ReviewView, Failure> {
+    pub fn view(
+        &mut self,
+        store: &Store,
+        datasets: &[String],
+        reviewer: Option<String>,
+    ) -> Result<ReviewView, Failure> {
         let (mut items, mut decisions) = (Vec::new(), Vec::new());
         for dataset in datasets {
             let flags = store.flags(dataset)?;
@@ -36,7 +39,8 @@ impl Progress {
         decisions.sort_by_key(|decision: &ReviewDecision| decision.decision);
         let progress = self.progress(&waits);
         let next = next_commands(datasets, &decisions);
-        Ok(ReviewView { schema: "karat.review/1", items, progress, decisions, reviewer, next })
+        let title = datasets.iter().map(|dataset| shown_line(dataset, ID)).collect::<Vec<_>>().join(", ");
+        Ok(ReviewView { schema: "karat.review/1", title, items, progress, decisions, reviewer, next })
     }
 
     fn progress(&self, waits: &BTreeSet<(String, String, ReasonCode)>) -> ReviewProgress {
@@ -85,6 +89,7 @@ fn decided(log: Vec<LoggedStep>) -> Vec<ReviewDecision> {
         if !decisions.iter().rev().take_while(|known| known.decision == decision).any(is_known) {
             let name = shown_line(&step.example_id, ID);
             let QueueStep { dataset, example_id, at, to, .. } = step;
+            let by = shown_line(&by, ID);
             decisions.push(ReviewDecision { decision, dataset, example_id, name, to, by, at });
         }
     }
@@ -103,8 +108,9 @@ fn next_commands(datasets: &[String], decisions: &[ReviewDecision]) -> Vec<Strin
         commands.push("karat dataset lock".to_owned());
     }
     commands.extend(datasets.iter().map(|dataset| format!("karat decay {dataset}")));
-    commands.extend(datasets.iter().filter(|_| !decisions.is_empty()).map(|dataset| format!("karat queue log {dataset}")));
+    commands
+        .extend(datasets.iter().filter(|_| !decisions.is_empty()).map(|dataset| format!("karat queue log {dataset}")));
     let mut known = BTreeSet::new();
     commands.retain(|command| known.insert(command.clone()));
-    commands
+    commands.iter().map(|command| shown_line(command, ID)).collect()
 }
