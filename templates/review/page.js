@@ -64,7 +64,8 @@ async function call(path, body) {
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
     const error = answer.error || {};
-    throw new Refused(response.status, [error.message || `status ${response.status}`, error.hint].filter(Boolean).join(". "));
+    const hint = error.hint ? `. ${error.hint[0].toUpperCase()}${error.hint.slice(1)}.` : "";
+    throw new Refused(response.status, (error.message || `status ${response.status}`) + hint);
   }
   return answer;
 }

@@ -22,7 +22,10 @@ struct Review {
 
 impl Review {
     fn start(folder: &Folder, arguments: &[&str]) -> Self {
-        let mut child = folder.command(&[&["review", "--port", "0"], arguments].concat()).spawn().unwrap();
+        Self::of(folder.command(&[&["review", "--port", "0"], arguments].concat()).spawn().unwrap())
+    }
+
+    fn of(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let rest = line.trim_end().strip_prefix("http://127.0.0.1:").unwrap_or_else(|| panic!("no address: {line:?}"));
@@ -177,7 +180,7 @@ fn requests_that_are_not_from_the_page_itself_are_refused_and_change_nothing() {
     let cases: &[(&str, &str, &[(&str, &str)], &str, u16)] = &[
         ("POST", &stranger, &[own, json_type], &body, 404),
         ("POST", "/api/decide", &[own, json_type], &body, 404),
-        ("POST", &decide, &[json_type], &body, 400),
+        ("POST", &decide, &[json_type], &body, 403),
         ("POST", &decide, &[("Host", "evil.example"), json_type], &body, 403),
         ("POST", &decide, &[("Host", &other), json_type], &body, 403),
         ("POST", &decide, &[own, json_type, ("Origin", "https://evil.example")], &body, 403),
@@ -363,6 +366,49 @@ fn an_empty_queue_says_so_and_ctrl_c_ends_cleanly() {
     assert_eq!(queue["next"], json!(["karat decay quiz"]));
     review.stop().expect(0).tells(&["nothing was decided"]);
     folder.karat(&["review", "quizz", "--port", "0"]).expect(3).tells(&["quizz", "did you mean"]);
+}
+
+#[test]
+fn flags_of_an_example_that_was_removed_can_only_be_dismissed_confirmed_or_snoozed() {
+    let folder = measured(&nowhere(), "");
+    let review = Review::start(&folder, &[]);
+    let id = review.waiting().remove(0);
+    let text = folder.read(FILE);
+    let line = text.lines().find(|line| line.contains(&format!("\"{id}\""))).unwrap();
+    folder.write(FILE, &text.replace(&format!("{line}\n"), ""));
+    let example = review.example(&id);
+    assert_eq!((&example["present"], &example["input"]), (&json!(false), &json!("")));
+    let (status, answer) = review.post("api/decide", &review.request(&id, json!({"decision": "retire"})));
+    assert_eq!(status, 422, "{answer}");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("no longer contains"), "{answer}");
+    review.decide(&id, json!({"decision": "dismiss"}));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_browser_is_opened_only_on_request() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = measured(&nowhere(), "");
+    folder.write("bin/xdg-open", "#!/bin/sh\nprintf %s \"$1\" > opened\n");
+    std::fs::set_permissions(folder.path("bin/xdg-open"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", folder.path("bin").display());
+    let start = |arguments: &[&str]| {
+        let mut command = folder.command(&[&["review", "--port", "0"], arguments].concat());
+        Review::of(command.env("PATH", &path).spawn().unwrap())
+    };
+    let closed = start(&[]);
+    closed.get("api/queue");
+    assert!(!folder.path("opened").exists());
+    let open = start(&["--open"]);
+    let expected = format!("http://127.0.0.1:{}{}", open.port, open.path);
+    let opened = || std::fs::read_to_string(folder.path("opened")).unwrap_or_default();
+    for _ in 0..500 {
+        if opened() == expected {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(cfg!(target_os = "macos") || opened() == expected, "{}", opened());
 }
 
 #[test]

@@ -256,8 +256,10 @@ def two_people(workspace, browser, urls, shots):
     ada.until_message(f"bo: {shown(queue[2])} dismissed", "ada is told what bo decides")
     bo.press("u")
     bo.until_example(queue[2], "bo undoes")
-    ada.press("u", "u")
-    ada.until_example(queue[0], "ada undoes")
+    ada.press("u")
+    ada.until_example(queue[1], "ada undoes her latest decision")
+    ada.press("u")
+    ada.until_example(queue[0], "ada undoes the one before")
     # A refused request is an error on the console of every browser.
     bo.errors = [error for error in bo.errors if "409" not in error and "ERR_FAILED" not in error]
     for page, who in ((ada, "ada of two"), (bo, "bo of two")):

@@ -24,7 +24,7 @@ pub struct ReviewView {
     pub items: Vec<ReviewItem>,
     /// How much of the queue was decided.
     pub progress: ReviewProgress,
-    /// Decisions since the server started that were not undone, oldest first, whoever made them.
+    /// Decisions since the server started that were not undone, oldest first, by anyone.
     pub decisions: Vec<ReviewDecision>,
     /// The name of the user who started the server, if it is known.
     pub reviewer: Option<String>,

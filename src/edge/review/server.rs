@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use super::guard::Guard;
 use super::{Refusal, ReviewDesk};
@@ -31,6 +32,8 @@ use crate::core::view::shown;
 const TOKEN_BYTES: usize = 24;
 /// Maximum size of a request's body.
 const BODY_LIMIT: usize = 64 * 1024;
+/// How long a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long requests in progress may take once the server is to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -106,7 +109,7 @@ impl ReviewServer {
         // A browser may hold a connection open without a request.
         let late = async move {
             drop(stopping.wait_for(|stop| *stop).await);
-            tokio::time::sleep(GRACE).await;
+            sleep(GRACE).await;
         };
         tokio::select! {
             served = serve => served.map_err(|error| Failure::other("the review page's server stopped").caused_by(error)),
@@ -172,7 +175,8 @@ async fn working<T: Serialize + Send + 'static>(
 
 async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Trouble> {
     let too_large = |_| Trouble::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is larger than 64 KiB");
-    let bytes: Bytes = to_bytes(body, BODY_LIMIT).await.map_err(too_large)?;
+    let late = |_| Trouble::new(StatusCode::REQUEST_TIMEOUT, "the request took too long");
+    let bytes: Bytes = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await.map_err(late)?.map_err(too_large)?;
     serde_json::from_slice(&bytes).map_err(|error| Trouble {
         hint: Some(error.to_string()),
         ..Trouble::new(StatusCode::BAD_REQUEST, "the request is not as documented in docs/json.md")

@@ -10,7 +10,7 @@ use crate::core::domain::{
     CallError, CallErrorKind, Flag, Outcome, OutcomeResult, ReasonCode, RecordedOutcome, RequestKey, Response, RunId,
     Score, TrafficRecord, Usage, Window, content_hash, parse_timestamp, short,
 };
-use crate::core::queue::{FlagChange, QueueState};
+use crate::core::queue::{ChangedRow, Decided, FlagChange, QueueState, QueueStep};
 
 fn id(run_id: &str) -> RunId {
     RunId::new(run_id)
@@ -488,4 +488,34 @@ fn earlier_looks_are_those_at_the_same_source_with_a_drift_gap() {
     let (level, promise) = looks[0].given.unwrap();
     assert_eq!((level.level, level.spent, promise.level, promise.period), (0.0024, 0.0005, 0.05, 90));
     assert!(store.looks("d", "other", "site").unwrap().is_empty());
+}
+
+#[test]
+fn a_decision_can_be_undone_once_and_one_from_before_the_upgrade_cannot() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    version_4(&path, &[]);
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(include_str!("migrations/0005_user_key.sql")).unwrap();
+    connection.execute_batch(include_str!("migrations/0006_queue.sql")).unwrap();
+    connection.pragma_update(None, "user_version", 6).unwrap();
+    let sql = "INSERT INTO queue_steps (dataset, example_id, code, at, from_state, to_state, by_whom) \
+               VALUES ('d', 'e', 'undated', '2026-01-01T00:00:00Z', 'queued', 'confirmed', 'ada')";
+    connection.execute(sql, []).unwrap();
+    drop(connection);
+
+    let store = Store::open(&path).unwrap();
+    let old = store.logged_steps("d", Some("e"), 0).unwrap();
+    assert_eq!((old.len(), old[0].decision, old[0].undone), (1, None, false));
+    let step = QueueStep { from: Some(QueueState::Confirmed), to: QueueState::Dismissed, ..old[0].step.clone() };
+    let row = Some(ChangedRow { before: "old".into(), after: "new".into() });
+    let decided = Decided { step, snoozed_until: None, row: row.clone(), undoes: None };
+    let number = store.decide(vec![decided.clone()]).unwrap();
+    let undoing = Decided { row: None, undoes: Some(number), ..decided };
+    store.decide(vec![undoing]).unwrap();
+    let log = store.logged_steps("d", None, old[0].id).unwrap();
+    let found: Vec<_> = log.iter().map(|logged| (logged.decision, logged.undone, logged.row.clone())).collect();
+    assert_eq!(found, [(Some(number), true, row), (None, false, None)]);
+    assert_eq!(store.last_step().unwrap(), log[1].id);
+    assert!(store.logged_steps("other", None, 0).unwrap().is_empty());
 }

@@ -57,7 +57,10 @@ fn latest<'a>(dataset: &str, undoing: &Undoing, log: &'a [LoggedStep]) -> Result
     let example = &undoing.example_id;
     let last = log.iter().rev().find(|logged| logged.decision.is_some() && !logged.undone);
     let Some(number) = last.and_then(|logged| logged.decision) else {
-        let older = log.iter().any(|logged| logged.step.by.is_some() && !logged.undone && logged.decision.is_none());
+        let is_older = |LoggedStep { step, decision, .. }: &LoggedStep| {
+            step.by.is_some() && decision.is_none() && step.detail.as_deref() != Some(UNDONE)
+        };
+        let older = log.iter().any(is_older);
         let hint = if older {
             "decisions of earlier versions of karat cannot be undone; decide again with `karat queue resolve`"
                 .to_owned()

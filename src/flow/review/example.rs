@@ -232,3 +232,42 @@ fn past(step: QueueStep) -> Option<PastDecision> {
         undid,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(output: &str, right: Option<bool>) -> ReviewAnswer {
+        ReviewAnswer {
+            endpoint: "e".into(),
+            suite: "s".into(),
+            output: output.into(),
+            is_error: right.is_none() && output.starts_with("timeout"),
+            right,
+            score: None,
+            at: String::new(),
+            current: true,
+        }
+    }
+
+    #[test]
+    fn other_answers_of_models_are_suggested_and_only_labels_if_there_are_labels() {
+        let answers = [
+            answer("Billing ", Some(false)),
+            answer("something else", Some(false)),
+            answer("billing", Some(false)),
+            answer("refund", None),
+            answer("orders", Some(true)),
+            answer("timeout: 60 s", None),
+            answer("  ", Some(false)),
+        ];
+        let labels = ["orders", "billing", "refund"].map(str::to_owned).to_vec();
+        let suggested = |labels: Vec<String>| -> Vec<String> {
+            let card = Card { labels, ..Card::default() };
+            suggestions(&card, None, &answers).into_iter().map(|answer| answer.value).collect()
+        };
+        assert_eq!(suggested(labels), ["billing", "refund"]);
+        assert_eq!(suggested(Vec::new()), ["Billing", "something else", "billing", "refund"]);
+        assert!(suggestions(&Card::default(), None, &[]).is_empty());
+    }
+}

@@ -269,3 +269,68 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic leaves nothing half done in these lists.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::domain::{Flag, ReasonCode};
+
+    fn row(code: ReasonCode, state: QueueState, evidence_hash: &str) -> FlagRow {
+        let (evidence, basis) = (String::new(), String::new());
+        FlagRow {
+            flag: Flag { example_id: "e".into(), code, score: 0.5, threshold: 0.5, evidence, basis },
+            state,
+            evidence_hash: evidence_hash.into(),
+            snoozed_until: None,
+            traffic_share: None,
+            first_seen: String::new(),
+            last_seen: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_seen_depends_on_states_and_evidence_but_not_on_the_order_or_the_scores() {
+        use QueueState::{Dismissed, Queued};
+        let (expired, undated) = (row(ReasonCode::Expired, Queued, "x"), row(ReasonCode::Undated, Queued, "y"));
+        let seen = seen_hash(&[expired.clone(), undated.clone()], None);
+        let mut rescored = undated.clone();
+        rescored.flag.score = 0.9;
+        assert_eq!(seen_hash(&[rescored, expired.clone()], None), seen);
+        for other in [row(ReasonCode::Undated, Dismissed, "y"), row(ReasonCode::Undated, Queued, "z")] {
+            assert_ne!(seen_hash(&[expired.clone(), other], None), seen);
+        }
+        assert_ne!(seen_hash(&[expired], None), seen);
+        assert_ne!(seen_hash(&[], None), seen);
+    }
+
+    #[test]
+    fn a_request_becomes_a_resolution_or_is_refused() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let request = |decision, answers: &[&str], by: &str| DecideRequest {
+            dataset: "d".into(),
+            example_id: "e".into(),
+            seen: String::new(),
+            decision,
+            answers: answers.iter().map(|answer| (*answer).to_owned()).collect(),
+            days: None,
+            reason: Some("  ".into()),
+            by: by.into(),
+        };
+        let resolved = resolution(&request(DecisionName::Relabel, &["a", " "], " ada "), now).unwrap();
+        assert_eq!((resolved.answers, resolved.by, resolved.why), (vec!["a".to_owned()], "ada".to_owned(), None));
+        let snoozed = resolution(&request(DecisionName::Snooze, &[], "ada"), now).unwrap();
+        assert_eq!(snoozed.decision, Decision::Snooze("2026-01-31T00:00:00Z".parse().unwrap()));
+        let (long, long_name) = ("x".repeat(TEXT + 1), "x".repeat(NAME + 1));
+        for (decision, answers, by) in [
+            (DecisionName::Relabel, &[][..], "ada"),
+            (DecisionName::Relabel, &[" "], "ada"),
+            (DecisionName::Relabel, &[long.as_str()], "ada"),
+            (DecisionName::Dismiss, &["a"], "ada"),
+            (DecisionName::Dismiss, &[], " "),
+            (DecisionName::Dismiss, &[], "a\u{202e}b"),
+            (DecisionName::Dismiss, &[], long_name.as_str()),
+        ] {
+            assert!(resolution(&request(decision, answers, by), now).is_err(), "{decision:?} {answers:?} {by}");
+        }
+    }
+}

@@ -114,3 +114,50 @@ fn next_commands(datasets: &[String], decisions: &[ReviewDecision]) -> Vec<Strin
     commands.retain(|command| known.insert(command.clone()));
     commands.iter().map(|command| shown_line(command, ID)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(id: i64, example: &str, decision: Option<i64>, undone: bool) -> LoggedStep {
+        let step = QueueStep {
+            dataset: "d".into(),
+            example_id: example.into(),
+            code: ReasonCode::Undated,
+            at: "2026-01-01T00:00:00Z".into(),
+            from: Some(QueueState::Queued),
+            to: QueueState::Retired,
+            by: Some("ada".into()),
+            reason: None,
+            detail: None,
+        };
+        LoggedStep { id, step, decision, undone, snoozed_before: None, row: None }
+    }
+
+    #[test]
+    fn a_decision_about_several_flags_counts_once_and_an_undone_one_does_not() {
+        let measured = LoggedStep {
+            step: QueueStep { by: None, ..logged(9, "e", None, false).step },
+            ..logged(9, "e", None, false)
+        };
+        let log = vec![
+            logged(1, "a", Some(1), false),
+            logged(2, "b", Some(1), false),
+            logged(3, "a", Some(1), false),
+            logged(4, "c", Some(2), true),
+            logged(5, "c", None, false),
+            measured,
+        ];
+        let found: Vec<_> = decided(log).into_iter().map(|decision| (decision.decision, decision.example_id)).collect();
+        assert_eq!(found, [(1, "a".to_owned()), (1, "b".to_owned())]);
+    }
+
+    #[test]
+    fn the_next_commands_depend_on_what_was_decided() {
+        let none = next_commands(&["d".to_owned()], &[]);
+        assert_eq!(none, ["karat decay d"]);
+        let retired = decided(vec![logged(1, "a", Some(1), false)]);
+        let all = ["karat dataset diff d", "karat dataset lock", "karat decay d", "karat queue log d"];
+        assert_eq!(next_commands(&["d".to_owned()], &retired), all);
+    }
+}
