@@ -23,6 +23,7 @@ mod output;
 mod progress;
 mod queue;
 mod report;
+mod review;
 mod run;
 mod schema;
 mod show;
@@ -78,6 +79,7 @@ enum Command {
     Dataset(dataset::Args),
     Traffic(traffic::Args),
     Queue(queue::Args),
+    Review(review::Args),
     Cache(cache::Args),
     Embedder(embedder::Args),
     Report(report::Args),
@@ -124,6 +126,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Dataset(args) => dataset::run(context, args),
         Command::Traffic(args) => traffic::run(context, args),
         Command::Queue(args) => queue::run(context, args),
+        Command::Review(args) => review::run(context, args),
         Command::Cache(args) => cache::run(context, args),
         Command::Embedder(args) => embedder::run(context, args),
         Command::Report(args) => report::run(context, args),

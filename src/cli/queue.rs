@@ -1,4 +1,4 @@
-//! `karat queue list|show|resolve|log|export|import`
+//! `karat queue list|show|resolve|undo|log|export|import`
 
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +14,7 @@ use crate::core::report::{queue_example_text, queue_log_text, queue_text};
 use crate::core::view::{QueueLogView, QueueRow, QueueView, count_of};
 use crate::edge::git::user_name;
 use crate::flow::Workspace;
-use crate::flow::queue::{self, Resolution};
+use crate::flow::queue::{self, Resolution, Resolved, Undoing};
 
 /// List flagged examples for review.
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,11 @@ enum Command {
     /// Decide about a flagged example; relabelling and retiring change its line of the dataset
     #[command(after_help = RESOLVE_EXAMPLES)]
     Resolve(ResolveArgs),
+    /// Undo the latest decision about an example: its flags and its line become what they were
+    #[command(
+        after_help = "Example:\n  karat queue undo support-intents track_order-12 --reason \"the rename was taken back\""
+    )]
+    Undo(UndoArgs),
     /// Show every step of the queue: flags, decisions, who decided and why
     #[command(
         after_help = "Examples:\n  karat queue log support-intents\n  karat queue log support-intents track_order-12 --format json"
@@ -91,6 +96,25 @@ struct ResolveArgs {
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Who decided. Default: user.name of git, or the login name.
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    #[command(flatten)]
+    now: Now,
+    /// Output format.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, clap::Args)]
+struct UndoArgs {
+    /// Dataset name.
+    dataset: String,
+    /// Example id.
+    example: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who undoes it. Default: user.name of git, or the login name.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     #[command(flatten)]
@@ -160,6 +184,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         Command::List { datasets, state, format } => list(context, &workspace, datasets, &state, format),
         Command::Show { dataset, example, format } => show(context, &workspace, &dataset, &example, format),
         Command::Resolve(args) => resolve(context, &workspace, args),
+        Command::Undo(args) => undo(context, &workspace, args),
         Command::Log { dataset, example, format } => log(context, &workspace, &dataset, example.as_deref(), format),
         Command::Export(args) => run_export(context, &workspace, args),
         Command::Import(args) => run_import(context, &workspace, args),
@@ -169,10 +194,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 fn resolve(context: &Context, workspace: &Workspace, args: ResolveArgs) -> Result<Exit, Failure> {
     let ResolveArgs { dataset, example, decision, flag, reason, by, now, format } = args;
     let now = now.get();
-    let by = by
-        .filter(|by| !by.trim().is_empty())
-        .or_else(|| user_name(&workspace.config.root))
-        .ok_or_else(|| Failure::usage("it is not known who decides").hint("pass --by NAME, or set user.name in git"))?;
+    let by = name_of(workspace, by)?;
     let resolution = Resolution {
         example_id: example,
         code: flag,
@@ -181,7 +203,24 @@ fn resolve(context: &Context, workspace: &Workspace, args: ResolveArgs) -> Resul
         why: reason,
         by,
     };
-    let resolved = queue::resolve(workspace, &dataset, &resolution, now)?;
+    show_resolved(context, format, queue::resolve(workspace, &dataset, &resolution, now)?)
+}
+
+fn undo(context: &Context, workspace: &Workspace, args: UndoArgs) -> Result<Exit, Failure> {
+    let UndoArgs { dataset, example, reason, by, now, format } = args;
+    let undoing = Undoing { example_id: example, decision: None, by: name_of(workspace, by)?, why: reason };
+    show_resolved(context, format, queue::undo(workspace, &dataset, &undoing, now.get())?)
+}
+
+/// The name given, or that of the user.
+fn name_of(workspace: &Workspace, given: Option<String>) -> Result<String, Failure> {
+    given
+        .filter(|by| !by.trim().is_empty())
+        .or_else(|| user_name(&workspace.config.root))
+        .ok_or_else(|| Failure::usage("it is not known who decides").hint("pass --by NAME, or set user.name in git"))
+}
+
+fn show_resolved(context: &Context, format: Format, resolved: Resolved) -> Result<Exit, Failure> {
     context.output.show(format, &QueueLogView::new(resolved.steps), queue_log_text)?;
     for note in &resolved.notes {
         context.output.say(&format!("note: {}", for_terminal(note)));

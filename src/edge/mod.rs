@@ -10,5 +10,6 @@ pub mod files;
 pub mod git;
 pub mod interop;
 pub mod net;
+pub mod review;
 pub mod store;
 pub mod traffic;

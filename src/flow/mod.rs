@@ -13,6 +13,7 @@ pub mod labelling;
 pub mod migrate;
 pub mod queue;
 pub mod report;
+pub mod review;
 pub mod run;
 pub mod sets;
 pub mod stored_dataset;

@@ -2,6 +2,8 @@
 //! own file. Both change, or neither: the decision is stored as unfinished before the file is replaced, and an
 //! interrupted one is completed or undone by whether the file was replaced ([`recover`]).
 
+mod undo;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
@@ -11,12 +13,14 @@ use serde_json::{Value, json};
 
 use super::Workspace;
 use crate::core::domain::{Dataset, Example, Failure, ReasonCode, content_hash, did_you_mean};
-use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field};
-use crate::core::queue::{Decided, Decision, Decisions, FlagRow, QueueStep};
+use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field, row_at};
+use crate::core::queue::{ChangedRow, Decided, Decision, Decisions, FlagRow, QueueStep};
 use crate::core::tabular::{Format, cell_value};
 use crate::core::view::count_of;
 use crate::edge::dataset::parse_examples;
 use crate::edge::files::{lock_file, write_atomic};
+
+pub use undo::{UNDONE, Undoing, undo};
 
 /// A decision about a flagged example.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +48,8 @@ pub struct Resolved {
     pub edited: Option<(String, u64)>,
     /// Remarks for the user.
     pub notes: Vec<String>,
+    /// The number of the decision.
+    pub decision: i64,
 }
 
 /// Resolves the flags of one example.
@@ -57,22 +63,43 @@ pub fn resolve(
     resolution: &Resolution,
     now: Timestamp,
 ) -> Result<Resolved, Failure> {
+    resolve_if(workspace, dataset, resolution, now, |_| Ok(()))
+}
+
+/// Like [`resolve`], unless `check` refuses. It is called with the dataset while nobody else can change the queue or the file.
+pub(super) fn resolve_if(
+    workspace: &Workspace,
+    dataset: &str,
+    resolution: &Resolution,
+    now: Timestamp,
+    check: impl FnOnce(&Dataset) -> Result<(), Failure>,
+) -> Result<Resolved, Failure> {
     let _lock = lock(workspace)?;
-    let mut remarks = recover(workspace)?;
-    let rows = flags_of(workspace, dataset, resolution)?;
+    let mut notes = recover(workspace)?;
     let read = workspace.read_dataset(dataset)?;
     let path = read.path.clone();
     let set = read.complete()?;
+    check(&set)?;
+    let rows = flags_of(workspace, dataset, resolution)?;
     let edit = edit(workspace, &set, &path, resolution, now)?;
-    let decided = decided(dataset, &rows, resolution, now);
+    let mut decided = decided(dataset, &rows, resolution, now);
+    if let Some(edit) = &edit {
+        decided.iter_mut().for_each(|decided| decided.row = Some(edit.row.clone()));
+        notes.extend(edit.notes.clone());
+    }
+    let edited = edit.as_ref().map(|edit| (path.display().to_string(), edit.line));
     let steps = decided.iter().map(|decided| decided.step.clone()).collect();
-    let Some(Edit { text, before, notes, line }) = edit else {
-        workspace.store.decide(decided.into())?;
-        return Ok(Resolved { steps, edited: None, notes: remarks });
-    };
-    remarks.extend(notes);
-    replace(workspace, &path, &text, before, decided.into())?;
-    Ok(Resolved { steps, edited: Some((path.display().to_string(), line)), notes: remarks })
+    let decision = carry_out(workspace, &path, edit, decided)?;
+    Ok(Resolved { steps, edited, notes, decision })
+}
+
+/// Stores decisions, and replaces the file if it changes: both, or neither. Returns the number of the decisions. The caller
+/// holds the lock.
+fn carry_out(workspace: &Workspace, path: &Path, edit: Option<Edit>, decided: Vec<Decided>) -> Result<i64, Failure> {
+    match edit {
+        None => workspace.store.decide(decided.into()),
+        Some(Edit { text, before, .. }) => replace(workspace, path, &text, before, decided.into()),
+    }
 }
 
 /// Completes or undoes decisions that were interrupted, and returns remarks on those that can be neither. The caller holds the
@@ -98,7 +125,8 @@ pub(super) fn recover(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     Ok(remarks)
 }
 
-/// Replaces the file of a golden set and stores the decisions; `before` is the hash of what it contains now. The caller holds the lock.
+/// Replaces the file of a golden set and stores the decisions; `before` is the hash of what it contains now. Returns the number of
+/// the decisions. The caller holds the lock.
 ///
 /// # Errors
 /// A failure naming the file, or a store failure; neither the file nor the database is changed then.
@@ -108,7 +136,7 @@ pub(super) fn replace(
     text: &str,
     before: String,
     decisions: Decisions,
-) -> Result<(), Failure> {
+) -> Result<i64, Failure> {
     // Relative to the workspace, since the next process may be started in another folder.
     let relative = path.strip_prefix(&workspace.config.root).unwrap_or(path).display().to_string();
     let id = workspace.store.begin_edit(relative, (before, hash(text.as_bytes())), &decisions)?;
@@ -117,7 +145,7 @@ pub(super) fn replace(
         let _ = workspace.store.end_edit(id, None);
         return Err(failure);
     }
-    workspace.store.end_edit(id, Some(decisions))
+    Ok(workspace.store.end_edit(id, Some(decisions))?.unwrap_or_default())
 }
 
 /// The examples that decisions are about, or how many labels they follow from.
@@ -197,7 +225,7 @@ fn decided(dataset: &str, rows: &[FlagRow], resolution: &Resolution, now: Timest
         reason: why.clone(),
         detail: detail.clone(),
     };
-    rows.iter().map(|row| Decided { step: step(row), snoozed_until }).collect()
+    rows.iter().map(|row| Decided { step: step(row), snoozed_until, row: None, undoes: None }).collect()
 }
 
 /// The changed text of a golden set.
@@ -205,6 +233,8 @@ struct Edit {
     text: String,
     /// Hash of the text before.
     before: String,
+    /// The example's row.
+    row: ChangedRow,
     notes: Vec<String>,
     line: u64,
 }
@@ -235,10 +265,15 @@ fn edit(
     let row = RowEdit { line: example.line, fields };
     let edited = edit_rows(&text, format, &[row]).map_err(|error| cannot_edit(path, &error))?;
     refuse_other_changes(workspace, set, (&[example_id], 0), (path, format), &edited)?;
+    let row = |text: &str| match row_at(text, format, example.line) {
+        Ok(place) => Ok(text[place].to_owned()),
+        Err(error) => Err(cannot_edit(path, &error)),
+    };
+    let row = ChangedRow { before: row(&text)?, after: row(&edited)? };
     let names: Vec<&str> = missing.iter().map(|field| field.name).collect();
     let note = || format!("{} has no column {}; only the queue's log tells", path.display(), names.join(" and "));
     let notes = if names.is_empty() { Vec::new() } else { vec![note()] };
-    Ok(Some(Edit { before: hash(text.as_bytes()), text: edited, notes, line: example.line }))
+    Ok(Some(Edit { before: hash(text.as_bytes()), text: edited, row, notes, line: example.line }))
 }
 
 /// A field that a decision sets.

@@ -1,6 +1,8 @@
 //! Changes fields of rows in the text of a golden set, and leaves every other byte as it is: a reviewer's diff shows
 //! nothing but what was decided.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
@@ -45,6 +47,40 @@ pub fn edit_rows(text: &str, format: Format, edits: &[RowEdit]) -> Result<String
         Format::Jsonl => edit_json_lines(text, edits),
         Format::Csv => edit_csv(text, edits),
     }
+}
+
+/// Where the row that starts on this line is in the text, without its line end.
+///
+/// # Errors
+/// If no row starts there, or the text could not be read.
+pub fn row_at(text: &str, format: Format, line: u64) -> Result<Range<usize>, EditError> {
+    match format {
+        Format::Jsonl => json_row_at(text, line),
+        Format::Csv => csv_row_at(text, line),
+    }
+    .filter(|place| !place.is_empty())
+    .ok_or(EditError::NoRow(line))
+}
+
+fn json_row_at(text: &str, line: u64) -> Option<Range<usize>> {
+    let before = usize::try_from(line).ok()?.checked_sub(1)?;
+    let mut lines = text.split_inclusive('\n');
+    let start = lines.by_ref().take(before).map(str::len).sum();
+    let row = lines.next()?;
+    Some(start..start + row.trim_end_matches(['\r', '\n']).len())
+}
+
+fn csv_row_at(text: &str, line: u64) -> Option<Range<usize>> {
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+    let mut record = csv::StringRecord::new();
+    let uncounted = uncounted_lines(text.as_bytes());
+    while reader.read_record(&mut record).ok()? {
+        if record.position().map_or(0, csv::Position::line) + uncounted == line {
+            let (start, end) = row_place(text, &record, reader.position());
+            return Some(start..end);
+        }
+    }
+    None
 }
 
 /// Whether rows of this text can have the field: always in JSON, only if there is a column in CSV.
@@ -132,7 +168,7 @@ fn edit_json_lines(text: &str, edits: &[RowEdit]) -> Result<String, EditError> {
 /// A member of a JSON object: its name, and where its value is in the text.
 struct Member {
     name: String,
-    value: std::ops::Range<usize>,
+    value: Range<usize>,
 }
 
 /// The line with a member of its object set to a value.
@@ -332,6 +368,28 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_found_by_the_line_on_which_it_starts() {
+        let json = "\u{feff}{\"a\":1}\r\n\n{\"b\":2}";
+        let csv = "id,input\r\n1,\"a\nb\"\r\n\r\n2,c";
+        let cases = [
+            (json, Format::Jsonl, 1, Some("\u{feff}{\"a\":1}")),
+            (json, Format::Jsonl, 2, None),
+            (json, Format::Jsonl, 3, Some("{\"b\":2}")),
+            (json, Format::Jsonl, 4, None),
+            (json, Format::Jsonl, 0, None),
+            (csv, Format::Csv, 1, None),
+            (csv, Format::Csv, 2, Some("1,\"a\nb\"")),
+            (csv, Format::Csv, 3, None),
+            (csv, Format::Csv, 5, Some("2,c")),
+            ("", Format::Jsonl, 1, None),
+            ("", Format::Csv, 2, None),
+        ];
+        for (text, format, line, row) in cases {
+            assert_eq!(row_at(text, format, line).ok().map(|place| &text[place]), row, "{format:?} line {line}");
+        }
+    }
+
+    #[test]
     fn a_row_that_is_not_there_is_an_error() {
         for line in [0, 2, 9] {
             let edit = [relabel(line, "x")];
@@ -358,6 +416,9 @@ mod tests {
             prop_assert_eq!(after[0]["label"].as_str(), Some(label.as_str()));
             prop_assert_eq!(before[0].get("note"), after[0].get("note"));
             prop_assert_eq!(&before[1..], &after[1..]);
+            let place = row_at(&edited, format, line).unwrap();
+            let row = &text[row_at(&text, format, line).unwrap()];
+            prop_assert_eq!([&edited[..place.start], row, &edited[place.end..]].concat(), text);
         }
     }
 }

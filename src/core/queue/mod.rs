@@ -103,6 +103,39 @@ pub struct Decided {
     pub step: QueueStep,
     /// When a snoozed flag returns.
     pub snoozed_until: Option<Timestamp>,
+    /// The example's row in the golden set's file, if the decision changes it.
+    #[serde(default)]
+    pub row: Option<ChangedRow>,
+    /// The number of the decision that this one undoes.
+    #[serde(default)]
+    pub undoes: Option<i64>,
+}
+
+/// A row of a golden set's file before and after a decision, without its line end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedRow {
+    /// Its text before.
+    pub before: String,
+    /// Its text after.
+    pub after: String,
+}
+
+/// A stored step, with what it takes to undo it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedStep {
+    /// Its number; later steps have higher ones.
+    pub id: i64,
+    /// The step.
+    pub step: QueueStep,
+    /// The number of the decision that it belongs to, with which it can be undone; `None` for a measurement, for a decision that
+    /// undid another, and for a decision of a version that could not undo any.
+    pub decision: Option<i64>,
+    /// Whether the decision was undone.
+    pub undone: bool,
+    /// When the flag would have returned before the decision, if it was snoozed.
+    pub snoozed_before: Option<Timestamp>,
+    /// The example's row, if the decision changed it.
+    pub row: Option<ChangedRow>,
 }
 
 /// What is decided at once: together with the change of a golden set's file, if there is one.

@@ -15,6 +15,7 @@ mod moved;
 mod plan;
 mod queue;
 mod records;
+mod review;
 mod runs;
 mod slice;
 mod summary;
@@ -38,6 +39,10 @@ pub use moved::{MixView, MovedShare, MovedView, TopicsMoved, WordingMoved};
 pub use plan::{PlanCell, PlanView};
 pub use queue::{QueueLogView, QueueRow, QueueView};
 pub use records::RecordRow;
+pub use review::{
+    NearRequest, PastDecision, ReviewAnswer, ReviewCount, ReviewDecision, ReviewDoneView, ReviewExampleView,
+    ReviewFlag, ReviewItem, ReviewProgress, ReviewView, ShownText, meaning_of, observed_and_clears, shown, shown_line,
+};
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
 pub use slice::SliceView;
 pub use summary::{summary, summary_phrase};

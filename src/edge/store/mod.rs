@@ -6,6 +6,7 @@
 mod cache;
 mod contents;
 mod datasets;
+mod decisions;
 mod embedding_spaces;
 mod health;
 mod labels;

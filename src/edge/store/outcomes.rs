@@ -235,6 +235,23 @@ impl Store {
         Ok(latest.into_values().collect())
     }
 
+    /// Of each combination of suite, endpoint and prompt, the latest run with an outcome of this example, in whatever version of the
+    /// dataset, sorted in that order.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn latest_runs_with(&self, dataset: &str, example_id: &str) -> Result<Vec<RunHeader>, Failure> {
+        let sql = format!(
+            "WITH latest AS (SELECT b.rowid AS at, row_number() OVER (PARTITION BY b.suite, b.endpoint, b.prompt \
+             ORDER BY b.started_at DESC, b.rowid DESC) AS place FROM runs b WHERE b.dataset = ?1 \
+             AND EXISTS (SELECT 1 FROM outcomes o WHERE o.run_id = b.run_id AND o.example_id = ?2)) \
+             SELECT {RUN_COLUMNS} FROM runs r WHERE r.rowid IN (SELECT at FROM latest WHERE place = 1) \
+             ORDER BY r.suite, r.endpoint, r.prompt"
+        );
+        let runs = self.query_runs(&sql, &[&dataset, &example_id])?;
+        Ok(runs.into_iter().map(|run| run.header).collect())
+    }
+
     /// The latest runs, at most `limit`, newest first.
     ///
     /// # Errors

@@ -2,11 +2,12 @@
 
 use rusqlite::{Connection, named_params, params};
 
+use super::decisions::{write_decided, write_step};
 use super::labels::write_labels;
 use super::outcomes::timestamp;
 use super::{Store, contents};
 use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::queue::{Decided, Decisions, FlagChange, FlagRow, QueueState, QueueStep};
+use crate::core::queue::{Decisions, FlagChange, FlagRow, QueueState, QueueStep};
 
 /// Decisions that also change a golden set's file, stored before the file is replaced.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,30 +70,14 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn queue_steps(&self, dataset: &str, example: Option<&str>) -> Result<Vec<QueueStep>, Failure> {
-        let sql = "SELECT dataset, example_id, code, at, from_state, to_state, by_whom, reason, detail FROM queue_steps \
-                   WHERE dataset = ?1 AND (?2 IS NULL OR example_id = ?2) ORDER BY id";
-        self.rows(sql, params![dataset, example], |row| {
-            let (code, to): (String, String) = (row.get(2)?, row.get(5)?);
-            let from: Option<String> = row.get(4)?;
-            Ok(QueueStep {
-                dataset: row.get(0)?,
-                example_id: row.get(1)?,
-                code: reason(2, &code)?,
-                at: row.get(3)?,
-                from: from.map(|from| queue_state(4, &from)).transpose()?,
-                to: queue_state(5, &to)?,
-                by: row.get(6)?,
-                reason: row.get(7)?,
-                detail: row.get(8)?,
-            })
-        })
+        Ok(self.logged_steps(dataset, example, 0)?.into_iter().map(|logged| logged.step).collect())
     }
 
-    /// Stores decisions in one transaction.
+    /// Stores decisions that were made together, and their steps, in one transaction. Returns their number.
     ///
     /// # Errors
     /// A store failure, in which case nothing is stored.
-    pub fn decide(&self, decisions: Decisions) -> Result<(), Failure> {
+    pub fn decide(&self, decisions: Decisions) -> Result<i64, Failure> {
         self.writer().write(move |connection| write_decisions(connection, &decisions))
     }
 
@@ -111,14 +96,15 @@ impl Store {
         })
     }
 
-    /// Removes an unfinished edit and, if its file was changed, stores its decisions, in one transaction.
+    /// Removes an unfinished edit and, if its file was changed, stores its decisions, in one transaction. Returns
+    /// the number of the decisions, if they are stored.
     ///
     /// # Errors
     /// A store failure, in which case the edit is still unfinished.
-    pub fn end_edit(&self, id: i64, decisions: Option<Decisions>) -> Result<(), Failure> {
+    pub fn end_edit(&self, id: i64, decisions: Option<Decisions>) -> Result<Option<i64>, Failure> {
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM unfinished_edits WHERE id = ?1", [id])?;
-            write_decisions(connection, &decisions.unwrap_or_default())
+            decisions.map(|decisions| write_decisions(connection, &decisions)).transpose()
         })
     }
 
@@ -146,11 +132,11 @@ fn unknown(column: usize, name: &str) -> rusqlite::Error {
     contents::damaged(column, format!("\"{name}\" is not known"))
 }
 
-fn reason(column: usize, name: &str) -> rusqlite::Result<ReasonCode> {
+pub(super) fn reason(column: usize, name: &str) -> rusqlite::Result<ReasonCode> {
     ReasonCode::from_name(name).ok_or_else(|| unknown(column, name))
 }
 
-fn queue_state(column: usize, name: &str) -> rusqlite::Result<QueueState> {
+pub(super) fn queue_state(column: usize, name: &str) -> rusqlite::Result<QueueState> {
     QueueState::from_name(name).ok_or_else(|| unknown(column, name))
 }
 
@@ -185,33 +171,7 @@ pub(super) fn write_flags(
     Ok(())
 }
 
-fn write_decisions(connection: &Connection, decisions: &Decisions) -> rusqlite::Result<()> {
-    write_decided(connection, &decisions.decided)?;
-    write_labels(connection, &decisions.labels)
-}
-
-fn write_decided(connection: &Connection, decided: &[Decided]) -> rusqlite::Result<()> {
-    let sql = "UPDATE flags SET state = :state, snoozed_until = :until \
-               WHERE dataset = :dataset AND example_id = :example AND code = :code";
-    for Decided { step, snoozed_until } in decided {
-        connection.prepare_cached(sql)?.execute(named_params! {
-            ":state": step.to.name(), ":until": snoozed_until.map(|time| time.to_string()), ":dataset": step.dataset,
-            ":example": step.example_id, ":code": step.code.name(),
-        })?;
-        write_step(connection, step)?;
-    }
-    Ok(())
-}
-
-fn write_step(connection: &Connection, step: &QueueStep) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO queue_steps (dataset, example_id, code, at, from_state, to_state, by_whom, reason, detail) \
-               VALUES (:dataset, :example, :code, :at, :from, :to, :by, :reason, :detail)";
-    connection
-        .prepare_cached(sql)?
-        .execute(named_params! {
-            ":dataset": step.dataset, ":example": step.example_id, ":code": step.code.name(), ":at": step.at,
-            ":from": step.from.map(QueueState::name), ":to": step.to.name(), ":by": step.by, ":reason": step.reason,
-            ":detail": step.detail,
-        })
-        .map(drop)
+fn write_decisions(connection: &Connection, decisions: &Decisions) -> rusqlite::Result<i64> {
+    write_labels(connection, &decisions.labels)?;
+    write_decided(connection, &decisions.decided)
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::decay::TrafficWindow;
-use crate::core::domain::{Dataset, Failure, TextRule, TrafficRecord, Window};
+use crate::core::domain::{Card, Dataset, Failure, TextRule, TrafficRecord, Window};
 use crate::core::records::Records;
 use crate::core::sampling::weighted_sample;
 use crate::core::vector::Vectors;
@@ -88,7 +88,7 @@ impl LoadedWindow {
 }
 
 /// The traffic of a span, with texts extracted by the text rule of the workspace's embedder.
-fn traffic(workspace: &Workspace, source: &str, span: Window) -> Result<Vec<StoredRecord>, Failure> {
+pub(super) fn traffic(workspace: &Workspace, source: &str, span: Window) -> Result<Vec<StoredRecord>, Failure> {
     let mut records = workspace.store.traffic(source, span)?;
     let rule = workspace.embedder.rule();
     if *rule != TextRule::default() {
@@ -128,7 +128,7 @@ impl Loaded {
         events: Events<'_>,
     ) -> Result<Self, Failure> {
         let dataset = workspace.dataset(dataset)?;
-        let source = source_of(&dataset, options);
+        let source = source_of(&dataset.card, options);
         let (first, last) = span_of(workspace, &source)?;
         let text = options.window.as_deref().unwrap_or(&workspace.config.decay.window);
         let span = Window::parse(text, last).map_err(|problem| Failure::usage(format!("--window: {problem}")))?;
@@ -161,7 +161,7 @@ impl Loaded {
 }
 
 /// Times of the first and last record of a source.
-fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp), Failure> {
+pub(super) fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp), Failure> {
     if let Some(span) = workspace.store.traffic_span(source)? {
         return Ok(span);
     }
@@ -174,8 +174,9 @@ fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp)
     Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint))
 }
 
-fn source_of(dataset: &Dataset, options: &DecayOptions) -> String {
-    options.source.clone().or_else(|| dataset.card.traffic.clone()).unwrap_or_else(|| "default".into())
+/// The traffic source of a dataset with this card.
+pub(super) fn source_of(card: &Card, options: &DecayOptions) -> String {
+    options.source.clone().or_else(|| card.traffic.clone()).unwrap_or_else(|| "default".into())
 }
 
 /// Returns the distinct texts that decay measurements of a dataset need vectors for, whatever their window: those of its
@@ -188,7 +189,7 @@ pub fn texts_of(workspace: &Workspace, dataset: &str, options: &DecayOptions) ->
     let dataset = workspace.dataset(dataset)?;
     let rule = workspace.embedder.rule();
     let mut texts: Vec<String> = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
-    let source = source_of(&dataset, options);
+    let source = source_of(&dataset.card, options);
     if let Some((first, last)) = workspace.store.traffic_span(&source)? {
         let after = last.checked_add(SignedDuration::from_millis(1)).unwrap_or(last);
         let records = traffic(workspace, &source, Window { from: first, to: after })?;

@@ -3,6 +3,7 @@
 
 mod exposure;
 mod inputs;
+mod recent;
 mod runs;
 mod slice;
 
@@ -18,6 +19,8 @@ use crate::edge::store::{DecaySave, MeasurementRow, StoredClustering};
 use inputs::Loaded;
 
 pub use inputs::{DecayOptions, texts_of};
+pub use recent::{RecentRequest, RecentTraffic};
+pub(super) use runs::primary_scorer;
 
 /// Measures the decay of a dataset and saves the result, its clusters and its flags in one transaction.
 ///

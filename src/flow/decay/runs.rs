@@ -115,7 +115,8 @@ fn newest_first(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<RunHeade
     Ok(runs)
 }
 
-fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Scorer>, Failure> {
+/// The first scorer of the suite in the version that was run; `None` if that is not stored.
+pub(in crate::flow) fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Scorer>, Failure> {
     let Some(content) = workspace.store.suite_content(&run.suite, &run.suite_version)? else { return Ok(None) };
     Ok(suite_from_content(&run.suite, &run.suite_version, &content)?.scorers.into_iter().next())
 }

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use super::given::Given;
 use super::plan::Plan;
 use crate::core::domain::{Dataset, Failure};
-use crate::core::golden::{append_rows, edit_rows};
+use crate::core::golden::{append_rows, edit_rows, row_at};
 use crate::core::labelling::{LabelRow, Labels, alpha, answers_of, kappa};
-use crate::core::queue::Decisions;
+use crate::core::queue::{ChangedRow, Decided, Decisions};
 use crate::core::stats::clopper_pearson;
+use crate::core::tabular::Format;
 use crate::core::view::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, ShareView};
 use crate::flow::Workspace;
 use crate::flow::queue::{cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace};
@@ -50,13 +51,14 @@ pub fn import_labels(
     let plan = Plan::new(&given, &set, (&text, format_of(&path)), &workspace.store.flags(&set.name)?, options, now)?;
     notes.extend(plan.notes.iter().cloned());
     let labels = Labels { rows: given.new_rows.clone(), settled: plan.settled.clone() };
-    let decisions = Decisions { decided: plan.decided.clone(), labels };
+    let mut decisions = Decisions { decided: plan.decided.clone(), labels };
     let after = if plan.changes_file() {
         let format = format_of(&path);
         let edited = edit_rows(&text, format, &plan.edits).and_then(|text| append_rows(&text, format, &plan.new_rows));
         let edited = edited.map_err(|error| cannot_edit(&path, &error))?;
         let changed: Vec<&String> = plan.changed.iter().collect();
         let after = refuse_other_changes(workspace, &set, (&changed, plan.new_rows.len()), (&path, format), &edited)?;
+        add_rows(&mut decisions.decided, (&set, &text), (&after, &edited), format);
         replace(workspace, &path, &edited, hash(text.as_bytes()), decisions)?;
         after
     } else {
@@ -64,6 +66,19 @@ pub fn import_labels(
         set.clone()
     };
     Ok(view(&given, plan, (&set, &after), notes, options.seed))
+}
+
+/// Adds the row of each example before and after, so that the decision can be undone.
+fn add_rows(decided: &mut [Decided], before: (&Dataset, &str), after: (&Dataset, &str), format: Format) {
+    let row = |(set, text): (&Dataset, &str), id: &str| {
+        let example = set.examples.iter().find(|example| example.id == id)?;
+        Some(text[row_at(text, format, example.line).ok()?].to_owned())
+    };
+    for decided in decided {
+        let id = &decided.step.example_id;
+        let rows = row(before, id).zip(row(after, id)).filter(|(before, after)| before != after);
+        decided.row = rows.map(|(before, after)| ChangedRow { before, after });
+    }
 }
 
 fn view(
