@@ -22,6 +22,7 @@ mod repeats;
 mod reports;
 mod resume;
 mod runner;
+mod saturation;
 mod secrets;
 mod server;
 mod terminal;

@@ -89,6 +89,7 @@ impl World {
             known_clusters: KnownClusters::default(),
             flags: Vec::new(),
             passes: BTreeMap::new(),
+            answered: Vec::new(),
             exposed: Vec::new(),
             voices: Vec::new(),
             run: None,

@@ -22,11 +22,13 @@ pub enum ReasonCode {
     Duplicate,
     /// It has no date.
     Undated,
+    /// Models of different kinds always answer it right, and another example asks the same.
+    Saturated,
 }
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TrafficVanished,
         Self::LabelDisputed,
         Self::Conflicting,
@@ -35,6 +37,7 @@ impl ReasonCode {
         Self::Expired,
         Self::Duplicate,
         Self::Undated,
+        Self::Saturated,
     ];
 
     /// The stable name.
@@ -48,12 +51,18 @@ impl ReasonCode {
             Self::Expired => "expired",
             Self::Duplicate => "duplicate",
             Self::Undated => "undated",
+            Self::Saturated => "saturated",
         }
     }
 
     /// Whether the answer of an example is wrong if the flag is confirmed, so that the example no longer counts as live.
     pub fn ends_liveness(self) -> bool {
         matches!(self, Self::Conflicting | Self::LabelDisputed)
+    }
+
+    /// Whether nothing is wrong with the example, so that any other reason is reviewed first.
+    pub fn is_last(self) -> bool {
+        self == Self::Saturated
     }
 
     /// The code with the given stable name.

@@ -2,6 +2,7 @@
 //! result.
 
 mod exposure;
+mod history;
 mod inputs;
 mod runs;
 
@@ -100,6 +101,7 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         known_clusters: known_clusters(workspace, &dataset.name, &formed_on)?,
         flags: workspace.store.flags(&dataset.name)?,
         passes: runs::passes(workspace, dataset)?,
+        answered: history::answered(workspace, dataset)?,
         exposed,
         voices: runs::voices(workspace, dataset)?,
         run: runs::latest_complete(workspace, dataset)?,

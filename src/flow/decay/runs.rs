@@ -98,7 +98,7 @@ fn folded(text: &str) -> String {
 }
 
 /// Whether an endpoint is defined and not the baseline. One that was removed from karat.yaml could have been either.
-fn is_model(workspace: &Workspace, endpoint: &str) -> bool {
+pub(super) fn is_model(workspace: &Workspace, endpoint: &str) -> bool {
     let definition = workspace.config.endpoints.get(endpoint).cloned().or_else(|| definition_of_id(endpoint));
     definition.is_some_and(|definition| !matches!(definition.settings, EndpointSettings::Baseline(_)))
 }
@@ -111,7 +111,7 @@ fn newest_first(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<RunHeade
     Ok(runs)
 }
 
-fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Scorer>, Failure> {
+pub(super) fn primary_scorer(workspace: &Workspace, run: &RunHeader) -> Result<Option<Scorer>, Failure> {
     let Some(content) = workspace.store.suite_content(&run.suite, &run.suite_version)? else { return Ok(None) };
     Ok(suite_from_content(&run.suite, &run.suite_version, &content)?.scorers.into_iter().next())
 }
