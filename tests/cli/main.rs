@@ -25,6 +25,7 @@ mod runner;
 mod saturation;
 mod secrets;
 mod server;
+mod sources;
 mod terminal;
 mod traffic;
 mod workspace;

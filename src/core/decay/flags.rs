@@ -10,7 +10,7 @@ use crate::core::domain::{ExampleStatus, Flag, ReasonCode};
 use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, evidence_hash, next};
 use crate::core::signals::{
     Answer, LocalShare, Voice, dated_flags, disputed_flags, flaky_flags, local_share, rank, repeated_flags,
-    saturated_flags, vanished_flags,
+    saturated_flags, source_flags, vanished_flags,
 };
 use crate::core::vector::top_k;
 
@@ -24,6 +24,7 @@ pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
     let policy = inputs.settings.policy;
     let mut held = repeated_flags(&inputs.dataset.examples, inputs.golden, policy.duplicate_similarity);
     held.extend(disputed(inputs));
+    held.extend(source_flags(inputs.dataset, &inputs.hashes));
     let held: BTreeSet<(String, String)> =
         held.iter().map(|flag| (flag.example_id.clone(), evidence_hash(flag))).collect();
     let ids = rows.into_iter().map(|row| (row.flag.example_id.clone(), row.evidence_hash.clone()));
@@ -54,6 +55,7 @@ pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Cover
     flags.extend(vanished(inputs, live, covered).unwrap_or_default());
     flags.extend(disputed(inputs));
     flags.extend(inputs.exposed.iter().cloned());
+    flags.extend(source_flags(inputs.dataset, &inputs.hashes));
     flags.extend(flaky_flags(examples, &inputs.passes, policy.flaky_score));
     let flagged = flags.iter().map(|flag| flag.example_id.clone()).collect();
     flags.extend(saturated(inputs, live, &flagged));

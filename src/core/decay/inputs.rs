@@ -12,7 +12,7 @@ use crate::core::domain::{Dataset, Example, ExampleIdx, Flag, LiveIdx, Reducer, 
 use crate::core::new_clusters::{ClusterBook, topics_of};
 use crate::core::queue::FlagRow;
 use crate::core::records::Records;
-use crate::core::signals::{ModelAnswers, Passes, Policy, Voice};
+use crate::core::signals::{ModelAnswers, Passes, Policy, PresentHashes, Voice};
 use crate::core::vector::{Vectors, top_k};
 use crate::core::wording::{OtherLanguages, Request, Reworded, other_languages, reword};
 
@@ -44,6 +44,8 @@ pub struct Inputs<'a> {
     pub answered: Vec<ModelAnswers>,
     /// The flags of examples that a model has seen.
     pub exposed: Vec<Flag>,
+    /// The present hashes of the documents that answers depend on.
+    pub hashes: PresentHashes,
     /// The answers of endpoints of different models in their latest runs of this version of the dataset.
     pub voices: Vec<Voice>,
     /// The latest complete run of this version of the dataset.

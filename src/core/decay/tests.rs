@@ -91,6 +91,7 @@ impl World {
             passes: BTreeMap::new(),
             answered: Vec::new(),
             exposed: Vec::new(),
+            hashes: BTreeMap::new(),
             voices: Vec::new(),
             run: None,
             settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },

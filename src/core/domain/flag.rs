@@ -24,11 +24,13 @@ pub enum ReasonCode {
     Undated,
     /// Models of different kinds always answer it right, and another example asks the same.
     Saturated,
+    /// A document that its answer depends on has changed.
+    SourceChanged,
 }
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TrafficVanished,
         Self::LabelDisputed,
         Self::Conflicting,
@@ -38,6 +40,7 @@ impl ReasonCode {
         Self::Duplicate,
         Self::Undated,
         Self::Saturated,
+        Self::SourceChanged,
     ];
 
     /// The stable name.
@@ -52,12 +55,13 @@ impl ReasonCode {
             Self::Duplicate => "duplicate",
             Self::Undated => "undated",
             Self::Saturated => "saturated",
+            Self::SourceChanged => "source-changed",
         }
     }
 
     /// Whether the answer of an example is wrong if the flag is confirmed, so that the example no longer counts as live.
     pub fn ends_liveness(self) -> bool {
-        matches!(self, Self::Conflicting | Self::LabelDisputed)
+        matches!(self, Self::Conflicting | Self::LabelDisputed | Self::SourceChanged)
     }
 
     /// Whether nothing is wrong with the example, so that any other reason is reviewed first.

@@ -8,6 +8,7 @@ mod flaky;
 mod policy;
 mod repeated;
 mod saturated;
+mod sourced;
 mod vanished;
 
 pub use dated::dated_flags;
@@ -17,6 +18,7 @@ pub use flaky::{Passes, flaky_flags};
 pub use policy::Policy;
 pub use repeated::repeated_flags;
 pub use saturated::{Answered, ModelAnswers, saturated_flags};
+pub use sourced::{PresentHashes, source_flags, sources_of, with_present_hashes};
 pub use vanished::{LocalShare, local_share, vanished_flags};
 
 use crate::core::domain::Flag;

@@ -5,6 +5,7 @@ mod exposure;
 mod history;
 mod inputs;
 mod runs;
+mod sources;
 
 use jiff::Timestamp;
 
@@ -18,6 +19,7 @@ use crate::edge::store::{DecaySave, MeasurementRow, StoredClustering};
 use inputs::Loaded;
 
 pub use inputs::{DecayOptions, texts_of};
+pub(super) use sources::present_hashes;
 
 /// Measures the decay of a dataset and saves the result, its clusters and its flags in one transaction.
 ///
@@ -90,6 +92,8 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
     let settings =
         Settings { min_karats: decay.min_karats, require_decision: decay.require_decision, policy: &decay.policy };
     let (exposed, unsearched) = exposure::exposed(workspace, dataset)?;
+    let hashes = present_hashes(workspace, dataset)?;
+    let unchecked = sources::unchecked_note(dataset, &hashes);
     let formed_on = reference.as_ref().unwrap_or(now).span.label();
     Ok(Inputs {
         dataset,
@@ -103,12 +107,13 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         passes: runs::passes(workspace, dataset)?,
         answered: history::answered(workspace, dataset)?,
         exposed,
+        hashes,
         voices: runs::voices(workspace, dataset)?,
         run: runs::latest_complete(workspace, dataset)?,
         settings,
         source,
         looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,
-        notes: notes.iter().cloned().chain(unsearched).collect(),
+        notes: notes.iter().cloned().chain(unsearched).chain(unchecked).collect(),
         at,
         seed,
     })
