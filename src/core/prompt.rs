@@ -260,6 +260,7 @@ mod tests {
             reviewed_at: None,
             valid_until: None,
             source: None,
+            sources: Vec::new(),
             critical: false,
             status: ExampleStatus::Active,
             retired_reason: None,

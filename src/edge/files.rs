@@ -1,11 +1,12 @@
 //! Files that are written completely or not at all.
 
-use std::io::{self, BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::core::domain::Failure;
+use crate::core::domain::{Failure, HashKind, SourceHash};
 
 /// A file that is written piece by piece and replaces an existing file only when it is complete. If dropped before
 /// [`Self::finish`], it leaves nothing behind.
@@ -115,6 +116,29 @@ pub fn append(path: &Path, content: &str) -> Result<(), Failure> {
     let open = std::fs::OpenOptions::new().append(true).create(true).open(path);
     open.and_then(|mut file| file.write_all(content.as_bytes()))
         .map_err(|error| Failure::other(format!("cannot append to {}", path.display())).caused_by(error))
+}
+
+/// The hash of a file's bytes.
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn hash_file(path: &Path, kind: HashKind) -> io::Result<SourceHash> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    let (mut sha, mut blake) = (ring::digest::Context::new(&ring::digest::SHA256), blake3::Hasher::new());
+    loop {
+        let read = file.read(&mut buffer)?;
+        match kind {
+            _ if read == 0 => break,
+            HashKind::Sha256 => sha.update(&buffer[..read]),
+            HashKind::Blake3 => drop(blake.update(&buffer[..read])),
+        }
+    }
+    let digits = match kind {
+        HashKind::Sha256 => sha.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
+        HashKind::Blake3 => blake.finalize().to_hex().to_string(),
+    };
+    Ok(SourceHash::new(kind, digits))
 }
 
 #[cfg(test)]

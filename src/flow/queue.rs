@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Workspace;
-use crate::core::domain::{Dataset, Example, Failure, ReasonCode, content_hash, did_you_mean};
+use super::decay::present_hashes;
+use crate::core::domain::{Dataset, Example, Failure, ReasonCode, Source, content_hash, did_you_mean};
 use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field, row_at};
 use crate::core::queue::{ChangedRow, Decided, Decision, Decisions, FlagRow, QueueStep};
+use crate::core::signals::with_present_hashes;
 use crate::core::tabular::{Format, cell_value};
 use crate::core::view::count_of;
 use crate::edge::dataset::parse_examples;
@@ -81,7 +83,8 @@ pub(super) fn resolve_if(
     let set = read.complete()?;
     check(&set)?;
     let rows = flags_of(workspace, dataset, resolution)?;
-    let edit = edit(workspace, &set, &path, resolution, now)?;
+    let sources = renewed_sources(workspace, &set, &rows, resolution)?;
+    let edit = edit(workspace, &set, &path, (resolution, sources), now)?;
     let mut decided = decided(dataset, &rows, resolution, now);
     if let Some(edit) = &edit {
         decided.iter_mut().for_each(|decided| decided.row = Some(edit.row.clone()));
@@ -239,17 +242,35 @@ struct Edit {
     line: u64,
 }
 
-/// The text of the file with the example as decided; `None` if the decision does not change the example.
+/// The sources of a relabelled example with their present hashes, if it was flagged because one of them changed.
+fn renewed_sources(
+    workspace: &Workspace,
+    set: &Dataset,
+    rows: &[FlagRow],
+    resolution: &Resolution,
+) -> Result<Option<Value>, Failure> {
+    let changed = rows.iter().any(|row| row.flag.code == ReasonCode::SourceChanged);
+    if !changed || resolution.decision != Decision::Relabel {
+        return Ok(None);
+    }
+    let example = set.examples.iter().find(|example| example.id == resolution.example_id);
+    let Some(example) = example.filter(|example| !example.sources.is_empty()) else { return Ok(None) };
+    let sources = with_present_hashes(&example.sources, &present_hashes(workspace, set)?);
+    Ok((sources != example.sources).then(|| Source::to_json(&sources)))
+}
+
+/// The text of the file with the example as decided, and with other sources if they are given; `None` if the decision does not change the example.
 fn edit(
     workspace: &Workspace,
     set: &Dataset,
     path: &Path,
-    resolution: &Resolution,
+    (resolution, sources): (&Resolution, Option<Value>),
     now: Timestamp,
 ) -> Result<Option<Edit>, Failure> {
     let Resolution { example_id, decision, .. } = resolution;
     let example = set.examples.iter().find(|example| example.id == *example_id);
-    let Some(wanted) = wanted_fields(resolution, now) else { return Ok(None) };
+    let Some(mut wanted) = wanted_fields(resolution, now) else { return Ok(None) };
+    wanted.extend(sources.map(|value| WantedField { name: "source", value, needed: true }));
     let example = example.ok_or_else(|| {
         Failure::data(format!("{} no longer contains the example \"{example_id}\"", path.display()))
             .hint("measure decay again to update the queue")

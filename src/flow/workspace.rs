@@ -367,5 +367,9 @@ pub fn read_dataset(root: &Path, name: &str) -> Result<ReadDataset, Failure> {
 
 fn read_card(folder: &Path) -> Result<Card, Failure> {
     let card = folder.join("dataset.yaml");
-    if card.exists() { Ok(read_yaml::<CardFile>(&card)?.into()) } else { Ok(Card::default()) }
+    if !card.exists() {
+        return Ok(Card::default());
+    }
+    let checked = Card::try_from(read_yaml::<CardFile>(&card)?);
+    checked.map_err(|problem| Failure::data(format!("{}: {problem}", card.display())))
 }

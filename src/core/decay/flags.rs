@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::inputs::{Inputs, Live, labels};
 use crate::core::coverage::{CoverageMeasurement, GoldenPoints};
-use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
+use crate::core::domain::{ExampleStatus, Flag, ReasonCode};
 use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, evidence_hash, next};
 use crate::core::signals::{
     Answer, LocalShare, Voice, dated_flags, disputed_flags, flaky_flags, local_share, rank, repeated_flags,
-    vanished_flags,
+    saturated_flags, source_flags, vanished_flags,
 };
 use crate::core::vector::top_k;
 
@@ -24,6 +24,7 @@ pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
     let policy = inputs.settings.policy;
     let mut held = repeated_flags(&inputs.dataset.examples, inputs.golden, policy.duplicate_similarity);
     held.extend(disputed(inputs));
+    held.extend(source_flags(inputs.dataset, &inputs.hashes));
     let held: BTreeSet<(String, String)> =
         held.iter().map(|flag| (flag.example_id.clone(), evidence_hash(flag))).collect();
     let ids = rows.into_iter().map(|row| (row.flag.example_id.clone(), row.evidence_hash.clone()));
@@ -54,7 +55,10 @@ pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Cover
     flags.extend(vanished(inputs, live, covered).unwrap_or_default());
     flags.extend(disputed(inputs));
     flags.extend(inputs.exposed.iter().cloned());
+    flags.extend(source_flags(inputs.dataset, &inputs.hashes));
     flags.extend(flaky_flags(examples, &inputs.passes, policy.flaky_score));
+    let flagged = flags.iter().map(|flag| flag.example_id.clone()).collect();
+    flags.extend(saturated(inputs, live, &flagged));
     rank(flags)
 }
 
@@ -91,14 +95,19 @@ fn nearest_examples(inputs: &Inputs<'_>) -> Option<Voice> {
     Some(Voice { name: "nearest-examples".to_owned(), answers: answers.collect() })
 }
 
+/// `flagged` are the examples that are flagged for another reason.
+fn saturated(inputs: &Inputs<'_>, live: &Live<'_>, flagged: &BTreeSet<String>) -> Vec<Flag> {
+    let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
+    saturated_flags(&live.examples(inputs), golden, &inputs.answered, flagged, inputs.settings.policy)
+}
+
 fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Covered<'_>>) -> Option<Vec<Flag>> {
     let policy = inputs.settings.policy;
     let (window, Covered { coverage, near: after }) = inputs.reference.as_ref().zip(covered)?;
     let then = coverage.reference.as_ref()?;
     let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
     let before = local_share(golden, &window.records, &then.records, policy.neighbours);
-    let examples: Vec<&Example> = live.rows().iter().map(|row| &inputs.dataset.examples[row.0]).collect();
-    let mut flags = vanished_flags(&examples, &before, after, policy);
+    let mut flags = vanished_flags(&live.examples(inputs), &before, after, policy);
     // With another reference window, it is another finding.
     flags.iter_mut().for_each(|flag| flag.basis = format!("{}\n{}", window.span.label(), flag.basis));
     Some(flags)
@@ -130,6 +139,7 @@ pub(super) fn changes(
         ReasonCode::TrafficVanished => covered.is_some() && inputs.reference.is_some(),
         ReasonCode::Flaky => !inputs.passes.is_empty(),
         ReasonCode::LabelDisputed => !inputs.voices.is_empty(),
+        ReasonCode::Saturated => !inputs.answered.is_empty(),
         _ => true,
     };
     let gone = known.into_iter().filter(|(key, row)| !held.contains(key) && measured(row.flag.code));

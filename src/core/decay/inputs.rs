@@ -13,7 +13,7 @@ use crate::core::domain::{Dataset, Example, ExampleIdx, Flag, LiveIdx, Reducer, 
 use crate::core::new_clusters::{ClusterBook, topics_of};
 use crate::core::queue::FlagRow;
 use crate::core::records::Records;
-use crate::core::signals::{Passes, Policy, Voice};
+use crate::core::signals::{ModelAnswers, Passes, Policy, PresentHashes, Voice};
 use crate::core::vector::{Vectors, top_k};
 use crate::core::wording::{OtherLanguages, Request, Reworded, other_languages, reword};
 
@@ -41,8 +41,12 @@ pub struct Inputs<'a> {
     pub flags: Vec<FlagRow>,
     /// Passed trials of each example in the latest runs with repeats, by endpoint and example id.
     pub passes: BTreeMap<String, BTreeMap<String, Passes>>,
+    /// How each model answered the examples in recent runs.
+    pub answered: Vec<ModelAnswers>,
     /// The flags of examples that a model has seen.
     pub exposed: Vec<Flag>,
+    /// The present hashes of the documents that answers depend on.
+    pub hashes: PresentHashes,
     /// The answers of endpoints of different models in their latest runs of this version of the dataset.
     pub voices: Vec<Voice>,
     /// The latest complete run of this version of the dataset.
@@ -183,6 +187,11 @@ impl<'a> Live<'a> {
 
     pub fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The examples.
+    pub fn examples<'i>(&self, inputs: &Inputs<'i>) -> Vec<&'i Example> {
+        self.rows.iter().map(|row| &inputs.dataset.examples[row.0]).collect()
     }
 
     /// Their texts.

@@ -5,6 +5,8 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Source;
+
 /// The status of an example, as written in the dataset file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +58,8 @@ pub struct Example {
     pub valid_until: Option<Date>,
     /// Where it came from.
     pub source: Option<String>,
+    /// The documents that its answer depends on; written in place of `source`.
+    pub sources: Vec<Source>,
     /// Whether it must never be flagged because of traffic alone.
     pub critical: bool,
     /// Its status.
@@ -121,6 +125,19 @@ pub struct Card {
     pub traffic: Option<String>,
     /// The window it was last reviewed against, as written (see [`super::Window::parse`]).
     pub reference: Option<String>,
+    /// The documents that the answers of many examples depend on.
+    pub sources: Vec<CardSource>,
+}
+
+/// A document that the answers of many examples depend on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CardSource {
+    /// The document.
+    pub source: Source,
+    /// The tags of the examples that depend on it.
+    pub tags: Vec<String>,
+    /// The answers that depend on it. Without tags and labels, all do.
+    pub labels: Vec<String>,
 }
 
 /// A named set of examples in one version.

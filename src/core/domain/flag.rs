@@ -22,11 +22,15 @@ pub enum ReasonCode {
     Duplicate,
     /// It has no date.
     Undated,
+    /// Models of different kinds always answer it right, and another example asks the same.
+    Saturated,
+    /// A document that its answer depends on has changed.
+    SourceChanged,
 }
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::TrafficVanished,
         Self::LabelDisputed,
         Self::Conflicting,
@@ -35,6 +39,8 @@ impl ReasonCode {
         Self::Expired,
         Self::Duplicate,
         Self::Undated,
+        Self::Saturated,
+        Self::SourceChanged,
     ];
 
     /// The stable name.
@@ -48,17 +54,24 @@ impl ReasonCode {
             Self::Expired => "expired",
             Self::Duplicate => "duplicate",
             Self::Undated => "undated",
+            Self::Saturated => "saturated",
+            Self::SourceChanged => "source-changed",
         }
     }
 
     /// Whether the answer of an example is wrong if the flag is confirmed, so that the example no longer counts as live.
     pub fn ends_liveness(self) -> bool {
-        matches!(self, Self::Conflicting | Self::LabelDisputed)
+        matches!(self, Self::Conflicting | Self::LabelDisputed | Self::SourceChanged)
+    }
+
+    /// Whether nothing is wrong with the example, so that any other reason is reviewed first.
+    pub fn is_last(self) -> bool {
+        self == Self::Saturated
     }
 
     /// Whether a label settles it: one that confirms the answer, or replaces it.
     pub fn is_settled_by_label(self) -> bool {
-        matches!(self, Self::Conflicting | Self::LabelDisputed | Self::Expired | Self::Undated)
+        matches!(self, Self::Conflicting | Self::LabelDisputed | Self::SourceChanged | Self::Expired | Self::Undated)
     }
 
     /// The code with the given stable name.

@@ -12,6 +12,7 @@ mod index;
 mod json_path;
 mod nearest;
 mod outcome;
+mod source;
 mod suite;
 mod text_rule;
 mod time;
@@ -21,13 +22,14 @@ pub use canonical::{ContentHasher, canonical_json, content_hash, content_hash_by
 pub use embedder::Embedder;
 pub use embedding_space::EmbeddingSpace;
 pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, Request, RequestKey, Response, Usage};
-pub use example::{Card, Dataset, Example, ExampleStatus};
+pub use example::{Card, CardSource, Dataset, Example, ExampleStatus};
 pub use failure::{Failure, FailureKind, Outcome as FlowResult};
 pub use flag::{Flag, ReasonCode};
 pub use index::{ClusterIdx, ExampleIdx, LiveIdx, RecordIdx};
 pub use json_path::{JsonPath, at_path};
 pub use nearest::{did_you_mean, nearest};
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, RunId, Score};
+pub use source::{HashKind, Source, SourceHash, SourcePlace};
 pub use suite::{Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite};
 #[cfg(test)]
 pub use text_rule::Turns;

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use serde_json::{Map, Value};
 
 use crate::core::domain::fields::{EXPECTED, INPUT};
-use crate::core::domain::{Example, ExampleStatus, canonical_json, content_hash, parse_timestamp, short};
+use crate::core::domain::{Example, ExampleStatus, Source, canonical_json, content_hash, parse_timestamp, short};
 
 /// The reason why a row is not a valid example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,7 @@ pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Exampl
         .map_err(fail)?
         .ok_or_else(|| fail(format!("missing input; add one of the fields {}", INPUT.join(", "))))?;
     let expected = take_alias(&mut row, "expected", EXPECTED).map_err(fail)?;
+    let sources = take_sources(&mut row).map_err(fail)?;
     let mut example = Example {
         id: take_text(&mut row, "id").map_err(fail)?.unwrap_or_default(),
         input: textual(input),
@@ -48,6 +49,7 @@ pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Exampl
         reviewed_at: take_time(&mut row, "reviewed_at").map_err(fail)?,
         valid_until: take_date(&mut row, "valid_until").map_err(fail)?,
         source: take_text(&mut row, "source").map_err(fail)?,
+        sources,
         critical: take_bool(&mut row, "critical").map_err(fail)?,
         status: take_status(&mut row).map_err(fail)?,
         retired_reason: take_text(&mut row, "retired_reason").map_err(fail)?,
@@ -139,6 +141,13 @@ fn take_tags(row: &mut Map<String, Value>) -> Result<Vec<String>, String> {
     tags.sort();
     tags.dedup();
     Ok(tags)
+}
+
+/// The documents under `source`; text is left there.
+fn take_sources(row: &mut Map<String, Value>) -> Result<Vec<Source>, String> {
+    let structured = row.get("source").is_some_and(|value| value.is_object() || value.is_array());
+    let value = structured.then(|| row.remove("source")).flatten();
+    value.map_or_else(|| Ok(Vec::new()), |value| Source::list(&value))
 }
 
 fn take_time(row: &mut Map<String, Value>, key: &str) -> Result<Option<Timestamp>, String> {
@@ -239,6 +248,10 @@ mod tests {
             (json!({"input": "x", "critical": "maybe"}), "critical must be true or false, not \"maybe\""),
             (json!({"input": "x", "metadata": "m"}), "metadata must be an object"),
             (json!({"input": "x", "tags": {"a": 1}}), "tags must be a list of strings"),
+            (
+                json!({"input": "x", "source": {"file": "a.md"}}),
+                "the source \"a.md\" has no hash; add the one that `sha256sum` prints for it",
+            ),
             (
                 json!({"input": "x", "lang": "en", "metadata": {"lang": "de"}}),
                 "\"lang\" appears both inside metadata and next to it; keep one",

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::row::{RowError, example_from_row};
-use crate::core::domain::{Example, canonical_json, content_hash};
+use crate::core::domain::{Example, Source, canonical_json, content_hash};
 
 /// Serializes an example as canonical JSON, which is hashed, stored, and read back by [`example_from_canonical`].
 pub fn canonical_example(example: &Example) -> String {
@@ -25,7 +25,8 @@ pub fn canonical_example(example: &Example) -> String {
     put("labeled_by", example.labeled_by.as_ref().map(|who| json!(who)));
     put("reviewed_at", example.reviewed_at.map(|time| json!(time.to_string())));
     put("valid_until", example.valid_until.map(|date| json!(date.to_string())));
-    put("source", example.source.as_ref().map(|source| json!(source)));
+    let sources = (!example.sources.is_empty()).then(|| Source::to_json(&example.sources));
+    put("source", sources.or_else(|| example.source.as_ref().map(|source| json!(source))));
     put("critical", example.critical.then(|| json!("true")));
     put("status", (example.status != Default::default()).then(|| json!(example.status.name())));
     put("retired_reason", example.retired_reason.as_ref().map(|reason| json!(reason)));
@@ -84,10 +85,25 @@ mod tests {
             ("critical", json!(true)),
             ("reviewed_at", json!("2026-01-01")),
             ("colour", json!("red")),
+            ("source", json!("a ticket")),
+            ("source", json!({"file": "a.md", "hash": "12345678"})),
         ] {
             let mut changed = base.clone();
             changed[key] = value;
             assert_ne!(dataset_version(&examples(&[changed])), version, "{key}");
+        }
+    }
+
+    #[test]
+    fn documents_are_written_and_read_back_and_text_remains_text() {
+        let row = |source: Value| examples(&[json!({"id": "1", "input": "x", "source": source})]).remove(0);
+        let text = row(json!("a ticket"));
+        assert_eq!(canonical_example(&text), r#"{"id":"1","input":"x","source":"a ticket"}"#);
+        let one = json!({"file": "a.md", "hash": "sha256:12345678"});
+        assert_eq!(row(one.clone()), row(json!([one])));
+        for source in [one.clone(), json!([one, {"url": "https://example.org", "hash": "blake3:12345678"}])] {
+            let example = row(source);
+            assert_eq!(example_from_canonical(1, &canonical_example(&example)).unwrap(), example);
         }
     }
 

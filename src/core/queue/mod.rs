@@ -154,12 +154,13 @@ impl From<Vec<Decided>> for Decisions {
 }
 
 /// Orders flags for review: examples by traffic share × their strongest reason, and the flags of each by strength. An example
-/// whose share is not known comes after those with traffic.
+/// whose share is not known comes after those with traffic, and one with which nothing is wrong comes last.
 pub fn ranked(mut rows: Vec<FlagRow>) -> Vec<FlagRow> {
     let mut strongest: BTreeMap<String, (f64, f64)> = BTreeMap::new();
     for row in &rows {
         let entry = strongest.entry(row.flag.example_id.clone()).or_insert((0.0, 0.0));
-        *entry = (entry.0.max(row.flag.score), entry.1.max(row.traffic_share.unwrap_or(0.0)));
+        let score = if row.flag.code.is_last() { 0.0 } else { row.flag.score };
+        *entry = (entry.0.max(score), entry.1.max(row.traffic_share.unwrap_or(0.0)));
     }
     let weight = |row: &FlagRow| {
         let (score, share) = strongest.get(&row.flag.example_id).copied().unwrap_or_default();
@@ -169,6 +170,7 @@ pub fn ranked(mut rows: Vec<FlagRow>) -> Vec<FlagRow> {
         let ((ranked_a, score_a), (ranked_b, score_b)) = (weight(a), weight(b));
         let order = ranked_b.total_cmp(&ranked_a).then(score_b.total_cmp(&score_a));
         let order = order.then_with(|| a.flag.example_id.cmp(&b.flag.example_id));
+        let order = order.then(a.flag.code.is_last().cmp(&b.flag.code.is_last()));
         order.then(b.flag.score.total_cmp(&a.flag.score)).then(a.flag.code.cmp(&b.flag.code))
     });
     rows

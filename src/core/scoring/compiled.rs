@@ -121,6 +121,7 @@ pub(super) fn example(expected: Vec<serde_json::Value>) -> Example {
         reviewed_at: None,
         valid_until: None,
         source: None,
+        sources: Vec::new(),
         critical: false,
         status: crate::core::domain::ExampleStatus::Active,
         retired_reason: None,

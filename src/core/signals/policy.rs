@@ -26,6 +26,18 @@ pub struct Policy {
     /// flaky. Default 0.9: of steady examples (97 passes in 100), fewer than one in a hundred is flagged after five
     /// trials.
     pub flaky_score: f64,
+    /// Probability with which an example must be answered right at least 19 times in 20 for the example to be flagged as
+    /// saturated. Default 0.9: the same as for flaky, so that one is not flagged where the other might be.
+    pub saturated_score: f64,
+    /// Smallest number of answers, counted over all models, of a saturated example; each of two models must have given
+    /// half of them. Default 6: three runs of two models, or one with three repeats, since a single run of each says little.
+    pub saturated_answers: u32,
+    /// Number of examples of each topic that are never flagged as saturated. Default 5: if one answer in five of a topic
+    /// becomes wrong, one of five examples shows it with a probability of two thirds.
+    pub saturated_rest: usize,
+    /// Largest share of the live examples that is flagged as saturated at a time. Default 0.02: the queue is for what is wrong
+    /// with examples, and these are only superfluous.
+    pub saturated_share: f64,
     /// A drift gap up to this size never raises the alarm. Default 0.01: nobody would act on a smaller one.
     pub tolerated_gap: f64,
     /// Expected number of false alarms per `alarm_period`, at most, however often somebody looks. Default 0.05: with a
@@ -57,6 +69,10 @@ impl Default for Policy {
             duplicate_similarity: 0.95,
             disputed_score: 0.5,
             flaky_score: 0.9,
+            saturated_score: 0.9,
+            saturated_answers: 6,
+            saturated_rest: 5,
+            saturated_share: 0.02,
             tolerated_gap: 0.01,
             alarm_level: 0.05,
             alarm_period: 90,
@@ -78,6 +94,8 @@ impl Policy {
             ("duplicate_similarity", self.duplicate_similarity),
             ("disputed_score", self.disputed_score),
             ("flaky_score", self.flaky_score),
+            ("saturated_score", self.saturated_score),
+            ("saturated_share", self.saturated_share),
             ("tolerated_gap", self.tolerated_gap),
             ("alarm_level", self.alarm_level),
             ("membership", self.membership),

@@ -264,6 +264,10 @@ pub fn meaning_of(code: ReasonCode) -> &'static str {
         ReasonCode::Exposed => "A model may have seen the answer.",
         ReasonCode::Expired => "It is past its date, or was not reviewed within the review cadence.",
         ReasonCode::Duplicate => "The same request is in the set more than once.",
+        ReasonCode::SourceChanged => "A document that its answer depends on has changed.",
+        ReasonCode::Saturated => {
+            "Models of different kinds always answer it right, and an example that asks nearly the same stays."
+        }
         ReasonCode::Undated => "It has no date, so nobody knows whether it is still right.",
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::forms::names;
-use crate::core::domain::Card;
+use crate::core::domain::{Card, CardSource, Source, SourceHash, SourcePlace};
 
 /// The card as written.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -37,17 +37,47 @@ pub struct CardFile {
     pub traffic: Option<String>,
     /// The window it was last reviewed against: 2026-06, or 2026-06-01..2026-06-15.
     pub reference: Option<String>,
+    /// Documents that answers depend on, such as [{file: policies/refunds.md, hash: 9f86d081, labels: [refund]}]; where one
+    /// changed, the examples that depend on it are flagged.
+    #[serde(default)]
+    pub sources: Vec<CardSourceFile>,
 }
 
-impl From<CardFile> for Card {
-    fn from(file: CardFile) -> Self {
-        Self {
+/// A document that answers depend on, as written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CardSourceFile {
+    /// Path of the document, relative to karat.yaml.
+    pub file: Option<String>,
+    /// Address of the document; it is compared only if decay.sources in karat.yaml gives a copy or its present hash.
+    pub url: Option<String>,
+    /// Its hash when the answers were agreed on: the first 8 to 64 digits that `sha256sum FILE` prints, or blake3:DIGITS.
+    pub hash: SourceHash,
+    /// Tags of the examples that depend on it. Default: all examples, unless "labels" are given.
+    #[serde(default, deserialize_with = "names")]
+    pub tags: Vec<String>,
+    /// Answers that depend on it. Default: all, unless "tags" are given.
+    #[serde(default, deserialize_with = "names")]
+    pub labels: Vec<String>,
+}
+
+impl TryFrom<CardFile> for Card {
+    /// A sentence for the user.
+    type Error = String;
+
+    fn try_from(file: CardFile) -> Result<Self, String> {
+        let source = |CardSourceFile { file, url, hash, tags, labels }| {
+            let place = SourcePlace::new(file, url).map_err(|problem| format!("sources: {problem}"))?;
+            Ok(CardSource { source: Source { place, hash }, tags, labels })
+        };
+        Ok(Self {
+            sources: file.sources.into_iter().map(source).collect::<Result<_, String>>()?,
             owner: file.owner,
             description: file.description,
             labels: file.labels,
             review_every_days: file.review_every_days,
             traffic: file.traffic,
             reference: file.reference,
-        }
+        })
     }
 }

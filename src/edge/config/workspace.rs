@@ -14,7 +14,7 @@ use super::endpoint::{EndpointDefinition, EndpointFile, endpoint};
 use super::forms::{Apart, Form, Short, TextOrNumber, duration_or_never, window};
 use super::secrets::Secrets;
 use super::yaml::{Document, Fault, Reader};
-use crate::core::domain::{Failure, did_you_mean};
+use crate::core::domain::{Failure, SourceHash, did_you_mean};
 use crate::core::signals::Policy;
 
 /// The name of the workspace file.
@@ -117,9 +117,35 @@ pub struct DecayFile {
     /// whose text is in them are flagged, as are those in the prompts of suites.
     #[serde(default)]
     pub training_files: Vec<PathBuf>,
+    /// Copies or present hashes of documents at URLs that answers depend on, such as {"https://example.org/faq":
+    /// docs/faq.md}, since karat never fetches them. Paths are relative to karat.yaml.
+    #[serde(default)]
+    pub sources: BTreeMap<String, Form<SourceCopy>>,
     /// Thresholds; each has a default.
     #[serde(default)]
     pub policy: Policy,
+}
+
+/// A copy of a document, or its present hash.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceCopy {
+    /// A copy of the document, relative to karat.yaml.
+    pub file: Option<PathBuf>,
+    /// Its present hash, such as sha256:9f86d081884c7d65; written by the job that fetches the document, for example.
+    pub hash: Option<SourceHash>,
+}
+
+impl Short for SourceCopy {
+    const EXPECTED: &'static str = "the path of a copy, {file: PATH}, or {hash: HASH}";
+
+    fn text(text: &str) -> Option<Self> {
+        Some(Self { file: Some(PathBuf::from(text)), hash: None })
+    }
+
+    fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
+        vec![json_schema!({"type": "string"})]
+    }
 }
 
 /// The checked settings of a workspace.
@@ -170,6 +196,8 @@ pub struct DecaySettings {
     pub policy: Policy,
     /// Files that models learn from or are shown, relative to the root.
     pub training_files: Vec<PathBuf>,
+    /// Copies or present hashes of documents, by URL. Each has one of both.
+    pub sources: BTreeMap<String, SourceCopy>,
 }
 
 /// The nearest folder that contains a `karat.yaml`, searching from `start` upwards.
@@ -214,6 +242,7 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
             min_karats: file.decay.min_karats,
             require_decision: file.decay.require_decision.unwrap_or(true),
             training_files: file.decay.training_files,
+            sources: file.decay.sources.into_iter().map(|(url, Form(copy))| (url, copy)).collect(),
             policy: file.decay.policy,
         },
     };
@@ -250,6 +279,10 @@ fn check_decay(path: &Path, decay: &DecayFile) -> Result<(), Failure> {
     let fail = |message: String| Failure::data(format!("{}: decay.{message}", path.display()));
     if let Some(karats) = decay.min_karats.filter(|karats| !(0.0..=24.0).contains(karats)) {
         return Err(fail(format!("min_karats is {karats}, but must be between 0 and 24")));
+    }
+    let one_of_both = |Form(copy): &Form<SourceCopy>| copy.file.is_some() != copy.hash.is_some();
+    if let Some((url, _)) = decay.sources.iter().find(|(_, copy)| !one_of_both(copy)) {
+        return Err(fail(format!("sources.{url} needs either a file or a hash")));
     }
     decay.policy.problem().map_or(Ok(()), |problem| Err(fail(format!("policy.{problem}"))))
 }

@@ -252,6 +252,20 @@ impl Store {
         Ok(runs.into_iter().map(|run| run.header).collect())
     }
 
+    /// The latest finished runs of a dataset in any version, at most `each` of every combination of suite, endpoint and prompt,
+    /// newest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn recent_runs_of_dataset(&self, dataset: &str, each: usize) -> Result<Vec<StoredRun>, Failure> {
+        let sql = format!(
+            "SELECT {RUN_COLUMNS} FROM runs r JOIN (SELECT run_id, row_number() OVER (PARTITION BY suite, endpoint, prompt \
+             ORDER BY started_at DESC, run_id DESC) AS age FROM runs WHERE dataset = ?1 AND finished_at IS NOT NULL) a \
+             ON a.run_id = r.run_id WHERE a.age <= ?2 ORDER BY r.started_at DESC, r.run_id DESC"
+        );
+        self.query_runs(&sql, &[&dataset, &(each as i64)])
+    }
+
     /// The latest runs, at most `limit`, newest first.
     ///
     /// # Errors

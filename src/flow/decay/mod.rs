@@ -2,10 +2,12 @@
 //! result.
 
 mod exposure;
+mod history;
 mod inputs;
 mod recent;
 mod runs;
 mod slice;
+mod sources;
 
 use jiff::Timestamp;
 
@@ -21,6 +23,7 @@ use inputs::Loaded;
 pub use inputs::{DecayOptions, texts_of};
 pub use recent::{RecentRequest, RecentTraffic};
 pub(super) use runs::primary_scorer;
+pub(super) use sources::present_hashes;
 
 /// Measures the decay of a dataset and saves the result, its clusters and its flags in one transaction.
 ///
@@ -94,6 +97,8 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         Settings { min_karats: decay.min_karats, require_decision: decay.require_decision, policy: &decay.policy };
     let (exposed, unsearched) = exposure::exposed(workspace, dataset)?;
     let (run, scorer) = runs::latest_complete(workspace, dataset)?.unzip();
+    let hashes = present_hashes(workspace, dataset)?;
+    let unchecked = sources::unchecked_note(dataset, &hashes);
     let formed_on = reference.as_ref().unwrap_or(now).span.label();
     Ok(Inputs {
         dataset,
@@ -105,14 +110,16 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         known_clusters: known_clusters(workspace, &dataset.name, &formed_on)?,
         flags: workspace.store.flags(&dataset.name)?,
         passes: runs::passes(workspace, dataset)?,
+        answered: history::answered(workspace, dataset)?,
         exposed,
+        hashes,
         voices: runs::voices(workspace, dataset)?,
         slice: slice::slice_scores(workspace, dataset, source, scorer.as_ref(), now.records())?,
         run,
         settings,
         source,
         looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,
-        notes: notes.iter().cloned().chain(unsearched).collect(),
+        notes: notes.iter().cloned().chain(unsearched).chain(unchecked).collect(),
         at,
         seed,
     })

@@ -102,7 +102,7 @@ fn folded(text: &str) -> String {
 }
 
 /// Whether an endpoint is defined and not the baseline. One that was removed from karat.yaml could have been either.
-fn is_model(workspace: &Workspace, endpoint: &str) -> bool {
+pub(super) fn is_model(workspace: &Workspace, endpoint: &str) -> bool {
     let definition = workspace.config.endpoints.get(endpoint).cloned().or_else(|| definition_of_id(endpoint));
     definition.is_some_and(|definition| !matches!(definition.settings, EndpointSettings::Baseline(_)))
 }
