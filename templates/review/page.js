@@ -424,7 +424,7 @@ function showOptions() {
     return item;
   });
   const none = state.example.labels.length ? "No label matches; only the labels of the dataset's card are accepted." : "Type an answer.";
-  byId("options").replaceChildren(...(items.length ? items : [el("li", { class: "none" }, none)]));
+  byId("options").replaceChildren(...(items.length ? items : [el("li", { class: "none", role: "option", "aria-disabled": "true", "aria-selected": "false" }, none)]));
   if (items.length) byId("answer").setAttribute("aria-activedescendant", `option-${relabel.active}`);
   else byId("answer").removeAttribute("aria-activedescendant");
   // Not scrollIntoView, which would scroll the page, too.
