@@ -7,8 +7,9 @@ use super::exit::Exit;
 use super::interrupt;
 use super::listen::listener;
 use crate::core::domain::{Failure, FailureKind};
-use crate::core::report::{Screen, months_text, terminal_headline};
-use crate::flow::demo::{DemoEmbedder, DemoOptions, DemoResult, demo, serve};
+use crate::core::report::{Screen, label_import_text, months_text, terminal_headline};
+use crate::core::view::count_of;
+use crate::flow::demo::{DemoEmbedder, DemoOptions, DemoResult, LabelledRound, demo, serve};
 
 /// Tour karat on sample data, without network access or API keys.
 ///
@@ -86,6 +87,7 @@ fn text(result: &DemoResult, dir: &Path, screen: Screen) -> String {
     text.push_str(&months_text(&result.months, screen));
     text.push('\n');
     text.push_str(&terminal_headline(&result.report.headline, screen));
+    text.push_str(&round_text(&result.round, screen));
     text.push_str("\nCreated:\n");
     for (path, what) in &result.files {
         text.push_str(&format!("  {:<52} {what}\n", path.display().to_string()));
@@ -95,4 +97,14 @@ fn text(result: &DemoResult, dir: &Path, screen: Screen) -> String {
         "\nTry next:\n  open {place}/reports/support-intents.html\n  karat -C {place} queue list\n  karat -C {place} decay support-intents --window 2026-09 --format json\n  karat -C {place} report support-intents --format junit\n  karat demo --serve & karat -C {place} check support --window 2026-09\n"
     ));
     text
+}
+
+/// What a round of labelling brought.
+fn round_text(round: &LabelledRound, screen: Screen) -> String {
+    let tasks = count_of(round.tasks, "task");
+    format!(
+        "\nThen {tasks} from `karat queue export` were labelled with the intents that their texts were written for,\nand imported with `karat queue import`:\n{}\nSeptember against the new version:\n{}",
+        label_import_text(&round.import, screen),
+        months_text(std::slice::from_ref(&round.decay), screen)
+    )
 }

@@ -15,6 +15,7 @@ mod exit;
 mod failure;
 mod init;
 mod interrupt;
+mod labelling;
 mod list;
 mod listen;
 mod logging;

@@ -1,19 +1,17 @@
-//! `karat queue list|show|resolve|undo|log|export`
+//! `karat queue list|show|resolve|undo|log|export|import`
 
-use std::path::PathBuf;
-
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 
 use super::arguments::{Format, Now};
 use super::context::Context;
 use super::exit::Exit;
+use super::labelling::{EXPORT_EXAMPLES, ExportArgs, IMPORT_EXAMPLES, ImportArgs, run_export, run_import};
 use crate::core::domain::{Failure, ReasonCode, parse_span};
 use crate::core::privacy::sanitize::for_terminal;
 use crate::core::queue::{Decision, FlagRow, QueueState, ranked};
-use crate::core::report::{queue_csv, queue_example_text, queue_log_text, queue_text};
+use crate::core::report::{queue_example_text, queue_log_text, queue_text};
 use crate::core::view::{QueueLogView, QueueRow, QueueView, count_of};
-use crate::edge::files::write_atomic;
 use crate::edge::git::user_name;
 use crate::flow::Workspace;
 use crate::flow::queue::{self, Resolution, Resolved, Undoing};
@@ -70,18 +68,12 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Write the queued examples to a file for review (.csv or .jsonl)
-    #[command(after_help = "Example:\n  karat queue export support-intents -o relabel.csv")]
-    Export {
-        /// Dataset name.
-        dataset: String,
-        /// File to write; the extension sets the format. Default: JSONL on stdout.
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
-        /// Format to write. Default: from the file extension.
-        #[arg(long, value_enum)]
-        format: Option<ExportFormat>,
-    },
+    /// Write label tasks: flagged examples, candidates and a random slice of traffic
+    #[command(after_help = EXPORT_EXAMPLES)]
+    Export(ExportArgs),
+    /// Take labels back, into the dataset's file and the queue
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
 }
 
 const RESOLVE_EXAMPLES: &str = "Examples:
@@ -173,7 +165,7 @@ impl DecisionArgs {
     }
 }
 
-fn reason_code(text: &str) -> Result<ReasonCode, String> {
+pub(super) fn reason_code(text: &str) -> Result<ReasonCode, String> {
     let names: Vec<_> = ReasonCode::ALL.iter().map(|code| code.name()).collect();
     ReasonCode::from_name(text).ok_or_else(|| format!("the flags are {}", names.join(", ")))
 }
@@ -186,12 +178,6 @@ fn span(text: &str) -> Result<SignedDuration, String> {
     parse_span(text).ok_or_else(|| format!("\"{text}\" is not a span of time; use 30d, 12h or 4w"))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ExportFormat {
-    Csv,
-    Jsonl,
-}
-
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     match args.command {
@@ -200,7 +186,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         Command::Resolve(args) => resolve(context, &workspace, args),
         Command::Undo(args) => undo(context, &workspace, args),
         Command::Log { dataset, example, format } => log(context, &workspace, &dataset, example.as_deref(), format),
-        Command::Export { dataset, output, format } => export(context, &workspace, &dataset, output, format),
+        Command::Export(args) => run_export(context, &workspace, args),
+        Command::Import(args) => run_import(context, &workspace, args),
     }
 }
 
@@ -347,49 +334,4 @@ fn show(
     }
     context.output.show(format, &QueueView::new(flags), |view, _| queue_example_text(view))?;
     Ok(Exit::Success)
-}
-
-fn export(
-    context: &Context,
-    workspace: &Workspace,
-    dataset: &str,
-    path: Option<PathBuf>,
-    format: Option<ExportFormat>,
-) -> Result<Exit, Failure> {
-    if !workspace.dataset_folder(dataset).is_dir() {
-        workspace.read_dataset(dataset)?;
-    }
-    let view = QueueView::new(rows(workspace, dataset, |row| row.state == QueueState::Queued)?);
-    let extension =
-        path.as_ref().and_then(|path| path.extension()).map(|extension| extension.to_string_lossy().to_lowercase());
-    let format = match (format, extension.as_deref()) {
-        (Some(format), _) => format,
-        (None, None | Some("jsonl")) => ExportFormat::Jsonl,
-        (None, Some("csv")) => ExportFormat::Csv,
-        (None, Some(other)) => {
-            return Err(Failure::usage(format!("the queue cannot be exported as \"{other}\""))
-                .hint("name the file .csv or .jsonl, or pass --format"));
-        }
-    };
-    let text = match format {
-        ExportFormat::Jsonl => jsonl(&view.flags)?,
-        ExportFormat::Csv => queue_csv(&view)?,
-    };
-    match path {
-        None => context.output.data(&text)?,
-        Some(path) => {
-            write_atomic(&path, text.as_bytes())?;
-            context.output.say(&format!("wrote {} to {}", count_of(view.flags.len(), "flag"), path.display()));
-        }
-    }
-    Ok(Exit::Success)
-}
-
-fn jsonl(flags: &[QueueRow]) -> Result<String, Failure> {
-    let lines: Result<Vec<String>, _> = flags.iter().map(serde_json::to_string).collect();
-    let mut text = lines.map_err(|error| Failure::other("cannot write the queue as JSON").caused_by(error))?.join("\n");
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    Ok(text)
 }

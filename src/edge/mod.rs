@@ -8,6 +8,7 @@ pub mod embed;
 pub mod endpoint;
 pub mod files;
 pub mod git;
+pub mod interop;
 pub mod net;
 pub mod review;
 pub mod store;

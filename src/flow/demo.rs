@@ -1,6 +1,9 @@
-//! The demo: everything from end to end on sample data, with a workspace, a server, runs, four months of traffic, decay
-//! and reports.
+//! The demo: everything from end to end on sample data, with a workspace, a server, runs, four months of traffic, decay,
+//! reports, and a round of labelling.
 
+mod round;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +21,9 @@ use crate::core::view::{DecayView, Report, RunsView};
 use crate::edge::demo::{Classifier, DemoServer, MONTHS, demo_files, month_of_traffic, training_texts};
 use crate::edge::embed::{Builtin, Minilm};
 use crate::edge::files::write_atomic;
+use round::label_once;
+
+pub use round::LabelledRound;
 
 /// Options for the demo.
 #[derive(Debug, Clone)]
@@ -68,6 +74,8 @@ pub struct DemoResult {
     pub report: Report,
     /// One measurement per month, in order.
     pub months: Vec<DecayView>,
+    /// What labelling one round of tasks brought.
+    pub round: LabelledRound,
     /// Every file created, with a description.
     pub files: Vec<(PathBuf, &'static str)>,
 }
@@ -100,12 +108,13 @@ pub async fn demo(
         run_suites(&workspace, &[suite], &RunOptions::default(), as_of(MONTHS[MONTHS.len() - 1])?, stop, events)
             .await?;
     serving.abort();
-    let months = measure_months(&workspace, options, &model, &mut files, events)?;
+    let (months, intents) = measure_months(&workspace, options, &model, &mut files, events)?;
+    let month = MONTHS[MONTHS.len() - 1];
     let last = months.last().cloned().into_iter().collect();
-    let report =
-        Report::new(DATASET.to_owned(), as_of(MONTHS[MONTHS.len() - 1])?.to_string(), Some(RunsView::new(runs)), last);
+    let report = Report::new(DATASET.to_owned(), as_of(month)?.to_string(), Some(RunsView::new(runs)), last);
     files.extend(write_files(&options.dir, &report)?);
-    Ok(DemoResult { report, months, files })
+    let round = label_once(&workspace, options, (&intents, month), &mut files, as_of(month)?, events)?;
+    Ok(DemoResult { report, months, round, files })
 }
 
 /// Serves only the demo's model, for a workspace that the demo created earlier.
@@ -149,26 +158,28 @@ fn as_of(month: &str) -> Result<Timestamp, Failure> {
     parse_timestamp(&window.to.to_string()).ok_or_else(|| Failure::other("cannot parse the end of a month"))
 }
 
+/// One measurement per month, and the intent that each record was written for, by record id.
 fn measure_months(
     workspace: &Workspace,
     options: &DemoOptions,
     model: &Classifier,
     files: &mut Vec<(PathBuf, &'static str)>,
     events: Events<'_>,
-) -> Result<Vec<DecayView>, Failure> {
-    let mut months = Vec::new();
+) -> Result<(Vec<DecayView>, BTreeMap<String, String>), Failure> {
+    let (mut months, mut intents) = (Vec::new(), BTreeMap::new());
     for (index, month) in MONTHS.iter().enumerate() {
         let reply = |texts: &[&str]| Ok(model.classify_all(&workspace.embed(texts, events)?));
-        let lines = month_of_traffic(index, options.records, options.seed, reply)?;
+        let made = month_of_traffic(index, options.records, options.seed, reply)?;
         let path = options.dir.join("traffic").join(format!("{month}.jsonl"));
-        write_atomic(&path, lines.as_bytes())?;
+        write_atomic(&path, made.lines.as_bytes())?;
+        intents.extend(made.intents);
         let settings = ImportOptions { source: SOURCE.to_owned(), max_bad: 0.01, ..ImportOptions::default() };
         import(workspace, &path, &settings, events)?;
         files.push((path, "a month of traffic, sampled with a seed"));
         let window = DecayOptions { window: Some((*month).to_owned()), seed: options.seed, ..DecayOptions::default() };
         months.push(measure_decay(workspace, DATASET, &window, as_of(month)?, events)?.view);
     }
-    Ok(months)
+    Ok((months, intents))
 }
 
 fn write_files(dir: &Path, report: &Report) -> Result<Vec<(PathBuf, &'static str)>, Failure> {

@@ -1,6 +1,7 @@
 //! What karat does, from end to end. Only flows combine several edges. They report their work as [`Event`]s.
 
 pub mod check;
+pub mod dataset_add;
 pub mod decay;
 pub mod demo;
 pub mod doctor;
@@ -8,6 +9,7 @@ mod embedders;
 pub mod event;
 pub mod import;
 pub mod init;
+pub mod labelling;
 pub mod migrate;
 pub mod queue;
 pub mod report;

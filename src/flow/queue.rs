@@ -4,7 +4,7 @@
 
 mod undo;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 
@@ -13,9 +13,10 @@ use serde_json::{Value, json};
 
 use super::Workspace;
 use crate::core::domain::{Dataset, Example, Failure, ReasonCode, content_hash, did_you_mean};
-use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field, row_at};
-use crate::core::queue::{ChangedRow, Decided, Decision, FlagRow, QueueStep};
+use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field, row_at, row_places};
+use crate::core::queue::{ChangedRow, Decided, Decision, Decisions, FlagRow, QueueStep};
 use crate::core::tabular::{Format, cell_value};
+use crate::core::view::count_of;
 use crate::edge::dataset::parse_examples;
 use crate::edge::files::{lock_file, write_atomic};
 
@@ -95,22 +96,15 @@ pub(super) fn resolve_if(
 /// Stores decisions, and replaces the file if it changes: both, or neither. Returns the number of the decisions. The caller
 /// holds the lock.
 fn carry_out(workspace: &Workspace, path: &Path, edit: Option<Edit>, decided: Vec<Decided>) -> Result<i64, Failure> {
-    let Some(Edit { text, before, .. }) = edit else { return workspace.store.decide(decided) };
-    let root = &workspace.config.root;
-    // Relative to the workspace, since the next process may be started in another folder.
-    let relative = path.strip_prefix(root).unwrap_or(path).display().to_string();
-    let id = workspace.store.begin_edit(relative, (before, hash(text.as_bytes())), &decided)?;
-    if let Err(failure) = write_atomic(path, text.as_bytes()) {
-        // If this fails too, the next command undoes the decision.
-        let _ = workspace.store.end_edit(id, None);
-        return Err(failure);
+    match edit {
+        Some(Edit { text, before, .. }) => replace(workspace, path, &text, before, decided.into()),
+        None => workspace.store.decide(decided.into()),
     }
-    Ok(workspace.store.end_edit(id, Some(decided))?.unwrap_or_default())
 }
 
 /// Completes or undoes decisions that were interrupted, and returns remarks on those that can be neither. The caller holds the
 /// lock.
-fn recover(workspace: &Workspace) -> Result<Vec<String>, Failure> {
+pub(super) fn recover(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     let mut remarks = Vec::new();
     for edit in workspace.store.unfinished_edits()? {
         let path = workspace.config.root.join(&edit.path);
@@ -120,17 +114,62 @@ fn recover(workspace: &Workspace) -> Result<Vec<String>, Failure> {
             Err(error) => return Err(cannot_read(&path, error)),
         };
         if found != edit.after && found != edit.before {
-            let ids: BTreeSet<&str> = edit.decided.iter().map(|decided| decided.step.example_id.as_str()).collect();
-            let ids: Vec<&str> = ids.into_iter().collect();
             remarks.push(format!(
-                "a decision about {} was interrupted, and {} has changed since; it is not in the queue: check the example, and decide again",
-                ids.join(", "),
+                "a decision about {} was interrupted, and {} has changed since; it is not in the queue: check the file, and decide or import again",
+                subject(&edit.decisions),
                 path.display()
             ));
         }
-        workspace.store.end_edit(edit.id, (found == edit.after).then_some(edit.decided))?;
+        workspace.store.end_edit(edit.id, (found == edit.after).then_some(edit.decisions))?;
     }
     Ok(remarks)
+}
+
+/// Replaces the file of a golden set and stores the decisions; `before` is the hash of what it contains now. Returns the
+/// number of the decisions. The caller holds the lock.
+///
+/// # Errors
+/// A failure naming the file, or a store failure; neither the file nor the database is changed then.
+pub(super) fn replace(
+    workspace: &Workspace,
+    path: &Path,
+    text: &str,
+    before: String,
+    decisions: Decisions,
+) -> Result<i64, Failure> {
+    // Relative to the workspace, since the next process may be started in another folder.
+    let relative = path.strip_prefix(&workspace.config.root).unwrap_or(path).display().to_string();
+    let id = workspace.store.begin_edit(relative, (before, hash(text.as_bytes())), &decisions)?;
+    if let Err(failure) = write_atomic(path, text.as_bytes()) {
+        // If this fails too, the next command undoes the decisions.
+        let _ = workspace.store.end_edit(id, None);
+        return Err(failure);
+    }
+    Ok(workspace.store.end_edit(id, Some(decisions))?.unwrap_or_default())
+}
+
+/// Adds the examples' rows to decisions that change a file from one text to another, so that they can be undone.
+pub(super) fn add_rows(decided: &mut [Decided], set: &Dataset, format: Format, (before, after): (&str, &str)) {
+    let lines: HashMap<&str, u64> = set.examples.iter().map(|example| (example.id.as_str(), example.line)).collect();
+    let wanted = decided.iter().filter_map(|decided| lines.get(decided.step.example_id.as_str()).copied()).collect();
+    let (old, new) = (row_places(before, format, &wanted), row_places(after, format, &wanted));
+    for decided in decided {
+        let line = lines.get(decided.step.example_id.as_str());
+        let places = line.and_then(|line| Some((old.get(line)?, new.get(line)?)));
+        decided.row = places.map(|(old, new)| ChangedRow {
+            before: before[old.clone()].to_owned(),
+            after: after[new.clone()].to_owned(),
+        });
+    }
+}
+
+/// The examples that decisions are about, or how many labels they follow from.
+fn subject(decisions: &Decisions) -> String {
+    let ids: BTreeSet<&str> = decisions.decided.iter().map(|decided| decided.step.example_id.as_str()).collect();
+    match decisions.labels.rows.len() {
+        0 => ids.into_iter().collect::<Vec<_>>().join(", "),
+        labels => count_of(labels, "label"),
+    }
 }
 
 /// Completes or undoes decisions that were interrupted, once no other process is deciding. Returns remarks for the user.
@@ -146,11 +185,11 @@ pub fn recover_interrupted(workspace: &Workspace) -> Result<Vec<String>, Failure
 }
 
 /// Waits until no other process changes golden sets of this workspace.
-fn lock(workspace: &Workspace) -> Result<File, Failure> {
+pub(super) fn lock(workspace: &Workspace) -> Result<File, Failure> {
     lock_file(&workspace.config.store.with_extension("lock"))
 }
 
-fn hash(bytes: &[u8]) -> String {
+pub(super) fn hash(bytes: &[u8]) -> String {
     content_hash("karat-file", bytes)
 }
 
@@ -240,7 +279,7 @@ fn edit(
     let fields = fields.into_iter().map(|field| (field.name, field.value)).collect();
     let row = RowEdit { line: example.line, fields };
     let edited = edit_rows(&text, format, &[row]).map_err(|error| cannot_edit(path, &error))?;
-    refuse_other_changes(workspace, set, example, path, format, &edited)?;
+    refuse_other_changes(workspace, set, (&[example_id], 0), (path, format), &edited)?;
     let row = |text: &str| match row_at(text, format, example.line) {
         Ok(place) => Ok(text[place].to_owned()),
         Err(error) => Err(cannot_edit(path, &error)),
@@ -271,20 +310,22 @@ fn wanted_fields(resolution: &Resolution, now: Timestamp) -> Option<Vec<WantedFi
     let also = |name, value| WantedField { name, value, needed: false };
     let why = resolution.why.as_ref().map(|why| also("retired_reason", json!(why)));
     match resolution.decision {
-        Decision::Relabel => {
-            let answers = match resolution.answers.as_slice() {
-                [one] => cell_value(one),
-                several => several.iter().map(|answer| cell_value(answer)).collect(),
-            };
-            Some(vec![
-                needed("expected", answers),
-                also("labeled_at", json!(day)),
-                also("labeled_by", json!(resolution.by)),
-            ])
-        }
+        Decision::Relabel => Some(vec![
+            needed("expected", answers_value(&resolution.answers)),
+            also("labeled_at", json!(day)),
+            also("labeled_by", json!(resolution.by)),
+        ]),
         Decision::Retire => Some(std::iter::once(needed("status", json!("retired"))).chain(why).collect()),
         Decision::RegressionOnly => Some(vec![needed("status", json!("regression-only"))]),
         Decision::Confirm | Decision::Dismiss | Decision::Snooze(_) => None,
+    }
+}
+
+/// Accepted answers as the value of the field: one answer, or a list of which any is right.
+pub(super) fn answers_value(answers: &[String]) -> Value {
+    match answers {
+        [one] => cell_value(one),
+        several => several.iter().map(|answer| cell_value(answer)).collect(),
     }
 }
 
@@ -300,7 +341,13 @@ fn refuse_unknown_labels(set: &Dataset, answers: &[String]) -> Result<(), Failur
     })
 }
 
-fn read_text(path: &Path) -> Result<String, Failure> {
+/// The format of a golden set's file.
+pub(super) fn format_of(path: &Path) -> Format {
+    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
+    format.unwrap_or(Format::Jsonl)
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| cannot_read(path, error))
 }
 
@@ -308,7 +355,7 @@ fn cannot_read(path: &Path, error: std::io::Error) -> Failure {
     Failure::data(format!("cannot read {}", path.display())).hint("check its permissions").caused_by(error)
 }
 
-fn cannot_edit(path: &Path, error: &EditError) -> Failure {
+pub(super) fn cannot_edit(path: &Path, error: &EditError) -> Failure {
     let failure = Failure::data(format!("cannot change {}: {error}", path.display()));
     match error {
         EditError::NoColumn(name) => {
@@ -318,27 +365,32 @@ fn cannot_edit(path: &Path, error: &EditError) -> Failure {
     }
 }
 
-/// The decided change must not change another example. It could where several examples share an input and have no id,
-/// since their ids depend on all of them.
-fn refuse_other_changes(
+/// Parses the changed text, in which only the examples `changed` may differ, and `added` are new. Others could differ where several
+/// examples share an input and have no id, since their ids depend on all of them.
+///
+/// # Errors
+/// A data failure if others differ, or if the text cannot be read.
+pub(super) fn refuse_other_changes(
     workspace: &Workspace,
     set: &Dataset,
-    example: &Example,
-    path: &Path,
-    format: Format,
+    (changed, added): (&[&String], usize),
+    (path, format): (&Path, Format),
     text: &str,
-) -> Result<(), Failure> {
+) -> Result<Dataset, Failure> {
     let card = workspace.card(&set.name)?;
     let after = parse_examples(text.as_bytes(), format, path, &set.name, card)?.complete()?;
+    let known: BTreeSet<&str> = set.examples.iter().map(|example| example.id.as_str()).collect();
     let others = |examples: &[Example]| -> Vec<String> {
-        examples.iter().filter(|other| other.id != example.id).map(canonical_example).collect()
+        let other = |example: &&Example| known.contains(example.id.as_str()) && !changed.contains(&&example.id);
+        examples.iter().filter(other).map(canonical_example).collect()
     };
-    if others(&set.examples) == others(&after.examples) && after.examples.len() == set.examples.len() {
-        return Ok(());
+    if others(&set.examples) == others(&after.examples) && after.examples.len() == set.examples.len() + added {
+        return Ok(after);
     }
+    let changed: Vec<&str> = changed.iter().map(|id| id.as_str()).collect();
     Err(Failure::data(format!(
-        "changing the example \"{}\" would change the ids of others with the same input",
-        example.id
+        "changing {} would change the ids of other examples with the same input",
+        changed.join(", ")
     ))
     .hint(format!("give the examples of {} an id each", path.display())))
 }

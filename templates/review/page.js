@@ -387,10 +387,16 @@ function act(action) {
 function openRelabel() {
   if (!state.example || !state.example.present) return;
   Object.assign(relabel, { open: true, chosen: [], active: 0 });
+  announce("");
   byId("relabel").hidden = false;
   byId("answer").value = "";
   showOptions();
-  byId("answer").focus({ preventScroll: true });
+  focusAnswer();
+}
+
+/** On a phone, the focus would open a keyboard over the answers. */
+function focusAnswer() {
+  if (!matchMedia("(pointer: coarse)").matches) byId("answer").focus({ preventScroll: true });
 }
 
 function closeRelabel() {
@@ -439,7 +445,7 @@ function toggle(option) {
   byId("answer").value = "";
   relabel.active = 0;
   showOptions();
-  byId("answer").focus({ preventScroll: true });
+  focusAnswer();
 }
 
 /** Saves what was chosen, with the highlighted answer if something was typed or nothing was chosen yet. */

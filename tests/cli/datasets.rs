@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::runner::Folder;
 use crate::server::nowhere;
-use crate::workspace::{quiz, wise_server, workspace};
+use crate::workspace::{measured, quiz, wise_server, workspace};
 
 const BEFORE: &str = r#"{"id": "a", "input": "where is it", "expected": "track"}
 {"id": "b", "input": "send it back", "expected": "return"}
@@ -198,4 +198,53 @@ fn the_version_does_not_depend_on_the_file_format_the_order_or_the_field_names()
         folder.karat(&["dataset", "lint", "--format", "json"]).expect(0).json()["datasets"][0]["version"].clone()
     };
     assert_eq!(version(&jsonl), version(&csv));
+}
+
+#[test]
+fn added_examples_are_new_last_lines_and_known_inputs_are_not_added_again() {
+    let folder = measured(&nowhere(), "");
+    let (file, card) = ("datasets/topics/examples.jsonl", "datasets/topics/dataset.yaml");
+    folder.write(card, &folder.read(card).replace("engine]", "engine, fjords]"));
+    let before = folder.read(file);
+    let add = |arguments: &[&str], code: i32| {
+        let fixed = ["dataset", "add", "topics", "--now", "2026-09-02", "--by", "ada", "--format", "json"];
+        folder.karat(&[&fixed[..], arguments].concat()).expect(code)
+    };
+    let row: Value = serde_json::from_str(before.lines().next().unwrap()).unwrap();
+    let known = json!({"text": row["input"], "label": "alpine"});
+    folder.write("new.csv", "id,question,answer,tags\nn1,\"brand new, \"\"quoted\"\"\",desert,a;b\n");
+    folder.write("more.jsonl", &format!("{known}\n{}\n", json!({"input": "another one", "created_at": "2026-01-05"})));
+    let view = add(&["--file", "new.csv", "--file", "more.jsonl"], 0).json();
+    assert_eq!((&view["known"][0]["example_id"], view["added"].as_array().unwrap().len()), (&row["id"], 2), "{view}");
+    assert!(view["notes"][0].as_str().unwrap().contains("1 new example without an accepted answer"), "{view}");
+    let record = "2026-08-0290";
+    let view = add(&["--record", record, "--expected", "fjords"], 0).json();
+    assert_eq!(view["added"][0]["example_id"], format!("site-{record}"));
+    assert_eq!(add(&["--record", record], 0).json()["known"][0]["example_id"], format!("site-{record}"));
+    assert_eq!(add(&["--candidates", "3"], 0).json()["added"].as_array().unwrap().len(), 3);
+
+    let after = folder.read(file);
+    let mut lines = after.strip_prefix(&before).unwrap().lines().map(|line| serde_json::from_str(line).unwrap());
+    let new: Value = lines.next().unwrap();
+    let expected = json!({"id": "n1", "input": "brand new, \"quoted\"", "expected": "desert", "tags": "a;b", "created_at": "2026-09-02"});
+    assert_eq!(new, expected);
+    let labelled: Value = lines.nth(1).unwrap();
+    assert_eq!(
+        (&labelled["labeled_by"], &labelled["source"]),
+        (&json!("ada"), &json!(format!("traffic site/{record}")))
+    );
+    folder.karat(&["dataset", "lint", "topics"]).expect(0);
+
+    folder.write("bad.jsonl", "{\"x\": 1}\nnonsense\n");
+    add(&["--file", "bad.jsonl"], 3).tells(&[
+        "2 bad rows; nothing was added",
+        "bad.jsonl:1: missing input",
+        "bad.jsonl:2",
+    ]);
+    let wrong = [json!({"input": "p", "label": "fjord"}), json!({"id": "n1", "input": "q"})];
+    folder.write("wrong.jsonl", &format!("{}\n{}\n", wrong[0], wrong[1]));
+    add(&["--file", "wrong.jsonl"], 3).tells(&["did you mean \"fjords\"?", "wrong.jsonl:2: the id \"n1\" is taken"]);
+    add(&["--record", "gone"], 3).tells(&["\"site\" has no record \"gone\""]);
+    add(&[], 2);
+    assert_eq!(folder.read(file), after);
 }

@@ -13,6 +13,7 @@ mod doctor;
 mod embedder;
 mod endpoints;
 mod faults;
+mod labelling;
 mod matrix;
 mod mistakes;
 mod nights;

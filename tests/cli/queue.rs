@@ -208,7 +208,8 @@ fn an_interrupted_decision_about_a_file_that_has_changed_since_is_dropped_with_a
         "dataset": "topics", "example_id": id, "code": "traffic-vanished", "at": "2026-09-02T00:00:00Z", "from": "queued",
         "to": "retired", "by": "ada", "reason": null, "detail": null,
     });
-    let decided = json!([{"step": step, "snoozed_until": null}]).to_string();
+    let decided = json!([{"step": step, "snoozed_until": null}]);
+    let decided = json!({"decided": decided, "labels": {"rows": [], "settled": []}}).to_string();
     let connection = rusqlite::Connection::open(folder.path(".karat/karat.db")).unwrap();
     let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES (?1, 'b', 'a', ?2)";
     connection.execute(sql, [FILE, &decided]).unwrap();

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::flags::confirmed_wrong;
+use super::slice::SliceScore;
 use crate::core::alarm::EarlierLook;
 use crate::core::cluster::{class_terms, cluster_names};
 use crate::core::domain::{Dataset, Example, ExampleIdx, Flag, LiveIdx, Reducer, Window, WindowSummary};
@@ -46,6 +47,8 @@ pub struct Inputs<'a> {
     pub voices: Vec<Voice>,
     /// The latest complete run of this version of the dataset.
     pub run: Option<ScoredRun>,
+    /// Scores of production's answers to labelled records of the random slice.
+    pub slice: Vec<SliceScore>,
     /// Settings of the measurement and its gate.
     pub settings: Settings<'a>,
     /// The source of the traffic.

@@ -13,9 +13,11 @@ mod group_views;
 mod inputs;
 mod measure;
 mod moved;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use inputs::{Inputs, KnownClusters, ScoredRun, Settings, TrafficWindow, Wording, rewordings};
 pub use measure::{Measured, MeasuredClustering, measure};
+pub use slice::SliceScore;

@@ -9,7 +9,9 @@ use serde_json::json;
 
 use super::*;
 use crate::core::alarm::{EarlierLook, Level, Look};
-use crate::core::domain::{Card, Dataset, Example, Flag, ReasonCode, Reducer, TrafficRecord, Window, parse_timestamp};
+use crate::core::domain::{
+    Card, Dataset, Example, Flag, ReasonCode, RecordIdx, Reducer, TrafficRecord, Window, parse_timestamp,
+};
 use crate::core::golden::example_from_row;
 use crate::core::queue::{FlagRow, QueueState};
 use crate::core::records::Records;
@@ -92,6 +94,7 @@ impl World {
             exposed: Vec::new(),
             voices: Vec::new(),
             run: None,
+            slice: Vec::new(),
             settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },
             source: "planted",
             looks: Vec::new(),
@@ -330,6 +333,32 @@ fn the_estimated_score_follows_the_traffic() {
     let measured = measure(Inputs { run: Some(run), ..world.inputs(&golden, &august, None) }).unwrap();
     let estimate = measured.view.estimate.unwrap();
     assert!((estimate.raw - 0.4).abs() < 1e-9 && estimate.represented > 0.8, "{estimate:?}");
+}
+
+#[test]
+fn a_random_slice_tells_when_the_golden_set_promises_too_much() {
+    let mut world = World::new(9);
+    let golden = world.golden();
+    // Every example is answered right, and so are the requests that they represent; new ones are not.
+    let august = world.month("2026-08", &[(0, 60), (1, 60), (TOPICS, 80)]);
+    let scores = golden.dataset.examples.iter().map(|example| (example.id.clone(), vec![1.0])).collect();
+    let (run_id, endpoint, scorer) = ("run".to_owned(), "model".to_owned(), "exact".to_owned());
+    let run = ScoredRun { run_id, endpoint, scorer, reduce: Reducer::default(), scores };
+    let slice = |right: fn(usize) -> bool| -> Vec<SliceScore> {
+        let score = |row: usize| SliceScore { record: RecordIdx(row), score: f64::from(u8::from(right(row))) };
+        (0..200).step_by(5).map(score).collect()
+    };
+    let view = |slice: Vec<SliceScore>| {
+        measure(Inputs { run: Some(run.clone()), slice, ..world.inputs(&golden, &august, None) }).unwrap().view
+    };
+    let decayed = view(slice(|row| row < 120));
+    let found = decayed.slice.unwrap();
+    assert_eq!((found.labelled, found.golden, found.disagrees), (40, 1.0, true));
+    assert!(found.lo < 0.6 && 0.6 < found.hi && found.lambda > 0.3, "{found:?}");
+    assert!(found.powered_hi - found.powered_lo < found.hi - found.lo, "{found:?}");
+    assert!(decayed.notes.iter().any(|note| note.contains("ALARM, they disagree")), "{:?}", decayed.notes);
+    assert!(!view(slice(|_| true)).slice.unwrap().disagrees);
+    assert_eq!(view(slice(|_| true)[..19].to_vec()).slice, None, "too few labels");
 }
 
 fn row(example_id: &str, code: ReasonCode, state: QueueState) -> FlagRow {

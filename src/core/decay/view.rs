@@ -9,6 +9,7 @@ use super::gates::{gates, karats};
 use super::group_views::{group_views, id};
 use super::inputs::TrafficWindow;
 use super::moved::moved_view;
+use super::slice::{slice_note, slice_view};
 use crate::core::alarm::{Level, Look, level};
 use crate::core::coverage::{Coverage, DriftGap};
 use crate::core::domain::{ExampleIdx, ReasonCode, RecordIdx};
@@ -46,8 +47,10 @@ pub(super) fn view(findings: &Findings<'_>) -> DecayView {
         candidates: candidate_views(findings),
         estimate: estimate_view(findings),
         notes: notes(findings),
+        slice: slice_view(findings),
         ..base(findings)
     };
+    view.notes.extend(view.slice.as_ref().map(slice_note));
     view.summary = summary(&view);
     view
 }
@@ -86,6 +89,7 @@ fn base(findings: &Findings<'_>) -> DecayView {
         signals: Vec::new(),
         candidates: Vec::new(),
         estimate: None,
+        slice: None,
         notes: Vec::new(),
     }
 }

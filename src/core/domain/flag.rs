@@ -56,6 +56,11 @@ impl ReasonCode {
         matches!(self, Self::Conflicting | Self::LabelDisputed)
     }
 
+    /// Whether a label settles it: one that confirms the answer, or replaces it.
+    pub fn is_settled_by_label(self) -> bool {
+        matches!(self, Self::Conflicting | Self::LabelDisputed | Self::Expired | Self::Undated)
+    }
+
     /// The code with the given stable name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|code| code.name() == name)

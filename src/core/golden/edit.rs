@@ -1,6 +1,7 @@
 //! Changes fields of rows in the text of a golden set, and leaves every other byte as it is: a reviewer's diff shows
 //! nothing but what was decided.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -8,7 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::core::domain::fields::EXPECTED;
+use crate::core::domain::fields::{EXPECTED, INPUT};
 use crate::core::tabular::{Format, uncounted_lines};
 
 /// New values of one row's fields.
@@ -19,6 +20,9 @@ pub struct RowEdit {
     /// Field names with their new values. `expected` also finds the field under its other names.
     pub fields: Vec<(&'static str, Value)>,
 }
+
+/// The fields of a new row, in the order in which they are written.
+pub type NewRow = Vec<(String, Value)>;
 
 /// Why a row cannot be edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,38 +55,114 @@ pub fn edit_rows(text: &str, format: Format, edits: &[RowEdit]) -> Result<String
 /// # Errors
 /// If no row starts there, or the text could not be read.
 pub fn row_at(text: &str, format: Format, line: u64) -> Result<Range<usize>, EditError> {
-    match format {
-        Format::Jsonl => json_row_at(text, line),
-        Format::Csv => csv_row_at(text, line),
+    row_places(text, format, &BTreeSet::from([line])).remove(&line).ok_or(EditError::NoRow(line))
+}
+
+/// Where the rows that start on these lines are in the text, without their line ends. Lines on which no row starts are left out.
+pub fn row_places(text: &str, format: Format, lines: &BTreeSet<u64>) -> BTreeMap<u64, Range<usize>> {
+    let mut places = match format {
+        Format::Jsonl => json_rows(text, lines),
+        Format::Csv => csv_rows(text, lines),
+    };
+    places.retain(|_, place| !place.is_empty());
+    places
+}
+
+fn json_rows(text: &str, lines: &BTreeSet<u64>) -> BTreeMap<u64, Range<usize>> {
+    let mut places = BTreeMap::new();
+    let mut start = 0;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        if lines.contains(&number) {
+            places.insert(number, start..start + line.trim_end_matches(['\r', '\n']).len());
+        }
+        start += line.len();
     }
-    .filter(|place| !place.is_empty())
-    .ok_or(EditError::NoRow(line))
+    places
 }
 
-fn json_row_at(text: &str, line: u64) -> Option<Range<usize>> {
-    let before = usize::try_from(line).ok()?.checked_sub(1)?;
-    let mut lines = text.split_inclusive('\n');
-    let start = lines.by_ref().take(before).map(str::len).sum();
-    let row = lines.next()?;
-    Some(start..start + row.trim_end_matches(['\r', '\n']).len())
-}
-
-fn csv_row_at(text: &str, line: u64) -> Option<Range<usize>> {
+fn csv_rows(text: &str, lines: &BTreeSet<u64>) -> BTreeMap<u64, Range<usize>> {
+    let mut places = BTreeMap::new();
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     let uncounted = uncounted_lines(text.as_bytes());
-    while reader.read_record(&mut record).ok()? {
-        if record.position().map_or(0, csv::Position::line) + uncounted == line {
+    while matches!(reader.read_record(&mut record), Ok(true)) {
+        let line = record.position().map_or(0, csv::Position::line) + uncounted;
+        if lines.contains(&line) {
             let (start, end) = row_place(text, &record, reader.position());
-            return Some(start..end);
+            places.insert(line, start..end);
         }
     }
-    None
+    places
 }
 
 /// Whether rows of this text can have the field: always in JSON, only if there is a column in CSV.
 pub fn has_field(text: &str, format: Format, field: &str) -> bool {
     format == Format::Jsonl || csv_columns(text).iter().any(|column| column == field)
+}
+
+/// Returns the text with rows added at its end, in the same style: with the names that the file has for `input` and `expected`,
+/// and with its line ends. A CSV file has no other columns than before: fields without a column are left out, see [`has_field`].
+///
+/// # Errors
+/// If a CSV file has no column for the input or for the accepted answers.
+pub fn append_rows(text: &str, format: Format, rows: &[NewRow]) -> Result<String, EditError> {
+    let line_end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let mut appended = text.to_owned();
+    if !text.is_empty() && !text.ends_with('\n') && !rows.is_empty() {
+        appended.push_str(line_end);
+    }
+    let columns = match format {
+        Format::Csv => csv_columns(text),
+        Format::Jsonl => json_names(text),
+    };
+    for row in rows {
+        let row: Vec<(&str, &Value)> = row.iter().map(|(name, value)| (name_in_file(name, &columns), value)).collect();
+        let line = match format {
+            Format::Jsonl => json_row(&row, text),
+            Format::Csv => new_csv_row(&row, &columns)?,
+        };
+        appended.push_str(&line);
+        appended.push_str(line_end);
+    }
+    Ok(appended)
+}
+
+/// The name that a file has for a field.
+fn name_in_file<'a>(name: &'a str, columns: &'a [String]) -> &'a str {
+    let aliases = match name {
+        "input" => INPUT,
+        "expected" => EXPECTED,
+        _ => return name,
+    };
+    let present = |alias: &&&str| columns.iter().any(|column| column == **alias);
+    aliases.iter().find(present).copied().unwrap_or(name)
+}
+
+/// The names of the members of the first row.
+fn json_names(text: &str) -> Vec<String> {
+    let first = text.lines().find(|line| !line.trim_start_matches('\u{feff}').trim().is_empty()).unwrap_or_default();
+    let members = serde_json::from_str::<Members<'_>>(first.trim_start_matches('\u{feff}').trim());
+    members.map(|Members(members)| members.into_iter().map(|(name, _)| name).collect()).unwrap_or_default()
+}
+
+/// A JSON row with spaces where the first row of the file has them.
+fn json_row(row: &[(&str, &Value)], text: &str) -> String {
+    let spaced = text.is_empty() || text.lines().next().is_some_and(|line| line.contains("\": "));
+    let (colon, comma) = if spaced { (": ", ", ") } else { (":", ",") };
+    let members: Vec<String> =
+        row.iter().map(|(name, value)| format!("{}{colon}{value}", Value::from(*name))).collect();
+    format!("{{{}}}", members.join(comma))
+}
+
+fn new_csv_row(row: &[(&str, &Value)], columns: &[String]) -> Result<String, EditError> {
+    for (wanted, aliases) in [("input", INPUT), ("expected", EXPECTED)] {
+        if !columns.iter().any(|column| aliases.contains(&column.as_str())) {
+            return Err(EditError::NoColumn(wanted));
+        }
+    }
+    let value = |column: &String| row.iter().find(|(name, _)| name == column).map(|(_, value)| cell_text(value));
+    let cells: Vec<String> = columns.iter().map(|column| value(column).unwrap_or_default()).collect();
+    csv_row(&cells).map_err(|error| EditError::Unreadable(0, error))
 }
 
 fn edit_json_lines(text: &str, edits: &[RowEdit]) -> Result<String, EditError> {
@@ -291,6 +371,34 @@ mod tests {
         for (text, format, line, row) in cases {
             assert_eq!(row_at(text, format, line).ok().map(|place| &text[place]), row, "{format:?} line {line}");
         }
+    }
+
+    #[test]
+    fn new_rows_take_the_names_and_the_style_of_the_file() {
+        let row = [
+            ("id", json!("n")),
+            ("input", json!("hi, \"you\"")),
+            ("expected", json!(["a", "b"])),
+            ("labeled_by", json!("ada")),
+        ];
+        let rows = [row.map(|(name, value)| (name.to_owned(), value)).to_vec()];
+        let cases = [
+            (
+                "{\"text\": \"a\", \"label\": \"x\"}",
+                "{\"text\": \"a\", \"label\": \"x\"}\n{\"id\": \"n\", \"text\": \"hi, \\\"you\\\"\", \"label\": [\"a\",\"b\"], \"labeled_by\": \"ada\"}\n",
+            ),
+            (
+                "\u{feff}{\"input\":\"a\"}\r\n",
+                "\u{feff}{\"input\":\"a\"}\r\n{\"id\":\"n\",\"input\":\"hi, \\\"you\\\"\",\"expected\":[\"a\",\"b\"],\"labeled_by\":\"ada\"}\r\n",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(append_rows(text, Format::Jsonl, &rows).unwrap(), expected);
+        }
+        let csv = append_rows("label,question,note\r\nx,a,\r\n", Format::Csv, &rows).unwrap();
+        assert_eq!(csv, "label,question,note\r\nx,a,\r\n\"[\"\"a\"\",\"\"b\"\"]\",\"hi, \"\"you\"\"\",\r\n");
+        assert_eq!(append_rows("input\na\n", Format::Csv, &rows), Err(EditError::NoColumn("expected")));
+        assert_eq!(append_rows("anything", Format::Jsonl, &[]).unwrap(), "anything");
     }
 
     #[test]

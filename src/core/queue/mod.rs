@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::core::domain::{Flag, content_hash, short};
+use crate::core::labelling::Labels;
 
 pub use state::{Decision, QueueEvent, QueueState, next};
 
@@ -135,6 +136,21 @@ pub struct LoggedStep {
     pub snoozed_before: Option<Timestamp>,
     /// The example's row, if the decision changed it.
     pub row: Option<ChangedRow>,
+}
+
+/// What is decided at once: together with the change of a golden set's file, if there is one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// Steps of the queue.
+    pub decided: Vec<Decided>,
+    /// Labels that they follow from, if they do.
+    pub labels: Labels,
+}
+
+impl From<Vec<Decided>> for Decisions {
+    fn from(decided: Vec<Decided>) -> Self {
+        Self { decided, labels: Labels::default() }
+    }
 }
 
 /// Orders flags for review: examples by traffic share × their strongest reason, and the flags of each by strength. An example

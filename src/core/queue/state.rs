@@ -57,6 +57,11 @@ impl QueueState {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
 
+    /// Whether somebody has to look at it: it is queued, or confirmed and not yet corrected.
+    pub fn waits_for_review(self) -> bool {
+        matches!(self, Self::Queued | Self::Confirmed)
+    }
+
     /// Whether the example still has the problem, as far as is known.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Queued | Self::Confirmed | Self::Snoozed)

@@ -1,25 +1,17 @@
-//! CSV for spreadsheets: the flagged examples of a report, and the review queue.
+//! CSV for spreadsheets: the flagged examples of a report.
 
 use super::Format;
 use super::table::Table;
 use super::tables;
 use crate::core::domain::{Failure, FlowResult};
 use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
-use crate::core::view::{Cell, QueueView, Report};
+use crate::core::view::{Cell, Report};
 
 pub(super) const FORMAT: Format = Format { name: "csv", extensions: &["csv"], render: csv };
 
 /// One row per flagged example, with its strongest reason. Only the header if no example is flagged.
 fn csv(report: &Report) -> FlowResult<String> {
     sheet(&tables::flagged_sheet(&report.decay))
-}
-
-/// The review queue, one row per flag.
-///
-/// # Errors
-/// Returns an error if the encoder fails.
-pub fn queue_csv(view: &QueueView) -> FlowResult<String> {
-    sheet(&tables::queue_sheet(view))
 }
 
 fn sheet(table: &Table) -> FlowResult<String> {

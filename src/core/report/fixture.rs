@@ -78,6 +78,7 @@ pub(super) fn empty() -> Report {
         signals: Vec::new(),
         candidates: Vec::new(),
         estimate: None,
+        slice: None,
         gates: Vec::new(),
         verdict: Verdict::Pass,
         notes: vec!["no traffic in the window 2026-09".into()],
@@ -384,6 +385,7 @@ fn support() -> DecayView {
             candidate("r-90233", "c-05", SCRIPT, 0.012),
             candidate("r-90871", "c-05", FORMULA, 0.006),
         ],
+        slice: None,
         estimate: Some(EstimateView {
             run_id: "0199a2f4-7c11-7b2e-9a55-3f1c5d0e8b21".into(),
             endpoint: "chat-large".into(),
@@ -436,6 +438,7 @@ fn billing() -> DecayView {
         signals: Vec::new(),
         candidates: Vec::new(),
         estimate: None,
+        slice: None,
         gates: vec![gate("coverage >= 0.9", Verdict::Pass, "0.983 (0.968–0.992)")],
         verdict: Verdict::Pass,
         notes: Vec::new(),

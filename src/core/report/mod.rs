@@ -16,7 +16,6 @@ use std::path::Path;
 use crate::core::domain::FlowResult;
 use crate::core::view::Report;
 
-pub use self::csv::queue_csv;
 pub use self::json::to_json;
 pub use summary::step_summary;
 pub use terminal::*;

@@ -37,7 +37,6 @@ fn index_below(n: usize, rng: &mut impl Rng) -> usize {
 ///
 /// Results are in the order of replicates. Replicate r depends only on `seed` and r, not on the number of threads or
 /// replicates. Without groups, there are no results.
-#[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn cluster_bootstrap(
     groups: &[usize],
     n_groups: usize,

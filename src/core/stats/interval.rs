@@ -141,7 +141,6 @@ pub fn sample_variance(values: &[f64]) -> Option<f64> {
 ///
 /// `p1`, `p2` are observed proportions, clamped to [0, 1]; `n1`, `n2` are their sample sizes, which may be fractional.
 /// A size that is not positive and finite, or a NaN proportion, gives [-1, 1]. The interval always contains `p1 - p2`.
-#[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn difference_newcombe(p1: f64, n1: f64, p2: f64, n2: f64, confidence: f64) -> Interval {
     let usable = |p: f64, n: f64| !p.is_nan() && n > 0.0 && n.is_finite();
     if !usable(p1, n1) || !usable(p2, n2) || alpha(confidence) == 0.0 {

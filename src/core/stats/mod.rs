@@ -17,9 +17,11 @@ mod sample;
 mod special;
 mod tail;
 
-pub use bootstrap::{percentile_interval, permutation_p_value, rng};
+pub use bootstrap::{cluster_bootstrap, percentile_interval, permutation_p_value, rng};
 pub use contingency::g_test;
-pub use interval::{Interval, clopper_pearson, mean_t, poisson_exact, sample_variance, t_interval, wilson};
+pub use interval::{
+    Interval, clopper_pearson, difference_newcombe, mean_t, poisson_exact, sample_variance, t_interval, wilson,
+};
 pub use logistic::Logistic;
 pub use multiple::{benjamini_hochberg, holm};
 pub use normal::{normal_upper_quantile, normal_upper_tail};

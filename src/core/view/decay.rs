@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::moved::MovedView;
+use super::slice::SliceView;
 use crate::core::domain::{ReasonCode, WindowSummary};
 use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
@@ -70,6 +71,9 @@ pub struct DecayView {
     pub candidates: Vec<CandidateView>,
     /// Estimated score on today's traffic; null without a run of this dataset version.
     pub estimate: Option<EstimateView>,
+    /// The score on a random labelled slice of traffic; null if there is none, or no run of this dataset version.
+    #[serde(default)]
+    pub slice: Option<SliceView>,
     /// The result of every gate.
     pub gates: Vec<GateResult>,
     /// The verdict on the whole measurement.

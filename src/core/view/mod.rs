@@ -1,12 +1,14 @@
 //! The view model, built once and rendered by every format. Its serde form *is* the documented JSON form, so fields are
 //! only ever added.
 
+mod added;
 mod cell;
 mod decay;
 mod doctor;
 mod embedder;
 mod golden;
 mod headline;
+mod labelling;
 mod list;
 mod migration;
 mod moved;
@@ -15,9 +17,11 @@ mod queue;
 mod records;
 mod review;
 mod runs;
+mod slice;
 mod summary;
 mod traffic;
 
+pub use added::{AddedExample, AddedView};
 pub(crate) use cell::phrase;
 pub use cell::{Cell, Phrase, count_of, line};
 pub use decay::{
@@ -28,6 +32,7 @@ pub use doctor::{Check, CheckArea, CheckState, DoctorView};
 pub use embedder::{EmbedderView, StoredSpaceView};
 pub use golden::{BadRowView, ChangeCounts, DatasetLogView, DiffView, LintView, LintedView, LoggedVersion};
 pub use headline::{HeadlineLine, Report};
+pub use labelling::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, ReviewedExample, ShareView, TiedTask};
 pub use list::{CacheView, EndpointRow, ListView, RunRow};
 pub use migration::{AgreementView, MigrationView, SpaceName};
 pub use moved::{MixView, MovedShare, MovedView, TopicsMoved, WordingMoved};
@@ -39,5 +44,6 @@ pub use review::{
     ReviewFlag, ReviewItem, ReviewProgress, ReviewView, ShownText, meaning_of, observed_and_clears, shown, shown_line,
 };
 pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
+pub use slice::SliceView;
 pub use summary::{summary, summary_phrase};
 pub use traffic::{ImportView, ImportedView, RejectView, SourceView, TrafficView};

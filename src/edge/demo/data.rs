@@ -81,6 +81,22 @@ pub fn demo_files(base_url: &str, embedder: &str) -> Vec<DemoFile> {
     ]
 }
 
+/// The intents that the golden set lacks, sorted.
+pub fn new_intents() -> Vec<String> {
+    let mut intents: Vec<String> = EMERGING.iter().map(|(intent, _)| (*intent).to_owned()).collect();
+    intents.sort();
+    intents
+}
+
+/// The dataset card with the new intents among the labels.
+pub fn card_with_new_intents() -> DemoFile {
+    let new: String = new_intents().iter().map(|intent| format!("  - {intent}\n")).collect();
+    DemoFile {
+        path: "datasets/support-intents/dataset.yaml",
+        content: CARD.replacen("labels:\n", &format!("labels:\n{new}"), 1),
+    }
+}
+
 /// A line of a traffic file.
 #[derive(Serialize)]
 struct TrafficLine {
@@ -96,7 +112,16 @@ struct Body {
     text: String,
 }
 
-/// One month of traffic as JSON lines: `records` requests drawn with a seed, with the month's mix of intents, times
+/// One month of traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonthOfTraffic {
+    /// The records as JSON lines.
+    pub lines: String,
+    /// The id of every record, with the intent that its text was written for.
+    pub intents: Vec<(String, String)>,
+}
+
+/// One month of traffic: `records` requests drawn with a seed, with the month's mix of intents, times
 /// within the month, users, and the replies that `reply` returns for their texts.
 ///
 /// # Errors
@@ -106,33 +131,36 @@ pub fn month_of_traffic(
     records: usize,
     seed: u64,
     reply: impl FnOnce(&[&str]) -> Result<Vec<String>, Failure>,
-) -> Result<String, Failure> {
+) -> Result<MonthOfTraffic, Failure> {
     let mut random = rng(seed, 100 + month as u64);
     let mut pools: BTreeMap<String, Vec<String>> = BTreeMap::new();
     parse(REQUESTS)?.into_iter().for_each(|row| pools.entry(row.intent).or_default().push(row.text));
     let label = MONTHS[month];
     let window = Window::parse(label, Timestamp::UNIX_EPOCH).map_err(Failure::other)?;
-    let mut texts = Vec::with_capacity(records);
+    let mut texts: Vec<(String, String)> = Vec::with_capacity(records);
     for (intent, count) in counts(&pools, month, records) {
-        texts.extend(draw(&pools[&intent], count, &mut random));
+        let drawn = draw(&pools[&intent], count, &mut random);
+        texts.extend(drawn.into_iter().map(|text| (text, intent.clone())));
     }
     texts.shuffle(&mut random);
     let length = window.to.duration_since(window.from).as_secs();
-    let mut lines = String::new();
+    let mut made = MonthOfTraffic { lines: String::new(), intents: Vec::with_capacity(texts.len()) };
     let drawn = texts.len().max(1) as i64;
-    let replies = reply(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
-    for (index, (text, reply)) in texts.into_iter().zip(replies).enumerate() {
+    let replies = reply(&texts.iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>())?;
+    for (index, ((text, intent), reply)) in texts.into_iter().zip(replies).enumerate() {
         let offset = SignedDuration::from_secs(length * index as i64 / drawn);
         let time = window.from.checked_add(offset).unwrap_or(window.from).to_string();
         let user = format!("u{}", random.random_range(0..records.max(1)));
-        let line = TrafficLine { id: format!("{label}-{index:05}"), time, user, body: Body { text }, reply };
-        lines.push_str(
+        let id = format!("{label}-{index:05}");
+        let line = TrafficLine { id: id.clone(), time, user, body: Body { text }, reply };
+        made.intents.push((id, intent));
+        made.lines.push_str(
             &serde_json::to_string(&line)
                 .map_err(|error| Failure::other("cannot write a line of traffic").caused_by(error))?,
         );
-        lines.push('\n');
+        made.lines.push('\n');
     }
-    Ok(lines)
+    Ok(made)
 }
 
 /// The number of requests of each intent in a month. Known intents differ in volume, as in real traffic.
@@ -225,8 +253,10 @@ mod tests {
     fn a_month_depends_only_on_the_seed_and_has_the_expected_size() {
         let reply = |texts: &[&str]| Ok(vec![String::new(); texts.len()]);
         let september = month_of_traffic(3, 600, 7, reply).unwrap();
+        let intents: HashSet<&str> = september.intents.iter().map(|(_, intent)| intent.as_str()).collect();
+        assert!(new_intents().iter().all(|intent| intents.contains(intent.as_str())), "{intents:?}");
         assert_eq!(september, month_of_traffic(3, 600, 7, reply).unwrap());
         assert_ne!(september, month_of_traffic(3, 600, 8, reply).unwrap());
-        assert!((590..=610).contains(&september.lines().count()), "{}", september.lines().count());
+        assert!((590..=610).contains(&september.intents.len()), "{}", september.intents.len());
     }
 }

@@ -6,5 +6,5 @@ mod data;
 mod server;
 
 pub use classifier::Classifier;
-pub use data::{MONTHS, demo_files, month_of_traffic, training_texts};
+pub use data::{MONTHS, card_with_new_intents, demo_files, month_of_traffic, training_texts};
 pub use server::DemoServer;

@@ -19,7 +19,8 @@ const MIGRATIONS: &[(&str, Option<Code>)] = &[
     (include_str!("migrations/0004_names.sql"), None),
     (include_str!("migrations/0005_user_key.sql"), Some(hide_users)),
     (include_str!("migrations/0006_queue.sql"), None),
-    (include_str!("migrations/0007_undo.sql"), None),
+    (include_str!("migrations/0007_labels.sql"), None),
+    (include_str!("migrations/0008_undo.sql"), None),
 ];
 
 /// Identifies a file as a karat database (`PRAGMA application_id`): the bytes of "KARA".

@@ -9,6 +9,7 @@ mod datasets;
 mod decisions;
 mod embedding_spaces;
 mod health;
+mod labels;
 mod measurements;
 mod migrate;
 mod outcomes;

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, named_params, params};
 
 use super::decisions::{write_decided, write_step};
+use super::labels::write_labels;
 use super::outcomes::timestamp;
 use super::{Store, contents};
 use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::queue::{Decided, FlagChange, FlagRow, QueueState, QueueStep};
+use crate::core::queue::{Decided, Decisions, FlagChange, FlagRow, QueueState, QueueStep};
 
 /// Decisions that also change a golden set's file, stored before the file is replaced.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,7 @@ pub struct UnfinishedEdit {
     /// Hash of the file's content with the change.
     pub after: String,
     /// The decisions.
-    pub decided: Vec<Decided>,
+    pub decisions: Decisions,
 }
 
 impl Store {
@@ -72,12 +73,12 @@ impl Store {
         Ok(self.logged_steps(dataset, example, 0)?.into_iter().map(|logged| logged.step).collect())
     }
 
-    /// Stores decisions that were made together, and their steps, in one transaction. Returns their number.
+    /// Stores decisions in one transaction, and returns their number.
     ///
     /// # Errors
     /// A store failure, in which case nothing is stored.
-    pub fn decide(&self, decided: Vec<Decided>) -> Result<i64, Failure> {
-        self.writer().write(move |connection| write_decided(connection, &decided))
+    pub fn decide(&self, decisions: Decisions) -> Result<i64, Failure> {
+        self.writer().write(move |connection| write_decisions(connection, &decisions))
     }
 
     /// Stores decisions that are to be carried out together with a change of a file, and returns their id. `hashes` are those of
@@ -85,8 +86,8 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn begin_edit(&self, path: String, hashes: (String, String), decided: &[Decided]) -> Result<i64, Failure> {
-        let content = serde_json::to_string(decided)
+    pub fn begin_edit(&self, path: String, hashes: (String, String), decisions: &Decisions) -> Result<i64, Failure> {
+        let content = serde_json::to_string(decisions)
             .map_err(|error| Failure::other("cannot serialize a decision").caused_by(error))?;
         self.writer().write(move |connection| {
             let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES (?1, ?2, ?3, ?4)";
@@ -100,10 +101,10 @@ impl Store {
     ///
     /// # Errors
     /// A store failure, in which case the edit is still unfinished.
-    pub fn end_edit(&self, id: i64, decided: Option<Vec<Decided>>) -> Result<Option<i64>, Failure> {
+    pub fn end_edit(&self, id: i64, decisions: Option<Decisions>) -> Result<Option<i64>, Failure> {
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM unfinished_edits WHERE id = ?1", [id])?;
-            decided.map(|decided| write_decided(connection, &decided)).transpose()
+            decisions.map(|decisions| write_decisions(connection, &decisions)).transpose()
         })
     }
 
@@ -115,8 +116,14 @@ impl Store {
         let sql = "SELECT id, path, before, after, content FROM unfinished_edits ORDER BY id";
         self.rows(sql, [], |row| {
             let content: String = row.get(4)?;
-            let decided = serde_json::from_str(&content).map_err(|error| contents::damaged(4, error.to_string()))?;
-            Ok(UnfinishedEdit { id: row.get(0)?, path: row.get(1)?, before: row.get(2)?, after: row.get(3)?, decided })
+            let decisions = serde_json::from_str(&content).map_err(|error| contents::damaged(4, error))?;
+            Ok(UnfinishedEdit {
+                id: row.get(0)?,
+                path: row.get(1)?,
+                before: row.get(2)?,
+                after: row.get(3)?,
+                decisions,
+            })
         })
     }
 }
@@ -162,4 +169,10 @@ pub(super) fn write_flags(
         }
     }
     Ok(())
+}
+
+/// Writes decisions and their labels, and returns their number.
+fn write_decisions(connection: &Connection, decisions: &Decisions) -> rusqlite::Result<i64> {
+    write_labels(connection, &decisions.labels)?;
+    write_decided(connection, &decisions.decided)
 }

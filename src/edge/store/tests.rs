@@ -10,6 +10,7 @@ use crate::core::domain::{
     CallError, CallErrorKind, Flag, Outcome, OutcomeResult, ReasonCode, RecordedOutcome, RequestKey, Response, RunId,
     Score, TrafficRecord, Usage, Window, content_hash, parse_timestamp, short,
 };
+use crate::core::labelling::Labels;
 use crate::core::queue::{ChangedRow, Decided, FlagChange, QueueState, QueueStep};
 
 fn id(run_id: &str) -> RunId {
@@ -210,7 +211,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat supports versions up to 6"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat supports versions up to 7"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -397,6 +398,27 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     Store::open(&path).unwrap();
 }
 
+#[test]
+fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    drop(Store::open(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE labels; DROP TABLE label_tasks").unwrap();
+    let step = json!({
+        "dataset": "d", "example_id": "1", "code": "undated", "at": "2026-09-02T00:00:00Z", "from": "queued",
+        "to": "retired", "by": "ada", "reason": null, "detail": null,
+    });
+    let content = json!([{"step": step, "snoozed_until": null}]).to_string();
+    let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES ('f', 'b', 'a', ?1)";
+    connection.execute(sql, [content]).unwrap();
+    connection.pragma_update(None, "user_version", 6).unwrap();
+    drop(connection);
+    let edit = Store::open(&path).unwrap().unfinished_edits().unwrap().remove(0);
+    assert_eq!(edit.decisions.decided[0].step.to, QueueState::Retired);
+    assert_eq!(edit.decisions.labels, Labels::default());
+}
+
 fn decay_save(id: &str, at: &str, state: QueueState) -> DecaySave {
     let flag = Flag {
         example_id: "1".into(),
@@ -510,9 +532,9 @@ fn a_decision_can_be_undone_once_and_one_from_before_the_upgrade_cannot() {
     let step = QueueStep { from: Some(QueueState::Confirmed), to: QueueState::Dismissed, ..old[0].step.clone() };
     let row = Some(ChangedRow { before: "old".into(), after: "new".into() });
     let decided = Decided { step, snoozed_until: None, row: row.clone(), undoes: None };
-    let number = store.decide(vec![decided.clone()]).unwrap();
+    let number = store.decide(vec![decided.clone()].into()).unwrap();
     let undoing = Decided { row: None, undoes: Some(number), ..decided };
-    store.decide(vec![undoing]).unwrap();
+    store.decide(vec![undoing].into()).unwrap();
     let log = store.logged_steps("d", None, old[0].id).unwrap();
     let found: Vec<_> = log.iter().map(|logged| (logged.decision, logged.undone, logged.row.clone())).collect();
     assert_eq!(found, [(Some(number), true, row), (None, false, None)]);

@@ -57,6 +57,27 @@ fn timestamp(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// Selects the columns of [`stored_record`].
+const RECORDS: &str = "SELECT t.record_id, t.at, t.grp, t.sample_rate, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data \
+                       FROM traffic t JOIN contents i ON i.id = t.input LEFT JOIN contents o ON o.id = t.output \
+                       LEFT JOIN contents s ON s.id = t.structure";
+
+fn stored_record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
+    let present = |column| row.get::<_, Option<i64>>(column).map(|codec| codec.is_some());
+    Ok(StoredRecord {
+        record: TrafficRecord {
+            record_id: row.get(0)?,
+            at: timestamp(row.get(1)?),
+            group: row.get(2)?,
+            sample_rate: row.get(3)?,
+            input: contents::unpack_text(row, 5)?,
+            structure: if present(9)? { Some(contents::unpack_text(row, 9)?) } else { None },
+            output: if present(7)? { Some(contents::unpack_text(row, 7)?) } else { None },
+        },
+        content: row.get(4)?,
+    })
+}
+
 impl Store {
     /// Saves records of a source in one commit; records with a known id are left unchanged. Returns how many were new.
     ///
@@ -93,24 +114,17 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn traffic(&self, source: &str, window: Window) -> Result<Vec<StoredRecord>, Failure> {
-        let sql = "SELECT t.record_id, t.at, t.grp, t.sample_rate, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data \
-                   FROM traffic t JOIN contents i ON i.id = t.input LEFT JOIN contents o ON o.id = t.output \
-                   LEFT JOIN contents s ON s.id = t.structure WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id";
-        self.rows(sql, params![source, micros_ceil(window.from), micros_ceil(window.to)], |row| {
-            let present = |column| row.get::<_, Option<i64>>(column).map(|codec| codec.is_some());
-            Ok(StoredRecord {
-                record: TrafficRecord {
-                    record_id: row.get(0)?,
-                    at: timestamp(row.get(1)?),
-                    group: row.get(2)?,
-                    sample_rate: row.get(3)?,
-                    input: contents::unpack_text(row, 5)?,
-                    structure: if present(9)? { Some(contents::unpack_text(row, 9)?) } else { None },
-                    output: if present(7)? { Some(contents::unpack_text(row, 7)?) } else { None },
-                },
-                content: row.get(4)?,
-            })
-        })
+        let sql = format!("{RECORDS} WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id");
+        self.rows(&sql, params![source, micros_ceil(window.from), micros_ceil(window.to)], stored_record)
+    }
+
+    /// A record by its id; `None` if the source has no such record.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn traffic_record(&self, source: &str, record_id: &str) -> Result<Option<StoredRecord>, Failure> {
+        let sql = format!("{RECORDS} WHERE t.source = ?1 AND t.record_id = ?2");
+        self.optional(&sql, [source, record_id], stored_record)
     }
 
     /// Times of the first and the last record of a source; `None` if it has none.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::decay::TrafficWindow;
-use crate::core::domain::{Card, Dataset, Failure, TextRule, Window};
+use crate::core::domain::{Card, Dataset, Failure, TextRule, TrafficRecord, Window};
 use crate::core::records::Records;
 use crate::core::sampling::weighted_sample;
 use crate::core::vector::Vectors;
@@ -71,8 +71,12 @@ impl LoadedWindow {
     }
 
     pub fn as_input(&self) -> TrafficWindow<'_> {
-        let records = self.traffic.iter().map(|stored| &stored.record);
-        TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, records), wording: None }
+        TrafficWindow { span: self.span, records: Records::of_traffic(&self.vectors, self.records()), wording: None }
+    }
+
+    /// Its records, in the order of its vectors.
+    pub fn records(&self) -> impl Iterator<Item = &TrafficRecord> {
+        self.traffic.iter().map(|stored| &stored.record)
     }
 
     /// Tells that only a sample was measured.

@@ -5,6 +5,7 @@ mod exposure;
 mod inputs;
 mod recent;
 mod runs;
+mod slice;
 
 use jiff::Timestamp;
 
@@ -92,6 +93,7 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
     let settings =
         Settings { min_karats: decay.min_karats, require_decision: decay.require_decision, policy: &decay.policy };
     let (exposed, unsearched) = exposure::exposed(workspace, dataset)?;
+    let (run, scorer) = runs::latest_complete(workspace, dataset)?.unzip();
     let formed_on = reference.as_ref().unwrap_or(now).span.label();
     Ok(Inputs {
         dataset,
@@ -105,7 +107,8 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         passes: runs::passes(workspace, dataset)?,
         exposed,
         voices: runs::voices(workspace, dataset)?,
-        run: runs::latest_complete(workspace, dataset)?,
+        slice: slice::slice_scores(workspace, dataset, source, scorer.as_ref(), now.records())?,
+        run,
         settings,
         source,
         looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,

@@ -33,8 +33,11 @@ pub(super) fn passes(
     Ok(passes)
 }
 
-/// The latest run over every example that is not retired. Of endpoints run together, the one the suite lists first.
-pub(super) fn latest_complete(workspace: &Workspace, dataset: &Dataset) -> Result<Option<ScoredRun>, Failure> {
+/// The latest run over every example that is not retired, with its primary scorer. Of endpoints run together, the one the suite lists first.
+pub(super) fn latest_complete(
+    workspace: &Workspace,
+    dataset: &Dataset,
+) -> Result<Option<(ScoredRun, Scorer)>, Failure> {
     let runs = workspace.store.latest_runs_of_dataset(&dataset.name, &dataset.version)?;
     let runnable = dataset.examples.iter().filter(|example| example.status != ExampleStatus::Retired).count();
     let complete = runs.into_iter().map(|run| run.header).filter(|run| run.total == runnable * run.repeats as usize);
@@ -44,7 +47,8 @@ pub(super) fn latest_complete(workspace: &Workspace, dataset: &Dataset) -> Resul
     let mut scores: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     each_score(workspace, &run.run_id, &scorer, |example, value| scores.entry(example).or_default().push(value))?;
     let RunHeader { run_id, endpoint, .. } = run;
-    Ok(Some(ScoredRun { run_id: run_id.into(), endpoint, scorer: scorer.name, reduce: scorer.reduce, scores }))
+    let name = scorer.name.clone();
+    Ok(Some((ScoredRun { run_id: run_id.into(), endpoint, scorer: name, reduce: scorer.reduce, scores }, scorer)))
 }
 
 /// The answers of endpoints in their latest finished run of this dataset version, one voice per model. Runs whose primary scorer does

@@ -41,7 +41,7 @@ pub fn undo(workspace: &Workspace, dataset: &str, undoing: &Undoing, now: Timest
     let decided: Vec<Decided> = steps.iter().map(|logged| reversed(logged, number, undoing, now)).collect();
     let undone = decided.iter().map(|decided| decided.step.clone()).collect();
     let Some(row) = row else {
-        let decision = workspace.store.decide(decided)?;
+        let decision = workspace.store.decide(decided.into())?;
         return Ok(Resolved { steps: undone, edited: None, notes, decision });
     };
     let read = workspace.read_dataset(dataset)?;
@@ -149,7 +149,7 @@ fn restored(
         return Err(changed());
     }
     let restored = [&text[..place.start], &row.before, &text[place.end..]].concat();
-    refuse_other_changes(workspace, set, example, path, format, &restored)?;
+    refuse_other_changes(workspace, set, (&[id], 0), (path, format), &restored)?;
     let row = ChangedRow { before: row.after.clone(), after: row.before.clone() };
     Ok(Edit { before: hash(text.as_bytes()), text: restored, row, notes: Vec::new(), line: example.line })
 }

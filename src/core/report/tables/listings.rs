@@ -4,8 +4,8 @@ use super::Table;
 use crate::core::domain::short;
 use crate::core::queue::{QueueState, QueueStep};
 use crate::core::view::{
-    AgreementView, Cell, ChangeCounts, CoverageView, DatasetLogView, DecayView, DoctorView, EmbedderView, ListView,
-    LoggedVersion, Phrase, QueueLogView, QueueRow, QueueView, TrafficView, count_of, phrase,
+    AgreementView, Cell, ChangeCounts, CoverageView, DatasetLogView, DecayView, DoctorView, EmbedderView,
+    LabelImportView, ListView, LoggedVersion, Phrase, QueueLogView, QueueRow, QueueView, TrafficView, count_of, phrase,
 };
 
 /// Number of characters of a run id that are shown: its time and enough of its random part to tell runs apart. Every
@@ -66,22 +66,24 @@ pub(in crate::core::report) fn queue_log(view: &QueueLogView) -> Table {
         .table()
 }
 
-/// The review queue for a spreadsheet, with every field.
-pub(in crate::core::report) fn queue_sheet(view: &QueueView) -> Table {
-    let text = |pick: fn(&QueueRow) -> &str| move |flag: &&QueueRow| pick(flag).to_owned();
-    Table::of("", &view.flags, usize::MAX)
-        .name("dataset", text(|flag| &flag.dataset))
-        .name("example_id", text(|flag| &flag.example_id))
-        .name("state", text(|flag| flag.state.name()))
-        .name("code", text(|flag| flag.code.name()))
-        .number("score", |flag| flag.score.to_string())
-        .number("threshold", |flag| flag.threshold.to_string())
-        .number("traffic_share", |flag| flag.traffic_share.map_or_else(String::new, |share| share.to_string()))
-        .prose("evidence", text(|flag| &flag.evidence))
-        .name("first_seen", text(|flag| &flag.first_seen))
-        .name("last_seen", text(|flag| &flag.last_seen))
-        .prose("input", text(|flag| &flag.input))
-        .prose("expected", text(|flag| &flag.expected))
+/// Examples whose answer was replaced.
+pub(in crate::core::report) fn relabelled(view: &LabelImportView) -> Table {
+    Table::of("", &view.relabelled, usize::MAX)
+        .id("example", |example| example.example_id.as_str())
+        .name("before", |example| example.before.join(" | "))
+        .name("now", |example| example.answers.join(" | "))
+        .name("by", |example| format!("{} ({} of {})", example.by.join(", "), example.by.len(), example.annotators))
+        .prose("input", |example| Cell::line(&example.input, 300))
+        .table()
+}
+
+/// Tasks on which annotators do not agree.
+pub(in crate::core::report) fn ties(view: &LabelImportView) -> Table {
+    Table::of("", &view.ties, usize::MAX)
+        .id("task", |tie| tie.task_id.as_str())
+        .name("labels", |tie| tie.labels.join(" or "))
+        .number("annotators", |tie| tie.annotators)
+        .prose("input", |tie| Cell::line(&tie.input, 300))
         .table()
 }
 

@@ -13,6 +13,6 @@ pub(super) use decay::{
 };
 pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
 pub(super) use listings::{
-    agreement, checks, dataset_log, day, months, queue, queue_log, queue_sheet, runs, sources, spaces,
+    agreement, checks, dataset_log, day, months, queue, queue_log, relabelled, runs, sources, spaces, ties,
 };
 pub(super) use runs::{errors, matrix, misses, outcomes, plan, run_gates, run_names, scores};

@@ -7,8 +7,8 @@ use crate::core::domain::short;
 use crate::core::golden::{ChangeKind, DatasetDiff};
 use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::{
-    CacheView, Cell, CheckState, DatasetLogView, DecayView, DiffView, DoctorView, EmbedderView, ImportedView,
-    LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView, count_of,
+    AddedExample, AddedView, CacheView, Cell, CheckState, DatasetLogView, DecayView, DiffView, DoctorView,
+    EmbedderView, ImportedView, LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView, count_of,
 };
 
 /// One line with a label and its value, such as `datasets   support`.
@@ -166,6 +166,24 @@ pub fn lock_text(label: &str, examples: usize, changes: Option<&DatasetDiff>) ->
 fn change_counts(diff: &DatasetDiff) -> String {
     let kinds = [ChangeKind::Added, ChangeKind::Removed, ChangeKind::Relabelled, ChangeKind::Edited];
     kinds.map(|kind| format!("{} {}", diff.count(kind), kind.name())).join(", ")
+}
+
+/// Renders which examples were added to a dataset.
+pub fn added_text(view: &AddedView) -> String {
+    let mut text = String::new();
+    let mut list = |what: &str, examples: &[AddedExample]| {
+        for AddedExample { example_id, input, answers } in examples {
+            let line = format!("  {what:<9} {example_id}: {} → {}", input, answers.join(" | "));
+            text.push_str(&for_terminal(line.trim_end_matches(" → ")));
+            text.push('\n');
+        }
+    };
+    list("added", &view.added);
+    list("known as", &view.known);
+    let (before, after) = (short(&view.version_before, 6), short(&view.version_after, 6));
+    let versions = if before == after { after.to_owned() } else { format!("{before} → {after}") };
+    let dataset = for_terminal(&view.dataset);
+    text + &format!("{dataset}@{versions}: {} added\n", count_of(view.added.len(), "example"))
 }
 
 /// Renders the versions of a dataset.

@@ -1,5 +1,6 @@
 //! Text for a terminal of a given width.
 
+mod labelling;
 mod layout;
 mod listings;
 mod text;
@@ -7,10 +8,11 @@ mod text;
 use super::table::Table;
 use super::tables;
 use crate::core::view::{Cell, DecayView, PlanView, RunsView, count_of, summary_phrase};
+pub use labelling::label_import_text;
 use layout::table_text;
 pub use listings::{
-    cache_text, dataset_log_text, diff_text, doctor_text, embedder_text, imported_text, lint_text, list_text,
-    lock_text, migration_text, months_text, queue_example_text, queue_log_text, queue_text, traffic_text,
+    added_text, cache_text, dataset_log_text, diff_text, doctor_text, embedder_text, imported_text, lint_text,
+    list_text, lock_text, migration_text, months_text, queue_example_text, queue_log_text, queue_text, traffic_text,
 };
 pub use text::{Screen, terminal_headline};
 use text::{labelled, paragraph};
