@@ -4,7 +4,7 @@
 
 mod undo;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 
@@ -12,11 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Workspace;
-use super::decay::present_hashes;
-use crate::core::domain::{Dataset, Example, Failure, ReasonCode, Source, content_hash, did_you_mean};
-use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field, row_at};
+use crate::core::domain::{Dataset, Example, Failure, ReasonCode, content_hash, did_you_mean};
+use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field, row_at, row_places};
 use crate::core::queue::{ChangedRow, Decided, Decision, Decisions, FlagRow, QueueStep};
-use crate::core::signals::with_present_hashes;
 use crate::core::tabular::{Format, cell_value};
 use crate::core::view::count_of;
 use crate::edge::dataset::parse_examples;
@@ -100,8 +98,8 @@ pub(super) fn resolve_if(
 /// holds the lock.
 fn carry_out(workspace: &Workspace, path: &Path, edit: Option<Edit>, decided: Vec<Decided>) -> Result<i64, Failure> {
     match edit {
-        None => workspace.store.decide(decided.into()),
         Some(Edit { text, before, .. }) => replace(workspace, path, &text, before, decided.into()),
+        None => workspace.store.decide(decided.into()),
     }
 }
 
@@ -128,8 +126,8 @@ pub(super) fn recover(workspace: &Workspace) -> Result<Vec<String>, Failure> {
     Ok(remarks)
 }
 
-/// Replaces the file of a golden set and stores the decisions; `before` is the hash of what it contains now. Returns the number of
-/// the decisions. The caller holds the lock.
+/// Replaces the file of a golden set and stores the decisions; `before` is the hash of what it contains now. Returns the
+/// number of the decisions. The caller holds the lock.
 ///
 /// # Errors
 /// A failure naming the file, or a store failure; neither the file nor the database is changed then.
@@ -149,6 +147,21 @@ pub(super) fn replace(
         return Err(failure);
     }
     Ok(workspace.store.end_edit(id, Some(decisions))?.unwrap_or_default())
+}
+
+/// Adds the examples' rows to decisions that change a file from one text to another, so that they can be undone.
+pub(super) fn add_rows(decided: &mut [Decided], set: &Dataset, format: Format, (before, after): (&str, &str)) {
+    let lines: HashMap<&str, u64> = set.examples.iter().map(|example| (example.id.as_str(), example.line)).collect();
+    let wanted = decided.iter().filter_map(|decided| lines.get(decided.step.example_id.as_str()).copied()).collect();
+    let (old, new) = (row_places(before, format, &wanted), row_places(after, format, &wanted));
+    for decided in decided {
+        let line = lines.get(decided.step.example_id.as_str());
+        let places = line.and_then(|line| Some((old.get(line)?, new.get(line)?)));
+        decided.row = places.map(|(old, new)| ChangedRow {
+            before: before[old.clone()].to_owned(),
+            after: after[new.clone()].to_owned(),
+        });
+    }
 }
 
 /// The examples that decisions are about, or how many labels they follow from.

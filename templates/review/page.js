@@ -10,7 +10,7 @@ const DECISION = { keep: "dismiss", confirm: "confirm", retire: "retire", "regre
 const KEYS = { k: "keep", r: "relabel", c: "confirm", t: "retire", g: "regression-only", z: "snooze", s: "skip", u: "undo", w: "why", "?": "help" };
 
 const byId = (id) => document.getElementById(id);
-const state = { queue: null, skipped: [], current: null, example: null, busy: false, seenDecision: 0, lost: false };
+const state = { queue: null, skipped: [], current: null, example: null, busy: false, tag: null, seenDecision: 0, lost: false };
 const relabel = { open: false, chosen: [], options: [], active: 0 };
 
 // Elements
@@ -53,15 +53,19 @@ class Refused extends Error {
   }
 }
 
-async function call(path, body) {
+/** The answer of the server; null if it is the one with this tag. */
+async function call(path, body, tag) {
   const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  if (tag) options.headers = { "If-None-Match": tag };
   let response;
   try {
     response = await fetch(path, { ...options, cache: "no-store", credentials: "omit" });
   } catch {
     throw new Refused(0, "karat review does not answer; start it again and open the address that it prints");
   }
+  if (response.status === 304) return null;
   const answer = await response.json().catch(() => ({}));
+  if (path === "api/queue") state.tag = response.headers.get("ETag");
   if (!response.ok) {
     const error = answer.error || {};
     const hint = error.hint ? `. ${error.hint[0].toUpperCase()}${error.hint.slice(1)}.` : "";
@@ -94,7 +98,8 @@ function takeQueue(queue) {
 async function poll() {
   if (!document.hidden && !state.busy) {
     try {
-      const others = takeQueue(await call("api/queue"));
+      const queue = await call("api/queue", undefined, state.tag);
+      const others = queue ? takeQueue(queue) : [];
       if (state.lost) announce("karat review answers again.");
       state.lost = false;
       await follow(others);
@@ -382,10 +387,16 @@ function act(action) {
 function openRelabel() {
   if (!state.example || !state.example.present) return;
   Object.assign(relabel, { open: true, chosen: [], active: 0 });
+  announce("");
   byId("relabel").hidden = false;
   byId("answer").value = "";
   showOptions();
-  byId("answer").focus({ preventScroll: true });
+  focusAnswer();
+}
+
+/** On a phone, the focus would open a keyboard over the answers. */
+function focusAnswer() {
+  if (!matchMedia("(pointer: coarse)").matches) byId("answer").focus({ preventScroll: true });
 }
 
 function closeRelabel() {
@@ -419,7 +430,7 @@ function showOptions() {
     return item;
   });
   const none = state.example.labels.length ? "No label matches; only the labels of the dataset's card are accepted." : "Type an answer.";
-  byId("options").replaceChildren(...(items.length ? items : [el("li", { class: "none" }, none)]));
+  byId("options").replaceChildren(...(items.length ? items : [el("li", { class: "none", role: "option", "aria-disabled": "true", "aria-selected": "false" }, none)]));
   if (items.length) byId("answer").setAttribute("aria-activedescendant", `option-${relabel.active}`);
   else byId("answer").removeAttribute("aria-activedescendant");
   // Not scrollIntoView, which would scroll the page, too.
@@ -434,7 +445,7 @@ function toggle(option) {
   byId("answer").value = "";
   relabel.active = 0;
   showOptions();
-  byId("answer").focus({ preventScroll: true });
+  focusAnswer();
 }
 
 /** Saves what was chosen, with the highlighted answer if something was typed or nothing was chosen yet. */

@@ -164,6 +164,9 @@ fn decisions_on_the_page_are_those_of_the_command_line() {
     review.stop().expect(0).tells(&["7 examples decided: 2 relabelled, ", "1 dismissed"]);
 }
 
+/// Method, path, headers, body, and the status of the answer.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, u16);
+
 #[test]
 fn requests_that_are_not_from_the_page_itself_are_refused_and_change_nothing() {
     let folder = measured(&nowhere(), "");
@@ -177,7 +180,7 @@ fn requests_that_are_not_from_the_page_itself_are_refused_and_change_nothing() {
     let large = format!("{{\"padding\": \"{}\"}}", "x".repeat(1 << 20));
     let unknown = body.replace("\"by\"", "\"by_whom\"");
     let stranger = decide.replace(&review.path, "/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/");
-    let cases: &[(&str, &str, &[(&str, &str)], &str, u16)] = &[
+    let cases: &[Case] = &[
         ("POST", &stranger, &[own, json_type], &body, 404),
         ("POST", "/api/decide", &[own, json_type], &body, 404),
         ("POST", &decide, &[json_type], &body, 403),
@@ -214,6 +217,19 @@ fn requests_that_are_not_from_the_page_itself_are_refused_and_change_nothing() {
     }
     assert_eq!((log(&folder), folder.read(FILE)), (before, file));
     review.stop().expect(0).tells(&["nothing was decided"]);
+}
+
+#[test]
+fn a_queue_that_has_not_changed_is_not_sent_again() {
+    let folder = measured(&nowhere(), "");
+    let review = Review::start(&folder, &[]);
+    let (host, path) = (review.host(), format!("{}api/queue", review.path));
+    let (status, head, _) = review.send("GET", &path, &[("Host", &host)], "");
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
+    let known = [("Host", host.as_str()), ("If-None-Match", tag.as_str())];
+    assert_eq!((status, review.send("GET", &path, &known, "").0), (200, 304));
+    review.decide(&review.waiting()[0], json!({"decision": "dismiss"}));
+    assert_eq!(review.send("GET", &path, &known, "").0, 200);
 }
 
 #[test]

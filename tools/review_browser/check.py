@@ -6,7 +6,7 @@
 
 Makes the demo's workspace in a temporary folder, with hostile text in an example, an answer and a traffic record, serves
 the page with `karat review`, and works through it in headless Chromium: relabelling, keeping, retiring, skipping and
-undoing, two people at once, progress, an empty queue. Fails on any console message that is an error, any request to
+undoing, two people at once, touch, progress, an empty queue. Fails on any console message that is an error, any request to
 another origin, any markup that became active, and any horizontal overflow at 360 pixels, in light and dark.
 
 Requires Python 3.11, the package playwright, and Chromium (`--chromium PATH`; the default is the one in PATH).
@@ -93,9 +93,9 @@ def make(karat, folder):
 class Page:
     """The page as one person sees it, with everything that must not happen recorded."""
 
-    def __init__(self, browser, url, name, viewport=DESK, scheme="light"):
+    def __init__(self, browser, url, name, viewport=DESK, scheme="light", touch=False):
         self.url = url
-        self.context = browser.new_context(viewport=viewport, color_scheme=scheme, reduced_motion="reduce")
+        self.context = browser.new_context(viewport=viewport, color_scheme=scheme, reduced_motion="reduce", has_touch=touch)
         self.page = self.context.new_page()
         self.errors, self.requests = [], []
         self.page.set_default_timeout(PATIENCE_MS)
@@ -291,6 +291,61 @@ def phone(workspace, hostile, browser, url, shots):
     desk.finish("dark")
 
 
+def touch(workspace, browser, url, shots):
+    """A person with a phone and no keyboard relabels, decides and undoes."""
+    before, queue = workspace.text(), workspace.queued()
+    ada = Page(browser, url, "ada", PHONE, touch=True)
+    page = ada.page
+    page.tap("[data-action=skip]")
+    ada.until_example(queue[1], "touch: skip")
+    page.tap("[data-action=relabel]")
+    page.tap("#options li:nth-child(2)")
+    page.tap("#options li:nth-child(3)")
+    chosen = page.inner_text("#chosen").split()
+    page.screenshot(path=shots / "6-phone-touch-relabel.png")
+    page.tap("#save")
+    ada.until_example(queue[2], "touch: relabel")
+    row = next(json.loads(line) for line in workspace.text().splitlines() if json.loads(line)["id"] == queue[1])
+    check("touch: both answers are in the file", row["expected"] == chosen and len(chosen) == 2, row)
+    page.tap("[data-action=keep]")
+    ada.until_example(queue[3], "touch: keep")
+    page.tap("[data-action=undo]")
+    ada.until_example(queue[2], "touch: undo")
+    page.tap("[data-action=undo]")
+    ada.until_example(queue[1], "touch: undo again")
+    check("touch: the file has its former bytes", workspace.text() == before and workspace.queued() == queue)
+    ada.finish("touch")
+
+
+def names_and_keys(workspace, browser, url):
+    """A name is needed to decide, it is remembered, and single-letter keys can be turned off."""
+    ada = Page(browser, url, "")
+    page, first = ada.page, ada.title()
+    page.fill("#by", "")
+    ada.press("Enter", "k")
+    ada.until_message("Enter your name first", "without a name nothing is decided")
+    check("the name field has the focus", page.evaluate("document.activeElement.id") == "by")
+    page.keyboard.type("Ada Lovelace")
+    ada.press("Enter")
+    page.reload()
+    page.wait_for_selector("#example-title")
+    check("the browser remembers the name", page.input_value("#by") == "Ada Lovelace")
+    ada.press("?")
+    page.uncheck("#keys-on")
+    ada.press("Escape", "k")
+    page.wait_for_timeout(300)
+    check("turned off, a letter decides nothing", ada.title() == first and workspace.queued()[0] is not None)
+    ada.press("?")
+    check("the list of keys can still be opened", page.is_visible("#help"))
+    page.check("#keys-on")
+    ada.press("Escape")
+    visible = page.evaluate("getComputedStyle(document.activeElement).outlineStyle !== 'none' || document.activeElement === document.body")
+    ada.press("Tab")
+    visible = visible and page.evaluate("getComputedStyle(document.activeElement).outlineStyle !== 'none'")
+    check("the focus is visible", visible)
+    ada.finish("names and keys")
+
+
 def to_the_end(workspace, browser, url, shots):
     """All of the queue with one key, then the summary."""
     ada = Page(browser, url, "ada")
@@ -337,6 +392,8 @@ def main():
             hostile_text(workspace, hostile, browser, urls[0], shots)
             two_people(workspace, browser, urls, shots)
             phone(workspace, hostile, browser, urls[0], shots)
+            touch(workspace, browser, urls[0], shots)
+            names_and_keys(workspace, browser, urls[0])
             to_the_end(workspace, browser, urls[0], shots)
             servers.append(workspace.serve())
             empty(browser, servers[2][1], shots)

@@ -1,6 +1,7 @@
 //! Changes fields of rows in the text of a golden set, and leaves every other byte as it is: a reviewer's diff shows
 //! nothing but what was decided.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use serde::Deserialize;
@@ -54,33 +55,44 @@ pub fn edit_rows(text: &str, format: Format, edits: &[RowEdit]) -> Result<String
 /// # Errors
 /// If no row starts there, or the text could not be read.
 pub fn row_at(text: &str, format: Format, line: u64) -> Result<Range<usize>, EditError> {
-    match format {
-        Format::Jsonl => json_row_at(text, line),
-        Format::Csv => csv_row_at(text, line),
+    row_places(text, format, &BTreeSet::from([line])).remove(&line).ok_or(EditError::NoRow(line))
+}
+
+/// Where the rows that start on these lines are in the text, without their line ends. Lines on which no row starts are left out.
+pub fn row_places(text: &str, format: Format, lines: &BTreeSet<u64>) -> BTreeMap<u64, Range<usize>> {
+    let mut places = match format {
+        Format::Jsonl => json_rows(text, lines),
+        Format::Csv => csv_rows(text, lines),
+    };
+    places.retain(|_, place| !place.is_empty());
+    places
+}
+
+fn json_rows(text: &str, lines: &BTreeSet<u64>) -> BTreeMap<u64, Range<usize>> {
+    let mut places = BTreeMap::new();
+    let mut start = 0;
+    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        if lines.contains(&number) {
+            places.insert(number, start..start + line.trim_end_matches(['\r', '\n']).len());
+        }
+        start += line.len();
     }
-    .filter(|place| !place.is_empty())
-    .ok_or(EditError::NoRow(line))
+    places
 }
 
-fn json_row_at(text: &str, line: u64) -> Option<Range<usize>> {
-    let before = usize::try_from(line).ok()?.checked_sub(1)?;
-    let mut lines = text.split_inclusive('\n');
-    let start = lines.by_ref().take(before).map(str::len).sum();
-    let row = lines.next()?;
-    Some(start..start + row.trim_end_matches(['\r', '\n']).len())
-}
-
-fn csv_row_at(text: &str, line: u64) -> Option<Range<usize>> {
+fn csv_rows(text: &str, lines: &BTreeSet<u64>) -> BTreeMap<u64, Range<usize>> {
+    let mut places = BTreeMap::new();
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let mut record = csv::StringRecord::new();
     let uncounted = uncounted_lines(text.as_bytes());
-    while reader.read_record(&mut record).ok()? {
-        if record.position().map_or(0, csv::Position::line) + uncounted == line {
+    while matches!(reader.read_record(&mut record), Ok(true)) {
+        let line = record.position().map_or(0, csv::Position::line) + uncounted;
+        if lines.contains(&line) {
             let (start, end) = row_place(text, &record, reader.position());
-            return Some(start..end);
+            places.insert(line, start..end);
         }
     }
-    None
+    places
 }
 
 /// Whether rows of this text can have the field: always in JSON, only if there is a column in CSV.
@@ -340,6 +352,28 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_found_by_the_line_on_which_it_starts() {
+        let json = "\u{feff}{\"a\":1}\r\n\n{\"b\":2}";
+        let csv = "id,input\r\n1,\"a\nb\"\r\n\r\n2,c";
+        let cases = [
+            (json, Format::Jsonl, 1, Some("\u{feff}{\"a\":1}")),
+            (json, Format::Jsonl, 2, None),
+            (json, Format::Jsonl, 3, Some("{\"b\":2}")),
+            (json, Format::Jsonl, 4, None),
+            (json, Format::Jsonl, 0, None),
+            (csv, Format::Csv, 1, None),
+            (csv, Format::Csv, 2, Some("1,\"a\nb\"")),
+            (csv, Format::Csv, 3, None),
+            (csv, Format::Csv, 5, Some("2,c")),
+            ("", Format::Jsonl, 1, None),
+            ("", Format::Csv, 2, None),
+        ];
+        for (text, format, line, row) in cases {
+            assert_eq!(row_at(text, format, line).ok().map(|place| &text[place]), row, "{format:?} line {line}");
+        }
+    }
+
+    #[test]
     fn new_rows_take_the_names_and_the_style_of_the_file() {
         let row = [
             ("id", json!("n")),
@@ -365,28 +399,6 @@ mod tests {
         assert_eq!(csv, "label,question,note\r\nx,a,\r\n\"[\"\"a\"\",\"\"b\"\"]\",\"hi, \"\"you\"\"\",\r\n");
         assert_eq!(append_rows("input\na\n", Format::Csv, &rows), Err(EditError::NoColumn("expected")));
         assert_eq!(append_rows("anything", Format::Jsonl, &[]).unwrap(), "anything");
-    }
-
-    #[test]
-    fn a_row_is_found_by_the_line_on_which_it_starts() {
-        let json = "\u{feff}{\"a\":1}\r\n\n{\"b\":2}";
-        let csv = "id,input\r\n1,\"a\nb\"\r\n\r\n2,c";
-        let cases = [
-            (json, Format::Jsonl, 1, Some("\u{feff}{\"a\":1}")),
-            (json, Format::Jsonl, 2, None),
-            (json, Format::Jsonl, 3, Some("{\"b\":2}")),
-            (json, Format::Jsonl, 4, None),
-            (json, Format::Jsonl, 0, None),
-            (csv, Format::Csv, 1, None),
-            (csv, Format::Csv, 2, Some("1,\"a\nb\"")),
-            (csv, Format::Csv, 3, None),
-            (csv, Format::Csv, 5, Some("2,c")),
-            ("", Format::Jsonl, 1, None),
-            ("", Format::Csv, 2, None),
-        ];
-        for (text, format, line, row) in cases {
-            assert_eq!(row_at(text, format, line).ok().map(|place| &text[place]), row, "{format:?} line {line}");
-        }
     }
 
     #[test]

@@ -85,13 +85,16 @@ mod tests {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
 
+    /// Method, path, headers, and what comes of it.
+    type Case<'a> = (&'a Method, &'a str, &'a [(&'static str, &'a str)], Result<&'a str, u16>);
+
     #[test]
     fn only_requests_of_the_page_itself_are_admitted() {
         let guard = Guard::new(8000, "secret");
         let own = ("host", "127.0.0.1:8000");
         let (json, local) = (("content-type", "application/json"), ("host", "localhost:8000"));
         let (get, post) = (Method::GET, Method::POST);
-        let cases: &[(&Method, &str, &[(&str, &str)], Result<&str, u16>)] = &[
+        let cases: &[Case] = &[
             (&get, "/secret/", &[own], Ok("")),
             (&get, "/secret/api/queue", &[local], Ok("api/queue")),
             (&get, "/secret/api/queue", &[own, ("sec-fetch-site", "same-origin")], Ok("api/queue")),

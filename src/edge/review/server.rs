@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
 };
-use axum::http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::http::header::{ETAG, IF_NONE_MATCH, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -135,14 +135,17 @@ async fn answer(served: Arc<Served>, request: Request) -> Result<Response, Troub
     let (parts, body) = request.into_parts();
     let admitted = served.guard.admit(&parts.method, parts.uri.path(), &parts.headers);
     let path = admitted.map_err(|(status, message)| Trouble::new(status, message))?.to_owned();
-    if parts.method == Method::GET {
-        if let Some((_, kind, content)) = FILES.iter().find(|(name, ..)| *name == path) {
-            return Ok(([(CONTENT_TYPE, *kind)], *content).into_response());
-        }
+    if parts.method == Method::GET
+        && let Some((_, kind, content)) = FILES.iter().find(|(name, ..)| *name == path)
+    {
+        return Ok(([(CONTENT_TYPE, *kind)], *content).into_response());
     }
     let desk = Arc::clone(&served.desk);
     match (&parts.method, path.as_str()) {
-        (&Method::GET, "api/queue") => working(move || desk.queue().map_err(Refusal::from)).await,
+        (&Method::GET, "api/queue") => {
+            let response = working(move || desk.queue().map_err(Refusal::from)).await?;
+            Ok(unless_known(response, parts.headers.get(IF_NONE_MATCH)).await)
+        }
         (&Method::GET, "api/example") => {
             let query = query(parts.uri.query().unwrap_or_default());
             let (Some(dataset), Some(example)) = (query.get("dataset").cloned(), query.get("example").cloned()) else {
@@ -171,6 +174,19 @@ async fn working<T: Serialize + Send + 'static>(
         Ok(Err(refusal)) => Err(refusal.into()),
         Err(_) => Err(Trouble::new(StatusCode::INTERNAL_SERVER_ERROR, "karat failed; the terminal tells more")),
     }
+}
+
+/// The response with a tag, or only the tag if the page already has this content: it asks every two seconds.
+async fn unless_known(response: Response, known: Option<&HeaderValue>) -> Response {
+    let (mut parts, body) = response.into_parts();
+    // The body is in memory, so reading it cannot fail.
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let tag = HeaderValue::try_from(format!("\"{}\"", blake3::hash(&bytes).to_hex())).ok();
+    if tag.is_some() && tag.as_ref() == known {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    parts.headers.extend(tag.map(|tag| (ETAG, tag)));
+    Response::from_parts(parts, Body::from(bytes))
 }
 
 async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Trouble> {

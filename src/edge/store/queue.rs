@@ -73,7 +73,7 @@ impl Store {
         Ok(self.logged_steps(dataset, example, 0)?.into_iter().map(|logged| logged.step).collect())
     }
 
-    /// Stores decisions that were made together, and their steps, in one transaction. Returns their number.
+    /// Stores decisions in one transaction, and returns their number.
     ///
     /// # Errors
     /// A store failure, in which case nothing is stored.
@@ -171,6 +171,7 @@ pub(super) fn write_flags(
     Ok(())
 }
 
+/// Writes decisions and their labels, and returns their number.
 fn write_decisions(connection: &Connection, decisions: &Decisions) -> rusqlite::Result<i64> {
     write_labels(connection, &decisions.labels)?;
     write_decided(connection, &decisions.decided)

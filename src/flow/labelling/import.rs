@@ -15,7 +15,7 @@ use crate::core::stats::clopper_pearson;
 use crate::core::tabular::Format;
 use crate::core::view::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, ShareView};
 use crate::flow::Workspace;
-use crate::flow::queue::{cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace};
+use crate::flow::queue::{add_rows, cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace};
 
 /// How to import labels.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub fn import_labels(
         let edited = edited.map_err(|error| cannot_edit(&path, &error))?;
         let changed: Vec<&String> = plan.changed.iter().collect();
         let after = refuse_other_changes(workspace, &set, (&changed, plan.new_rows.len()), (&path, format), &edited)?;
-        add_rows(&mut decisions.decided, (&set, &text), (&after, &edited), format);
+        add_rows(&mut decisions.decided, &set, format, (&text, &edited));
         replace(workspace, &path, &edited, hash(text.as_bytes()), decisions)?;
         after
     } else {

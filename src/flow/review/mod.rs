@@ -69,9 +69,12 @@ struct Session {
     progress: Mutex<Progress>,
     /// The decisions that this server carried out and that were not undone, in order.
     own: Mutex<Vec<OwnDecision>>,
-    /// The latest window of traffic, by dataset, with the time of the record that it ends with.
-    traffic: Mutex<HashMap<String, (Option<Timestamp>, Arc<RecentTraffic>)>>,
+    /// The latest window of traffic, by dataset.
+    traffic: Mutex<HashMap<String, LoadedTraffic>>,
 }
+
+/// A window of traffic, and the time of the record that it ends with.
+type LoadedTraffic = (Option<Timestamp>, Arc<RecentTraffic>);
 
 /// A decision that this server carried out.
 #[derive(Debug, Clone)]
