@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::drift::{EarlierVersion, RunPair};
 use super::flags::confirmed_wrong;
 use crate::core::alarm::EarlierLook;
 use crate::core::cluster::{class_terms, cluster_names};
@@ -50,6 +51,10 @@ pub struct Inputs<'a> {
     pub voices: Vec<Voice>,
     /// The latest complete run of this version of the dataset.
     pub run: Option<ScoredRun>,
+    /// Pairs of runs of one endpoint at different times, whose answers are compared.
+    pub run_pairs: Vec<RunPair>,
+    /// The version of the dataset at the reference window, or the earliest stored one, if it is another than this one.
+    pub earlier: Option<EarlierVersion>,
     /// Settings of the measurement and its gate.
     pub settings: Settings<'a>,
     /// The source of the traffic.

@@ -94,6 +94,8 @@ impl World {
             hashes: BTreeMap::new(),
             voices: Vec::new(),
             run: None,
+            run_pairs: Vec::new(),
+            earlier: None,
             settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },
             source: "planted",
             looks: Vec::new(),

@@ -18,7 +18,7 @@ mod special;
 mod tail;
 
 pub use bootstrap::{percentile_interval, permutation_p_value, rng};
-pub use contingency::g_test;
+pub use contingency::{g_test, mcnemar_mid_p};
 pub use interval::{Interval, clopper_pearson, mean_t, poisson_exact, sample_variance, t_interval, wilson};
 pub use logistic::Logistic;
 pub use multiple::{benjamini_hochberg, holm};

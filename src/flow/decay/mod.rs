@@ -4,6 +4,7 @@
 mod exposure;
 mod history;
 mod inputs;
+mod reviews;
 mod runs;
 mod sources;
 
@@ -110,6 +111,8 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         hashes,
         voices: runs::voices(workspace, dataset)?,
         run: runs::latest_complete(workspace, dataset)?,
+        run_pairs: history::run_pairs(workspace, dataset)?,
+        earlier: reviews::earlier_version(workspace, dataset, reference.as_ref().map(|window| window.span))?,
         settings,
         source,
         looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,
