@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Workspace;
-use crate::core::domain::{Dataset, Example, Failure, ReasonCode, content_hash, did_you_mean};
+use super::decay::present_hashes;
+use crate::core::domain::{Dataset, Example, Failure, ReasonCode, Source, content_hash, did_you_mean};
 use crate::core::golden::{EditError, RowEdit, canonical_example, edit_rows, has_field, row_at, row_places};
 use crate::core::queue::{ChangedRow, Decided, Decision, Decisions, FlagRow, QueueStep};
+use crate::core::signals::with_present_hashes;
 use crate::core::tabular::{Format, cell_value};
 use crate::core::view::count_of;
 use crate::edge::dataset::parse_examples;

@@ -10,6 +10,7 @@ mod datasets;
 mod decay;
 mod demo;
 mod doctor;
+mod drift;
 mod embedder;
 mod endpoints;
 mod faults;

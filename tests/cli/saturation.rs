@@ -59,7 +59,6 @@ fn an_example_that_two_models_always_answer_right_is_flagged_until_one_fails() {
     let all = folder.karat(&["queue", "list", "topics", "--format", "json"]).expect(0).json();
     let last = all["flags"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(last["code"], "saturated", "what is wrong comes first: {all}");
-    assert_eq!(folder.karat(&AUGUST).expect(0).stdout.contains("saturated"), true);
 
     *wrong.lock().unwrap() = found[0]["input"].as_str().unwrap().to_owned();
     run(1);

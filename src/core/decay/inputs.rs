@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::drift::{EarlierVersion, RunPair};
 use super::flags::confirmed_wrong;
 use super::slice::SliceScore;
 use crate::core::alarm::EarlierLook;
@@ -53,6 +54,10 @@ pub struct Inputs<'a> {
     pub run: Option<ScoredRun>,
     /// Scores of production's answers to labelled records of the random slice.
     pub slice: Vec<SliceScore>,
+    /// Pairs of runs of one endpoint at different times, whose answers are compared.
+    pub run_pairs: Vec<RunPair>,
+    /// The version of the dataset at the reference window, or the earliest stored one, if it is another than this one.
+    pub earlier: Option<EarlierVersion>,
     /// Settings of the measurement and its gate.
     pub settings: Settings<'a>,
     /// The source of the traffic.

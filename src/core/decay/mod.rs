@@ -1,10 +1,11 @@
 //! The decay of a golden set as one pure measurement: it takes everything that was loaded, and returns everything that
 //! is shown and saved.
 //!
-//! Steps: coverage → clusters → unrepresented groups → flags and queue → shift, estimate, candidates, gates → view.
+//! Steps: coverage → clusters → unrepresented groups → flags and queue → shift, drift, estimate, candidates, gates → view.
 
 mod cluster_views;
 mod clusters;
+mod drift;
 mod estimate;
 mod findings;
 mod flags;
@@ -18,6 +19,7 @@ mod slice;
 mod tests;
 mod view;
 
+pub use drift::{EarlierVersion, RunPair, RunRef};
 pub use inputs::{Inputs, KnownClusters, ScoredRun, Settings, TrafficWindow, Wording, rewordings};
 pub use measure::{Measured, MeasuredClustering, measure};
 pub use slice::SliceScore;

@@ -97,6 +97,8 @@ impl World {
             voices: Vec::new(),
             run: None,
             slice: Vec::new(),
+            run_pairs: Vec::new(),
+            earlier: None,
             settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },
             source: "planted",
             looks: Vec::new(),

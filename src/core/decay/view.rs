@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::cluster_views::cluster_views;
+use super::drift::drift;
 use super::estimate::estimate_view;
 use super::findings::{Findings, shown};
 use super::gates::{gates, karats};
@@ -32,11 +33,13 @@ pub(super) fn view(findings: &Findings<'_>) -> DecayView {
     let gap = coverage.as_ref().and_then(|coverage| coverage.gap);
     let alarm = gap.zip(look.as_ref()).map(|(gap, look)| gap.p_value < look.level);
     let embeddable = |record: RecordIdx| findings.inputs.now.records.vectors().is_embeddable(record.0);
+    let moved = moved_view(findings, alarm);
     let mut view = DecayView {
         drift_gap: gap.map(drift_view),
         alarm,
         look,
-        moved: moved_view(findings, alarm),
+        drift: drift(findings, moved.as_ref()),
+        moved,
         shift: shift_views(findings),
         clusters: cluster_views(findings),
         unrepresented: group_views(findings),
@@ -80,6 +83,7 @@ fn base(findings: &Findings<'_>) -> DecayView {
         alarm: None,
         look: None,
         moved: None,
+        drift: Vec::new(),
         shift: Vec::new(),
         clusters: Vec::new(),
         unrepresented: Vec::new(),

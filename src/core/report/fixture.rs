@@ -7,9 +7,9 @@ use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::{
-    CandidateView, ClusterView, CoverageView, DecayView, DriftView, ErrorView, EstimateView, ExampleView, LatencyView,
-    LookView, MissView, MixView, MovedShare, MovedView, OutcomeCounts, ReasonView, Report, RunView, RunsView,
-    ScoreView, ShiftView, SignalCount, TopicsMoved, WordingMoved,
+    CandidateView, ClusterView, CoverageView, DecayView, DriftFinding, DriftKind, DriftStatus, DriftView, ErrorView,
+    EstimateView, ExampleView, LatencyView, LookView, MissView, MixView, MovedShare, MovedView, OutcomeCounts,
+    ReasonView, Report, RunView, RunsView, ScoreView, ShiftView, SignalCount, TopicsMoved, WordingMoved,
 };
 
 const SCRIPT: &str = "Where is <script>alert(1)</script> | my parcel?";
@@ -67,6 +67,7 @@ pub(super) fn empty() -> Report {
         alarm: None,
         look: None,
         moved: None,
+        drift: Vec::new(),
         shift: Vec::new(),
         clusters: Vec::new(),
         unrepresented: Vec::new(),
@@ -347,6 +348,57 @@ fn moved() -> MovedView {
     MovedView { topics, wording }
 }
 
+fn drift() -> Vec<DriftFinding> {
+    let finding = |what, of: Option<&str>, status, sentence: &str, evidence: &str| DriftFinding {
+        what,
+        of: of.map(str::to_owned),
+        status,
+        effect: Some(0.121),
+        lo: Some(0.084),
+        hi: Some(0.17),
+        threshold: 0.05,
+        detectable: Some(0.043),
+        p_value: Some(0.003),
+        compared: 812,
+        sentence: sentence.into(),
+        evidence: vec![evidence.into()],
+    };
+    let missing = DriftFinding {
+        effect: None,
+        lo: None,
+        hi: None,
+        detectable: None,
+        p_value: None,
+        compared: 0,
+        evidence: Vec::new(),
+        ..finding(
+            DriftKind::Labels,
+            None,
+            DriftStatus::NotMeasured,
+            "Not measured: no earlier version of the set is stored.",
+            "",
+        )
+    };
+    vec![
+        finding(
+            DriftKind::Inputs,
+            None,
+            DriftStatus::Changed,
+            "What people ask about moved.",
+            "locker code: 0.1 % → 4.9 %",
+        ),
+        finding(DriftKind::Outputs, None, DriftStatus::Changed, "A change in what production answers.", SCRIPT),
+        finding(
+            DriftKind::Answers,
+            Some("chat-large"),
+            DriftStatus::NoChange,
+            "No change found.",
+            "run 0199 → run 019a",
+        ),
+        missing,
+    ]
+}
+
 fn support() -> DecayView {
     DecayView {
         schema: "karat.decay/1".into(),
@@ -364,6 +416,7 @@ fn support() -> DecayView {
         alarm: Some(true),
         look: Some(look()),
         moved: Some(moved()),
+        drift: drift(),
         shift: vec![
             shift("clusters", 288.41, 0.00002, 0.124, "delivery date 0.58 → 0.54"),
             shift("length", 0.021, 0.214, 0.021, "median 41 → 42 characters"),

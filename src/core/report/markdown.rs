@@ -38,6 +38,7 @@ fn decay(out: &mut String, view: &DecayView) {
     push(out, &tables::unrepresented(view, ROWS));
     push(out, &tables::coverage(view));
     push(out, &tables::moved(view));
+    push(out, &tables::kinds_of_drift(view));
     if !view.notes.is_empty() {
         out.push('\n');
         for note in &view.notes {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::subsample::shuffle;
-use crate::core::stats::{permutation_p_value, rng};
+use crate::core::stats::{permutation_p_value, quantile, rng};
 
 /// Minimum number of permutations per unit of parallel work.
 const CHUNK: usize = 16;
@@ -31,6 +31,9 @@ pub(super) struct Observed {
     pub p_value: f64,
     /// Mean of the statistic over the permutations; `None` without permutations.
     pub null_mean: Option<f64>,
+    /// How far above that mean a statistic of the same spread must be on average to have a p-value of at most 0.05 in four of
+    /// five cases; `None` without permutations.
+    pub detectable: Option<f64>,
 }
 
 /// Compares a statistic with its values after random permutations of the labels (Phipson & Smyth 2010).
@@ -64,8 +67,22 @@ pub(super) fn permutation_test(
     Observed {
         statistic: observed,
         p_value: permutation_p_value(observed, &null),
-        null_mean: (!null.is_empty()).then(|| null.iter().sum::<f64>() / null.len() as f64),
+        null_mean: (!null.is_empty()).then(|| mean(&null)),
+        detectable: detectable(null),
     }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The distance from the mean to the critical value, and 0.84 standard deviations more.
+fn detectable(mut null: Vec<f64>) -> Option<f64> {
+    null.sort_unstable_by(f64::total_cmp);
+    let critical = quantile(&null, 0.95)?;
+    let mean = mean(&null);
+    let variance = null.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / null.len() as f64;
+    Some(critical - mean + 0.84 * variance.sqrt())
 }
 
 /// The rows of each stratum.
@@ -102,6 +119,8 @@ mod tests {
         let test = permutation_test(&labels, permutations, late);
         assert_eq!((test.statistic, test.p_value), (590.0, 0.01));
         assert!((test.null_mean.unwrap() - 390.0).abs() < 12.0);
+        // The standard deviation is 37: 1.64 + 0.84 of them.
+        assert!((test.detectable.unwrap() - 92.0).abs() < 20.0, "{:?}", test.detectable);
         assert_eq!(permutation_test(&labels, permutations, |_| 1.0).p_value, 1.0);
     }
 
@@ -109,7 +128,7 @@ mod tests {
     fn without_permutations_nothing_is_significant() {
         let test =
             permutation_test(&[true, false], Permutations { seed: 0, stream: 0, count: 0, strata: &[] }, |_| 3.0);
-        assert_eq!(test, Observed { statistic: 3.0, p_value: 1.0, null_mean: None });
+        assert_eq!(test, Observed { statistic: 3.0, p_value: 1.0, null_mean: None, detectable: None });
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::clusters::test_clusters;
 use super::discrepancy::test_mmd;
 use super::looks::{casing, format, language};
 use super::numbers::{test_distribution, test_mean};
+use super::outputs::{OutputMix, categories, test_outputs};
 use super::permutation::Permutations;
 use super::pool::{Entry, first_of_each, labelled, large_enough, pooled};
 use super::subsample::subsample;
@@ -118,6 +119,28 @@ pub fn topic_mix(reference: OfTopics<'_>, now: OfTopics<'_>, options: ShiftOptio
     let test = test_mix(&labels, &topics, windows.permutations(24, &[]))?;
     let expected = test.null_mean.unwrap_or(0.0);
     Some(TopicMix { effect: (test.statistic - expected).max(0.0), p_value: test.p_value })
+}
+
+/// How far the outputs of requests of the same topics differ between the windows; see [`OutputMix`]. Records without an output or a
+/// topic are left out; `None` with fewer than 20 others in either window, or if all outputs are equal.
+pub fn output_mix(reference: OfTopics<'_>, now: OfTopics<'_>, options: ShiftOptions) -> Option<OutputMix> {
+    let topics = Some([reference.topics, now.topics]);
+    let windows = Windows { reference: reference.records, now: now.records, options, topics };
+    let pool = windows.pool(40, |records, row| records.outputs()[row].is_some());
+    let of = |entry: Entry| windows.topic(entry).zip(windows.output(entry));
+    let (labels, rows) = labelled(&pool, read(&pool, of))?;
+    let (topics, outputs): (Vec<usize>, Vec<&str>) = rows.into_iter().unzip();
+    let (categories, as_they_are) = categories(&outputs);
+    let (test, changes) = test_outputs(&labels, &topics, categories, windows.permutations(41, &topics))?;
+    let expected = test.null_mean.unwrap_or(0.0);
+    Some(OutputMix {
+        effect: (test.statistic - expected).max(0.0),
+        p_value: test.p_value,
+        detectable: test.detectable.unwrap_or(1.0),
+        compared: labels.len(),
+        as_they_are,
+        changes,
+    })
 }
 
 /// Adjusts the p-values and decides which findings raise an alert.

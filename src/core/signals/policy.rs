@@ -38,6 +38,9 @@ pub struct Policy {
     /// Largest share of the live examples that is flagged as saturated at a time. Default 0.02: the queue is for what is wrong
     /// with examples, and these are only superfluous.
     pub saturated_share: f64,
+    /// Smallest share of outputs, answers or reviewed labels that must have changed for drift to be reported. Default 0.05: about
+    /// as many labels of a good set are wrong, so that correcting them is no change of meaning.
+    pub drift_effect: f64,
     /// A drift gap up to this size never raises the alarm. Default 0.01: nobody would act on a smaller one.
     pub tolerated_gap: f64,
     /// Expected number of false alarms per `alarm_period`, at most, however often somebody looks. Default 0.05: with a
@@ -73,6 +76,7 @@ impl Default for Policy {
             saturated_answers: 6,
             saturated_rest: 5,
             saturated_share: 0.02,
+            drift_effect: 0.05,
             tolerated_gap: 0.01,
             alarm_level: 0.05,
             alarm_period: 90,
@@ -96,6 +100,7 @@ impl Policy {
             ("flaky_score", self.flaky_score),
             ("saturated_score", self.saturated_score),
             ("saturated_share", self.saturated_share),
+            ("drift_effect", self.drift_effect),
             ("tolerated_gap", self.tolerated_gap),
             ("alarm_level", self.alarm_level),
             ("membership", self.membership),

@@ -91,7 +91,6 @@ fn homogeneity(columns: &[[f64; 2]], rows: [f64; 2], total: f64) -> TestResult {
 /// `b` and `c` count the discordant pairs of either kind. Fagerland, Lydersen and Laake (2013), "The McNemar test for
 /// binary matched-pairs data: mid-p and asymptotic are better than exact conditional". Without discordant pairs, the
 /// result is 1.
-#[cfg_attr(not(test), expect(dead_code, reason = "comparing two runs will need it"))]
 pub fn mcnemar_mid_p(b: u64, c: u64) -> f64 {
     if b == 0 && c == 0 {
         return 1.0;

@@ -18,7 +18,7 @@ mod special;
 mod tail;
 
 pub use bootstrap::{cluster_bootstrap, percentile_interval, permutation_p_value, rng};
-pub use contingency::g_test;
+pub use contingency::{g_test, mcnemar_mid_p};
 pub use interval::{
     Interval, clopper_pearson, difference_newcombe, mean_t, poisson_exact, sample_variance, t_interval, wilson,
 };

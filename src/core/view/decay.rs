@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drift::DriftFinding;
 use super::moved::MovedView;
 use super::slice::SliceView;
 use crate::core::domain::{ReasonCode, WindowSummary};
@@ -46,6 +47,9 @@ pub struct DecayView {
     /// What moved since the reference window; null without one, and in results stored by older versions.
     #[serde(default)]
     pub moved: Option<MovedView>,
+    /// The kinds of drift told apart; empty in results stored by older versions.
+    #[serde(default)]
+    pub drift: Vec<DriftFinding>,
     /// Tests of the window against the reference.
     pub shift: Vec<ShiftView>,
     /// Every cluster with traffic in either window, the largest unrepresented share first.

@@ -5,6 +5,7 @@ mod added;
 mod cell;
 mod decay;
 mod doctor;
+mod drift;
 mod embedder;
 mod golden;
 mod headline;
@@ -29,6 +30,7 @@ pub use decay::{
     ShiftView, SignalCount,
 };
 pub use doctor::{Check, CheckArea, CheckState, DoctorView};
+pub use drift::{DriftFinding, DriftKind, DriftStatus};
 pub use embedder::{EmbedderView, StoredSpaceView};
 pub use golden::{BadRowView, ChangeCounts, DatasetLogView, DiffView, LintView, LintedView, LoggedVersion};
 pub use headline::{HeadlineLine, Report};

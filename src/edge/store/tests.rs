@@ -211,7 +211,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat supports versions up to 8"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat supports versions up to 7"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -398,21 +398,13 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     Store::open(&path).unwrap();
 }
 
-/// A database as karat left it at version 6.
-fn version_6(path: &Path) -> Connection {
-    version_4(path, &[]);
-    let connection = Connection::open(path).unwrap();
-    connection.execute_batch(include_str!("migrations/0005_user_key.sql")).unwrap();
-    connection.execute_batch(include_str!("migrations/0006_queue.sql")).unwrap();
-    connection.pragma_update(None, "user_version", 6).unwrap();
-    connection
-}
-
 #[test]
 fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("karat.db");
-    let connection = version_6(&path);
+    drop(Store::open(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE labels; DROP TABLE label_tasks").unwrap();
     let step = json!({
         "dataset": "d", "example_id": "1", "code": "undated", "at": "2026-09-02T00:00:00Z", "from": "queued",
         "to": "retired", "by": "ada", "reason": null, "detail": null,
@@ -420,6 +412,7 @@ fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     let content = json!([{"step": step, "snoozed_until": null}]).to_string();
     let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES ('f', 'b', 'a', ?1)";
     connection.execute(sql, [content]).unwrap();
+    connection.pragma_update(None, "user_version", 6).unwrap();
     drop(connection);
     let edit = Store::open(&path).unwrap().unfinished_edits().unwrap().remove(0);
     assert_eq!(edit.decisions.decided[0].step.to, QueueState::Retired);
@@ -523,7 +516,11 @@ fn earlier_looks_are_those_at_the_same_source_with_a_drift_gap() {
 fn a_decision_can_be_undone_once_and_one_from_before_the_upgrade_cannot() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("karat.db");
-    let connection = version_6(&path);
+    version_4(&path, &[]);
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(include_str!("migrations/0005_user_key.sql")).unwrap();
+    connection.execute_batch(include_str!("migrations/0006_queue.sql")).unwrap();
+    connection.pragma_update(None, "user_version", 6).unwrap();
     let sql = "INSERT INTO queue_steps (dataset, example_id, code, at, from_state, to_state, by_whom) \
                VALUES ('d', 'e', 'undated', '2026-01-01T00:00:00Z', 'queued', 'confirmed', 'ada')";
     connection.execute(sql, []).unwrap();

@@ -5,6 +5,7 @@ mod exposure;
 mod history;
 mod inputs;
 mod recent;
+mod reviews;
 mod runs;
 mod slice;
 mod sources;
@@ -116,6 +117,8 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         voices: runs::voices(workspace, dataset)?,
         slice: slice::slice_scores(workspace, dataset, source, scorer.as_ref(), now.records())?,
         run,
+        run_pairs: history::run_pairs(workspace, dataset)?,
+        earlier: reviews::earlier_version(workspace, dataset, reference.as_ref().map(|window| window.span))?,
         settings,
         source,
         looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,

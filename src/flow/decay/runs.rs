@@ -97,7 +97,7 @@ pub(super) fn voices(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<Voi
 }
 
 /// A text by which answers are compared with labels.
-fn folded(text: &str) -> String {
+pub(super) fn folded(text: &str) -> String {
     text.trim().to_lowercase()
 }
 

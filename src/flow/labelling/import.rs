@@ -8,14 +8,15 @@ use jiff::Timestamp;
 use super::given::Given;
 use super::plan::Plan;
 use crate::core::domain::{Dataset, Failure};
-use crate::core::golden::{append_rows, edit_rows, row_at};
+use crate::core::golden::{append_rows, edit_rows};
 use crate::core::labelling::{LabelRow, Labels, alpha, answers_of, kappa};
-use crate::core::queue::{ChangedRow, Decided, Decisions};
+use crate::core::queue::Decisions;
 use crate::core::stats::clopper_pearson;
-use crate::core::tabular::Format;
 use crate::core::view::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, ShareView};
 use crate::flow::Workspace;
-use crate::flow::queue::{add_rows, cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace};
+use crate::flow::queue::{
+    add_rows, cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace,
+};
 
 /// How to import labels.
 #[derive(Debug, Clone)]
@@ -66,19 +67,6 @@ pub fn import_labels(
         set.clone()
     };
     Ok(view(&given, plan, (&set, &after), notes, options.seed))
-}
-
-/// Adds the row of each example before and after, so that the decision can be undone.
-fn add_rows(decided: &mut [Decided], before: (&Dataset, &str), after: (&Dataset, &str), format: Format) {
-    let row = |(set, text): (&Dataset, &str), id: &str| {
-        let example = set.examples.iter().find(|example| example.id == id)?;
-        Some(text[row_at(text, format, example.line).ok()?].to_owned())
-    };
-    for decided in decided {
-        let id = &decided.step.example_id;
-        let rows = row(before, id).zip(row(after, id)).filter(|(before, after)| before != after);
-        decided.row = rows.map(|(before, after)| ChangedRow { before, after });
-    }
 }
 
 fn view(

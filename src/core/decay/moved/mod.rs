@@ -36,7 +36,7 @@ pub(super) fn moved_view(findings: &Findings<'_>, alarm: Option<bool>) -> Option
 }
 
 /// One window with the topics of its represented records.
-struct Known<'f, 'a> {
+pub(in crate::core::decay) struct Known<'f, 'a> {
     window: &'f TrafficWindow<'a>,
     covered: &'f [RecordCoverage],
     /// The topic of every record; `None` if it is not represented.
@@ -44,7 +44,7 @@ struct Known<'f, 'a> {
 }
 
 impl<'f, 'a> Known<'f, 'a> {
-    fn new(window: &'f TrafficWindow<'a>, covered: &'f [RecordCoverage]) -> Self {
+    pub(in crate::core::decay) fn new(window: &'f TrafficWindow<'a>, covered: &'f [RecordCoverage]) -> Self {
         let topic = |record: &RecordCoverage| record.topic.filter(|_| record.p_represented >= 0.5);
         Self { window, covered, topics: covered.iter().map(topic).collect() }
     }
@@ -53,7 +53,7 @@ impl<'f, 'a> Known<'f, 'a> {
         &self.window.records
     }
 
-    fn of_topics(&self) -> OfTopics<'_> {
+    pub(in crate::core::decay) fn of_topics(&self) -> OfTopics<'_> {
         OfTopics { records: self.records(), topics: &self.topics }
     }
 

@@ -4,8 +4,8 @@ use super::Table;
 use crate::core::domain::ReasonCode;
 use crate::core::verdict::GateResult;
 use crate::core::view::{
-    Cell, ClusterView, CoverageView, DecayView, ExampleView, MovedShare, MovedView, Phrase, ReasonView, count_of, line,
-    phrase,
+    Cell, ClusterView, CoverageView, DecayView, DriftFinding, ExampleView, MovedShare, MovedView, Phrase, ReasonView,
+    count_of, line, phrase,
 };
 
 /// Coverage now and in the reference window.
@@ -97,6 +97,28 @@ pub(in crate::core::report) fn moved(view: &DecayView) -> Table {
         .prose("Carried by", |(.., carried)| Cell::line(carried, 300))
         .table()
         .note("Points of coverage: by how much it fell because of new topics, and by how much more it would have fallen if the wording were not accounted for. Only topics raise the alarm.")
+}
+
+/// The kinds of drift told apart.
+pub(in crate::core::report) fn kinds_of_drift(view: &DecayView) -> Table {
+    let what = |finding: &&DriftFinding| match &finding.of {
+        Some(of) => Cell::line(&format!("{} of {of}", finding.what.name()), 60),
+        None => finding.what.name().into(),
+    };
+    let interval = |finding: &&DriftFinding| finding.lo.zip(finding.hi).map(|(lo, hi)| Cell::ShareInterval(lo, hi));
+    Table::of("Which kind of drift?", &view.drift, usize::MAX)
+        .name("What", what)
+        .name("Changed", |finding| finding.status.name())
+        .number("Effect", |finding| finding.effect.map(|effect| Cell::Share(effect, 1)))
+        .number("95 % interval", interval)
+        .number("Floor", |finding| Cell::Share(finding.threshold, 0))
+        .number("Detectable", |finding| finding.detectable.map(|effect| Cell::Share(effect, 1)))
+        .number("p (Holm)", |finding| finding.p_value.map(Cell::PValue))
+        .number("Compared", |finding| finding.compared)
+        .prose("In words", |finding| Cell::line(&finding.sentence, 500))
+        .prose("Evidence", |finding| Cell::line(&finding.evidence.join("; "), 300))
+        .table()
+        .note("Inputs: what people ask about. Outputs: what production answers to the same topics. Answers: what one endpoint answers to the same examples. Labels: what the right answer is. Changed: significant, and at least “Floor”. Detectable: what would have been found in four of five cases. Only inputs raise the alarm, at its own level.")
 }
 
 /// Groups of traffic that no example represents.

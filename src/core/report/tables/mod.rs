@@ -9,7 +9,7 @@ use super::table::{Kind, Table};
 
 pub(super) use decay::{
     candidates, clusters, coverage, drift, estimates, exemplars, first_reasons, flagged, flagged_for, flagged_sheet,
-    gates, moved, represented, shift, unrepresented,
+    gates, kinds_of_drift, moved, represented, shift, unrepresented,
 };
 pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
 pub(super) use listings::{

@@ -59,7 +59,8 @@ pub fn terminal_decay(view: &DecayView, screen: Screen) -> String {
     let candidates = tables::candidates(view, 5).only(&["Gain", "Cluster", "Request"]);
     let mut out = format!("{}\n", paragraph(summary_phrase(view), screen));
     let moved = tables::moved(view).only(&["What", "Moved", "Points", "p", "Carried by"]);
-    out.push_str(&blocks(&[unrepresented, tables::coverage(view), moved], screen));
+    let drift = tables::kinds_of_drift(view).only(&["What", "Changed", "Effect", "p (Holm)", "In words"]);
+    out.push_str(&blocks(&[unrepresented, tables::coverage(view), moved, drift], screen));
     let flags = format!("{} of {} live.", Cell::from(view.live), count_of(view.golden, "example"));
     let sentences = view.moved.iter().flat_map(|moved| [&moved.topics.sentence, &moved.wording.sentence]);
     for note in sentences.chain([&flags]).chain(&view.notes) {
