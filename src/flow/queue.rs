@@ -291,11 +291,6 @@ fn edit(
     Ok(Some(Edit { before: hash(text.as_bytes()), text: edited, row, notes, line: example.line }))
 }
 
-fn format_of(path: &Path) -> Format {
-    let format = path.extension().and_then(|extension| Format::of_extension(&extension.to_string_lossy()));
-    format.unwrap_or(Format::Jsonl)
-}
-
 /// A field that a decision sets.
 struct WantedField {
     name: &'static str,

@@ -64,7 +64,7 @@ pub fn row_places(text: &str, format: Format, lines: &BTreeSet<u64>) -> BTreeMap
         Format::Jsonl => json_rows(text, lines),
         Format::Csv => csv_rows(text, lines),
     };
-    places.retain(|_, place| !place.is_empty());
+    places.retain(|_, place| place.start < place.end);
     places
 }
 

@@ -7,7 +7,7 @@ use super::labels::write_labels;
 use super::outcomes::timestamp;
 use super::{Store, contents};
 use crate::core::domain::{Failure, Flag, ReasonCode};
-use crate::core::queue::{Decided, Decisions, FlagChange, FlagRow, QueueState, QueueStep};
+use crate::core::queue::{Decisions, FlagChange, FlagRow, QueueState, QueueStep};
 
 /// Decisions that also change a golden set's file, stored before the file is replaced.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,9 @@ use crate::core::queue::Decisions;
 use crate::core::stats::clopper_pearson;
 use crate::core::view::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, ShareView};
 use crate::flow::Workspace;
-use crate::flow::queue::{add_rows, cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace};
+use crate::flow::queue::{
+    add_rows, cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace,
+};
 
 /// How to import labels.
 #[derive(Debug, Clone)]

@@ -255,7 +255,12 @@ impl Plan {
             reason: Some(agreed.votes()),
             detail: Some(agreed.answers.join(" | ")),
         };
-        self.decided.extend(settled.into_iter().map(|row| Decided { step: step(row), snoozed_until: None, row: None, undoes: None }));
+        self.decided.extend(settled.into_iter().map(|row| Decided {
+            step: step(row),
+            snoozed_until: None,
+            row: None,
+            undoes: None,
+        }));
     }
 
     /// Adds a labelled record to the golden set.
