@@ -9,10 +9,9 @@ use crate::core::coverage::{CoverageMeasurement, GoldenPoints};
 use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
 use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, evidence_hash, next};
 use crate::core::signals::{
-    Answer, LocalShare, Voice, dated_flags, disputed_flags, flaky_flags, local_share, rank, repeated_flags,
-    vanished_flags,
+    Labelled, LocalShare, Voice, dated_flags, disputed_flags, flaky_flags, local_share, nearest_examples, rank,
+    repeated_flags, vanished_flags,
 };
-use crate::core::vector::top_k;
 
 /// The examples whose answer somebody confirmed to be wrong, as long as the evidence is the same.
 pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
@@ -58,37 +57,25 @@ pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Cover
     rank(flags)
 }
 
-/// Number of examples whose labels make up the answer of the nearest ones.
-const NEAREST: usize = 5;
-
 fn disputed(inputs: &Inputs<'_>) -> Vec<Flag> {
     if inputs.voices.is_empty() {
         return Vec::new();
     }
     let mut voices = inputs.voices.clone();
-    voices.extend(nearest_examples(inputs));
+    voices.extend(nearest_voice(inputs));
     disputed_flags(&inputs.dataset.examples, &voices, inputs.settings.policy.disputed_score)
 }
 
 /// The labels of the nearest other examples as one more voice, if the set has few labels.
-fn nearest_examples(inputs: &Inputs<'_>) -> Option<Voice> {
-    let examples = &inputs.dataset.examples;
-    let rows: Vec<usize> = (0..examples.len()).filter(|row| examples[*row].status == ExampleStatus::Active).collect();
-    let (labels, names) = labels(rows.iter().map(|row| &examples[*row]))?;
+fn nearest_voice(inputs: &Inputs<'_>) -> Option<Voice> {
+    let all = inputs.dataset.examples.iter().enumerate();
+    let active = all.filter(|(_, example)| example.status == ExampleStatus::Active);
+    let (rows, examples): (Vec<usize>, Vec<&Example>) = active.unzip();
+    let (labels, names) = labels(examples.iter().copied())?;
+    let texts: Vec<&str> = rows.iter().map(|row| inputs.texts[*row].as_str()).collect();
     let vectors = inputs.golden.part(&rows);
-    let same = |a: usize, b: usize| a == b || inputs.texts[rows[a]] == inputs.texts[rows[b]];
-    let answers = top_k(&vectors, &vectors, NEAREST, same).into_iter().zip(&rows).filter_map(|(nearest, row)| {
-        let mut votes: BTreeMap<usize, f64> = BTreeMap::new();
-        for neighbour in nearest {
-            *votes.entry(labels[neighbour.index]).or_default() += f64::from(neighbour.similarity.max(0.0));
-        }
-        let (label, _) = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
-        let example = &examples[*row];
-        let accepted = example.expected_texts().contains(&names[label]);
-        let answer = if accepted { Answer::AsLabelled } else { Answer::Other(names[label].clone()) };
-        Some((example.id.clone(), answer))
-    });
-    Some(Voice { name: "nearest-examples".to_owned(), answers: answers.collect() })
+    let set = Labelled { examples: &examples, texts: &texts, vectors: &vectors, labels: &labels, names: &names };
+    Some(nearest_examples(set))
 }
 
 fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Covered<'_>>) -> Option<Vec<Flag>> {

@@ -1,7 +1,9 @@
 //! The estimated score on today's traffic, and the records to label next.
 
 mod candidates;
+mod disagreement;
 mod today;
 
-pub use candidates::{Candidate, next_to_label};
-pub use today::{Stratum, today};
+pub use candidates::{Candidate, Origin, Selection, next_to_label};
+pub use disagreement::disagreement;
+pub use today::{Stratum, TodayEstimate, strata, today};

@@ -2,6 +2,7 @@
 //! mean, and the bound that counts the unrepresented rest as all wrong or all right (Manski bounds with the interval of
 //! Imbens & Manski 2004).
 
+use crate::core::coverage::RecordCoverage;
 use crate::core::stats::Interval;
 
 /// One stratum: its share of today's represented traffic, and the scores of its examples.
@@ -11,6 +12,21 @@ pub struct Stratum {
     pub weight: f64,
     /// Scores, each in [0, 1].
     pub scores: Vec<f64>,
+}
+
+/// One stratum per topic: the represented traffic whose nearest example belongs to the topic, and the scores of its
+/// examples. `topics` and `scores` have one entry per example, `weights` and `coverage` one per record.
+pub fn strata(topics: &[usize], scores: &[Option<f64>], weights: &[f64], coverage: &[RecordCoverage]) -> Vec<Stratum> {
+    let mut strata = vec![Stratum::default(); topics.iter().max().map_or(0, |last| last + 1)];
+    for (record, weight) in coverage.iter().zip(weights) {
+        if let Some(nearest) = record.nearest {
+            strata[topics[nearest.0]].weight += weight * record.p_represented;
+        }
+    }
+    for (topic, score) in topics.iter().zip(scores) {
+        strata[*topic].scores.extend(*score);
+    }
+    strata
 }
 
 /// The estimate and its bounds.

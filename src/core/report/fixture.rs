@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::domain::{CallErrorKind, ReasonCode, Window, WindowSummary};
+use crate::core::estimate::Origin;
 use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
@@ -294,7 +295,15 @@ fn examples() -> Vec<ExampleView> {
 }
 
 fn candidate(id: &str, cluster: &str, input: &str, gain: f64) -> CandidateView {
-    CandidateView { record_id: id.into(), input: input.into(), cluster: Some(cluster.into()), group: None, gain }
+    CandidateView {
+        record_id: id.into(),
+        input: input.into(),
+        cluster: Some(cluster.into()),
+        group: None,
+        gain,
+        origin: Some(Origin::Novel),
+        probability: None,
+    }
 }
 
 fn shift(test: &str, statistic: f64, p_value: f64, effect: f64, detail: &str) -> ShiftView {

@@ -5,14 +5,16 @@ mod dated;
 mod disputed;
 mod exposed;
 mod flaky;
+mod nearest;
 mod policy;
 mod repeated;
 mod vanished;
 
 pub use dated::dated_flags;
-pub use disputed::{Answer, Voice, disputed_flags};
+pub use disputed::{Answer, Dispute, Voice, disputed_flags, disputes};
 pub use exposed::ExposureSearch;
 pub use flaky::{Passes, flaky_flags};
+pub use nearest::{Labelled, nearest_examples};
 pub use policy::Policy;
 pub use repeated::repeated_flags;
 pub use vanished::{LocalShare, local_share, vanished_flags};
