@@ -49,7 +49,7 @@ pub mod signals {
     pub use crate::core::domain::{Example, Flag};
     pub use crate::core::golden::example_from_row;
     pub use crate::core::signals::{
-        Answer, Dispute, Labelled, LocalShare, Voice, disputed_flags, disputes, local_share, nearest_examples,
+        Answer, Dispute, Labelled, LocalShare, Voice, disputed_flags, disputes_by_similarity, local_share,
         vanished_flags,
     };
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use karat::signals::{Answer, Dispute, Example, Labelled, Voice, disputed_flags, disputes, nearest_examples};
+use karat::signals::{Answer, Dispute, Example, Labelled, Voice, disputed_flags, disputes_by_similarity};
 use karat::stats::{mann_whitney_auc, rng};
 use karat::traffic_clusters::Policy;
 use karat::vector::{Vectors, dot, top_k};
@@ -21,7 +21,7 @@ use crate::{Effort, trial_seed};
 const SIGNAL: &str = "label-disputed";
 
 /// Golden examples and training rows per intent.
-const SIZES: Sizes = Sizes { golden: 10, training: 20 };
+const SIZES: Sizes = Sizes { golden: 10, training: 60 };
 
 /// Share of the labels that are wrong.
 const WRONG: f64 = 0.05;
@@ -138,10 +138,8 @@ fn trial_of(source: Source<'_>, flip: Flip, trial: usize, seed: u64) -> Option<(
     let wrong: Vec<bool> = given.iter().zip(&golden.topics).map(|(given, right)| given != right).collect();
     let probabilities = predictions(source, &parts, &golden);
     let all = examples(&golden.texts, |at| name(given[at]))?;
-    let mut voices: Vec<Voice> =
-        KINDS.iter().zip(&probabilities).map(|(kind, found)| voice(kind, found, &given)).collect();
-    voices.push(nearest(&golden, &all, &given, parts.len()));
-    let mut result = compared(&all, &voices, &wrong);
+    let voices: Vec<Voice> = KINDS.iter().zip(&probabilities).map(|(kind, found)| voice(kind, found, &given)).collect();
+    let mut result = compared(&all, &disputes(&golden, &all, &given, &voices), &wrong);
     let right = |found: &Vec<Vec<f64>>| {
         let answers = found.iter().zip(&golden.topics);
         counts(answers.filter(|(found, topic)| most_probable(found) == **topic).count(), found.len())
@@ -219,17 +217,13 @@ fn voice(kind: &str, probabilities: &[Vec<f64>], given: &[usize]) -> Voice {
     Voice { name: kind.to_owned(), answers: probabilities.iter().enumerate().map(answer).collect() }
 }
 
-/// The voice that karat adds itself.
-fn nearest(golden: &Golden<'_>, examples: &[Example], given: &[usize], labels: usize) -> Voice {
-    let names: Vec<String> = (0..labels).map(name).collect();
+/// How probable a wrong label is, as `karat decay` finds it.
+fn disputes(golden: &Golden<'_>, examples: &[Example], given: &[usize], voices: &[Voice]) -> BTreeMap<String, Dispute> {
+    let names: Vec<String> = (0..=given.iter().copied().max().unwrap_or(0)).map(name).collect();
     let examples: Vec<&Example> = examples.iter().collect();
-    nearest_examples(Labelled {
-        examples: &examples,
-        texts: &golden.texts,
-        vectors: &golden.vectors,
-        labels: given,
-        names: &names,
-    })
+    let set =
+        Labelled { examples: &examples, texts: &golden.texts, vectors: &golden.vectors, labels: given, names: &names };
+    disputes_by_similarity(set, voices)
 }
 
 /// The shares of the labels among the five nearest other examples, weighted by similarity, for methods that use probabilities.
@@ -244,10 +238,8 @@ fn neighbour_shares(golden: &Golden<'_>, given: &[usize], labels: usize) -> Vec<
 }
 
 /// Compares what karat found with what is wrong.
-fn compared(examples: &[Example], voices: &[Voice], wrong: &[bool]) -> Trial {
-    let threshold = Policy::default().disputed_score;
-    let found: BTreeMap<String, Dispute> = disputes(examples, voices);
-    let flags = disputed_flags(examples, voices, threshold);
+fn compared(examples: &[Example], found: &BTreeMap<String, Dispute>, wrong: &[bool]) -> Trial {
+    let flags = disputed_flags(examples, found, Policy::default().disputed_score);
     let flagged: BTreeSet<String> = flags.into_iter().map(|flag| flag.example_id).collect();
     let mut scores: Vec<(f64, bool)> = Vec::new();
     let mut hits = 0;
@@ -256,7 +248,8 @@ fn compared(examples: &[Example], voices: &[Voice], wrong: &[bool]) -> Trial {
         hits += usize::from(*wrong && flagged.contains(&id(at)));
     }
     let budget = wrong.iter().filter(|wrong| **wrong).count();
-    let of = |wrong: bool| -> Vec<f64> { scores.iter().filter(|score| score.1 == wrong).map(|score| score.0).collect() };
+    let of =
+        |wrong: bool| -> Vec<f64> { scores.iter().filter(|score| score.1 == wrong).map(|score| score.0).collect() };
     let auroc = if budget > 0 { mann_whitney_auc(&of(true), &of(false)) } else { None };
     scores.sort_by(|a, b| b.0.total_cmp(&a.0));
     Trial {
@@ -302,15 +295,12 @@ mod tests {
     #[test]
     fn precision_at_the_budget_counts_the_highest_scores() {
         let all = examples(&["a", "b", "c", "d"], |at| name(at % 2)).unwrap();
-        let disagree = |at: usize| if at == 1 { Answer::Other(name(0)) } else { Answer::AsLabelled };
-        let voice = |name: &str| Voice {
-            name: name.into(),
-            answers: (0..4).map(|at| (id(at), disagree(at))).collect(),
-        };
-        let voices = [voice("x"), voice("y"), voice("z")];
-        let found = compared(&all, &voices, &[false, true, false, false]);
-        assert_eq!((found.auroc, found.at_budget), (Some(1.0), (1.0, 1.0)));
-        let found = compared(&all, &voices, &[true, false, false, false]);
-        assert_eq!(found.at_budget, (0.0, 1.0));
+        let by = vec!["x".to_owned(), "y".to_owned()];
+        let dispute = |at: usize| Dispute { score: [0.1, 0.9, 0.2, 0.0][at], other: Some((name(0), by.clone())) };
+        let found: BTreeMap<String, Dispute> = (0..4).map(|at| (id(at), dispute(at))).collect();
+        let right = compared(&all, &found, &[false, true, false, false]);
+        assert_eq!((right.auroc, right.at_budget, right.precision), (Some(1.0), (1.0, 1.0), (1.0, 1.0)));
+        let wrong = compared(&all, &found, &[true, false, false, false]);
+        assert_eq!((wrong.at_budget, wrong.flagged), ((0.0, 1.0), (1.0, 4.0)));
     }
 }

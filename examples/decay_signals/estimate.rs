@@ -108,7 +108,8 @@ fn trial_of(source: Source<'_>, new: bool, trial: usize, seed: u64) -> Option<Tr
     let now = traffic.records(&[]);
     let coverage = measured(source, &golden, &now, None, seed)?.now;
     let scores: Vec<Option<f64>> = right.golden.iter().map(|score| Some(*score)).collect();
-    let found = today(&strata(&golden.topics, &scores, now.weights(), &coverage.records), coverage.value)?;
+    let strata = strata(golden.points(), &scores, &now, &coverage.records);
+    let found = today(&strata, (coverage.value, coverage.interval))?;
     let on_known = dot(&mix, &right.known);
     // The share that was drawn: a small file may not have enough rows.
     let new_share = 1.0 - known_rows as f64 / now.len() as f64;

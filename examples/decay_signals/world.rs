@@ -23,19 +23,19 @@ pub struct Part {
     pub pool: Vec<usize>,
 }
 
-/// The fewest rows of an intent that takes part: two examples, two rows of training and four requests.
+/// The fewest rows of an intent that takes part: two examples, three rows of training and three requests.
 pub const MIN_ROWS: usize = 8;
 
-/// Divides the rows of every intent with enough rows. The intents and their rows are in random order. Neither the golden set nor
-/// the training takes more than a quarter of an intent's rows.
+/// Divides the rows of every intent with enough rows. The intents and their rows are in random order. The golden set takes no more
+/// than a quarter of an intent's rows, and the training no more than two fifths.
 pub fn parts(corpus: &Corpus, sizes: Sizes, random: &mut impl RngExt) -> Vec<Part> {
     let enough = |(_, rows): &(usize, &Vec<usize>)| rows.len() >= MIN_ROWS;
     let mut parts: Vec<Part> = Vec::new();
     for (intent, rows) in corpus.intents.iter().enumerate().filter(enough) {
         let mut rows = rows.clone();
         rows.shuffle(random);
-        let quarter = rows.len() / 4;
-        let training = rows.split_off(rows.len() - sizes.training.min(quarter));
+        let (quarter, two_fifths) = (rows.len() / 4, rows.len() * 2 / 5);
+        let training = rows.split_off(rows.len() - sizes.training.min(two_fifths));
         let golden = rows.split_off(rows.len() - sizes.golden.min(quarter));
         parts.push(Part { intent, golden, training, pool: rows });
     }
@@ -149,7 +149,7 @@ mod tests {
         let all: Vec<usize> = of_parts.chain(first).chain(second).collect();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
         assert_eq!(all.len(), 240, "until nothing is left");
-        assert!(parts.iter().all(|part| part.golden.len() == 10 && part.training.len() == 10));
+        assert!(parts.iter().all(|part| part.golden.len() == 10 && part.training.len() == 16));
     }
 
     #[test]

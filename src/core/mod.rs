@@ -8,6 +8,7 @@ pub mod decay;
 pub mod domain;
 pub mod estimate;
 pub mod golden;
+pub mod mix;
 pub mod new_clusters;
 pub mod pricing;
 pub mod privacy;

@@ -2,7 +2,7 @@
 
 use super::findings::Findings;
 use super::inputs::ScoredRun;
-use crate::core::coverage::CoverageMeasurement;
+use crate::core::coverage::{CoverageMeasurement, GoldenPoints};
 use crate::core::domain::ExampleIdx;
 use crate::core::estimate::{Stratum, strata, today};
 use crate::core::scoring::reduce;
@@ -11,7 +11,7 @@ use crate::core::view::EstimateView;
 /// The estimate; `None` without a run, without coverage, or if nothing was scored.
 pub(super) fn estimate_view(findings: &Findings<'_>) -> Option<EstimateView> {
     let (run, coverage) = findings.inputs.run.as_ref().zip(findings.coverage.as_ref())?;
-    let found = today(&topic_strata(findings, run, coverage), coverage.now.value)?;
+    let found = today(&topic_strata(findings, run, coverage), (coverage.now.value, coverage.now.interval))?;
     Some(EstimateView {
         run_id: run.run_id.clone(),
         endpoint: run.endpoint.clone(),
@@ -34,5 +34,6 @@ fn topic_strata(findings: &Findings<'_>, run: &ScoredRun, coverage: &CoverageMea
         trials.and_then(|trials| reduce(run.reduce, trials))
     };
     let scores: Vec<Option<f64>> = findings.live.rows().iter().map(score).collect();
-    strata(&findings.live.topics, &scores, findings.inputs.now.records.weights(), &coverage.now.records)
+    let golden = GoldenPoints { vectors: &findings.live.vectors, topics: &findings.live.topics };
+    strata(golden, &scores, &findings.inputs.now.records, &coverage.now.records)
 }

@@ -9,8 +9,8 @@ use crate::core::coverage::{CoverageMeasurement, GoldenPoints};
 use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
 use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, evidence_hash, next};
 use crate::core::signals::{
-    Labelled, LocalShare, Voice, dated_flags, disputed_flags, flaky_flags, local_share, nearest_examples, rank,
-    repeated_flags, vanished_flags,
+    Dispute, Labelled, LocalShare, dated_flags, disputed_flags, disputes, disputes_by_similarity, flaky_flags,
+    local_share, rank, repeated_flags, vanished_flags,
 };
 
 /// The examples whose answer somebody confirmed to be wrong, as long as the evidence is the same.
@@ -58,16 +58,16 @@ pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Cover
 }
 
 fn disputed(inputs: &Inputs<'_>) -> Vec<Flag> {
+    let examples = &inputs.dataset.examples;
     if inputs.voices.is_empty() {
         return Vec::new();
     }
-    let mut voices = inputs.voices.clone();
-    voices.extend(nearest_voice(inputs));
-    disputed_flags(&inputs.dataset.examples, &voices, inputs.settings.policy.disputed_score)
+    let found = by_similarity(inputs).unwrap_or_else(|| disputes(examples, &inputs.voices));
+    disputed_flags(examples, &found, inputs.settings.policy.disputed_score)
 }
 
-/// The labels of the nearest other examples as one more voice, if the set has few labels.
-fn nearest_voice(inputs: &Inputs<'_>) -> Option<Voice> {
+/// The disputes of a set with few labels.
+fn by_similarity(inputs: &Inputs<'_>) -> Option<BTreeMap<String, Dispute>> {
     let all = inputs.dataset.examples.iter().enumerate();
     let active = all.filter(|(_, example)| example.status == ExampleStatus::Active);
     let (rows, examples): (Vec<usize>, Vec<&Example>) = active.unzip();
@@ -75,7 +75,7 @@ fn nearest_voice(inputs: &Inputs<'_>) -> Option<Voice> {
     let texts: Vec<&str> = rows.iter().map(|row| inputs.texts[*row].as_str()).collect();
     let vectors = inputs.golden.part(&rows);
     let set = Labelled { examples: &examples, texts: &texts, vectors: &vectors, labels: &labels, names: &names };
-    Some(nearest_examples(set))
+    Some(disputes_by_similarity(set, &inputs.voices))
 }
 
 fn vanished(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Covered<'_>>) -> Option<Vec<Flag>> {

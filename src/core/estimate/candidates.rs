@@ -26,12 +26,24 @@ pub enum Origin {
     Random,
 }
 
+impl Origin {
+    /// Its name in JSON and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Novel => "novel",
+            Self::Disputed => "disputed",
+            Self::Random => "random",
+        }
+    }
+}
+
 /// A record worth labelling.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     /// Its index in the window.
     pub record: RecordIdx,
-    /// Additional share of all traffic that it would represent; if disputed, of the traffic with disputed answers.
+    /// Additional share of all traffic that it is expected to represent; if disputed, of the traffic with disputed answers.
     pub gain: f64,
     /// Why it is worth labelling.
     pub origin: Origin,
@@ -70,7 +82,7 @@ const POOL: usize = 1500;
 const FLOOR: f32 = 0.2;
 
 /// Share of the candidates reserved for disputed records, if there are any.
-const DISPUTED_SHARE: f64 = 0.1;
+const DISPUTED_SHARE: f64 = 0.05;
 
 /// Disagreement from which a record is disputed.
 const DISPUTED: f64 = 0.5;
@@ -99,13 +111,16 @@ pub fn next_to_label(
     };
     let in_groups = shares(&|row| if group_of[row].is_some() { novelty[row] } else { 0.0 });
     let alone = shares(&|row| if group_of[row].is_none() && novelty[row] > NOVEL { novelty[row] } else { 0.0 });
-    let disputed = shares(&|row| disagreement.get(row).copied().filter(|d| *d >= DISPUTED).unwrap_or(0.0));
+    let disagrees = |row: usize| disagreement.get(row).copied().filter(|d| *d >= DISPUTED).unwrap_or(0.0);
+    let disputed = shares(&disagrees);
     let free = selection.count - random.len().min(selection.count);
     let reserved = (free as f64 * DISPUTED_SHARE).round() as usize;
     let reserved = reserved.min(disputed.iter().filter(|share| **share > 0.0).count());
-    let mut picked = search.pick(Origin::Group, &in_groups, &group_of, free - reserved);
-    picked.extend(search.pick(Origin::Novel, &alone, &[], free - reserved - picked.len()));
-    picked.extend(search.pick(Origin::Disputed, &disputed, &[], free - picked.len()));
+    // A candidate that is represented after all adds nothing.
+    let novel = |row: usize| novelty[row];
+    let mut picked = search.pick(Origin::Group, (&in_groups, &novel), &group_of, free - reserved);
+    picked.extend(search.pick(Origin::Novel, (&alone, &novel), &[], free - reserved - picked.len()));
+    picked.extend(search.pick(Origin::Disputed, (&disputed, &disagrees), &[], free - picked.len()));
     picked.extend(random);
     picked
 }
@@ -135,12 +150,19 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Picks up to `count` records. `shares[i]` is the share of all traffic that would be gained with record i.
+    /// Picks up to `count` records. `shares[i]` is the share of all traffic that would be gained with record i, and `chance` the
+    /// probability that a candidate gains anything.
     ///
     /// The degree to which a candidate represents another record is their cosine similarity above 0.2, scaled to [0,
     /// 1]. If there is something to gain with more than 1,500 records, only those with most of it are considered. With
     /// groups, no group has more candidates than its share of the gain, rounded up, as long as another one has none.
-    fn pick(&mut self, origin: Origin, shares: &[f64], groups: &[Option<usize>], count: usize) -> Vec<Candidate> {
+    fn pick(
+        &mut self,
+        origin: Origin,
+        (shares, chance): (&[f64], &dyn Fn(usize) -> f64),
+        groups: &[Option<usize>],
+        count: usize,
+    ) -> Vec<Candidate> {
         let vectors = self.records.vectors();
         let mut pool: Vec<usize> =
             (0..vectors.len()).filter(|row| vectors.is_embeddable(*row) && shares[*row] > 1e-9).collect();
@@ -152,7 +174,7 @@ impl Search<'_> {
         let gains: Vec<f64> = pool.iter().map(|row| shares[*row]).collect();
         let of_pool = pool.iter().map(|row| groups.get(*row).copied().flatten()).collect();
         let mut quotas = Quotas::new(of_pool, &gains, count);
-        let mut facility = Facility::new(&vectors.select(&pool), gains);
+        let mut facility = Facility::new(&vectors.select(&pool), gains, pool.iter().map(|row| chance(*row)).collect());
         let mut picked = Vec::new();
         while picked.len() < count {
             let free = (0..pool.len()).filter(|at| !self.taken.contains(&pool[*at]));
@@ -204,28 +226,33 @@ impl Quotas {
 /// What the candidates so far represent.
 struct Facility {
     gains: Vec<f64>,
+    /// The probability that each row gains anything as a candidate.
+    chances: Vec<f64>,
     /// How far each row represents each other one, row by row.
     represents: Vec<f32>,
     covered: Vec<f32>,
 }
 
 impl Facility {
-    fn new(rows: &Vectors, gains: Vec<f64>) -> Self {
+    fn new(rows: &Vectors, gains: Vec<f64>, chances: Vec<f64>) -> Self {
         let mut represents = Vec::new();
         tile(rows, 0..rows.len(), rows, 0..rows.len(), &mut represents);
-        represents.iter_mut().for_each(|similarity| *similarity = ((*similarity - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0));
-        Self { covered: vec![0.0; gains.len()], gains, represents }
+        represents
+            .iter_mut()
+            .for_each(|similarity| *similarity = ((*similarity - FLOOR) / (1.0 - FLOOR)).clamp(0.0, 1.0));
+        Self { covered: vec![0.0; gains.len()], gains, chances, represents }
     }
 
     fn row(&self, at: usize) -> &[f32] {
         &self.represents[at * self.gains.len()..(at + 1) * self.gains.len()]
     }
 
-    /// The row with the largest gain, if that is above 0.
+    /// The row with the largest expected gain, if that is above 0.
     fn best(&self, open: &[usize]) -> Option<(usize, f64)> {
         let gain_of = |at: usize| -> f64 {
             let all = self.gains.iter().zip(self.row(at)).zip(&self.covered);
-            all.map(|((gain, by), covered)| gain * f64::from((by - covered).max(0.0))).sum()
+            let gained: f64 = all.map(|((gain, by), covered)| gain * f64::from((by - covered).max(0.0))).sum();
+            self.chances[at] * gained
         };
         let gains = open.iter().map(|at| (*at, gain_of(*at)));
         gains.max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0))).filter(|(_, gain)| *gain > 0.0)
@@ -269,7 +296,7 @@ mod tests {
         let found = Unrepresented { novelty: vec![0.8, 0.8, 0.8, 0.4], groups: vec![group(0..4)] };
         let picked = chosen(&vectors, &found, &[], 2);
         assert!(picked[0].record.0 < 3 && picked[1].record.0 == 3, "{picked:?}");
-        assert!((picked[0].gain - 0.6).abs() < 0.01 && (picked[1].gain - 0.1).abs() < 0.01, "{picked:?}");
+        assert!((picked[0].gain - 0.48).abs() < 0.01 && (picked[1].gain - 0.04).abs() < 0.01, "{picked:?}");
     }
 
     #[test]
@@ -280,7 +307,7 @@ mod tests {
         assert!(picked[0].record.0 < 2 && !rows(&picked).contains(&4), "{picked:?}");
         let origins: Vec<Origin> = picked.iter().map(|candidate| candidate.origin).collect();
         assert_eq!(origins, [Origin::Group, Origin::Novel, Origin::Novel], "the second of the group gains nothing");
-        assert!((picked[0].gain - 0.22).abs() < 0.01, "the gain is the group's traffic: {picked:?}");
+        assert!((picked[0].gain - 0.6 * 0.22).abs() < 0.01, "the gain is the group's traffic: {picked:?}");
         let picked = chosen(&vectors, &Unrepresented { novelty, groups: Vec::new() }, &[], 1);
         assert!(picked[0].record.0 < 2, "without groups, the most novel traffic: {picked:?}");
         assert!(chosen(&vectors, &Unrepresented::default(), &[0.9; 5], 3).is_empty(), "not measured");
@@ -353,7 +380,9 @@ mod tests {
         let picked = next_to_label(&Records::of_vectors(&vectors), &found, &[], Selection::of(50, 0));
         assert_eq!(picked.len(), 2, "both, once");
         let empty = Vectors::new(2);
-        assert!(next_to_label(&Records::of_vectors(&empty), &Unrepresented::default(), &[], Selection::of(9, 0)).is_empty());
+        assert!(
+            next_to_label(&Records::of_vectors(&empty), &Unrepresented::default(), &[], Selection::of(9, 0)).is_empty()
+        );
     }
 
     #[test]

@@ -9,12 +9,7 @@ use crate::core::vector::top_k;
 /// How far production's answer to each record disagrees with its `neighbours` nearest examples, in [0, 1]: the share of
 /// their votes for the label with the most, less the share for production's answer. Each example votes with its squared
 /// similarity. 0 for a record without an answer, or with one that is not a label; `labels` has the label of every topic.
-pub fn disagreement(
-    records: &Records<'_>,
-    golden: GoldenPoints<'_>,
-    labels: &[String],
-    neighbours: usize,
-) -> Vec<f64> {
+pub fn disagreement(records: &Records<'_>, golden: GoldenPoints<'_>, labels: &[String], neighbours: usize) -> Vec<f64> {
     let topic_of: HashMap<String, usize> =
         labels.iter().enumerate().map(|(topic, label)| (folded(label), topic)).collect();
     let answered = |row: usize| topic_of.get(&folded(records.outputs()[row]?)).copied();

@@ -391,7 +391,11 @@ fn support() -> DecayView {
         candidates: vec![
             candidate("r-88121", "c-07", "My locker code does not work", 0.041),
             candidate("r-90233", "c-05", SCRIPT, 0.012),
-            candidate("r-90871", "c-05", FORMULA, 0.006),
+            CandidateView {
+                origin: Some(Origin::Random),
+                probability: Some(0.0005),
+                ..candidate("r-90871", "c-05", FORMULA, 0.0)
+            },
         ],
         estimate: Some(EstimateView {
             run_id: "0199a2f4-7c11-7b2e-9a55-3f1c5d0e8b21".into(),

@@ -14,7 +14,7 @@ pub use dated::dated_flags;
 pub use disputed::{Answer, Dispute, Voice, disputed_flags, disputes};
 pub use exposed::ExposureSearch;
 pub use flaky::{Passes, flaky_flags};
-pub use nearest::{Labelled, nearest_examples};
+pub use nearest::{Labelled, disputes_by_similarity};
 pub use policy::Policy;
 pub use repeated::repeated_flags;
 pub use vanished::{LocalShare, local_share, vanished_flags};
