@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn precision_is_of_what_is_flagged_and_recall_of_what_is_gone() {
         let mut hits = Hits::default();
-        [(true, true), (true, true), (true, false), (false, true), (false, false)].map(|(f, g)| hits.add(f, g));
+        let cases = [(true, true), (true, true), (true, false), (false, true), (false, false)];
+        cases.iter().for_each(|(flagged, gone)| hits.add(*flagged, *gone));
         assert_eq!((hits.precision(), hits.recall()), ((2.0, 3.0), (2.0, 3.0)));
         assert_eq!(Hits::default().precision(), (0.0, 0.0), "which is not counted");
     }
