@@ -34,9 +34,24 @@ pub mod embed {
     pub use crate::edge::embed::{Builtin, EmbedderSettings, HashedNgrams, Minilm, Model2Vec, ModelSettings, open};
 }
 
+/// The score on today's traffic.
+pub mod estimate {
+    pub use crate::core::estimate::{Origin, Stratum, TodayEstimate, strata, today};
+}
+
 /// Redaction of personal data and secrets.
 pub mod privacy {
     pub use crate::core::privacy::redact::Redactor;
+}
+
+/// Signals of single examples: labels that are disputed, and traffic that vanished.
+pub mod signals {
+    pub use crate::core::domain::{Example, Flag};
+    pub use crate::core::golden::example_from_row;
+    pub use crate::core::signals::{
+        Answer, Dispute, Labelled, LocalShare, Voice, disputed_flags, disputes_by_similarity, local_share,
+        vanished_flags,
+    };
 }
 
 /// Statistical tests, intervals and the seeded random number generator.
@@ -47,7 +62,7 @@ pub mod stats {
 /// Groups of requests that no example represents, and what to label next.
 pub mod unrepresented {
     pub use crate::core::domain::RecordIdx;
-    pub use crate::core::estimate::{Candidate, next_to_label};
+    pub use crate::core::estimate::{Candidate, Selection, disagreement, next_to_label};
     pub use crate::core::unrepresented::{Covered, Unrepresented, unrepresented};
 }
 

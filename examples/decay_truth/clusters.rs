@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use karat::coverage::{GoldenPoints, Records};
 use karat::traffic_clusters::{ClusterBook, Policy};
-use karat::unrepresented::{Candidate, Covered, RecordIdx, next_to_label, unrepresented};
+use karat::unrepresented::{Candidate, Covered, RecordIdx, Selection, next_to_label, unrepresented};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -96,7 +96,9 @@ fn figures(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<[Optio
         golden,
         Policy::default().min_groups,
     );
-    let candidates = next_to_label(&window, &found, CANDIDATES);
+    // Without those drawn at random, about which nothing needs to be measured.
+    let selection = Selection { count: CANDIDATES, random_share: 0.0, seed };
+    let candidates = next_to_label(&window, &found, &[], selection);
     let now = &drawn.now;
     let hidden = |record: &RecordIdx| !now.known[record.0];
     let inside: Vec<RecordIdx> = found.groups.concat();

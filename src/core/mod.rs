@@ -9,6 +9,7 @@ pub mod domain;
 pub mod estimate;
 pub mod golden;
 pub mod labelling;
+pub mod mix;
 pub mod new_clusters;
 pub mod pricing;
 pub mod privacy;

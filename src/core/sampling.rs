@@ -38,7 +38,7 @@ pub fn weighted_sample(records: &[(&str, f64)], size: usize, seed: u64) -> Optio
 }
 
 /// A number in (0, 1] that depends on the id and the seed alone.
-fn uniform(id: &str, seed: u64) -> f64 {
+pub fn uniform(id: &str, seed: u64) -> f64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&seed.to_le_bytes()).update(id.as_bytes());
     let mut bits = [0; 8];

@@ -6,13 +6,12 @@ use jiff::Timestamp;
 
 use super::inputs::{Inputs, Live, labels};
 use crate::core::coverage::{CoverageMeasurement, GoldenPoints};
-use crate::core::domain::{ExampleStatus, Flag, ReasonCode};
+use crate::core::domain::{Example, ExampleStatus, Flag, ReasonCode};
 use crate::core::queue::{FlagChange, FlagRow, QueueEvent, QueueState, evidence_hash, next};
 use crate::core::signals::{
-    Answer, LocalShare, Voice, dated_flags, disputed_flags, flaky_flags, local_share, rank, repeated_flags,
-    saturated_flags, source_flags, vanished_flags,
+    Dispute, Labelled, LocalShare, dated_flags, disputed_flags, disputes, disputes_by_similarity, flaky_flags,
+    local_share, rank, repeated_flags, saturated_flags, source_flags, vanished_flags,
 };
-use crate::core::vector::top_k;
 
 /// The examples whose answer somebody confirmed to be wrong, as long as the evidence is the same.
 pub(super) fn confirmed_wrong(inputs: &Inputs<'_>) -> BTreeSet<String> {
@@ -62,37 +61,25 @@ pub(super) fn flags(inputs: &Inputs<'_>, live: &Live<'_>, covered: Option<&Cover
     rank(flags)
 }
 
-/// Number of examples whose labels make up the answer of the nearest ones.
-const NEAREST: usize = 5;
-
 fn disputed(inputs: &Inputs<'_>) -> Vec<Flag> {
+    let examples = &inputs.dataset.examples;
     if inputs.voices.is_empty() {
         return Vec::new();
     }
-    let mut voices = inputs.voices.clone();
-    voices.extend(nearest_examples(inputs));
-    disputed_flags(&inputs.dataset.examples, &voices, inputs.settings.policy.disputed_score)
+    let found = by_similarity(inputs).unwrap_or_else(|| disputes(examples, &inputs.voices));
+    disputed_flags(examples, &found, inputs.settings.policy.disputed_score)
 }
 
-/// The labels of the nearest other examples as one more voice, if the set has few labels.
-fn nearest_examples(inputs: &Inputs<'_>) -> Option<Voice> {
-    let examples = &inputs.dataset.examples;
-    let rows: Vec<usize> = (0..examples.len()).filter(|row| examples[*row].status == ExampleStatus::Active).collect();
-    let (labels, names) = labels(rows.iter().map(|row| &examples[*row]))?;
+/// The disputes of a set with few labels.
+fn by_similarity(inputs: &Inputs<'_>) -> Option<BTreeMap<String, Dispute>> {
+    let all = inputs.dataset.examples.iter().enumerate();
+    let active = all.filter(|(_, example)| example.status == ExampleStatus::Active);
+    let (rows, examples): (Vec<usize>, Vec<&Example>) = active.unzip();
+    let (labels, names) = labels(examples.iter().copied())?;
+    let texts: Vec<&str> = rows.iter().map(|row| inputs.texts[*row].as_str()).collect();
     let vectors = inputs.golden.part(&rows);
-    let same = |a: usize, b: usize| a == b || inputs.texts[rows[a]] == inputs.texts[rows[b]];
-    let answers = top_k(&vectors, &vectors, NEAREST, same).into_iter().zip(&rows).filter_map(|(nearest, row)| {
-        let mut votes: BTreeMap<usize, f64> = BTreeMap::new();
-        for neighbour in nearest {
-            *votes.entry(labels[neighbour.index]).or_default() += f64::from(neighbour.similarity.max(0.0));
-        }
-        let (label, _) = votes.into_iter().max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))?;
-        let example = &examples[*row];
-        let accepted = example.expected_texts().contains(&names[label]);
-        let answer = if accepted { Answer::AsLabelled } else { Answer::Other(names[label].clone()) };
-        Some((example.id.clone(), answer))
-    });
-    Some(Voice { name: "nearest-examples".to_owned(), answers: answers.collect() })
+    let set = Labelled { examples: &examples, texts: &texts, vectors: &vectors, labels: &labels, names: &names };
+    Some(disputes_by_similarity(set, &inputs.voices))
 }
 
 /// `flagged` are the examples that are flagged for another reason.

@@ -219,6 +219,11 @@ impl<'a> Live<'a> {
         cluster_names(&class_terms(&self.texts(inputs), &[], &topics, count, NAME_TERMS))
     }
 
+    /// The label of each topic; empty if topics are clusters.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
     /// Their indexes in the dataset.
     pub fn rows(&self) -> &[ExampleIdx] {
         &self.rows

@@ -12,6 +12,7 @@ use crate::core::alarm::{EarlierLook, Level, Look};
 use crate::core::domain::{
     Card, Dataset, Example, Flag, ReasonCode, RecordIdx, Reducer, TrafficRecord, Window, parse_timestamp,
 };
+use crate::core::estimate::Origin;
 use crate::core::golden::example_from_row;
 use crate::core::queue::{FlagRow, QueueState};
 use crate::core::records::Records;
@@ -218,7 +219,10 @@ fn a_new_topic_lowers_coverage_by_its_share_and_yields_a_cluster_and_candidates(
     let group = &view.unrepresented[0];
     assert!(group.emerging && group.lo < 0.25 && group.hi > 0.22 && group.live == 0, "{group:?}");
     assert!(group.p_represented.unwrap() < 0.2 && group.exemplars.len() == 3, "{group:?}");
-    assert!(view.candidates.iter().all(|candidate| candidate.group.is_some()), "{:?}", view.candidates);
+    let (random, chosen): (Vec<_>, Vec<_>) = view.candidates.iter().partition(|c| c.origin == Some(Origin::Random));
+    assert!(chosen.iter().all(|candidate| candidate.group.is_some()), "{chosen:?}");
+    assert_eq!(random.iter().map(|c| c.probability).collect::<Vec<_>>(), [Some(2.0 / 160.0); 2]);
+    assert_eq!(view.candidates.last().unwrap().origin, Some(Origin::Random));
     assert!(emerging.contains(&view.clusters[0].id.as_str()), "the largest unrepresented share comes first");
     assert!(is_new(&view.candidates[0].record_id) && view.candidates[0].gain > 0.05, "{:?}", view.candidates);
     let weight: f64 = measured.records.iter().map(|record| record.p_represented.unwrap() * record.weight).sum();

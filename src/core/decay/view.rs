@@ -12,9 +12,9 @@ use super::inputs::TrafficWindow;
 use super::moved::moved_view;
 use super::slice::{slice_note, slice_view};
 use crate::core::alarm::{Level, Look, level};
-use crate::core::coverage::{Coverage, DriftGap};
+use crate::core::coverage::{Coverage, DriftGap, GoldenPoints};
 use crate::core::domain::{ExampleIdx, ReasonCode, RecordIdx};
-use crate::core::estimate::{Candidate, next_to_label};
+use crate::core::estimate::{Candidate, Selection, disagreement, next_to_label};
 use crate::core::queue::{FlagChange, QueueState};
 use crate::core::shift::{ShiftOptions, ShiftTest, shift_tests, vocabulary};
 use crate::core::verdict::{Verdict, overall};
@@ -270,15 +270,21 @@ fn signal_counts(findings: &Findings<'_>) -> Vec<SignalCount> {
 }
 
 fn candidate_views(findings: &Findings<'_>) -> Vec<CandidateView> {
-    let records = &findings.inputs.now.records;
+    let Findings { inputs, live, .. } = findings;
+    let records = &inputs.now.records;
     let groups = findings.group_of_records();
-    let picked = next_to_label(records, &findings.unrepresented, CANDIDATES).into_iter();
-    let view = |Candidate { record: RecordIdx(row), gain }| CandidateView {
+    let golden = GoldenPoints { vectors: &live.vectors, topics: &live.topics };
+    let disputed = disagreement(records, golden, live.labels(), inputs.settings.policy.neighbours);
+    let selection = Selection::of(CANDIDATES, inputs.seed);
+    let picked = next_to_label(records, &findings.unrepresented, &disputed, selection).into_iter();
+    let view = |Candidate { record: RecordIdx(row), gain, origin, probability }| CandidateView {
         record_id: records.ids()[row].to_owned(),
         input: shown(records.texts()[row]),
         cluster: findings.clusters.id(findings.clusters.now[row]),
         group: groups[row].map(id),
         gain,
+        origin: Some(origin),
+        probability,
     };
     picked.map(view).collect()
 }

@@ -2,6 +2,9 @@
 //! mean, and the bound that counts the unrepresented rest as all wrong or all right (Manski bounds with the interval of
 //! Imbens & Manski 2004).
 
+use crate::core::coverage::{GoldenPoints, RecordCoverage};
+use crate::core::mix::mix;
+use crate::core::records::Records;
 use crate::core::stats::Interval;
 
 /// One stratum: its share of today's represented traffic, and the scores of its examples.
@@ -11,6 +14,22 @@ pub struct Stratum {
     pub weight: f64,
     /// Scores, each in [0, 1].
     pub scores: Vec<f64>,
+}
+
+/// One stratum per topic: its share of the represented traffic, and the scores of its examples. `scores` has one entry per
+/// example, `coverage` one per record.
+pub fn strata(
+    golden: GoldenPoints<'_>,
+    scores: &[Option<f64>],
+    records: &Records<'_>,
+    coverage: &[RecordCoverage],
+) -> Vec<Stratum> {
+    let shares = mix(golden, records, coverage).shares;
+    let mut strata: Vec<Stratum> = shares.into_iter().map(|weight| Stratum { weight, scores: Vec::new() }).collect();
+    for (topic, score) in golden.topics.iter().zip(scores) {
+        strata[*topic].scores.extend(*score);
+    }
+    strata
 }
 
 /// The estimate and its bounds.
@@ -28,13 +47,17 @@ pub struct TodayEstimate {
     pub n_eff: f64,
 }
 
-/// Weight of the overall mean in the mean of each stratum, in examples. Two prevent certainty in a stratum with one
-/// example, and matter little in one with ten.
-const PRIOR_EXAMPLES: f64 = 2.0;
+/// Weight of the overall mean in the mean of each stratum, in examples. With more, the estimate stays near the raw score
+/// where today's mix is harder or easier than the set.
+const PRIOR_EXAMPLES: f64 = 0.5;
+
+/// Standard error of the difference between the estimate and the raw score that is due to the mix, as a share of it:
+/// requests that are confused with other topics make a moved mix look less moved.
+const MIX_ERROR: f64 = 0.3;
 
 /// Computes the estimate; `None` if no example was scored or no traffic is represented. `coverage` is the represented
-/// share.
-pub fn today(strata: &[Stratum], coverage: f64) -> Option<TodayEstimate> {
+/// share with its 95 % interval; its error widens the bound.
+pub fn today(strata: &[Stratum], coverage: (f64, Interval)) -> Option<TodayEstimate> {
     let all: Vec<f64> = strata.iter().flat_map(|stratum| stratum.scores.iter().copied()).collect();
     let weight: f64 = strata.iter().map(|stratum| stratum.weight).sum();
     if all.is_empty() || weight <= 0.0 {
@@ -52,15 +75,20 @@ pub fn today(strata: &[Stratum], coverage: f64) -> Option<TodayEstimate> {
         variance += share * share * (mean * (1.0 - mean)).max(spread / 2.0) / n;
         concentration += share * share / n;
     }
-    let error = variance.sqrt();
-    let coverage = coverage.clamp(0.0, 1.0);
-    let (low, high) = (coverage * represented, coverage * represented + 1.0 - coverage);
-    let reach = imbens_manski(high - low, coverage * error) * coverage * error;
+    let error = variance.sqrt().hypot(MIX_ERROR * (represented - raw));
+    let (covered, within) = (coverage.0.clamp(0.0, 1.0), coverage.1.clamp_unit());
+    let (low, high) = (covered * represented, covered * represented + 1.0 - covered);
+    // Less coverage than was measured lowers the one end and raises the other.
+    let less = (covered - within.lo).max(0.0) / 1.96;
+    let reach = |slope: f64| {
+        let error = (covered * error).hypot(slope * less);
+        imbens_manski(high - low, error) * error
+    };
     Some(TodayEstimate {
         raw,
         represented,
         interval: Interval { lo: represented - 1.96 * error, hi: represented + 1.96 * error }.clamp_unit(),
-        bound: Interval { lo: low - reach, hi: high + reach }.clamp_unit(),
+        bound: Interval { lo: low - reach(represented), hi: high + reach(1.0 - represented) }.clamp_unit(),
         n_eff: 1.0 / concentration,
     })
 }
@@ -87,9 +115,14 @@ mod tests {
         Stratum { weight, scores: [vec![1.0; right], vec![0.0; wrong]].concat() }
     }
 
+    /// Coverage without error.
+    fn certain(coverage: f64) -> (f64, Interval) {
+        (coverage, Interval { lo: coverage, hi: coverage })
+    }
+
     #[test]
     fn the_estimate_is_weighted_by_traffic() {
-        let estimate = today(&[stratum(0.1, 90, 10), stratum(0.9, 50, 50)], 1.0).unwrap();
+        let estimate = today(&[stratum(0.1, 90, 10), stratum(0.9, 50, 50)], certain(1.0)).unwrap();
         assert!((estimate.raw - 0.7).abs() < 1e-12);
         assert!((estimate.represented - 0.54).abs() < 0.01, "{estimate:?}");
         assert!(estimate.interval.contains(0.54));
@@ -98,21 +131,31 @@ mod tests {
 
     #[test]
     fn the_bound_counts_the_rest_as_all_wrong_and_all_right() {
-        let estimate = today(&[stratum(1.0, 800, 200)], 0.75).unwrap();
+        let estimate = today(&[stratum(1.0, 800, 200)], certain(0.75)).unwrap();
         assert!(estimate.bound.lo < 0.6 && estimate.bound.lo > 0.55, "{estimate:?}");
         assert!(estimate.bound.hi > 0.85 && estimate.bound.hi < 0.9, "{estimate:?}");
     }
 
     #[test]
+    fn an_uncertain_coverage_widens_the_bound_and_not_the_interval() {
+        let strata = [stratum(1.0, 800, 200)];
+        let sure = today(&strata, certain(0.75)).unwrap();
+        let unsure = today(&strata, (0.75, Interval { lo: 0.65, hi: 0.85 })).unwrap();
+        assert_eq!((sure.interval, sure.represented), (unsure.interval, unsure.represented));
+        assert!(unsure.bound.lo < sure.bound.lo - 0.03 && unsure.bound.hi > sure.bound.hi, "{sure:?} {unsure:?}");
+        assert!(unsure.bound.lo > 0.65 * sure.represented - 0.03, "not by more than it may be: {unsure:?}");
+    }
+
+    #[test]
     fn a_stratum_without_examples_takes_the_overall_mean() {
-        let estimate = today(&[stratum(0.5, 8, 2), stratum(0.5, 0, 0)], 0.9).unwrap();
+        let estimate = today(&[stratum(0.5, 8, 2), stratum(0.5, 0, 0)], certain(0.9)).unwrap();
         assert!((estimate.represented - 0.8).abs() < 1e-9, "{estimate:?}");
     }
 
     #[test]
     fn there_is_no_estimate_without_scores_or_represented_traffic() {
-        assert_eq!(today(&[], 0.5), None);
-        assert_eq!(today(&[stratum(1.0, 0, 0)], 0.5), None);
-        assert_eq!(today(&[stratum(0.0, 1, 0)], 0.0), None);
+        assert_eq!(today(&[], certain(0.5)), None);
+        assert_eq!(today(&[stratum(1.0, 0, 0)], certain(0.5)), None);
+        assert_eq!(today(&[stratum(0.0, 1, 0)], certain(0.0)), None);
     }
 }

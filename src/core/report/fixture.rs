@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::domain::{CallErrorKind, ReasonCode, Window, WindowSummary};
+use crate::core::estimate::Origin;
 use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
@@ -296,7 +297,15 @@ fn examples() -> Vec<ExampleView> {
 }
 
 fn candidate(id: &str, cluster: &str, input: &str, gain: f64) -> CandidateView {
-    CandidateView { record_id: id.into(), input: input.into(), cluster: Some(cluster.into()), group: None, gain }
+    CandidateView {
+        record_id: id.into(),
+        input: input.into(),
+        cluster: Some(cluster.into()),
+        group: None,
+        gain,
+        origin: Some(Origin::Novel),
+        probability: None,
+    }
 }
 
 fn shift(test: &str, statistic: f64, p_value: f64, effect: f64, detail: &str) -> ShiftView {
@@ -436,7 +445,11 @@ fn support() -> DecayView {
         candidates: vec![
             candidate("r-88121", "c-07", "My locker code does not work", 0.041),
             candidate("r-90233", "c-05", SCRIPT, 0.012),
-            candidate("r-90871", "c-05", FORMULA, 0.006),
+            CandidateView {
+                origin: Some(Origin::Random),
+                probability: Some(0.0005),
+                ..candidate("r-90871", "c-05", FORMULA, 0.0)
+            },
         ],
         slice: None,
         estimate: Some(EstimateView {

@@ -47,7 +47,8 @@ const AGREEING: usize = 2;
 /// two independent witnesses. With full weight, 2 to 3 % of the examples of a set without wrong labels were flagged.
 const DEPENDENT: f64 = 0.5;
 
-/// The dispute of every active example that at least one voice answered, by example id.
+/// The dispute of every active example that at least one voice answered, by example id: for sets with few examples per label or
+/// none; see [`disputes_by_similarity`](super::disputes_by_similarity) for others.
 ///
 /// Every voice is a noisy annotator (Dawid & Skene 1979): its confusions of each answer are counted over all other
 /// examples, weighted by how probable each answer is to be the true one, and drawn towards its accuracy and towards what all voices
@@ -73,8 +74,7 @@ pub fn disputes(examples: &[Example], voices: &[Voice]) -> BTreeMap<String, Disp
 
 /// Flags active examples whose label is wrong with a probability of at least `threshold`, if at least two voices gave the most
 /// probable other answer: never because of a single one.
-pub fn disputed_flags(examples: &[Example], voices: &[Voice], threshold: f64) -> Vec<Flag> {
-    let disputes = disputes(examples, voices);
+pub fn disputed_flags(examples: &[Example], disputes: &BTreeMap<String, Dispute>, threshold: f64) -> Vec<Flag> {
     let flag = |example: &Example| {
         let Dispute { score, other } = disputes.get(&example.id)?;
         let (answer, by) = other.as_ref().filter(|(_, by)| by.len() >= AGREEING && *score >= threshold)?;
@@ -278,14 +278,17 @@ mod tests {
     }
 
     fn flagged(voices: &[Voice]) -> Vec<String> {
-        disputed_flags(&examples(), voices, 0.5).into_iter().map(|flag| flag.example_id).collect()
+        disputed_flags(&examples(), &disputes(&examples(), voices), 0.5)
+            .into_iter()
+            .map(|flag| flag.example_id)
+            .collect()
     }
 
     #[test]
     fn two_voices_that_agree_on_another_answer_dispute_a_label_and_a_single_one_never_does() {
         let voices = [voice("a", &[(5, "l2"), (9, "l3")]), voice("b", &[(5, "l2"), (12, "l1")]), voice("c", &[])];
         assert_eq!(flagged(&voices[..2]), ["e05"]);
-        let flag = disputed_flags(&examples(), &voices[..2], 0.5).remove(0);
+        let flag = disputed_flags(&examples(), &disputes(&examples(), &voices[..2]), 0.5).remove(0);
         assert!(flag.evidence.starts_with("a, b answer \"l2\" instead of \"l1\";"), "{}", flag.evidence);
         assert!(flagged(&voices[..1]).is_empty(), "a single voice");
         assert!(flagged(&[voice("a", &[(5, "l2")]), voice("b", &[(5, "l3")])]).is_empty(), "two different answers");
@@ -309,7 +312,7 @@ mod tests {
         let row = json!({"id": "e00", "input": "x"});
         let unlabelled = [example_from_row(1, row.as_object().unwrap().clone()).unwrap()];
         let voices = [voice("a", &[(0, "y")]), voice("b", &[(0, "y")])];
-        assert!(disputed_flags(&unlabelled, &voices, 0.0).is_empty());
+        assert!(disputed_flags(&unlabelled, &disputes(&unlabelled, &voices), 0.0).is_empty());
         let always_wrong: Vec<(usize, &str)> = (0..40).map(|number| (number, "other")).collect();
         let found = disputes(&examples(), &[voice("a", &always_wrong), voice("b", &always_wrong)]);
         assert!(found.values().all(|dispute| dispute.score.is_finite()), "{found:?}");

@@ -6,6 +6,7 @@ use super::drift::DriftFinding;
 use super::moved::MovedView;
 use super::slice::SliceView;
 use crate::core::domain::{ReasonCode, WindowSummary};
+use crate::core::estimate::Origin;
 use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
@@ -71,7 +72,7 @@ pub struct DecayView {
     pub examples: Vec<ExampleView>,
     /// Number of flagged examples by first reason.
     pub signals: Vec<SignalCount>,
-    /// Records to label next, the largest gain first.
+    /// Records to label next, the largest gain first; those drawn at random last.
     pub candidates: Vec<CandidateView>,
     /// Estimated score on today's traffic; null without a run of this dataset version.
     pub estimate: Option<EstimateView>,
@@ -256,8 +257,15 @@ pub struct CandidateView {
     /// The group of unrepresented records that it is in.
     #[serde(default)]
     pub group: Option<String>,
-    /// Additional share of traffic that an example like it would represent.
+    /// Additional share of traffic that an example like it would represent; if disputed, of the traffic with disputed
+    /// answers.
     pub gain: f64,
+    /// Why it is worth labelling; null in results stored by older versions.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    /// The probability with which it was drawn; null unless it was drawn at random.
+    #[serde(default)]
+    pub probability: Option<f64>,
 }
 
 /// The estimated score on today's traffic, by post-stratification over topics.

@@ -2,6 +2,7 @@
 
 use super::Table;
 use crate::core::domain::ReasonCode;
+use crate::core::estimate::Origin;
 use crate::core::verdict::GateResult;
 use crate::core::view::{
     Cell, ClusterView, CoverageView, DecayView, DriftFinding, ExampleView, MovedShare, MovedView, Phrase, ReasonView,
@@ -234,11 +235,12 @@ pub(in crate::core::report) fn flagged_sheet(decay: &[DecayView]) -> Table {
 pub(in crate::core::report) fn candidates(view: &DecayView, limit: usize) -> Table {
     Table::of("What to label next", &view.candidates, limit)
         .number("Gain", |candidate| Cell::Share(candidate.gain, 1))
+        .name("Why", |candidate| candidate.origin.map(Origin::name))
         .prose("Request", |candidate| Cell::line(&candidate.input, 160))
         .name("Cluster", |candidate| candidate.cluster.as_deref())
         .name("Record", |candidate| Cell::line(&candidate.record_id, 60))
         .table()
-        .note("Gain: the additional share of traffic that an example like this would represent.")
+        .note("Gain: the additional share of traffic that an example like this would represent. Why: it is in a group of unrepresented requests, or novel by itself, or production's answer is disputed by the nearest examples, or it was drawn at random.")
 }
 
 /// The decay gates.

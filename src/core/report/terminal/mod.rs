@@ -56,7 +56,7 @@ pub fn terminal_decay(view: &DecayView, screen: Screen) -> String {
     let unrepresented =
         tables::unrepresented(view, ROWS).only(&["Cluster", "Share", "Represented", "Live", "Typical requests"]);
     let flagged = tables::flagged(view, ROWS).only(&["Example", "Reason", "Score", "Input", "Evidence"]);
-    let candidates = tables::candidates(view, 5).only(&["Gain", "Cluster", "Request"]);
+    let candidates = tables::candidates(view, 5).only(&["Gain", "Why", "Cluster", "Request"]);
     let mut out = format!("{}\n", paragraph(summary_phrase(view), screen));
     let moved = tables::moved(view).only(&["What", "Moved", "Points", "p", "Carried by"]);
     let drift = tables::kinds_of_drift(view).only(&["What", "Changed", "Effect", "p (Holm)", "In words"]);
