@@ -372,6 +372,19 @@ fn drift() -> Vec<DriftFinding> {
         sentence: sentence.into(),
         evidence: vec![evidence.into()],
     };
+    let unchanged = DriftFinding {
+        effect: Some(0.012),
+        lo: None,
+        hi: None,
+        p_value: Some(0.31),
+        ..finding(
+            DriftKind::Answers,
+            Some("chat-large"),
+            DriftStatus::NoChange,
+            "No change found in what it answers.",
+            "run 0199 → run 019a",
+        )
+    };
     let missing = DriftFinding {
         effect: None,
         lo: None,
@@ -397,13 +410,7 @@ fn drift() -> Vec<DriftFinding> {
             "locker code: 0.1 % → 4.9 %",
         ),
         finding(DriftKind::Outputs, None, DriftStatus::Changed, "A change in what production answers.", SCRIPT),
-        finding(
-            DriftKind::Answers,
-            Some("chat-large"),
-            DriftStatus::NoChange,
-            "No change found.",
-            "run 0199 → run 019a",
-        ),
+        unchanged,
         missing,
     ]
 }
