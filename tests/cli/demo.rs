@@ -13,6 +13,16 @@ fn the_demo_works_and_lists_every_file_it_creates() {
         assert!(folder.path(name).metadata().is_ok_and(|file| file.len() > 0), "{name} was named but is not there");
     }
     assert!(done.stdout.contains("karats") && done.stdout.contains("verdict"), "{done}");
+    // The labels brought something: the same month, measured against the new version.
+    let karats = |table: &str| -> f64 {
+        let row = table.lines().find(|line| line.starts_with("2026-09 ")).unwrap_or_else(|| panic!("{done}"));
+        row.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let (before, after) = done.stdout.split_once("September against the new version:\n").expect("a second measurement");
+    assert!(karats(after) > karats(before) + 1.0, "{done}");
+    assert!(before.contains("relabelled  1 of ") && before.contains("cancel_order-17"), "{done}");
+    let log = folder.karat(&["-C", "tour", "queue", "log", "support-intents", "cancel_order-17"]).expect(0);
+    assert!(log.stdout.contains("relabelled"), "{log}");
     // Everything that the demo created can be used afterwards.
     let sources = folder.karat(&["-C", "tour", "traffic", "stats", "--format", "json"]).expect(0).json();
     let mut records = 0;

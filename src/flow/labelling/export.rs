@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::record;
 use crate::core::domain::{Dataset, Failure, ReasonCode, Window, input_text};
+use crate::core::estimate::Origin;
 use crate::core::labelling::{LabelTask, SliceDraw, Subject, random_slice, task_id};
 use crate::core::queue::{FlagRow, ranked};
 use crate::core::view::{CandidateView, DecayView};
@@ -197,7 +198,9 @@ fn records(
     let labelled = labelled_records(workspace, &set.name)?;
     for candidate in candidates.filter(|candidate| !labelled.contains(&(source.clone(), candidate.record_id.clone()))) {
         let Some(stored) = by_id.get(candidate.record_id.as_str()) else { continue };
-        let task = LabelTask { candidate: true, ..record_task(&set.name, &source, stored) };
+        let draw = |probability| SliceDraw { probability, window: view.window.window() };
+        let slice = candidate.probability.map(draw);
+        let task = LabelTask { candidate: true, slice, ..record_task(&set.name, &source, stored) };
         if inputs.contains(&&task.input) {
             continue;
         }
@@ -206,7 +209,9 @@ fn records(
     for (stored, slice) in drawn(&traffic, view.window.window(), options) {
         let task = record_task(&set.name, &source, stored);
         let asked = || Asked { expected: String::new(), reasons: "drawn at random".to_owned() };
-        tasks.entry(task.task_id.clone()).or_insert_with(|| (task, asked())).0.slice = Some(slice);
+        let present = &mut tasks.entry(task.task_id.clone()).or_insert_with(|| (task, asked())).0.slice;
+        // Of two draws, the one that was more likely to contain the record is recorded, as in the database.
+        *present = Some(present.filter(|present| present.probability > slice.probability).unwrap_or(slice));
     }
     Ok(tasks.into_values().collect())
 }
@@ -243,7 +248,11 @@ fn record_task(dataset: &str, source: &str, stored: &StoredRecord) -> LabelTask 
 }
 
 fn why(candidate: &CandidateView) -> String {
-    format!("an example like it would represent {:.1} % more of the traffic", candidate.gain * 100.0)
+    match candidate.origin {
+        Some(Origin::Random) => "drawn at random".to_owned(),
+        Some(Origin::Disputed) => "production's answer is not that of the nearest examples".to_owned(),
+        _ => format!("an example like it would represent {:.1} % more of the traffic", candidate.gain * 100.0),
+    }
 }
 
 /// The random slice of a window.
