@@ -214,7 +214,7 @@ fn an_interrupted_decision_about_a_file_that_has_changed_since_is_dropped_with_a
     let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES (?1, 'b', 'a', ?2)";
     connection.execute(sql, [FILE, &decided]).unwrap();
     drop(connection);
-    folder.karat(&["queue", "list"]).expect(0).tells(&["warning: a decision about", &id, "decide again"]);
+    folder.karat(&["queue", "list"]).expect(0).tells(&["warning: a decision about", &id, "decide or import again"]);
     assert_eq!((state(&folder, &id), folder.count("SELECT count(*) FROM unfinished_edits")), (before, 0));
     let again = folder.karat(&["queue", "list"]).expect(0);
     assert!(!again.stderr.contains("warning"), "{again}");

@@ -22,6 +22,12 @@ VISIBLE = "<img src=x onerror=\"window.pwned=1\"> \\u{202e}txt.exe\\u{202c} <scr
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 860}
 PATIENCE_MS = 10_000
+# Requests without a date, which are therefore flagged.
+UNDATED = [
+    "The van drove past my house twice", "Did the courier lose my lamp?", "Tracking says Hamburg, I live in Bremen",
+    "When will the sofa be here", "No scan of my box for six days", "Which depot has my shoes", "Is the kettle on its way yet",
+    "The link in your mail shows nothing about my order", "My neighbour got hers, where is mine", "Still in transit since May",
+]
 
 # Answers every request with hostile text.
 PROGRAM = """
@@ -75,8 +81,9 @@ def make(karat, folder):
     subprocess.run([karat, "demo", folder, "--embedder", "fast", "--records", "300"], check=True, capture_output=True)
     workspace = Workspace(karat, folder)
     row = {"id": "hostile<b>\u202e", "input": HOSTILE, "expected": "track_order", "tags": [HOSTILE], HOSTILE: HOSTILE}
+    undated = [{"id": f"undated-{n}", "input": text, "expected": "track_order"} for n, text in enumerate(UNDATED)]
     with open(folder / FILE, "a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+        file.writelines(json.dumps(row) + "\n" for row in [row, *undated])
     record = {"id": "hostile", "time": "2026-09-29T12:00:00Z", "user": "u", "body": {"text": HOSTILE + " please"}}
     (folder / "hostile.jsonl").write_text(json.dumps(record) + "\n")
     workspace.run("traffic", "import", str(folder / "hostile.jsonl"), "--source", "support")

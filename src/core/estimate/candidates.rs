@@ -306,7 +306,7 @@ mod tests {
         let picked = chosen(&vectors, &Unrepresented { novelty: novelty.clone(), groups: vec![group(0..2)] }, &[], 9);
         assert!(picked[0].record.0 < 2 && !rows(&picked).contains(&4), "{picked:?}");
         let origins: Vec<Origin> = picked.iter().map(|candidate| candidate.origin).collect();
-        assert_eq!(origins, [Origin::Group, Origin::Novel, Origin::Novel], "the second of the group gains nothing");
+        assert_eq!(origins, [Origin::Group, Origin::Group, Origin::Novel, Origin::Novel]);
         assert!((picked[0].gain - 0.6 * 0.22).abs() < 0.01, "the gain is the group's traffic: {picked:?}");
         let picked = chosen(&vectors, &Unrepresented { novelty, groups: Vec::new() }, &[], 1);
         assert!(picked[0].record.0 < 2, "without groups, the most novel traffic: {picked:?}");
@@ -316,19 +316,17 @@ mod tests {
 
     #[test]
     fn a_large_group_has_no_more_than_its_share_while_others_have_none() {
-        // A group of twelve in several directions, and two groups of one record each with hardly any traffic.
-        let mut all: Vec<[f32; 2]> = (0..12).map(|at| (at as f32 * 0.12).sin_cos()).map(|(y, x)| [x, y]).collect();
-        all.extend([[-1.0, 0.0], [0.0, -1.0]]);
-        let novelty = [vec![0.9; 12], vec![0.01; 2]].concat();
-        let found = Unrepresented { novelty, groups: vec![group(0..12), group(12..13), group(13..14)] };
-        let picked = chosen(&vectors(&all), &found, &[], 3);
-        assert!(picked.iter().any(|candidate| candidate.record.0 < 12), "{picked:?}");
-        assert_eq!(chosen(&vectors(&all), &found, &[], 14).len(), rows(&chosen(&vectors(&all), &found, &[], 14)).len());
-        let all_groups = |count: usize| {
-            let picked = rows(&chosen(&vectors(&all), &found, &[], count));
-            picked.contains(&12) && picked.contains(&13)
-        };
-        assert!(all_groups(5), "{:?}", chosen(&vectors(&all), &found, &[], 5));
+        // Twelve records of one group and two groups of one record: 8.6 of ten candidates.
+        let group_of: Vec<Option<usize>> = [vec![Some(0); 12], vec![Some(1), Some(2)]].concat();
+        let mut quotas = Quotas::new(group_of, &[1.0; 14], 10);
+        (0..8).for_each(|at| quotas.add(at));
+        assert_eq!(quotas.open(&[8, 9, 12, 13]), [8, 9, 12, 13]);
+        quotas.add(8);
+        assert_eq!(quotas.open(&[9, 12, 13]), [12, 13], "nine of ten are its share");
+        quotas.add(12);
+        assert_eq!(quotas.open(&[9, 13]), [13]);
+        quotas.add(13);
+        assert_eq!(quotas.open(&[9]), [9], "every group has one");
     }
 
     #[test]
