@@ -128,7 +128,7 @@ fn agreement(given: &Given, seed: u64) -> AgreementOfAnnotators {
             }
         }
     }
-    pairs.sort_by(|a, b| b.tasks.cmp(&a.tasks));
+    pairs.sort_by_key(|pair| std::cmp::Reverse(pair.tasks));
     pairs.truncate(MAX_PAIRS);
     AgreementOfAnnotators {
         annotators: annotators.len(),
