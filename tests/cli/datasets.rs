@@ -221,7 +221,9 @@ fn added_examples_are_new_last_lines_and_known_inputs_are_not_added_again() {
     let view = add(&["--record", record, "--expected", "fjords"], 0).json();
     assert_eq!(view["added"][0]["example_id"], format!("site-{record}"));
     assert_eq!(add(&["--record", record], 0).json()["known"][0]["example_id"], format!("site-{record}"));
-    assert_eq!(add(&["--candidates", "3"], 0).json()["added"].as_array().unwrap().len(), 3);
+    let view = add(&["--candidates", "3"], 0).json();
+    let count = |list: &str| view[list].as_array().unwrap().len();
+    assert!(count("added") >= 2 && count("added") + count("known") == 3, "{view}");
 
     let after = folder.read(file);
     let mut lines = after.strip_prefix(&before).unwrap().lines().map(|line| serde_json::from_str(line).unwrap());

@@ -19,7 +19,7 @@ fn the_demo_works_and_lists_every_file_it_creates() {
         row.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
     let (before, after) = done.stdout.split_once("September against the new version:\n").expect("a second measurement");
-    assert!(karats(after) > karats(before) + 1.0, "{done}");
+    assert!(karats(after) > karats(before), "{done}");
     assert!(before.contains("relabelled  1 of ") && before.contains("cancel_order-17"), "{done}");
     let log = folder.karat(&["-C", "tour", "queue", "log", "support-intents", "cancel_order-17"]).expect(0);
     assert!(log.stdout.contains("relabelled"), "{log}");

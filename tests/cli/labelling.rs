@@ -74,7 +74,7 @@ fn state(folder: &Folder) -> (String, i64, i64, i64) {
 fn a_set_that_decayed_covers_the_new_topic_once_its_candidates_are_labelled() {
     let folder = prepared();
     let (before, covered) = (folder.read(FILE), coverage(&folder));
-    export(&folder, "tasks.jsonl", &[]).tells(&["candidates", "20 records drawn at random", "a label does not settle"]);
+    export(&folder, "tasks.jsonl", &[]).tells(&["20 candidates", "records drawn at random", "a label does not settle"]);
     let tasks = rows(&folder, "tasks.jsonl");
     assert!(tasks.iter().all(|row| row.as_object().unwrap().len() == 6 && row["label"].is_null()), "{:?}", tasks[0]);
     fill_in(&folder, "ann.jsonl", &tasks, "ann", rightly);
@@ -85,7 +85,8 @@ fn a_set_that_decayed_covers_the_new_topic_once_its_candidates_are_labelled() {
     let added = view["added"].as_array().unwrap();
     let new: Vec<&Value> = added.iter().filter(|example| example["answers"] == json!([EMERGED])).collect();
     assert!(new.len() * 10 >= added.len() * 7 && new.len() >= 5, "{} of {}", new.len(), added.len());
-    assert_eq!(view["slice_labels"], 20);
+    // Two of the candidates were drawn at random, too.
+    assert!(view["slice_labels"].as_u64().is_some_and(|labels| (20..=22).contains(&labels)), "{view}");
     assert_ne!(view["version_before"], view["version_after"]);
 
     let after = folder.read(FILE);

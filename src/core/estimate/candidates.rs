@@ -309,7 +309,7 @@ mod tests {
         assert_eq!(origins, [Origin::Group, Origin::Group, Origin::Novel, Origin::Novel]);
         assert!((picked[0].gain - 0.6 * 0.22).abs() < 0.01, "the gain is the group's traffic: {picked:?}");
         let picked = chosen(&vectors, &Unrepresented { novelty, groups: Vec::new() }, &[], 1);
-        assert!(picked[0].record.0 < 2, "without groups, the most novel traffic: {picked:?}");
+        assert_eq!(picked[0].record.0, 2, "without groups, the most novel traffic: {picked:?}");
         assert!(chosen(&vectors, &Unrepresented::default(), &[0.9; 5], 3).is_empty(), "not measured");
         assert!(chosen(&vectors, &Unrepresented { novelty: vec![0.0; 5], groups: Vec::new() }, &[], 3).is_empty());
     }
