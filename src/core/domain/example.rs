@@ -71,7 +71,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// The text by which it is embedded and compared; see [`super::input_text`].
+    /// The text by which it is embedded and compared; see `input_text`.
     pub fn text(&self) -> String {
         super::input_text(&self.input)
     }

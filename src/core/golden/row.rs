@@ -23,7 +23,7 @@ pub struct RowError {
 ///
 /// Scalars are text: `5`, `"5"` and a CSV cell `5` are the same answer. A list of expected answers means that any of
 /// them is accepted. Unknown fields are added to `metadata`. An example without an id gets an empty one, which
-/// [`finish_ids`] fills in once the whole file has been read.
+/// `finish_ids` fills in once the whole file has been read.
 ///
 /// # Errors
 /// Returns a sentence that names the field if the row has no input, has a field under two names, or has an invalid

@@ -37,8 +37,8 @@ pub struct CardFile {
     pub traffic: Option<String>,
     /// The window it was last reviewed against: 2026-06, or 2026-06-01..2026-06-15.
     pub reference: Option<String>,
-    /// Documents that answers depend on, such as [{file: policies/refunds.md, hash: 9f86d081, labels: [refund]}]; where one
-    /// changed, the examples that depend on it are flagged.
+    /// Documents that answers depend on, each with a file (or url) and its hash, and with labels or tags if only those examples
+    /// depend on it. If one has changed, the examples that depend on it are flagged.
     #[serde(default)]
     pub sources: Vec<CardSourceFile>,
 }

@@ -117,8 +117,8 @@ pub struct DecayFile {
     /// whose text is in them are flagged, as are those in the prompts of suites.
     #[serde(default)]
     pub training_files: Vec<PathBuf>,
-    /// Copies or present hashes of documents at URLs that answers depend on, such as {"https://example.org/faq":
-    /// docs/faq.md}, since karat never fetches them. Paths are relative to karat.yaml.
+    /// Copies or present hashes of documents at URLs that answers depend on, by URL, since karat never fetches
+    /// them: docs/faq.md, or a hash. Paths are relative to karat.yaml.
     #[serde(default)]
     pub sources: BTreeMap<String, Form<SourceCopy>>,
     /// Thresholds; each has a default.
