@@ -21,7 +21,7 @@ const SHARPNESS: [f64; 7] = [10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0];
 const ELSEWHERE: f64 = 1e-3;
 
 /// Requests per topic that are assumed beforehand, so that a topic is not lost to its neighbours by chance.
-const PRIOR: f64 = 0.25;
+const PRIOR: f64 = 0.05;
 
 /// Rounds of expectation–maximisation.
 const ROUNDS: usize = 100;

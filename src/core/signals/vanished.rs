@@ -125,9 +125,9 @@ impl Fall {
     fn new(before: f64, total_before: f64, after: f64, total_after: f64) -> Self {
         // Effective counts are fractional. Rounding the two counts towards each other errs on the side of not flagging.
         let p_value = binomial_rate_less(before.floor() as u64, total_before, after.ceil() as u64, total_after);
-        // 80 % bounds on either side together bound the ratio at about 95 %.
-        let lower = if before > 0.0 { poisson_exact(before, 0.8).lo / total_before } else { 0.0 };
-        let upper = poisson_exact(after, 0.8).hi / total_after;
+        // Each bound holds with 80 %, both together with about 88 %; whether there was a fall at all is tested apart.
+        let lower = if before > 0.0 { poisson_exact(before, 0.6).lo / total_before } else { 0.0 };
+        let upper = poisson_exact(after, 0.6).hi / total_after;
         let score = if lower > 0.0 { (1.0 - upper / lower).clamp(0.0, 1.0) } else { 0.0 };
         Self { before, total_before, after, total_after, score, p_value }
     }
