@@ -96,7 +96,7 @@ pub struct Labels {
     pub settled: Vec<Settled>,
 }
 
-/// The accepted answers that a label stands for, in a fixed order.
+/// The accepted answers in a label, in a fixed order.
 pub fn answers_of(label: &str) -> Vec<String> {
     match cell_value(label.trim()) {
         Value::Array(items) => {
