@@ -1,10 +1,10 @@
-//! Measures coverage as `karat decay` does with its default settings.
+//! Golden sets and windows drawn from the file, and their coverage.
 
-use karat::coverage::{Copies, CoverageMeasurement, GoldenPoints, Options, Record, Records, WindowPoints, measure};
-use karat::vector::{Vectors, top_k};
-use karat::wording::{Request, Reworded, asking_parts, other_languages, reword};
+use karat::coverage::{CoverageMeasurement, GoldenPoints, Record, Records};
+use karat::vector::Vectors;
 
 use crate::data::{Corpus, EmbeddingSpace, Texts};
+use crate::pipeline::{self, GoldenSet, asking_vectors};
 use crate::world::Part;
 
 /// Everything drawn from one file.
@@ -53,15 +53,8 @@ pub struct Traffic<'a> {
 impl<'a> Traffic<'a> {
     pub fn of(source: Source<'a>, golden: &Golden<'_>, rows: Vec<usize>) -> Self {
         let texts: Vec<&str> = rows.iter().map(|row| source.plain.texts[*row].as_str()).collect();
-        let parts = asking_parts(&golden.texts, &texts);
-        let divided: Vec<usize> = (0..parts.len()).filter(|at| parts[*at] != texts[*at]).collect();
-        let asking: Vec<&str> = divided.iter().map(|at| parts[*at]).collect();
-        let embedded = source.space.embed(&asking);
-        let mut vectors = Vectors::with_capacity(source.plain.vectors.dim(), rows.len());
-        for (at, row) in rows.iter().enumerate() {
-            let part = embedded.as_ref().zip(divided.binary_search(&at).ok());
-            vectors.push_row(part.map_or_else(|| source.plain.vectors.row(*row), |(found, at)| found.row(at)));
-        }
+        let whole = source.plain.vectors.select(&rows);
+        let vectors = asking_vectors(&golden.texts, &texts, &whole, source.space).into_owned();
         let ids = (0..rows.len()).map(|at| format!("r{at}")).collect();
         Self { rows, texts, ids, vectors }
     }
@@ -87,38 +80,6 @@ pub fn measured(
     reference: Option<&Records<'_>>,
     seed: u64,
 ) -> Option<CoverageMeasurement> {
-    let copies_now = copies(source, golden, now, seed);
-    let copies_then = reference.and_then(|records| copies(source, golden, records, seed));
-    let other_now = other_languages(&golden.texts, now.texts());
-    let other_then = reference.map(|records| other_languages(&golden.texts, records.texts())).unwrap_or_default();
-    measure(
-        golden.points(),
-        points(now, copies_now.as_ref(), &other_now.requests),
-        reference.map(|records| points(records, copies_then.as_ref(), &other_then.requests)),
-        Options { seed, replicates: 1_000, duplicate_similarity: 0.95, tolerated_gap: 0.01 },
-    )
-}
-
-fn points<'a>(
-    records: &'a Records<'a>,
-    copies: Option<&'a (Reworded, Vectors)>,
-    other_language: &'a [bool],
-) -> WindowPoints<'a> {
-    let copies = copies.map(|(reworded, vectors)| Copies { rows: &reworded.rows, vectors });
-    WindowPoints { records, copies, other_language }
-}
-
-/// Examples in the wording of a window.
-fn copies(source: Source<'_>, golden: &Golden<'_>, window: &Records<'_>, seed: u64) -> Option<(Reworded, Vectors)> {
-    let nearest = top_k(window.vectors(), &golden.vectors, 1, |_, _| false);
-    let request = |row: usize| Request {
-        text: window.texts()[row],
-        topic: nearest[row].first().map(|neighbour| golden.topics[neighbour.index]),
-        weight: window.weights()[row],
-        vector: window.vectors().row(row),
-    };
-    let requests: Vec<_> = (0..window.len()).map(request).collect();
-    let reworded = reword(&golden.texts, &requests, seed);
-    let vectors = source.space.embed(&reworded.texts.iter().map(String::as_str).collect::<Vec<_>>())?;
-    Some((reworded, vectors))
+    let set = GoldenSet { points: golden.points(), texts: &golden.texts };
+    pipeline::measured(set, now, reference, source.space, seed)
 }

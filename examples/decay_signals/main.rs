@@ -22,6 +22,8 @@ mod world;
 mod data;
 #[path = "../decay_truth/foreign.rs"]
 mod foreign;
+#[path = "../decay_truth/pipeline.rs"]
+mod pipeline;
 #[path = "../decay_truth/style.rs"]
 mod style;
 #[allow(dead_code)]

@@ -10,6 +10,7 @@ mod clusters;
 mod data;
 mod foreign;
 mod measure;
+mod pipeline;
 mod scenario;
 mod style;
 mod table;

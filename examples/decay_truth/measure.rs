@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use karat::coverage::{self, Copies, CoverageMeasurement, GoldenPoints, Options, Record, Records, WindowPoints};
+use karat::coverage::{CoverageMeasurement, GoldenPoints, Record, Records};
 use karat::stats::{clopper_pearson, mann_whitney_auc};
-use karat::vector::{Vectors, top_k};
-use karat::wording::{Request, Reworded, asking_parts, other_languages, reword};
+use karat::vector::Vectors;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::baselines::{Baseline, BaselineResult, Trial};
 use crate::data::{Corpus, EmbeddingSpace};
+use crate::pipeline::{GoldenSet, asking_vectors, measured};
 use crate::scenario::{Cell, Draw, Window, draw};
 
 /// The result of one method in one trial, compared with the truth.
@@ -127,65 +127,19 @@ fn karat(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Finding {
     }
 }
 
-/// Measures as `karat decay` does with its default settings.
+/// Measures as `karat decay` does.
 pub fn measure_coverage(drawn: &Draw<'_>, space: &EmbeddingSpace, seed: u64) -> Option<CoverageMeasurement> {
     let asked_now = asked(drawn, &drawn.now, space);
     let asked_then = drawn.reference.as_ref().map(|window| asked(drawn, window, space));
     let now = records(&drawn.now, &asked_now);
     let reference = drawn.reference.as_ref().zip(asked_then.as_ref()).map(|(window, asked)| records(window, asked));
-    let copies_now = copies(drawn, &now, space, seed);
-    let copies_then = reference.as_ref().and_then(|records| copies(drawn, records, space, seed));
-    let other_now = other_languages(&drawn.golden_texts, now.texts());
-    let other_then =
-        reference.as_ref().map(|records| other_languages(&drawn.golden_texts, records.texts())).unwrap_or_default();
-    coverage::measure(
-        GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics },
-        points(&now, copies_now.as_ref(), &other_now.requests),
-        reference.as_ref().map(|records| points(records, copies_then.as_ref(), &other_then.requests)),
-        Options { seed, replicates: 1_000, duplicate_similarity: 0.95, tolerated_gap: 0.01 },
-    )
+    let points = GoldenPoints { vectors: &drawn.golden, topics: &drawn.topics };
+    measured(GoldenSet { points, texts: &drawn.golden_texts }, &now, reference.as_ref(), space, seed)
 }
 
-fn points<'a>(
-    records: &'a Records<'a>,
-    copies: Option<&'a (Reworded, Vectors)>,
-    other_language: &'a [bool],
-) -> WindowPoints<'a> {
-    let copies = copies.map(|(reworded, vectors)| Copies { rows: &reworded.rows, vectors });
-    WindowPoints { records, copies, other_language }
-}
-
-/// Examples in the wording of a window; `None` if the space cannot embed them.
-fn copies(drawn: &Draw<'_>, window: &Records<'_>, space: &EmbeddingSpace, seed: u64) -> Option<(Reworded, Vectors)> {
-    let nearest = top_k(window.vectors(), &drawn.golden, 1, |_, _| false);
-    let topic = |row: usize| nearest[row].first().map(|neighbour| drawn.topics[neighbour.index]);
-    let request = |row: usize| Request {
-        text: window.texts()[row],
-        topic: topic(row),
-        weight: window.weights()[row],
-        vector: window.vectors().row(row),
-    };
-    let requests: Vec<_> = (0..window.len()).map(request).collect();
-    let reworded = reword(&drawn.golden_texts, &requests, seed);
-    let vectors = space.embed(&reworded.texts.iter().map(String::as_str).collect::<Vec<_>>())?;
-    Some((reworded, vectors))
-}
-
-/// The vectors of the parts of a window's messages that ask; those of the whole messages if the space cannot embed
-/// them.
+/// The vectors of the parts of a window's messages that ask.
 pub fn asked<'w>(drawn: &Draw<'_>, window: &'w Window<'_>, space: &EmbeddingSpace) -> Cow<'w, Vectors> {
-    let parts = asking_parts(&drawn.golden_texts, &window.texts);
-    let divided: Vec<usize> = (0..parts.len()).filter(|row| parts[*row] != window.texts[*row]).collect();
-    let texts: Vec<&str> = divided.iter().map(|row| parts[*row]).collect();
-    let Some(embedded) = space.embed(&texts).filter(|_| !divided.is_empty()) else {
-        return Cow::Borrowed(&window.vectors);
-    };
-    let mut vectors = Vectors::with_capacity(window.vectors.dim(), parts.len());
-    for row in 0..parts.len() {
-        let part = divided.binary_search(&row);
-        vectors.push_row(part.map_or_else(|_| window.vectors.row(row), |at| embedded.row(at)));
-    }
-    Cow::Owned(vectors)
+    asking_vectors(&drawn.golden_texts, &window.texts, &window.vectors, space)
 }
 
 /// The records of a window, with these vectors.

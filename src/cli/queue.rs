@@ -92,10 +92,17 @@ struct ResolveArgs {
     /// Decide only about this flag, such as traffic-vanished. Default: all open flags of the example.
     #[arg(long, value_name = "CODE", value_parser = reason_code)]
     flag: Option<ReasonCode>,
+    #[command(flatten)]
+    record: RecordArgs,
+}
+
+/// What the queue's log records about a decision.
+#[derive(Debug, clap::Args)]
+struct RecordArgs {
     /// Why.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Who decided. Default: user.name of git, or the login name.
+    /// Who decides. Default: user.name of git, or the login name.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     #[command(flatten)]
@@ -111,17 +118,8 @@ struct UndoArgs {
     dataset: String,
     /// Example id.
     example: String,
-    /// Why.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Who undoes it. Default: user.name of git, or the login name.
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
     #[command(flatten)]
-    now: Now,
-    /// Output format.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    record: RecordArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -192,7 +190,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
 }
 
 fn resolve(context: &Context, workspace: &Workspace, args: ResolveArgs) -> Result<Exit, Failure> {
-    let ResolveArgs { dataset, example, decision, flag, reason, by, now, format } = args;
+    let ResolveArgs { dataset, example, decision, flag, record: RecordArgs { reason, by, now, format } } = args;
     let now = now.get();
     let by = name_of(workspace, by)?;
     let resolution = Resolution {
@@ -207,7 +205,7 @@ fn resolve(context: &Context, workspace: &Workspace, args: ResolveArgs) -> Resul
 }
 
 fn undo(context: &Context, workspace: &Workspace, args: UndoArgs) -> Result<Exit, Failure> {
-    let UndoArgs { dataset, example, reason, by, now, format } = args;
+    let UndoArgs { dataset, example, record: RecordArgs { reason, by, now, format } } = args;
     let undoing = Undoing { example_id: example, decision: None, by: name_of(workspace, by)?, why: reason };
     show_resolved(context, format, queue::undo(workspace, &dataset, &undoing, now.get())?)
 }

@@ -28,12 +28,8 @@ pub(super) struct Args {
     port: Option<u16>,
 
     /// Also open the page in the browser.
-    #[arg(long, overrides_with = "no_open")]
+    #[arg(long)]
     open: bool,
-
-    /// Only print the address (the default).
-    #[arg(long, overrides_with = "open")]
-    no_open: bool,
 }
 
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {

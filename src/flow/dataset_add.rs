@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use super::Workspace;
 use super::labelling::record;
 use super::queue::{
-    answers_value, cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace,
+    answers_value, cannot_edit, format_of, hash, lock, read_text, recover, refuse_other_changes, replace, unknown_label,
 };
 use crate::core::domain::fields::{EXPECTED, INPUT};
-use crate::core::domain::{Dataset, Example, Failure, canonical_json, did_you_mean, input_text};
+use crate::core::domain::{Dataset, Example, Failure, canonical_json, input_text};
 use crate::core::golden::{NewRow, append_rows, example_from_row, has_field, input_id};
 use crate::core::privacy::sanitize::truncate_chars;
 use crate::core::queue::Decisions;
@@ -207,12 +207,8 @@ fn without_known(new: Vec<New>, set: &Dataset) -> Result<(Vec<New>, Vec<AddedExa
             known.push(shown(&new.example, id));
             continue;
         }
-        let labels = &set.card.labels;
-        let unknown =
-            new.example.expected_texts().into_iter().find(|answer| !labels.is_empty() && !labels.contains(answer));
-        if let Some(answer) = unknown {
-            let hint = did_you_mean(&answer, labels, "the labels are");
-            problems.push(format!("{}: \"{answer}\" is not among the labels of {}; {hint}", new.place, set.name));
+        if let Some((problem, hint)) = unknown_label(&set.name, &set.card.labels, &new.example.expected_texts()) {
+            problems.push(format!("{}: {problem}; {hint}", new.place));
         } else if !ids.insert(new.example.id.clone()) {
             problems.push(format!("{}: the id \"{}\" is taken", new.place, new.example.id));
         }

@@ -346,15 +346,16 @@ pub(super) fn answers_value(answers: &[String]) -> Value {
 }
 
 fn refuse_unknown_labels(set: &Dataset, answers: &[String]) -> Result<(), Failure> {
-    let labels = &set.card.labels;
-    let unknown = answers.iter().find(|answer| !labels.is_empty() && !labels.contains(answer));
-    unknown.map_or(Ok(()), |answer| {
-        Err(Failure::data(format!("\"{answer}\" is not among the labels of {}", set.name)).hint(did_you_mean(
-            answer,
-            labels,
-            "the labels are",
-        )))
-    })
+    let unknown = unknown_label(&set.name, &set.card.labels, answers);
+    unknown.map_or(Ok(()), |(problem, hint)| Err(Failure::data(problem).hint(hint)))
+}
+
+/// Why answers are refused, and a hint, if one of them is not among the labels of the card; `None` if all are, or if the card has no
+/// closed set of labels.
+pub(super) fn unknown_label(dataset: &str, labels: &[String], answers: &[String]) -> Option<(String, String)> {
+    let answer = answers.iter().find(|answer| !labels.is_empty() && !labels.contains(answer))?;
+    let hint = did_you_mean(answer, labels, "the labels are");
+    Some((format!("\"{answer}\" is not among the labels of {dataset}"), hint))
 }
 
 /// The format of a golden set's file.

@@ -143,6 +143,11 @@ fn a_label_confirms_the_answer_of_a_flagged_example_or_replaces_it() {
     };
     assert_eq!(state("alpine-03"), (json!("dismissed"), json!("ann"), json!("1 of 1 annotator")));
     assert_eq!(state("bakery-02"), (json!("relabelled"), json!("ann"), json!("1 of 1 annotator")));
+    // An imported label is undone like any other decision, and one at a time.
+    folder.karat(&["queue", "undo", "topics", "bakery-02", "--by", "bo"]).expect(0);
+    assert_eq!(line(&folder.read(FILE), "bakery-02"), line(&undated, "bakery-02"));
+    assert_eq!((state("bakery-02").0, state("alpine-03").0), (json!("queued"), json!("dismissed")));
+    assert_eq!(line(&folder.read(FILE), "alpine-03"), line(&after, "alpine-03"));
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::import::LabelImportOptions;
-use crate::core::domain::{Failure, did_you_mean};
+use crate::core::domain::Failure;
 use crate::core::labelling::{LabelRow, LabelTask, answers_of};
 use crate::core::view::count_of;
 use crate::edge::interop::{ReadLabel, read_labels};
 use crate::flow::Workspace;
-use crate::flow::queue::read_text;
+use crate::flow::queue::{read_text, unknown_label};
 
 /// Labels that can be used, together with those stored before.
 #[derive(Debug)]
@@ -186,11 +186,9 @@ fn unknown_labels(
     let labels = workspace.card(dataset)?.labels;
     let card = workspace.dataset_folder(dataset).join("dataset.yaml");
     let problem = |placed: &Placed| {
-        let answers = answers_of(&placed.row.label);
-        let unknown = answers.iter().find(|answer| !labels.contains(answer))?;
-        let hint = did_you_mean(unknown, &labels, "the labels are");
-        let new = format!("{hint}; a new label is first added to \"labels\" in {}", card.display());
-        Some(format!("{}: \"{unknown}\" is not among the labels of {dataset}; {new}", placed.place))
+        let (problem, hint) = unknown_label(dataset, &labels, &answers_of(&placed.row.label))?;
+        let new = format!("a new label is first added to \"labels\" in {}", card.display());
+        Some(format!("{}: {problem}; {hint}; {new}", placed.place))
     };
-    Ok(if labels.is_empty() { Vec::new() } else { rows.values().filter_map(problem).collect() })
+    Ok(rows.values().filter_map(problem).collect())
 }

@@ -131,7 +131,10 @@ impl Session {
 
     /// Why a decision about what the page showed must not be carried out.
     fn conflict(&self, dataset: &str, example_id: &str, flags_changed: bool) -> Failure {
-        let log = self.workspace.store.queue_steps(dataset, Some(example_id)).unwrap_or_default();
+        let log = match self.workspace.store.queue_steps(dataset, Some(example_id)) {
+            Ok(log) => log,
+            Err(failure) => return failure,
+        };
         let what = match log.last().filter(|_| flags_changed) {
             Some(QueueStep { by: Some(by), detail: Some(detail), .. }) if detail == UNDONE => {
                 format!("{by} undid a decision about it")
