@@ -5,11 +5,13 @@
     python3 tools/cleanlab_baseline.py predictions.jsonl > cleanlab.json
     cargo run --release --example decay_signals -- FILE --cleanlab cleanlab.json
 
-Needs cleanlab 2.9.0 and NumPy. Every method gets what karat's own score gets: the endpoints and the nearest examples, and
-beyond that the probabilities of all classes. For each kind of wrong labels, the JSON output has the best method by AUROC and
+Needs cleanlab 2.9.0 and NumPy. Every method gets what karat's own score gets: the answers of the endpoints, and the labels of the nearest
+examples with their similarity. With --probabilities, it gets the endpoints' probabilities of all classes instead of their answers,
+which karat never has. For each kind of wrong labels, the JSON output has the best method by AUROC and
 the best by precision at a budget of as many examples as are wrong; the table of all methods goes to stderr.
 """
 
+import argparse
 import json
 import sys
 
@@ -26,6 +28,12 @@ def probabilities(voice, classes):
             row[label] = value
         row += max(1.0 - row.sum(), 0.0) / classes
     return dense / dense.sum(axis=1, keepdims=True)
+
+
+def answers(dense):
+    """The most probable class of each example, almost certainly: no method has to take the logarithm of 0."""
+    classes = dense.shape[1]
+    return np.eye(classes)[dense.argmax(axis=1)] * 0.999 + 0.001 / classes
 
 
 def auroc(score, wrong):
@@ -69,12 +77,14 @@ def methods(given, dense):
     yield "multiannotator, votes alone", lambda: consensus(given, dense, False)
 
 
-def measure(trial):
+def measure(trial, with_probabilities):
     """(method, AUROC, precision at budget) of one trial."""
     given, wrong = np.array(trial["given"]), np.array(trial["wrong"])
-    voices = [probabilities(voice, trial["classes"]) for voice in trial["voices"]]
+    *endpoints, nearest = [probabilities(voice, trial["classes"]) for voice in trial["voices"]]
+    if not with_probabilities:
+        endpoints = [answers(dense) for dense in endpoints]
     budget = int(wrong.sum())
-    for suffix, dense in (("", voices), (", endpoints alone", voices[:-1])):
+    for suffix, dense in (("", [*endpoints, nearest]), (", endpoints alone", endpoints)):
         for name, quality in methods(given, dense):
             try:
                 score = -np.asarray(quality(), dtype=float)
@@ -86,15 +96,17 @@ def measure(trial):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: cleanlab_baseline.py PREDICTIONS.jsonl")
+    parser = argparse.ArgumentParser(description="Measures cleanlab on predictions of `decay_signals --dump`.")
+    parser.add_argument("predictions", help="file that `decay_signals --dump` wrote")
+    parser.add_argument("--probabilities", action="store_true", help="use probabilities of all classes, not answers alone")
+    arguments = parser.parse_args()
     found = {}
-    with open(sys.argv[1], encoding="utf-8") as lines:
+    with open(arguments.predictions, encoding="utf-8") as lines:
         for line in lines:
             trial = json.loads(line)
             if not any(trial["wrong"]):
                 continue
-            for name, *values in measure(trial):
+            for name, *values in measure(trial, arguments.probabilities):
                 found.setdefault(trial["flips"], {}).setdefault(name, []).append(values)
     output = []
     for flips, by_method in found.items():

@@ -1,13 +1,13 @@
 //! What the other examples of a set say about the label of each, where the set has few labels: the nearest ones as one more
 //! voice, and similarities as evidence on how probable a wrong label is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
 use super::disputed::{Answer, Dispute, Voice};
 use crate::core::domain::Example;
-use crate::core::stats::quantile;
+use crate::core::stats::{Choice, ConditionalLogit, quantile, sample_variance};
 use crate::core::vector::{Vectors, tile, top_k};
 
 /// Number of examples whose labels make up the answer.
@@ -16,16 +16,22 @@ const NEAREST: usize = 5;
 /// Number of examples of a label whose similarity counts.
 const SIMILAR: usize = 3;
 
-/// Weight of similarity, in nats per unit of cosine similarity. This and the constants below were fitted on CLINC150 with three
-/// classifiers as endpoints and a twentieth of the labels wrong.
-const SIMILARITY_WEIGHT: f64 = 26.0;
+/// Number of most similar labels that may be right, besides the given one and those answered.
+const POSSIBLE: usize = 100;
 
-/// Part of the similarity that is usual within a label by which similarities to it are lowered: some labels are narrow.
-const USUAL: f64 = 0.4;
+/// Strength, in answers, of the prior that a voice confuses each label with any other.
+const CONFUSION_PRIOR: f64 = 5.0;
 
-/// Weight of the evidence, since endpoints make the same mistakes, and the evidence that is expected of a right label.
-const DEPENDENT: f64 = 0.6;
-const EXPECTED: f64 = 1.9;
+/// Weights that are expected of the evidence, and the penalty on others, which matters in small sets alone: similarity and what is usual within the label,
+/// in multiples of how much similarities usually differ; each vote; and the chance of the votes, which counts half, since
+/// models make the same mistakes.
+const SIMILARITY: [f64; 2] = [1.5, 0.5];
+const VOTE: f64 = 0.5;
+const CHANCE: f64 = 0.5;
+const PENALTY: f64 = 1.0;
+
+/// A wrong label is taken for one of this many that might be given instead of the right one.
+const MISTAKES: f64 = 8.0;
 
 /// Rounds in which the share of wrong labels is estimated, and the share that is assumed at first with the weight of one label.
 const ROUNDS: usize = 8;
@@ -101,26 +107,23 @@ pub fn nearest_examples(set: Labelled<'_>) -> Voice {
     Voice { name: "nearest-examples".to_owned(), answers: answers.collect() }
 }
 
-/// The dispute of every example, by its id: the answers of the voices, each with the log-odds of its being right, and the
-/// similarity to the examples of each label, compared for the label and for the best other answer. The nearest examples
-/// are named as a voice if that is their answer as well. A label is wrong
-/// with the probability that follows from the difference and from the share of wrong labels, which is estimated from
-/// all of them. Examples whose labels are probably wrong then count for the other answer, and everything is compared
-/// once more.
+/// The dispute of every example, by its id. Evidence for each possible label: its similarity to the examples of that label, the
+/// voices that answer it, and how often they give their answers to other examples of that label. How much each of these counts is fitted to
+/// the set itself. A label is wrong with the probability that follows from how far it is behind the best other answer and from the
+/// share of wrong labels, which is estimated from all of them. Examples whose labels are probably wrong then count for the other
+/// answer, and everything is compared once more. The nearest examples are named as a voice if that is their answer as well.
 pub fn disputes_by_similarity(set: Labelled<'_>, voices: &[Voice]) -> BTreeMap<String, Dispute> {
-    let votes: Vec<Vec<Option<Vote>>> = voices.iter().map(|voice| votes(set, voice)).collect();
-    let weights: Vec<f64> = votes.iter().map(|votes| log_odds(votes, set.labels)).collect();
-    let mut compared = compare(set, set.labels, &votes, &weights);
+    let answers: Vec<Vec<Option<Vote>>> = voices.iter().map(|voice| votes(set, voice)).collect();
+    let mut compared = compare(set, set.labels, &answers);
     let relabelled: Vec<usize> = compared.iter().zip(set.labels).map(|(found, label)| found.probable(*label)).collect();
     if relabelled != set.labels {
-        compared = compare(set, &relabelled, &votes, &weights);
+        compared = compare(set, &relabelled, &answers);
     }
     let nearest = nearest_examples(set);
-    let names = voices.iter().chain([&nearest]).map(|voice| &voice.name);
-    let votes: Vec<Vec<Option<Vote>>> = votes.into_iter().chain([self::votes(set, &nearest)]).collect();
-    let names: Vec<&String> = names.collect();
+    let names: Vec<&String> = voices.iter().chain([&nearest]).map(|voice| &voice.name).collect();
+    let answers: Vec<Vec<Option<Vote>>> = answers.into_iter().chain([votes(set, &nearest)]).collect();
     let dispute = |(at, found): (usize, Compared)| {
-        let by = names.iter().zip(&votes).filter(|(_, votes)| votes[at].as_ref() == Some(&found.other));
+        let by = names.iter().zip(&answers).filter(|(_, votes)| votes[at].as_ref() == Some(&found.other));
         let by: Vec<String> = by.map(|(name, _)| (*name).clone()).collect();
         let text = match found.other {
             Vote::Label(label) => set.names[label].clone(),
@@ -132,7 +135,7 @@ pub fn disputes_by_similarity(set: Labelled<'_>, voices: &[Voice]) -> BTreeMap<S
 }
 
 /// An answer: a label, or a text that is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Vote {
     Label(usize),
     Text(String),
@@ -151,17 +154,50 @@ fn votes(set: Labelled<'_>, voice: &Voice) -> Vec<Option<Vote>> {
     set.examples.iter().zip(set.labels).map(vote).collect()
 }
 
-/// The log-odds of a voice's being right; 0 if it is more often wrong.
-fn log_odds(votes: &[Option<Vote>], labels: &[usize]) -> f64 {
-    let given = votes.iter().zip(labels).filter_map(|(vote, label)| vote.as_ref().map(|vote| (vote, label)));
-    let (right, all) = given.fold((1.0, 2.0), |(right, all), (vote, label)| {
-        (right + f64::from(u8::from(*vote == Vote::Label(*label))), all + 1.0)
-    });
-    let right_odds: f64 = right / (all - right);
-    right_odds.ln().max(0.0)
+/// How often a voice gave each answer to the examples of each label.
+struct Confusions<'a> {
+    votes: &'a [Option<Vote>],
+    known: &'a [usize],
+    /// Number of (label, answer).
+    pairs: BTreeMap<(usize, &'a Vote), f64>,
+    /// Number of answers to the examples of each label.
+    of_label: Vec<f64>,
+    /// Share of right answers.
+    accuracy: f64,
 }
 
-/// The best other answer to an example, and the probability that its label is wrong.
+impl<'a> Confusions<'a> {
+    fn of(votes: &'a [Option<Vote>], known: &'a [usize], labels: usize) -> Self {
+        let (mut pairs, mut of_label) = (BTreeMap::new(), vec![0.0; labels]);
+        // One right and one wrong answer are assumed, so that no voice is always right or always wrong.
+        let (mut right, mut all) = (1.0, 2.0);
+        for (vote, label) in votes.iter().zip(known).filter_map(|(vote, label)| Some((vote.as_ref()?, *label))) {
+            *pairs.entry((label, vote)).or_insert(0.0) += 1.0;
+            of_label[label] += 1.0;
+            right += f64::from(u8::from(*vote == Vote::Label(label)));
+            all += 1.0;
+        }
+        Self { votes, known, pairs, of_label, accuracy: right / all }
+    }
+
+    /// The logarithm of the probability that the voice gives the answer it gave to this example if `truth` is right, counted without the
+    /// example itself; 0 if it gave none.
+    fn log_chance(&self, at: usize, truth: &Vote) -> f64 {
+        let Some(vote) = &self.votes[at] else { return 0.0 };
+        let others = self.of_label.len().max(2) as f64 - 1.0;
+        let expected = if vote == truth { self.accuracy } else { (1.0 - self.accuracy) / others };
+        let (pair, all) = match truth {
+            Vote::Label(label) => {
+                let own = f64::from(u8::from(self.known[at] == *label));
+                (self.pairs.get(&(*label, vote)).copied().unwrap_or(0.0) - own, self.of_label[*label] - own)
+            }
+            Vote::Text(_) => (0.0, 0.0),
+        };
+        ((pair.max(0.0) + CONFUSION_PRIOR * expected) / (all.max(0.0) + CONFUSION_PRIOR)).ln()
+    }
+}
+
+/// The best other answer to an example, how far the label is behind it, and the probability that the label is wrong.
 struct Compared {
     other: Vote,
     ahead: f64,
@@ -179,31 +215,26 @@ impl Compared {
 }
 
 /// Compares the label of every example with the others, given that the examples have the labels `known`.
-fn compare(set: Labelled<'_>, known: &[usize], votes: &[Vec<Option<Vote>>], weights: &[f64]) -> Vec<Compared> {
-    let similarities = set.similarities(known);
-    let usual = usual(&similarities, known, set.names.len());
-    let of_example = |at: usize| {
-        let found: Vec<f64> = similarities[at].iter().flatten().copied().collect();
-        let typical = found.iter().sum::<f64>() / found.len().max(1) as f64;
-        let evidence =
-            |label: usize| SIMILARITY_WEIGHT * (similarities[at][label].unwrap_or(typical) - USUAL * usual[label]);
-        let mut of_labels: Vec<f64> = (0..set.names.len()).map(evidence).collect();
-        let mut of_texts: BTreeMap<&str, f64> = BTreeMap::new();
-        let lowest = of_labels.iter().copied().fold(f64::INFINITY, f64::min);
-        for (vote, weight) in votes.iter().zip(weights).filter_map(|(votes, w)| Some((votes[at].as_ref()?, w))) {
-            match vote {
-                Vote::Label(label) => of_labels[*label] += weight,
-                Vote::Text(text) => *of_texts.entry(text).or_insert(lowest) += weight,
-            }
-        }
-        best_other(set.labels[at], &of_labels, &of_texts)
+fn compare(set: Labelled<'_>, known: &[usize], votes: &[Vec<Option<Vote>>]) -> Vec<Compared> {
+    let evidence = Evidence::of(set, known, votes);
+    let options: Vec<Vec<Vote>> = (0..known.len()).into_par_iter().map(|at| evidence.options(at)).collect();
+    let choice = |(at, options): (usize, &Vec<Vote>)| Choice {
+        values: options.iter().flat_map(|option| evidence.features(at, option)).collect(),
+        chosen: options.iter().position(|option| *option == Vote::Label(set.labels[at])).unwrap_or(0),
     };
-    let mut compared: Vec<Compared> = (0..known.len()).map(of_example).collect();
+    let choices: Vec<Choice> = options.par_iter().enumerate().map(choice).collect();
+    let Some(fit) = ConditionalLogit::fit(&choices, &evidence.expected(), PENALTY) else { return Vec::new() };
+    let compared = choices.iter().zip(options).map(|(choice, options)| best_other(&fit, choice, options));
+    with_scores(compared.collect(), (set.names.len() as f64 - 1.0).clamp(1.0, MISTAKES))
+}
+
+/// Adds the probabilities, if a wrong label is one of `mistakes`.
+fn with_scores(mut compared: Vec<Compared>, mistakes: f64) -> Vec<Compared> {
     let mut wrong = WRONG_AT_FIRST;
     for _ in 0..ROUNDS {
-        let prior = (wrong / (1.0 - wrong)).ln();
+        let prior = (wrong / (1.0 - wrong)).ln() - mistakes.ln();
         for found in &mut compared {
-            found.score = 1.0 / (1.0 + (-(DEPENDENT * found.ahead - EXPECTED + prior)).exp());
+            found.score = 1.0 / (1.0 + (-(found.ahead + prior)).exp());
         }
         let all: f64 = compared.iter().map(|found| found.score).sum();
         wrong = (all + 1.0) / (compared.len() as f64 + 1.0 / WRONG_AT_FIRST);
@@ -211,19 +242,84 @@ fn compare(set: Labelled<'_>, known: &[usize], votes: &[Vec<Option<Vote>>], weig
     compared
 }
 
-fn best_other(label: usize, of_labels: &[f64], of_texts: &BTreeMap<&str, f64>) -> Compared {
-    let mut best = (Vote::Label(label), f64::NEG_INFINITY);
-    for (other, evidence) in of_labels.iter().enumerate().filter(|(other, _)| *other != label) {
-        if *evidence > best.1 {
-            best = (Vote::Label(other), *evidence);
+fn best_other(fit: &ConditionalLogit, choice: &Choice, options: Vec<Vote>) -> Compared {
+    let utilities = fit.utilities(choice);
+    let others = options.into_iter().enumerate().filter(|(at, _)| *at != choice.chosen);
+    // The first of equal ones.
+    let best = others.max_by(|a, b| utilities[a.0].total_cmp(&utilities[b.0]).then(b.0.cmp(&a.0)));
+    let ahead = |at: usize| utilities[at] - utilities[choice.chosen];
+    match best {
+        Some((at, other)) => Compared { other, ahead: ahead(at), score: 0.0 },
+        None => Compared { other: Vote::Label(choice.chosen), ahead: f64::NEG_INFINITY, score: 0.0 },
+    }
+}
+
+/// What is known about the labels of all examples.
+struct Evidence<'a> {
+    set: Labelled<'a>,
+    votes: &'a [Vec<Option<Vote>>],
+    similarities: Vec<Vec<Option<f64>>>,
+    /// Mean similarity of each example to all labels.
+    typical: Vec<f64>,
+    /// Median similarity within each label, since some are narrow, and the mean of these.
+    usual: Vec<f64>,
+    usual_of_all: f64,
+    /// By how much similarities to labels usually differ, which depends on the embedding space.
+    spread: f64,
+    confusions: Vec<Confusions<'a>>,
+}
+
+impl<'a> Evidence<'a> {
+    fn of(set: Labelled<'a>, known: &'a [usize], votes: &'a [Vec<Option<Vote>>]) -> Self {
+        let similarities = set.similarities(known);
+        let of_rows = similarities.iter().map(|row| row.iter().flatten().copied().collect::<Vec<f64>>());
+        let (typical, variances): (Vec<f64>, Vec<f64>) = of_rows
+            .map(|found| {
+                (found.iter().sum::<f64>() / found.len().max(1) as f64, sample_variance(&found).unwrap_or(0.0))
+            })
+            .unzip();
+        let spread = (variances.iter().sum::<f64>() / known.len().max(1) as f64).sqrt();
+        let usual = usual(&similarities, known, set.names.len());
+        Self {
+            set,
+            votes,
+            usual_of_all: usual.iter().sum::<f64>() / usual.len().max(1) as f64,
+            usual,
+            similarities,
+            typical,
+            spread: if spread > 0.0 { spread } else { 1.0 },
+            confusions: votes.iter().map(|votes| Confusions::of(votes, known, set.names.len())).collect(),
         }
     }
-    for (text, evidence) in of_texts {
-        if *evidence > best.1 {
-            best = (Vote::Text((*text).to_owned()), *evidence);
-        }
+
+    /// The answers to an example that may be right: its label, the answers of the voices, and the most similar labels. Sorted.
+    fn options(&self, at: usize) -> Vec<Vote> {
+        let row = &self.similarities[at];
+        let mut labels: Vec<usize> = (0..row.len()).filter(|label| row[*label].is_some()).collect();
+        labels.sort_by(|a, b| row[*b].unwrap_or(0.0).total_cmp(&row[*a].unwrap_or(0.0)).then(a.cmp(b)));
+        labels.truncate(POSSIBLE);
+        labels.push(self.set.labels[at]);
+        let answered = self.votes.iter().filter_map(|votes| votes[at].clone());
+        let options: BTreeSet<Vote> = labels.into_iter().map(Vote::Label).chain(answered).collect();
+        options.into_iter().collect()
     }
-    Compared { other: best.0, ahead: best.1 - of_labels[label], score: 0.0 }
+
+    /// The weight that is expected of each of the [`Evidence::features`].
+    fn expected(&self) -> Vec<f64> {
+        SIMILARITY.into_iter().chain(self.votes.iter().map(|_| VOTE)).chain([CHANCE]).collect()
+    }
+
+    /// What speaks for an answer to an example, all in units that do not depend on the embedding space.
+    fn features(&self, at: usize, option: &Vote) -> impl Iterator<Item = f64> {
+        let row = &self.similarities[at];
+        let (similarity, usual) = match option {
+            Vote::Label(label) => (row[*label].unwrap_or(self.typical[at]), self.usual[*label]),
+            Vote::Text(_) => (row.iter().flatten().copied().fold(self.typical[at], f64::min), self.usual_of_all),
+        };
+        let votes = self.votes.iter().map(|votes| f64::from(u8::from(votes[at].as_ref() == Some(option))));
+        let chance: f64 = self.confusions.iter().map(|confusions| confusions.log_chance(at, option)).sum();
+        [similarity / self.spread, -usual / self.spread].into_iter().chain(votes.collect::<Vec<_>>()).chain([chance])
+    }
 }
 
 /// The median similarity of the examples of each label to each other; of all examples for a label with a single one.

@@ -105,7 +105,7 @@ impl<const N: usize> Problem<'_, N> {
 }
 
 /// Solves a symmetric positive definite system by Cholesky decomposition; `None` if it is not positive definite.
-fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
+pub(super) fn solve(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Option<Vec<f64>> {
     let n = b.len();
     for i in 0..n {
         for j in 0..=i {

@@ -3,6 +3,7 @@
 //! All functions are pure; randomness comes from explicit seeds.
 
 mod bootstrap;
+mod choice;
 mod contingency;
 mod interval;
 mod logistic;
@@ -18,6 +19,7 @@ mod special;
 mod tail;
 
 pub use bootstrap::{cluster_bootstrap, percentile_interval, permutation_p_value, rng};
+pub use choice::{Choice, ConditionalLogit};
 pub use contingency::{g_test, mcnemar_mid_p};
 pub use interval::{
     Interval, clopper_pearson, difference_newcombe, mean_t, poisson_exact, sample_variance, t_interval, wilson,
