@@ -64,7 +64,7 @@ pub fn today(strata: &[Stratum], coverage: (f64, Interval)) -> Option<TodayEstim
         return None;
     }
     let raw = all.iter().sum::<f64>() / all.len() as f64;
-    let spread = raw * (1.0 - raw);
+    let spread = adjusted_spread(raw, all.len() as f64);
     let (mut represented, mut variance, mut concentration) = (0.0, 0.0, 0.0);
     for stratum in strata {
         let share = stratum.weight / weight;
@@ -91,6 +91,13 @@ pub fn today(strata: &[Stratum], coverage: (f64, Interval)) -> Option<TodayEstim
         bound: Interval { lo: low - reach(represented), hi: high + reach(1.0 - represented) }.clamp_unit(),
         n_eff: 1.0 / concentration,
     })
+}
+
+/// The variance of a single score, as if two more had been wrong and two right (Agresti & Coull 1998): that a few examples were all
+/// right does not make it certain that others will be.
+fn adjusted_spread(mean: f64, n: f64) -> f64 {
+    let adjusted = (mean * n + 2.0) / (n + 4.0);
+    adjusted * (1.0 - adjusted)
 }
 
 /// The multiplier with which the interval covers the true value, rather than the whole identified set, with a
@@ -144,6 +151,14 @@ mod tests {
         assert_eq!((sure.interval, sure.represented), (unsure.interval, unsure.represented));
         assert!(unsure.bound.lo < sure.bound.lo - 0.03 && unsure.bound.hi > sure.bound.hi, "{sure:?} {unsure:?}");
         assert!(unsure.bound.lo > 0.65 * sure.represented - 0.03, "not by more than it may be: {unsure:?}");
+    }
+
+    #[test]
+    fn a_few_right_answers_do_not_make_it_certain_that_all_are_right() {
+        let few = today(&[stratum(0.5, 10, 0), stratum(0.5, 10, 0)], certain(1.0)).unwrap();
+        let many = today(&[stratum(0.5, 500, 0), stratum(0.5, 500, 0)], certain(1.0)).unwrap();
+        assert_eq!((few.represented, few.interval.hi), (1.0, 1.0));
+        assert!(few.interval.lo < 0.93 && many.interval.lo > 0.995 && many.interval.lo < 1.0, "{few:?} {many:?}");
     }
 
     #[test]
