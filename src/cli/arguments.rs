@@ -111,7 +111,7 @@ pub(super) struct DecayArgs {
     #[arg(long, value_name = "WINDOW")]
     pub reference: Option<String>,
 
-    /// Traffic source. Default: "traffic" in the card, or "default".
+    /// Traffic source. Default: "traffic" in the card, the only one with traffic, or "default".
     #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
 

@@ -154,7 +154,7 @@ fn from_traffic(
     options: &AddOptions,
     now: Timestamp,
 ) -> Result<Vec<New>, Failure> {
-    let source = options.source.clone().or_else(|| set.card.traffic.clone()).unwrap_or_else(|| "default".to_owned());
+    let source = workspace.traffic_source(options.source.as_deref(), &set.card)?;
     let mut ids = options.records.clone();
     if options.candidates > 0 {
         let latest = workspace.store.measurements(&set.name, workspace.space(), 1)?.pop();

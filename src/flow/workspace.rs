@@ -60,6 +60,19 @@ const SKETCHED: usize = 16;
 const SKETCH_TOLERANCE: f32 = 0.01;
 
 impl Workspace {
+    /// The traffic source of a dataset with this card: the given one, that of the card, the only one with traffic, or
+    /// "default".
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn traffic_source(&self, given: Option<&str>, card: &Card) -> Result<String, Failure> {
+        if let Some(source) = given.or(card.traffic.as_deref()) {
+            return Ok(source.to_owned());
+        }
+        let sources = self.store.traffic_sources()?;
+        Ok(<[String; 1]>::try_from(sources).map_or_else(|_| "default".to_owned(), |[only]| only))
+    }
+
     /// Opens the workspace in `root` with its database, in the embedding space pinned in karat.lock, or else in that of
     /// the embedder named in karat.yaml.
     ///

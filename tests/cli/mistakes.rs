@@ -310,6 +310,18 @@ fn a_traffic_file_that_is_missing_empty_or_of_unknown_format_is_refused() {
 }
 
 #[test]
+fn the_only_source_with_traffic_needs_no_name_but_one_of_several_does() {
+    let folder = small();
+    folder.write("day.jsonl", "{\"input\": \"What is the answer?\", \"timestamp\": \"2026-09-01T10:00:00Z\"}\n");
+    folder.karat(&["traffic", "import", "day.jsonl", "--source", "site"]).expect(0);
+    let done = folder.karat(&["decay", "quiz", "--format", "json"]);
+    assert!(done.stdout.contains("\"karats\""), "{}{}", done.stdout, done.stderr);
+    folder.karat(&["traffic", "import", "day.jsonl", "--source", "app"]).expect(0);
+    let message = ["no traffic in the source \"default\"", "sources with traffic: app, site", "pass --source"];
+    refused(folder.karat(&["decay", "quiz"]), 3, &message);
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_named_and_the_others_are_written() {
     let folder = small();
     folder.karat(&["run", "quiz"]).expect(4);

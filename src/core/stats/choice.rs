@@ -187,7 +187,7 @@ mod tests {
             let gumbel = |random: &mut rand_chacha::ChaCha8Rng| -(-random.random::<f64>().max(1e-12).ln()).ln();
             let utilities: Vec<f64> = options.iter().map(|row| 2.0 * row[0] + gumbel(&mut random)).collect();
             let order = |a: &usize, b: &usize| utilities[*a].total_cmp(&utilities[*b]);
-            let chosen = match wrong > 0 && at % wrong == 0 {
+            let chosen = match wrong > 0 && at.is_multiple_of(wrong) {
                 true => random.random_range(0..5),
                 false => (0..5).max_by(order).unwrap(),
             };
@@ -219,7 +219,8 @@ mod tests {
             let right: Vec<f64> = of.map(|(_, choice)| fit.probability_right(choice)).collect();
             right.iter().sum::<f64>() / right.len() as f64
         };
-        let (wrong, right) = (mean(&|at, choice| at % 10 == 0 && !likely(choice)), mean(&|at, _| at % 10 != 0));
+        let (wrong, right) =
+            (mean(&|at, choice| at.is_multiple_of(10) && !likely(choice)), mean(&|at, _| !at.is_multiple_of(10)));
         assert!(wrong < 0.25 && right > 0.9, "{wrong} {right}");
     }
 

@@ -33,7 +33,7 @@ pub struct CardFile {
     /// How often each example should be reviewed, in days, such as 180; examples not reviewed for longer are flagged as
     /// expired.
     pub review_every_days: Option<u32>,
-    /// The traffic source it is compared with. Default: "default".
+    /// The traffic source it is compared with. Default: the only one with traffic, or else "default".
     pub traffic: Option<String>,
     /// The window it was last reviewed against: 2026-06, or 2026-06-01..2026-06-15.
     pub reference: Option<String>,

@@ -138,6 +138,14 @@ impl Store {
         Ok(first.zip(last).map(|(first, last)| (timestamp(first), timestamp(last))))
     }
 
+    /// Names of all sources with traffic, sorted.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn traffic_sources(&self) -> Result<Vec<String>, Failure> {
+        self.rows("SELECT DISTINCT source FROM traffic ORDER BY source", [], |row| row.get(0))
+    }
+
     /// Statistics of all sources, sorted by name.
     ///
     /// # Errors

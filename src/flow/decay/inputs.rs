@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::decay::TrafficWindow;
-use crate::core::domain::{Card, Dataset, Failure, TextRule, TrafficRecord, Window};
+use crate::core::domain::{Dataset, Failure, TextRule, TrafficRecord, Window};
 use crate::core::records::Records;
 use crate::core::sampling::weighted_sample;
 use crate::core::vector::Vectors;
@@ -128,7 +128,7 @@ impl Loaded {
         events: Events<'_>,
     ) -> Result<Self, Failure> {
         let dataset = workspace.dataset(dataset)?;
-        let source = source_of(&dataset.card, options);
+        let source = workspace.traffic_source(options.source.as_deref(), &dataset.card)?;
         let (first, last) = span_of(workspace, &source)?;
         let text = options.window.as_deref().unwrap_or(&workspace.config.decay.window);
         let span = Window::parse(text, last).map_err(|problem| Failure::usage(format!("--window: {problem}")))?;
@@ -165,18 +165,13 @@ pub(super) fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp,
     if let Some(span) = workspace.store.traffic_span(source)? {
         return Ok(span);
     }
-    let sources: Vec<String> = workspace.store.traffic_stats()?.into_iter().map(|stats| stats.source).collect();
+    let sources = workspace.store.traffic_sources()?;
     let hint = if sources.is_empty() {
         format!("import some with `karat traffic import FILE --source {source}`")
     } else {
         format!("sources with traffic: {}; set \"traffic\" in the dataset's card or pass --source", sources.join(", "))
     };
     Err(Failure::data(format!("there is no traffic in the source \"{source}\"")).hint(hint))
-}
-
-/// The traffic source of a dataset with this card.
-pub(super) fn source_of(card: &Card, options: &DecayOptions) -> String {
-    options.source.clone().or_else(|| card.traffic.clone()).unwrap_or_else(|| "default".into())
 }
 
 /// Returns the distinct texts that decay measurements of a dataset need vectors for, whatever their window: those of its
@@ -189,7 +184,7 @@ pub fn texts_of(workspace: &Workspace, dataset: &str, options: &DecayOptions) ->
     let dataset = workspace.dataset(dataset)?;
     let rule = workspace.embedder.rule();
     let mut texts: Vec<String> = dataset.examples.iter().map(|example| rule.text(&example.input)).collect();
-    let source = source_of(&dataset.card, options);
+    let source = workspace.traffic_source(options.source.as_deref(), &dataset.card)?;
     if let Some((first, last)) = workspace.store.traffic_span(&source)? {
         let after = last.checked_add(SignedDuration::from_millis(1)).unwrap_or(last);
         let records = traffic(workspace, &source, Window { from: first, to: after })?;

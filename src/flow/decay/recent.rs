@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::inputs::{DecayOptions, source_of, span_of, traffic};
+use super::inputs::{span_of, traffic};
 use crate::core::domain::{Card, Failure, Window};
 use crate::core::vector::{Vectors, top_k};
 use crate::core::wording::asking_parts;
@@ -39,7 +39,7 @@ impl RecentTraffic {
     /// # Errors
     /// A store failure.
     pub fn last(workspace: &Workspace, card: &Card) -> Result<Option<Timestamp>, Failure> {
-        let source = source_of(card, &DecayOptions::default());
+        let source = workspace.traffic_source(None, card)?;
         Ok(workspace.store.traffic_span(&source)?.map(|(_, last)| last))
     }
 
@@ -49,7 +49,7 @@ impl RecentTraffic {
     /// # Errors
     /// A data failure if there is no traffic; a store failure.
     pub fn load(workspace: &Workspace, card: &Card, examples: &[&str]) -> Result<Self, Failure> {
-        let source = source_of(card, &DecayOptions::default());
+        let source = workspace.traffic_source(None, card)?;
         let (_, last) = span_of(workspace, &source)?;
         let window = Window::parse(&workspace.config.decay.window, last).map_err(Failure::data)?;
         let records = traffic(workspace, &source, window)?;

@@ -188,7 +188,7 @@ fn records(
         ));
         return Ok(Vec::new());
     };
-    let source = traffic_source(set, &view);
+    let source = traffic_source(workspace, set, &view)?;
     let traffic = workspace.store.traffic(&source, view.window.window())?;
     let by_id: HashMap<&str, &StoredRecord> =
         traffic.iter().map(|stored| (stored.record.record_id.as_str(), stored)).collect();
@@ -228,9 +228,8 @@ fn labelled_records(workspace: &Workspace, dataset: &str) -> Result<Vec<(String,
 }
 
 /// The source of the traffic that was measured.
-pub(super) fn traffic_source(set: &Dataset, view: &DecayView) -> String {
-    let measured = view.look.as_ref().map(|look| look.source.clone());
-    measured.or_else(|| set.card.traffic.clone()).unwrap_or_else(|| "default".to_owned())
+fn traffic_source(workspace: &Workspace, set: &Dataset, view: &DecayView) -> Result<String, Failure> {
+    workspace.traffic_source(view.look.as_ref().map(|look| look.source.as_str()), &set.card)
 }
 
 fn record_task(dataset: &str, source: &str, stored: &StoredRecord) -> LabelTask {
