@@ -22,9 +22,9 @@ const POSSIBLE: usize = 100;
 /// Strength, in answers, of the prior that a voice confuses each label with any other.
 const CONFUSION_PRIOR: f64 = 5.0;
 
-/// Weights that are expected of the evidence, and the penalty on others, which matters in small sets alone: similarity and what is usual within the label,
-/// in multiples of how much similarities usually differ; each vote; and the chance of the votes, which counts half, since
-/// models make the same mistakes.
+/// Weights that are expected of the evidence, and the penalty on others, which matters in small sets alone: similarity and
+/// what is usual within the label, in multiples of how much similarities usually differ; each vote; and the chance of the
+/// votes, which counts half, since models make the same mistakes.
 const SIMILARITY: [f64; 2] = [1.5, 0.5];
 const VOTE: f64 = 0.5;
 const CHANCE: f64 = 0.5;
@@ -107,11 +107,12 @@ pub fn nearest_examples(set: Labelled<'_>) -> Voice {
     Voice { name: "nearest-examples".to_owned(), answers: answers.collect() }
 }
 
-/// The dispute of every example, by its id. Evidence for each possible label: its similarity to the examples of that label, the
-/// voices that answer it, and how often they give their answers to other examples of that label. How much each of these counts is fitted to
-/// the set itself. A label is wrong with the probability that follows from how far it is behind the best other answer and from the
-/// share of wrong labels, which is estimated from all of them. Examples whose labels are probably wrong then count for the other
-/// answer, and everything is compared once more. The nearest examples are named as a voice if that is their answer as well.
+/// The dispute of every example, by its id. Evidence for each possible label: its similarity to the examples of that label,
+/// the voices that answer it, and how often they give their answers to other examples of that label. How much each of these
+/// counts is fitted to the set itself. A label is wrong with the probability that follows from how far it is behind the best
+/// other answer and from the share of wrong labels, which is estimated from all of them. Examples whose labels are probably
+/// wrong then count for the other answer, and everything is compared once more. The nearest examples are named as a voice if
+/// that is their answer as well.
 pub fn disputes_by_similarity(set: Labelled<'_>, voices: &[Voice]) -> BTreeMap<String, Dispute> {
     let answers: Vec<Vec<Option<Vote>>> = voices.iter().map(|voice| votes(set, voice)).collect();
     let mut compared = compare(set, set.labels, &answers);
@@ -123,7 +124,8 @@ pub fn disputes_by_similarity(set: Labelled<'_>, voices: &[Voice]) -> BTreeMap<S
     let names: Vec<&String> = voices.iter().chain([&nearest]).map(|voice| &voice.name).collect();
     let answers: Vec<Vec<Option<Vote>>> = answers.into_iter().chain([votes(set, &nearest)]).collect();
     let dispute = |(at, found): (usize, Compared)| {
-        let by = names.iter().zip(&answers).filter(|(_, votes)| votes[at].as_ref() == Some(&found.other));
+        let disputes = found.other != Vote::Label(set.labels[at]);
+        let by = names.iter().zip(&answers).filter(|(_, votes)| disputes && votes[at].as_ref() == Some(&found.other));
         let by: Vec<String> = by.map(|(name, _)| (*name).clone()).collect();
         let text = match found.other {
             Vote::Label(label) => set.names[label].clone(),
@@ -180,8 +182,8 @@ impl<'a> Confusions<'a> {
         Self { votes, known, pairs, of_label, accuracy: right / all }
     }
 
-    /// The logarithm of the probability that the voice gives the answer it gave to this example if `truth` is right, counted without the
-    /// example itself; 0 if it gave none.
+    /// The logarithm of the probability that the voice gives the answer it gave to this example if `truth` is right, counted
+    /// without the example itself; 0 if it gave none.
     fn log_chance(&self, at: usize, truth: &Vote) -> f64 {
         let Some(vote) = &self.votes[at] else { return 0.0 };
         let others = self.of_label.len().max(2) as f64 - 1.0;
@@ -242,15 +244,17 @@ fn with_scores(mut compared: Vec<Compared>, mistakes: f64) -> Vec<Compared> {
     compared
 }
 
+/// The best answer other than the label, or the label itself if there is no other.
 fn best_other(fit: &ConditionalLogit, choice: &Choice, options: Vec<Vote>) -> Compared {
     let utilities = fit.utilities(choice);
+    let label = options[choice.chosen].clone();
     let others = options.into_iter().enumerate().filter(|(at, _)| *at != choice.chosen);
     // The first of equal ones.
     let best = others.max_by(|a, b| utilities[a.0].total_cmp(&utilities[b.0]).then(b.0.cmp(&a.0)));
     let ahead = |at: usize| utilities[at] - utilities[choice.chosen];
     match best {
         Some((at, other)) => Compared { other, ahead: ahead(at), score: 0.0 },
-        None => Compared { other: Vote::Label(choice.chosen), ahead: f64::NEG_INFINITY, score: 0.0 },
+        None => Compared { other: label, ahead: f64::NEG_INFINITY, score: 0.0 },
     }
 }
 
@@ -292,7 +296,7 @@ impl<'a> Evidence<'a> {
         }
     }
 
-    /// The answers to an example that may be right: its label, the answers of the voices, and the most similar labels. Sorted.
+    /// The answers to an example that may be right, sorted: its label, the answers of the voices, and the most similar labels.
     fn options(&self, at: usize) -> Vec<Vote> {
         let row = &self.similarities[at];
         let mut labels: Vec<usize> = (0..row.len()).filter(|label| row[*label].is_some()).collect();
@@ -409,6 +413,14 @@ mod tests {
             let found = set.with(|labelled| disputes_by_similarity(labelled, &voices));
             assert!(found.values().all(|dispute| dispute.score < 0.5), "{found:?}");
         }
+    }
+
+    #[test]
+    fn an_example_for_which_there_is_no_other_answer_is_not_disputed() {
+        let mut set = Set::new(0);
+        set.texts = vec!["the same".to_owned(); 30];
+        let found = set.with(|labelled| disputes_by_similarity(labelled, &[set.voice("a", &[])]));
+        assert!(found.len() == 30 && found.values().all(|dispute| dispute.score == 0.0 && dispute.other.is_none()));
     }
 
     #[test]

@@ -22,8 +22,8 @@ pub struct Choice {
     pub chosen: usize,
 }
 
-/// A fitted conditional logit: P(option) ∝ exp(Σ coefficient × value) (McFadden 1974), unless the choice is wrong; a wrong one is any option with
-/// the same probability.
+/// A fitted conditional logit: P(option) ∝ exp(Σ coefficient × value) (McFadden 1974), unless the choice is wrong; a wrong one
+/// is any option with the same probability.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConditionalLogit {
     /// One coefficient per feature, none below 0.
@@ -33,9 +33,9 @@ pub struct ConditionalLogit {
 }
 
 impl ConditionalLogit {
-    /// Maximises the log-likelihood − `penalty` / 2 × Σ (coefficient − expected one)² by expectation–maximisation, with a projected Newton step
-    /// of the coefficients in each round. `expected` has one coefficient per feature, at least 0, which matters if there are few
-    /// choices. `penalty` must be above 0.
+    /// Maximises the log-likelihood − `penalty` / 2 × Σ (coefficient − expected one)² by expectation–maximisation, with a
+    /// projected Newton step of the coefficients in each round. `expected` has one coefficient per feature, at least 0, which
+    /// matters if there are few choices. `penalty` must be above 0.
     ///
     /// Returns `None` if there are no choices or features, if an option has too few values, or if a number is not finite.
     pub fn fit(choices: &[Choice], expected: &[f64], penalty: f64) -> Option<Self> {
@@ -177,8 +177,8 @@ mod tests {
     use super::*;
     use rand::RngExt;
 
-    /// Choices among five options with two features, the first with coefficient 2, the second without effect; every `wrong`-th is recorded at
-    /// random.
+    /// Choices among five options with two features, the first with coefficient 2, the second without effect; every
+    /// `wrong`-th is recorded at random.
     fn choices(count: usize, wrong: usize) -> Vec<Choice> {
         let mut random = rng(5, 0);
         let choice = |at: usize| {
