@@ -90,7 +90,8 @@ struct AddArgs {
     /// The accepted answer of the records or candidates (repeatable: any of them is accepted).
     #[arg(long, value_name = "VALUE")]
     expected: Vec<String>,
-    /// Traffic source of the records. Default: the card's, the only one with traffic, or "default".
+    /// Traffic source of the records. Default: that of the candidates, the card's, the only one with traffic,
+    /// or "default".
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     /// Who labelled them. Default: user.name of git, or the login name.

@@ -154,8 +154,7 @@ fn from_traffic(
     options: &AddOptions,
     now: Timestamp,
 ) -> Result<Vec<New>, Failure> {
-    let source = workspace.traffic_source(options.source.as_deref(), &set.card)?;
-    let mut ids = options.records.clone();
+    let (mut ids, mut measured) = (options.records.clone(), None);
     if options.candidates > 0 {
         let latest = workspace.store.measurements(&set.name, workspace.space(), 1)?.pop();
         let view = latest.map(|row| row.view).ok_or_else(|| {
@@ -163,7 +162,9 @@ fn from_traffic(
                 .hint(format!("run `karat decay {}` first", set.name))
         })?;
         ids.extend(view.candidates.into_iter().take(options.candidates).map(|candidate| candidate.record_id));
+        measured = view.look.map(|look| look.source);
     }
+    let source = workspace.traffic_source(options.source.as_deref().or(measured.as_deref()), &set.card)?;
     let mut new = Vec::new();
     for id in ids {
         let stored = workspace.store.traffic_record(&source, &id)?.ok_or_else(|| {

@@ -221,7 +221,11 @@ fn added_examples_are_new_last_lines_and_known_inputs_are_not_added_again() {
     let view = add(&["--record", record, "--expected", "fjords"], 0).json();
     assert_eq!(view["added"][0]["example_id"], format!("site-{record}"));
     assert_eq!(add(&["--record", record], 0).json()["known"][0]["example_id"], format!("site-{record}"));
+    let of_card = folder.read(card);
+    folder.write(card, &of_card.replace("traffic: site", "traffic: elsewhere"));
+    assert_ne!(folder.read(card), of_card);
     let view = add(&["--candidates", "3"], 0).json();
+    folder.write(card, &of_card);
     let count = |list: &str| view[list].as_array().unwrap().len();
     assert!(count("added") >= 2 && count("added") + count("known") == 3, "{view}");
 
