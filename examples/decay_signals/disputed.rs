@@ -139,7 +139,7 @@ fn trial_of(source: Source<'_>, flip: Flip, trial: usize, seed: u64) -> Option<(
     let probabilities = predictions(source, &parts, &golden);
     let all = examples(&golden.texts, |at| name(given[at]))?;
     let voices: Vec<Voice> = KINDS.iter().zip(&probabilities).map(|(kind, found)| voice(kind, found, &given)).collect();
-    let mut result = compared(&all, &disputes(&golden, &all, &given, &voices), &wrong);
+    let mut result = compared(&all, &disputes(&golden, &all, &given, &voices)?, &wrong);
     let right = |found: &Vec<Vec<f64>>| {
         let answers = found.iter().zip(&golden.topics);
         counts(answers.filter(|(found, topic)| most_probable(found) == **topic).count(), found.len())
@@ -218,7 +218,12 @@ fn voice(kind: &str, probabilities: &[Vec<f64>], given: &[usize]) -> Voice {
 }
 
 /// How probable a wrong label is, as `karat decay` finds it.
-fn disputes(golden: &Golden<'_>, examples: &[Example], given: &[usize], voices: &[Voice]) -> BTreeMap<String, Dispute> {
+fn disputes(
+    golden: &Golden<'_>,
+    examples: &[Example],
+    given: &[usize],
+    voices: &[Voice],
+) -> Option<BTreeMap<String, Dispute>> {
     let names: Vec<String> = (0..=given.iter().copied().max().unwrap_or(0)).map(name).collect();
     let examples: Vec<&Example> = examples.iter().collect();
     let set =

@@ -79,7 +79,7 @@ fn by_similarity(inputs: &Inputs<'_>) -> Option<BTreeMap<String, Dispute>> {
     let texts: Vec<&str> = rows.iter().map(|row| inputs.texts[*row].as_str()).collect();
     let vectors = inputs.golden.part(&rows);
     let set = Labelled { examples: &examples, texts: &texts, vectors: &vectors, labels: &labels, names: &names };
-    Some(disputes_by_similarity(set, &inputs.voices))
+    disputes_by_similarity(set, &inputs.voices)
 }
 
 /// `flagged` are the examples that are flagged for another reason.

@@ -112,13 +112,13 @@ pub fn nearest_examples(set: Labelled<'_>) -> Voice {
 /// counts is fitted to the set itself. A label is wrong with the probability that follows from how far it is behind the best
 /// other answer and from the share of wrong labels, which is estimated from all of them. Examples whose labels are probably
 /// wrong then count for the other answer, and everything is compared once more. The nearest examples are named as a voice if
-/// that is their answer as well.
-pub fn disputes_by_similarity(set: Labelled<'_>, voices: &[Voice]) -> BTreeMap<String, Dispute> {
+/// that is their answer as well. `None` if there are no examples.
+pub fn disputes_by_similarity(set: Labelled<'_>, voices: &[Voice]) -> Option<BTreeMap<String, Dispute>> {
     let answers: Vec<Vec<Option<Vote>>> = voices.iter().map(|voice| votes(set, voice)).collect();
-    let mut compared = compare(set, set.labels, &answers);
+    let mut compared = compare(set, set.labels, &answers)?;
     let relabelled: Vec<usize> = compared.iter().zip(set.labels).map(|(found, label)| found.probable(*label)).collect();
     if relabelled != set.labels {
-        compared = compare(set, &relabelled, &answers);
+        compared = compare(set, &relabelled, &answers)?;
     }
     let nearest = nearest_examples(set);
     let names: Vec<&String> = voices.iter().chain([&nearest]).map(|voice| &voice.name).collect();
@@ -133,7 +133,7 @@ pub fn disputes_by_similarity(set: Labelled<'_>, voices: &[Voice]) -> BTreeMap<S
         };
         (set.examples[at].id.clone(), Dispute { score: found.score, other: (!by.is_empty()).then_some((text, by)) })
     };
-    compared.into_iter().enumerate().map(dispute).collect()
+    Some(compared.into_iter().enumerate().map(dispute).collect())
 }
 
 /// An answer: a label, or a text that is none.
@@ -217,7 +217,7 @@ impl Compared {
 }
 
 /// Compares the label of every example with the others, given that the examples have the labels `known`.
-fn compare(set: Labelled<'_>, known: &[usize], votes: &[Vec<Option<Vote>>]) -> Vec<Compared> {
+fn compare(set: Labelled<'_>, known: &[usize], votes: &[Vec<Option<Vote>>]) -> Option<Vec<Compared>> {
     let evidence = Evidence::of(set, known, votes);
     let options: Vec<Vec<Vote>> = (0..known.len()).into_par_iter().map(|at| evidence.options(at)).collect();
     let choice = |(at, options): (usize, &Vec<Vote>)| Choice {
@@ -225,9 +225,9 @@ fn compare(set: Labelled<'_>, known: &[usize], votes: &[Vec<Option<Vote>>]) -> V
         chosen: options.iter().position(|option| *option == Vote::Label(set.labels[at])).unwrap_or(0),
     };
     let choices: Vec<Choice> = options.par_iter().enumerate().map(choice).collect();
-    let Some(fit) = ConditionalLogit::fit(&choices, &evidence.expected(), PENALTY) else { return Vec::new() };
+    let fit = ConditionalLogit::fit(&choices, &evidence.expected(), PENALTY)?;
     let compared = choices.iter().zip(options).map(|(choice, options)| best_other(&fit, choice, options));
-    with_scores(compared.collect(), (set.names.len() as f64 - 1.0).clamp(1.0, MISTAKES))
+    Some(with_scores(compared.collect(), (set.names.len() as f64 - 1.0).clamp(1.0, MISTAKES)))
 }
 
 /// Adds the probabilities, if a wrong label is one of `mistakes`.
@@ -397,7 +397,7 @@ mod tests {
     fn a_wrong_label_is_disputed_with_the_right_one_and_by_those_who_gave_it() {
         let set = Set::new(1);
         let voices = [set.voice("a", &[]), set.voice("b", &[(7, "l0")])];
-        let found = set.with(|labelled| disputes_by_similarity(labelled, &voices));
+        let found = set.with(|labelled| disputes_by_similarity(labelled, &voices).unwrap());
         assert_eq!(found["e00"].other, Some(("l0".into(), vec!["a".into(), "b".into(), "nearest-examples".into()])));
         assert!(found["e00"].score > 0.9, "{:?}", found["e00"]);
         let others = found.iter().filter(|(id, _)| *id != "e00").map(|(_, dispute)| dispute.score);
@@ -410,7 +410,7 @@ mod tests {
         let set = Set::new(0);
         let same_mistake = [(4, "nonsense")];
         for voices in [vec![], vec![set.voice("a", &same_mistake), set.voice("b", &same_mistake)]] {
-            let found = set.with(|labelled| disputes_by_similarity(labelled, &voices));
+            let found = set.with(|labelled| disputes_by_similarity(labelled, &voices).unwrap());
             assert!(found.values().all(|dispute| dispute.score < 0.5), "{found:?}");
         }
     }
@@ -419,7 +419,7 @@ mod tests {
     fn an_example_for_which_there_is_no_other_answer_is_not_disputed() {
         let mut set = Set::new(0);
         set.texts = vec!["the same".to_owned(); 30];
-        let found = set.with(|labelled| disputes_by_similarity(labelled, &[set.voice("a", &[])]));
+        let found = set.with(|labelled| disputes_by_similarity(labelled, &[set.voice("a", &[])]).unwrap());
         assert!(found.len() == 30 && found.values().all(|dispute| dispute.score == 0.0 && dispute.other.is_none()));
     }
 
@@ -430,7 +430,7 @@ mod tests {
         (0..30).for_each(|_| zeros.push(&[0.0; 4]));
         set.vectors = zeros;
         let voices = [set.voice("a", &[(3, "none of these")]), set.voice("b", &[(3, "none of these")])];
-        let found = set.with(|labelled| disputes_by_similarity(labelled, &voices));
+        let found = set.with(|labelled| disputes_by_similarity(labelled, &voices).unwrap());
         assert_eq!(found["e03"].other, Some(("none of these".into(), vec!["a".into(), "b".into()])));
         assert!(found.values().all(|dispute| dispute.score.is_finite()), "{found:?}");
         assert!(found["e03"].score > found["e02"].score);
