@@ -15,6 +15,25 @@ mod flow;
 
 pub use cli::main;
 
+/// The sequential decision of a canary, and the size of a test with a fixed size.
+pub mod canary {
+    pub use crate::core::canary::{Canary, Decision, Evidence, Pairs, Rule, fixed_sample_size};
+}
+
+/// Comparisons of runs and gates.
+pub mod compare {
+    pub use crate::core::compare::{
+        Change, Comparison, ExampleTrials, Options, RunScores, TrialScores, common, compare, score_pairs,
+    };
+    pub use crate::core::domain::{
+        Example, Gate, GateLimit, GateMeasure, Normalization, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily,
+    };
+    pub use crate::core::gate::{Baseline, BaselineRun, Evidence, GatePast, History, evaluate_all};
+    pub use crate::core::golden::example_from_row;
+    pub use crate::core::slices::Slices;
+    pub use crate::core::verdict::{GateResult, Verdict};
+}
+
 /// Spherical k-means, used to cluster embedded texts.
 pub mod cluster {
     pub use crate::core::cluster::{KMeans, KMeansOptions, assign, spherical_kmeans};
@@ -56,7 +75,10 @@ pub mod signals {
 
 /// Statistical tests, intervals and the seeded random number generator.
 pub mod stats {
-    pub use crate::core::stats::{clopper_pearson, g_test, mann_whitney_auc, permutation_p_value, quantile, rng};
+    pub use crate::core::stats::{
+        Interval, PairedDifference, clopper_pearson, clustered_mean, g_test, mann_whitney_auc, normal_upper_quantile,
+        normal_upper_tail, paired_difference, permutation_p_value, quantile, rng, score_interval, wilson,
+    };
 }
 
 /// Groups of requests that no example represents, and what to label next.

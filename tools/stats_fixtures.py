@@ -15,10 +15,11 @@ from pathlib import Path
 
 import mpmath as mp
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special, stats
 from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 from statsmodels.stats.rates import confint_poisson, test_poisson_2indep
 
 mp.mp.dps = 40
@@ -256,7 +257,118 @@ def logistic():
     write("logistic", {"logistic": cases})
 
 
+def robust_mean(values, clusters):
+    """CR2 with the degrees of freedom of Imbens and Kolesar (2016), by their matrices."""
+    y = np.asarray(values, float)
+    n = len(y)
+    residual_maker = np.eye(n) - np.ones((n, n)) / n
+    directions = []
+    for g in np.unique(clusters):
+        rows = np.flatnonzero(np.asarray(clusters) == g)
+        block = residual_maker[np.ix_(rows, rows)]
+        eigenvalues, vectors = np.linalg.eigh(block)
+        root = vectors @ np.diag(eigenvalues ** -0.5) @ vectors.T
+        selector = np.zeros((len(rows), n))
+        selector[np.arange(len(rows)), rows] = 1
+        directions.append(residual_maker.T @ selector.T @ root @ np.ones(len(rows)) / n)
+    directions = np.array(directions)
+    spread = np.linalg.eigvalsh(directions @ directions.T)
+    return y.mean(), ((directions @ y) ** 2).sum(), spread.sum() ** 2 / (spread**2).sum()
+
+
+def tango(worse, better, n, critical):
+    """All differences that the score test does not reject; the likelihood is maximised numerically."""
+    def statistic(delta):
+        # p_worse = q, p_better = q + delta, and the rest is concordant.
+        low, high = max(0.0, -delta), (1 - delta) / 2
+
+        def minus_log_likelihood(q):
+            terms = [(worse, q), (better, q + delta), (n - worse - better, 1 - 2 * q - delta)]
+            return -sum(count * mp.log(share) for count, share in terms if count > 0)
+
+        # The likelihood is concave: bisect its slope.
+        a, b = mp.mpf(low), mp.mpf(high)
+        slope = lambda q: sum(c / s * d for c, s, d in [
+            (worse, q, 1), (better, q + delta, 1), (n - worse - better, 1 - 2 * q - delta, -2)] if c > 0)
+        for _ in range(110):
+            middle = (a + b) / 2
+            a, b = (middle, b) if slope(middle) > 0 else (a, middle)
+        variance = n * (2 * a + delta * (1 - delta))
+        return (better - worse - n * delta) / mp.sqrt(variance)
+
+    found, ends = mp.mpf(better - worse) / n, []
+    for end, sign in ((mp.mpf(-1), 1), (mp.mpf(1), -1)):
+        if abs(found) == 1 and end == found:
+            ends.append(found)
+            continue
+        inside, outside = found, end
+        for _ in range(70):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if sign * statistic(middle) <= critical else (inside, middle)
+        ends.append(inside)
+    return ends
+
+
+def paired():
+    """Means with clusters, differences of paired scores, and quantiles. Draws from a separate generator."""
+    rng = np.random.default_rng(11)
+    graded = [(rng.uniform(0, 1, n), rng.integers(0, g, n)) for n, g in [(6, 3), (20, 7), (60, 12), (60, 60)]]
+    graded.append((np.array([0.5, 0.75]), np.array([0, 1])))
+    clustered = [case(robust_mean(v, c), values=v.tolist(), clusters=c.tolist()) for v, c in graded]
+    for v, _ in graded:  # one cluster per value, against statsmodels
+        d = DescrStatsW(v)
+        clustered.append(case([d.mean, d.std_mean**2, len(v) - 1], values=v.tolist(), clusters=list(range(len(v)))))
+
+    counts = [(0, 0, 1), (0, 0, 20), (1, 0, 1), (0, 1, 20), (7, 1, 21), (1, 7, 21), (3, 3, 10), (5, 0, 5), (0, 5, 5), (2, 9, 50),
+              (40, 40, 200), (12, 31, 1000), (600, 655, 10_000)]
+    binary = [
+        case(tango(b, c, n, stats.norm.isf((1 - confidence) / 2)), counts=[b, c, n], confidence=[confidence])
+        for b, c, n in counts for confidence in (0.9, 0.95)
+    ]
+    # Known from Fagerland, Lydersen and Laake (2014), airway hyper-responsiveness.
+    assert [round(float(e), 3) for e in tango(7, 1, 21, stats.norm.isf(0.025))] == [-0.517, -0.026]
+
+    scores, differences = [], []
+    for n, trials, groups in [(20, 3, 20), (50, 3, 9), (30, 10, 30), (3, 10, 3)]:
+        rate = rng.uniform(0, 1, n)
+        first, second = (rng.binomial(trials, rate) / trials for _ in range(2))
+        cluster = rng.permutation(np.arange(n) % groups)
+        mean, variance, df = robust_mean(first, cluster)
+        t = stats.t.isf(0.025, df)
+        size = mean * (1 - mean) / variance
+        ends = [optimize.brentq(lambda p: (mean - p) - sign * t * np.sqrt(p * (1 - p) / size), *bracket, xtol=1e-15)
+                for sign, bracket in ((1, (0, mean)), (-1, (mean, 1)))]
+        scores.append(case(ends, values=first.tolist(), clusters=cluster.tolist()))
+        d = second - first
+        mean, variance, df = robust_mean(d, cluster)
+        worse, better = np.clip(-d, 0, None).mean(), np.clip(d, 0, None).mean()
+        size = (worse + better - mean**2) / variance
+        ends = tango(worse * size, better * size, size, stats.t.isf(0.025, df))
+        statistic = (better - worse) * size / np.sqrt((better + worse) * size)
+        differences.append(case([*ends, 2 * stats.t.sf(abs(statistic), df)], values=d.tolist(), clusters=cluster.tolist()))
+
+    samples = [np.sort(rng.lognormal(0, 1, n)) for n in (5, 20, 72, 73, 200, 1001)]
+    samples.append(np.sort(rng.integers(0, 5, 100).astype(float)))
+
+    def order(v, q):
+        found = stats.quantile_test(v, q=0, p=q).confidence_interval(0.95)
+        return [None if np.isnan(e) else float(e) for e in found]
+
+    write("paired", {
+        "clustered_mean": clustered,
+        "tango": binary,
+        "score_interval": scores,
+        "paired_difference": differences,
+        "quantile_interval": [
+            {"sorted": v.tolist(), "q": [q], "expected": order(v, q)} for v in samples for q in (0.5, 0.95)
+        ],
+        "student_two_sided_tail": [
+            case(2 * stats.t.sf(t, df), args=[t, df]) for t in (0, 0.3, 2.1, 9, 40) for df in (1, 3.7, 30, 2e4)
+        ],
+    })
+
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for make in (special_functions, intervals, contingency, rates, ranks, multiple, samples, logistic):
+    for make in (special_functions, intervals, contingency, rates, ranks, multiple, samples, logistic, paired):
         make()

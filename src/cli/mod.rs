@@ -4,6 +4,7 @@
 mod arguments;
 mod cache;
 mod check;
+mod compare;
 mod completions;
 mod context;
 mod dataset;
@@ -27,6 +28,7 @@ mod review;
 mod run;
 mod schema;
 mod show;
+mod tag;
 mod traffic;
 
 use std::path::PathBuf;
@@ -75,6 +77,8 @@ enum Command {
     Doctor(doctor::Args),
     Check(check::Args),
     Run(run::Args),
+    Compare(compare::Args),
+    Tag(tag::Args),
     Decay(decay::Args),
     Dataset(dataset::Args),
     Traffic(traffic::Args),
@@ -122,6 +126,8 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Doctor(args) => doctor::run(context, args),
         Command::Check(args) => check::run(context, args),
         Command::Run(args) => run::run(context, args),
+        Command::Compare(args) => compare::run(context, args),
+        Command::Tag(args) => tag::run(context, args),
         Command::Decay(args) => decay::run(context, args),
         Command::Dataset(args) => dataset::run(context, args),
         Command::Traffic(args) => traffic::run(context, args),

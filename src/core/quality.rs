@@ -5,17 +5,23 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::core::domain::{CallErrorKind, Example, Gate, RecordedOutcome, RunId, Score, Suite};
-use crate::core::scoring::reduce;
-use crate::core::stats::{Interval, mean_t, quantile, sample_variance, t_interval, wilson};
-use crate::core::verdict::{GateResult, Verdict, evaluate_minimum, overall};
-use crate::core::view::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, ScoreView};
+use crate::core::compare::{ExampleTrials, RunScores, TrialScores, example_score};
+use crate::core::domain::{
+    CallErrorKind, Example, GateMeasure, Normalization, ParitySettings, RecordedOutcome, RunId, Score, Suite,
+};
+use crate::core::gate::{Baseline, Evidence, History, evaluate_all, needs_detail};
+use crate::core::parity::{self, Answer, parity_view};
+use crate::core::scoring::normalize;
+use crate::core::slices::Slices;
+use crate::core::stats::quantile;
+use crate::core::verdict::{GateResult, Verdict, overall};
+use crate::core::view::{ErrorView, LatencyView, MissView, OutcomeCounts, ParityView, RunView};
+
+/// Confidence level of the intervals of a comparison of groups.
+const PARITY_CONFIDENCE: f64 = 0.95;
 
 /// Maximum number of wrong answers listed.
 const MISSES: usize = 50;
-
-/// Largest number of examples reported as needed to decide a gate.
-const MOST_NEEDED: u64 = 100_000;
 
 /// Properties of a run that do not come from its outcomes.
 #[derive(Debug, Clone)]
@@ -38,6 +44,34 @@ pub struct RunIdentity {
     pub total: usize,
 }
 
+/// What a summary needs besides the outcomes of the run.
+#[derive(Debug, Default)]
+pub struct RunContext {
+    /// The examples of wrong answers that are listed, at least those of [`RunTally::missed`].
+    pub examples: HashMap<String, Example>,
+    /// Remarks for the reader.
+    pub notes: Vec<String>,
+    /// The slices of the golden set.
+    pub slices: Slices,
+    /// The cluster of each example, by example id; `None` if every example is on its own.
+    pub clusters: Option<HashMap<String, usize>>,
+    /// The runs that gates compare with, by the name in the gate.
+    pub baselines: BTreeMap<String, Baseline>,
+    /// What the gates said in earlier runs.
+    pub history: History,
+    /// The group of each example, and whether its agreed answer is the positive one, by example id; only for suites that
+    /// compare groups.
+    pub groups: BTreeMap<String, (String, Option<bool>)>,
+    /// The comparison of groups in the first stored run of the suite.
+    pub first_parity: Option<ParityView>,
+}
+
+/// Whether the summary of a run of `suite` needs the scores by example, because of gates, slices or clusters.
+pub fn needs_scores_by_example(suite: &Suite) -> bool {
+    let several = !suite.slices.is_empty() || suite.cluster_by.is_some() || suite.parity.is_some();
+    several || suite.gates.iter().any(needs_detail)
+}
+
 /// Accumulates the outcomes of a run into a summary.
 pub struct RunTally<'a> {
     suite: &'a Suite,
@@ -54,14 +88,20 @@ pub struct RunTally<'a> {
     rates: Vec<f64>,
     misses: Vec<Miss>,
     tokens: (u64, u64),
-    cost: Option<f64>,
+    costs: Vec<f64>,
     cached: usize,
+    /// The scores by example, if the summary needs them.
+    detail: Option<RunScores>,
+    /// Positive answers and answers of each example, if groups are compared.
+    positives: BTreeMap<String, (usize, usize)>,
 }
 
 struct Trials {
     example_id: String,
     scores: BTreeMap<String, Vec<f64>>,
     missed: bool,
+    /// Only collected if the summary needs the scores by example.
+    trials: Vec<TrialScores>,
 }
 
 struct Miss {
@@ -87,8 +127,11 @@ impl<'a> RunTally<'a> {
             rates: Vec::new(),
             misses: Vec::new(),
             tokens: (0, 0),
-            cost: None,
+            costs: Vec::new(),
             cached: 0,
+            detail: needs_scores_by_example(suite)
+                .then(|| RunScores { scorers: suite.scorers.clone(), examples: Vec::new() }),
+            positives: BTreeMap::new(),
         }
     }
 
@@ -97,11 +140,14 @@ impl<'a> RunTally<'a> {
         if self.current.as_ref().is_none_or(|trials| trials.example_id != outcome.example_id) {
             self.close_example();
             let example_id = outcome.example_id.clone();
-            self.current = Some(Trials { example_id, scores: BTreeMap::new(), missed: false });
+            self.current = Some(Trials { example_id, scores: BTreeMap::new(), missed: false, trials: Vec::new() });
+        }
+        if let (Some(detail), Some(trials)) = (&self.detail, &mut self.current) {
+            trials.trials.push(TrialScores::of(&outcome, &detail.scorers));
         }
         self.tokens.0 += outcome.usage.prompt_tokens.unwrap_or(0);
         self.tokens.1 += outcome.usage.completion_tokens.unwrap_or(0);
-        self.cost = outcome.cost.map(|cost| self.cost.unwrap_or(0.0) + cost).or(self.cost);
+        self.costs.extend(outcome.cost);
         self.cached += usize::from(outcome.cached);
         self.time(&outcome);
         match outcome.error {
@@ -124,6 +170,11 @@ impl<'a> RunTally<'a> {
     }
 
     fn score(&mut self, outcome: RecordedOutcome) {
+        if let Some(parity) = &self.suite.parity {
+            let counts = self.positives.entry(outcome.example_id.clone()).or_default();
+            counts.0 += usize::from(is_answer(outcome.output.as_deref().unwrap_or_default(), &parity.positive));
+            counts.1 += 1;
+        }
         self.models.extend(outcome.model);
         let Some(trials) = &mut self.current else { return };
         for (scorer, score) in &outcome.scores {
@@ -148,10 +199,13 @@ impl<'a> RunTally<'a> {
         let Some(trials) = self.current.take() else { return };
         for scorer in &self.suite.scorers {
             let values = trials.scores.get(&scorer.name).map(Vec::as_slice).unwrap_or_default();
-            if let (Some(value), Some(all)) = (reduce(scorer.reduce, values), self.values.get_mut(scorer.name.as_str()))
-            {
+            let value = example_score(scorer.reduce, values);
+            if let (Some(value), Some(all)) = (value, self.values.get_mut(scorer.name.as_str())) {
                 all.push(value);
             }
+        }
+        if let Some(detail) = &mut self.detail {
+            detail.examples.push(ExampleTrials { id: trials.example_id, trials: trials.trials });
         }
     }
 
@@ -165,22 +219,28 @@ impl<'a> RunTally<'a> {
         self.misses.iter().map(|miss| miss.example_id.as_str()).collect()
     }
 
-    /// Builds the view of the run. `examples` must contain at least those of [`RunTally::missed`]; `notes` are remarks
-    /// for the reader.
-    pub fn finish(mut self, identity: RunIdentity, examples: &HashMap<String, Example>, notes: Vec<String>) -> RunView {
+    /// Builds the view of the run.
+    pub fn finish(mut self, identity: RunIdentity, context: RunContext) -> RunView {
         self.close_example();
         self.counts.total = identity.total;
-        let none = Vec::new();
-        let values = |scorer: &str| self.values.get(scorer).unwrap_or(&none);
-        let gates: Vec<GateResult> = self
-            .suite
-            .gates
-            .iter()
-            .filter(|gate| gate.endpoints.is_empty() || gate.endpoints.contains(&identity.endpoint))
-            .map(|gate| evaluate(gate, values(&gate.scorer)))
-            .collect();
+        [&mut self.latencies, &mut self.ttfts, &mut self.rates].into_iter().for_each(|all| all.sort_by(f64::total_cmp));
+        let evidence = Evidence {
+            scores: &self.values,
+            latencies: &self.latencies,
+            costs: &self.costs,
+            detail: self.detail.as_ref(),
+            slices: &context.slices,
+            clusters: context.clusters.as_ref(),
+            baselines: &context.baselines,
+            history: &context.history,
+        };
+        let gates = evaluate_all(&self.suite.gates, &identity.endpoint, &evidence);
         let verdict = verdict(&identity, self.suite, self.counts, &gates);
-        let scores = self.values.iter().map(|(name, values)| ((*name).to_owned(), score_view(values, 0.95))).collect();
+        let of = |name: &str| evidence.values(&GateMeasure::Score(name.to_owned()), None).score();
+        let scores = self.values.keys().map(|name| ((*name).to_owned(), of(name))).collect();
+        let slices = evidence.slice_scores(&self.primary);
+        let latency = latency(&self.latencies, &self.ttfts, &self.rates);
+        let parity = self.suite.parity.as_ref().map(|settings| parity(settings, &self.positives, &context));
         RunView {
             run_id: identity.run_id.into(),
             suite: self.suite.name.clone(),
@@ -196,18 +256,40 @@ impl<'a> RunTally<'a> {
             outcomes: self.counts,
             errors: by_frequency(self.errors),
             scores,
-            misses: self.misses.into_iter().map(|miss| miss_view(miss, examples)).collect(),
+            slices,
+            parity,
+            misses: self.misses.into_iter().map(|miss| miss_view(miss, &context.examples)).collect(),
             primary: self.primary,
             gates,
-            latency: latency(self.latencies, self.ttfts, self.rates),
+            latency,
             prompt_tokens: self.tokens.0,
             completion_tokens: self.tokens.1,
-            cost: self.cost,
+            cost: (!self.costs.is_empty()).then(|| self.costs.iter().sum()),
             cached: self.cached,
-            notes,
+            notes: context.notes,
             verdict,
         }
     }
+}
+
+/// Whether an answer is this one, apart from case, white space and punctuation around it.
+pub fn is_answer(output: &str, answer: &str) -> bool {
+    use Normalization::{Lowercase, Punctuation, Trim, Whitespace};
+    let same = |text: &str| normalize(text, &[Trim, Lowercase, Whitespace, Punctuation]);
+    same(output) == same(answer)
+}
+
+/// Compares the groups of people of a suite.
+fn parity(settings: &ParitySettings, positives: &BTreeMap<String, (usize, usize)>, context: &RunContext) -> ParityView {
+    let answers: Vec<Answer<'_>> = positives
+        .iter()
+        .filter_map(|(id, (positive, all))| {
+            let (group, agreed) = context.groups.get(id)?;
+            Some(Answer { group, positive: *positive as f64 / *all as f64, agreed: *agreed })
+        })
+        .collect();
+    let measured = parity::measure(&answers, settings.limit, PARITY_CONFIDENCE);
+    parity_view(&measured, settings, context.first_parity.as_ref())
 }
 
 /// Errors above the tolerance or missing outcomes make the run incomplete. A run in which nothing was scored is
@@ -220,118 +302,19 @@ fn verdict(identity: &RunIdentity, suite: &Suite, counts: OutcomeCounts, gates: 
     if counts.scored == 0 { Verdict::Inconclusive } else { overall(gates) }
 }
 
-fn score_view(values: &[f64], confidence: f64) -> ScoreView {
-    let n = values.len();
-    if n == 0 {
-        return ScoreView { mean: None, lo: None, hi: None, n };
-    }
-    let interval = interval(values, confidence);
-    ScoreView { mean: Some(values.iter().sum::<f64>() / n as f64), lo: Some(interval.lo), hi: Some(interval.hi), n }
-}
-
-/// Wilson's interval if every score is 0 or 1, and Student's t interval otherwise.
-fn interval(values: &[f64], confidence: f64) -> Interval {
-    if is_binary(values) {
-        return wilson(values.iter().sum(), values.len() as f64, confidence);
-    }
-    mean_t(values, confidence).map_or(Interval { lo: 0.0, hi: 1.0 }, Interval::clamp_unit)
-}
-
-fn is_binary(values: &[f64]) -> bool {
-    values.iter().all(|value| *value == 0.0 || *value == 1.0)
-}
-
-fn evaluate(gate: &Gate, values: &[f64]) -> GateResult {
-    let name = format!("{} >= {}", gate.scorer, gate.min);
-    let result =
-        |verdict, detail| GateResult { name: name.clone(), verdict, detail, require_decision: gate.require_decision };
-    if values.is_empty() {
-        return result(Verdict::Inconclusive, "nothing was scored".into());
-    }
-    let n = values.len();
-    let mean = values.iter().sum::<f64>() / n as f64;
-    let interval = interval(values, gate.confidence);
-    let verdict = evaluate_minimum(interval, gate.min);
-    let percent = gate.confidence * 100.0;
-    let mut detail = format!("mean {mean:.3}, {percent:.0} % interval {:.3}–{:.3}, n = {n}", interval.lo, interval.hi);
-    if verdict == Verdict::Inconclusive {
-        let needed = examples_needed(values, gate.min, gate.confidence);
-        detail.push_str(&format!("; {}", needed.sentence()));
-    }
-    result(verdict, detail)
-}
-
-/// The number of examples that would decide an inconclusive gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Needed {
-    /// About this many, if mean and spread do not change.
-    About(u64),
-    /// More than [`MOST_NEEDED`].
-    TooMany,
-    /// No number of examples decides it, because the mean equals the minimum.
-    Never,
-    /// Unknown: a single score strictly between 0 and 1 says nothing about the spread.
-    Unknown,
-}
-
-impl Needed {
-    fn sentence(self) -> String {
-        match self {
-            Self::About(count) => {
-                format!("the interval contains the minimum: with this mean, about {count} examples would decide it")
-            }
-            Self::TooMany => {
-                format!("the mean is too close to the minimum: not even {MOST_NEEDED} examples would decide it")
-            }
-            Self::Never => "the mean equals the minimum: no number of examples would decide it".to_owned(),
-            Self::Unknown => "a single score does not show how much scores vary: add examples".to_owned(),
-        }
-    }
-}
-
-/// The smallest number of examples at which the evaluated interval ([`interval`]) would no longer contain `minimum`.
-fn examples_needed(values: &[f64], minimum: f64, confidence: f64) -> Needed {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    if mean == minimum {
-        return Needed::Never;
-    }
-    let Some(interval_at) = interval_by_size(values, mean, confidence) else { return Needed::Unknown };
-    let decides = |n: u64| evaluate_minimum(interval_at(n as f64), minimum) != Verdict::Inconclusive;
-    let (mut low, mut high) = (0, MOST_NEEDED);
-    if !decides(high) {
-        return Needed::TooMany;
-    }
-    while low + 1 < high {
-        let middle = u64::midpoint(low, high);
-        if decides(middle) { high = middle } else { low = middle }
-    }
-    Needed::About(high)
-}
-
-/// The interval that [`interval`] would return for a different number of scores with the same mean and spread, as a
-/// function of that number.
-fn interval_by_size(values: &[f64], mean: f64, confidence: f64) -> Option<Box<dyn Fn(f64) -> Interval>> {
-    if is_binary(values) {
-        return Some(Box::new(move |n| wilson(mean * n, n, confidence)));
-    }
-    let variance = sample_variance(values)?;
-    Some(Box::new(move |n| t_interval(mean, variance, n, confidence).clamp_unit()))
-}
-
 fn by_frequency(kinds: BTreeMap<CallErrorKind, ErrorView>) -> Vec<ErrorView> {
     let mut errors: Vec<ErrorView> = kinds.into_values().collect();
     errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.kind.name().cmp(b.kind.name())));
     errors
 }
 
-fn latency(mut latencies: Vec<f64>, mut ttfts: Vec<f64>, mut rates: Vec<f64>) -> Option<LatencyView> {
-    [&mut latencies, &mut ttfts, &mut rates].into_iter().for_each(|values| values.sort_by(f64::total_cmp));
+fn latency(latencies: &[f64], ttfts: &[f64], rates: &[f64]) -> Option<LatencyView> {
     Some(LatencyView {
-        p50_ms: quantile(&latencies, 0.5)?,
-        p95_ms: quantile(&latencies, 0.95)?,
-        ttft_p50_ms: quantile(&ttfts, 0.5),
-        ttft_p95_ms: quantile(&ttfts, 0.95),
-        tokens_per_second: quantile(&rates, 0.5),
+        p50_ms: quantile(latencies, 0.5)?,
+        p95_ms: quantile(latencies, 0.95)?,
+        ttft_p50_ms: quantile(ttfts, 0.5),
+        ttft_p95_ms: quantile(ttfts, 0.95),
+        tokens_per_second: quantile(rates, 0.5),
     })
 }
 
@@ -350,9 +333,10 @@ fn miss_view(miss: Miss, examples: &HashMap<String, Example>) -> MissView {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    use crate::core::domain::{NamedPrompt, Normalization, Prompt, Reducer, Scorer, ScorerKind, Usage};
+    use crate::core::domain::{
+        Gate, GateLimit, NamedPrompt, Normalization, Prompt, Reducer, Scorer, ScorerKind, Usage,
+    };
 
     fn suite(min: f64) -> Suite {
         Suite {
@@ -369,13 +353,17 @@ mod tests {
                 reduce: Reducer::Mean,
             }],
             gates: vec![Gate {
-                scorer: "exact".into(),
-                min,
+                measure: GateMeasure::Score("exact".into()),
+                limit: GateLimit::Min(min),
+                slice: None,
                 confidence: 0.95,
                 endpoints: vec![],
                 require_decision: true,
             }],
             error_tolerance: 0.02,
+            slices: vec![],
+            cluster_by: None,
+            parity: None,
         }
     }
 
@@ -415,7 +403,7 @@ mod tests {
         };
         let mut tally = RunTally::new(suite);
         outcomes.into_iter().for_each(|outcome| tally.push(outcome));
-        tally.finish(identity, &HashMap::new(), Vec::new())
+        tally.finish(identity, RunContext::default())
     }
 
     #[test]
@@ -477,49 +465,5 @@ mod tests {
     #[test]
     fn a_run_without_scores_never_passes() {
         assert_eq!(view(0, 0, 0, true, 0.0).verdict, Verdict::Inconclusive);
-    }
-
-    #[test]
-    fn the_examples_needed_are_those_that_decide_the_evaluated_interval() {
-        type Counts<'a> = &'a [(f64, usize)];
-        let scores = |counts: Counts<'_>| -> Vec<f64> {
-            counts.iter().flat_map(|(value, count)| vec![*value; *count]).collect()
-        };
-        let repeated = [(0.5, 11), (0.75, 1)];
-        let cases: [(&str, Counts<'_>, f64, Needed); 9] = [
-            ("four repeats: mean 0.521, 0.475–0.567 by Student's t", &repeated, 0.5, Needed::About(49)),
-            ("the same from below", &[(0.5, 11), (0.25, 1)], 0.5, Needed::About(49)),
-            ("right and wrong: Wilson", &[(1.0, 88), (0.0, 12)], 0.9, Needed::About(865)),
-            ("the mean equals the minimum", &[(0.5, 2), (0.25, 1), (0.75, 1)], 0.5, Needed::Never),
-            ("the mean equals the minimum, right and wrong", &[(1.0, 5), (0.0, 5)], 0.5, Needed::Never),
-            ("all right, all required", &[(1.0, 20)], 1.0, Needed::Never),
-            ("a single score strictly between 0 and 1", &[(0.6, 1)], 0.5, Needed::Unknown),
-            ("no spread at all", &[(0.6, 5)], 0.5, Needed::About(2)),
-            ("a mean next to the minimum", &repeated, 0.521, Needed::TooMany),
-        ];
-        for (name, counts, minimum, expected) in cases {
-            let values = scores(counts);
-            assert_eq!(examples_needed(&values, minimum, 0.95), expected, "{name}");
-        }
-        let seen = interval(&scores(&repeated), 0.95);
-        assert_eq!((format!("{:.3}", seen.lo), format!("{:.3}", seen.hi)), ("0.475".into(), "0.567".into()));
-    }
-
-    proptest! {
-        #[test]
-        fn the_number_of_examples_needed_decides_and_one_fewer_does_not(
-            values in prop::collection::vec((0u8..=4).prop_map(|quarters| f64::from(quarters) / 4.0), 2..40),
-            minimum in 0.0..=1.0_f64,
-        ) {
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            if let Needed::About(needed) = examples_needed(&values, minimum, 0.95) {
-                let at = interval_by_size(&values, mean, 0.95).unwrap();
-                let verdict = |n: u64| evaluate_minimum(at(n as f64), minimum);
-                prop_assert_ne!(verdict(needed), Verdict::Inconclusive);
-                prop_assert!(needed == 1 || verdict(needed - 1) == Verdict::Inconclusive);
-                let decided = evaluate_minimum(interval(&values, 0.95), minimum) != Verdict::Inconclusive;
-                prop_assert_eq!(decided, values.len() as u64 >= needed);
-            }
-        }
     }
 }

@@ -29,6 +29,21 @@ impl Verdict {
         }
     }
 
+    /// The name used in JSON and in the database.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+            Self::Incomplete => "incomplete",
+        }
+    }
+
+    /// The verdict with this name; `None` if there is none.
+    pub fn from_id(id: &str) -> Option<Self> {
+        [Self::Pass, Self::Fail, Self::Inconclusive, Self::Incomplete].into_iter().find(|verdict| verdict.id() == id)
+    }
+
     /// Combines two verdicts; the more severe one wins: incomplete, then fail, inconclusive, pass.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -53,9 +68,17 @@ pub struct GateResult {
     pub detail: String,
     /// Whether an inconclusive result fails the pipeline.
     pub require_decision: bool,
+    /// The one-sided level at which the gate could fail; null where none was spent.
+    #[serde(default)]
+    pub level: Option<f64>,
 }
 
 impl GateResult {
+    /// A result without a level.
+    pub fn new(name: String, verdict: Verdict, detail: String, require_decision: bool) -> Self {
+        Self { name, verdict, detail, require_decision, level: None }
+    }
+
     /// The verdict as it counts towards the overall verdict: an inconclusive gate that does not require a decision
     /// passes.
     pub fn counted(&self) -> Verdict {
@@ -72,6 +95,17 @@ pub fn evaluate_minimum(interval: Interval, minimum: f64) -> Verdict {
     if interval.lo >= minimum {
         Verdict::Pass
     } else if interval.hi < minimum {
+        Verdict::Fail
+    } else {
+        Verdict::Inconclusive
+    }
+}
+
+/// Evaluates a maximum on an interval: one above the interval passes, below it fails, and within it is inconclusive.
+pub fn evaluate_maximum(interval: Interval, maximum: f64) -> Verdict {
+    if interval.hi <= maximum {
+        Verdict::Pass
+    } else if interval.lo > maximum {
         Verdict::Fail
     } else {
         Verdict::Inconclusive
@@ -103,12 +137,7 @@ mod tests {
 
     #[test]
     fn an_inconclusive_gate_counts_only_if_a_decision_is_required() {
-        let gate = |verdict, require_decision| GateResult {
-            name: String::new(),
-            verdict,
-            detail: String::new(),
-            require_decision,
-        };
+        let gate = |verdict, require_decision| GateResult::new(String::new(), verdict, String::new(), require_decision);
         assert_eq!(overall(&[]), Verdict::Pass);
         assert_eq!(overall(&[gate(Verdict::Inconclusive, false)]), Verdict::Pass);
         assert_eq!(overall(&[gate(Verdict::Inconclusive, true), gate(Verdict::Pass, true)]), Verdict::Inconclusive);

@@ -1,6 +1,7 @@
 //! What karat does, from end to end. Only flows combine several edges. They report their work as [`Event`]s.
 
 pub mod check;
+pub mod compare;
 pub mod dataset_add;
 pub mod decay;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod report;
 pub mod review;
 pub mod run;
 pub mod sets;
+mod slices;
 pub mod stored_dataset;
 pub mod workspace;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::Workspace;
-use super::run::stored_view;
+use super::run::{stored_view, suite_of_run};
 use crate::core::domain::Failure;
 use crate::core::report::{Format, step_summary};
 use crate::core::verdict::Verdict;
@@ -49,10 +49,8 @@ fn dataset_report(workspace: &Workspace, name: &str, now: Timestamp) -> Result<R
 
 /// The view of a run, with the suite and dataset as they were then.
 fn stored_run_view(workspace: &Workspace, run: &RunHeader) -> Result<RunView, Failure> {
-    let gone = || Failure::store(format!("the suite of run {} is missing from the database", run.run_id));
-    let content = workspace.store.suite_content(&run.suite, &run.suite_version)?.ok_or_else(gone)?;
-    let suite = crate::edge::config::suite_from_content(&run.suite, &run.suite_version, &content)?;
-    stored_view(&workspace.store, &suite, &run.run_id)
+    let suite = suite_of_run(&workspace.store, run)?;
+    stored_view(workspace, &suite, &run.run_id)
 }
 
 /// Writes a report to files, each in its format. If a file cannot be written, the others still are.

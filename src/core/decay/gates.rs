@@ -17,13 +17,13 @@ pub(super) fn gates(settings: Settings<'_>, coverage: Option<&CoverageMeasuremen
         let require_decision = settings.require_decision;
         let Some(coverage) = coverage else {
             let detail = "coverage was not measured".to_owned();
-            return GateResult { name, verdict: Verdict::Inconclusive, detail, require_decision };
+            return GateResult::new(name, Verdict::Inconclusive, detail, require_decision);
         };
         let found = coverage.now.interval;
         let interval = Interval { lo: karats(found.lo), hi: karats(found.hi) };
         let value = karats(coverage.now.value);
         let detail = format!("{value:.1} karats, 95 % interval {:.1}–{:.1}", interval.lo, interval.hi);
-        GateResult { name, verdict: evaluate_minimum(interval, minimum), detail, require_decision }
+        GateResult::new(name, evaluate_minimum(interval, minimum), detail, require_decision)
     });
     gate.into_iter().collect()
 }

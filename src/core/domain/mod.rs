@@ -6,6 +6,7 @@ mod embedding_space;
 mod endpoint;
 mod example;
 mod failure;
+mod fence;
 pub mod fields;
 mod flag;
 mod index;
@@ -24,13 +25,17 @@ pub use embedding_space::EmbeddingSpace;
 pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, Request, RequestKey, Response, Usage};
 pub use example::{Card, CardSource, Dataset, Example, ExampleStatus};
 pub use failure::{Failure, FailureKind, Outcome as FlowResult};
+pub use fence::unfenced;
 pub use flag::{Flag, ReasonCode};
 pub use index::{ClusterIdx, ExampleIdx, LiveIdx, RecordIdx};
 pub use json_path::{JsonPath, at_path};
 pub use nearest::{did_you_mean, nearest};
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, RunId, Score};
 pub use source::{HashKind, Source, SourceHash, SourcePlace};
-pub use suite::{Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite};
+pub use suite::{
+    Gate, GateLimit, GateMeasure, NamedPrompt, Normalization, ParitySettings, Percentile, Prompt, PromptMessage,
+    Reducer, Scorer, ScorerKind, SliceBy, SliceFamily, Suite,
+};
 #[cfg(test)]
 pub use text_rule::Turns;
 pub use text_rule::{TextRule, input_text};

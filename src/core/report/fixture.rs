@@ -95,7 +95,7 @@ fn window(text: &str, records: usize, weight: f64) -> WindowSummary {
 }
 
 fn gate(name: &str, verdict: Verdict, detail: &str) -> GateResult {
-    GateResult { name: name.into(), verdict, detail: detail.into(), require_decision: false }
+    GateResult::new(name.into(), verdict, detail.into(), false)
 }
 
 fn score(mean: f64, lo: f64, hi: f64, n: usize) -> ScoreView {
@@ -133,6 +133,8 @@ fn large() -> RunView {
             ErrorView { kind: CallErrorKind::BadAnswer, count: 1, message: format!("not JSON: {ESCAPE} {LINK}") },
         ],
         scores: scores.into_iter().map(|(name, score)| (name.to_owned(), score)).collect(),
+        slices: vec![],
+        parity: None,
         primary: "exact".into(),
         gates: vec![
             gate("exact >= 0.92", Verdict::Fail, "0.873 (0.839–0.901): the whole interval lies below 0.92"),

@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn an_inconclusive_gate_fails_only_if_a_decision_is_required() {
         let mut gate =
-            GateResult { name: "g".into(), verdict: Verdict::Inconclusive, detail: "d".into(), require_decision: true };
+            GateResult::new("g".into(), Verdict::Inconclusive, "d".into(), true);
         assert!(matches!(gate_status(&gate), TestCaseStatus::NonSuccess { kind: NonSuccessKind::Failure, .. }));
         gate.require_decision = false;
         assert!(matches!(gate_status(&gate), TestCaseStatus::Skipped { .. }));

@@ -5,7 +5,7 @@ use super::meaning::meaning;
 use super::table::{Kind, Table};
 use super::tables::{self, METHOD};
 use crate::core::privacy::sanitize::{for_markdown, for_terminal};
-use crate::core::view::{DecayView, HeadlineLine, Report, line};
+use crate::core::view::{CompareView, DecayView, HeadlineLine, Report, line};
 
 pub(super) const FORMAT: Format =
     Format { name: "md", extensions: &["md", "markdown"], render: |report| Ok(markdown(report)) };
@@ -28,9 +28,29 @@ pub(super) fn markdown(report: &Report) -> String {
         out.push_str("\n## Quality\n");
         quality(&mut out, report);
     }
+    for view in &report.comparisons {
+        comparison(&mut out, view);
+    }
     shift(&mut out, &report.decay);
     fine_print(&mut out, report);
     out
+}
+
+fn comparison(out: &mut String, view: &CompareView) {
+    let (base, candidate) = (line(&view.base.named, 40), line(&view.candidate.named, 40));
+    out.push_str(&format!("\n## {} against {}: {}\n\n", inline(&candidate), inline(&base), view.verdict.name()));
+    out.push_str(&format!("{}\n", inline(&tables::compare_sentence(view).to_string())));
+    push(out, &tables::compared_scores(view));
+    push(out, &tables::compared_slices(view, ROWS));
+    push(out, &tables::compared_requests(view));
+    push(out, &tables::contract(view, ROWS));
+    push(out, &tables::new_failures(view, ROWS));
+    push(out, &tables::fixed(view, ROWS));
+    push(out, &tables::compared_runs(view));
+    out.push('\n');
+    for note in tables::compare_notes(view) {
+        out.push_str(&format!("- {}\n", inline(&note)));
+    }
 }
 
 fn decay(out: &mut String, view: &DecayView) {
@@ -54,6 +74,9 @@ fn quality(out: &mut String, report: &Report) {
     if let Some(runs) = &report.quality {
         push(out, &tables::matrix(runs));
         push(out, &tables::scores(runs));
+        push(out, &tables::slice_scores(runs, ROWS));
+        push(out, &tables::parity(runs));
+        push(out, &tables::groups(runs));
     }
     push(out, &tables::estimates(&report.decay));
     if let Some(runs) = &report.quality {

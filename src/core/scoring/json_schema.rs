@@ -5,7 +5,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use super::reason::{excerpt, quoted, short};
-use crate::core::domain::Score;
+use crate::core::domain::{Score, unfenced};
 
 /// Maximum number of backtracking steps of a `pattern` with look-around or back references.
 const BACKTRACK_LIMIT: usize = 1_000_000;
@@ -65,22 +65,6 @@ fn violation(error: &ValidationError<'_>) -> String {
     // Values are shortened separately, so that a long value does not crowd out the rest of the message.
     let message = error.masked_with(excerpt(&error.instance().to_string()));
     format!("at {path}: {message}")
-}
-
-/// The content of a Markdown code fence if the whole answer is one, otherwise the answer. Surrounding white space is
-/// dropped.
-fn unfenced(output: &str) -> &str {
-    let output = output.trim();
-    let fence = output.len() - output.trim_start_matches('`').len();
-    let (open, rest) = output.split_at(fence);
-    match rest.strip_suffix(open) {
-        Some(inside) if fence >= 3 => match inside.split_once('\n') {
-            // The first line of a fence names the language.
-            Some((info, body)) if info.trim().chars().all(|c| c.is_alphanumeric() || "-_+.".contains(c)) => body.trim(),
-            _ => inside.trim(),
-        },
-        _ => output,
-    }
 }
 
 #[cfg(test)]

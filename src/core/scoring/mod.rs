@@ -13,3 +13,4 @@ mod text;
 
 pub use compiled::CompiledScorers;
 pub use reduce::reduce;
+pub use text::normalize;

@@ -37,7 +37,7 @@ impl Interval {
 }
 
 /// The probability outside of a two-sided interval, in [0, 1]; 0 means the widest interval.
-fn alpha(confidence: f64) -> f64 {
+pub(super) fn alpha(confidence: f64) -> f64 {
     if confidence.is_nan() { 0.0 } else { (1.0 - confidence).clamp(0.0, 1.0) }
 }
 
@@ -50,9 +50,13 @@ pub fn wilson(successes: f64, n: f64, confidence: f64) -> Interval {
     if !(n > 0.0 && n.is_finite()) || successes.is_nan() || alpha == 0.0 {
         return Interval::UNIT;
     }
+    wilson_at(successes, n, normal_two_sided_quantile(alpha))
+}
+
+/// Wilson's interval for a critical value in standard errors; `n` is positive and finite.
+pub(super) fn wilson_at(successes: f64, n: f64, critical: f64) -> Interval {
     let p = successes.clamp(0.0, n) / n;
-    let z = normal_two_sided_quantile(alpha);
-    let ratio = z * z / n;
+    let ratio = critical * critical / n;
     if ratio == f64::INFINITY {
         return Interval::UNIT;
     }
@@ -101,23 +105,6 @@ pub fn poisson_exact(count: f64, confidence: f64) -> Interval {
     Interval { lo, hi: gamma_quantile(0.5 * alpha, count + 1.0, Tail::Upper) }
 }
 
-/// Student's t interval for the mean of independent values.
-///
-/// Returns `None` for fewer than two values, or if any is NaN or infinite. Identical values give an interval of width
-/// 0.
-pub fn mean_t(values: &[f64], confidence: f64) -> Option<Interval> {
-    let (first, rest) = values.split_first()?;
-    if rest.is_empty() || values.iter().any(|v| !v.is_finite()) {
-        return None;
-    }
-    if rest.iter().all(|v| v == first) {
-        return Some(Interval { lo: *first, hi: *first });
-    }
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    Some(t_interval(mean, sample_variance(values)?, n, confidence))
-}
-
 /// Student's t interval around the mean of `n` values with this sample variance.
 ///
 /// For fewer than two values, the interval is the whole real line.
@@ -126,7 +113,12 @@ pub fn t_interval(mean: f64, variance: f64, n: f64, confidence: f64) -> Interval
     if alpha == 0.0 || n < 2.0 {
         return Interval { lo: f64::NEG_INFINITY, hi: f64::INFINITY };
     }
-    let half = student_two_sided_quantile(alpha, n - 1.0) * (variance / n).sqrt();
+    t_interval_df(mean, variance / n, n - 1.0, confidence)
+}
+
+/// Student's t interval around a mean whose own variance is `variance`, with `df` > 0 degrees of freedom.
+pub fn t_interval_df(mean: f64, variance: f64, df: f64, confidence: f64) -> Interval {
+    let half = student_two_sided_quantile(alpha(confidence).max(f64::MIN_POSITIVE), df) * variance.sqrt();
     Interval { lo: mean - half, hi: mean + half }
 }
 
@@ -193,9 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn mean_t_matches_scipy() {
+    fn students_interval_matches_scipy() {
         check_all(FIXTURE, "mean_t", 1e-10, |case| {
-            ends(mean_t(&numbers(case, "values"), numbers(case, "confidence")[0]).unwrap())
+            let values = numbers(case, "values");
+            let n = values.len() as f64;
+            let mean = values.iter().sum::<f64>() / n;
+            ends(t_interval(mean, sample_variance(&values).unwrap(), n, numbers(case, "confidence")[0]))
         });
     }
 
@@ -216,14 +211,7 @@ mod tests {
         assert_eq!(clopper_pearson(0, 0, 0.95), Interval::UNIT);
         assert_eq!(wilson(f64::NAN, 5.0, 0.95), Interval::UNIT);
         assert_eq!(wilson(0.0, 1e-320, 0.95), Interval::UNIT);
-        assert_eq!(mean_t(&[], 0.95), None);
-        assert_eq!(mean_t(&[1.0], 0.95), None);
-        assert_eq!(mean_t(&[1.0, f64::NAN], 0.95), None);
-    }
-
-    #[test]
-    fn identical_values_give_a_point() {
-        assert_eq!(mean_t(&[0.1; 7], 0.95), Some(Interval { lo: 0.1, hi: 0.1 }));
+        assert_eq!(t_interval(0.5, 1.0, 1.0, 0.95), Interval { lo: f64::NEG_INFINITY, hi: f64::INFINITY });
     }
 
     #[test]
@@ -232,10 +220,10 @@ mod tests {
             assert_eq!(wilson(3.0, 10.0, c), Interval::UNIT);
             assert_eq!(clopper_pearson(3, 10, c), Interval::UNIT);
             assert_eq!(poisson_exact(3.0, c), Interval { lo: 0.0, hi: f64::INFINITY });
-            assert_eq!(mean_t(&[1.0, 2.0], c).unwrap().hi, f64::INFINITY);
+            assert_eq!(t_interval(1.5, 0.5, 2.0, c).hi, f64::INFINITY);
         }
         let point = wilson(3.0, 10.0, -1.0);
-        let mean = mean_t(&[1.0, 2.0], 0.0).unwrap();
+        let mean = t_interval(1.5, 0.5, 2.0, 0.0);
         assert!((mean.lo - 1.5).abs() < 1e-15 && (mean.hi - 1.5).abs() < 1e-15);
         assert!((point.lo - 0.3).abs() < 1e-15 && (point.hi - 0.3).abs() < 1e-15);
     }

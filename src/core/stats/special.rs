@@ -62,6 +62,15 @@ pub(super) fn student_two_sided_quantile(alpha: f64, df: f64) -> f64 {
     (df * (1.0 - y) / y).sqrt()
 }
 
+/// P(|T| > `t`) for Student's T with `df` > 0; `t` >= 0.
+pub(super) fn student_two_sided_tail(t: f64, df: f64) -> f64 {
+    let square = t * t;
+    if square.is_infinite() {
+        return 0.0;
+    }
+    beta_tails(0.5, 0.5 * df, square / (df + square), df / (df + square)).upper
+}
+
 /// P(X > `x`) for a chi-squared X with `df` > 0.
 pub(super) fn chi_squared_upper(x: f64, df: f64) -> f64 {
     gamma_tails(0.5 * df, 0.5 * x).upper
@@ -284,6 +293,14 @@ mod tests {
     use super::*;
 
     const FIXTURE: &str = include_str!("../../../tests/fixtures/stats/special.json");
+
+    #[test]
+    fn students_tail_matches_scipy() {
+        check_all(include_str!("../../../tests/fixtures/stats/paired.json"), "student_two_sided_tail", 1e-9, |case| {
+            let v = numbers(case, "args");
+            vec![student_two_sided_tail(v[0], v[1])]
+        });
+    }
 
     #[test]
     fn beta_tails_match_scipy_up_to_millions() {

@@ -30,6 +30,8 @@ pub enum Cell {
     ShareInterval(f64, f64),
     /// A signed difference of shares in percentage points, such as `+6.2`.
     Points(f64),
+    /// An interval of signed differences in percentage points, such as `−5.1 to −1.3`.
+    PointsInterval(f64, f64),
     /// A p-value, such as `0.012` or `< 0.001`.
     PValue(f64),
     /// A p-value or a level of a test with two significant digits, such as `0.0024`.
@@ -123,6 +125,7 @@ impl Display for Cell {
             Self::Points(value) if !value.is_finite() => f.write_str(NOTHING),
             // With a true minus sign.
             Self::Points(value) => f.write_str(&format!("{:+.1}", value * 100.0).replace('-', "−")),
+            Self::PointsInterval(lo, hi) => write!(f, "{} to {}", Self::Points(*lo), Self::Points(*hi)),
             Self::PValue(p) if *p < 0.001 => f.write_str("< 0.001"),
             Self::PValue(p) => f.write_str(&figure(*p, 3)),
             Self::Level(p) => f.write_str(&level(*p)),

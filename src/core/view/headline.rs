@@ -5,9 +5,9 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 
 use super::cell::{count_of, phrase};
-use super::{Cell, DecayView, Phrase, RunView, RunsView};
+use super::{Cell, CompareView, DecayView, Phrase, RunView, RunsView};
 use crate::core::domain::short;
-use crate::core::verdict::Verdict;
+use crate::core::verdict::{GateResult, Verdict};
 
 /// One report: runs, decay, or both.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,7 +24,9 @@ pub struct Report {
     pub quality: Option<RunsView>,
     /// The decay half, one entry per dataset.
     pub decay: Vec<DecayView>,
-    /// The verdict on both halves.
+    /// Comparisons of runs.
+    pub comparisons: Vec<CompareView>,
+    /// The verdict on all of it.
     pub verdict: Verdict,
 }
 
@@ -34,7 +36,17 @@ impl Report {
         let quality_verdict = quality.as_ref().map_or(Verdict::Pass, |runs| runs.verdict);
         let verdict = decay.iter().fold(quality_verdict, |all, view| all.and(view.verdict));
         let headline = headline(quality.as_ref(), &decay);
-        Self { schema: "karat.report/1".into(), title, generated_at, headline, quality, decay, verdict }
+        let comparisons = Vec::new();
+        Self { schema: "karat.report/1".into(), title, generated_at, headline, quality, decay, comparisons, verdict }
+    }
+
+    /// A report on a comparison alone.
+    pub fn of_comparison(view: CompareView, generated_at: String) -> Self {
+        let title = format!("{} against {}", view.candidate.named, view.base.named);
+        let verdict = view.gate.as_ref().map_or(Verdict::Pass, GateResult::counted);
+        let mut report = Self::new(title, generated_at, None, Vec::new());
+        report.headline = vec![HeadlineLine::new("compare", phrase![view.verdict.name()])];
+        Self { comparisons: vec![view], verdict, ..report }
     }
 }
 

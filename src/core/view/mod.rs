@@ -3,6 +3,7 @@
 
 mod added;
 mod cell;
+mod compare;
 mod decay;
 mod doctor;
 mod drift;
@@ -13,6 +14,7 @@ mod labelling;
 mod list;
 mod migration;
 mod moved;
+mod parity;
 mod plan;
 mod queue;
 mod records;
@@ -25,6 +27,10 @@ mod traffic;
 pub use added::{AddedExample, AddedView};
 pub(crate) use cell::phrase;
 pub use cell::{Cell, Phrase, count_of, line};
+pub use compare::{
+    CompareView, ComparedExamples, ComparedRun, CostDifferenceView, FlipView, LatencyDifferenceView, NotComparedView,
+    ScoreDifferenceView, SliceDifferenceView,
+};
 pub use decay::{
     CandidateView, ClusterView, CoverageView, DecayView, DriftView, EstimateView, ExampleView, LookView, ReasonView,
     ShiftView, SignalCount,
@@ -38,6 +44,7 @@ pub use labelling::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, Re
 pub use list::{CacheView, EndpointRow, ListView, RunRow};
 pub use migration::{AgreementView, MigrationView, SpaceName};
 pub use moved::{MixView, MovedShare, MovedView, TopicsMoved, WordingMoved};
+pub use parity::{DisparityView, GroupView, ParityVerdict, ParityView, RateView};
 pub use plan::{PlanCell, PlanView};
 pub use queue::{QueueLogView, QueueRow, QueueView};
 pub use records::RecordRow;
@@ -45,7 +52,7 @@ pub use review::{
     NearRequest, PastDecision, ReviewAnswer, ReviewCount, ReviewDecision, ReviewDoneView, ReviewExampleView,
     ReviewFlag, ReviewItem, ReviewProgress, ReviewView, ShownText, meaning_of, observed_and_clears, shown, shown_line,
 };
-pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView};
+pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView, SliceScoreView};
 pub use slice::SliceView;
 pub use summary::{summary, summary_phrase};
 pub use traffic::{ImportView, ImportedView, RejectView, SourceView, TrafficView};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::ParityView;
 use crate::core::domain::CallErrorKind;
 use crate::core::verdict::{GateResult, Verdict};
 
@@ -59,6 +60,12 @@ pub struct RunView {
     pub errors: Vec<ErrorView>,
     /// The mean of every scorer, with its interval.
     pub scores: BTreeMap<String, ScoreView>,
+    /// The primary scorer on every slice of the suite, critical slices first, then those that differ most from the rest.
+    #[serde(default)]
+    pub slices: Vec<SliceScoreView>,
+    /// Whether answers treat groups of people alike; null unless the suite asks.
+    #[serde(default)]
+    pub parity: Option<ParityView>,
     /// Name of the suite's first scorer, which the headline shows.
     pub primary: String,
     /// The result of every gate.
@@ -152,6 +159,23 @@ impl ScoreView {
     pub fn measured(&self) -> Option<(f64, f64, f64)> {
         Some((self.mean?, self.lo?, self.hi?))
     }
+}
+
+/// The primary scorer on a slice of the golden set, compared with the rest of the set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SliceScoreView {
+    /// The slice, such as `tag=billing`.
+    pub slice: String,
+    /// Whether it must meet the gates on its own.
+    pub critical: bool,
+    /// Its mean.
+    pub score: ScoreView,
+    /// Two-sided p-value that the slice scores like the rest of the set.
+    pub p_value: f64,
+    /// The p-value adjusted for the number of slices (Benjamini–Hochberg); equal to it for a critical slice.
+    pub p_adjusted: f64,
+    /// Whether it scores lower than the rest at an adjusted level of 0.05; never for fewer than five examples.
+    pub lower: bool,
 }
 
 /// Latency in milliseconds.

@@ -13,9 +13,19 @@ use super::forms::{Apart, Form, Short, names, share};
 use super::typed::{Group, Kind, schema, typed};
 use super::yaml::{Document, Fault, Mapping, Reader};
 use crate::core::domain::{
-    Failure, Gate, NamedPrompt, Normalization, Prompt, PromptMessage, Reducer, Scorer, ScorerKind, Suite,
-    canonical_json, content_hash, did_you_mean,
+    Failure, Gate, GateLimit, GateMeasure, NamedPrompt, Normalization, ParitySettings, Percentile, Prompt,
+    PromptMessage, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily, Suite, canonical_json, content_hash,
+    did_you_mean,
 };
+
+/// By how much a score may be worse than a baseline unless a gate says otherwise.
+const DEFAULT_MARGIN: f64 = 0.02;
+
+/// Confidence level of the interval of a gate unless it says otherwise.
+const DEFAULT_CONFIDENCE: f64 = 0.95;
+
+/// Largest difference allowed between groups of people unless the suite says otherwise.
+const DEFAULT_DISPARITY: f64 = 0.1;
 
 /// A suite as written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -47,9 +57,18 @@ pub struct SuiteFile {
     /// How answers are scored, such as [exact, {type: regex, pattern: "^[A-D]$"}]; the headline shows the first scorer.
     #[expect(dead_code, reason = "read separately; declared here for the JSON Schema")]
     pub scorers: Apart<Vec<ScorerFile>>,
-    /// The minimum scores to pass, such as [0.85] or [{scorer: exact, min: 0.85}].
+    /// What a run must meet, such as [0.85], [{scorer: exact, min: 0.85}], [{scorer: exact, baseline: main, margin: 0.02}]
+    /// or [{latency: p95, max: 800}].
     #[serde(default)]
     pub gates: Vec<Form<GateFile>>,
+    /// Parts of the golden set whose scores are reported apart, such as [tag, language, {by: tag, critical: [billing]}].
+    #[serde(default)]
+    pub slices: Vec<Form<SliceFile>>,
+    /// What examples have in common that makes their scores alike, such as the template they were made from: intervals
+    /// then count clusters instead of examples. source, cluster, or a metadata field.
+    pub cluster_by: Option<String>,
+    /// Groups of people whose answers are compared, such as {group: gender, positive: approve, limit: 0.1}.
+    pub parity: Option<ParityFile>,
     /// Maximum share of trials that may end in an error before the run counts as incomplete. Default: 0.02.
     #[serde(default = "default_tolerance", deserialize_with = "share")]
     pub error_tolerance: f64,
@@ -230,42 +249,109 @@ impl JsonSchema for ScorerFile {
     }
 }
 
-/// A gate as written.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+/// A gate as written: what is measured (scorer, contract, latency or cost), and what is required of it (min, max, or
+/// baseline with margin).
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GateFile {
     /// The scorer whose mean is evaluated. Default: the first scorer.
     pub scorer: Option<String>,
-    /// The minimum mean, between 0 and 1, such as 0.85.
-    #[serde(deserialize_with = "share")]
-    pub min: f64,
+    /// A json_schema scorer that every answer should satisfy, repeats included, in place of "scorer".
+    pub contract: Option<String>,
+    /// p50 or p95 of latency, in place of "scorer".
+    pub latency: Option<Percentile>,
+    /// The mean cost of a request, in place of "scorer": mean.
+    pub cost: Option<CostStatistic>,
+    /// The minimum mean, between 0 and 1, such as 0.85. It is required of the lower end of the interval.
+    #[serde(default, deserialize_with = "optional_share")]
+    pub min: Option<f64>,
+    /// The maximum: milliseconds of latency, or the cost of a request in the currency of the endpoint's price.
+    #[serde(default, deserialize_with = "optional_amount")]
+    pub max: Option<f64>,
+    /// An earlier run that this one must not be worse than: a tag such as main, or last-pass.
+    pub baseline: Option<String>,
+    /// By how much it may be worse, in the unit of the measure. Default: 0.02 for scores, 0 otherwise.
+    #[serde(default, deserialize_with = "optional_amount")]
+    pub margin: Option<f64>,
+    /// The part of the golden set that it applies to, such as tag=billing or language=de. Default: all of it.
+    pub slice: Option<String>,
     /// Confidence level of the interval that is evaluated, from 0.5 to below 1. Default: 0.95.
-    #[serde(default = "default_confidence", deserialize_with = "confidence")]
-    pub confidence: f64,
+    #[serde(default, deserialize_with = "optional_confidence")]
+    pub confidence: Option<f64>,
     /// The endpoints that the gate applies to. Default: all.
     #[serde(default, deserialize_with = "names")]
     pub endpoints: Vec<String>,
-    /// Whether "inconclusive" stops the pipeline with exit code 103. Default: true.
+    /// What "inconclusive" does: fail stops the pipeline with exit code 103, warn only reports it, unless it is the third
+    /// time in a row. Default: fail.
+    pub on_inconclusive: Option<OnInconclusive>,
+    /// The older name of on_inconclusive: true means fail, false means warn.
     pub require_decision: Option<bool>,
+}
+
+/// What an inconclusive gate does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnInconclusive {
+    /// Only report it.
+    Warn,
+    /// Stop the pipeline with exit code 103.
+    Fail,
+}
+
+/// A statistic of cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CostStatistic {
+    /// The mean cost of a request.
+    Mean,
 }
 
 impl Short for GateFile {
     const EXPECTED: &'static str = "a minimum between 0 and 1, such as 0.85, or {scorer: exact, min: 0.85}";
 
     fn number(min: f64) -> Option<Self> {
-        let gate = |min| Self {
-            scorer: None,
-            min,
-            confidence: default_confidence(),
-            endpoints: vec![],
-            require_decision: None,
-        };
-        (0.0..=1.0).contains(&min).then(|| gate(min))
+        (0.0..=1.0).contains(&min).then(|| Self { min: Some(min), ..Self::default() })
     }
 
     fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
         vec![json_schema!({"type": "number", "minimum": 0, "maximum": 1})]
     }
+}
+
+/// A family of slices as written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SliceFile {
+    /// tag, source, label, critical, length, language, cluster, or a metadata field.
+    pub by: String,
+    /// Values whose slices must meet the gates on their own, such as [billing].
+    #[serde(default, deserialize_with = "names")]
+    pub critical: Vec<String>,
+}
+
+impl Short for SliceFile {
+    const EXPECTED: &'static str = "what slices are formed by, such as tag, or {by: tag, critical: [billing]}";
+
+    fn text(by: &str) -> Option<Self> {
+        Some(Self { by: by.to_owned(), critical: Vec::new() })
+    }
+
+    fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
+        vec![json_schema!({"type": "string"})]
+    }
+}
+
+/// A comparison of groups of people as written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ParityFile {
+    /// The metadata field that contains the group, such as gender.
+    pub group: String,
+    /// The answer that is good for the person, such as approve.
+    pub positive: String,
+    /// The largest difference allowed between groups. Default: 0.1.
+    #[serde(default, deserialize_with = "optional_share")]
+    pub limit: Option<f64>,
 }
 
 fn default_repeat() -> u32 {
@@ -274,10 +360,6 @@ fn default_repeat() -> u32 {
 
 fn default_tolerance() -> f64 {
     0.02
-}
-
-fn default_confidence() -> f64 {
-    0.95
 }
 
 fn default_relative() -> f64 {
@@ -297,12 +379,24 @@ fn repeat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     Err(D::Error::invalid_value(Unexpected::Unsigned(repeat.into()), &"between 1 and 1000"))
 }
 
-fn confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+fn optional_confidence<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     let confidence = f64::deserialize(deserializer)?;
     if (0.5..1.0).contains(&confidence) {
-        return Ok(confidence);
+        return Ok(Some(confidence));
     }
     Err(D::Error::invalid_value(Unexpected::Float(confidence), &"from 0.5 to below 1, such as 0.95"))
+}
+
+fn optional_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    share(deserializer).map(Some)
+}
+
+fn optional_amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let amount = f64::deserialize(deserializer)?;
+    if amount >= 0.0 && amount.is_finite() {
+        return Ok(Some(amount));
+    }
+    Err(D::Error::invalid_value(Unexpected::Float(amount), &"0 or more"))
 }
 
 /// Reads and checks the suite at `path`; its name is the file's name without the extension.
@@ -328,6 +422,13 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
         scorers,
         gates,
         error_tolerance: file.error_tolerance,
+        slices: file.slices.into_iter().map(|file| convert_slices(file.0)).collect(),
+        cluster_by: file.cluster_by.map(SliceBy::from),
+        parity: file.parity.map(|parity| ParitySettings {
+            group: parity.group,
+            positive: parity.positive,
+            limit: parity.limit.unwrap_or(DEFAULT_DISPARITY),
+        }),
     };
     suite.version = content_hash("karat-suite-v1", suite_content(&suite).as_bytes());
     Ok(suite)
@@ -353,6 +454,16 @@ pub fn suite_content(suite: &Suite) -> String {
     if !suite.vars.is_empty() {
         content["vars"] = Value::Object(suite.vars.clone());
     }
+    // Absent where nothing is set, as in suites from before there were these keys.
+    if !suite.slices.is_empty() {
+        content["slices"] = json!(suite.slices);
+    }
+    if let Some(by) = &suite.cluster_by {
+        content["cluster_by"] = json!(by);
+    }
+    if let Some(parity) = &suite.parity {
+        content["parity"] = json!(parity);
+    }
     canonical_json(&content)
 }
 
@@ -372,6 +483,10 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
         scorers: Vec<Scorer>,
         gates: Vec<Gate>,
         error_tolerance: f64,
+        #[serde(default)]
+        slices: Vec<SliceFamily>,
+        cluster_by: Option<SliceBy>,
+        parity: Option<ParitySettings>,
     }
     let content: Content = serde_json::from_str(content).map_err(|error| {
         Failure::store(format!("the stored version of the suite {name} cannot be read")).caused_by(error)
@@ -389,6 +504,9 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
         scorers: content.scorers,
         gates: content.gates,
         error_tolerance: content.error_tolerance,
+        slices: content.slices,
+        cluster_by: content.cluster_by,
+        parity: content.parity,
     })
 }
 
@@ -509,19 +627,63 @@ fn numeric(keys: NumericKeys, reader: Reader<'_>) -> Result<ScorerKind, Fault> {
 }
 
 fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, Fault> {
-    let scorer = file.scorer.unwrap_or_else(|| scorers.first().map(|s| s.name.clone()).unwrap_or_default());
-    let known: Vec<_> = scorers.iter().map(|s| s.name.as_str()).collect();
-    if !known.contains(&scorer.as_str()) {
-        let what = format!("refer to the scorer \"{scorer}\", but the suite has {}", known.join(", "));
-        return Err(Fault::value(what).under("gates").hint(did_you_mean(&scorer, &known, "the scorers are")));
+    let fail = |what: &str, hint: String| Err(Fault::value(what).under("gates").hint(hint));
+    let measures = [file.scorer.is_some(), file.contract.is_some(), file.latency.is_some(), file.cost.is_some()];
+    if measures.iter().filter(|given| **given).count() > 1 {
+        return fail("have more than one of scorer, contract, latency and cost", "write one gate for each".to_owned());
     }
+    let measure = match (file.contract, file.latency, file.cost) {
+        (Some(scorer), ..) => GateMeasure::Contract(known_scorer(scorer, scorers, true)?),
+        (_, Some(percentile), _) => GateMeasure::Latency(percentile),
+        (.., Some(CostStatistic::Mean)) => GateMeasure::Cost,
+        (None, None, None) => {
+            let first = || scorers.first().map(|scorer| scorer.name.clone()).unwrap_or_default();
+            GateMeasure::Score(known_scorer(file.scorer.unwrap_or_else(first), scorers, false)?)
+        }
+    };
+    let scored = matches!(measure, GateMeasure::Score(_) | GateMeasure::Contract(_));
+    let limit = match (file.min, file.max, file.baseline) {
+        (Some(min), None, None) if scored => GateLimit::Min(min),
+        (None, Some(max), None) if !scored => GateLimit::Max(max),
+        (None, None, Some(baseline)) => {
+            let margin = file.margin.unwrap_or(if scored { DEFAULT_MARGIN } else { 0.0 });
+            GateLimit::NotWorse { baseline, margin }
+        }
+        _ => {
+            let (what, example) = if scored {
+                ("need exactly one of min and baseline", "such as {scorer: exact, min: 0.85}")
+            } else {
+                ("need exactly one of max and baseline", "such as {latency: p95, max: 800}")
+            };
+            return fail(what, format!("{example}, or baseline: main with a margin"));
+        }
+    };
+    let warns = file.on_inconclusive.map(|on| on == OnInconclusive::Warn);
     Ok(Gate {
-        scorer,
-        min: file.min,
-        confidence: file.confidence,
+        measure,
+        limit,
+        slice: file.slice,
+        confidence: file.confidence.unwrap_or(DEFAULT_CONFIDENCE),
         endpoints: file.endpoints,
-        require_decision: file.require_decision.unwrap_or(true),
+        require_decision: warns.map_or(file.require_decision.unwrap_or(true), |warns| !warns),
     })
+}
+
+/// The scorer with this name; a contract must be a `json_schema` scorer.
+fn known_scorer(name: String, scorers: &[Scorer], contract: bool) -> Result<String, Fault> {
+    let fits = |scorer: &&Scorer| !contract || matches!(scorer.kind, ScorerKind::JsonSchema { .. });
+    let known: Vec<_> = scorers.iter().filter(fits).map(|scorer| scorer.name.as_str()).collect();
+    if known.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    let kind = if contract { "json_schema scorer" } else { "scorer" };
+    let has = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let what = format!("refer to the {kind} \"{name}\", but the suite has {has}");
+    Err(Fault::value(what).under("gates").hint(did_you_mean(&name, &known, "the scorers are")))
+}
+
+fn convert_slices(file: SliceFile) -> SliceFamily {
+    SliceFamily { by: SliceBy::from(file.by), critical: file.critical }
 }
 
 #[cfg(test)]

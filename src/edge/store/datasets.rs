@@ -1,7 +1,11 @@
 //! Dataset and suite versions; every version that was run is stored completely.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
+use serde::Deserialize;
 
 use super::contents::ContentHash;
 use super::{Store, contents};
@@ -90,6 +94,63 @@ impl Store {
         let sql = "SELECT content FROM dataset_parts WHERE dataset = ?1 AND version = ?2 ORDER BY part";
         let parts = self.rows(sql, [dataset, &version], |row| row.get(0))?;
         Ok(Some(StoredExamples { store: self, parts: parts.into_iter(), part: Vec::new().into_iter(), read: 0 }))
+    }
+
+    /// Calls `take` with every canonical row of a stored dataset version, in the order of the file that was read first.
+    ///
+    /// # Errors
+    /// A store failure, also if the version is not stored; the first failure of `take`.
+    pub fn each_stored_row(
+        &self,
+        dataset: &str,
+        version: &str,
+        take: &mut dyn FnMut(&str) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let sql = "SELECT content FROM dataset_parts WHERE dataset = ?1 AND version = ?2 ORDER BY part";
+        let parts = self.rows(sql, [dataset, version], |row| row.get::<_, i64>(0))?;
+        if parts.is_empty() {
+            return Err(Failure::store(format!("the version {version} of {dataset} is missing from the database")));
+        }
+        let sql = "SELECT codec, data FROM contents WHERE id = ?1";
+        for part in parts {
+            let text = self.one(sql, [part], |row| contents::unpack_text(row, 0))?;
+            text.lines().try_for_each(&mut *take)?;
+        }
+        Ok(())
+    }
+
+    /// The examples of a stored dataset version with these ids, by id; ids it does not have are left out.
+    ///
+    /// # Errors
+    /// A store failure, also if the version is not stored.
+    pub fn stored_examples_of(
+        &self,
+        dataset: &str,
+        version: &str,
+        ids: &HashSet<&str>,
+    ) -> Result<HashMap<String, Example>, Failure> {
+        #[derive(Deserialize)]
+        struct Id<'a> {
+            #[serde(borrow)]
+            id: Cow<'a, str>,
+        }
+        let damaged = |error| Failure::store("cannot read a stored dataset version").caused_by(error);
+        let mut found = HashMap::new();
+        let mut line = 0;
+        if ids.is_empty() {
+            return Ok(found);
+        }
+        self.each_stored_row(dataset, version, &mut |row| {
+            line += 1;
+            let Id { id } = serde_json::from_str(row).map_err(damaged)?;
+            if ids.contains(id.as_ref()) {
+                let example = example_from_canonical(line, row)
+                    .map_err(|error| Failure::store("cannot read a stored dataset version").caused_by(error))?;
+                found.insert(id.into_owned(), example);
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     fn part(&self, content: i64, first_line: u64) -> Result<Vec<Example>, Failure> {

@@ -15,7 +15,9 @@ mod migrate;
 mod outcomes;
 mod queue;
 mod read;
+mod results;
 mod traffic;
+mod trial_scores;
 mod user_key;
 mod vectors;
 mod writer;
@@ -32,6 +34,7 @@ pub use datasets::StoredPart;
 pub use embedding_spaces::EmbeddingSpaceRow;
 pub use measurements::{DecaySave, MeasurementRow, StoredClustering};
 pub use outcomes::{RunHeader, RunTotals, StoredRun};
+pub use results::PastRun;
 pub use traffic::{Reject, StoredRecord};
 pub use writer::{Writer, Written};
 

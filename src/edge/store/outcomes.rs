@@ -55,6 +55,10 @@ const RUN_COLUMNS: &str = "r.run_id, r.suite, r.suite_version, r.dataset, r.data
      r.endpoint_fingerprint, r.total, r.started_at, r.finished_at, r.prompt, r.repeats, r.selection, \
      (SELECT count(*) FROM outcomes o WHERE o.run_id = r.run_id)";
 
+/// The same for finished runs, whose outcomes need not be counted.
+const FINISHED_COLUMNS: &str = "r.run_id, r.suite, r.suite_version, r.dataset, r.dataset_version, r.endpoint, \
+     r.endpoint_fingerprint, r.total, r.started_at, r.finished_at, r.prompt, r.repeats, r.selection, r.total";
+
 fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
     Ok(StoredRun {
         header: RunHeader {
@@ -178,21 +182,13 @@ impl Store {
         Ok(self.query_runs(&sql, &[&suite, &endpoint, &prompt])?.pop())
     }
 
-    /// The models that the server reported in the latest finished run of the same suite, endpoint and prompt before the
-    /// run `id`, with the start time of that run.
+    /// The models that the server reported in a run, sorted.
     ///
     /// # Errors
     /// A store failure.
-    pub fn models_before(&self, id: &RunId) -> Result<Option<(Timestamp, Vec<String>)>, Failure> {
-        let sql = "SELECT b.run_id, b.started_at FROM runs r JOIN runs b ON b.suite = r.suite AND b.endpoint = r.endpoint \
-                   AND b.prompt IS r.prompt AND (b.started_at, b.rowid) < (r.started_at, r.rowid) \
-                   WHERE r.run_id = ?1 AND b.finished_at IS NOT NULL ORDER BY b.started_at DESC, b.rowid DESC LIMIT 1";
-        let before = self.optional(sql, [id.as_str()], |row| {
-            Ok((row.get::<_, String>(0)?, timestamp(1, &row.get::<_, String>(1)?)?))
-        })?;
-        let Some((run_id, started_at)) = before else { return Ok(None) };
+    pub fn reported_models(&self, run_id: &RunId) -> Result<Vec<String>, Failure> {
         let sql = "SELECT DISTINCT model FROM outcomes WHERE run_id = ?1 AND model IS NOT NULL ORDER BY model";
-        Ok(Some((started_at, self.rows(sql, [run_id], |row| row.get(0))?)))
+        self.rows(sql, [run_id.as_str()], |row| row.get(0))
     }
 
     /// The repeats of an example that have an outcome in a run.
@@ -264,6 +260,30 @@ impl Store {
              ON a.run_id = r.run_id WHERE a.age <= ?2 ORDER BY r.started_at DESC, r.run_id DESC"
         );
         self.query_runs(&sql, &[&dataset, &(each as i64)])
+    }
+
+    /// The latest finished runs of a suite, on one endpoint if it is given, at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn finished_runs(&self, suite: &str, endpoint: Option<&str>, limit: usize) -> Result<Vec<StoredRun>, Failure> {
+        let sql = format!(
+            "SELECT {FINISHED_COLUMNS} FROM runs r WHERE r.suite = ?1 AND (?2 IS NULL OR r.endpoint = ?2) \
+             AND r.finished_at IS NOT NULL ORDER BY r.started_at DESC, r.run_id DESC LIMIT ?3"
+        );
+        self.query_runs(&sql, &[&suite, &endpoint, &(limit as i64)])
+    }
+
+    /// The latest finished runs, at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn recent_finished_runs(&self, limit: usize) -> Result<Vec<StoredRun>, Failure> {
+        let sql = format!(
+            "SELECT {FINISHED_COLUMNS} FROM runs r WHERE r.finished_at IS NOT NULL \
+             ORDER BY r.started_at DESC, r.run_id DESC LIMIT ?1"
+        );
+        self.query_runs(&sql, &[&(limit as i64)])
     }
 
     /// The latest runs, at most `limit`, newest first.

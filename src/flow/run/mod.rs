@@ -9,9 +9,9 @@ mod execute;
 mod identity;
 mod matrix;
 mod render;
+mod summary;
 mod trial;
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +27,11 @@ use self::endpoints::{ReadyEndpoint, each_once, endpoint_names, prepare};
 use self::execute::Limits;
 use self::matrix::{plan_matrix, run_matrix};
 use self::render::Renderer;
+pub use self::summary::{stored_view, suite_of_run};
 pub use super::event::Stopped;
 use super::stored_dataset::{Selection, StoredDataset, save_set};
 use super::{Event, Events, Workspace};
-use crate::core::domain::{Example, Failure, NamedPrompt, RunId, Suite, did_you_mean};
-use crate::core::quality::{RunIdentity, RunTally};
+use crate::core::domain::{Failure, NamedPrompt, RunId, Suite, did_you_mean};
 use crate::core::view::RunView;
 use crate::edge::config::suite_content;
 use crate::edge::files::AtomicFile;
@@ -144,7 +144,7 @@ async fn run_suite(
     let done = run_matrix(workspace, runs, options, limits, events).await?;
     for run in &done.runs {
         let run_id = &run.planned.header.run_id;
-        views.push(stored_view(&workspace.store, suite, run_id)?);
+        views.push(summary::evaluate(workspace, suite, run_id)?);
         if let Some(path) = options.record.as_ref().filter(|_| done.stopped.is_none()) {
             write_cassette(&workspace.store, run_id, &run.renderer, path)?;
             events(Event::Note(format!("recorded {}", path.display())));
@@ -259,60 +259,4 @@ fn cache_since(
     let Some(ttl) = ttl.filter(|_| endpoint.endpoint.is_cacheable()) else { return Ok(None) };
     let since = Timestamp::now().checked_sub(ttl).unwrap_or(Timestamp::MIN);
     Ok(store.was_called_before(endpoint.endpoint.fingerprint(), run_id)?.then_some(since))
-}
-
-/// Returns the view of a stored run. `suite` must be the suite of the run.
-///
-/// # Errors
-/// A store failure.
-pub fn stored_view(store: &Store, suite: &Suite, run_id: &RunId) -> Result<RunView, Failure> {
-    let gone = |what: &str| Failure::store(format!("the {what} of run {run_id} is missing from the database"));
-    let run = store.run(run_id.as_str())?.ok_or_else(|| gone("header"))?;
-    let mut tally = RunTally::new(suite);
-    store.each_outcome(&run.header.run_id, &mut |outcome| tally.push(outcome))?;
-    let missed: HashSet<&str> = tally.missed().into_iter().collect();
-    let mut examples: HashMap<String, Example> = HashMap::new();
-    if !missed.is_empty() {
-        let stored = store.stored_examples(&run.header.dataset, &run.header.dataset_version)?;
-        for example in stored.ok_or_else(|| gone("dataset"))? {
-            let example = example?;
-            if missed.contains(example.id.as_str()) {
-                examples.insert(example.id.clone(), example);
-            }
-            if examples.len() == missed.len() {
-                break;
-            }
-        }
-    }
-    let notes = model_notes(store, &run.header.run_id, tally.models())?;
-    let header = run.header;
-    let identity = RunIdentity {
-        run_id: header.run_id,
-        dataset_version: header.dataset_version,
-        endpoint: header.endpoint,
-        prompt: header.prompt,
-        repeats: header.repeats,
-        started_at: header.started_at,
-        finished: run.finished_at.is_some(),
-        total: header.total,
-    };
-    Ok(tally.finish(identity, &examples, notes))
-}
-
-/// Notes about changes of the model behind an endpoint, within the run and since the last one.
-fn model_notes(store: &Store, run_id: &RunId, models: Vec<String>) -> Result<Vec<String>, Failure> {
-    let mut notes = Vec::new();
-    if models.len() > 1 {
-        notes.push(format!("the server changed the model during the run: it reported {}", models.join(", ")));
-    }
-    if let Some((started_at, before)) = store.models_before(run_id)?
-        && !models.is_empty()
-        && !before.is_empty()
-        && models != before
-    {
-        let day = started_at.strftime("%Y-%m-%d");
-        let (now, then) = (models.join(", "), before.join(", "));
-        notes.push(format!("the server reported the model {now}; in the last run ({day}) it reported {then}"));
-    }
-    Ok(notes)
 }

@@ -6,7 +6,7 @@ use super::parts::{Badge, Card, HtmlTable, Range, shown};
 use crate::core::domain::{ReasonCode, short};
 use crate::core::report::meaning::meaning;
 use crate::core::report::tables::{self, METHOD};
-use crate::core::view::{Cell, DecayView, Phrase, Report, RunView, RunsView, count_of, line, phrase};
+use crate::core::view::{Cell, CompareView, DecayView, Phrase, Report, RunView, RunsView, count_of, line, phrase};
 
 /// Maximum number of rows shown of a table.
 const ROWS: usize = 100;
@@ -27,6 +27,7 @@ pub(super) struct Page {
     tiles: Vec<Tile>,
     datasets: Vec<Dataset>,
     quality: Option<Quality>,
+    comparisons: Vec<Compared>,
     shift: Vec<HtmlTable>,
     fine_print: Vec<HtmlTable>,
     method: [&'static str; METHOD.len()],
@@ -65,6 +66,9 @@ struct Dataset {
 struct Quality {
     runs: Vec<Run>,
     matrix: HtmlTable,
+    slices: HtmlTable,
+    parity: HtmlTable,
+    groups: HtmlTable,
     gates: HtmlTable,
     outcomes: HtmlTable,
     errors: HtmlTable,
@@ -94,6 +98,7 @@ impl Page {
             tiles: tiles(report),
             datasets: report.decay.iter().enumerate().map(|(place, view)| Dataset::new(place, view)).collect(),
             quality,
+            comparisons: report.comparisons.iter().map(Compared::new).collect(),
             shift: report.decay.iter().filter(|view| !view.shift.is_empty()).map(shift).collect(),
             fine_print: fine_print(report),
             method: METHOD,
@@ -187,6 +192,36 @@ fn ranges(view: &DecayView) -> Vec<Range> {
     std::iter::once(now).chain(reference).collect()
 }
 
+/// The comparison of two runs.
+struct Compared {
+    title: String,
+    verdict: &'static str,
+    sentence: String,
+    tables: Vec<HtmlTable>,
+    notes: Vec<String>,
+}
+
+impl Compared {
+    fn new(view: &CompareView) -> Self {
+        let tables = [
+            tables::compared_scores(view),
+            tables::compared_slices(view, ROWS),
+            tables::compared_requests(view),
+            tables::contract(view, ROWS),
+            tables::new_failures(view, ROWS),
+            tables::fixed(view, ROWS),
+            tables::compared_runs(view),
+        ];
+        Self {
+            title: format!("{} against {}", line(&view.candidate.named, 40), line(&view.base.named, 40)),
+            verdict: view.verdict.name(),
+            sentence: sentence(tables::compare_sentence(view)),
+            tables: tables.into_iter().filter(|table| !table.rows.is_empty()).map(HtmlTable::from).collect(),
+            notes: tables::compare_notes(view),
+        }
+    }
+}
+
 impl Quality {
     fn new(view: &RunsView, estimates: HtmlTable) -> Self {
         let runs = tables::run_names(view).into_iter().zip(&view.runs).map(|(name, run)| Run {
@@ -197,6 +232,9 @@ impl Quality {
         Self {
             runs: runs.collect(),
             matrix: tables::matrix(view).into(),
+            slices: tables::slice_scores(view, ROWS).into(),
+            parity: tables::parity(view).into(),
+            groups: tables::groups(view).into(),
             gates: tables::run_gates(view).into(),
             outcomes: tables::outcomes(view).into(),
             errors: tables::errors(view).into(),

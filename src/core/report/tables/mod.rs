@@ -1,5 +1,6 @@
 //! The tables of a report. They are built once; each format renders them in its own syntax.
 
+mod compare;
 mod decay;
 mod fine_print;
 mod listings;
@@ -7,6 +8,10 @@ mod runs;
 
 use super::table::{Kind, Table};
 
+pub(super) use compare::{
+    compare_notes, compare_sentence, compared_requests, compared_runs, compared_scores, compared_slices, contract,
+    fixed, new_failures,
+};
 pub(super) use decay::{
     candidates, clusters, coverage, drift, estimates, exemplars, first_reasons, flagged, flagged_for, flagged_sheet,
     gates, kinds_of_drift, moved, represented, shift, unrepresented,
@@ -15,4 +20,6 @@ pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
 pub(super) use listings::{
     agreement, checks, dataset_log, day, months, queue, queue_log, relabelled, runs, sources, spaces, ties,
 };
-pub(super) use runs::{errors, matrix, misses, outcomes, plan, run_gates, run_names, scores};
+pub(super) use runs::{
+    errors, groups, matrix, misses, outcomes, parity, plan, run_gates, run_names, scores, slice_scores,
+};

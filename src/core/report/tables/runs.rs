@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Kind, Table};
 use crate::core::view::{
-    Cell, ErrorView, LatencyView, MissView, Phrase, PlanCell, PlanView, RunView, RunsView, ScoreView, line, phrase,
+    Cell, DisparityView, ErrorView, GroupView, LatencyView, MissView, Phrase, PlanCell, PlanView, RateView, RunView,
+    RunsView, ScoreView, SliceScoreView, line, phrase,
 };
 
 /// A short name for each run: its endpoint, preceded by the suite if there are several suites, and followed by the
@@ -62,6 +63,60 @@ pub(in crate::core::report) fn matrix(view: &RunsView) -> Table {
     });
     let primary: BTreeSet<&str> = view.runs.iter().map(|run| run.primary.as_str()).collect();
     table.table().note(format!("Mean of {} with its 95 % interval.", Vec::from_iter(primary).join(", ")))
+}
+
+/// The primary scorer on every slice of each run.
+pub(in crate::core::report) fn slice_scores(view: &RunsView, limit: usize) -> Table {
+    let slices: Vec<(String, &SliceScoreView)> = of_runs(view, |run| &run.slices);
+    Table::of("Slices", slices, limit)
+        .name("Endpoint", |(name, _)| name.clone())
+        .name("Slice", |(_, slice)| Cell::line(&slice.slice, 60))
+        .name("Critical", |(_, slice)| if slice.critical { "yes" } else { "" })
+        .number("Mean", |(_, slice)| slice.score.mean.map(|mean| Cell::Number(mean, 3)))
+        .number("95 % interval", |(_, slice)| slice.score.lo.zip(slice.score.hi).map(|(lo, hi)| Cell::Interval(lo, hi, 3)))
+        .number("Scored", |(_, slice)| slice.score.n)
+        .number("p (adjusted)", |(_, slice)| Cell::PValue(slice.p_adjusted))
+        .name("Lower", |(_, slice)| if slice.lower { "lower than the rest" } else { "" })
+        .table()
+        .note("p: that the slice scores like the rest of the set, adjusted for the number of slices (Benjamini–Hochberg).")
+        .without_empty_columns()
+}
+
+/// The differences between groups of people in each run.
+pub(in crate::core::report) fn parity(view: &RunsView) -> Table {
+    let rows: Vec<(String, &DisparityView)> =
+        of_runs(view, |run| run.parity.iter().flat_map(|parity| &parity.measures));
+    let share = |share: f64| Cell::Share(share, 1);
+    Table::of("Parity between groups", rows, usize::MAX)
+        .name("Endpoint", |(name, _)| name.clone())
+        .name("Measure", |(_, row)| row.measure.replace('_', " "))
+        .name("Verdict", |(_, row)| row.verdict.name())
+        .number("Difference", |(_, row)| row.difference.map(share))
+        .number("95 % interval", |(_, row)| Cell::ShareInterval(row.lo, row.hi))
+        .name("Highest", |(_, row)| Cell::or_blank(row.largest.as_deref().map(|group| Cell::line(group, 40))))
+        .name("Lowest", |(_, row)| Cell::or_blank(row.smallest.as_deref().map(|group| Cell::line(group, 40))))
+        .number("First", |(_, row)| Cell::or_blank(row.first.map(share)))
+        .name("Trend", |(_, row)| if row.grown { "grown" } else { "" })
+        .prose("Detail", |(_, row)| Cell::line(&row.detail, 300))
+        .table()
+        .note("The largest difference of the rates of positive answers between two groups; intervals hold for all groups at once.")
+        .without_empty_columns()
+}
+
+/// The rates of positive answers of each group of people.
+pub(in crate::core::report) fn groups(view: &RunsView) -> Table {
+    let rows: Vec<(String, &GroupView)> = of_runs(view, |run| run.parity.iter().flat_map(|parity| &parity.groups));
+    let rate = |rate: &RateView| {
+        let value = rate.value.map(|value| Cell::Share(value, 0));
+        phrase![value, " (", Cell::Interval(100.0 * rate.lo, 100.0 * rate.hi, 0), format!("), n = {}", rate.n)]
+    };
+    Table::of("Groups", rows, usize::MAX)
+        .name("Endpoint", |(name, _)| name.clone())
+        .name("Group", |(_, group)| Cell::line(&group.group, 60))
+        .number("Positive", |(_, group)| rate(&group.positive))
+        .number("True positive", |(_, group)| rate(&group.true_positive))
+        .number("False positive", |(_, group)| rate(&group.false_positive))
+        .table()
 }
 
 /// Outcomes, latency, tokens and cost of each run.

@@ -7,7 +7,7 @@ mod text;
 
 use super::table::Table;
 use super::tables;
-use crate::core::view::{Cell, DecayView, PlanView, RunsView, count_of, summary_phrase};
+use crate::core::view::{Cell, CompareView, DecayView, PlanView, RunsView, count_of, phrase, summary_phrase};
 pub use labelling::label_import_text;
 use layout::table_text;
 pub use listings::{
@@ -38,12 +38,64 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
     let tables = [
         tables::matrix(view),
         tables::scores(view),
+        tables::slice_scores(view, ROWS),
+        tables::parity(view).only(&[
+            "Endpoint",
+            "Measure",
+            "Verdict",
+            "Difference",
+            "95 % interval",
+            "Highest",
+            "Lowest",
+        ]),
         tables::run_gates(view),
         tables::outcomes(view).only(&columns),
         tables::errors(view),
         tables::misses(view, 5).only(&["Endpoint", "Example", "Input", "Expected", "Answered"]),
     ];
     blocks(&tables, screen)
+}
+
+/// Renders the comparison of two runs.
+pub fn terminal_compare(view: &CompareView, screen: Screen) -> String {
+    let scores = tables::compared_scores(view).only(&[
+        "Scorer",
+        "Verdict",
+        "Base",
+        "Candidate",
+        "Points",
+        "95 % interval",
+        "p",
+        "Rose",
+        "Fell",
+        "Detectable",
+    ]);
+    let slices =
+        tables::compared_slices(view, ROWS).only(&["Slice", "Verdict", "n", "Points", "95 % interval", "p (adjusted)"]);
+    let flips = ["Example", "Score", "Input", "Expected", "Base answered", "Candidate answered"];
+    let mut out = format!("{}\n", paragraph(tables::compare_sentence(view), screen));
+    out.push_str(&blocks(&[scores, slices, tables::compared_requests(view)], screen));
+    for note in tables::compare_notes(view) {
+        out.push_str(&labelled("- ", Cell::line(&note, 400), screen, 2));
+    }
+    let second = blocks(
+        &[
+            tables::contract(view, ROWS).only(&["Path", "Change", "Breaks", "Base", "Candidate"]),
+            tables::new_failures(view, ROWS).only(&flips),
+            tables::fixed(view, 3).only(&flips),
+        ],
+        screen,
+    );
+    out.push_str(&if second.is_empty() { second } else { format!("\n{second}") });
+    if let Some(gate) = &view.gate {
+        out.push_str(&labelled(
+            "\ngate: ",
+            phrase![gate.verdict, format!(" {} ({})", gate.name, gate.detail)],
+            screen,
+            2,
+        ));
+    }
+    out
 }
 
 /// Renders the requests that a run would send as a table.

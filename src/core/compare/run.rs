@@ -1,0 +1,128 @@
+//! The scores of a run, and the examples that two runs have in common.
+
+use std::collections::BTreeSet;
+
+use crate::core::domain::{RecordedOutcome, Reducer, Score, Scorer};
+use crate::core::scoring::reduce;
+use crate::core::view::ComparedExamples;
+
+/// Largest number of ids listed of examples that are only in one run.
+const LISTED: usize = 50;
+
+/// What a comparison needs of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunScores {
+    /// The scorers of its suite, the primary one first.
+    pub scorers: Vec<Scorer>,
+    /// Its examples, sorted by id, each once.
+    pub examples: Vec<ExampleTrials>,
+}
+
+/// The trials of an example.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExampleTrials {
+    /// The example.
+    pub id: String,
+    /// Its trials, sorted by number.
+    pub trials: Vec<TrialScores>,
+}
+
+/// What a comparison needs of a trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialScores {
+    /// The number of the repeat, from 0.
+    pub trial: u32,
+    /// The score of each scorer of the run; NaN if it was not scored.
+    pub scores: Box<[f64]>,
+    /// Whether the endpoint answered.
+    pub answered: bool,
+    /// Latency in milliseconds.
+    pub latency_ms: Option<f64>,
+    /// Cost.
+    pub cost: Option<f64>,
+}
+
+impl RunScores {
+    /// The position of a scorer and how it reduces trials.
+    pub fn scorer(&self, name: &str) -> Option<(usize, Reducer)> {
+        let place = self.scorers.iter().position(|scorer| scorer.name == name)?;
+        Some((place, self.scorers.get(place)?.reduce))
+    }
+}
+
+impl TrialScores {
+    /// What a comparison needs of an outcome of a run with these scorers.
+    pub fn of(outcome: &RecordedOutcome, scorers: &[Scorer]) -> Self {
+        let score = |scorer: &Scorer| outcome.scores.get(&scorer.name).and_then(Score::value).unwrap_or(f64::NAN);
+        Self {
+            trial: outcome.trial,
+            scores: scorers.iter().map(score).collect(),
+            answered: outcome.error.is_none(),
+            latency_ms: outcome.latency_ms,
+            cost: outcome.cost,
+        }
+    }
+}
+
+impl ExampleTrials {
+    /// The scores of all trials of a scorer at this position.
+    pub fn values(&self, scorer: usize) -> Vec<f64> {
+        self.trials.iter().filter_map(|trial| trial.scores.get(scorer).copied()).filter(|v| !v.is_nan()).collect()
+    }
+
+    /// Whether trials of this scorer disagree.
+    pub fn is_flaky(&self, scorer: usize) -> bool {
+        let values = self.values(scorer);
+        values.iter().any(|value| Some(value) != values.first())
+    }
+}
+
+/// The score of an example whose trials scored `values`. Where `majority`, `any` or `all` would turn trials that disagree
+/// into a pass or a failure, it is their mean: an example that passes two times in three is two thirds of a pass, whichever
+/// way tonight's trials fell.
+pub fn example_score(reducer: Reducer, values: &[f64]) -> Option<f64> {
+    let flaky = values.iter().any(|value| Some(value) != values.first());
+    match reducer {
+        Reducer::Majority | Reducer::Any | Reducer::All if flaky => reduce(Reducer::Mean, values),
+        other => reduce(other, values),
+    }
+}
+
+/// Pairs of the same example in both runs, by position; edited ones are left out.
+pub fn common(base: &RunScores, candidate: &RunScores, edited: &BTreeSet<String>) -> Vec<(usize, usize)> {
+    let mut pairs = Vec::with_capacity(base.examples.len().min(candidate.examples.len()));
+    let mut other = candidate.examples.iter().enumerate().peekable();
+    for (place, example) in base.examples.iter().enumerate() {
+        while other.next_if(|(_, found)| found.id < example.id).is_some() {}
+        if let Some((matching, _)) = other.next_if(|(_, found)| found.id == example.id)
+            && !edited.contains(&example.id)
+        {
+            pairs.push((place, matching));
+        }
+    }
+    pairs
+}
+
+/// How many examples were compared, and which were not.
+pub(super) fn counts(
+    base: &RunScores,
+    candidate: &RunScores,
+    common: &[(usize, usize)],
+    edited: &BTreeSet<String>,
+) -> ComparedExamples {
+    let ids = |run: &RunScores| -> BTreeSet<String> { run.examples.iter().map(|example| example.id.clone()).collect() };
+    let (before, after) = (ids(base), ids(candidate));
+    let listed = |ids: Vec<&String>| ids.into_iter().take(LISTED).cloned().collect::<Vec<String>>();
+    let removed: Vec<&String> = before.difference(&after).collect();
+    let added: Vec<&String> = after.difference(&before).collect();
+    let both: Vec<&String> = edited.iter().filter(|id| before.contains(*id) && after.contains(*id)).collect();
+    ComparedExamples {
+        common: common.len(),
+        added: added.len(),
+        removed: removed.len(),
+        edited: both.len(),
+        added_ids: listed(added),
+        removed_ids: listed(removed),
+        edited_ids: listed(both),
+    }
+}

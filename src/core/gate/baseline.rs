@@ -1,0 +1,121 @@
+//! Non-inferiority: not worse than an earlier run by more than a margin.
+
+use std::collections::BTreeSet;
+
+use super::Evidence;
+use crate::core::compare::{RunScores, ScorePairs, common, cost_difference, latency_difference, score_pairs};
+use crate::core::domain::{Gate, GateMeasure, Reducer};
+use crate::core::stats::Interval;
+use crate::core::verdict::{Verdict, evaluate_maximum, evaluate_minimum};
+
+/// An earlier run to compare with, or the reason why there is none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Baseline {
+    /// It was found.
+    Found(Box<BaselineRun>),
+    /// It was not, for this reason.
+    Missing(String),
+}
+
+/// An earlier run to compare with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BaselineRun {
+    /// How it is named in details, such as `0199a2 of 2026-09-14`.
+    pub label: String,
+    /// Its scores.
+    pub scores: RunScores,
+    /// Examples that are not the same in both runs.
+    pub edited: BTreeSet<String>,
+}
+
+/// Evaluates a gate against its baseline.
+pub(super) fn not_worse(
+    gate: &Gate,
+    evidence: &Evidence<'_>,
+    slice: Option<usize>,
+    name: &str,
+    margin: f64,
+    level: f64,
+) -> (Verdict, String) {
+    let base = match evidence.baselines.get(name) {
+        Some(Baseline::Found(base)) => base,
+        Some(Baseline::Missing(reason)) => return (Verdict::Inconclusive, reason.clone()),
+        None => return (Verdict::Inconclusive, format!("there is no run {name}")),
+    };
+    let Some(run) = evidence.detail else { return (Verdict::Inconclusive, "nothing was scored".to_owned()) };
+    let mut pairs = common(&base.scores, run, &base.edited);
+    if let Some(slice) = slice {
+        let within = |place: usize| run.examples.get(place).is_some_and(|e| evidence.slices.of(&e.id).contains(&slice));
+        pairs.retain(|(_, place)| within(*place));
+    }
+    let (verdict, detail) = match &gate.measure {
+        GateMeasure::Score(scorer) => {
+            scores(&score_pairs(&base.scores, run, &pairs, scorer, None), evidence, margin, gate.confidence, level)
+        }
+        GateMeasure::Contract(scorer) => {
+            let pairs = score_pairs(&base.scores, run, &pairs, scorer, Some(Reducer::Mean));
+            scores(&pairs, evidence, margin, gate.confidence, level)
+        }
+        GateMeasure::Latency(percentile) => {
+            let found = latency_difference(&base.scores, run, &pairs, *percentile, gate.confidence);
+            let Some(found) = found else { return (Verdict::Inconclusive, "no request is in both runs".to_owned()) };
+            let interval =
+                Interval { lo: found.lo_ms.unwrap_or(f64::NEG_INFINITY), hi: found.hi_ms.unwrap_or(f64::INFINITY) };
+            let end = |end: Option<f64>| end.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms:+.0}"));
+            let detail = format!(
+                "{:+.0} ms, interval {} to {}, {} requests",
+                found.difference_ms,
+                end(found.lo_ms),
+                end(found.hi_ms),
+                found.requests
+            );
+            (evaluate_maximum(interval, margin), detail)
+        }
+        GateMeasure::Cost => {
+            let found = cost_difference(&base.scores, run, &pairs, gate.confidence);
+            let Some(found) = found else {
+                return (Verdict::Inconclusive, "no costs are known in both runs".to_owned());
+            };
+            let detail = format!(
+                "{:+.6}, interval {:+.6} to {:+.6}, {} requests",
+                found.difference, found.lo, found.hi, found.requests
+            );
+            (evaluate_maximum(Interval { lo: found.lo, hi: found.hi }, margin), detail)
+        }
+    };
+    (verdict, format!("{detail}, against {name} ({})", base.label))
+}
+
+/// Passes if the whole interval of the difference is above −margin, and fails if it lies below at the level.
+fn scores(pairs: &ScorePairs, evidence: &Evidence<'_>, margin: f64, confidence: f64, level: f64) -> (Verdict, String) {
+    let Some(found) = pairs.difference(evidence.clusters, confidence) else {
+        return (Verdict::Inconclusive, format!("only {} examples were scored in both runs", pairs.ids.len()));
+    };
+    let (n, interval) = (pairs.ids.len(), found.interval);
+    let detail = format!(
+        "difference {:+.3}, {:.0} % interval {:+.3} to {:+.3}, n = {n}",
+        found.difference,
+        confidence * 100.0,
+        interval.lo,
+        interval.hi
+    );
+    match evaluate_minimum(interval, -margin) {
+        Verdict::Fail => {
+            let strict = pairs.difference(evidence.clusters, 1.0 - 2.0 * level);
+            if strict.is_none_or(|strict| strict.interval.hi >= -margin) {
+                let chance = "below the margin, but not by enough to tell it from the chance of repeated runs";
+                return (Verdict::Inconclusive, format!("{detail}; {chance} (level {level:.2e})"));
+            }
+            (Verdict::Fail, detail)
+        }
+        Verdict::Inconclusive => {
+            let decided = |interval: Interval| interval.lo >= -margin || interval.hi < -margin;
+            let needed = match found.examples_needed(n, decided) {
+                Some(needed) => format!("about {needed} examples like these would decide it"),
+                None => "not even a million examples like these would decide it".to_owned(),
+            };
+            (Verdict::Inconclusive, format!("{detail}; {needed}"))
+        }
+        other => (other, detail),
+    }
+}

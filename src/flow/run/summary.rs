@@ -1,0 +1,160 @@
+//! The summary of a stored run: its outcomes with gates, slices and what changed since earlier runs.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::core::domain::{Example, Failure, ParitySettings, RunId, Suite};
+use crate::core::gate::{GatePast, History};
+use crate::core::quality::{RunContext, RunIdentity, RunTally, is_answer, needs_scores_by_example};
+use crate::core::slices::{Slices, example_clusters};
+use crate::core::verdict::{Verdict, overall};
+use crate::core::view::RunView;
+use crate::edge::config::suite_from_content;
+use crate::edge::store::{PastRun, RunHeader, Store, StoredRun};
+use crate::flow::compare::baseline::baselines;
+use crate::flow::{Workspace, slices};
+
+/// Largest number of earlier runs read for the history of gates.
+const EARLIER: usize = 60;
+
+/// Returns the summary of a run that has just ended, with its gates evaluated and saved if it is finished.
+///
+/// # Errors
+/// A store failure.
+pub(super) fn evaluate(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<RunView, Failure> {
+    let view = summarize(workspace, suite, run_id)?;
+    if view.finished {
+        workspace.store.save_results(&view)?;
+    }
+    Ok(view)
+}
+
+/// Returns the summary of a stored run. `suite` must be the suite of the run. Gates have the results that were saved when
+/// the run ended, since their baselines may have moved since then.
+///
+/// # Errors
+/// A store failure.
+pub fn stored_view(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<RunView, Failure> {
+    let mut view = summarize(workspace, suite, run_id)?;
+    let gates = workspace.store.gate_results(run_id)?;
+    if !gates.is_empty() {
+        if view.verdict != Verdict::Incomplete {
+            view.verdict = overall(&gates);
+        }
+        view.gates = gates;
+    }
+    Ok(view)
+}
+
+/// The suite of a run, as it was then.
+///
+/// # Errors
+/// A store failure.
+pub fn suite_of_run(store: &Store, run: &RunHeader) -> Result<Suite, Failure> {
+    let gone = || Failure::store(format!("the suite of run {} is missing from the database", run.run_id));
+    let content = store.suite_content(&run.suite, &run.suite_version)?.ok_or_else(gone)?;
+    suite_from_content(&run.suite, &run.suite_version, &content)
+}
+
+fn summarize(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<RunView, Failure> {
+    let store = &workspace.store;
+    let gone = |what: &str| Failure::store(format!("the {what} of run {run_id} is missing from the database"));
+    let run = store.run(run_id.as_str())?.ok_or_else(|| gone("header"))?;
+    let mut tally = RunTally::new(suite);
+    store.each_outcome(&run.header.run_id, &mut |outcome| tally.push(outcome))?;
+    let mut before = store.runs_before(&run, EARLIER)?;
+    if let Some(last) = before.first_mut().filter(|last| last.models.is_empty()) {
+        // Runs of older versions of karat did not store them with the run.
+        last.models = store.reported_models(&last.run.header.run_id)?;
+    }
+    let mut context = RunContext { notes: model_notes(&before, &tally.models()), ..RunContext::default() };
+    context.history = history(&run, &tally.models(), &before);
+    let missed: HashSet<&str> = tally.missed().into_iter().collect();
+    if needs_scores_by_example(suite) {
+        let examples = store.stored_examples(&run.header.dataset, &run.header.dataset_version)?;
+        let examples = examples.ok_or_else(|| gone("dataset"))?.collect::<Result<Vec<Example>, Failure>>()?;
+        let traffic = slices::traffic_clusters(workspace, suite, &examples)?;
+        let wanted: Vec<&str> = suite.gates.iter().filter_map(|gate| gate.slice.as_deref()).collect();
+        context.slices = Slices::new(&examples, &suite.slices, &wanted, &traffic);
+        context.clusters = suite.cluster_by.as_ref().and_then(|by| example_clusters(&examples, by, &traffic));
+        context.baselines = baselines(store, suite, &run, &before)?;
+        if let Some(parity) = &suite.parity {
+            context.groups = groups(&examples, parity);
+            context.first_parity = store.first_parity(&run)?;
+        }
+    }
+    context.examples = store.stored_examples_of(&run.header.dataset, &run.header.dataset_version, &missed)?;
+    let header = run.header;
+    let identity = RunIdentity {
+        run_id: header.run_id,
+        dataset_version: header.dataset_version,
+        endpoint: header.endpoint,
+        prompt: header.prompt,
+        repeats: header.repeats,
+        started_at: header.started_at,
+        finished: run.finished_at.is_some(),
+        total: header.total,
+    };
+    Ok(tally.finish(identity, context))
+}
+
+/// The group of each example that has one, and whether its agreed answer is the positive one.
+fn groups(examples: &[Example], settings: &ParitySettings) -> BTreeMap<String, (String, Option<bool>)> {
+    let group = |example: &Example| match example.metadata.get(&settings.group)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let agreed = |example: &Example| {
+        let expected = example.expected_texts();
+        (!expected.is_empty()).then(|| expected.iter().any(|answer| is_answer(answer, &settings.positive)))
+    };
+    examples.iter().filter_map(|example| Some((example.id.clone(), (group(example)?, agreed(example))))).collect()
+}
+
+/// What the gates said in the runs before, back to the last change of the suite, the dataset, the endpoint or the model.
+fn history(run: &StoredRun, models: &[String], before: &[PastRun]) -> History {
+    let of = &run.header;
+    let unchanged = |past: &&PastRun| {
+        let header = &past.run.header;
+        header.suite_version == of.suite_version
+            && header.dataset_version == of.dataset_version
+            && header.endpoint_fingerprint == of.endpoint_fingerprint
+            && header.repeats == of.repeats
+            && (past.models == models || past.models.is_empty() || models.is_empty())
+    };
+    let mut gates: BTreeMap<String, GatePast> = BTreeMap::new();
+    let mut interrupted: HashSet<&str> = HashSet::new();
+    for past in before.iter().take_while(unchanged).filter(|past| past.verdict.is_some()) {
+        let days = of.started_at.duration_since(past.run.header.started_at).as_secs_f64() / 86_400.0;
+        for gate in &past.gates {
+            let known = gates.entry(gate.name.clone()).or_default();
+            if let Some(level) = gate.level.filter(|_| known.last.is_none()) {
+                known.last = Some((gate.verdict, level, days));
+            }
+            if gate.verdict != Verdict::Inconclusive {
+                interrupted.insert(&gate.name);
+            } else if !interrupted.contains(gate.name.as_str()) {
+                known.warnings += 1;
+            }
+        }
+    }
+    History(gates)
+}
+
+/// Notes about changes of the model behind an endpoint, within the run and since the last one.
+fn model_notes(before: &[PastRun], models: &[String]) -> Vec<String> {
+    let mut notes = Vec::new();
+    if models.len() > 1 {
+        notes.push(format!("the server changed the model during the run: it reported {}", models.join(", ")));
+    }
+    if let Some(last) = before.first()
+        && !models.is_empty()
+        && !last.models.is_empty()
+        && models != last.models
+    {
+        let day = last.run.header.started_at.strftime("%Y-%m-%d");
+        let (now, then) = (models.join(", "), last.models.join(", "));
+        notes.push(format!("the server reported the model {now}; in the last run ({day}) it reported {then}"));
+    }
+    notes
+}

@@ -1,0 +1,49 @@
+//! The clusters of traffic that examples belong to, for slices and for intervals.
+
+use std::collections::HashMap;
+
+use super::Workspace;
+use crate::core::domain::{ClusterIdx, Example, Failure, SliceBy, Suite};
+use crate::core::new_clusters::ClusterBook;
+
+/// The name of the cluster of each example, by example id, where the suite asks for clusters and decay was measured; empty
+/// otherwise.
+///
+/// # Errors
+/// A failure to embed, or of the store.
+pub(super) fn traffic_clusters(
+    workspace: &Workspace,
+    suite: &Suite,
+    examples: &[Example],
+) -> Result<HashMap<String, String>, Failure> {
+    let asked = suite.slices.iter().any(|family| family.by == SliceBy::Cluster);
+    if !asked && suite.cluster_by != Some(SliceBy::Cluster) {
+        return Ok(HashMap::new());
+    }
+    cluster_names(workspace, &suite.dataset, examples)
+}
+
+/// The name of the cluster of each example in the latest clustering of a dataset, by example id; empty if there is none.
+///
+/// # Errors
+/// A failure to embed, or of the store.
+pub(super) fn cluster_names(
+    workspace: &Workspace,
+    dataset: &str,
+    examples: &[Example],
+) -> Result<HashMap<String, String>, Failure> {
+    let stored = workspace.store.clusterings(dataset, workspace.space())?;
+    let Some(stored) = stored.first() else { return Ok(HashMap::new()) };
+    let book: ClusterBook = serde_json::from_str(&stored.content).map_err(|error| {
+        Failure::store(format!("cannot read the clustering {} of {dataset}", stored.version)).caused_by(error)
+    })?;
+    let texts: Vec<String> = examples.iter().map(Example::text).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let vectors = workspace.embed(&texts, &|_| ())?;
+    let named = |cluster: ClusterIdx| {
+        let cluster = book.get(cluster);
+        format!("{} {}", cluster.id, cluster.cluster.name)
+    };
+    let placed = examples.iter().zip(book.place(&vectors, 0.0));
+    Ok(placed.filter_map(|(example, cluster)| Some((example.id.clone(), named(cluster?)))).collect())
+}
