@@ -95,7 +95,7 @@ impl RunArgs {
 }
 
 /// Parses an amount above zero.
-fn amount(text: &str) -> Result<f64, String> {
+pub(super) fn amount(text: &str) -> Result<f64, String> {
     let amount: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if amount > 0.0 && amount.is_finite() { Ok(amount) } else { Err("must be above 0".to_owned()) }
 }
@@ -150,6 +150,7 @@ impl DecayArgs {
             reference: self.reference.clone(),
             source: self.source.clone(),
             seed: self.seed,
+            karats: None,
         }
     }
 }

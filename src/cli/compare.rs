@@ -10,7 +10,7 @@ use crate::core::domain::{Failure, SliceBy};
 use crate::core::report::{Format as ReportFormat, terminal_compare};
 use crate::core::verdict::GateResult;
 use crate::core::view::Report;
-use crate::flow::compare::{CompareOptions, Scope, compare_runs};
+use crate::flow::compare::{CompareOptions, MARGIN, Scope, compare_runs};
 use crate::flow::report::write_reports;
 
 /// Compare two runs on their common examples: is the candidate better, worse, or the same?
@@ -43,7 +43,7 @@ pub(super) struct Args {
     prompt: Option<String>,
 
     /// Differences of scores up to this count as the same, between 0 and 1.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.02, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = MARGIN, value_parser = share)]
     margin: f64,
 
     /// Compare slices, too: tag, source, label, critical, length, language, cluster or a metadata field (repeatable).

@@ -7,6 +7,7 @@ use crate::core::domain::Failure;
 use crate::core::report::list_text;
 use crate::core::view::{EndpointRow, ListView, RunRow};
 use crate::edge::dataset::dataset_names;
+use crate::edge::store::PastRun;
 
 /// List datasets, suites, endpoints and runs.
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,24 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let endpoints = workspace.config.endpoints.iter();
     let endpoints =
         endpoints.map(|(name, endpoint)| EndpointRow { name: name.clone(), r#type: endpoint.r#type.name() });
-    let runs = workspace.store.recent_runs(args.runs)?.into_iter().map(|run| RunRow {
+    let tags = workspace.store.run_tags()?;
+    let runs = workspace.store.recent_runs(args.runs)?.into_iter().map(|run| {
+        let tags = tags.iter().filter(|tag| tag.run_id == run.header.run_id).map(|tag| tag.tag.clone()).collect();
+        Ok(run_row(workspace.store.past_run(run)?, tags))
+    });
+    let view = ListView::new(
+        dataset_names(&workspace.config.root.join("datasets")),
+        workspace.suite_names(),
+        endpoints.collect(),
+        runs.collect::<Result<_, Failure>>()?,
+    );
+    context.output.show(args.format, &view, list_text)?;
+    Ok(Exit::Success)
+}
+
+fn run_row(past: PastRun, tags: Vec<String>) -> RunRow {
+    let PastRun { run, verdict, score, .. } = past;
+    RunRow {
         run_id: run.header.run_id.into(),
         suite: run.header.suite,
         endpoint: run.header.endpoint,
@@ -37,13 +55,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         finished: run.finished_at.is_some(),
         done: run.done,
         total: run.header.total,
-    });
-    let view = ListView::new(
-        dataset_names(&workspace.config.root.join("datasets")),
-        workspace.suite_names(),
-        endpoints.collect(),
-        runs.collect(),
-    );
-    context.output.show(args.format, &view, list_text)?;
-    Ok(Exit::Success)
+        score: score.and_then(|score| score.mean),
+        verdict,
+        tags,
+    }
 }

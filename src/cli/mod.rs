@@ -3,6 +3,7 @@
 
 mod arguments;
 mod cache;
+mod canary;
 mod check;
 mod compare;
 mod completions;
@@ -21,6 +22,7 @@ mod list;
 mod listen;
 mod logging;
 mod output;
+mod power;
 mod progress;
 mod queue;
 mod report;
@@ -79,6 +81,8 @@ enum Command {
     Run(run::Args),
     Compare(compare::Args),
     Tag(tag::Args),
+    Canary(canary::Args),
+    Power(power::Args),
     Decay(decay::Args),
     Dataset(dataset::Args),
     Traffic(traffic::Args),
@@ -128,6 +132,8 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Run(args) => run::run(context, args),
         Command::Compare(args) => compare::run(context, args),
         Command::Tag(args) => tag::run(context, args),
+        Command::Canary(args) => canary::run(context, args),
+        Command::Power(args) => power::run(context, args),
         Command::Decay(args) => decay::run(context, args),
         Command::Dataset(args) => dataset::run(context, args),
         Command::Traffic(args) => traffic::run(context, args),

@@ -32,6 +32,7 @@ pub mod slices;
 pub mod spelling;
 pub mod stats;
 pub mod tabular;
+pub mod trend;
 pub mod unrepresented;
 pub mod vector;
 pub mod verdict;

@@ -258,6 +258,7 @@ impl<'a> RunTally<'a> {
             scores,
             slices,
             parity,
+            claims: Vec::new(),
             misses: self.misses.into_iter().map(|miss| miss_view(miss, &context.examples)).collect(),
             primary: self.primary,
             gates,
@@ -362,6 +363,7 @@ mod tests {
             }],
             error_tolerance: 0.02,
             slices: vec![],
+            karats: None,
             cluster_by: None,
             parity: None,
         }

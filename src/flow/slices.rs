@@ -32,18 +32,40 @@ pub(super) fn cluster_names(
     dataset: &str,
     examples: &[Example],
 ) -> Result<HashMap<String, String>, Failure> {
+    let named = |PlacedExample { id, cluster, name }| (id, format!("{cluster} {name}"));
+    Ok(placed_examples(workspace, dataset, examples)?.into_iter().map(named).collect())
+}
+
+/// An example in a cluster of traffic.
+pub(super) struct PlacedExample {
+    /// Its id.
+    pub id: String,
+    /// The id of the cluster.
+    pub cluster: String,
+    /// The name of the cluster.
+    pub name: String,
+}
+
+/// The examples that are in a cluster of the latest clustering of a dataset; none if there is no clustering.
+///
+/// # Errors
+/// A failure to embed, or of the store.
+pub(super) fn placed_examples(
+    workspace: &Workspace,
+    dataset: &str,
+    examples: &[Example],
+) -> Result<Vec<PlacedExample>, Failure> {
     let stored = workspace.store.clusterings(dataset, workspace.space())?;
-    let Some(stored) = stored.first() else { return Ok(HashMap::new()) };
+    let Some(stored) = stored.first() else { return Ok(Vec::new()) };
     let book: ClusterBook = serde_json::from_str(&stored.content).map_err(|error| {
         Failure::store(format!("cannot read the clustering {} of {dataset}", stored.version)).caused_by(error)
     })?;
     let texts: Vec<String> = examples.iter().map(Example::text).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let vectors = workspace.embed(&texts, &|_| ())?;
-    let named = |cluster: ClusterIdx| {
-        let cluster = book.get(cluster);
-        format!("{} {}", cluster.id, cluster.cluster.name)
+    let placed = |(example, cluster): (&Example, Option<ClusterIdx>)| {
+        let known = book.get(cluster?);
+        Some(PlacedExample { id: example.id.clone(), cluster: known.id.to_owned(), name: known.cluster.name.clone() })
     };
-    let placed = examples.iter().zip(book.place(&vectors, 0.0));
-    Ok(placed.filter_map(|(example, cluster)| Some((example.id.clone(), named(cluster?)))).collect())
+    Ok(examples.iter().zip(book.place(&vectors, 0.0)).filter_map(placed).collect())
 }

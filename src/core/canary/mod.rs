@@ -21,6 +21,7 @@
 //! rare and complete failure would not have shown itself.
 
 mod bet;
+mod draws;
 mod fixed;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::stats::Interval;
 use bet::{Bet, Side, Stakes, Wealth, capital, furthest_excluded};
 
+pub use draws::{Draws, traffic_weights};
 pub use fixed::fixed_sample_size;
 
 /// What a canary promises, and at what cost.

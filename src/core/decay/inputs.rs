@@ -11,6 +11,7 @@ use super::slice::SliceScore;
 use crate::core::alarm::EarlierLook;
 use crate::core::cluster::{class_terms, cluster_names};
 use crate::core::domain::{Dataset, Example, ExampleIdx, Flag, LiveIdx, Reducer, Window, WindowSummary};
+use crate::core::gate::GatePast;
 use crate::core::new_clusters::{ClusterBook, topics_of};
 use crate::core::queue::FlagRow;
 use crate::core::records::Records;
@@ -142,6 +143,8 @@ pub struct Settings<'a> {
     pub min_karats: Option<f64>,
     /// Whether an inconclusive gate fails the pipeline.
     pub require_decision: bool,
+    /// What the gate said in earlier measurements.
+    pub past: GatePast,
     /// Thresholds.
     pub policy: &'a Policy,
 }

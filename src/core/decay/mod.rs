@@ -20,6 +20,7 @@ mod tests;
 mod view;
 
 pub use drift::{EarlierVersion, RunPair, RunRef};
+pub(crate) use gates::gate_name;
 pub use inputs::{Inputs, KnownClusters, ScoredRun, Settings, TrafficWindow, Wording, rewordings};
 pub use measure::{Measured, MeasuredClustering, measure};
 pub use slice::SliceScore;

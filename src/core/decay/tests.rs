@@ -13,6 +13,7 @@ use crate::core::domain::{
     Card, Dataset, Example, Flag, ReasonCode, RecordIdx, Reducer, TrafficRecord, Window, parse_timestamp,
 };
 use crate::core::estimate::Origin;
+use crate::core::gate::GatePast;
 use crate::core::golden::example_from_row;
 use crate::core::queue::{FlagRow, QueueState};
 use crate::core::records::Records;
@@ -100,7 +101,12 @@ impl World {
             slice: Vec::new(),
             run_pairs: Vec::new(),
             earlier: None,
-            settings: Settings { min_karats: Some(20.0), require_decision: true, policy: &self.policy },
+            settings: Settings {
+                min_karats: Some(20.0),
+                require_decision: true,
+                past: GatePast::default(),
+                policy: &self.policy,
+            },
             source: "planted",
             looks: Vec::new(),
             notes: Vec::new(),

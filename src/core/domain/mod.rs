@@ -33,8 +33,8 @@ pub use nearest::{did_you_mean, nearest};
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, RunId, Score};
 pub use source::{HashKind, Source, SourceHash, SourcePlace};
 pub use suite::{
-    Gate, GateLimit, GateMeasure, NamedPrompt, Normalization, ParitySettings, Percentile, Prompt, PromptMessage,
-    Reducer, Scorer, ScorerKind, SliceBy, SliceFamily, Suite,
+    Gate, GateLimit, GateMeasure, KaratGate, NamedPrompt, Normalization, ParitySettings, Percentile, Prompt,
+    PromptMessage, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily, Suite,
 };
 #[cfg(test)]
 pub use text_rule::Turns;

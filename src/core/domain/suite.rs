@@ -323,6 +323,15 @@ impl TryFrom<GateContent> for Gate {
     }
 }
 
+/// A minimum of the karats of a golden set.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct KaratGate {
+    /// The minimum, in [0, 24].
+    pub min: f64,
+    /// Whether an inconclusive result fails the pipeline (exit 103) or is only reported.
+    pub require_decision: bool,
+}
+
 /// What a family of slices is formed by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -437,6 +446,8 @@ pub struct Suite {
     pub error_tolerance: f64,
     /// Families of slices whose scores are reported apart.
     pub slices: Vec<SliceFamily>,
+    /// The minimum karats of the golden set, which `karat check` evaluates.
+    pub karats: Option<KaratGate>,
     /// What examples have in common that makes their scores alike, such as the template they were made from; intervals
     /// then count clusters instead of examples.
     pub cluster_by: Option<SliceBy>,

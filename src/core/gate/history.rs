@@ -37,7 +37,7 @@ impl History {
 
 impl GatePast {
     /// The one-sided level at which the gate may fail.
-    pub(super) fn level(&self, confidence: f64) -> f64 {
+    pub fn level(&self, confidence: f64) -> f64 {
         let whole = 0.5 * (1.0 - confidence);
         match self.last {
             None => whole,
@@ -47,7 +47,7 @@ impl GatePast {
     }
 
     /// The result as it counts after the results before it.
-    pub(super) fn after(&self, result: GateResult, level: Option<f64>) -> GateResult {
+    pub fn after(&self, result: GateResult, level: Option<f64>) -> GateResult {
         let mut result = GateResult { level, ..result };
         let warned = self.warnings + 1;
         if result.verdict == Verdict::Inconclusive && !result.require_decision && warned >= WARNINGS {

@@ -135,6 +135,7 @@ fn large() -> RunView {
         scores: scores.into_iter().map(|(name, score)| (name.to_owned(), score)).collect(),
         slices: vec![],
         parity: None,
+        claims: vec![],
         primary: "exact".into(),
         gates: vec![
             gate("exact >= 0.92", Verdict::Fail, "0.873 (0.839–0.901): the whole interval lies below 0.92"),

@@ -75,6 +75,7 @@ fn quality(out: &mut String, report: &Report) {
         push(out, &tables::matrix(runs));
         push(out, &tables::scores(runs));
         push(out, &tables::slice_scores(runs, ROWS));
+        push(out, &tables::claims(runs));
         push(out, &tables::parity(runs));
         push(out, &tables::groups(runs));
     }

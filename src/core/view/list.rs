@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use crate::core::verdict::Verdict;
+
 /// The JSON form of `karat list --format json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ListView {
     /// `karat.list/1`.
     pub schema: &'static str,
@@ -34,7 +36,7 @@ pub struct EndpointRow {
 }
 
 /// A run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunRow {
     /// Globally unique id.
     pub run_id: String,
@@ -58,6 +60,12 @@ pub struct RunRow {
     pub done: usize,
     /// Number of outcomes expected.
     pub total: usize,
+    /// Mean of the suite's first scorer; null for an unfinished run, and for one of an older version of karat.
+    pub score: Option<f64>,
+    /// The verdict; null as for the score.
+    pub verdict: Option<Verdict>,
+    /// Names of the run.
+    pub tags: Vec<String>,
 }
 
 /// The JSON form of `karat cache stats --format json`.

@@ -2,6 +2,7 @@
 //! only ever added.
 
 mod added;
+mod canary;
 mod cell;
 mod compare;
 mod decay;
@@ -10,12 +11,14 @@ mod drift;
 mod embedder;
 mod golden;
 mod headline;
+mod history;
 mod labelling;
 mod list;
 mod migration;
 mod moved;
 mod parity;
 mod plan;
+mod power;
 mod queue;
 mod records;
 mod review;
@@ -25,6 +28,7 @@ mod summary;
 mod traffic;
 
 pub use added::{AddedExample, AddedView};
+pub use canary::{CanaryAnswer, CanaryPair, CanarySide, CanaryView};
 pub(crate) use cell::phrase;
 pub use cell::{Cell, Phrase, count_of, line};
 pub use compare::{
@@ -40,19 +44,23 @@ pub use drift::{DriftFinding, DriftKind, DriftStatus};
 pub use embedder::{EmbedderView, StoredSpaceView};
 pub use golden::{BadRowView, ChangeCounts, DatasetLogView, DiffView, LintView, LintedView, LoggedVersion};
 pub use headline::{HeadlineLine, Report};
+pub use history::{HistoryLine, HistoryView, NightView, ScoreChangeView};
 pub use labelling::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, ReviewedExample, ShareView, TiedTask};
 pub use list::{CacheView, EndpointRow, ListView, RunRow};
 pub use migration::{AgreementView, MigrationView, SpaceName};
 pub use moved::{MixView, MovedShare, MovedView, TopicsMoved, WordingMoved};
 pub use parity::{DisparityView, GroupView, ParityVerdict, ParityView, RateView};
 pub use plan::{PlanCell, PlanView};
+pub use power::{NeededExamples, PowerRow, PowerView};
 pub use queue::{QueueLogView, QueueRow, QueueView};
 pub use records::RecordRow;
 pub use review::{
     NearRequest, PastDecision, ReviewAnswer, ReviewCount, ReviewDecision, ReviewDoneView, ReviewExampleView,
     ReviewFlag, ReviewItem, ReviewProgress, ReviewView, ShownText, meaning_of, observed_and_clears, shown, shown_line,
 };
-pub use runs::{ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView, SliceScoreView};
+pub use runs::{
+    ClaimIs, ClaimView, ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView, SliceScoreView,
+};
 pub use slice::SliceView;
 pub use summary::{summary, summary_phrase};
 pub use traffic::{ImportView, ImportedView, RejectView, SourceView, TrafficView};

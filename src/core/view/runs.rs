@@ -66,6 +66,9 @@ pub struct RunView {
     /// Whether answers treat groups of people alike; null unless the suite asks.
     #[serde(default)]
     pub parity: Option<ParityView>,
+    /// Published scores of the endpoint's model beside the measured ones.
+    #[serde(default)]
+    pub claims: Vec<ClaimView>,
     /// Name of the suite's first scorer, which the headline shows.
     pub primary: String,
     /// The result of every gate.
@@ -176,6 +179,63 @@ pub struct SliceScoreView {
     pub p_adjusted: f64,
     /// Whether it scores lower than the rest at an adjusted level of 0.05; never for fewer than five examples.
     pub lower: bool,
+}
+
+/// A published score beside the measured one. They are comparable only as far as prompt, scaffold and data are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// The scorer that it is compared with.
+    pub scorer: String,
+    /// The published score.
+    pub claimed: f64,
+    /// Where it was published.
+    pub source: String,
+    /// The prompt it was measured with.
+    pub prompt: Option<String>,
+    /// The agent or tools around the model.
+    pub scaffold: Option<String>,
+    /// The context length in tokens.
+    pub context_length: Option<u64>,
+    /// The measured score; null if the suite has no such scorer.
+    pub measured: Option<ScoreView>,
+    /// Whether the published score is above, within or below the interval of the measured one.
+    pub claim_is: ClaimIs,
+}
+
+/// Where a published score lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimIs {
+    /// Above the whole interval: the claim was not reproduced.
+    Above,
+    /// Within the interval.
+    Within,
+    /// Below the whole interval.
+    Below,
+    /// Nothing was measured.
+    NotMeasured,
+}
+
+impl ClaimIs {
+    /// The place of a published score.
+    pub fn of(claimed: f64, measured: Option<ScoreView>) -> Self {
+        match measured.and_then(|score| score.measured()) {
+            None => Self::NotMeasured,
+            Some((_, _, hi)) if claimed > hi => Self::Above,
+            Some((_, lo, _)) if claimed < lo => Self::Below,
+            Some(_) => Self::Within,
+        }
+    }
+
+    /// As printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Above => "not reached here",
+            Self::Within => "consistent",
+            Self::Below => "exceeded here",
+            Self::NotMeasured => "not measured here",
+        }
+    }
 }
 
 /// Latency in milliseconds.

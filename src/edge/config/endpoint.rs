@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::forms::{TextOrNumber, at_least_one, command, duration};
+use super::forms::{TextOrNumber, at_least_one, command, duration, share};
 use super::secrets::require_references;
 use super::typed::{Group, Kind, schema, typed};
 use super::yaml::{Fault, Mapping, Reader};
@@ -73,6 +73,8 @@ pub struct EndpointDefinition {
     pub price: Option<Price>,
     /// The day the model is shut down.
     pub eol: Option<Date>,
+    /// Published scores of the model.
+    pub claims: Vec<ClaimFile>,
 }
 
 /// The settings of each kind of endpoint.
@@ -95,6 +97,28 @@ struct CommonKeys {
     price: Option<Price>,
     /// The day the model is shut down, such as 2026-12-31; karat warns 60 days ahead.
     eol: Option<String>,
+    /// Published scores of the model, shown beside the measured ones: [{score: 0.91, source: "model card"}].
+    #[serde(default)]
+    claims: Vec<ClaimFile>,
+}
+
+/// A published score as written.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimFile {
+    /// The published score, between 0 and 1.
+    #[serde(deserialize_with = "share")]
+    pub score: f64,
+    /// Where it was published, such as "model card, 2026-03".
+    pub source: String,
+    /// The scorer that it is compared with. Default: the first one of the suite.
+    pub scorer: Option<String>,
+    /// The prompt it was measured with, such as "5 examples, chain of thought".
+    pub prompt: Option<String>,
+    /// The agent or tools around the model.
+    pub scaffold: Option<String>,
+    /// The context length in tokens.
+    pub context_length: Option<u64>,
 }
 
 /// A model API over HTTP: the keys that all of them share, and what follows from the type.
@@ -316,7 +340,7 @@ pub(super) fn endpoint(reader: Reader<'_>) -> Result<EndpointDefinition, Fault> 
         return definition_of_id(id).ok_or_else(|| reader.wrong(EXPECTED));
     }
     let (r#type, keys) = typed::<EndpointType>(reader, EXPECTED)?;
-    let CommonKeys { price, eol } = keys.part()?;
+    let CommonKeys { price, eol, claims } = keys.part()?;
     if let (Some(problem), Some(at)) = (price.and_then(|price| price.problem()), keys.get("price")) {
         return Err(at.fault(&format!("is not valid: {problem}")).under("price"));
     }
@@ -330,7 +354,7 @@ pub(super) fn endpoint(reader: Reader<'_>) -> Result<EndpointDefinition, Fault> 
         EndpointType::Baseline => EndpointSettings::Baseline(keys.part()?),
         _ => EndpointSettings::Api(Box::new(api(r#type, reader, keys)?)),
     };
-    Ok(EndpointDefinition { r#type, settings, price, eol })
+    Ok(EndpointDefinition { r#type, settings, price, eol, claims })
 }
 
 fn exec(keys: Mapping<'_>) -> Result<ExecDefinition, Fault> {
@@ -417,7 +441,7 @@ pub fn definition_of_id(id: &str) -> Option<EndpointDefinition> {
         tokens_per_minute: None,
     };
     let settings = EndpointSettings::Api(Box::new(definition));
-    Some(EndpointDefinition { r#type, settings, price: None, eol: None })
+    Some(EndpointDefinition { r#type, settings, price: None, eol: None, claims: Vec::new() })
 }
 
 #[cfg(test)]

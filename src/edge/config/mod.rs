@@ -14,7 +14,7 @@ mod yaml;
 pub use card::CardFile;
 pub use embedder::{ModelDefinition, ServerDefinition};
 pub use endpoint::{
-    ApiDefinition, ApiDialect, BaselineDefinition, EndpointDefinition, EndpointSettings, ExecDefinition,
+    ApiDefinition, ApiDialect, BaselineDefinition, ClaimFile, EndpointDefinition, EndpointSettings, ExecDefinition,
     ReplayDefinition, definition_of_id,
 };
 pub use schema::{SchemaKind, json_schema};

@@ -13,7 +13,7 @@ use super::forms::{Apart, Form, Short, names, share};
 use super::typed::{Group, Kind, schema, typed};
 use super::yaml::{Document, Fault, Mapping, Reader};
 use crate::core::domain::{
-    Failure, Gate, GateLimit, GateMeasure, NamedPrompt, Normalization, ParitySettings, Percentile, Prompt,
+    Failure, Gate, GateLimit, GateMeasure, KaratGate, NamedPrompt, Normalization, ParitySettings, Percentile, Prompt,
     PromptMessage, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily, Suite, canonical_json, content_hash,
     did_you_mean,
 };
@@ -262,6 +262,8 @@ pub struct GateFile {
     pub latency: Option<Percentile>,
     /// The mean cost of a request, in place of "scorer": mean.
     pub cost: Option<CostStatistic>,
+    /// The minimum karats of the golden set, in place of "scorer"; evaluated by `karat check`, which measures decay.
+    pub karats: Option<f64>,
     /// The minimum mean, between 0 and 1, such as 0.85. It is required of the lower end of the interval.
     #[serde(default, deserialize_with = "optional_share")]
     pub min: Option<f64>,
@@ -409,7 +411,10 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     let file: SuiteFile = document.root().read().map_err(of_file)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let scorers = scorers(&document).map_err(of_file)?;
-    let gates = file.gates.into_iter().map(|gate| convert_gate(gate.0, &scorers).map_err(of_file));
+    let (karats, gates): (Vec<GateFile>, Vec<GateFile>) =
+        file.gates.into_iter().map(|gate| gate.0).partition(|gate| gate.karats.is_some());
+    let karats = karats.into_iter().map(|gate| convert_karats(gate).map_err(of_file)).next().transpose()?;
+    let gates = gates.into_iter().map(|gate| convert_gate(gate, &scorers).map_err(of_file));
     let gates = gates.collect::<Result<_, _>>()?;
     let mut suite = Suite {
         name,
@@ -423,6 +428,7 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
         gates,
         error_tolerance: file.error_tolerance,
         slices: file.slices.into_iter().map(|file| convert_slices(file.0)).collect(),
+        karats,
         cluster_by: file.cluster_by.map(SliceBy::from),
         parity: file.parity.map(|parity| ParitySettings {
             group: parity.group,
@@ -458,6 +464,9 @@ pub fn suite_content(suite: &Suite) -> String {
     if !suite.slices.is_empty() {
         content["slices"] = json!(suite.slices);
     }
+    if let Some(karats) = &suite.karats {
+        content["karats"] = json!(karats);
+    }
     if let Some(by) = &suite.cluster_by {
         content["cluster_by"] = json!(by);
     }
@@ -485,6 +494,7 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
         error_tolerance: f64,
         #[serde(default)]
         slices: Vec<SliceFamily>,
+        karats: Option<KaratGate>,
         cluster_by: Option<SliceBy>,
         parity: Option<ParitySettings>,
     }
@@ -505,6 +515,7 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
         gates: content.gates,
         error_tolerance: content.error_tolerance,
         slices: content.slices,
+        karats: content.karats,
         cluster_by: content.cluster_by,
         parity: content.parity,
     })
@@ -658,15 +669,34 @@ fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, Fault> {
             return fail(what, format!("{example}, or baseline: main with a margin"));
         }
     };
-    let warns = file.on_inconclusive.map(|on| on == OnInconclusive::Warn);
     Ok(Gate {
         measure,
         limit,
         slice: file.slice,
         confidence: file.confidence.unwrap_or(DEFAULT_CONFIDENCE),
         endpoints: file.endpoints,
-        require_decision: warns.map_or(file.require_decision.unwrap_or(true), |warns| !warns),
+        require_decision: decision_required(file.on_inconclusive, file.require_decision),
     })
+}
+
+/// Whether an inconclusive gate requires a decision.
+pub(super) fn decision_required(on_inconclusive: Option<OnInconclusive>, older: Option<bool>) -> bool {
+    on_inconclusive.map_or(older.unwrap_or(true), |on| on == OnInconclusive::Fail)
+}
+
+/// The gate on the karats of the golden set.
+fn convert_karats(file: GateFile) -> Result<KaratGate, Fault> {
+    let alone = file.scorer.is_none() && file.contract.is_none() && file.latency.is_none() && file.cost.is_none();
+    let unlimited = file.min.is_none() && file.max.is_none() && file.baseline.is_none() && file.slice.is_none();
+    match file.karats {
+        Some(min) if (0.0..=24.0).contains(&min) && alone && unlimited => {
+            let require_decision = decision_required(file.on_inconclusive, file.require_decision);
+            Ok(KaratGate { min, require_decision })
+        }
+        _ => Err(Fault::value("need karats between 0 and 24, and nothing besides on_inconclusive")
+            .under("gates")
+            .hint("such as {karats: 20, on_inconclusive: warn}")),
+    }
 }
 
 /// The scorer with this name; a contract must be a `json_schema` scorer.

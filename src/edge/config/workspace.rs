@@ -13,6 +13,7 @@ use super::embedder::{EmbedderDefinition, EmbedderFile, ModelDefinition, built_i
 use super::endpoint::{EndpointDefinition, EndpointFile, endpoint};
 use super::forms::{Apart, Form, Short, TextOrNumber, duration_or_never, window};
 use super::secrets::Secrets;
+use super::suite::{OnInconclusive, decision_required};
 use super::yaml::{Document, Fault, Reader};
 use crate::core::domain::{Failure, SourceHash, did_you_mean};
 use crate::core::signals::Policy;
@@ -111,7 +112,10 @@ pub struct DecayFile {
     pub window: Option<String>,
     /// The decay gate: minimum karats (24 = all of today's traffic is represented). Default: no gate.
     pub min_karats: Option<f64>,
-    /// Whether an inconclusive gate stops the pipeline with exit code 103. Default: true.
+    /// What an inconclusive gate does: fail stops the pipeline with exit code 103, warn only reports it, unless it is the
+    /// third time in a row. Default: fail.
+    pub on_inconclusive: Option<OnInconclusive>,
+    /// The older name of on_inconclusive: true means fail, false means warn.
     pub require_decision: Option<bool>,
     /// Files that models learn from or are shown, such as training data and few-shot examples, relative to karat.yaml. Examples
     /// whose text is in them are flagged, as are those in the prompts of suites.
@@ -240,7 +244,7 @@ pub fn load_workspace(root: &Path) -> Result<(WorkspaceConfig, Secrets), Failure
         decay: DecaySettings {
             window: file.decay.window.unwrap_or_else(|| "30d".into()),
             min_karats: file.decay.min_karats,
-            require_decision: file.decay.require_decision.unwrap_or(true),
+            require_decision: decision_required(file.decay.on_inconclusive, file.decay.require_decision),
             training_files: file.decay.training_files,
             sources: file.decay.sources.into_iter().map(|(url, Form(copy))| (url, copy)).collect(),
             policy: file.decay.policy,

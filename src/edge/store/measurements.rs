@@ -10,6 +10,7 @@ use super::{Store, contents};
 use crate::core::alarm::{EarlierLook, Level, Look, Promise};
 use crate::core::domain::{Failure, WindowSummary};
 use crate::core::queue::FlagChange;
+use crate::core::verdict::GateResult;
 use crate::core::view::{DecayView, LookView};
 
 /// Maximum number of measurements in which earlier looks are found: nearly three years of nights.
@@ -133,6 +134,33 @@ impl Store {
             Ok(parsed::<StoredLook>(&id, &text).map(|stored| stored.look(source)))
         })?;
         looks.into_iter().filter_map(Result::transpose).collect()
+    }
+}
+
+/// What the gates of a decay measurement said.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct MeasuredGates {
+    /// Hash of the dataset.
+    pub dataset_version: String,
+    /// The window measured.
+    pub window: WindowSummary,
+    /// The gates.
+    pub gates: Vec<GateResult>,
+}
+
+impl Store {
+    /// What the gates of the newest decay measurements of a dataset in an embedding space said, at most `limit`, newest first.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn measured_gates(&self, dataset: &str, space: &str, limit: usize) -> Result<Vec<MeasuredGates>, Failure> {
+        let sql = "SELECT a.measurement_id, c.codec, c.data FROM decay_measurements a JOIN contents c ON c.id = a.view \
+                   WHERE a.dataset = ?1 AND a.space = ?2 ORDER BY a.measured_at DESC, a.measurement_id DESC LIMIT ?3";
+        let found = self.rows(sql, params![dataset, space, limit as i64], |row| {
+            let (id, text): (String, String) = (row.get(0)?, contents::unpack_text(row, 1)?);
+            Ok(parsed::<MeasuredGates>(&id, &text))
+        })?;
+        found.into_iter().collect()
     }
 }
 

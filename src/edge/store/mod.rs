@@ -4,6 +4,7 @@
 //! writes in groups and reports a write as done only when it is on disk. Several karat processes may share one file.
 
 mod cache;
+mod canaries;
 mod contents;
 mod datasets;
 mod decisions;
@@ -30,9 +31,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::core::domain::Failure;
 
+pub use canaries::CanaryHeader;
 pub use datasets::StoredPart;
 pub use embedding_spaces::EmbeddingSpaceRow;
-pub use measurements::{DecaySave, MeasurementRow, StoredClustering};
+pub use measurements::{DecaySave, MeasuredGates, MeasurementRow, StoredClustering};
 pub use outcomes::{RunHeader, RunTotals, StoredRun};
 pub use results::PastRun;
 pub use traffic::{Reject, StoredRecord};

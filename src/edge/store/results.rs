@@ -24,6 +24,8 @@ pub struct PastRun {
     pub gates: Vec<GateResult>,
     /// The mean of each scorer.
     pub scores: BTreeMap<String, ScoreView>,
+    /// The mean of the suite's first scorer.
+    pub score: Option<ScoreView>,
 }
 
 /// A name of a run.
@@ -44,7 +46,7 @@ impl Store {
         let (run_id, gates, scores) = (view.run_id.clone(), view.gates.clone(), view.scores.clone());
         let models = serde_json::to_string(&view.models).unwrap_or_default();
         let parity = view.parity.as_ref().and_then(|parity| serde_json::to_string(parity).ok());
-        let verdict = view.verdict.id();
+        let (verdict, primary) = (view.verdict.id(), view.primary.clone());
         self.writer().write(move |connection| {
             connection.execute(
                 "UPDATE runs SET verdict = ?2, models = ?3, parity = ?4 WHERE run_id = ?1",
@@ -60,13 +62,13 @@ impl Store {
                     ":detail": gate.detail, ":require": gate.require_decision, ":level": gate.level,
                 })?;
             }
-            let sql = "INSERT OR REPLACE INTO run_scores (run_id, scorer, mean, lo, hi, n) \
-                       VALUES (:run, :scorer, :mean, :lo, :hi, :n)";
+            let sql = "INSERT OR REPLACE INTO run_scores (run_id, scorer, mean, lo, hi, n, first) \
+                       VALUES (:run, :scorer, :mean, :lo, :hi, :n, :first)";
             let mut insert = connection.prepare_cached(sql)?;
             for (scorer, score) in &scores {
                 insert.execute(named_params! {
                     ":run": run_id, ":scorer": scorer, ":mean": score.mean, ":lo": score.lo, ":hi": score.hi,
-                    ":n": score.n as i64,
+                    ":n": score.n as i64, ":first": *scorer == primary,
                 })?;
             }
             Ok(())
@@ -112,16 +114,17 @@ impl Store {
         let sql = "SELECT verdict, models FROM runs WHERE run_id = ?1";
         let (verdict, models) =
             self.one(sql, [id], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)))?;
-        let sql = "SELECT scorer, mean, lo, hi, n FROM run_scores WHERE run_id = ?1";
+        let sql = "SELECT scorer, mean, lo, hi, n, first FROM run_scores WHERE run_id = ?1";
         let scores = self.rows(sql, [id], |row| {
             let score = ScoreView { mean: row.get(1)?, lo: row.get(2)?, hi: row.get(3)?, n: count(row, 4)? };
-            Ok((row.get::<_, String>(0)?, score))
+            Ok((row.get::<_, String>(0)?, score, row.get::<_, bool>(5)?))
         })?;
         Ok(PastRun {
             verdict: verdict.and_then(|text| Verdict::from_id(&text)),
             models: models.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
             gates: self.gate_results(&run.header.run_id)?,
-            scores: scores.into_iter().collect(),
+            score: scores.iter().find(|(.., first)| *first).map(|(_, score, _)| *score),
+            scores: scores.into_iter().map(|(scorer, score, _)| (scorer, score)).collect(),
             run,
         })
     }

@@ -47,7 +47,8 @@ pub fn baselines(
     found.collect()
 }
 
-fn last_pass(before: &[PastRun]) -> Option<StoredRun> {
+/// The latest of some earlier runs, newest first, that passed.
+pub fn last_pass(before: &[PastRun]) -> Option<StoredRun> {
     before.iter().find(|past| past.verdict == Some(Verdict::Pass)).map(|past| past.run.clone())
 }
 
@@ -88,7 +89,7 @@ struct Scored<'a> {
 ///
 /// # Errors
 /// A store failure.
-pub(super) fn edited(store: &Store, base: &RunHeader, run: &RunHeader) -> Result<BTreeSet<String>, Failure> {
+pub fn edited(store: &Store, base: &RunHeader, run: &RunHeader) -> Result<BTreeSet<String>, Failure> {
     if base.dataset == run.dataset && base.dataset_version == run.dataset_version {
         return Ok(BTreeSet::new());
     }

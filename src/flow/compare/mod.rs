@@ -22,6 +22,9 @@ use crate::core::view::{CompareView, ComparedRun, FlipView, NotComparedView};
 use crate::edge::store::{Store, StoredRun};
 use baseline::edited;
 
+/// Differences of scores up to this count as the same unless somebody says otherwise.
+pub const MARGIN: f64 = 0.02;
+
 /// Options of a comparison.
 #[derive(Debug, Clone)]
 pub struct CompareOptions {
@@ -37,6 +40,12 @@ pub struct CompareOptions {
     pub gate: bool,
     /// Largest number of flips listed in each direction.
     pub flips: usize,
+}
+
+impl Default for CompareOptions {
+    fn default() -> Self {
+        Self { scope: Scope::default(), margin: MARGIN, slices: Vec::new(), cluster_by: None, gate: false, flips: 20 }
+    }
 }
 
 /// Compares the run that `candidate` means with the run that `base` means.

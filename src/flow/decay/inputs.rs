@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::core::decay::TrafficWindow;
-use crate::core::domain::{Dataset, Failure, TextRule, TrafficRecord, Window};
+use crate::core::domain::{Dataset, Failure, KaratGate, TextRule, TrafficRecord, Window};
 use crate::core::records::Records;
 use crate::core::sampling::weighted_sample;
 use crate::core::vector::Vectors;
@@ -27,6 +27,8 @@ pub struct DecayOptions {
     pub source: Option<String>,
     /// Seed of the random generator.
     pub seed: u64,
+    /// The minimum karats that suites require; the stricter of this and the workspace's counts.
+    pub karats: Option<KaratGate>,
 }
 
 /// A dataset and its traffic, with vectors.

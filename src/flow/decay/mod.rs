@@ -2,6 +2,7 @@
 //! result.
 
 mod exposure;
+mod gate;
 mod history;
 mod inputs;
 mod recent;
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 
 use super::stored_dataset::parts_of;
 use super::{Event, Events, Workspace};
-use crate::core::decay::{Inputs, KnownClusters, Measured, MeasuredClustering, Settings, Wording, measure, rewordings};
+use crate::core::decay::{Inputs, KnownClusters, Measured, MeasuredClustering, Wording, measure, rewordings};
 use crate::core::domain::{Dataset, Failure};
 use crate::core::new_clusters::ClusterBook;
 use crate::core::wording::Reworded;
@@ -38,7 +39,7 @@ pub fn measure_decay(
     events: Events<'_>,
 ) -> Result<Measured, Failure> {
     let loaded = Loaded::new(workspace, dataset, options, now, events)?;
-    let measured = measure_loaded(workspace, &loaded, options.seed, now, events)?;
+    let measured = measure_loaded(workspace, &loaded, options, now, events)?;
     workspace.store.save_decay(to_save(&loaded.dataset, &measured, now)?)?;
     Ok(measured)
 }
@@ -55,19 +56,19 @@ pub(super) fn measure_unsaved(
     events: Events<'_>,
 ) -> Result<Measured, Failure> {
     let loaded = Loaded::new(workspace, dataset, options, now, events)?;
-    measure_loaded(workspace, &loaded, options.seed, now, events)
+    measure_loaded(workspace, &loaded, options, now, events)
 }
 
 fn measure_loaded(
     workspace: &Workspace,
     loaded: &Loaded,
-    seed: u64,
+    options: &DecayOptions,
     now: Timestamp,
     events: Events<'_>,
 ) -> Result<Measured, Failure> {
     let step = || events(Event::Advanced { steps: 1, errors: 0 });
     events(Event::Began { what: format!("decay of {}", loaded.dataset.label()), total: 2, done: 0 });
-    let mut inputs = inputs(workspace, loaded, seed, now)?;
+    let mut inputs = inputs(workspace, loaded, options, now)?;
     add_wording(workspace, &mut inputs, events)?;
     step();
     let measured = measure(inputs)?;
@@ -91,11 +92,14 @@ fn add_wording(workspace: &Workspace, inputs: &mut Inputs<'_>, events: Events<'_
 }
 
 /// The inputs of a measurement: what was loaded, and what the database knows about the dataset.
-fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Timestamp) -> Result<Inputs<'a>, Failure> {
+fn inputs<'a>(
+    workspace: &'a Workspace,
+    loaded: &'a Loaded,
+    options: &DecayOptions,
+    at: Timestamp,
+) -> Result<Inputs<'a>, Failure> {
     let Loaded { dataset, source, texts, golden, now, reference, notes } = loaded;
-    let decay = &workspace.config.decay;
-    let settings =
-        Settings { min_karats: decay.min_karats, require_decision: decay.require_decision, policy: &decay.policy };
+    let settings = gate::settings(workspace, dataset, options, now.span)?;
     let (exposed, unsearched) = exposure::exposed(workspace, dataset)?;
     let (run, scorer) = runs::latest_complete(workspace, dataset)?.unzip();
     let hashes = present_hashes(workspace, dataset)?;
@@ -124,7 +128,7 @@ fn inputs<'a>(workspace: &'a Workspace, loaded: &'a Loaded, seed: u64, at: Times
         looks: workspace.store.looks(&dataset.name, workspace.space(), source)?,
         notes: notes.iter().cloned().chain(unsearched).chain(unchecked).collect(),
         at,
-        seed,
+        seed: options.seed,
     })
 }
 

@@ -102,14 +102,16 @@ async fn tell(events: &mpsc::Sender<Event>, event: Event) {
     let _ = events.send(event).await;
 }
 
-async fn interrupted(stop: &mut watch::Receiver<bool>) {
+/// Resolves when the user interrupts.
+pub(super) async fn interrupted(stop: &mut watch::Receiver<bool>) {
     // If the sender is gone, nobody can interrupt the run any more.
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-async fn passed(deadline: Option<(Instant, Duration)>) {
+/// Resolves at the deadline.
+pub(super) async fn passed(deadline: Option<(Instant, Duration)>) {
     match deadline {
         Some((time, _)) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,

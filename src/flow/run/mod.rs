@@ -2,6 +2,7 @@
 //! arrive, an error never counts as a wrong answer, and an interrupted run can be resumed.
 
 mod budget;
+mod canary;
 mod cassette;
 mod dry;
 mod endpoints;
@@ -20,6 +21,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::budget::Budget;
+pub use self::canary::{CanaryOptions, run_canary};
 use self::cassette::write_cassette;
 pub use self::dry::dry_run;
 pub use self::endpoints::{ApiProbe, eol_warning, probe_endpoint};

@@ -7,8 +7,8 @@ use crate::core::gate::{GatePast, History};
 use crate::core::quality::{RunContext, RunIdentity, RunTally, is_answer, needs_scores_by_example};
 use crate::core::slices::{Slices, example_clusters};
 use crate::core::verdict::{Verdict, overall};
-use crate::core::view::RunView;
-use crate::edge::config::suite_from_content;
+use crate::core::view::{ClaimIs, ClaimView, RunView};
+use crate::edge::config::{ClaimFile, suite_from_content};
 use crate::edge::store::{PastRun, RunHeader, Store, StoredRun};
 use crate::flow::compare::baseline::baselines;
 use crate::flow::{Workspace, slices};
@@ -94,7 +94,29 @@ fn summarize(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<Run
         finished: run.finished_at.is_some(),
         total: header.total,
     };
-    Ok(tally.finish(identity, context))
+    let mut view = tally.finish(identity, context);
+    view.claims = claims(workspace, &view);
+    Ok(view)
+}
+
+/// The published scores of the endpoint's model, beside the measured ones.
+fn claims(workspace: &Workspace, view: &RunView) -> Vec<ClaimView> {
+    let claims = workspace.config.endpoints.get(&view.endpoint).map(|endpoint| endpoint.claims.as_slice());
+    let beside = |claim: &ClaimFile| {
+        let scorer = claim.scorer.clone().unwrap_or_else(|| view.primary.clone());
+        let measured = view.scores.get(&scorer).copied();
+        ClaimView {
+            scorer,
+            claimed: claim.score,
+            source: claim.source.clone(),
+            prompt: claim.prompt.clone(),
+            scaffold: claim.scaffold.clone(),
+            context_length: claim.context_length,
+            measured,
+            claim_is: ClaimIs::of(claim.score, measured),
+        }
+    };
+    claims.unwrap_or_default().iter().map(beside).collect()
 }
 
 /// The group of each example that has one, and whether its agreed answer is the positive one.

@@ -67,23 +67,7 @@ impl TrialRunner {
     }
 
     fn outcome(&self, example: &Example, request: &Request, answer: Result<Response, CallError>) -> Outcome {
-        let mask = &self.renderer.mask;
-        let (cost, result) = match answer {
-            Err(error) => {
-                let message = mask.text(&error.message).into_owned();
-                (None, OutcomeResult::Failed(CallError { message, ..error }))
-            }
-            Ok(response) => {
-                let cost = self.endpoint.cost(request, &response);
-                let output = mask.text(&response.output).into_owned();
-                let model = response.model.as_deref().map(|model| mask.text(model).into_owned());
-                let scores = self.renderer.scorers.score(&output, example);
-                (cost, OutcomeResult::Answered { response: Response { output, model, ..response }, scores })
-            }
-        };
-        let key = Some(request.key.at(self.endpoint.endpoint.fingerprint()));
-        let key = key.filter(|_| self.endpoint.endpoint.is_cacheable());
-        Outcome { example_id: example.id.clone(), trial: request.trial, key, cost, result }
+        outcome_of(&self.endpoint, &self.renderer, example, request, answer)
     }
 
     /// Stores an outcome. A trial counts as done once this is on disk.
@@ -94,16 +78,43 @@ impl TrialRunner {
     }
 }
 
+/// The outcome of a trial: the answer with its scores and cost, or the error; without secrets.
+pub(super) fn outcome_of(
+    endpoint: &ReadyEndpoint,
+    renderer: &Renderer,
+    example: &Example,
+    request: &Request,
+    answer: Result<Response, CallError>,
+) -> Outcome {
+    let mask = &renderer.mask;
+    let (cost, result) = match answer {
+        Err(error) => {
+            let message = mask.text(&error.message).into_owned();
+            (None, OutcomeResult::Failed(CallError { message, ..error }))
+        }
+        Ok(response) => {
+            let cost = endpoint.cost(request, &response);
+            let output = mask.text(&response.output).into_owned();
+            let model = response.model.as_deref().map(|model| mask.text(model).into_owned());
+            let scores = renderer.scorers.score(&output, example);
+            (cost, OutcomeResult::Answered { response: Response { output, model, ..response }, scores })
+        }
+    };
+    let key = Some(request.key.at(endpoint.endpoint.fingerprint()));
+    let key = key.filter(|_| endpoint.endpoint.is_cacheable());
+    Outcome { example_id: example.id.clone(), trial: request.trial, key, cost, result }
+}
+
 impl ReadyEndpoint {
     /// Estimated cost of a request; 0 without a price.
-    fn estimate(&self, request: &Request) -> f64 {
+    pub(super) fn estimate(&self, request: &Request) -> f64 {
         let Some(price) = self.price else { return 0.0 };
         let bytes: usize = request.messages.iter().map(|message| message.to_json().to_string().len()).sum();
         price.of_calls(1, estimated_tokens(bytes), self.answer_limit.unwrap_or(0))
     }
 
     /// Whether the estimate is an upper bound, because the length of answers is limited or answers are free.
-    fn is_bounded(&self) -> bool {
+    pub(super) fn is_bounded(&self) -> bool {
         self.answer_limit.is_some() || self.price.is_none_or(|price| price.output == 0.0)
     }
 

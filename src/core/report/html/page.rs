@@ -66,6 +66,7 @@ struct Dataset {
 struct Quality {
     runs: Vec<Run>,
     matrix: HtmlTable,
+    claims: HtmlTable,
     slices: HtmlTable,
     parity: HtmlTable,
     groups: HtmlTable,
@@ -232,6 +233,7 @@ impl Quality {
         Self {
             runs: runs.collect(),
             matrix: tables::matrix(view).into(),
+            claims: tables::claims(view).into(),
             slices: tables::slice_scores(view, ROWS).into(),
             parity: tables::parity(view).into(),
             groups: tables::groups(view).into(),

@@ -4,7 +4,7 @@ use super::Table;
 use crate::core::domain::short;
 use crate::core::queue::{QueueState, QueueStep};
 use crate::core::view::{
-    AgreementView, Cell, ChangeCounts, CoverageView, DatasetLogView, DecayView, DoctorView, EmbedderView,
+    AgreementView, Cell, ChangeCounts, CoverageView, DatasetLogView, DecayView, DoctorView, EmbedderView, HistoryLine,
     LabelImportView, ListView, LoggedVersion, Phrase, QueueLogView, QueueRow, QueueView, TrafficView, count_of, phrase,
 };
 
@@ -27,7 +27,11 @@ pub(in crate::core::report) fn runs(view: &ListView) -> Table {
             true => run.total.to_string(),
             false => format!("{}/{} unfinished", run.done, run.total),
         })
+        .number("score", |run| Cell::or_blank(run.score.map(|score| Cell::Number(score, 3))))
+        .verdict("verdict", |run| Cell::or_blank(run.verdict.map(Cell::from)))
+        .name("tags", |run| run.tags.join(", "))
         .table()
+        .without_empty_columns()
 }
 
 /// The review queue, one row per example.
@@ -174,6 +178,27 @@ pub(in crate::core::report) fn agreement(view: &AgreementView) -> Table {
 fn in_brackets(coverage: CoverageView) -> Phrase {
     let CoverageView { value, lo, hi } = coverage;
     phrase![Cell::Share(value, 0), " (", Cell::Interval(lo * 100.0, hi * 100.0, 0), ")"]
+}
+
+/// The runs of a suite on one endpoint with one prompt, oldest first.
+pub(in crate::core::report) fn history(line: &HistoryLine) -> Table {
+    let name = match &line.prompt {
+        Some(prompt) => format!("{} · {prompt}", line.endpoint),
+        None => line.endpoint.clone(),
+    };
+    Table::of(format!("{name}: {}", line.scorer), &line.nights, usize::MAX)
+        .id("Started", |night| night.started_at.get(..16).unwrap_or(&night.started_at).replace('T', " "))
+        .id("Run", |night| short(&night.run_id, 18).to_owned())
+        .number("Mean", |night| night.score.mean.map(|mean| Cell::Number(mean, 3)))
+        .number("95 % interval", |night| night.score.lo.zip(night.score.hi).map(|(lo, hi)| Cell::Interval(lo, hi, 3)))
+        .number("n", |night| night.score.n)
+        .verdict("Verdict", |night| night.verdict)
+        .number("Change", |night| Cell::or_blank(night.change.map(|change| Cell::Points(change.difference))))
+        .prose("What changed", |night| Cell::line(&night.changed.join(", "), 200))
+        .name("Tags", |night| Cell::line(&night.tags.join(", "), 60))
+        .table()
+        .note("Change: in points, on common examples, compared with the runs since the last change; shown only if it is more than chance.")
+        .without_empty_columns()
 }
 
 /// Results of the checks of the workspace.

@@ -1,13 +1,16 @@
 //! The tables of a report. They are built once; each format renders them in its own syntax.
 
+mod canary;
 mod compare;
 mod decay;
 mod fine_print;
 mod listings;
+mod power;
 mod runs;
 
 use super::table::{Kind, Table};
 
+pub(super) use canary::{canary_notes, canary_sentence, canary_sides};
 pub(super) use compare::{
     compare_notes, compare_sentence, compared_requests, compared_runs, compared_scores, compared_slices, contract,
     fixed, new_failures,
@@ -18,8 +21,9 @@ pub(super) use decay::{
 };
 pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
 pub(super) use listings::{
-    agreement, checks, dataset_log, day, months, queue, queue_log, relabelled, runs, sources, spaces, ties,
+    agreement, checks, dataset_log, day, history, months, queue, queue_log, relabelled, runs, sources, spaces, ties,
 };
+pub(super) use power::power;
 pub(super) use runs::{
-    errors, groups, matrix, misses, outcomes, parity, plan, run_gates, run_names, scores, slice_scores,
+    claims, errors, groups, matrix, misses, outcomes, parity, plan, run_gates, run_names, scores, slice_scores,
 };

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Kind, Table};
 use crate::core::view::{
-    Cell, DisparityView, ErrorView, GroupView, LatencyView, MissView, Phrase, PlanCell, PlanView, RateView, RunView,
-    RunsView, ScoreView, SliceScoreView, line, phrase,
+    Cell, ClaimView, DisparityView, ErrorView, GroupView, LatencyView, MissView, Phrase, PlanCell, PlanView, RateView,
+    RunView, RunsView, ScoreView, SliceScoreView, line, phrase,
 };
 
 /// A short name for each run: its endpoint, preceded by the suite if there are several suites, and followed by the
@@ -79,6 +79,29 @@ pub(in crate::core::report) fn slice_scores(view: &RunsView, limit: usize) -> Ta
         .name("Lower", |(_, slice)| if slice.lower { "lower than the rest" } else { "" })
         .table()
         .note("p: that the slice scores like the rest of the set, adjusted for the number of slices (Benjamini–Hochberg).")
+        .without_empty_columns()
+}
+
+/// Published scores beside the measured ones.
+pub(in crate::core::report) fn claims(view: &RunsView) -> Table {
+    let rows: Vec<(String, &ClaimView)> = of_runs(view, |run| &run.claims);
+    let text = |text: &Option<String>| Cell::or_blank(text.as_deref().map(|text| Cell::line(text, 80)));
+    Table::of("Claimed and measured", rows, usize::MAX)
+        .name("Endpoint", |(name, _)| name.clone())
+        .name("Scorer", |(_, claim)| Cell::line(&claim.scorer, 60))
+        .number("Claimed", |(_, claim)| Cell::Number(claim.claimed, 3))
+        .number("Measured", |(_, claim)| claim.measured.and_then(|score| score.mean).map(|mean| Cell::Number(mean, 3)))
+        .number("95 % interval", |(_, claim)| {
+            let interval = claim.measured.and_then(|score| score.lo.zip(score.hi));
+            interval.map(|(lo, hi)| Cell::Interval(lo, hi, 3))
+        })
+        .name("The claim is", |(_, claim)| claim.claim_is.name())
+        .prose("Source", |(_, claim)| Cell::line(&claim.source, 100))
+        .prose("Prompt", |(_, claim)| text(&claim.prompt))
+        .prose("Scaffold", |(_, claim)| text(&claim.scaffold))
+        .number("Context", |(_, claim)| Cell::or_blank(claim.context_length.map(Cell::from)))
+        .table()
+        .note("A published score is comparable only as far as its prompt, scaffold and data are.")
         .without_empty_columns()
 }
 

@@ -8,7 +8,8 @@ use crate::core::golden::{ChangeKind, DatasetDiff};
 use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::{
     AddedExample, AddedView, CacheView, Cell, CheckState, DatasetLogView, DecayView, DiffView, DoctorView,
-    EmbedderView, ImportedView, LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView, count_of,
+    EmbedderView, HistoryView, ImportedView, LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView,
+    count_of,
 };
 
 /// One line with a label and its value, such as `datasets   support`.
@@ -24,6 +25,11 @@ pub fn list_text(view: &ListView, screen: Screen) -> String {
         + &fact("suites", &or_none(&view.suites))
         + &fact("endpoints", &or_none(&endpoints.collect::<Vec<_>>()));
     head + &if view.runs.is_empty() { fact("runs", "none") } else { table_text(&tables::runs(view), screen) }
+}
+
+/// Renders the history of a suite.
+pub fn history_text(view: &HistoryView, screen: Screen) -> String {
+    view.lines.iter().map(|line| table_text(&tables::history(line), screen)).collect::<Vec<_>>().join("\n")
 }
 
 /// Renders the review queue.

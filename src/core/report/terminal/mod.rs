@@ -1,5 +1,6 @@
 //! Text for a terminal of a given width.
 
+mod canary;
 mod labelling;
 mod layout;
 mod listings;
@@ -7,12 +8,16 @@ mod text;
 
 use super::table::Table;
 use super::tables;
-use crate::core::view::{Cell, CompareView, DecayView, PlanView, RunsView, count_of, phrase, summary_phrase};
+use crate::core::view::{
+    Cell, CompareView, DecayView, PlanView, PowerView, RunsView, count_of, phrase, summary_phrase,
+};
+pub use canary::canary_text;
 pub use labelling::label_import_text;
 use layout::table_text;
 pub use listings::{
-    added_text, cache_text, dataset_log_text, diff_text, doctor_text, embedder_text, imported_text, lint_text,
-    list_text, lock_text, migration_text, months_text, queue_example_text, queue_log_text, queue_text, traffic_text,
+    added_text, cache_text, dataset_log_text, diff_text, doctor_text, embedder_text, history_text, imported_text,
+    lint_text, list_text, lock_text, migration_text, months_text, queue_example_text, queue_log_text, queue_text,
+    traffic_text,
 };
 pub use text::{Screen, terminal_headline};
 use text::{labelled, paragraph};
@@ -48,12 +53,30 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
             "Highest",
             "Lowest",
         ]),
+        tables::claims(view).only(&[
+            "Endpoint",
+            "Scorer",
+            "Claimed",
+            "Measured",
+            "95 % interval",
+            "The claim is",
+            "Source",
+        ]),
         tables::run_gates(view),
         tables::outcomes(view).only(&columns),
         tables::errors(view),
         tables::misses(view, 5).only(&["Endpoint", "Example", "Input", "Expected", "Answered"]),
     ];
     blocks(&tables, screen)
+}
+
+/// Renders how many examples a suite needs.
+pub fn power_text(view: &PowerView, screen: Screen) -> String {
+    let mut out = blocks(&[tables::power(view)], screen);
+    for note in &view.notes {
+        out.push_str(&labelled("- ", Cell::line(note, 300), screen, 2));
+    }
+    out
 }
 
 /// Renders the comparison of two runs.

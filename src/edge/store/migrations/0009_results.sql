@@ -19,6 +19,7 @@ CREATE TABLE run_scores (
     lo     REAL,
     hi     REAL,
     n      INTEGER NOT NULL,
+    first  INTEGER NOT NULL, -- 1 for the first scorer of the suite
     PRIMARY KEY (run_id, scorer)
 ) STRICT, WITHOUT ROWID;
 
@@ -33,3 +34,21 @@ CREATE TABLE run_tags (
     PRIMARY KEY (tag, suite, endpoint, prompt)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX run_tags_by_run ON run_tags (run_id);
+
+-- Canaries. Their pairs are drawn with replacement, so they are not outcomes of a run.
+CREATE TABLE canaries (
+    canary_id   TEXT PRIMARY KEY,
+    suite       TEXT NOT NULL,
+    identity    TEXT NOT NULL, -- JSON: versions, endpoints, prompt, rule and seed; a canary is resumed only if they are equal
+    started_at  TEXT NOT NULL,
+    finished_at TEXT,
+    view        INTEGER REFERENCES contents (id)
+) STRICT;
+CREATE INDEX canaries_by_suite ON canaries (suite, started_at);
+CREATE TABLE canary_pairs (
+    canary_id  TEXT NOT NULL REFERENCES canaries (canary_id) ON DELETE CASCADE,
+    number     INTEGER NOT NULL, -- of the draw, from 0
+    example_id TEXT NOT NULL,
+    answers    INTEGER NOT NULL REFERENCES contents (id), -- JSON: output or error, score, latency and cost of both
+    PRIMARY KEY (canary_id, number)
+) STRICT, WITHOUT ROWID;
