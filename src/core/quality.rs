@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::core::compare::{ExampleTrials, RunScores, TrialScores, example_score};
+use crate::core::compare::{ExampleTrials, RunScores, TrialScores};
 use crate::core::domain::{
-    CallErrorKind, Example, GateMeasure, Normalization, ParitySettings, RecordedOutcome, RunId, Score, Suite,
+    CallErrorKind, Example, Normalization, ParitySettings, RecordedOutcome, RunId, Score, Suite,
 };
 use crate::core::gate::{Baseline, Evidence, History, evaluate_all, needs_detail};
 use crate::core::parity::{self, Answer, parity_view};
-use crate::core::scoring::normalize;
+use crate::core::scoring::{normalize, reduce};
 use crate::core::slices::Slices;
 use crate::core::stats::quantile;
 use crate::core::verdict::{GateResult, Verdict, overall};
@@ -69,7 +69,7 @@ pub struct RunContext {
 /// Whether the summary of a run of `suite` needs the scores by example, because of gates, slices or clusters.
 pub fn needs_scores_by_example(suite: &Suite) -> bool {
     let several = !suite.slices.is_empty() || suite.cluster_by.is_some() || suite.parity.is_some();
-    several || suite.gates.iter().any(needs_detail)
+    several || suite.gates.iter().any(|gate| needs_detail(gate, &suite.scorers))
 }
 
 /// Accumulates the outcomes of a run into a summary.
@@ -199,7 +199,7 @@ impl<'a> RunTally<'a> {
         let Some(trials) = self.current.take() else { return };
         for scorer in &self.suite.scorers {
             let values = trials.scores.get(&scorer.name).map(Vec::as_slice).unwrap_or_default();
-            let value = example_score(scorer.reduce, values);
+            let value = reduce(scorer.reduce, values);
             if let (Some(value), Some(all)) = (value, self.values.get_mut(scorer.name.as_str())) {
                 all.push(value);
             }
@@ -236,7 +236,7 @@ impl<'a> RunTally<'a> {
         };
         let gates = evaluate_all(&self.suite.gates, &identity.endpoint, &evidence);
         let verdict = verdict(&identity, self.suite, self.counts, &gates);
-        let of = |name: &str| evidence.values(&GateMeasure::Score(name.to_owned()), None).score();
+        let of = |name: &str| evidence.reported(name);
         let scores = self.values.keys().map(|name| ((*name).to_owned(), of(name))).collect();
         let slices = evidence.slice_scores(&self.primary);
         let latency = latency(&self.latencies, &self.ttfts, &self.rates);
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     use crate::core::domain::{
-        Gate, GateLimit, NamedPrompt, Normalization, Prompt, Reducer, Scorer, ScorerKind, Usage,
+        Gate, GateLimit, GateMeasure, NamedPrompt, Normalization, Prompt, Reducer, Scorer, ScorerKind, Usage,
     };
 
     fn suite(min: f64) -> Suite {

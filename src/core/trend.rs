@@ -1,17 +1,22 @@
 //! The history of a suite: nights on which its score changed by more than chance.
 //!
-//! Each night is compared with the nights since the last change, example by example. The level is shared by all nights
-//! shown (Bonferroni), so that a history without any change rarely shows one.
+//! Without a change, tonight's answer to an example is as likely any of its answers since the last change. So the number of
+//! passes tonight is compared with its distribution when the nights of each example are exchanged (a permutation test within
+//! examples, which needs no variance to be estimated from few failures). The level is shared by all nights shown
+//! (Bonferroni), so that a history without any change rarely shows one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::stats::{PairedDifference, clustered_mean, paired_difference};
+use crate::core::stats::{PairedDifference, clustered_mean, normal_upper_tail, paired_difference};
 
 /// Probability that a history without any change shows one.
 const LEVEL: f64 = 0.05;
 
 /// Fewest examples that two nights must have in common to be compared.
 const MIN_EXAMPLES: usize = 10;
+
+/// Largest number of unstable examples whose distribution is computed exactly.
+const EXACT: usize = 2_000;
 
 /// One run of a suite.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,41 +27,90 @@ pub struct Night {
     pub edited: BTreeSet<String>,
 }
 
+/// The scores of an example since the last change.
+#[derive(Debug, Clone, Copy, Default)]
+struct Since {
+    nights: f64,
+    sum: f64,
+    squares: f64,
+}
+
 /// The nights, in order, on which the score changed: by how much, compared with the nights since the last change. `None`
 /// for all other nights.
 pub fn changes(nights: &[Night]) -> Vec<Option<PairedDifference>> {
     let level = LEVEL / nights.len().saturating_sub(1).max(1) as f64;
-    let mut since: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    let mut since: BTreeMap<&str, Since> = BTreeMap::new();
     let mut found = Vec::with_capacity(nights.len());
     for night in nights {
         since.retain(|id, _| !night.edited.contains(*id));
-        let differences: Vec<f64> = night
-            .scores
-            .iter()
-            .filter_map(|(id, score)| since.get(id.as_str()).map(|(sum, count)| score - sum / count))
-            .collect();
-        let change = difference(&differences, level);
-        if change.is_some() {
+        let known = |(id, score): (&String, &f64)| since.get(id.as_str()).map(|since| (*since, *score));
+        let pairs: Vec<(Since, f64)> = night.scores.iter().filter_map(known).collect();
+        let changed = pairs.len() >= MIN_EXAMPLES && p_value(&pairs) < level;
+        found.push(if changed { difference(&pairs) } else { None });
+        if changed {
             since.clear();
         }
         for (id, score) in &night.scores {
-            let (sum, count) = since.entry(id).or_default();
-            *sum += score;
-            *count += 1.0;
+            let of = since.entry(id).or_default();
+            of.nights += 1.0;
+            of.sum += score;
+            of.squares += score * score;
         }
-        found.push(change);
     }
     found
 }
 
-/// The mean difference with its 95 % interval, if it is significant at this level.
-fn difference(differences: &[f64], level: f64) -> Option<PairedDifference> {
-    if differences.len() < MIN_EXAMPLES {
-        return None;
+/// The mean difference to the nights since the last change, with its 95 % interval.
+fn difference(pairs: &[(Since, f64)]) -> Option<PairedDifference> {
+    let differences: Vec<f64> = pairs.iter().map(|(since, score)| score - since.sum / since.nights).collect();
+    Some(paired_difference(&differences, &clustered_mean(&differences, None)?, 0.95))
+}
+
+/// Two-sided p-value of tonight's sum of scores when the nights of each example are exchanged; mid-p, and exact if all scores
+/// are 0 or 1.
+fn p_value(pairs: &[(Since, f64)]) -> f64 {
+    let (mut excess, mut variance, mut binary, mut passed) = (0.0, 0.0, true, 0);
+    let mut rates = Vec::new();
+    for (since, score) in pairs {
+        let nights = since.nights + 1.0;
+        let mean = (since.sum + score) / nights;
+        let spread = (since.squares + score * score) / nights - mean * mean;
+        if spread <= 1e-12 {
+            continue;
+        }
+        excess += score - mean;
+        variance += spread;
+        // Only scores of 0 and 1 are their own squares.
+        binary &= since.sum == since.squares && (*score == 0.0 || *score == 1.0);
+        passed += usize::from(*score == 1.0);
+        rates.push(mean);
     }
-    let estimate = clustered_mean(differences, None)?;
-    let strict = paired_difference(differences, &estimate, 1.0 - level);
-    (!strict.interval.contains(0.0)).then(|| paired_difference(differences, &estimate, 0.95))
+    if rates.is_empty() {
+        return 1.0;
+    }
+    if !binary || rates.len() > EXACT {
+        return 2.0 * normal_upper_tail(excess.abs() / variance.sqrt());
+    }
+    let distribution = poisson_binomial(&rates);
+    let below: f64 = distribution.iter().take(passed).sum();
+    let above: f64 = distribution.iter().skip(passed + 1).sum();
+    let at = distribution.get(passed).copied().unwrap_or(0.0);
+    (2.0 * (below.min(above) + 0.5 * at)).min(1.0)
+}
+
+/// The distribution of the number of passes of independent examples with these rates, from 0 passes up.
+fn poisson_binomial(rates: &[f64]) -> Vec<f64> {
+    let mut distribution = vec![1.0];
+    for rate in rates {
+        distribution.push(0.0);
+        let mut fewer = 0.0;
+        for share in &mut distribution {
+            let passes = *share * rate;
+            *share = *share * (1.0 - rate) + fewer;
+            fewer = passes;
+        }
+    }
+    distribution
 }
 
 #[cfg(test)]
@@ -83,10 +137,13 @@ mod tests {
 
     #[test]
     fn a_drop_is_marked_once_and_on_its_night() {
-        let found = changes(&nights(&[0.9, 0.9, 0.9, 0.7, 0.7, 0.7, 0.9], 3));
-        let at: Vec<usize> = (0..found.len()).filter(|night| found[*night].is_some()).collect();
-        assert_eq!(at, [3, 6]);
-        let drop = found[3].unwrap();
+        let found = |seed| changes(&nights(&[0.9, 0.9, 0.9, 0.7, 0.7, 0.7, 0.9], seed));
+        let marked = |found: &[Option<PairedDifference>]| -> Vec<usize> {
+            (0..found.len()).filter(|night| found[*night].is_some()).collect()
+        };
+        let exactly = (0..100).filter(|seed| marked(&found(*seed)) == [3, 6]).count();
+        assert!(exactly >= 92, "{exactly} of 100");
+        let drop = found(1)[3].unwrap();
         assert!((drop.difference + 0.2).abs() < 0.08 && drop.interval.hi < 0.0, "{drop:?}");
     }
 
@@ -95,6 +152,13 @@ mod tests {
         let shown = (0..300).filter(|seed| changes(&nights(&[0.85; 30], *seed)).iter().any(Option::is_some)).count();
         println!("histories of 30 equal nights with a change: {shown} of 300");
         assert!(shown <= 24, "{shown}");
+    }
+
+    #[test]
+    fn the_number_of_passes_has_the_distribution_of_independent_examples() {
+        let found = poisson_binomial(&[0.5, 0.25]);
+        let expected = [0.375, 0.5, 0.125];
+        assert!(found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-15), "{found:?}");
     }
 
     #[test]

@@ -84,6 +84,7 @@ fn line(store: &Store, endpoint: String, prompt: Option<String>, runs: &[PastRun
                 lo: found.interval.lo,
                 hi: found.interval.hi,
             }),
+            parity: past.parity.as_ref().map(|parity| parity.measures.clone()).unwrap_or_default(),
             changed: before.map_or(Ok(Vec::new()), |before| changed(store, before, past))?,
             tags: tags.iter().filter(|tag| tag.run_id == header.run_id).map(|tag| tag.tag.clone()).collect(),
         });

@@ -6,6 +6,7 @@
 mod basics;
 mod budget;
 mod cache;
+mod compare;
 mod datasets;
 mod decay;
 mod demo;

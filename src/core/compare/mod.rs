@@ -20,7 +20,7 @@ use crate::core::view::{
 };
 
 pub use requests::{cost_difference, latency_difference};
-pub use run::{ExampleTrials, RunScores, TrialScores, common, example_score};
+pub use run::{ExampleTrials, RunScores, TrialScores, common, disagree, example_score};
 pub use scores::{ScorePairs, score_pairs};
 
 /// Whether a candidate is better than the run it is compared with.

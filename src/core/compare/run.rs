@@ -72,20 +72,23 @@ impl ExampleTrials {
 
     /// Whether trials of this scorer disagree.
     pub fn is_flaky(&self, scorer: usize) -> bool {
-        let values = self.values(scorer);
-        values.iter().any(|value| Some(value) != values.first())
+        disagree(&self.values(scorer))
     }
 }
 
-/// The score of an example whose trials scored `values`. Where `majority`, `any` or `all` would turn trials that disagree
-/// into a pass or a failure, it is their mean: an example that passes two times in three is two thirds of a pass, whichever
-/// way tonight's trials fell.
+/// The score of an example in gates and comparisons. Where trials disagree, `majority` would make a pass or a failure of
+/// them, depending on how tonight's fell, so it is their mean: an example that passes two times in three is two thirds of a
+/// pass. The other reducers are what they say: `all` asks for reliability, and `any` for one success.
 pub fn example_score(reducer: Reducer, values: &[f64]) -> Option<f64> {
-    let flaky = values.iter().any(|value| Some(value) != values.first());
     match reducer {
-        Reducer::Majority | Reducer::Any | Reducer::All if flaky => reduce(Reducer::Mean, values),
+        Reducer::Majority if disagree(values) => reduce(Reducer::Mean, values),
         other => reduce(other, values),
     }
+}
+
+/// Whether trials of an example disagree.
+pub fn disagree(values: &[f64]) -> bool {
+    values.iter().any(|value| Some(value) != values.first())
 }
 
 /// Pairs of the same example in both runs, by position; edited ones are left out.

@@ -7,6 +7,7 @@ use crate::core::compare::{RunScores, ScorePairs, common, cost_difference, laten
 use crate::core::domain::{Gate, GateMeasure, Reducer};
 use crate::core::stats::Interval;
 use crate::core::verdict::{Verdict, evaluate_maximum, evaluate_minimum};
+use crate::core::view::{CostDifferenceView, LatencyDifferenceView};
 
 /// An earlier run to compare with, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,33 +58,29 @@ pub(super) fn not_worse(
             scores(&pairs, evidence, margin, gate.confidence, level)
         }
         GateMeasure::Latency(percentile) => {
-            let found = latency_difference(&base.scores, run, &pairs, *percentile, gate.confidence);
-            let Some(found) = found else { return (Verdict::Inconclusive, "no request is in both runs".to_owned()) };
-            let interval =
-                Interval { lo: found.lo_ms.unwrap_or(f64::NEG_INFINITY), hi: found.hi_ms.unwrap_or(f64::INFINITY) };
-            let end = |end: Option<f64>| end.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms:+.0}"));
-            let detail = format!(
-                "{:+.0} ms, interval {} to {}, {} requests",
-                found.difference_ms,
-                end(found.lo_ms),
-                end(found.hi_ms),
-                found.requests
-            );
-            (evaluate_maximum(interval, margin), detail)
+            latency(latency_difference(&base.scores, run, &pairs, *percentile, gate.confidence), margin)
         }
-        GateMeasure::Cost => {
-            let found = cost_difference(&base.scores, run, &pairs, gate.confidence);
-            let Some(found) = found else {
-                return (Verdict::Inconclusive, "no costs are known in both runs".to_owned());
-            };
-            let detail = format!(
-                "{:+.6}, interval {:+.6} to {:+.6}, {} requests",
-                found.difference, found.lo, found.hi, found.requests
-            );
-            (evaluate_maximum(Interval { lo: found.lo, hi: found.hi }, margin), detail)
-        }
+        GateMeasure::Cost => cost(cost_difference(&base.scores, run, &pairs, gate.confidence), margin),
     };
     (verdict, format!("{detail}, against {name} ({})", base.label))
+}
+
+/// Passes if the whole interval of the difference is at most the margin, in milliseconds.
+fn latency(found: Option<LatencyDifferenceView>, margin: f64) -> (Verdict, String) {
+    let Some(found) = found else { return (Verdict::Inconclusive, "no request is in both runs".to_owned()) };
+    let interval = Interval { lo: found.lo_ms.unwrap_or(f64::NEG_INFINITY), hi: found.hi_ms.unwrap_or(f64::INFINITY) };
+    let end = |end: Option<f64>| end.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms:+.0}"));
+    let (lo, hi) = (end(found.lo_ms), end(found.hi_ms));
+    let detail = format!("{:+.0} ms, interval {lo} to {hi}, {} requests", found.difference_ms, found.requests);
+    (evaluate_maximum(interval, margin), detail)
+}
+
+/// Passes if the whole interval of the difference of the mean cost is at most the margin.
+fn cost(found: Option<CostDifferenceView>, margin: f64) -> (Verdict, String) {
+    let Some(found) = found else { return (Verdict::Inconclusive, "no costs are known in both runs".to_owned()) };
+    let CostDifferenceView { difference, lo, hi, requests, .. } = found;
+    let detail = format!("{difference:+.6}, interval {lo:+.6} to {hi:+.6}, {requests} requests");
+    (evaluate_maximum(Interval { lo, hi }, margin), detail)
 }
 
 /// Passes if the whole interval of the difference is above −margin, and fails if it lies below at the level.

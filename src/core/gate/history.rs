@@ -2,7 +2,7 @@
 //!
 //! A test that is repeated every night fails sooner or later although nothing changed. So a gate may only start to fail at a
 //! level that is spent over time: the level of one test per [`PERIOD_DAYS`] days, shared by the nights (after Lan and DeMets
-//! 1983). A gate that already fails stays at the level at which it failed, since that is no new alarm. After a change of the
+//! 1983). Runs on the same day count as nights, or a sudden drop could not fail an hour after a run that passed. A gate that already fails stays at the level at which it failed, since that is no new alarm. After a change of the
 //! suite, the dataset, the endpoint or the model behind it, everything starts again: then somebody wants to know.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::core::verdict::{GateResult, Verdict};
 
 /// Days over which the level of one test is spent.
-pub const PERIOD_DAYS: f64 = 30.0;
+const PERIOD_DAYS: f64 = 30.0;
 
 /// Number of inconclusive results in a row at which a decision is required.
 const WARNINGS: u32 = 3;
@@ -38,11 +38,12 @@ impl History {
 impl GatePast {
     /// The one-sided level at which the gate may fail.
     pub fn level(&self, confidence: f64) -> f64 {
-        let whole = 0.5 * (1.0 - confidence);
+        // Rounded, since 1 − 0.95 is not quite 0.05.
+        let whole = (0.5e9 * (1.0 - confidence)).round() / 1e9;
         match self.last {
             None => whole,
             Some((Verdict::Fail, level, _)) => level.min(whole),
-            Some((_, _, days)) => whole * (days / PERIOD_DAYS).clamp(0.0, 1.0),
+            Some((_, _, days)) => whole * (days.max(1.0) / PERIOD_DAYS).min(1.0),
         }
     }
 
@@ -69,7 +70,7 @@ mod tests {
         let night = past(Some((Verdict::Pass, 0.025, 1.0))).level(0.95);
         assert!((night - 0.025 / 30.0).abs() < 1e-12);
         assert!((past(Some((Verdict::Pass, 0.001, 90.0))).level(0.95) - 0.025).abs() < 1e-12, "a long pause");
-        assert_eq!(past(Some((Verdict::Inconclusive, 0.025, 0.0))).level(0.95), 0.0, "the same moment");
+        assert_eq!(past(Some((Verdict::Inconclusive, 0.025, 0.01))).level(0.95), night, "the same day");
     }
 
     #[test]

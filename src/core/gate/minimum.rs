@@ -20,6 +20,9 @@ pub(super) fn at_least(values: &Values, minimum: f64, confidence: f64, level: f6
     if let Some(estimate) = estimate.as_ref().filter(|estimate| estimate.clusters < estimate.n) {
         detail.push_str(&format!(" in {} clusters", estimate.clusters));
     }
+    if values.flaky > 0 {
+        detail.push_str(&format!("; {} of them flaky, counted with their pass rate", values.flaky));
+    }
     if minimum >= 1.0 {
         let failed = scores.iter().filter(|score| **score < 1.0).count();
         detail.push_str(&format!("; {failed} of {n} below 1"));

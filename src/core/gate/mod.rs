@@ -9,8 +9,8 @@ mod slices;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::core::compare::{RunScores, example_score};
-use crate::core::domain::{Gate, GateLimit, GateMeasure, Reducer};
+use crate::core::compare::{RunScores, disagree, example_score};
+use crate::core::domain::{Gate, GateLimit, GateMeasure, Reducer, Scorer};
 use crate::core::slices::Slices;
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::ScoreView;
@@ -45,6 +45,8 @@ pub struct Evidence<'a> {
 pub struct Values {
     values: Vec<f64>,
     clusters: Option<Vec<usize>>,
+    /// Number of examples that count with their pass rate.
+    flaky: usize,
 }
 
 impl Values {
@@ -64,24 +66,35 @@ impl Evidence<'_> {
         known.unwrap_or(self.clusters.map_or(0, HashMap::len) + place)
     }
 
+    /// The mean of a scorer as it is reported, with its 95 % interval: as its reducer says, also for flaky examples.
+    pub fn reported(&self, scorer: &str) -> ScoreView {
+        let values = self.scores.get(scorer).cloned().unwrap_or_default();
+        let clustered = self.values(&GateMeasure::Score(scorer.to_owned()), None);
+        // Clusters are those of the same examples in the same order.
+        let clusters = clustered.clusters.filter(|clusters| clusters.len() == values.len());
+        Values { values, clusters, flaky: 0 }.score()
+    }
+
     /// The values of a measure on the whole set, or on one of its slices.
     pub fn values(&self, measure: &GateMeasure, slice: Option<usize>) -> Values {
         let (scorer, every_trial) = match measure {
             GateMeasure::Contract(scorer) => (scorer, true),
             GateMeasure::Score(scorer) => (scorer, false),
-            _ => return Values { values: Vec::new(), clusters: None },
+            _ => return Values { values: Vec::new(), clusters: None, flaky: 0 },
         };
         let Some(run) = self.detail else {
-            return Values { values: self.scores.get(scorer.as_str()).cloned().unwrap_or_default(), clusters: None };
+            let values = self.scores.get(scorer.as_str()).cloned().unwrap_or_default();
+            return Values { values, clusters: None, flaky: 0 };
         };
-        let mut result = Values { values: Vec::new(), clusters: self.clusters.map(|_| Vec::new()) };
+        let mut result = Values { values: Vec::new(), clusters: self.clusters.map(|_| Vec::new()), flaky: 0 };
         let Some((place, reducer)) = run.scorer(scorer) else { return result };
         for (number, example) in run.examples.iter().enumerate() {
             if slice.is_some_and(|slice| !self.slices.of(&example.id).contains(&slice)) {
                 continue;
             }
-            let reducer = if every_trial { Reducer::Mean } else { reducer };
-            if let Some(value) = example_score(reducer, &example.values(place)) {
+            let (reducer, values) = (if every_trial { Reducer::Mean } else { reducer }, example.values(place));
+            if let Some(value) = example_score(reducer, &values) {
+                result.flaky += usize::from(reducer == Reducer::Majority && disagree(&values));
                 result.values.push(value);
                 if let Some(clusters) = result.clusters.as_mut() {
                     clusters.push(self.cluster(&example.id, number));
@@ -92,9 +105,15 @@ impl Evidence<'_> {
     }
 }
 
-/// Whether a gate needs the scores by example.
-pub fn needs_detail(gate: &Gate) -> bool {
-    gate.slice.is_some() || gate.baseline().is_some() || matches!(gate.measure, GateMeasure::Contract(_))
+/// Whether a gate of a suite with these scorers needs the scores by example.
+pub fn needs_detail(gate: &Gate, scorers: &[Scorer]) -> bool {
+    let by_majority = |name: &str| scorers.iter().any(|s| s.name == name && s.reduce == Reducer::Majority);
+    let by_trial = match &gate.measure {
+        GateMeasure::Contract(_) => true,
+        GateMeasure::Score(scorer) => by_majority(scorer),
+        GateMeasure::Latency(_) | GateMeasure::Cost => false,
+    };
+    by_trial || gate.slice.is_some() || gate.baseline().is_some()
 }
 
 /// Evaluates the gates of a suite that apply to an endpoint. A gate on the whole set is also evaluated on every critical

@@ -8,7 +8,7 @@ use crate::core::golden::example_from_row;
 use crate::core::stats::clustered_mean;
 
 fn values(counts: &[(f64, usize)]) -> Values {
-    Values { values: counts.iter().flat_map(|(value, count)| vec![*value; *count]).collect(), clusters: None }
+    Values { values: counts.iter().flat_map(|(value, count)| vec![*value; *count]).collect(), clusters: None, flaky: 0 }
 }
 
 fn needed(values: &Values, minimum: f64) -> Needed {
@@ -66,7 +66,7 @@ proptest! {
         scores in prop::collection::vec((0u8..=4).prop_map(|quarters| f64::from(quarters) / 4.0), 2..40),
         minimum in 0.0..=0.99_f64,
     ) {
-        let values = Values { values: scores, clusters: None };
+        let values = Values { values: scores, clusters: None, flaky: 0 };
         let mean = values.values.iter().sum::<f64>() / values.values.len() as f64;
         if let Needed::About(needed) = needed(&values, minimum) {
             let decided = crate::core::verdict::evaluate_minimum(interval(&values, mean, 0.95), minimum) != Verdict::Inconclusive;
@@ -238,4 +238,27 @@ fn warnings_in_a_row_demand_a_decision_and_gates_remember_their_level() {
     let result = setting.results(&warned).remove(0);
     assert_eq!(result.counted(), Verdict::Inconclusive);
     assert!((result.level.unwrap() - 0.025 / 30.0).abs() < 1e-12);
+}
+
+#[test]
+fn an_example_whose_trials_disagree_counts_with_its_pass_rate() {
+    let trials = |passed: [f64; 3]| -> Vec<TrialScores> {
+        let trial = |(number, score): (usize, f64)| TrialScores {
+            trial: number as u32,
+            scores: [score].into(),
+            answered: true,
+            latency_ms: None,
+            cost: None,
+        };
+        passed.into_iter().enumerate().map(trial).collect()
+    };
+    let mut setting = Setting::new(run(&[]));
+    setting.run.scorers[0].reduce = Reducer::Majority;
+    let flaky = |id: usize| if id.is_multiple_of(2) { [1.0, 1.0, 0.0] } else { [1.0, 1.0, 1.0] };
+    setting.run.examples =
+        (0..100).map(|id| ExampleTrials { id: format!("{id:04}"), trials: trials(flaky(id)) }).collect();
+    let gate = gate(exact(), GateLimit::Min(0.9));
+    assert!(needs_detail(&gate, &setting.run.scorers));
+    let result = setting.results(&gate).remove(0);
+    assert!(result.detail.starts_with("mean 0.833") && result.detail.contains("50 of them flaky"), "{}", result.detail);
 }

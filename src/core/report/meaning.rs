@@ -1,13 +1,15 @@
 //! The meaning of a report, in sentences without technical terms.
 
+use super::tables::compare_sentence;
 use crate::core::verdict::Verdict;
 use crate::core::view::{Cell, DecayView, Phrase, Report, RunView, RunsView, count_of, line, phrase, summary_phrase};
 
-/// One paragraph per dataset, then one about quality.
+/// One paragraph per dataset, then one about quality, and one per comparison.
 pub(super) fn meaning(report: &Report) -> Vec<Phrase> {
     let decay = report.decay.iter().map(decay_meaning);
     let quality = report.quality.as_ref().and_then(quality_meaning);
-    let mut all: Vec<_> = decay.chain(quality).collect();
+    let compared = report.comparisons.iter().map(compare_sentence);
+    let mut all: Vec<_> = decay.chain(quality).chain(compared).collect();
     if all.is_empty() {
         return vec![phrase!["Nothing to report: no run and no dataset was given."]];
     }
@@ -19,7 +21,9 @@ pub(super) fn meaning(report: &Report) -> Vec<Phrase> {
 
 fn has_no_gate(report: &Report) -> bool {
     let runs = report.quality.iter().flat_map(|quality| &quality.runs);
+    let compared_only = report.quality.is_none() && report.decay.is_empty();
     report.verdict == Verdict::Pass
+        && !compared_only
         && report.decay.iter().all(|view| view.gates.is_empty())
         && runs.into_iter().all(|run| run.gates.is_empty())
 }

@@ -14,8 +14,8 @@ const LIMIT: usize = 60_000;
 /// Bytes reserved for the closing remark.
 const REMARK: usize = 100;
 
-/// Renders a short Markdown report for `GITHUB_STEP_SUMMARY`: the headline, traffic without examples, and the strongest
-/// flags. Always shorter than 60,000 bytes; the last line counts the datasets that do not fit.
+/// Renders a short Markdown report for `GITHUB_STEP_SUMMARY`: the headline, comparisons, traffic without examples, and the
+/// strongest flags. Always shorter than 60,000 bytes; the last line counts the datasets that do not fit.
 pub fn step_summary(report: &Report) -> String {
     let mut out = format!(
         "## {}: {}\n\n{}",
@@ -23,6 +23,16 @@ pub fn step_summary(report: &Report) -> String {
         report.verdict.name(),
         code_block(headline(&report.headline))
     );
+    for view in &report.comparisons {
+        let section = format!(
+            "\n{}\n\n{}",
+            for_markdown(&line(&tables::compare_sentence(view).to_string(), 400)),
+            table_text(&tables::compared_scores(view))
+        );
+        if out.len() + section.len() + REMARK <= LIMIT {
+            out.push_str(&section);
+        }
+    }
     for (place, view) in report.decay.iter().enumerate() {
         let section = section(view);
         if out.len() + section.len() + REMARK > LIMIT {

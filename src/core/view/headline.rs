@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::cell::{count_of, phrase};
 use super::{Cell, CompareView, DecayView, Phrase, RunView, RunsView};
+use crate::core::compare::Change;
 use crate::core::domain::short;
 use crate::core::verdict::{GateResult, Verdict};
 
@@ -43,7 +44,12 @@ impl Report {
     /// A report on a comparison alone.
     pub fn of_comparison(view: CompareView, generated_at: String) -> Self {
         let title = format!("{} against {}", view.candidate.named, view.base.named);
-        let verdict = view.gate.as_ref().map_or(Verdict::Pass, GateResult::counted);
+        let of_change = match view.verdict {
+            Change::Better | Change::Same => Verdict::Pass,
+            Change::Worse => Verdict::Fail,
+            Change::Inconclusive => Verdict::Inconclusive,
+        };
+        let verdict = view.gate.as_ref().map_or(of_change, GateResult::counted);
         let mut report = Self::new(title, generated_at, None, Vec::new());
         report.headline = vec![HeadlineLine::new("compare", phrase![view.verdict.name()])];
         Self { comparisons: vec![view], verdict, ..report }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ScoreView;
+use super::{DisparityView, ScoreView};
 use crate::core::verdict::Verdict;
 
 /// The JSON form of `karat show SUITE --format json`.
@@ -44,6 +44,8 @@ pub struct NightView {
     pub change: Option<ScoreChangeView>,
     /// What changed since the run before, such as `model (a → b)`, `dataset`, `prompt`.
     pub changed: Vec<String>,
+    /// The differences between groups of people; empty unless the suite compares them.
+    pub parity: Vec<DisparityView>,
     /// Names of the run.
     pub tags: Vec<String>,
 }

@@ -411,11 +411,7 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     let file: SuiteFile = document.root().read().map_err(of_file)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let scorers = scorers(&document).map_err(of_file)?;
-    let (karats, gates): (Vec<GateFile>, Vec<GateFile>) =
-        file.gates.into_iter().map(|gate| gate.0).partition(|gate| gate.karats.is_some());
-    let karats = karats.into_iter().map(|gate| convert_karats(gate).map_err(of_file)).next().transpose()?;
-    let gates = gates.into_iter().map(|gate| convert_gate(gate, &scorers).map_err(of_file));
-    let gates = gates.collect::<Result<_, _>>()?;
+    let Gates { gates, karats } = gates(&document, file.gates, &scorers).map_err(of_file)?;
     let mut suite = Suite {
         name,
         version: String::new(),
@@ -637,19 +633,43 @@ fn numeric(keys: NumericKeys, reader: Reader<'_>) -> Result<ScorerKind, Fault> {
     Err(reader.fault("has a negative difference, but absolute and relative must be 0 or more"))
 }
 
-fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, Fault> {
-    let fail = |what: &str, hint: String| Err(Fault::value(what).under("gates").hint(hint));
+/// The gates of a suite.
+struct Gates {
+    gates: Vec<Gate>,
+    /// The one on karats, which is evaluated apart.
+    karats: Option<KaratGate>,
+}
+
+/// Converts the gates as written; a fault names the gate and its place in the file.
+fn gates(document: &Document, files: Vec<Form<GateFile>>, scorers: &[Scorer]) -> Result<Gates, Fault> {
+    let list = document.root().mapping().and_then(|keys| keys.get("gates"));
+    let mut readers = list.into_iter().flat_map(Reader::items);
+    let mut found = Gates { gates: Vec::new(), karats: None };
+    for (index, Form(file)) in files.into_iter().enumerate() {
+        let reader = readers.next().unwrap_or_else(|| document.root());
+        let placed = |fault: Fault| fault.under_index(index).under("gates");
+        if file.karats.is_some() {
+            found.karats = Some(convert_karats(file, reader).map_err(placed)?);
+        } else {
+            found.gates.push(convert_gate(file, scorers, reader).map_err(placed)?);
+        }
+    }
+    Ok(found)
+}
+
+fn convert_gate(file: GateFile, scorers: &[Scorer], reader: Reader<'_>) -> Result<Gate, Fault> {
+    let fail = |what: &str, hint: String| Err(reader.fault(what).hint(hint));
     let measures = [file.scorer.is_some(), file.contract.is_some(), file.latency.is_some(), file.cost.is_some()];
     if measures.iter().filter(|given| **given).count() > 1 {
-        return fail("have more than one of scorer, contract, latency and cost", "write one gate for each".to_owned());
+        return fail("has more than one of scorer, contract, latency and cost", "write one gate for each".to_owned());
     }
     let measure = match (file.contract, file.latency, file.cost) {
-        (Some(scorer), ..) => GateMeasure::Contract(known_scorer(scorer, scorers, true)?),
+        (Some(scorer), ..) => GateMeasure::Contract(known_scorer(scorer, scorers, true, reader)?),
         (_, Some(percentile), _) => GateMeasure::Latency(percentile),
         (.., Some(CostStatistic::Mean)) => GateMeasure::Cost,
         (None, None, None) => {
             let first = || scorers.first().map(|scorer| scorer.name.clone()).unwrap_or_default();
-            GateMeasure::Score(known_scorer(file.scorer.unwrap_or_else(first), scorers, false)?)
+            GateMeasure::Score(known_scorer(file.scorer.unwrap_or_else(first), scorers, false, reader)?)
         }
     };
     let scored = matches!(measure, GateMeasure::Score(_) | GateMeasure::Contract(_));
@@ -662,9 +682,9 @@ fn convert_gate(file: GateFile, scorers: &[Scorer]) -> Result<Gate, Fault> {
         }
         _ => {
             let (what, example) = if scored {
-                ("need exactly one of min and baseline", "such as {scorer: exact, min: 0.85}")
+                ("needs exactly one of min and baseline", "such as {scorer: exact, min: 0.85}")
             } else {
-                ("need exactly one of max and baseline", "such as {latency: p95, max: 800}")
+                ("needs exactly one of max and baseline", "such as {latency: p95, max: 800}")
             };
             return fail(what, format!("{example}, or baseline: main with a margin"));
         }
@@ -685,7 +705,7 @@ pub(super) fn decision_required(on_inconclusive: Option<OnInconclusive>, older: 
 }
 
 /// The gate on the karats of the golden set.
-fn convert_karats(file: GateFile) -> Result<KaratGate, Fault> {
+fn convert_karats(file: GateFile, reader: Reader<'_>) -> Result<KaratGate, Fault> {
     let alone = file.scorer.is_none() && file.contract.is_none() && file.latency.is_none() && file.cost.is_none();
     let unlimited = file.min.is_none() && file.max.is_none() && file.baseline.is_none() && file.slice.is_none();
     match file.karats {
@@ -693,14 +713,14 @@ fn convert_karats(file: GateFile) -> Result<KaratGate, Fault> {
             let require_decision = decision_required(file.on_inconclusive, file.require_decision);
             Ok(KaratGate { min, require_decision })
         }
-        _ => Err(Fault::value("need karats between 0 and 24, and nothing besides on_inconclusive")
-            .under("gates")
+        _ => Err(reader
+            .fault("needs karats between 0 and 24, and nothing besides on_inconclusive")
             .hint("such as {karats: 20, on_inconclusive: warn}")),
     }
 }
 
 /// The scorer with this name; a contract must be a `json_schema` scorer.
-fn known_scorer(name: String, scorers: &[Scorer], contract: bool) -> Result<String, Fault> {
+fn known_scorer(name: String, scorers: &[Scorer], contract: bool, reader: Reader<'_>) -> Result<String, Fault> {
     let fits = |scorer: &&Scorer| !contract || matches!(scorer.kind, ScorerKind::JsonSchema { .. });
     let known: Vec<_> = scorers.iter().filter(fits).map(|scorer| scorer.name.as_str()).collect();
     if known.contains(&name.as_str()) {
@@ -708,8 +728,8 @@ fn known_scorer(name: String, scorers: &[Scorer], contract: bool) -> Result<Stri
     }
     let kind = if contract { "json_schema scorer" } else { "scorer" };
     let has = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    let what = format!("refer to the {kind} \"{name}\", but the suite has {has}");
-    Err(Fault::value(what).under("gates").hint(did_you_mean(&name, &known, "the scorers are")))
+    let what = format!("refers to the {kind} \"{name}\", but the suite has {has}");
+    Err(reader.fault(&what).hint(did_you_mean(&name, &known, "the scorers are")))
 }
 
 fn convert_slices(file: SliceFile) -> SliceFamily {

@@ -26,6 +26,8 @@ pub struct PastRun {
     pub scores: BTreeMap<String, ScoreView>,
     /// The mean of the suite's first scorer.
     pub score: Option<ScoreView>,
+    /// The comparison of groups, if the suite asked for one.
+    pub parity: Option<ParityView>,
 }
 
 /// A name of a run.
@@ -111,9 +113,10 @@ impl Store {
     /// A store failure.
     pub fn past_run(&self, run: StoredRun) -> Result<PastRun, Failure> {
         let id = run.header.run_id.as_str();
-        let sql = "SELECT verdict, models FROM runs WHERE run_id = ?1";
-        let (verdict, models) =
-            self.one(sql, [id], |row| Ok((row.get::<_, Option<String>>(0)?, row.get::<_, Option<String>>(1)?)))?;
+        let sql = "SELECT verdict, models, parity FROM runs WHERE run_id = ?1";
+        type Texts = (Option<String>, Option<String>, Option<String>);
+        let (verdict, models, parity): Texts =
+            self.one(sql, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let sql = "SELECT scorer, mean, lo, hi, n, first FROM run_scores WHERE run_id = ?1";
         let scores = self.rows(sql, [id], |row| {
             let score = ScoreView { mean: row.get(1)?, lo: row.get(2)?, hi: row.get(3)?, n: count(row, 4)? };
@@ -122,6 +125,7 @@ impl Store {
         Ok(PastRun {
             verdict: verdict.and_then(|text| Verdict::from_id(&text)),
             models: models.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+            parity: parity.and_then(|text| serde_json::from_str(&text).ok()),
             gates: self.gate_results(&run.header.run_id)?,
             score: scores.iter().find(|(.., first)| *first).map(|(_, score, _)| *score),
             scores: scores.into_iter().map(|(scorer, score, _)| (scorer, score)).collect(),

@@ -211,7 +211,7 @@ fn a_newer_database_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 999).unwrap();
     drop(connection);
     let failure = Store::open(&path).err().unwrap();
-    assert!(failure.message.contains("version 999, but this karat supports versions up to 8"), "{failure}");
+    assert!(failure.message.contains("version 999, but this karat supports versions up to 9"), "{failure}");
     assert_eq!(failure.hint.as_deref(), Some("update karat, or set \"store\" in karat.yaml to another path"));
 }
 
@@ -407,6 +407,11 @@ fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     connection.execute_batch("DROP TABLE labels; DROP TABLE label_tasks; DROP INDEX queue_steps_by_decision").unwrap();
     for column in ["decision", "undone", "snoozed_before", "row_before", "row_after"] {
         connection.execute(&format!("ALTER TABLE queue_steps DROP COLUMN {column}"), []).unwrap();
+    }
+    let newer = "DROP TABLE canary_pairs; DROP TABLE canaries; DROP TABLE run_tags; DROP TABLE run_scores; DROP TABLE gate_results";
+    connection.execute_batch(newer).unwrap();
+    for column in ["verdict", "models", "parity"] {
+        connection.execute(&format!("ALTER TABLE runs DROP COLUMN {column}"), []).unwrap();
     }
     let step = json!({
         "dataset": "d", "example_id": "1", "code": "undated", "at": "2026-09-02T00:00:00Z", "from": "queued",

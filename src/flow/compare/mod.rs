@@ -248,6 +248,9 @@ fn notes(base: &NamedRun, candidate: &NamedRun, common: usize, truncated: bool) 
     if first.selection != second.selection {
         notes.push("the runs selected examples differently (--limit or --filter)".to_owned());
     }
+    for run in [base, candidate].into_iter().filter(|run| run.run.finished_at.is_none()) {
+        notes.push(format!("the run {} is not finished", short(run.run.header.run_id.as_str(), 18)));
+    }
     if common == 0 {
         notes.push("the runs have no example in common".to_owned());
     }

@@ -76,8 +76,10 @@ pub(in crate::core::report) fn compared_requests(view: &CompareView) -> Table {
         Cost(&'a CostDifferenceView),
     }
     let rows = view.latency.iter().map(Row::Latency).chain(view.cost.iter().map(Row::Cost));
-    let ms = |value: f64| {
-        if value < 0.0 { phrase!["−", Cell::Milliseconds(-value)] } else { phrase!["+", Cell::Milliseconds(value)] }
+    let ms = |value: f64| match value {
+        v if v.abs() < 0.5 => phrase![Cell::Milliseconds(0.0)],
+        v if v < 0.0 => phrase!["−", Cell::Milliseconds(-v)],
+        v => phrase!["+", Cell::Milliseconds(v)],
     };
     let money = |value: f64| Cell::Number(value, 6);
     Table::of("Latency and cost", rows, usize::MAX)

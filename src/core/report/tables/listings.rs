@@ -193,6 +193,10 @@ pub(in crate::core::report) fn history(line: &HistoryLine) -> Table {
         .number("95 % interval", |night| night.score.lo.zip(night.score.hi).map(|(lo, hi)| Cell::Interval(lo, hi, 3)))
         .number("n", |night| night.score.n)
         .verdict("Verdict", |night| night.verdict)
+        .number("Parity gap", |night| {
+            let gap = night.parity.first().and_then(|measure| measure.difference);
+            Cell::or_blank(gap.map(|gap| Cell::Share(gap, 1)))
+        })
         .number("Change", |night| Cell::or_blank(night.change.map(|change| Cell::Points(change.difference))))
         .prose("What changed", |night| Cell::line(&night.changed.join(", "), 200))
         .name("Tags", |night| Cell::line(&night.tags.join(", "), 60))

@@ -46,9 +46,9 @@ const MISTAKES: &[(File, &str, &str, &str)] = &[
     (Suite, "gates: [85]", "gates[0] is 85, but must be a minimum between 0 and 1, such as 0.85", ""),
     (Suite, "gates: 85%", "gates is \"85%\", but must be a minimum between 0 and 1", "such as [0.85]"),
     (Suite, "gates: [{min: 85}]", "gates[0].min is 85, but must be between 0 and 1, such as 0.85", ""),
-    (Suite, "gates: [{scorer: exact}]", "gates[0] needs the key \"min\"", "such as 0.85"),
-    (Suite, "gates: {exact: 0.85}", "unknown key \"exact\" in gates", "known here: scorer, min"),
-    (Suite, "gates: [{min: 0.9, scorer: exac}]", "gates refer to the scorer \"exac\"", "did you mean \"exact\"?"),
+    (Suite, "gates: [{scorer: exact}]", "gates[0] needs exactly one of min and baseline", "min: 0.85"),
+    (Suite, "gates: {exact: 0.85}", "unknown key \"exact\" in gates", "known here: scorer, contract"),
+    (Suite, "gates: [{min: 0.9, scorer: exac}]", "gates[0] refers to the scorer \"exac\"", "did you mean \"exact\"?"),
     (Suite, "error_tolerance: 2%", "error_tolerance is \"2%\", but must be a number", "Default: 0.02"),
     // Keys of other tools.
     (Suite, "providers: [m]", "s.yaml:4:1: unknown key \"providers\"", "did you mean \"endpoints\"?"),
