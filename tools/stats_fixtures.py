@@ -18,6 +18,7 @@ import numpy as np
 from scipy import optimize, special, stats
 from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 from statsmodels.stats.rates import confint_poisson, test_poisson_2indep
@@ -368,7 +369,54 @@ def paired():
     })
 
 
+def quantile_of_pairs(first, second, clusters, q):
+    """The difference of a quantile by MOVER, written out; the intervals of both are those of scipy, at the effective n."""
+    def side(values):
+        values = np.asarray(values, float)
+        value, n = np.quantile(values, q), len(values)
+        above = (values > value).astype(float)
+        alone = above.var(ddof=1) / n
+        _, together, _ = robust_mean(above, clusters)
+        effective = int(n * alone / together) if together > alone * (1 + 1e-9) else n
+        ranks = np.arange(effective + 1)
+        tails = stats.binom.sf(ranks - 1, effective, q)  # P(X >= rank)
+        below = max((r for r in ranks if tails[r] >= 1 - 0.025), default=0)
+        over = max((r for r in ranks if tails[r] > 0.025), default=0) + 1
+        ordered, scale = np.sort(values), n / effective
+        lo = min(value, ordered[max(int(np.floor(below * scale)), 1) - 1]) if below >= 1 else None
+        hi = max(value, ordered[int(np.ceil(over * scale)) - 1]) if over <= effective else None
+        sums = [(above - above.mean())[np.asarray(clusters) == g].sum() for g in dict.fromkeys(clusters)]
+        return value, lo, hi, np.array(sums)
+
+    a, a_lo, a_hi, a_sums = side(first)
+    b, b_lo, b_hi, b_sums = side(second)
+    r = np.corrcoef(a_sums, b_sums)[0, 1] if a_sums.std() > 0 and b_sums.std() > 0 else 0.0
+    down, up = (b - b_lo, a_hi - a), (b_hi - b, a - a_lo)
+    reach = [np.sqrt(x * x + y * y - 2 * r * x * y) for x, y in (down, up)]
+    return [b - a, b - a - reach[0], b - a + reach[1]]
+
+
+def quantile_pairs():
+    """Draws from a separate generator."""
+    rng, cases = np.random.default_rng(17), []
+    for n, repeats, q in [(40, 1, 0.5), (60, 3, 0.5), (200, 1, 0.95), (150, 2, 0.95)]:
+        base = rng.lognormal(5, 0.6, n)
+        clusters = np.repeat(np.arange(n), repeats)
+        first, second = (np.repeat(base, repeats) * rng.lognormal(m, 0.3, n * repeats) for m in (0, 0.1))
+        cases.append(case(quantile_of_pairs(first, second, clusters.tolist(), q), first=first.tolist(),
+                          second=second.tolist(), clusters=clusters.tolist(), q=[q]))
+    needed = [
+        case(TTestPower().solve_power(effect_size=effect / deviation, alpha=level, power=power, alternative=sides),
+             args=[effect, deviation, level, power, 1 if sides == "larger" else 2])
+        for effect, deviation, level, power, sides in [
+            (0.05, 0.4, 0.05, 0.8, "two-sided"), (0.03, 0.3, 0.025, 0.9, "larger"), (0.2, 0.3, 0.05, 0.95, "two-sided"),
+            (0.1, 0.5, 0.05, 0.8, "larger"), (0.01, 0.45, 0.05, 0.8, "two-sided"),
+        ]
+    ]
+    write("planning", {"paired_quantile_difference": cases, "examples_needed": needed})
+
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
-    for make in (special_functions, intervals, contingency, rates, ranks, multiple, samples, logistic, paired):
+    for make in (special_functions, intervals, contingency, rates, ranks, multiple, samples, logistic, paired, quantile_pairs):
         make()

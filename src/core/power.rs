@@ -130,6 +130,21 @@ mod tests {
     const AIM: Aim = Aim { level: 0.05, power: 0.95, sides: Sides::One };
 
     #[test]
+    fn the_examples_needed_are_those_of_statsmodels() {
+        let fixture = include_str!("../../tests/fixtures/stats/planning.json");
+        let root: serde_json::Value = serde_json::from_str(fixture).unwrap();
+        for case in root["examples_needed"].as_array().unwrap() {
+            let v: Vec<f64> = case["args"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+            let sides = if v[4] == 1.0 { Sides::One } else { Sides::Two };
+            let parts = Components { between: v[1] * v[1], within: 0.0 };
+            let found = parts.examples_needed(v[0], 1, Aim { level: v[2], power: v[3], sides }).unwrap();
+            let expected = case["expected"][0].as_f64().unwrap().ceil();
+            // statsmodels solves the noncentral t distribution, which the correction approximates to within an example.
+            assert!((found as f64 - expected).abs() <= 1.0, "{case}: {found}");
+        }
+    }
+
+    #[test]
     fn the_variance_of_a_mean_falls_with_examples_and_partly_with_repeats() {
         let parts = Components { between: 0.06, within: 0.12 };
         assert!((parts.of_one(1) / 30.0 - 0.006).abs() < 1e-15);

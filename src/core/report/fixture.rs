@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use super::fixture_compare::compared;
 use crate::core::domain::{CallErrorKind, ReasonCode, Window, WindowSummary};
 use crate::core::estimate::Origin;
 use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::{
-    CandidateView, ClusterView, CoverageView, DecayView, DriftFinding, DriftKind, DriftStatus, DriftView, ErrorView,
-    EstimateView, ExampleView, LatencyView, LookView, MissView, MixView, MovedShare, MovedView, OutcomeCounts,
-    ReasonView, Report, RunView, RunsView, ScoreView, ShiftView, SignalCount, TopicsMoved, WordingMoved,
+    CandidateView, ClaimIs, ClaimView, ClusterView, CoverageView, DecayView, DisparityView, DriftFinding, DriftKind,
+    DriftStatus, DriftView, ErrorView, EstimateView, ExampleView, GroupView, LatencyView, LookView, MissView, MixView,
+    MovedShare, MovedView, OutcomeCounts, ParityVerdict, ParityView, RateView, ReasonView, Report, RunView, RunsView,
+    ScoreView, ShiftView, SignalCount, SliceScoreView, TopicsMoved, WordingMoved,
 };
 
-const SCRIPT: &str = "Where is <script>alert(1)</script> | my parcel?";
-const ESCAPE: &str = "\u{1b}[31mred\u{1b}[0m \u{9b}2J and a \u{202e}reversed\u{202c} word";
-const FORMULA: &str = "=cmd(\"/c calc\")!A1";
-const LINK: &str = "[click](https://example.invalid/x) ]]> <img src=x onerror=alert(1)> `code`";
+pub(super) const SCRIPT: &str = "Where is <script>alert(1)</script> | my parcel?";
+pub(super) const ESCAPE: &str = "\u{1b}[31mred\u{1b}[0m \u{9b}2J and a \u{202e}reversed\u{202c} word";
+pub(super) const FORMULA: &str = "=cmd(\"/c calc\")!A1";
+pub(super) const LINK: &str = "[click](https://example.invalid/x) ]]> <img src=x onerror=alert(1)> `code`";
 
 /// Panics if `text` contains a tag that a browser would act on.
 pub(super) fn assert_no_markup(text: &str) {
@@ -47,12 +49,10 @@ fn near(text: &str, what: &str) -> String {
 /// A report with both halves, two datasets, two runs, and hostile text.
 pub(super) fn rich() -> Report {
     let quality = RunsView::new(vec![large(), small()]);
-    Report::new(
-        "Nightly: support and billing".into(),
-        "2026-10-01T06:00:00Z".into(),
-        Some(quality),
-        vec![support(), billing()],
-    )
+    let decay = vec![support(), billing()];
+    let title = "Nightly: support and billing".into();
+    let report = Report::new(title, "2026-10-01T06:00:00Z".into(), Some(quality), decay);
+    Report { comparisons: vec![compared()], ..report }
 }
 
 /// A report on a dataset without traffic in the window.
@@ -98,7 +98,7 @@ fn gate(name: &str, verdict: Verdict, detail: &str) -> GateResult {
     GateResult::new(name.into(), verdict, detail.into(), false)
 }
 
-fn score(mean: f64, lo: f64, hi: f64, n: usize) -> ScoreView {
+pub(super) fn score(mean: f64, lo: f64, hi: f64, n: usize) -> ScoreView {
     ScoreView { mean: Some(mean), lo: Some(lo), hi: Some(hi), n }
 }
 
@@ -110,6 +110,60 @@ fn miss(id: &str, input: &str, expected: &[&str], output: &str, reason: Option<&
         output: output.into(),
         score: 0.0,
         reason: reason.map(str::to_owned),
+    }
+}
+
+fn slice(slice: &str, critical: bool, score: ScoreView, p: f64) -> SliceScoreView {
+    SliceScoreView { slice: slice.into(), critical, score, p_value: p, p_adjusted: p, lower: p < 0.05 }
+}
+
+fn parity() -> ParityView {
+    let rate = |n, value, lo, hi| RateView { n, value, lo, hi };
+    let group = |group: &str| GroupView {
+        group: group.into(),
+        positive: rate(60, Some(0.5), 0.368, 0.632),
+        true_positive: rate(31, Some(0.9), 0.742, 0.98),
+        false_positive: rate(0, None, 0.0, 1.0),
+    };
+    let measure = |measure: &str, difference: Option<f64>, verdict, detail: &str| DisparityView {
+        measure: measure.into(),
+        difference,
+        lo: 0.01,
+        hi: 0.31,
+        largest: difference.map(|_| SCRIPT.to_owned()),
+        smallest: difference.map(|_| "m".to_owned()),
+        verdict,
+        detail: detail.into(),
+        first: difference.map(|_| 0.02),
+        grown: false,
+    };
+    ParityView {
+        group: "gender".into(),
+        positive: "approve".into(),
+        limit: 0.1,
+        groups: vec![group(SCRIPT), group("m")],
+        measures: vec![
+            measure("demographic_parity", Some(0.12), ParityVerdict::NotEnoughData, LINK),
+            measure(
+                "equal_opportunity",
+                None,
+                ParityVerdict::NotMeasurable,
+                "no example is labelled as the measure needs it",
+            ),
+        ],
+    }
+}
+
+fn claim() -> ClaimView {
+    ClaimView {
+        scorer: "exact".into(),
+        claimed: 0.94,
+        source: LINK.into(),
+        prompt: Some(ESCAPE.into()),
+        scaffold: None,
+        context_length: Some(8192),
+        measured: Some(score(0.8725, 0.8391, 0.9006, 392)),
+        claim_is: ClaimIs::Above,
     }
 }
 
@@ -133,9 +187,12 @@ fn large() -> RunView {
             ErrorView { kind: CallErrorKind::BadAnswer, count: 1, message: format!("not JSON: {ESCAPE} {LINK}") },
         ],
         scores: scores.into_iter().map(|(name, score)| (name.to_owned(), score)).collect(),
-        slices: vec![],
-        parity: None,
-        claims: vec![],
+        slices: vec![
+            slice("tag=billing", true, score(0.82, 0.70, 0.90, 61), 0.021),
+            slice(&format!("language={SCRIPT}"), false, score(1.0, 0.342, 1.0, 2), 1.0),
+        ],
+        parity: Some(parity()),
+        claims: vec![claim()],
         primary: "exact".into(),
         gates: vec![
             gate("exact >= 0.92", Verdict::Fail, "0.873 (0.839–0.901): the whole interval lies below 0.92"),

@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fixture_compare;
 mod meaning;
 mod summary;
 mod table;

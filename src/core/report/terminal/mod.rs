@@ -170,6 +170,7 @@ mod tests {
             out.extend(report.quality.iter().map(|runs| terminal_runs(runs, screen)));
             out.push('\n');
             out.extend(report.decay.iter().map(|view| terminal_decay(view, screen)));
+            out.extend(report.comparisons.iter().map(|view| terminal_compare(view, screen)));
         }
         out
     }
@@ -182,6 +183,11 @@ mod tests {
     #[test]
     fn runs_in_a_terminal() {
         insta::assert_snapshot!(terminal_runs(&rich().quality.unwrap(), plain(80)));
+    }
+
+    #[test]
+    fn a_comparison_in_a_terminal() {
+        insta::assert_snapshot!(terminal_compare(&rich().comparisons[0], plain(80)));
     }
 
     #[test]
