@@ -70,6 +70,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "SECONDS", value_parser = amount)]
     pub max_seconds: Option<f64>,
 
+    /// Give the finished runs this name, such as main, for gates and `karat compare`.
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+
     /// Record requests and responses to a cassette, for an endpoint of type replay.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
@@ -89,6 +93,7 @@ impl RunArgs {
             max_cost: self.max_cost,
             max_time: self.max_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
             record: self.record.clone(),
+            tag: self.tag.clone(),
             fixed_id: false,
         }
     }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::core::domain::{Failure, short};
 use crate::core::privacy::sanitize::for_terminal;
-use crate::flow::compare::{Scope, find_run, tag_run};
+use crate::flow::compare::{Scope, check_tag, find_run};
 
 /// Name a run, so that gates and `karat compare` can refer to it.
 ///
@@ -72,9 +72,10 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         context.output.data(&lines)?;
         return Ok(Exit::Success);
     };
+    check_tag(tag)?;
     let scope = Scope { suite: args.suite, endpoint: args.endpoint, prompt: args.prompt };
     let run = find_run(store, args.run.as_deref().unwrap_or("last"), &scope, None)?;
-    tag_run(store, tag, &run, Timestamp::now())?;
+    store.tag_run(tag, &run, Timestamp::now())?;
     let header = &run.header;
     let id = short(header.run_id.as_str(), 18);
     context.output.say(&format!(

@@ -112,8 +112,10 @@ fn a_gate_compares_with_the_run_that_has_the_tag() {
     assert!(detail.contains("karat tag main RUN"), "{detail}");
     folder.karat(&["tag", "main"]).expect(0).tells(&["main is now"]);
     folder.karat(&["tag"]).expect(0).prints(&["main", "quiz on model"]);
-    let same = folder.run(&["quiz", "--no-cache"], 0);
+    let same = folder.run(&["quiz", "--no-cache", "--tag", "nightly"], 0);
     assert_eq!(same["runs"][0]["gates"][0]["verdict"], "pass");
+    folder.karat(&["tag"]).expect(0).prints(&["main", "nightly"]);
+    folder.karat(&["run", "quiz", "--tag", "a b"]).expect(2).tells(&["\"a b\" cannot be a tag"]);
     wrong.store(3, Ordering::Relaxed);
     let worse = folder.run(&["quiz", "--no-cache"], 100);
     let gate = &worse["runs"][0]["gates"][0];

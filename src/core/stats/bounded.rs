@@ -7,7 +7,7 @@
 
 use super::clustered::MeanEstimate;
 use super::interval::{Interval, alpha, wilson_at};
-use super::special::{normal_two_sided_quantile, student_two_sided_quantile, student_two_sided_tail};
+use super::special::{beta_tails, normal_two_sided_quantile, student_two_sided_quantile, student_two_sided_tail};
 
 /// Halvings of the bracket of a limit, which leave less than a rounding error.
 const HALVINGS: u32 = 60;
@@ -55,6 +55,20 @@ pub fn score_interval(values: &[f64], estimate: &MeanEstimate, confidence: f64) 
     let binary = estimate.clusters == estimate.n && is_ternary(values);
     let effective = Effective::of(estimate, mean * (1.0 - mean), binary, alpha);
     wilson_at(mean * effective.n, effective.n, effective.critical)
+}
+
+/// One-sided p-value that the true mean of scores in [0, 1] is at least `minimum`: the lower tail of the binomial distribution
+/// with the effective number of examples (Korn and Graubard 1998), exact for single 0/1 scores. At small levels it is
+/// stricter than [`score_interval`], whose upper end is a little too low where few examples fail.
+pub fn lower_tail_of_mean(values: &[f64], estimate: &MeanEstimate, minimum: f64) -> f64 {
+    let mean = estimate.mean.clamp(0.0, 1.0);
+    let binary = estimate.clusters == estimate.n && is_ternary(values);
+    let n = Effective::of(estimate, mean * (1.0 - mean), binary, 0.05).n;
+    let passed = mean * n;
+    if passed >= n {
+        return 1.0;
+    }
+    beta_tails(passed + 1.0, n - passed, minimum, 1.0 - minimum).upper
 }
 
 /// A difference of two mean scores on the same examples.
@@ -211,6 +225,16 @@ mod tests {
         let values = of_counts(0, 7, 9);
         let found = score_interval(&values, &clustered_mean(&values, None).unwrap(), 0.95);
         assert_eq!(found, super::super::wilson(7.0, 9.0, 0.95));
+    }
+
+    #[test]
+    fn the_lower_tail_of_single_scores_is_that_of_the_binomial_distribution() {
+        let values = of_counts(0, 7, 10);
+        let estimate = clustered_mean(&values, None).unwrap();
+        // P(X <= 7) for n = 10 and p = 0.9 is 0.0701908264.
+        assert!((lower_tail_of_mean(&values, &estimate, 0.9) - 0.070_190_826_4).abs() < 1e-9);
+        let all = [1.0; 10];
+        assert_eq!(lower_tail_of_mean(&all, &clustered_mean(&all, None).unwrap(), 0.9), 1.0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod select;
 
 use std::collections::{HashMap, HashSet};
 
-pub use select::{Scope, find_run, tag_run};
+pub use select::{Scope, check_tag, find_run};
 
 use super::Workspace;
 use super::run::suite_of_run;

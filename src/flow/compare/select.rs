@@ -1,7 +1,5 @@
 //! Finds the run that a word on the command line means.
 
-use jiff::Timestamp;
-
 use super::baseline::LAST_PASS;
 use crate::core::domain::{Failure, did_you_mean, short};
 use crate::core::verdict::Verdict;
@@ -69,17 +67,17 @@ pub fn find_run(store: &Store, word: &str, scope: &Scope, like: Option<&RunHeade
     Err(missing(word, &runs))
 }
 
-/// Gives a run a tag.
+/// Checks that a word can be a tag.
 ///
 /// # Errors
-/// A usage failure if the word means something else already; a store failure.
-pub fn tag_run(store: &Store, tag: &str, run: &StoredRun, now: Timestamp) -> Result<(), Failure> {
+/// A usage failure if it means something else already, or has characters that a tag may not have.
+pub fn check_tag(tag: &str) -> Result<(), Failure> {
     let plain = !tag.is_empty() && tag.chars().all(|c| c.is_alphanumeric() || "-_./".contains(c));
     if !plain || tag == LAST || tag == LAST_PASS {
         return Err(Failure::usage(format!("\"{tag}\" cannot be a tag"))
             .hint("use letters, digits and - _ . / such as main or release/2.1; last and last-pass have a meaning"));
     }
-    store.tag_run(tag, run, now)
+    Ok(())
 }
 
 /// How much two runs have in common.

@@ -30,6 +30,7 @@ use self::execute::Limits;
 use self::matrix::{plan_matrix, run_matrix};
 use self::render::Renderer;
 pub use self::summary::{stored_view, suite_of_run};
+use super::compare::check_tag;
 pub use super::event::Stopped;
 use super::stored_dataset::{Selection, StoredDataset, save_set};
 use super::{Event, Events, Workspace};
@@ -65,6 +66,8 @@ pub struct RunOptions {
     pub max_time: Option<Duration>,
     /// Where to write a cassette of the run.
     pub record: Option<PathBuf>,
+    /// The name that finished runs get.
+    pub tag: Option<String>,
     /// Whether the run id is derived from what is run and when, so that repeating a run gives the same bytes.
     pub fixed_id: bool,
 }
@@ -83,6 +86,7 @@ impl Default for RunOptions {
             max_cost: None,
             max_time: None,
             record: None,
+            tag: None,
             fixed_id: false,
         }
     }
@@ -117,6 +121,7 @@ pub async fn run_suites(
         return Err(Failure::usage("--record records a single run, but several suites would be run")
             .hint("name only one suite"));
     }
+    options.tag.as_deref().map_or(Ok(()), check_tag)?;
     let limits = Limits {
         interrupted: stop,
         deadline: options.max_time.map(|most| (tokio::time::Instant::now() + most, most)),
@@ -146,7 +151,12 @@ async fn run_suite(
     let done = run_matrix(workspace, runs, options, limits, events).await?;
     for run in &done.runs {
         let run_id = &run.planned.header.run_id;
-        views.push(summary::evaluate(workspace, suite, run_id)?);
+        let view = summary::evaluate(workspace, suite, run_id)?;
+        // After its gates were evaluated, which may compare with the run that has the tag until now.
+        if let (Some(tag), true, Some(stored)) = (&options.tag, view.finished, workspace.store.run(run_id.as_str())?) {
+            workspace.store.tag_run(tag, &stored, now)?;
+        }
+        views.push(view);
         if let Some(path) = options.record.as_ref().filter(|_| done.stopped.is_none()) {
             write_cassette(&workspace.store, run_id, &run.renderer, path)?;
             events(Event::Note(format!("recorded {}", path.display())));

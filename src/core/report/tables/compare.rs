@@ -39,7 +39,7 @@ pub(in crate::core::report) fn compared_scores(view: &CompareView) -> Table {
         .number("Rose", |score| score.better)
         .number("Fell", |score| score.worse)
         .number("n", |score| score.n)
-        .number("Detectable", |score| score.detectable.map(Cell::Points))
+        .number("Detectable", |score| score.detectable.map(|detectable| Cell::Number(100.0 * detectable, 1)))
         .number("n needed", |score| Cell::or_blank(score.needed.map(Cell::from)))
         .prose("Method", |score| score.method.clone())
         .table()

@@ -15,7 +15,7 @@ pub(in crate::core::report) fn power(view: &PowerView) -> Table {
         .name("Question", |row| line(&row.question, 100))
         .number("Examples", |row| row.examples)
         .number("Repeats", |row| u64::from(row.repeats))
-        .number("Detectable", |row| row.detectable.map(Cell::Points));
+        .number("Detectable", |row| row.detectable.map(|detectable| Cell::Number(100.0 * detectable, 1)));
     let table = repeats.into_iter().fold(rows, |rows, repeats| {
         let name = if repeats == 1 { "n at 1 repeat".to_owned() } else { format!("n at {repeats}") };
         rows.column(Kind::Number, name, move |row| match at(row, repeats) {
