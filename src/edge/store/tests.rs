@@ -398,6 +398,39 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     Store::open(&path).unwrap();
 }
 
+/// Removes what version 9 of the database added.
+fn remove_version_9(connection: &Connection) {
+    let tables = ["canary_pairs", "canaries", "run_tags", "run_scores", "gate_results"];
+    for table in tables {
+        connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+    }
+    for column in ["verdict", "models", "parity"] {
+        connection.execute(&format!("ALTER TABLE runs DROP COLUMN {column}"), []).unwrap();
+    }
+}
+
+#[test]
+fn a_run_of_version_8_has_no_verdict_and_can_be_tagged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    let store = Store::open(&path).unwrap();
+    store.start_run(header("r8")).unwrap();
+    store.finish_run(&RunId::new("r8"), second(9)).unwrap();
+    drop(store);
+    let connection = Connection::open(&path).unwrap();
+    remove_version_9(&connection);
+    connection.pragma_update(None, "user_version", 8).unwrap();
+    drop(connection);
+    let store = Store::open(&path).unwrap();
+    let run = store.run("r8").unwrap().unwrap();
+    let past = store.past_run(run.clone()).unwrap();
+    assert_eq!((past.verdict, past.gates.len(), past.score), (None, 0, None));
+    store.tag_run("main", &run, second(10)).unwrap();
+    store.tag_run("main", &run, second(11)).unwrap();
+    let tags: Vec<String> = store.run_tags().unwrap().into_iter().map(|tag| tag.tag).collect();
+    assert_eq!(tags, ["main"]);
+}
+
 #[test]
 fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     let folder = tempfile::tempdir().unwrap();
@@ -408,11 +441,7 @@ fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     for column in ["decision", "undone", "snoozed_before", "row_before", "row_after"] {
         connection.execute(&format!("ALTER TABLE queue_steps DROP COLUMN {column}"), []).unwrap();
     }
-    let newer = "DROP TABLE canary_pairs; DROP TABLE canaries; DROP TABLE run_tags; DROP TABLE run_scores; DROP TABLE gate_results";
-    connection.execute_batch(newer).unwrap();
-    for column in ["verdict", "models", "parity"] {
-        connection.execute(&format!("ALTER TABLE runs DROP COLUMN {column}"), []).unwrap();
-    }
+    remove_version_9(&connection);
     let step = json!({
         "dataset": "d", "example_id": "1", "code": "undated", "at": "2026-09-02T00:00:00Z", "from": "queued",
         "to": "retired", "by": "ada", "reason": null, "detail": null,
