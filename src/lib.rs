@@ -22,11 +22,9 @@ pub mod canary {
 
 /// Comparisons of runs and gates.
 pub mod compare {
-    pub use crate::core::compare::{
-        Change, Comparison, ExampleTrials, Options, RunScores, TrialScores, common, compare, score_pairs,
-    };
+    pub use crate::core::compare::{Change, Comparison, ExampleTrials, Options, RunScores, TrialScores, compare};
     pub use crate::core::domain::{
-        Example, Gate, GateLimit, GateMeasure, Normalization, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily,
+        Example, Gate, GateLimit, GateMeasure, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily,
     };
     pub use crate::core::gate::{Baseline, BaselineRun, Evidence, GatePast, History, evaluate_all};
     pub use crate::core::golden::example_from_row;
@@ -77,7 +75,8 @@ pub mod signals {
 pub mod stats {
     pub use crate::core::stats::{
         Interval, PairedDifference, clopper_pearson, clustered_mean, g_test, mann_whitney_auc, normal_upper_quantile,
-        normal_upper_tail, paired_difference, permutation_p_value, quantile, rng, score_interval, wilson,
+        normal_upper_tail, paired_difference, permutation_p_value, quantile, rng, score_interval, t_interval_df,
+        wilson,
     };
 }
 
