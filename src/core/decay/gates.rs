@@ -34,7 +34,7 @@ pub(super) fn gates(settings: Settings<'_>, coverage: Option<&CoverageMeasuremen
         if verdict == Verdict::Fail && value + (interval.hi - value) * widened(level) >= minimum {
             verdict = Verdict::Inconclusive;
             detail.push_str(&format!(
-                "; below the minimum, but not by enough to tell it from the chance of repeated measurements (level {level:.2e})"
+                "; below the minimum, but not by enough to tell it from chance (level {level:.2e})"
             ));
         }
         settings.past.after(GateResult::new(name, verdict, detail, require_decision), Some(level))

@@ -240,11 +240,14 @@ impl Gate {
             GateMeasure::Cost => ("cost per request".to_owned(), ""),
         };
         let slice = self.slice.as_ref().map_or_else(String::new, |slice| format!(" on {slice}"));
+        // Gates that differ only in their confidence have different names.
+        let usual = (self.confidence - 0.95).abs() < 1e-9;
+        let at = if usual { String::new() } else { format!(" ({} %)", (self.confidence * 1e4).round() / 100.0) };
         match &self.limit {
-            GateLimit::Min(min) => format!("{measure}{slice} >= {min}{unit}"),
-            GateLimit::Max(max) => format!("{measure}{slice} <= {max}{unit}"),
+            GateLimit::Min(min) => format!("{measure}{slice} >= {min}{unit}{at}"),
+            GateLimit::Max(max) => format!("{measure}{slice} <= {max}{unit}{at}"),
             GateLimit::NotWorse { baseline, margin } => {
-                format!("{measure}{slice} not worse than {baseline} by {margin}{unit}")
+                format!("{measure}{slice} not worse than {baseline} by {margin}{unit}{at}")
             }
         }
     }

@@ -100,7 +100,7 @@ fn scores(pairs: &ScorePairs, evidence: &Evidence<'_>, margin: f64, confidence: 
         Verdict::Fail => {
             let strict = pairs.difference(evidence.clusters, 1.0 - 2.0 * level);
             if strict.is_none_or(|strict| strict.interval.hi >= -margin) {
-                let chance = "below the margin, but not by enough to tell it from the chance of repeated runs";
+                let chance = "below the margin, but not by enough to tell it from chance";
                 return (Verdict::Inconclusive, format!("{detail}; {chance} (level {level:.2e})"));
             }
             (Verdict::Fail, detail)

@@ -1,11 +1,11 @@
 //! A minimum for the mean of scores.
 
 use super::{MOST_NEEDED, Values};
-use crate::core::stats::{Interval, MeanEstimate, clustered_mean, lower_tail_of_mean, score_interval, wilson};
+use crate::core::stats::{Interval, MeanEstimate, clustered_mean, is_below, score_interval, wilson};
 use crate::core::verdict::{Verdict, evaluate_minimum};
 
 /// Evaluates a minimum on the interval of the mean: it passes if the whole interval at `confidence` reaches it, and fails if
-/// the mean lies below it at the one-sided `level`.
+/// the whole interval and the exact limit at the one-sided `level` lie below it.
 ///
 /// A minimum of 1 requires every example to pass: one failure disproves it, and no number of passes could prove it.
 pub(super) fn at_least(values: &Values, minimum: f64, confidence: f64, level: f64) -> (Verdict, String) {
@@ -28,13 +28,11 @@ pub(super) fn at_least(values: &Values, minimum: f64, confidence: f64, level: f6
         detail.push_str(&format!("; {failed} of {n} below 1"));
         return (if failed == 0 { Verdict::Pass } else { Verdict::Fail }, detail);
     }
+    let excluded = estimate.as_ref().is_none_or(|estimate| is_below(scores, estimate, minimum, level));
     let verdict = match evaluate_minimum(interval, minimum) {
-        Verdict::Fail
-            if at(1.0 - 2.0 * level).hi >= minimum
-                || is_chance(scores, estimate.as_ref(), minimum, confidence, level) =>
-        {
+        Verdict::Fail if at(1.0 - 2.0 * level).hi >= minimum || !excluded => {
             detail.push_str(&format!(
-                "; below the minimum, but not by enough to tell it from the chance of repeated runs (level {level:.2e})"
+                "; below the minimum, but not by enough to tell it from chance (level {level:.2e})"
             ));
             return (Verdict::Inconclusive, detail);
         }
@@ -45,13 +43,6 @@ pub(super) fn at_least(values: &Values, minimum: f64, confidence: f64, level: f6
         detail.push_str(&format!("; {}", needed.sentence()));
     }
     (verdict, detail)
-}
-
-/// Whether a mean below the minimum is too likely at a level that is spent over nights; the first run is decided by the
-/// interval alone.
-fn is_chance(scores: &[f64], estimate: Option<&MeanEstimate>, minimum: f64, confidence: f64, level: f64) -> bool {
-    let first = level >= 0.499 * (1.0 - confidence);
-    !first && estimate.is_some_and(|estimate| lower_tail_of_mean(scores, estimate, minimum) > level)
 }
 
 fn mean(scores: &[f64]) -> Option<f64> {

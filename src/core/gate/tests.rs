@@ -40,7 +40,7 @@ fn repeated_runs_fail_only_at_their_own_level() {
     assert_eq!(at_least(&scores, 0.9, 0.95, 0.025).0, Verdict::Fail);
     let (verdict, detail) = at_least(&scores, 0.9, 0.95, 0.001);
     assert_eq!(verdict, Verdict::Inconclusive);
-    assert!(detail.contains("chance of repeated runs"), "{detail}");
+    assert!(detail.contains("tell it from chance"), "{detail}");
 }
 
 #[test]

@@ -57,13 +57,21 @@ pub fn score_interval(values: &[f64], estimate: &MeanEstimate, confidence: f64) 
     wilson_at(mean * effective.n, effective.n, effective.critical)
 }
 
-/// One-sided p-value that the true mean of scores in [0, 1] is at least `minimum`: the lower tail of the binomial distribution
-/// with the effective number of examples (Korn and Graubard 1998), exact for single 0/1 scores. At small levels it is
-/// stricter than [`score_interval`], whose upper end is a little too low where few examples fail.
-pub fn lower_tail_of_mean(values: &[f64], estimate: &MeanEstimate, minimum: f64) -> f64 {
+/// Whether a true mean of `minimum` or more is excluded at a one-sided level by the exact limit: that of Clopper and Pearson
+/// for single 0/1 scores, and otherwise with the effective number of examples, reduced for the estimated variance (Korn and
+/// Graubard 1998). At small levels the end of [`score_interval`] would exclude it several times too often where few examples
+/// fail.
+pub fn is_below(values: &[f64], estimate: &MeanEstimate, minimum: f64, level: f64) -> bool {
+    lower_tail(values, estimate, minimum, level) <= level
+}
+
+/// P(X <= passed) for a binomial X with the effective number of examples and probability `minimum`.
+fn lower_tail(values: &[f64], estimate: &MeanEstimate, minimum: f64, level: f64) -> f64 {
     let mean = estimate.mean.clamp(0.0, 1.0);
     let binary = estimate.clusters == estimate.n && is_ternary(values);
-    let n = Effective::of(estimate, mean * (1.0 - mean), binary, 0.05).n;
+    let alpha = (2.0 * level).clamp(f64::MIN_POSITIVE, 1.0);
+    let Effective { n, critical } = Effective::of(estimate, mean * (1.0 - mean), binary, alpha);
+    let n = if binary { n } else { n * (normal_two_sided_quantile(alpha) / critical).powi(2) };
     let passed = mean * n;
     if passed >= n {
         return 1.0;
@@ -232,9 +240,10 @@ mod tests {
         let values = of_counts(0, 7, 10);
         let estimate = clustered_mean(&values, None).unwrap();
         // P(X <= 7) for n = 10 and p = 0.9 is 0.0701908264.
-        assert!((lower_tail_of_mean(&values, &estimate, 0.9) - 0.070_190_826_4).abs() < 1e-9);
+        assert!((lower_tail(&values, &estimate, 0.9, 0.025) - 0.070_190_826_4).abs() < 1e-9);
+        assert!(is_below(&values, &estimate, 0.9, 0.071) && !is_below(&values, &estimate, 0.9, 0.07));
         let all = [1.0; 10];
-        assert_eq!(lower_tail_of_mean(&all, &clustered_mean(&all, None).unwrap(), 0.9), 1.0);
+        assert!(!is_below(&all, &clustered_mean(&all, None).unwrap(), 0.9, 0.5));
     }
 
     #[test]

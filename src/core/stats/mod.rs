@@ -23,7 +23,7 @@ mod tail;
 mod two_sample;
 
 pub use bootstrap::{cluster_bootstrap, percentile_interval, permutation_p_value, rng};
-pub use bounded::{PairedDifference, lower_tail_of_mean, paired_difference, score_interval};
+pub use bounded::{PairedDifference, is_below, paired_difference, score_interval};
 pub use choice::{Choice, ConditionalLogit};
 pub use clustered::{MeanEstimate, clustered_mean, welch_p};
 pub use contingency::{g_test, mcnemar_mid_p};

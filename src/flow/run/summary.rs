@@ -146,9 +146,12 @@ fn history(run: &StoredRun, models: &[String], before: &[PastRun]) -> History {
     };
     let mut gates: BTreeMap<String, GatePast> = BTreeMap::new();
     let mut interrupted: HashSet<&str> = HashSet::new();
-    for past in before.iter().take_while(unchanged).filter(|past| past.verdict.is_some()) {
+    let evaluated = |past: &&PastRun| past.verdict.is_some_and(|verdict| verdict != Verdict::Incomplete);
+    for past in before.iter().take_while(unchanged).filter(evaluated) {
         let days = of.started_at.duration_since(past.run.header.started_at).as_secs_f64() / 86_400.0;
-        for gate in &past.gates {
+        let mut seen: HashSet<&str> = HashSet::new();
+        // Gates of the same name count once per run.
+        for gate in past.gates.iter().filter(|gate| seen.insert(&gate.name)) {
             let known = gates.entry(gate.name.clone()).or_default();
             if let Some(level) = gate.level.filter(|_| known.last.is_none()) {
                 known.last = Some((gate.verdict, level, days));
