@@ -37,14 +37,15 @@ pub fn plan_power(workspace: &Workspace, suite: &Suite, effect: f64, power: f64)
     };
     let scores = read(workspace, last)?;
     let mut rows = Vec::new();
-    let mut asked: Vec<(String, String, Aim)> = suite.gates.iter().filter_map(|gate| question(gate, power)).collect();
+    let mut asked: Vec<Question> = suite.gates.iter().filter_map(|gate| question(gate, power)).collect();
     if let (true, Some(scorer)) = (asked.is_empty(), suite.scorers.first()) {
         let aim = Aim { level: 0.5 * COMPARE_LEVEL, power, sides: Sides::One };
-        asked.push((format!("mean of {}", scorer.name), scorer.name.clone(), aim));
+        asked.push((format!("mean of {}", scorer.name), scorer.name.clone(), aim, None));
     }
-    for (question, scorer, aim) in asked {
+    for (question, scorer, aim, at_minimum) in asked {
         let values = trials(&scores, &scorer);
-        let about = About { question, scorer, endpoint: last.header.endpoint.clone(), repeats: last.header.repeats };
+        let (endpoint, repeats) = (last.header.endpoint.clone(), last.header.repeats);
+        let about = About { question, scorer, endpoint, repeats, at_minimum };
         rows.extend(row(about, &values, effect, aim));
     }
     if let (Some(other), Some(scorer)) = (comparable(&runs, last), suite.scorers.first()) {
@@ -60,6 +61,7 @@ pub fn plan_power(workspace: &Workspace, suite: &Suite, effect: f64, power: f64)
             scorer: scorer.name.clone(),
             endpoint: last.header.endpoint.clone(),
             repeats: last.header.repeats.min(other.header.repeats),
+            at_minimum: None,
         };
         rows.extend(row(about, &values, effect, Aim { level: COMPARE_LEVEL, power, sides: Sides::Two }));
     }
@@ -70,11 +72,15 @@ pub fn plan_power(workspace: &Workspace, suite: &Suite, effect: f64, power: f64)
     Ok(PowerView { schema: "karat.power/1".into(), suite: suite.name.clone(), effect, power, rows, notes })
 }
 
-/// The question that a gate on scores asks, its scorer and the aim of its test.
-fn question(gate: &Gate, power: f64) -> Option<(String, String, Aim)> {
+/// A question, its scorer, the aim of its test, and the variance of a single 0/1 score at the minimum of a gate.
+type Question = (String, String, Aim, Option<f64>);
+
+/// The question that a gate on scores asks.
+fn question(gate: &Gate, power: f64) -> Option<Question> {
     let (GateMeasure::Score(scorer) | GateMeasure::Contract(scorer)) = &gate.measure else { return None };
-    let GateLimit::Min(_) = gate.limit else { return None };
-    Some((gate.name(), scorer.clone(), Aim { level: 0.5 * (1.0 - gate.confidence), power, sides: Sides::One }))
+    let GateLimit::Min(min) = gate.limit else { return None };
+    let aim = Aim { level: 0.5 * (1.0 - gate.confidence), power, sides: Sides::One };
+    Some((gate.name(), scorer.clone(), aim, Some(min * (1.0 - min))))
 }
 
 fn read(workspace: &Workspace, run: &StoredRun) -> Result<RunScores, Failure> {
@@ -111,13 +117,19 @@ struct About {
     scorer: String,
     endpoint: String,
     repeats: u32,
+    /// The variance of a single 0/1 score at the minimum of a gate.
+    at_minimum: Option<f64>,
 }
 
 /// The plan of one question; `None` for fewer than two examples.
 fn row(about: About, values: &[Vec<f64>], effect: f64, aim: Aim) -> Option<PowerRow> {
     let known = components(values);
     let means: Vec<f64> = values.iter().map(|trials| trials.iter().sum::<f64>() / trials.len() as f64).collect();
-    let variance = known.or_else(|| Some(Components { between: sample_variance(&means)?, within: 0.0 }))?;
+    let mut variance = known.or_else(|| Some(Components { between: sample_variance(&means)?, within: 0.0 }))?;
+    if variance.between + variance.within == 0.0 {
+        // Scores that never varied say nothing about those of a worse model, whose variance is at least this large.
+        variance.between = about.at_minimum?;
+    }
     // More repeats save nothing that is known if no example has several trials.
     let repeats = REPEATS.iter().filter(|repeats| **repeats == 1 || known.is_some());
     let needed = repeats

@@ -20,11 +20,12 @@
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
 use super::Format;
-use super::tables::{exemplars, represented, run_names};
+use super::tables::{compare_sentence, exemplars, represented, run_names};
+use crate::core::compare::Change;
 use crate::core::domain::{Failure, FlowResult};
 use crate::core::privacy::sanitize::{for_terminal, xml_safe};
 use crate::core::verdict::{GateResult, Verdict};
-use crate::core::view::{Cell, ClusterView, DecayView, Report, RunView, count_of, line};
+use crate::core::view::{Cell, ClusterView, CompareView, DecayView, Report, RunView, count_of, line};
 
 pub(super) const FORMAT: Format = Format { name: "junit", extensions: &["xml", "junit"], render: junit };
 
@@ -47,7 +48,27 @@ fn junit(report: &Report) -> FlowResult<String> {
     for view in &report.decay {
         out.add_test_suite(decay_suite(view));
     }
+    for view in &report.comparisons {
+        out.add_test_suite(compare_suite(view));
+    }
     out.to_string().map_err(|e| Failure::other("could not write the report as JUnit XML").caused_by(e))
+}
+
+/// A comparison: its gate if it has one, and otherwise its verdict on the primary scorer, which never fails.
+fn compare_suite(view: &CompareView) -> TestSuite {
+    let name = format!("{} against {}", line(&view.candidate.named, 60), line(&view.base.named, 60));
+    let mut suite = TestSuite::new(safe(&format!("compare: {name}")));
+    properties(&mut suite, &[("base", &view.base.run_id), ("candidate", &view.candidate.run_id), ("verdict", view.verdict.name())]);
+    let class = format!("karat.compare.{name}");
+    let message = compare_sentence(view).to_string();
+    suite.add_test_case(match &view.gate {
+        Some(gate) => case(&gate.name, &class, gate_status(gate)),
+        None if matches!(view.verdict, Change::Better | Change::Same) => {
+            case("not worse", &class, TestCaseStatus::success())
+        }
+        None => case("not worse", &class, skipped(view.verdict.name(), &message)),
+    });
+    suite
 }
 
 fn run_suite(name: &str, run: &RunView) -> TestSuite {

@@ -1,5 +1,7 @@
 //! Tables of a comparison of two runs.
 
+use std::collections::BTreeSet;
+
 use super::Table;
 use crate::core::compare::Change;
 use crate::core::contract::{Breaking, ChangeKind, JsonType, ShapeChange};
@@ -41,14 +43,18 @@ pub(in crate::core::report) fn compared_scores(view: &CompareView) -> Table {
         .number("n", |score| score.n)
         .number("Detectable", |score| score.detectable.map(|detectable| Cell::Number(100.0 * detectable, 1)))
         .number("n needed", |score| Cell::or_blank(score.needed.map(Cell::from)))
-        .prose("Method", |score| score.method.clone())
         .table()
         .without_empty_columns();
+    let methods: BTreeSet<&str> =
+        view.scores.iter().map(|score| score.method.as_str()).filter(|method| !method.is_empty()).collect();
+    let methods =
+        if methods.is_empty() { String::new() } else { format!(" Methods: {}.", Vec::from_iter(methods).join("; ")) };
     table.note(phrase![
         "Candidate minus base in percentage points, on the examples that both runs scored. Detectable: the smallest true \
          difference that would be found in 4 of 5 such comparisons. Differences within ",
         Cell::Number(100.0 * view.margin, 1),
-        " points count as the same."
+        " points count as the same.",
+        methods
     ])
 }
 

@@ -12,6 +12,9 @@ use crate::core::view::{
     count_of,
 };
 
+/// Columns from which listings show everything.
+const WIDE: usize = 100;
+
 /// One line with a label and its value, such as `datasets   support`.
 fn fact(label: &str, value: &str) -> String {
     format!("{label:<10} {}\n", for_terminal(value))
@@ -24,12 +27,20 @@ pub fn list_text(view: &ListView, screen: Screen) -> String {
     let head = fact("datasets", &or_none(&view.datasets))
         + &fact("suites", &or_none(&view.suites))
         + &fact("endpoints", &or_none(&endpoints.collect::<Vec<_>>()));
-    head + &if view.runs.is_empty() { fact("runs", "none") } else { table_text(&tables::runs(view), screen) }
+    let narrow = ["run", "suite", "endpoint", "started", "examples", "score", "verdict", "tags"];
+    let runs = tables::runs(view);
+    let runs = if screen.width < WIDE { runs.only(&narrow) } else { runs };
+    head + &if view.runs.is_empty() { fact("runs", "none") } else { table_text(&runs, screen) }
 }
 
 /// Renders the history of a suite.
 pub fn history_text(view: &HistoryView, screen: Screen) -> String {
-    view.lines.iter().map(|line| table_text(&tables::history(line), screen)).collect::<Vec<_>>().join("\n")
+    let narrow = ["Started", "Mean", "95 % interval", "Verdict", "Change", "What changed", "Tags"];
+    let shown = |line| {
+        let table = tables::history(line);
+        table_text(&if screen.width < WIDE { table.only(&narrow) } else { table }, screen)
+    };
+    view.lines.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// Renders the review queue.

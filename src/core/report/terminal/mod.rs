@@ -44,15 +44,7 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
         tables::matrix(view),
         tables::scores(view),
         tables::slice_scores(view, ROWS),
-        tables::parity(view).only(&[
-            "Endpoint",
-            "Measure",
-            "Verdict",
-            "Difference",
-            "95 % interval",
-            "Highest",
-            "Lowest",
-        ]),
+        tables::parity(view).only(&["Endpoint", "Measure", "Verdict", "Difference", "95 % interval"]),
         tables::claims(view).only(&[
             "Endpoint",
             "Scorer",
@@ -81,23 +73,15 @@ pub fn power_text(view: &PowerView, screen: Screen) -> String {
 
 /// Renders the comparison of two runs.
 pub fn terminal_compare(view: &CompareView, screen: Screen) -> String {
-    let scores = tables::compared_scores(view).only(&[
-        "Scorer",
-        "Verdict",
-        "Base",
-        "Candidate",
-        "Points",
-        "95 % interval",
-        "p",
-        "Rose",
-        "Fell",
-        "Detectable",
-    ]);
+    let scores = ["Scorer", "Verdict", "Base", "Candidate", "Points", "95 % interval", "p", "Detectable"];
+    let scores = tables::compared_scores(view).only(&scores);
+    let requests = ["What", "Base", "Candidate", "Difference", "95 % interval"];
+    let requests = tables::compared_requests(view).only(&requests);
     let slices =
         tables::compared_slices(view, ROWS).only(&["Slice", "Verdict", "n", "Points", "95 % interval", "p (adjusted)"]);
     let flips = ["Example", "Score", "Input", "Expected", "Base answered", "Candidate answered"];
     let mut out = format!("{}\n", paragraph(tables::compare_sentence(view), screen));
-    out.push_str(&blocks(&[scores, slices, tables::compared_requests(view)], screen));
+    out.push_str(&blocks(&[scores, slices, requests], screen));
     for note in tables::compare_notes(view) {
         out.push_str(&labelled("- ", Cell::line(&note, 400), screen, 2));
     }
@@ -111,12 +95,9 @@ pub fn terminal_compare(view: &CompareView, screen: Screen) -> String {
     );
     out.push_str(&if second.is_empty() { second } else { format!("\n{second}") });
     if let Some(gate) = &view.gate {
-        out.push_str(&labelled(
-            "\ngate: ",
-            phrase![gate.verdict, format!(" {} ({})", gate.name, gate.detail)],
-            screen,
-            2,
-        ));
+        let text = phrase![gate.verdict, format!(" {} ({})", gate.name, gate.detail)];
+        out.push('\n');
+        out.push_str(&labelled("gate: ", text, screen, 2));
     }
     out
 }
