@@ -235,7 +235,7 @@ mod tests {
         let text = junit(&rich()).unwrap();
         assert!(!text.contains("]]>"));
         let read = quick_junit::Report::deserialize_from_str(&text).unwrap();
-        assert_eq!(read.test_suites.len(), 4);
+        assert_eq!(read.test_suites.len(), 5);
         assert_no_control(&text);
         assert_no_markup(&text);
     }

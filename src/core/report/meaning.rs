@@ -140,13 +140,15 @@ mod tests {
         );
         assert!(lines[0].contains("Coverage fell by 6.2 points, more"), "{}", lines[0]);
         assert_eq!(lines[1], "billing represents 98 % of traffic, and no cluster is left without examples.");
-        assert_eq!(lines.last().map(String::as_str), Some("Of 2 runs, 1 failed, 1 had too many errors to evaluate."));
+        assert_eq!(lines[2], "Of 2 runs, 1 failed, 1 had too many errors to evaluate.");
+        assert!(lines[3].starts_with("chat-large is worse than last-pass on exact: −3.4 points"), "{}", lines[3]);
     }
 
     #[test]
     fn a_single_run_is_described_with_its_interval() {
         let mut report = rich();
         report.decay.clear();
+        report.comparisons.clear();
         report.quality.iter_mut().for_each(|runs| runs.runs.truncate(1));
         let lines = sentences(&report);
         assert_eq!(

@@ -108,7 +108,10 @@ pub(in crate::core::report) fn compared_requests(view: &CompareView) -> Table {
         .number("95 % interval", |row| match row {
             Row::Latency(latency) => {
                 let end = |end: Option<f64>| end.map_or(phrase!["unknown"], ms);
-                Cell::from(phrase![end(latency.lo_ms), " to ", end(latency.hi_ms)])
+                match (latency.lo_ms, latency.hi_ms) {
+                    (None, None) => Cell::from("too few requests"),
+                    (lo, hi) => Cell::from(phrase![end(lo), " to ", end(hi)]),
+                }
             }
             Row::Cost(cost) => Cell::from(phrase![money(cost.lo), " to ", money(cost.hi)]),
         })

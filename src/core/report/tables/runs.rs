@@ -76,7 +76,7 @@ pub(in crate::core::report) fn slice_scores(view: &RunsView, limit: usize) -> Ta
         .number("95 % interval", |(_, slice)| slice.score.lo.zip(slice.score.hi).map(|(lo, hi)| Cell::Interval(lo, hi, 3)))
         .number("Scored", |(_, slice)| slice.score.n)
         .number("p (adjusted)", |(_, slice)| Cell::PValue(slice.p_adjusted))
-        .name("Lower", |(_, slice)| if slice.lower { "lower than the rest" } else { "" })
+        .name("Than rest", |(_, slice)| if slice.lower { "lower" } else { "" })
         .table()
         .note("p: that the slice scores like the rest of the set, adjusted for the number of slices (Benjamini–Hochberg).")
         .without_empty_columns()

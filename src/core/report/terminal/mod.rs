@@ -40,10 +40,11 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
         "Cost",
         "Cached",
     ];
+    let slices = ["Endpoint", "Slice", "Mean", "95 % interval", "Scored", "p (adjusted)", "Than rest"];
     let tables = [
         tables::matrix(view),
         tables::scores(view),
-        tables::slice_scores(view, ROWS),
+        tables::slice_scores(view, ROWS).only(&slices),
         tables::parity(view).only(&["Endpoint", "Measure", "Verdict", "Difference", "95 % interval"]),
         tables::claims(view).only(&[
             "Endpoint",
