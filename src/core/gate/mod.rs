@@ -29,7 +29,7 @@ pub struct Evidence<'a> {
     pub latencies: &'a [f64],
     /// Cost of every answer that has one.
     pub costs: &'a [f64],
-    /// The scores by example, where a gate of the suite needs them; see [`needs_detail`].
+    /// The scores by example, where a gate of the suite needs them; see `needs_detail`.
     pub detail: Option<&'a RunScores>,
     /// The slices of the golden set.
     pub slices: &'a Slices,

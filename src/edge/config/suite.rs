@@ -61,7 +61,7 @@ pub struct SuiteFile {
     /// or [{latency: p95, max: 800}].
     #[serde(default)]
     pub gates: Vec<Form<GateFile>>,
-    /// Parts of the golden set whose scores are reported apart, such as [tag, language, {by: tag, critical: [billing]}].
+    /// Parts of the golden set whose scores are reported apart, such as [tag, language, {by: tag, critical: billing}].
     #[serde(default)]
     pub slices: Vec<Form<SliceFile>>,
     /// What examples have in common that makes their scores alike, such as the template they were made from: intervals
@@ -326,7 +326,7 @@ impl Short for GateFile {
 pub struct SliceFile {
     /// tag, source, label, critical, length, language, cluster, or a metadata field.
     pub by: String,
-    /// Values whose slices must meet the gates on their own, such as [billing].
+    /// Values whose slices must meet the gates on their own, such as [billing, refunds].
     #[serde(default, deserialize_with = "names")]
     pub critical: Vec<String>,
 }
