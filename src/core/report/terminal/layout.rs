@@ -34,6 +34,11 @@ pub(super) fn table_text(table: &Table, screen: Screen) -> String {
     title + &rows + &after.map(|text| paragraph(text, screen)).collect::<String>()
 }
 
+/// The table, or only these of its columns if all of them do not fit side by side.
+pub(super) fn fitted(table: &Table, narrow: &[&str], screen: Screen) -> Table {
+    if Layout::new(table, screen).needed() <= screen.width { table.clone() } else { table.only(narrow) }
+}
+
 struct Layout<'a> {
     table: &'a Table,
     screen: Screen,

@@ -1,6 +1,6 @@
 //! The short listings of the command line.
 
-use super::layout::table_text;
+use super::layout::{fitted, table_text};
 use super::tables;
 use super::text::{Screen, paragraph};
 use crate::core::domain::short;
@@ -11,9 +11,6 @@ use crate::core::view::{
     EmbedderView, HistoryView, ImportedView, LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView,
     count_of,
 };
-
-/// Columns from which listings show everything.
-const WIDE: usize = 100;
 
 /// One line with a label and its value, such as `datasets   support`.
 fn fact(label: &str, value: &str) -> String {
@@ -28,18 +25,14 @@ pub fn list_text(view: &ListView, screen: Screen) -> String {
         + &fact("suites", &or_none(&view.suites))
         + &fact("endpoints", &or_none(&endpoints.collect::<Vec<_>>()));
     let narrow = ["run", "suite", "endpoint", "started", "examples", "score", "verdict", "tags"];
-    let runs = tables::runs(view);
-    let runs = if screen.width < WIDE { runs.only(&narrow) } else { runs };
+    let runs = fitted(&tables::runs(view), &narrow, screen);
     head + &if view.runs.is_empty() { fact("runs", "none") } else { table_text(&runs, screen) }
 }
 
 /// Renders the history of a suite.
 pub fn history_text(view: &HistoryView, screen: Screen) -> String {
     let narrow = ["Started", "Mean", "95 % interval", "Verdict", "Change", "What changed", "Tags"];
-    let shown = |line| {
-        let table = tables::history(line);
-        table_text(&if screen.width < WIDE { table.only(&narrow) } else { table }, screen)
-    };
+    let shown = |line| table_text(&fitted(&tables::history(line), &narrow, screen), screen);
     view.lines.iter().map(shown).collect::<Vec<_>>().join("\n")
 }
 
