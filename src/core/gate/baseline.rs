@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Evidence;
+use super::requests::would_decide;
 use crate::core::compare::{RunScores, ScorePairs, common, cost_difference, latency_difference, score_pairs};
 use crate::core::domain::{Gate, GateMeasure, Reducer};
 use crate::core::stats::Interval;
@@ -71,16 +72,24 @@ fn latency(found: Option<LatencyDifferenceView>, margin: f64) -> (Verdict, Strin
     let interval = Interval { lo: found.lo_ms.unwrap_or(f64::NEG_INFINITY), hi: found.hi_ms.unwrap_or(f64::INFINITY) };
     let end = |end: Option<f64>| end.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms:+.0}"));
     let (lo, hi) = (end(found.lo_ms), end(found.hi_ms));
-    let detail = format!("{:+.0} ms, interval {lo} to {hi}, {} requests", found.difference_ms, found.requests);
-    (evaluate_maximum(interval, margin), detail)
+    let mut detail = format!("{:+.0} ms, interval {lo} to {hi}, {} requests", found.difference_ms, found.requests);
+    let verdict = evaluate_maximum(interval, margin);
+    if verdict == Verdict::Inconclusive {
+        detail.push_str(&would_decide(found.requests, found.difference_ms, interval, margin, "requests"));
+    }
+    (verdict, detail)
 }
 
 /// Passes if the whole interval of the difference of the mean cost is at most the margin.
 fn cost(found: Option<CostDifferenceView>, margin: f64) -> (Verdict, String) {
     let Some(found) = found else { return (Verdict::Inconclusive, "no costs are known in both runs".to_owned()) };
     let CostDifferenceView { difference, lo, hi, requests, .. } = found;
-    let detail = format!("{difference:+.6}, interval {lo:+.6} to {hi:+.6}, {requests} requests");
-    (evaluate_maximum(Interval { lo, hi }, margin), detail)
+    let mut detail = format!("{difference:+.6}, interval {lo:+.6} to {hi:+.6}, {requests} requests");
+    let verdict = evaluate_maximum(Interval { lo, hi }, margin);
+    if verdict == Verdict::Inconclusive {
+        detail.push_str(&would_decide(requests, difference, Interval { lo, hi }, margin, "requests"));
+    }
+    (verdict, detail)
 }
 
 /// Passes if the whole interval of the difference is above −margin, and fails if it lies below at the level.

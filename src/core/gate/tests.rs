@@ -168,6 +168,9 @@ fn latency_and_cost_have_maxima() {
     assert_eq!(verdict(GateMeasure::Latency(Percentile::P95), 400.0), Verdict::Pass);
     assert_eq!(verdict(GateMeasure::Latency(Percentile::P95), 300.0), Verdict::Fail);
     assert_eq!(verdict(GateMeasure::Latency(Percentile::P95), 385.0), Verdict::Inconclusive);
+    let close = setting.results(&gate(GateMeasure::Latency(Percentile::P95), GateLimit::Max(390.0))).remove(0);
+    // The 95th percentile of 100 … 399 ms is 384.05, and its upper end 392: (7.95 / 5.95)² · 300 = 536.
+    assert!(close.detail.ends_with("about 536 answers would decide it"), "{}", close.detail);
     assert_eq!(verdict(GateMeasure::Cost, 0.02), Verdict::Pass);
     assert_eq!(verdict(GateMeasure::Cost, 0.005), Verdict::Fail);
 }
