@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::core::domain::parse_timestamp;
 use crate::core::report::{FORMATS, Format as ReportFormat};
+use crate::flow::compare::Scope;
 use crate::flow::decay::DecayOptions;
 use crate::flow::run::{Resume, RunOptions};
 use crate::flow::stored_dataset::Selection;
@@ -96,6 +97,28 @@ impl RunArgs {
             tag: self.tag.clone(),
             fixed_id: false,
         }
+    }
+}
+
+/// Which runs the name of a run may refer to.
+#[derive(Debug, Args)]
+pub(super) struct ScopeArgs {
+    /// Only runs of this suite.
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
+
+    /// Only runs on this endpoint.
+    #[arg(short, long, value_name = "NAME")]
+    endpoint: Option<String>,
+
+    /// Only runs of this prompt.
+    #[arg(long, value_name = "NAME")]
+    prompt: Option<String>,
+}
+
+impl ScopeArgs {
+    pub fn scope(self) -> Scope {
+        Scope { suite: self.suite, endpoint: self.endpoint, prompt: self.prompt }
     }
 }
 

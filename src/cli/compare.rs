@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::arguments::{Format, Now, report_path};
+use super::arguments::{Format, Now, ScopeArgs, report_path};
 use super::context::Context;
 use super::exit::Exit;
 use super::run::step_summary;
@@ -10,7 +10,7 @@ use crate::core::domain::{Failure, SliceBy};
 use crate::core::report::{Format as ReportFormat, terminal_compare};
 use crate::core::verdict::GateResult;
 use crate::core::view::Report;
-use crate::flow::compare::{CompareOptions, MARGIN, Scope, compare_runs};
+use crate::flow::compare::{CompareOptions, MARGIN, compare_runs};
 use crate::flow::report::write_reports;
 
 /// Compare two runs on their common examples: is the candidate better, worse, or the same?
@@ -30,17 +30,8 @@ pub(super) struct Args {
     #[arg(value_name = "CANDIDATE")]
     candidate: String,
 
-    /// Only runs of this suite.
-    #[arg(long, value_name = "NAME")]
-    suite: Option<String>,
-
-    /// Only runs on this endpoint.
-    #[arg(short, long, value_name = "NAME")]
-    endpoint: Option<String>,
-
-    /// Only runs of this prompt.
-    #[arg(long, value_name = "NAME")]
-    prompt: Option<String>,
+    #[command(flatten)]
+    scope: ScopeArgs,
 
     /// Differences of scores up to this count as the same, between 0 and 1.
     #[arg(long, value_name = "SHARE", default_value_t = MARGIN, value_parser = share)]
@@ -83,7 +74,7 @@ fn share(text: &str) -> Result<f64, String> {
 pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
     let workspace = context.workspace()?;
     let options = CompareOptions {
-        scope: Scope { suite: args.suite, endpoint: args.endpoint, prompt: args.prompt },
+        scope: args.scope.scope(),
         margin: args.margin,
         slices: args.slices.into_iter().map(SliceBy::from).collect(),
         cluster_by: args.cluster_by.map(SliceBy::from),

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::arguments::ScopeArgs;
 use super::context::Context;
 use super::exit::Exit;
 use crate::core::domain::{Failure, short};
 use crate::core::privacy::sanitize::for_terminal;
-use crate::flow::compare::{Scope, check_tag, find_run};
+use crate::flow::compare::{check_tag, find_run};
 
 /// Name a run, so that gates and `karat compare` can refer to it.
 ///
@@ -24,17 +25,8 @@ pub(super) struct Args {
     #[arg(value_name = "RUN")]
     run: Option<String>,
 
-    /// Only runs of this suite.
-    #[arg(long, value_name = "NAME")]
-    suite: Option<String>,
-
-    /// Only runs on this endpoint.
-    #[arg(short, long, value_name = "NAME")]
-    endpoint: Option<String>,
-
-    /// Only runs of this prompt.
-    #[arg(long, value_name = "NAME")]
-    prompt: Option<String>,
+    #[command(flatten)]
+    scope: ScopeArgs,
 
     /// Remove this tag from all runs.
     #[arg(long, value_name = "TAG", conflicts_with_all = ["tag", "run"])]
@@ -73,8 +65,7 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     };
     check_tag(tag)?;
-    let scope = Scope { suite: args.suite, endpoint: args.endpoint, prompt: args.prompt };
-    let run = find_run(store, args.run.as_deref().unwrap_or("last"), &scope, None)?;
+    let run = find_run(store, args.run.as_deref().unwrap_or("last"), &args.scope.scope(), None)?;
     store.tag_run(tag, &run, Timestamp::now())?;
     let header = &run.header;
     let id = short(header.run_id.as_str(), 18);

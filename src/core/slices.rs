@@ -89,11 +89,28 @@ impl Slices {
             }
             self.slices.push(Slice { name, critical, size: ids.len() });
         }
+        // A critical slice that no example is in cannot meet its gates, and must not go unnoticed.
+        for value in &family.critical {
+            let name = format!("{}={value}", family.by.name());
+            if self.find(&name).is_none() {
+                self.slices.push(Slice { name, critical: true, size: 0 });
+            }
+        }
     }
 
     /// Indices of the slices that an example is in.
     pub fn of(&self, example_id: &str) -> &[usize] {
         self.members.get(example_id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// A note for every family that no example has, such as one by a misspelled field.
+    pub fn notes(&self, families: &[SliceFamily]) -> Vec<String> {
+        let has = |name: &str| {
+            let mut filled = self.slices.iter().filter(|slice| slice.size > 0);
+            filled.any(|slice| slice.name.split_once('=').is_some_and(|(by, _)| by == name))
+        };
+        let empty = families.iter().map(|family| &family.by).filter(|by| !has(by.name()));
+        empty.map(|by| format!("there are no slices by {0}: no example has {1}", by.name(), what(by))).collect()
     }
 
     /// The index of the slice with this name; a cluster may be named by its id alone.
@@ -113,6 +130,20 @@ impl Slices {
 /// Whether a value is meant by a name in a suite. The value of a cluster is its id and its name.
 fn is_named(value: &str, wanted: &str, by: &SliceBy) -> bool {
     value == wanted || (*by == SliceBy::Cluster && value.split(' ').next() == Some(wanted))
+}
+
+/// A field in a sentence, and what provides it if that is not the golden set.
+fn what(by: &SliceBy) -> String {
+    match by {
+        SliceBy::Cluster => "a cluster of traffic yet (`karat decay` finds them)".to_owned(),
+        SliceBy::Metadata(key) => format!("the metadata field {key}"),
+        by => format!("a {}", by.name()),
+    }
+}
+
+/// The note for a field that was meant to form clusters of examples, but does not.
+pub fn no_clusters(by: &SliceBy) -> String {
+    format!("no two examples share {}, so every example counts on its own", what(by))
 }
 
 /// The values of an example in a family; none if it has no such field.
@@ -212,6 +243,16 @@ mod tests {
             ["length=under 100 characters 2", "length=100–499 characters 1"]
         );
         assert_eq!(names(&[(SliceBy::Critical, &[])], &[]), ["critical=no 2", "critical=yes 1"]);
+    }
+
+    #[test]
+    fn critical_slices_and_families_without_examples_are_not_lost() {
+        assert_eq!(names(&[(SliceBy::Tag, &["z"])], &[]), ["tag=x 2", "tag=y 1", "tag=z 0 critical"]);
+        let families = [SliceBy::Tag, SliceBy::Metadata("langauge".into())];
+        let families = families.map(|by| SliceFamily { by, critical: vec!["de".into()] });
+        let slices = Slices::new(&examples(), &families, &[], &HashMap::new());
+        let note = "there are no slices by langauge: no example has the metadata field langauge";
+        assert_eq!(slices.notes(&families), [note]);
     }
 
     #[test]

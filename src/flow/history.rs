@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::Workspace;
 use super::compare::baseline::edited;
 use super::run::suite_of_run;
@@ -11,6 +9,7 @@ use crate::core::compare::example_score;
 use crate::core::domain::{Failure, short};
 use crate::core::trend::{Night, changes};
 use crate::core::view::{HistoryLine, HistoryView, NightView, ScoreChangeView, ScoreView};
+use crate::edge::config::changed_keys;
 use crate::edge::store::{PastRun, Store};
 
 /// The last `limit` finished runs of a suite on each endpoint and prompt.
@@ -108,13 +107,11 @@ fn changed(store: &Store, before: &PastRun, after: &PastRun) -> Result<Vec<Strin
         changed.push(format!("dataset ({} → {})", short(&old.dataset_version, 6), short(&new.dataset_version, 6)));
     }
     if old.suite_version != new.suite_version {
-        let read = |version: &str| -> Result<serde_json::Map<String, Value>, Failure> {
-            let content = store.suite_content(&new.suite, version)?;
-            Ok(content.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
-        };
-        let (old, new) = (read(&old.suite_version)?, read(&new.suite_version)?);
-        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        changed.extend(keys.into_iter().filter(|key| old.get(*key) != new.get(*key)).cloned());
+        let content = |version: &str| store.suite_content(&new.suite, version);
+        changed.extend(match (content(&old.suite_version)?, content(&new.suite_version)?) {
+            (Some(old), Some(new)) => changed_keys(&old, &new)?.into_iter().map(|(key, ..)| key).collect(),
+            _ => vec!["suite".to_owned()],
+        });
     }
     if old.endpoint_fingerprint != new.endpoint_fingerprint {
         changed.push("endpoint settings".to_owned());

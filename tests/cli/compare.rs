@@ -338,6 +338,7 @@ fn gates_that_make_no_sense_are_refused() {
         ("{scorer: exact, min: 0.8, baseline: main}", "needs exactly one of min and baseline"),
         ("{contract: exact, min: 0.9}", "refers to the json_schema scorer \"exact\", but the suite has none"),
         ("{karats: 30}", "needs karats between 0 and 24"),
+        ("{karats: 20}, {karats: 18}", "gates[1] is a second gate on karats"),
         ("{min: 0.8, on_inconclusive: maybe}", "on_inconclusive"),
         ("{latency: p99, max: 5}", "latency"),
     ];

@@ -45,6 +45,9 @@ pub(super) fn not_worse(
         None => return (Verdict::Inconclusive, format!("there is no run {name}")),
     };
     let Some(run) = evidence.detail else { return (Verdict::Inconclusive, "nothing was scored".to_owned()) };
+    if let Some(reason) = other_scorer(&gate.measure, &base.scores, run) {
+        return (Verdict::Inconclusive, format!("{reason} {name} ({})", base.label));
+    }
     let mut pairs = common(&base.scores, run, &base.edited);
     if let Some(slice) = slice {
         let within = |place: usize| run.examples.get(place).is_some_and(|e| evidence.slices.of(&e.id).contains(&slice));
@@ -64,6 +67,19 @@ pub(super) fn not_worse(
         GateMeasure::Cost => cost(cost_difference(&base.scores, run, &pairs, gate.confidence), margin),
     };
     (verdict, format!("{detail}, against {name} ({})", base.label))
+}
+
+/// Why the scores of a gate on a scorer cannot be compared with those of the base, to be followed by its name.
+fn other_scorer(measure: &GateMeasure, base: &RunScores, run: &RunScores) -> Option<String> {
+    let (GateMeasure::Score(name) | GateMeasure::Contract(name)) = measure else { return None };
+    let of = |scores: &RunScores| scores.scorers.iter().find(|scorer| scorer.name == *name).cloned();
+    let now = of(run)?;
+    match of(base) {
+        None => Some(format!("there is no scorer {name} in")),
+        // A contract counts every answer, however the scorer combines repeats.
+        Some(then) if matches!(measure, GateMeasure::Contract(_)) && then.kind == now.kind => None,
+        Some(then) => (then != now).then(|| format!("{name} is defined differently in")),
+    }
 }
 
 /// Passes if the whole interval of the difference is at most the margin, in milliseconds.

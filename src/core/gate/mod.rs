@@ -75,6 +75,12 @@ impl Evidence<'_> {
         Values { values, clusters, flaky: 0 }.score()
     }
 
+    /// The index of the slice with this name, if an example is in it.
+    fn filled_slice(&self, name: &str) -> Option<usize> {
+        let slices = self.slices;
+        slices.find(name).filter(|place| slices.slices.get(*place).is_some_and(|slice| slice.size > 0))
+    }
+
     /// The values of a measure on the whole set, or on one of its slices.
     pub fn values(&self, measure: &GateMeasure, slice: Option<usize>) -> Values {
         let (scorer, every_trial) = match measure {
@@ -137,7 +143,7 @@ pub fn evaluate_all(gates: &[Gate], endpoint: &str, evidence: &Evidence<'_>) -> 
 fn evaluate(gate: &Gate, evidence: &Evidence<'_>) -> GateResult {
     let name = gate.name();
     let past = evidence.history.of(&name);
-    let slice = gate.slice.as_ref().map(|slice| evidence.slices.find(slice).ok_or(slice));
+    let slice = gate.slice.as_ref().map(|slice| evidence.filled_slice(slice).ok_or(slice));
     let slice = match slice {
         None => None,
         Some(Ok(slice)) => Some(slice),

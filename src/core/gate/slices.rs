@@ -25,11 +25,14 @@ impl Evidence<'_> {
         let of = |slice: usize| scored.iter().filter(move |one| one.slices.contains(&slice));
         let all = Values::of(scored.iter(), self.clusters.is_some()).score();
         let raw: Vec<f64> = (0..self.slices.slices.len()).map(|slice| self.against_the_rest(&scored, slice)).collect();
-        let adjusted = benjamini_hochberg(&raw);
+        // Critical slices were chosen in advance, so they need no adjustment, and do not weaken that of the others.
+        let chosen = |(place, p): (usize, &f64)| self.slices.slices.get(place).filter(|s| !s.critical).map(|_| *p);
+        let others: Vec<f64> = raw.iter().enumerate().filter_map(chosen).collect();
+        let mut adjusted = benjamini_hochberg(&others).into_iter();
         let views = self.slices.slices.iter().enumerate().map(|(place, slice)| {
             let score = Values::of(of(place), self.clusters.is_some()).score();
-            let p_adjusted = if slice.critical { raw.get(place) } else { adjusted.get(place) };
-            let p_adjusted = p_adjusted.copied().unwrap_or(1.0);
+            let p_adjusted = if slice.critical { raw.get(place).copied() } else { adjusted.next() };
+            let p_adjusted = p_adjusted.unwrap_or(1.0);
             let below = score.mean.zip(all.mean).is_some_and(|(mean, all)| mean < all);
             SliceScoreView {
                 slice: slice.name.clone(),

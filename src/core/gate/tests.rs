@@ -162,6 +162,28 @@ fn a_run_is_compared_with_its_baseline_example_by_example() {
 }
 
 #[test]
+fn scores_of_a_scorer_that_was_defined_differently_are_not_compared() {
+    let mut scores = run(&passes(400, 400));
+    scores.scorers[0].kind = ScorerKind::Exact { normalize: vec![] };
+    let base = |scores: &RunScores| {
+        let run = BaselineRun { label: "0199a2".into(), scores: scores.clone(), edited: Default::default() };
+        Baseline::Found(Box::new(run))
+    };
+    let mut setting = Setting::new(run(&passes(100, 400)));
+    let found = |setting: &Setting| {
+        let limit = GateLimit::NotWorse { baseline: "main".into(), margin: 0.05 };
+        let result = setting.results(&gate(exact(), limit)).remove(0);
+        (result.verdict, result.detail)
+    };
+    setting.baselines.insert("main".into(), base(&scores));
+    let differently = "exact is defined differently in main (0199a2)".to_owned();
+    assert_eq!(found(&setting), (Verdict::Inconclusive, differently));
+    scores.scorers[0].name = "other".into();
+    setting.baselines.insert("main".into(), base(&scores));
+    assert_eq!(found(&setting), (Verdict::Inconclusive, "there is no scorer exact in main (0199a2)".to_owned()));
+}
+
+#[test]
 fn latency_and_cost_have_maxima() {
     let setting = Setting::new(run(&passes(10, 10)));
     let verdict = |measure, max| setting.results(&gate(measure, GateLimit::Max(max))).remove(0).verdict;
@@ -184,13 +206,15 @@ fn a_critical_slice_gates_on_its_own() {
             example_from_row(1, row.as_object().unwrap().clone()).unwrap()
         })
         .collect();
-    let family = SliceFamily { by: SliceBy::Tag, critical: vec!["billing".into()] };
+    let family = SliceFamily { by: SliceBy::Tag, critical: vec!["billing".into(), "refunds".into()] };
     // Half of the 60 billing examples fail, and nothing else.
     let mut setting = Setting::new(run(&(0..400).map(|i| if i < 30 { 0.0 } else { 1.0 }).collect::<Vec<_>>()));
     setting.slices = Slices::new(&examples, &[family], &["tag=other"], &HashMap::new());
     let results = setting.results(&gate(exact(), GateLimit::Min(0.85)));
     let found: Vec<(&str, Verdict)> = results.iter().map(|result| (result.name.as_str(), result.verdict)).collect();
-    assert_eq!(found, [("exact >= 0.85", Verdict::Pass), ("exact on tag=billing >= 0.85", Verdict::Fail)]);
+    let nobody = ("exact on tag=refunds >= 0.85", Verdict::Inconclusive);
+    assert_eq!(found, [("exact >= 0.85", Verdict::Pass), ("exact on tag=billing >= 0.85", Verdict::Fail), nobody]);
+    assert_eq!(results[2].detail, "no example is in the slice tag=refunds");
     let of_slice = |slice: &str| {
         let of = Gate { slice: Some(slice.into()), ..gate(exact(), GateLimit::Min(0.85)) };
         setting.results(&of).remove(0)

@@ -10,8 +10,6 @@ mod gap;
 mod needed;
 mod rates;
 #[cfg(test)]
-mod reference;
-#[cfg(test)]
 mod simulation;
 #[cfg(test)]
 mod tests;

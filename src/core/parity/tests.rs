@@ -1,11 +1,18 @@
 use super::gap::{Bounds, adjusted_confidence, gap, largest};
 use super::needed::More;
 use super::rates::exact_interval;
-use super::reference::{check_all, numbers, strings};
 use super::*;
+use crate::core::stats::parity::{check_all, numbers};
 use crate::core::stats::wilson;
 use proptest::prelude::*;
 use serde_json::Value;
+
+const FIXTURE: &str = include_str!("../../../tests/fixtures/stats/parity.json");
+
+/// The array of strings under `key`.
+fn strings<'a>(case: &'a Value, key: &str) -> Vec<&'a str> {
+    case[key].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).collect()
+}
 
 fn answers<'a>(case: &'a Value) -> Vec<Answer<'a>> {
     let agreed = case["agreed"].as_array();
@@ -36,7 +43,7 @@ fn more(group: &str, rate: RateKind, examples: u64) -> More {
 
 #[test]
 fn values_match_fairlearn() {
-    check_all("differences", 1e-9, |case| {
+    check_all(FIXTURE, "differences", 1e-9, |case| {
         let parity = measure(&answers(case), 0.1, 0.95);
         (0..3).map(|at| value(&parity, at)).collect()
     });
@@ -44,12 +51,12 @@ fn values_match_fairlearn() {
 
 #[test]
 fn shares_of_repeats_match_the_mean_prediction_of_fairlearn() {
-    check_all("shares", 1e-9, |case| vec![value(&measure(&answers(case), 0.1, 0.95), 0)]);
+    check_all(FIXTURE, "shares", 1e-9, |case| vec![value(&measure(&answers(case), 0.1, 0.95), 0)]);
 }
 
 #[test]
 fn with_intervals_of_wilson_the_ends_match_newcombe_of_statsmodels() {
-    check_all("newcombe", 1e-9, |case| {
+    check_all(FIXTURE, "newcombe", 1e-9, |case| {
         let (x, n) = (numbers(case, "positives"), numbers(case, "sizes"));
         let confidence = numbers(case, "confidence")[0];
         let adjusted = adjusted_confidence(confidence, x.len() * (x.len() - 1) / 2);
@@ -67,7 +74,7 @@ fn with_intervals_of_wilson_the_ends_match_newcombe_of_statsmodels() {
 
 #[test]
 fn the_simultaneous_interval_matches_exact_intervals_of_statsmodels() {
-    check_all("exact", 1e-9, |case| {
+    check_all(FIXTURE, "exact", 1e-9, |case| {
         let cells = numbers(case, "positives").into_iter().zip(numbers(case, "sizes"));
         let cells = cells.map(|(positives, n)| Cell { group: "", rate: RateKind::Positive, n: n as u64, positives });
         let interval = gap(&cells.collect::<Vec<_>>(), numbers(case, "confidence")[0]).unwrap().interval;
@@ -77,7 +84,7 @@ fn the_simultaneous_interval_matches_exact_intervals_of_statsmodels() {
 
 #[test]
 fn the_interval_of_a_rate_matches_interpolated_ends_of_statsmodels() {
-    check_all("interval", 1e-9, |case| {
+    check_all(FIXTURE, "interval", 1e-9, |case| {
         let v = numbers(case, "args");
         let interval = exact_interval(v[0], v[1] as u64, v[2]);
         vec![interval.lo, interval.hi]

@@ -12,7 +12,7 @@ mod logistic;
 mod multiple;
 mod normal;
 #[cfg(test)]
-mod parity;
+pub(in crate::core) mod parity;
 mod quantiles;
 mod rank;
 mod rates;

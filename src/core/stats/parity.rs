@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The array of numbers under `key`; null means NaN.
-pub(super) fn numbers(case: &Value, key: &str) -> Vec<f64> {
+pub(in crate::core) fn numbers(case: &Value, key: &str) -> Vec<f64> {
     case[key]
         .as_array()
         .unwrap_or_else(|| panic!("no array {key} in {case}"))
@@ -13,7 +13,7 @@ pub(super) fn numbers(case: &Value, key: &str) -> Vec<f64> {
 }
 
 /// The array of counts under `key`.
-pub(super) fn counts(case: &Value, key: &str) -> Vec<u64> {
+pub(in crate::core) fn counts(case: &Value, key: &str) -> Vec<u64> {
     case[key]
         .as_array()
         .unwrap_or_else(|| panic!("no array {key} in {case}"))
@@ -24,7 +24,7 @@ pub(super) fn counts(case: &Value, key: &str) -> Vec<u64> {
 
 /// Runs `f` on every case of `section` and compares with its `expected`, relative to the larger
 /// of the expected value and 1e-290 (so that small tails count as well as large ones).
-pub(super) fn check_all(fixture: &str, section: &str, tolerance: f64, f: impl Fn(&Value) -> Vec<f64>) {
+pub(in crate::core) fn check_all(fixture: &str, section: &str, tolerance: f64, f: impl Fn(&Value) -> Vec<f64>) {
     let root: Value = serde_json::from_str(fixture).unwrap();
     let cases = root[section].as_array().unwrap_or_else(|| panic!("no section {section}"));
     assert!(!cases.is_empty());

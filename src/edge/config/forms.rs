@@ -256,3 +256,8 @@ pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D
     }
     Err(D::Error::invalid_value(Unexpected::Float(share), &"between 0 and 1, such as 0.85"))
 }
+
+/// Reads a share that may be absent.
+pub(super) fn optional_share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    share(deserializer).map(Some)
+}

@@ -4,6 +4,7 @@ mod card;
 mod embedder;
 mod endpoint;
 mod forms;
+mod gates;
 mod schema;
 mod secrets;
 mod suite;
@@ -19,7 +20,7 @@ pub use endpoint::{
 };
 pub use schema::{SchemaKind, json_schema};
 pub use secrets::Secrets;
-pub use suite::{SuiteFile, load_suite, suite_content, suite_from_content};
+pub use suite::{SuiteFile, changed_keys, load_suite, suite_content, suite_from_content};
 pub use workspace::{DEFAULT_EMBEDDER, SourceCopy, WorkspaceConfig, WorkspaceFile, find_workspace, load_workspace};
 pub use yaml::read_yaml;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rusqlite::{Row, named_params, params};
+use serde::de::DeserializeOwned;
 
 use super::read::count;
 use super::{Store, StoredRun, contents};
@@ -46,8 +47,9 @@ impl Store {
     /// A store failure.
     pub fn save_results(&self, view: &RunView) -> Result<(), Failure> {
         let (run_id, gates, scores) = (view.run_id.clone(), view.gates.clone(), view.scores.clone());
-        let models = serde_json::to_string(&view.models).unwrap_or_default();
-        let parity = view.parity.as_ref().and_then(|parity| serde_json::to_string(parity).ok());
+        let unsaved = |error| Failure::store(format!("cannot save the results of run {run_id}")).caused_by(error);
+        let models = serde_json::to_string(&view.models).map_err(unsaved)?;
+        let parity = view.parity.as_ref().map(serde_json::to_string).transpose().map_err(unsaved)?;
         let (verdict, primary) = (view.verdict.id(), view.primary.clone());
         self.writer().write(move |connection| {
             connection.execute(
@@ -114,18 +116,19 @@ impl Store {
     pub fn past_run(&self, run: StoredRun) -> Result<PastRun, Failure> {
         let id = run.header.run_id.as_str();
         let sql = "SELECT verdict, models, parity FROM runs WHERE run_id = ?1";
-        type Texts = (Option<String>, Option<String>, Option<String>);
-        let (verdict, models, parity): Texts =
-            self.one(sql, [id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let (verdict, models, parity) = self.one(sql, [id], |row| {
+            let verdict = row.get::<_, Option<String>>(0)?.map(|_| verdict(row, 0)).transpose()?;
+            Ok((verdict, json_column::<Vec<String>>(row, 1)?, json_column(row, 2)?))
+        })?;
         let sql = "SELECT scorer, mean, lo, hi, n, first FROM run_scores WHERE run_id = ?1";
         let scores = self.rows(sql, [id], |row| {
             let score = ScoreView { mean: row.get(1)?, lo: row.get(2)?, hi: row.get(3)?, n: count(row, 4)? };
             Ok((row.get::<_, String>(0)?, score, row.get::<_, bool>(5)?))
         })?;
         Ok(PastRun {
-            verdict: verdict.and_then(|text| Verdict::from_id(&text)),
-            models: models.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
-            parity: parity.and_then(|text| serde_json::from_str(&text).ok()),
+            verdict,
+            models: models.unwrap_or_default(),
+            parity,
             gates: self.gate_results(&run.header.run_id)?,
             score: scores.iter().find(|(.., first)| *first).map(|(_, score, _)| *score),
             scores: scores.into_iter().map(|(scorer, score, _)| (scorer, score)).collect(),
@@ -143,8 +146,7 @@ impl Store {
                    AND run_id <> ?4 AND started_at <= ?5 ORDER BY started_at, run_id LIMIT 1";
         let started = header.started_at.to_string();
         let values = params![header.suite, header.endpoint, header.prompt, header.run_id.as_str(), started];
-        let text: Option<String> = self.optional(sql, values, |row| row.get(0))?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+        Ok(self.optional(sql, values, |row| json_column(row, 0))?.flatten())
     }
 
     /// Gives a run a name, which is taken from the run of the same suite, endpoint and prompt that had it.
@@ -187,4 +189,12 @@ impl Store {
 fn verdict(row: &Row<'_>, column: usize) -> rusqlite::Result<Verdict> {
     let text: String = row.get(column)?;
     Verdict::from_id(&text).ok_or_else(|| contents::damaged(column, format!("\"{text}\" is not a verdict")))
+}
+
+/// A value stored as JSON; `None` for NULL.
+fn json_column<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|error| contents::damaged(column, error.to_string()))
 }

@@ -16,7 +16,7 @@ use crate::core::domain::{
     Example, Failure, ReasonCode, RecordedOutcome, RunId, Score, SliceBy, SliceFamily, Suite, short,
 };
 use crate::core::queue::QueueState;
-use crate::core::slices::{Slices, example_clusters};
+use crate::core::slices::{Slices, example_clusters, no_clusters};
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::{CompareView, ComparedRun, FlipView, NotComparedView};
 use crate::edge::store::{Store, StoredRun};
@@ -128,7 +128,7 @@ pub fn compare_stored(
         base: compared(store, base, &scores.0)?,
         candidate: compared(store, candidate, &scores.1)?,
         verdict: primary.map_or(Change::Inconclusive, |score| score.verdict),
-        notes: notes(base, candidate, examples.common, contract.truncated),
+        notes: [notes(base, candidate, examples.common, contract.truncated), groups.notes].concat(),
         examples,
         margin: options.margin,
         not_compared: not_compared.into_iter().map(|(scorer, reason)| NotComparedView { scorer, reason }).collect(),
@@ -148,6 +148,8 @@ pub fn compare_stored(
 struct Groups {
     slices: Slices,
     clusters: Option<HashMap<String, usize>>,
+    /// What is worth knowing about them.
+    notes: Vec<String>,
 }
 
 impl Groups {
@@ -165,7 +167,7 @@ impl Groups {
         }
         let cluster_by = options.cluster_by.as_ref().or(suite.cluster_by.as_ref());
         if families.is_empty() && cluster_by.is_none() {
-            return Ok(Self { slices: Slices::default(), clusters: None });
+            return Ok(Self { slices: Slices::default(), clusters: None, notes: Vec::new() });
         }
         let header = &candidate.run.header;
         let stored = workspace.store.stored_examples(&header.dataset, &header.dataset_version)?;
@@ -174,10 +176,11 @@ impl Groups {
         let by_traffic =
             families.iter().any(|family| family.by == SliceBy::Cluster) || cluster_by == Some(&SliceBy::Cluster);
         let traffic = if by_traffic { cluster_names(workspace, &header.dataset, &examples)? } else { HashMap::new() };
-        Ok(Self {
-            slices: Slices::new(&examples, &families, &[], &traffic),
-            clusters: cluster_by.and_then(|by| example_clusters(&examples, by, &traffic)),
-        })
+        let slices = Slices::new(&examples, &families, &[], &traffic);
+        let clusters = cluster_by.and_then(|by| example_clusters(&examples, by, &traffic));
+        let mut notes = slices.notes(&families);
+        notes.extend(cluster_by.filter(|_| clusters.is_none()).map(no_clusters));
+        Ok(Self { slices, clusters, notes })
     }
 }
 

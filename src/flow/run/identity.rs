@@ -6,7 +6,7 @@ use super::endpoints::{ReadyEndpoint, run_by_id};
 use super::{Resume, RunOptions};
 use crate::core::domain::{Failure, NamedPrompt, RunId, Suite, short};
 use crate::core::golden::{diff, fingerprints};
-use crate::edge::config::suite_content;
+use crate::edge::config::{changed_keys, suite_content};
 use crate::edge::store::{RunHeader, Store, StoredRun};
 use crate::flow::stored_dataset::{Selection, StoredDataset};
 use crate::flow::{Event, Events};
@@ -209,23 +209,17 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
 /// The parts of the suite that differ, as lines before and after.
 fn suite_changes(store: &Store, suite: &Suite, version: &str) -> Result<Vec<String>, Failure> {
     let Some(before) = store.suite_content(&suite.name, version)? else { return Ok(Vec::new()) };
-    let read =
-        |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
-    let (before, after) = (read(&before), read(&suite_content(suite)));
-    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let show = |value: Option<&serde_json::Value>| {
-        let text = value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let show = |value: Option<serde_json::Value>| {
+        let text = value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
         match text.char_indices().nth(WIDTH) {
             Some((end, _)) => format!("{}…", &text[..end]),
             None => text,
         }
     };
-    let differs = keys.into_iter().filter(|key| before.get(*key) != after.get(*key));
-    Ok(differs
-        .flat_map(|key| {
-            [format!("suite {key}: - {}", show(before.get(key))), format!("suite {key}: + {}", show(after.get(key)))]
-        })
-        .collect())
+    let lines = changed_keys(&before, &suite_content(suite))?.into_iter().flat_map(|(key, before, after)| {
+        [format!("suite {key}: - {}", show(before)), format!("suite {key}: + {}", show(after))]
+    });
+    Ok(lines.collect())
 }
 
 /// The examples that differ, as lines by id.

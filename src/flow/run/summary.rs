@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::core::domain::{Example, Failure, ParitySettings, RunId, Suite};
 use crate::core::gate::{GatePast, History};
 use crate::core::quality::{RunContext, RunIdentity, RunTally, is_answer, needs_scores_by_example};
-use crate::core::slices::{Slices, example_clusters};
+use crate::core::slices::{Slices, example_clusters, no_clusters};
 use crate::core::verdict::{Verdict, overall};
 use crate::core::view::{ClaimIs, ClaimView, RunView};
 use crate::edge::config::{ClaimFile, suite_from_content};
@@ -75,7 +75,11 @@ fn summarize(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<Run
         let traffic = slices::traffic_clusters(workspace, suite, &examples)?;
         let wanted: Vec<&str> = suite.gates.iter().filter_map(|gate| gate.slice.as_deref()).collect();
         context.slices = Slices::new(&examples, &suite.slices, &wanted, &traffic);
-        context.clusters = suite.cluster_by.as_ref().and_then(|by| example_clusters(&examples, by, &traffic));
+        context.notes.extend(context.slices.notes(&suite.slices));
+        if let Some(by) = &suite.cluster_by {
+            context.clusters = example_clusters(&examples, by, &traffic);
+            context.notes.extend(context.clusters.is_none().then(|| no_clusters(by)));
+        }
         context.baselines = baselines(store, suite, &run, &before)?;
         if let Some(parity) = &suite.parity {
             context.groups = groups(&examples, parity);
