@@ -23,6 +23,7 @@ pub mod canary {
 /// Comparisons of runs and gates.
 pub mod compare {
     pub use crate::core::compare::{Change, Comparison, ExampleTrials, Options, RunScores, TrialScores, compare};
+    pub use crate::core::domain::scorer::text::Exact;
     pub use crate::core::domain::{
         Example, Gate, GateLimit, GateMeasure, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily,
     };
@@ -54,6 +55,16 @@ pub mod embed {
 /// The score on today's traffic.
 pub mod estimate {
     pub use crate::core::estimate::{Origin, Stratum, TodayEstimate, strata, today};
+}
+
+/// How far a judge can be trusted.
+pub mod judge_validation {
+    pub use crate::core::judge::validation::{
+        Answer, Bias, BinaryAgreement, Change, Compared, Confusion, Corrected, Drift, DriftVerdict, Effect, Estimate,
+        FamilyBias, GradedAgreement, LabelledSample, LengthBias, MARGIN, Method, Outcome, OwnAnswer, Pick,
+        PositionBias, Powered, Rate, Rejudged, Share, Third, Uncorrectable, binary_agreement, drift, family_bias,
+        graded_agreement, length_bias, pass_rate, position_bias, post_stratified, prediction_powered, rogan_gladen,
+    };
 }
 
 /// Redaction of personal data and secrets.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Edge modules that all edges may use.
-const SHARED_EDGES: [&str; 2] = ["net", "files"];
+const SHARED_EDGES: [&str; 3] = ["net", "files", "program"];
 
 /// Paths that the core must not use: files, sockets, environment, clock, database, runtime, unseeded randomness.
 const IMPURE: [&str; 18] = [

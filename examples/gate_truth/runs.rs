@@ -1,9 +1,9 @@
 //! Runs whose scores are written over by every repetition, and comparisons of them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use karat::compare::{
-    Comparison, ExampleTrials, Options, Reducer, RunScores, Scorer, ScorerKind, Slices, TrialScores, compare,
+    Comparison, Exact, ExampleTrials, Options, RunScores, Scorer, ScorerKind, Slices, TrialScores, compare,
 };
 use rand::{Rng, RngExt};
 
@@ -22,10 +22,11 @@ pub fn id(example: usize) -> String {
 pub fn empty(n: usize, trials: u32) -> RunScores {
     let trial = |trial| TrialScores { trial, scores: [0.0].into(), answered: true, latency_ms: None, cost: None };
     let example = |number| ExampleTrials { id: id(number), trials: (0..trials).map(trial).collect() };
-    let kind = ScorerKind::Exact { normalize: Vec::new() };
+    let kind = ScorerKind::Exact(Exact { normalize: Vec::new(), value: None });
     RunScores {
-        scorers: vec![Scorer { name: SCORER.to_owned(), kind, reduce: Reducer::Mean }],
+        scorers: vec![Scorer::new(SCORER, kind)],
         examples: (0..n).map(example).collect(),
+        evaluators: BTreeMap::new(),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn log(event: &Event) {
             debug!(example = %for_terminal(example_id), trial, endpoint = %run.endpoint, "sending");
         }
         Event::TrialFinished { run, trial: finished, counts } => {
-            let FinishedTrial { example_id, trial, error, attempts, latency, cached, cost } = finished;
+            let FinishedTrial { example_id, trial, error, attempts, latency, cached, cost, unscored } = finished;
             let (example, endpoint, done) = (for_terminal(example_id), &run.endpoint, counts.done);
             match (error, cached) {
                 (Some((kind, message)), _) => {
@@ -38,6 +38,10 @@ pub(super) fn log(event: &Event) {
                 }
                 (None, true) => debug!(%example, trial, %endpoint, done, "answered from the cache"),
                 (None, false) => debug!(%example, trial, %endpoint, attempts, ?latency, cost, done, "answered"),
+            }
+            if let Some((scorer, reason)) = unscored {
+                let reason = for_terminal(reason);
+                debug!(%example, trial, scorer, %reason, "not scored");
             }
         }
         Event::RunFinished { run, counts, stopped } => {

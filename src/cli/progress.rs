@@ -266,6 +266,7 @@ mod tests {
             latency: Some(Duration::from_millis(200)),
             cached: false,
             cost: Some(0.01),
+            unscored: None,
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod agreement;
 pub mod alarm;
 pub mod canary;
+pub mod classification;
 pub mod cluster;
 pub mod compare;
 pub mod contract;
@@ -12,6 +13,7 @@ pub mod domain;
 pub mod estimate;
 pub mod gate;
 pub mod golden;
+pub mod judge;
 pub mod labelling;
 pub mod mix;
 pub mod new_clusters;

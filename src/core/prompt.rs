@@ -154,7 +154,8 @@ impl Templates {
     }
 }
 
-fn variables(example: &Example, labels: &Value) -> BTreeMap<String, Value> {
+/// The variables of templates for an example; `labels` is the closed set of answers of its dataset.
+pub(crate) fn variables(example: &Example, labels: &Value) -> BTreeMap<String, Value> {
     let mut variables: BTreeMap<String, Value> = match &example.input {
         Json::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), Value::from(Serde(field)))).collect(),
         _ => BTreeMap::new(),
@@ -261,6 +262,7 @@ mod tests {
             valid_until: None,
             source: None,
             sources: Vec::new(),
+            assert: None,
             critical: false,
             status: ExampleStatus::Active,
             retired_reason: None,

@@ -5,17 +5,22 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
+use crate::core::classification::{ClassMetrics, Classification as Found, Classified, classification};
 use crate::core::compare::{ExampleTrials, RunScores, TrialScores};
+use crate::core::domain::scorer::classification::Classification;
 use crate::core::domain::{
-    CallErrorKind, Example, Normalization, ParitySettings, RecordedOutcome, RunId, Score, Suite,
+    CallErrorKind, Example, Normalization, ParitySettings, RecordedOutcome, RunId, Score, ScorerKind, Suite,
 };
 use crate::core::gate::{Baseline, Evidence, History, evaluate_all, needs_detail};
 use crate::core::parity::{self, Answer, parity_view};
-use crate::core::scoring::{normalize, reduce};
+use crate::core::scoring::{LabelReader, normalize, reduce};
 use crate::core::slices::Slices;
 use crate::core::stats::quantile;
 use crate::core::verdict::{GateResult, Verdict, overall};
-use crate::core::view::{ErrorView, LatencyView, MissView, OutcomeCounts, ParityView, RunView};
+use crate::core::view::{
+    ClassificationView, ConfusionView, ErrorView, JudgeView, LabelView, LatencyView, MissView, OutcomeCounts,
+    ParityView, RunView, ScorerErrorView,
+};
 
 /// Confidence level of the intervals of a comparison of groups.
 const PARITY_CONFIDENCE: f64 = 0.95;
@@ -64,6 +69,20 @@ pub struct RunContext {
     pub groups: BTreeMap<String, (String, Option<bool>)>,
     /// The comparison of groups in the first stored run of the suite.
     pub first_parity: Option<ParityView>,
+    /// What evaluated the scorers outside karat, by the name of the scorer: a hash that identifies it, and a text.
+    pub evaluators: BTreeMap<String, (String, String)>,
+    /// The calls of the judges.
+    pub judge: Option<JudgeView>,
+    /// The accepted answers of every example, by its id; only for suites with a classifier.
+    pub accepted: HashMap<String, Vec<String>>,
+}
+
+/// The first scorer of a suite that has a confusion matrix.
+pub fn classifier(suite: &Suite) -> Option<(&str, &Classification)> {
+    suite.scorers.iter().find_map(|scorer| match &scorer.kind {
+        ScorerKind::Classification(settings) => Some((scorer.name.as_str(), settings)),
+        _ => None,
+    })
 }
 
 /// Whether the summary of a run of `suite` needs the scores by example, because of gates, slices or clusters.
@@ -82,6 +101,7 @@ pub struct RunTally<'a> {
     values: BTreeMap<&'a str, Vec<f64>>,
     counts: OutcomeCounts,
     errors: BTreeMap<CallErrorKind, ErrorView>,
+    scorer_errors: BTreeMap<String, ScorerErrorView>,
     models: BTreeSet<String>,
     latencies: Vec<f64>,
     ttfts: Vec<f64>,
@@ -94,6 +114,8 @@ pub struct RunTally<'a> {
     detail: Option<RunScores>,
     /// Positive answers and answers of each example, if groups are compared.
     positives: BTreeMap<String, (usize, usize)>,
+    /// The answers with the ids of their examples, if the suite has a classifier.
+    answers: Vec<(String, String)>,
 }
 
 struct Trials {
@@ -121,6 +143,7 @@ impl<'a> RunTally<'a> {
             values: suite.scorers.iter().map(|scorer| (scorer.name.as_str(), Vec::new())).collect(),
             counts: OutcomeCounts::default(),
             errors: BTreeMap::new(),
+            scorer_errors: BTreeMap::new(),
             models: BTreeSet::new(),
             latencies: Vec::new(),
             ttfts: Vec::new(),
@@ -130,8 +153,9 @@ impl<'a> RunTally<'a> {
             costs: Vec::new(),
             cached: 0,
             detail: needs_scores_by_example(suite)
-                .then(|| RunScores { scorers: suite.scorers.clone(), examples: Vec::new() }),
+                .then(|| RunScores { scorers: suite.scorers.clone(), ..RunScores::default() }),
             positives: BTreeMap::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -175,13 +199,25 @@ impl<'a> RunTally<'a> {
             counts.0 += usize::from(is_answer(outcome.output.as_deref().unwrap_or_default(), &parity.positive));
             counts.1 += 1;
         }
+        if classifier(self.suite).is_some() {
+            let output = outcome.output.as_deref().unwrap_or_default();
+            self.answers.push((outcome.example_id.clone(), output.to_owned()));
+        }
         self.models.extend(outcome.model);
         let Some(trials) = &mut self.current else { return };
+        let mut has_failed = false;
         for (scorer, score) in &outcome.scores {
-            if let Some(value) = score.value() {
-                trials.scores.entry(scorer.clone()).or_default().push(value);
+            match score {
+                Score::Value(value, _) => trials.scores.entry(scorer.clone()).or_default().push(*value),
+                Score::Skipped(_) => {}
+                Score::Failed(message) => {
+                    has_failed = true;
+                    let new = || ScorerErrorView { scorer: scorer.clone(), count: 0, message: message.clone() };
+                    self.scorer_errors.entry(scorer.clone()).or_insert_with(new).count += 1;
+                }
             }
         }
+        self.counts.unscored += usize::from(has_failed);
         match outcome.scores.get(&self.primary) {
             Some(Score::Value(value, reason)) => {
                 self.counts.scored += 1;
@@ -223,6 +259,9 @@ impl<'a> RunTally<'a> {
     pub fn finish(mut self, identity: RunIdentity, context: RunContext) -> RunView {
         self.close_example();
         self.counts.total = identity.total;
+        if let Some(detail) = &mut self.detail {
+            detail.evaluators = context.evaluators.clone();
+        }
         [&mut self.latencies, &mut self.ttfts, &mut self.rates].into_iter().for_each(|all| all.sort_by(f64::total_cmp));
         let evidence = Evidence {
             scores: &self.values,
@@ -267,9 +306,77 @@ impl<'a> RunTally<'a> {
             completion_tokens: self.tokens.1,
             cost: (!self.costs.is_empty()).then(|| self.costs.iter().sum()),
             cached: self.cached,
+            judge: context.judge,
+            classification: classified(self.suite, &self.answers, &context.accepted),
+            scorer_errors: by_count(self.scorer_errors),
             notes: context.notes,
             verdict,
         }
+    }
+}
+
+/// The confusion matrix of a suite's classifier; `None` if it has none, or nothing was answered.
+fn classified(
+    suite: &Suite,
+    answers: &[(String, String)],
+    accepted: &HashMap<String, Vec<String>>,
+) -> Option<ClassificationView> {
+    let (scorer, settings) = classifier(suite)?;
+    let mut labels: Vec<&str> = accepted.values().flatten().map(String::as_str).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let reader = LabelReader::new(settings, labels.into_iter());
+    let mut trials: HashMap<&str, f64> = HashMap::new();
+    answers.iter().for_each(|(id, _)| *trials.entry(id).or_default() += 1.0);
+    let pair = |(id, output): &'_ (String, String)| -> Option<(String, Option<String>, f64)> {
+        let own = accepted.get(id)?;
+        let predicted = reader.label(output).map(str::to_owned);
+        let is_accepted = |label: &String| own.iter().any(|text| is_answer(text, label));
+        // Of several accepted labels, the one that was given counts.
+        let expected = predicted.clone().filter(is_accepted).or_else(|| {
+            let first = own.first()?;
+            Some(reader.label(first).map_or_else(|| first.clone(), str::to_owned))
+        })?;
+        Some((expected, predicted, 1.0 / trials.get(id.as_str())?))
+    };
+    let pairs: Vec<_> = answers.iter().filter_map(pair).collect();
+    let pairs: Vec<Classified<'_>> = pairs
+        .iter()
+        .map(|(expected, predicted, weight)| Classified { expected, predicted: predicted.as_deref(), weight: *weight })
+        .collect();
+    Some(classification_view(scorer, classification(&pairs)?))
+}
+
+fn classification_view(scorer: &str, found: Found) -> ClassificationView {
+    let name = |index: usize| found.labels.get(index).cloned();
+    let wrong = found.cells.iter().filter(|cell| cell.predicted != Some(cell.expected));
+    let mut confusions: Vec<ConfusionView> = wrong
+        .filter_map(|cell| {
+            let predicted = cell.predicted.and_then(name);
+            Some(ConfusionView { expected: name(cell.expected)?, predicted, count: cell.weight })
+        })
+        .collect();
+    confusions.sort_by(|a, b| b.count.total_cmp(&a.count));
+    let label = |class: &ClassMetrics| LabelView {
+        label: class.label.clone(),
+        support: class.support,
+        predicted: class.predicted,
+        precision: class.precision,
+        recall: class.recall,
+        recall_interval: class.recall_interval.map(|interval| [interval.lo, interval.hi]),
+        f1: class.f1,
+    };
+    ClassificationView {
+        scorer: scorer.to_owned(),
+        labels: found.classes.iter().map(label).collect(),
+        confusions,
+        accuracy: found.accuracy,
+        macro_f1: found.macro_f1,
+        weighted_f1: found.weighted_f1,
+        balanced_accuracy: found.balanced_accuracy,
+        matthews_correlation: found.matthews_correlation,
+        no_label: found.other,
+        total: found.total,
     }
 }
 
@@ -297,10 +404,17 @@ fn parity(settings: &ParitySettings, positives: &BTreeMap<String, (usize, usize)
 /// inconclusive and never passes.
 fn verdict(identity: &RunIdentity, suite: &Suite, counts: OutcomeCounts, gates: &[GateResult]) -> Verdict {
     let tolerated = suite.error_tolerance * identity.total as f64;
-    if !identity.finished || counts.errored as f64 > tolerated {
+    // A scorer that fails leaves its answer out, as an endpoint does that fails.
+    if !identity.finished || (counts.errored + counts.unscored) as f64 > tolerated {
         return Verdict::Incomplete;
     }
     if counts.scored == 0 { Verdict::Inconclusive } else { overall(gates) }
+}
+
+fn by_count(scorers: BTreeMap<String, ScorerErrorView>) -> Vec<ScorerErrorView> {
+    let mut errors: Vec<ScorerErrorView> = scorers.into_values().collect();
+    errors.sort_by_key(|error| std::cmp::Reverse(error.count));
+    errors
 }
 
 fn by_frequency(kinds: BTreeMap<CallErrorKind, ErrorView>) -> Vec<ErrorView> {
@@ -335,6 +449,7 @@ fn miss_view(miss: Miss, examples: &HashMap<String, Example>) -> MissView {
 mod tests {
     use super::*;
 
+    use crate::core::domain::scorer::text::Exact;
     use crate::core::domain::{
         Gate, GateLimit, GateMeasure, NamedPrompt, Normalization, Prompt, Reducer, Scorer, ScorerKind, Usage,
     };
@@ -348,11 +463,10 @@ mod tests {
             vars: serde_json::Map::new(),
             repeats: 1,
             endpoints: vec![],
-            scorers: vec![Scorer {
-                name: "exact".into(),
-                kind: ScorerKind::Exact { normalize: vec![Normalization::Trim] },
-                reduce: Reducer::Mean,
-            }],
+            scorers: vec![Scorer::new(
+                "exact",
+                ScorerKind::Exact(Exact { normalize: vec![Normalization::Trim], value: None }),
+            )],
             gates: vec![Gate {
                 measure: GateMeasure::Score("exact".into()),
                 limit: GateLimit::Min(min),
@@ -374,6 +488,8 @@ mod tests {
             example_id: format!("{id:04}"),
             trial: 0,
             output: score.map(|_| "x".into()),
+            tool_calls: None,
+            finish_reason: None,
             error: score.is_none().then(|| (CallErrorKind::Timeout, "slow".into())),
             attempts: 1,
             latency_ms: score.map(|_| 10.0),
@@ -423,7 +539,7 @@ mod tests {
         };
         let mean = view_of(&suite(0.5), outcomes(), true);
         assert_eq!((mean.scores["exact"].mean, mean.scores["exact"].n), (Some(0.75), 2));
-        assert_eq!(mean.outcomes, OutcomeCounts { total: 6, scored: 3, errored: 3, skipped: 0 });
+        assert_eq!(mean.outcomes, OutcomeCounts { total: 6, scored: 3, errored: 3, skipped: 0, unscored: 0 });
         let mut strict = suite(0.5);
         strict.scorers[0].reduce = Reducer::PassAll(2);
         let pass = view_of(&strict, outcomes(), true);

@@ -1,5 +1,5 @@
 //! The layer that touches the outside world: files, sockets, the database, the environment. Edges do not import each
-//! other, except for [`files`] and [`net`].
+//! other, except for [`files`], [`net`] and [`program`].
 
 pub mod config;
 pub mod dataset;
@@ -10,6 +10,8 @@ pub mod files;
 pub mod git;
 pub mod interop;
 pub mod net;
+pub mod program;
 pub mod review;
+pub mod scorer;
 pub mod store;
 pub mod traffic;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult, RunId};
+use crate::core::domain::{CallErrorKind, Outcome, OutcomeResult, RecordedOutcome, RunId, Score};
 
 /// Something that happened in a flow.
 ///
@@ -108,7 +108,7 @@ pub struct RunCounts {
     pub total: u64,
     /// Trials with an outcome, without the errors that are being retried.
     pub done: u64,
-    /// How many of these ended in an error.
+    /// How many of these ended in an error, or have a scorer that failed.
     pub errors: u64,
     /// How many of these were answered without a call, in this process only.
     pub cached: u64,
@@ -123,7 +123,7 @@ impl RunCounts {
         Self {
             total: self.total,
             done: self.done + 1,
-            errors: self.errors + u64::from(trial.error.is_some()),
+            errors: self.errors + u64::from(trial.error.is_some() || trial.unscored.is_some()),
             cached: self.cached + u64::from(trial.cached),
             cost: sum(self.cost, trial.cost),
         }
@@ -149,6 +149,14 @@ fn sum(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     }
 }
 
+/// The first scorer that failed, and why.
+fn failed(scores: &[(String, Score)]) -> Option<(String, String)> {
+    scores.iter().find_map(|(name, score)| match score {
+        Score::Failed(reason) => Some((name.clone(), reason.clone())),
+        _ => None,
+    })
+}
+
 /// Summary of a finished trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FinishedTrial {
@@ -166,20 +174,45 @@ pub struct FinishedTrial {
     pub cached: bool,
     /// What it cost, if the endpoint has a price.
     pub cost: Option<f64>,
+    /// A scorer that failed, and why.
+    pub unscored: Option<(String, String)>,
 }
 
 impl FinishedTrial {
+    /// Summarizes an answer that was stored before it was scored.
+    pub fn of_stored(outcome: &RecordedOutcome) -> Self {
+        Self {
+            example_id: outcome.example_id.clone(),
+            trial: outcome.trial,
+            error: None,
+            attempts: outcome.attempts,
+            latency: None,
+            cached: true,
+            cost: None,
+            unscored: None,
+        }
+    }
+
+    /// Adds what its scores say.
+    #[must_use]
+    pub fn scored(self, scores: &[(String, Score)]) -> Self {
+        Self { unscored: failed(scores), ..self }
+    }
+
     /// Summarizes an outcome.
     pub fn of(outcome: &Outcome) -> Self {
-        let (error, attempts, latency, cached) = match &outcome.result {
-            OutcomeResult::Failed(error) => (Some((error.kind, error.message.clone())), error.attempts, None, false),
-            OutcomeResult::Answered { response, .. } => {
+        let (error, attempts, latency, cached, unscored) = match &outcome.result {
+            OutcomeResult::Failed(error) => {
+                (Some((error.kind, error.message.clone())), error.attempts, None, false, None)
+            }
+            OutcomeResult::Answered { response, scores } => {
                 let latency = (!response.cached).then_some(response.latency);
-                (None, response.attempts, latency, response.cached)
+                let unscored = scores.as_ref().and_then(|scores| failed(scores));
+                (None, response.attempts, latency, response.cached, unscored)
             }
         };
         let (example_id, trial) = (outcome.example_id.clone(), outcome.trial);
-        Self { example_id, trial, error, attempts, latency, cached, cost: outcome.cost }
+        Self { example_id, trial, error, attempts, latency, cached, cost: outcome.cost, unscored }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod queue;
 pub mod report;
 pub mod review;
 pub mod run;
+mod scoring;
 pub mod sets;
 mod slices;
 pub mod stored_dataset;

@@ -92,12 +92,11 @@ pub fn compare(base: &RunScores, candidate: &RunScores, options: &Options<'_>) -
     let mut not_compared = Vec::new();
     let mut found = Vec::new();
     for scorer in &candidate.scorers {
-        match base.scorers.iter().find(|other| other.name == scorer.name) {
-            None => not_compared.push((scorer.name.clone(), "only the candidate has it".to_owned())),
-            Some(other) if other != scorer => {
-                not_compared.push((scorer.name.clone(), "it is defined differently in the two suites".to_owned()));
-            }
-            Some(_) => found.push(scores::compare_scores(base, candidate, &common, &scorer.name, options)),
+        let is_in_base = base.scorers.iter().any(|other| other.name == scorer.name);
+        match base.not_comparable(candidate, &scorer.name) {
+            _ if !is_in_base => not_compared.push((scorer.name.clone(), "only the candidate has it".to_owned())),
+            Some(reason) => not_compared.push((scorer.name.clone(), reason)),
+            None => found.push(scores::compare_scores(base, candidate, &common, &scorer.name, options)),
         }
     }
     for scorer in &base.scorers {

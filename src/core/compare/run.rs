@@ -1,6 +1,6 @@
 //! The scores of a run, and the examples that two runs have in common.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::domain::{RecordedOutcome, Reducer, Score, Scorer};
 use crate::core::scoring::reduce;
@@ -16,6 +16,9 @@ pub struct RunScores {
     pub scorers: Vec<Scorer>,
     /// Its examples, sorted by id, each once.
     pub examples: Vec<ExampleTrials>,
+    /// What evaluated its scorers outside karat, such as a judge, by the name of the scorer: a hash that identifies it, and
+    /// a text.
+    pub evaluators: BTreeMap<String, (String, String)>,
 }
 
 /// The trials of an example.
@@ -47,6 +50,28 @@ impl RunScores {
     pub fn scorer(&self, name: &str) -> Option<(usize, Reducer)> {
         let place = self.scorers.iter().position(|scorer| scorer.name == name)?;
         Some((place, self.scorers.get(place)?.reduce))
+    }
+
+    /// Why the scores of a scorer cannot be compared with those of another run; `None` if they can. Two judges (models or
+    /// prompts) are two scorers, however alike they are called.
+    pub fn not_comparable(&self, other: &Self, scorer: &str) -> Option<String> {
+        let of = |run: &Self| run.scorers.iter().find(|known| known.name == scorer).cloned();
+        let (own, theirs) = (of(self)?, of(other)?);
+        if own != theirs {
+            return Some("it is defined differently in the two suites".to_owned());
+        }
+        let (own, theirs) = (self.evaluators.get(scorer), other.evaluators.get(scorer));
+        if own.map(|(identity, _)| identity) == theirs.map(|(identity, _)| identity) {
+            return None;
+        }
+        let shown = |known: Option<&(String, String)>| {
+            known.map_or_else(|| "something else".to_owned(), |(_, shown)| shown.clone())
+        };
+        let (own, theirs) = (shown(own), shown(theirs));
+        Some(match own == theirs {
+            true => format!("{own} changed between the two runs, so that their scores are not comparable"),
+            false => format!("{own} scored one run and {theirs} the other, so that their scores are not comparable"),
+        })
     }
 }
 

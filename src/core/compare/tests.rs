@@ -1,11 +1,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::domain::scorer::text::Exact;
 use crate::core::domain::{Normalization, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily};
 use crate::core::golden::example_from_row;
 
 fn scorer(name: &str, reduce: Reducer) -> Scorer {
-    Scorer { name: name.into(), kind: ScorerKind::Exact { normalize: vec![Normalization::Trim] }, reduce }
+    let kind = ScorerKind::Exact(Exact { normalize: vec![Normalization::Trim], value: None });
+    Scorer { reduce, ..Scorer::new(name, kind) }
 }
 
 /// A run with one scorer; each item is the scores of the trials of an example, NaN for an error.
@@ -21,7 +23,7 @@ fn run(trials: &[Vec<f64>]) -> RunScores {
         id: format!("{number:04}"),
         trials: scores.iter().enumerate().map(trial).collect(),
     });
-    RunScores { scorers: vec![scorer("exact", Reducer::Mean)], examples: examples.collect() }
+    RunScores { scorers: vec![scorer("exact", Reducer::Mean)], examples: examples.collect(), ..RunScores::default() }
 }
 
 fn single(scores: &[f64]) -> RunScores {
@@ -137,7 +139,7 @@ fn examples_of_one_template_count_once() {
 fn scorers_that_differ_are_named_and_not_compared() {
     let base = single(&passes(5, 10));
     let mut candidate = single(&passes(5, 10));
-    candidate.scorers[0].kind = ScorerKind::Exact { normalize: vec![] };
+    candidate.scorers[0].kind = ScorerKind::Exact(Exact { normalize: vec![], value: None });
     let found = Setting::new().compare(&base, &candidate);
     assert!(found.scores.is_empty());
     assert_eq!(found.not_compared, [("exact".to_owned(), "it is defined differently in the two suites".to_owned())]);

@@ -129,8 +129,12 @@ pub struct Usage {
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// The text of the answer.
+    /// The text of the answer; tool calls as canonical JSON if there is none.
     pub output: String,
+    /// Tool calls beside the text, as canonical JSON in OpenAI's form.
+    pub tool_calls: Option<String>,
+    /// Why the answer ended, in OpenAI's words where they exist: `stop`, `length`, `tool_calls`, `content_filter`.
+    pub finish_reason: Option<String>,
     /// The model that the endpoint reports, if it does.
     pub model: Option<String>,
     /// Tokens used.
@@ -148,7 +152,17 @@ pub struct Response {
 impl Response {
     /// Creates an answer of the first attempt, with everything else unknown.
     pub fn new(output: String, latency: Duration) -> Self {
-        Self { output, model: None, usage: Usage::default(), latency, ttft: None, attempts: 1, cached: false }
+        Self {
+            output,
+            tool_calls: None,
+            finish_reason: None,
+            model: None,
+            usage: Usage::default(),
+            latency,
+            ttft: None,
+            attempts: 1,
+            cached: false,
+        }
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Example {
     pub source: Option<String>,
     /// The documents that its answer depends on; written in place of `source`.
     pub sources: Vec<Source>,
+    /// Scorers of its own, as written, which the scorer `assert` of a suite evaluates.
+    pub assert: Option<Value>,
     /// Whether it must never be flagged because of traffic alone.
     pub critical: bool,
     /// Its status.

@@ -13,6 +13,7 @@ mod index;
 mod json_path;
 mod nearest;
 mod outcome;
+pub mod scorer;
 mod source;
 mod suite;
 mod text_rule;
@@ -31,10 +32,12 @@ pub use index::{ClusterIdx, ExampleIdx, LiveIdx, RecordIdx};
 pub use json_path::{JsonPath, at_path};
 pub use nearest::{did_you_mean, nearest};
 pub use outcome::{Outcome, OutcomeResult, RecordedOutcome, RunId, Score};
+pub use scorer::text::Normalization;
+pub use scorer::{Reducer, Scorer, ScorerKind};
 pub use source::{HashKind, Source, SourceHash, SourcePlace};
 pub use suite::{
-    Gate, GateLimit, GateMeasure, KaratGate, NamedPrompt, Normalization, ParitySettings, Percentile, Prompt,
-    PromptMessage, Reducer, Scorer, ScorerKind, SliceBy, SliceFamily, Suite,
+    Gate, GateLimit, GateMeasure, KaratGate, NamedPrompt, ParitySettings, Percentile, Prompt, PromptMessage, SliceBy,
+    SliceFamily, Suite,
 };
 #[cfg(test)]
 pub use text_rule::Turns;

@@ -40,8 +40,10 @@ impl From<RunId> for String {
 pub enum Score {
     /// The value, in [0, 1], and the reason for it, if any.
     Value(f64, Option<String>),
-    /// Not scored, with the reason. Counts neither as right nor as wrong.
+    /// Not scored, because the scorer has nothing to compare with, with the reason. Counts neither as right nor as wrong.
     Skipped(String),
+    /// Not scored, because the scorer itself failed, with the reason. An error is never a wrong answer.
+    Failed(String),
 }
 
 impl Score {
@@ -50,11 +52,11 @@ impl Score {
         Self::Value(f64::from(u8::from(pass)), reason)
     }
 
-    /// The value; `None` if skipped.
+    /// The value; `None` if not scored.
     pub fn value(&self) -> Option<f64> {
         match self {
             Self::Value(value, _) => Some(*value),
-            Self::Skipped(_) => None,
+            Self::Skipped(_) | Self::Failed(_) => None,
         }
     }
 }
@@ -66,8 +68,8 @@ pub enum OutcomeResult {
     Answered {
         /// The answer.
         response: Response,
-        /// Name and score of each scorer, in the order of the suite.
-        scores: Vec<(String, Score)>,
+        /// Name and score of each scorer, in the order of the suite; `None` while a scorer outside karat works on them.
+        scores: Option<Vec<(String, Score)>>,
     },
     /// The endpoint did not answer.
     Failed(CallError),
@@ -97,6 +99,10 @@ pub struct RecordedOutcome {
     pub trial: u32,
     /// The answer; `None` for an error.
     pub output: Option<String>,
+    /// Tool calls beside the text of the answer, as canonical JSON.
+    pub tool_calls: Option<String>,
+    /// Why the answer ended, such as `stop`.
+    pub finish_reason: Option<String>,
     /// Kind and message of the error.
     pub error: Option<(CallErrorKind, String)>,
     /// Number of attempts.

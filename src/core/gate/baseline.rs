@@ -78,7 +78,8 @@ fn other_scorer(measure: &GateMeasure, base: &RunScores, run: &RunScores) -> Opt
         None => Some(format!("there is no scorer {name} in")),
         // A contract counts every answer, however the scorer combines repeats.
         Some(then) if matches!(measure, GateMeasure::Contract(_)) && then.kind == now.kind => None,
-        Some(then) => (then != now).then(|| format!("{name} is defined differently in")),
+        Some(then) if then != now => Some(format!("{name} is defined differently in")),
+        Some(_) => base.not_comparable(run, name).map(|reason| format!("{name}: {reason}; see")),
     }
 }
 

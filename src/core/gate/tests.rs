@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::minimum::{Needed, at_least, examples_needed, interval};
 use super::*;
 use crate::core::compare::{ExampleTrials, TrialScores};
+use crate::core::domain::scorer::text::Exact;
 use crate::core::domain::{Normalization, Percentile, Scorer, ScorerKind, SliceBy, SliceFamily};
 use crate::core::golden::example_from_row;
 use crate::core::stats::clustered_mean;
@@ -77,7 +78,7 @@ proptest! {
 
 /// A run of single trials, one example per score.
 fn run(scores: &[f64]) -> RunScores {
-    let kind = ScorerKind::Exact { normalize: vec![Normalization::Trim] };
+    let kind = ScorerKind::Exact(Exact { normalize: vec![Normalization::Trim], value: None });
     let examples = scores.iter().enumerate().map(|(number, score)| ExampleTrials {
         id: format!("{number:04}"),
         trials: vec![TrialScores {
@@ -88,10 +89,7 @@ fn run(scores: &[f64]) -> RunScores {
             cost: Some(0.01),
         }],
     });
-    RunScores {
-        scorers: vec![Scorer { name: "exact".into(), kind, reduce: Reducer::Mean }],
-        examples: examples.collect(),
-    }
+    RunScores { scorers: vec![Scorer::new("exact", kind)], examples: examples.collect(), evaluators: BTreeMap::new() }
 }
 
 struct Setting {
@@ -164,7 +162,7 @@ fn a_run_is_compared_with_its_baseline_example_by_example() {
 #[test]
 fn scores_of_a_scorer_that_was_defined_differently_are_not_compared() {
     let mut scores = run(&passes(400, 400));
-    scores.scorers[0].kind = ScorerKind::Exact { normalize: vec![] };
+    scores.scorers[0].kind = ScorerKind::Exact(Exact { normalize: vec![], value: None });
     let base = |scores: &RunScores| {
         let run = BaselineRun { label: "0199a2".into(), scores: scores.clone(), edited: Default::default() };
         Baseline::Found(Box::new(run))

@@ -50,6 +50,7 @@ pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Exampl
         valid_until: take_date(&mut row, "valid_until").map_err(fail)?,
         source: take_text(&mut row, "source").map_err(fail)?,
         sources,
+        assert: take_assert(&mut row).map_err(fail)?,
         critical: take_bool(&mut row, "critical").map_err(fail)?,
         status: take_status(&mut row).map_err(fail)?,
         retired_reason: take_text(&mut row, "retired_reason").map_err(fail)?,
@@ -148,6 +149,21 @@ fn take_sources(row: &mut Map<String, Value>) -> Result<Vec<Source>, String> {
     let structured = row.get("source").is_some_and(|value| value.is_object() || value.is_array());
     let value = structured.then(|| row.remove("source")).flatten();
     value.map_or_else(|| Ok(Vec::new()), |value| Source::list(&value))
+}
+
+/// The example's own scorers, which may be JSON in a cell of a CSV file.
+fn take_assert(row: &mut Map<String, Value>) -> Result<Option<Value>, String> {
+    match row.remove("assert") {
+        Some(Value::String(text)) if text.trim_start().starts_with(['[', '{']) => {
+            serde_json::from_str(&text).map(Some).map_err(|error| format!("assert is not JSON: {error}"))
+        }
+        Some(value @ (Value::String(_) | Value::Array(_) | Value::Object(_))) => Ok(Some(value)),
+        Some(_) => Err(
+            "assert must be a scorer, or a list of scorers such as [{\"type\": \"contains\", \"value\": \"Paris\"}]"
+                .into(),
+        ),
+        None => Ok(None),
+    }
 }
 
 fn take_time(row: &mut Map<String, Value>, key: &str) -> Result<Option<Timestamp>, String> {

@@ -27,6 +27,7 @@ pub fn canonical_example(example: &Example) -> String {
     put("valid_until", example.valid_until.map(|date| json!(date.to_string())));
     let sources = (!example.sources.is_empty()).then(|| Source::to_json(&example.sources));
     put("source", sources.or_else(|| example.source.as_ref().map(|source| json!(source))));
+    put("assert", example.assert.clone());
     put("critical", example.critical.then(|| json!("true")));
     put("status", (example.status != Default::default()).then(|| json!(example.status.name())));
     put("retired_reason", example.retired_reason.as_ref().map(|reason| json!(reason)));

@@ -9,10 +9,11 @@ use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::{
-    CandidateView, ClaimIs, ClaimView, ClusterView, CoverageView, DecayView, DisparityView, DriftFinding, DriftKind,
-    DriftStatus, DriftView, ErrorView, EstimateView, ExampleView, GroupView, LatencyView, LookView, MissView, MixView,
-    MovedShare, MovedView, OutcomeCounts, ParityVerdict, ParityView, RateView, ReasonView, Report, RunView, RunsView,
-    ScoreView, ShiftView, SignalCount, SliceScoreView, TopicsMoved, WordingMoved,
+    CandidateView, ClaimIs, ClaimView, ClassificationView, ClusterView, ConfusionView, CoverageView, DecayView,
+    DisparityView, DriftFinding, DriftKind, DriftStatus, DriftView, ErrorView, EstimateView, ExampleView, GroupView,
+    JudgeView, LabelView, LatencyView, LookView, MissView, MixView, MovedShare, MovedView, OutcomeCounts,
+    ParityVerdict, ParityView, PositionView, RateView, ReasonView, Report, RunView, RunsView, ScoreView,
+    ScorerErrorView, ShiftView, SignalCount, SliceScoreView, TopicsMoved, WordingMoved,
 };
 
 pub(super) const SCRIPT: &str = "Where is <script>alert(1)</script> | my parcel?";
@@ -167,6 +168,58 @@ fn claim() -> ClaimView {
     }
 }
 
+fn judge() -> JudgeView {
+    JudgeView {
+        judges: vec!["grader".into()],
+        models: vec!["grader-2026-08".into()],
+        calls: 790,
+        cached: 12,
+        errors: 2,
+        unreadable: 1,
+        prompt_tokens: 410_020,
+        completion_tokens: 38_111,
+        cost: Some(0.4213),
+        position: vec![PositionView {
+            scorer: "better".into(),
+            pairs: 395,
+            flipped: 61,
+            decided: 702,
+            first: 398,
+            lo: 0.529,
+            hi: 0.604,
+        }],
+    }
+}
+
+fn classification() -> ClassificationView {
+    let label = |label: &str, support: f64, predicted: f64, precision: f64, recall: f64| LabelView {
+        label: label.into(),
+        support,
+        predicted,
+        precision: Some(precision),
+        recall: Some(recall),
+        recall_interval: Some([recall - 0.05, recall + 0.04]),
+        f1: 2.0 * precision * recall / (precision + recall),
+    };
+    let confusion = |expected: &str, predicted: Option<&str>, count: f64| ConfusionView {
+        expected: expected.into(),
+        predicted: predicted.map(str::to_owned),
+        count,
+    };
+    ClassificationView {
+        scorer: "exact".into(),
+        labels: vec![label(FORMULA, 200.0, 190.0, 0.947, 0.9), label("refund", 195.0, 202.0, 0.891, 0.923)],
+        confusions: vec![confusion("refund", Some(FORMULA), 10.0), confusion(FORMULA, None, 3.0)],
+        accuracy: 0.911,
+        macro_f1: 0.915,
+        weighted_f1: 0.914,
+        balanced_accuracy: 0.912,
+        matthews_correlation: 0.83,
+        no_label: 3.0,
+        total: 395.0,
+    }
+}
+
 fn large() -> RunView {
     let scores = [("exact", score(0.8725, 0.8391, 0.9006, 392)), ("similarity", score(0.913, 0.894, 0.932, 392))];
     RunView {
@@ -181,11 +234,16 @@ fn large() -> RunView {
         models: vec!["chat-large-2026-08".into()],
         started_at: "2026-10-01T05:41:00Z".into(),
         finished: true,
-        outcomes: OutcomeCounts { total: 400, scored: 392, errored: 5, skipped: 3 },
+        outcomes: OutcomeCounts { total: 400, scored: 392, errored: 5, skipped: 3, unscored: 2 },
         errors: vec![
             ErrorView { kind: CallErrorKind::Timeout, count: 4, message: "no answer within 30 s".into() },
             ErrorView { kind: CallErrorKind::BadAnswer, count: 1, message: format!("not JSON: {ESCAPE} {LINK}") },
         ],
+        scorer_errors: vec![ScorerErrorView {
+            scorer: "tone".into(),
+            count: 2,
+            message: format!("the judge did not answer: timeout: {ESCAPE}"),
+        }],
         scores: scores.into_iter().map(|(name, score)| (name.to_owned(), score)).collect(),
         slices: vec![
             slice("tag=billing", true, score(0.82, 0.70, 0.90, 61), 0.021),
@@ -214,6 +272,8 @@ fn large() -> RunView {
         completion_tokens: 21_904,
         cost: None,
         cached: 0,
+        judge: Some(judge()),
+        classification: Some(classification()),
         notes: Vec::new(),
         misses: vec![
             miss(
@@ -242,8 +302,11 @@ fn small() -> RunView {
         endpoint: "chat-small".into(),
         models: Vec::new(),
         finished: false,
-        outcomes: OutcomeCounts { total: 400, scored: 0, errored: 61, skipped: 0 },
+        outcomes: OutcomeCounts { total: 400, scored: 0, errored: 61, skipped: 0, unscored: 0 },
         errors: vec![ErrorView { kind: CallErrorKind::RateLimited, count: 61, message: "429: slow down".into() }],
+        scorer_errors: Vec::new(),
+        judge: None,
+        classification: None,
         scores: BTreeMap::from([("exact".to_owned(), ScoreView { mean: None, lo: None, hi: None, n: 0 })]),
         gates: vec![gate("exact >= 0.92", Verdict::Incomplete, "61 of 61 calls failed, more than 5 % of them")],
         latency: None,

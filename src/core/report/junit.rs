@@ -96,6 +96,11 @@ fn run_suite(name: &str, run: &RunView) -> TestSuite {
         let status = status(NonSuccessKind::Error, error.kind.name(), &message);
         suite.add_test_case(case(&format!("endpoint errors: {}", error.kind.name()), &class, status));
     }
+    for error in &run.scorer_errors {
+        let message = format!("{}: {}", count_of(error.count, "answer"), line(&error.message, 500));
+        let status = status(NonSuccessKind::Error, "not-scored", &message);
+        suite.add_test_case(case(&format!("scorer failed: {}", line(&error.scorer, 60)), &class, status));
+    }
     if !run.misses.is_empty() {
         suite.set_system_out(safe_lines(&misses(run)));
     }

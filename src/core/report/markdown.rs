@@ -78,12 +78,20 @@ fn quality(out: &mut String, report: &Report) {
         push(out, &tables::claims(runs));
         push(out, &tables::parity(runs));
         push(out, &tables::groups(runs));
+        push(out, &tables::labels(runs, usize::MAX));
+        for matrix in &tables::confusion_matrices(runs) {
+            push(out, matrix);
+        }
+        push(out, &tables::confusions(runs, ROWS));
     }
     push(out, &tables::estimates(&report.decay));
     if let Some(runs) = &report.quality {
         push(out, &tables::run_gates(runs));
         push(out, &tables::outcomes(runs));
+        push(out, &tables::judges(runs));
+        push(out, &tables::position(runs));
         push(out, &tables::errors(runs));
+        push(out, &tables::scorer_errors(runs));
         push(out, &tables::misses(runs, ROWS));
     }
 }

@@ -1,10 +1,12 @@
-//! The compiled scorers of a suite.
+//! The compiled scorers of a suite: a tree whose leaves score an answer, or are scored elsewhere.
 
-use super::json_schema::JsonSchema;
-use super::numeric::Numeric;
-use super::pattern::Pattern;
-use super::text::{Contains, Exact};
+use super::Answer;
+use super::combined::{Combined, combine};
+use super::reason::{quoted, short};
+use super::rule::{Compile, Rule};
+use crate::core::domain::scorer::with_every_scorer;
 use crate::core::domain::{Example, Score, Scorer, ScorerKind};
+use crate::core::judge::JudgeTask;
 
 /// A scorer that cannot be used, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,88 +23,228 @@ pub struct ScorerError {
 /// Patterns and schemas are compiled only once. Values of this type can be shared between threads.
 #[derive(Debug)]
 pub struct CompiledScorers {
-    scorers: Vec<(String, Compiled)>,
+    nodes: Vec<Node>,
+    external: Vec<Scorer>,
+}
+
+/// A scorer, and what is made of its score.
+#[derive(Debug)]
+struct Node {
+    name: String,
+    body: Body,
+    not: bool,
+    threshold: Option<f64>,
+    weight: f64,
 }
 
 #[derive(Debug)]
-enum Compiled {
-    Exact(Exact),
-    Contains(Contains),
-    Pattern(Pattern),
-    Numeric(Numeric),
-    JsonSchema(Box<JsonSchema>),
+enum Body {
+    Rule(Box<dyn Rule>),
+    /// The index among the external scorers, and what the answer must do.
+    External(usize, &'static str),
+    Combined(Combined, Vec<Node>),
+    /// Why the scorer cannot score this example.
+    Broken(String),
 }
 
 impl CompiledScorers {
-    /// Compiles the scorers of a suite, in order.
+    /// Compiles scorers, in order.
     ///
     /// # Errors
     /// Returns the first scorer that cannot be used: an invalid or too large regular expression, a JSON schema that is
     /// invalid or refers to another document, a tolerance that is negative or not finite, or an empty text to look for.
     pub fn compile(scorers: &[Scorer]) -> Result<Self, ScorerError> {
-        let compile = |scorer: &Scorer| match Compiled::new(&scorer.kind) {
-            Ok(compiled) => Ok((scorer.name.clone(), compiled)),
-            Err(reason) => Err(ScorerError { scorer: scorer.name.clone(), reason }),
+        let mut external = Vec::new();
+        let nodes = scorers.iter().map(|scorer| Node::compile(scorer, &mut external)).collect::<Result<_, _>>()?;
+        Ok(Self { nodes, external })
+    }
+
+    /// Compiles the scorers of one example; those that cannot be used fail with the reason.
+    pub(super) fn of_example(scorers: Vec<(String, Result<Scorer, String>)>) -> Self {
+        let mut external = Vec::new();
+        let node = |(name, scorer): (String, Result<Scorer, String>)| {
+            let compiled =
+                scorer.and_then(|scorer| Node::compile(&scorer, &mut external).map_err(|error| error.reason));
+            compiled.unwrap_or_else(|reason| Node {
+                name,
+                body: Body::Broken(short(&reason)),
+                not: false,
+                threshold: None,
+                weight: 1.0,
+            })
         };
-        Ok(Self { scorers: scorers.iter().map(compile).collect::<Result<_, _>>()? })
+        let nodes = scorers.into_iter().map(node).collect();
+        Self { nodes, external }
     }
 
-    /// Scores an answer. Returns the name and score of each scorer, in the order of the suite.
+    /// The scorers that a program, a server or a model evaluates, at any depth. [`Self::score`] takes their scores by index.
+    pub fn external(&self) -> &[Scorer] {
+        &self.external
+    }
+
+    /// The indexes of the external scorers whose scores are needed: those of an `all` that another of its scorers already
+    /// makes 0, for example, are not.
+    pub fn needed(&self, answer: &Answer<'_>, example: &Example) -> Vec<usize> {
+        let mut needed = Vec::new();
+        if !self.external.is_empty() {
+            self.nodes.iter().for_each(|node| node.needed(answer, example, &mut needed));
+        }
+        needed
+    }
+
+    /// Scores an answer. Returns the name and score of each scorer, in the order of the suite. `external` has the scores
+    /// of the external scorers by index, as far as they are needed.
     ///
-    /// Values are 0 or 1. A scorer that needs an accepted answer returns [`Score::Skipped`] if the example has none
+    /// Values are in [0, 1]. A scorer that needs an accepted answer returns [`Score::Skipped`] if the example has none
     /// that it can use. Reasons are at most 200 characters long.
-    pub fn score(&self, output: &str, example: &Example) -> Vec<(String, Score)> {
-        self.scorers.iter().map(|(name, scorer)| (name.clone(), scorer.score(output, example))).collect()
+    pub fn score(&self, answer: &Answer<'_>, example: &Example, external: &[Option<Score>]) -> Vec<(String, Score)> {
+        let score = |node: &Node| {
+            let score = node.score(answer, example, external);
+            (node.name.clone(), score.unwrap_or_else(|| Score::Failed("it was not evaluated".to_owned())))
+        };
+        self.nodes.iter().map(score).collect()
     }
-}
 
-impl CompiledScorers {
     /// Whether the first scorer takes two answers to an example for the same, in either direction.
     pub fn agree(&self, one: &str, other: &str, example: &Example) -> bool {
-        let accepts = |scorer: &Compiled, output: &str, expected: &str| {
+        let accepts = |node: &Node, output: &str, expected: &str| {
             let example = Example { expected: vec![expected.into()], ..example.clone() };
-            scorer.score(output, &example).value() == Some(1.0)
+            node.score(&Answer::text(output), &example, &[]).and_then(|score| score.value()) == Some(1.0)
         };
-        let first = self.scorers.first().filter(|(_, scorer)| scorer.compares());
-        first.is_some_and(|(_, scorer)| accepts(scorer, one, other) || accepts(scorer, other, one))
+        let first = self.nodes.first().filter(|node| node.compares());
+        first.is_some_and(|node| accepts(node, one, other) || accepts(node, other, one))
     }
 
     /// Whether the first scorer compares answers with accepted ones.
     pub fn compares(&self) -> bool {
-        self.scorers.first().is_some_and(|(_, scorer)| scorer.compares())
+        self.nodes.first().is_some_and(Node::compares)
     }
 }
 
-impl Compiled {
-    fn compares(&self) -> bool {
-        match self {
-            Self::Exact(_) | Self::Numeric(_) => true,
-            Self::Contains(contains) => contains.compares(),
-            Self::Pattern(_) | Self::JsonSchema(_) => false,
-        }
-    }
-
-    fn new(kind: &ScorerKind) -> Result<Self, String> {
-        Ok(match kind {
-            ScorerKind::Exact { normalize } => Self::Exact(Exact::new(normalize)),
-            ScorerKind::Contains { value, normalize } => {
-                Self::Contains(Contains::compile(value.as_deref(), normalize)?)
+macro_rules! bodies {
+    ($($how:ident $variant:ident $name:literal $settings:ty,)*) => {
+        impl Body {
+            fn compile(scorer: &Scorer, external: &mut Vec<Scorer>) -> Result<Self, String> {
+                match &scorer.kind {
+                    $(ScorerKind::$variant(settings) => bodies!($how settings, scorer, external),)*
+                }
             }
-            ScorerKind::Regex { pattern } => Self::Pattern(Pattern::compile(pattern)?),
-            ScorerKind::Numeric { absolute, relative } => Self::Numeric(Numeric::compile(*absolute, *relative)?),
-            ScorerKind::JsonSchema { schema } => Self::JsonSchema(Box::new(JsonSchema::compile(schema)?)),
-        })
+        }
+    };
+    (pure $settings:ident, $scorer:ident, $external:ident) => {
+        $settings.compile().map(Self::Rule)
+    };
+    (external $settings:ident, $scorer:ident, $external:ident) => {{
+        let _ = $settings;
+        if let Some(task) = JudgeTask::of(&$scorer.kind) {
+            task?;
+        }
+        $external.push($scorer.clone());
+        Ok(Self::External($external.len() - 1, $scorer.kind.name()))
+    }};
+    (combined $settings:ident, $scorer:ident, $external:ident) => {{
+        let _ = $settings;
+        Self::combined($scorer, $external)
+    }};
+}
+with_every_scorer!(bodies);
+
+impl Body {
+    fn combined(scorer: &Scorer, external: &mut Vec<Scorer>) -> Result<Self, String> {
+        let how = match scorer.kind {
+            ScorerKind::Any(_) => Combined::Any,
+            ScorerKind::Mean(_) => Combined::Mean,
+            _ => Combined::All,
+        };
+        let part = |part: &Scorer| {
+            Node::compile(part, external).map_err(|error| format!("in {}: {}", error.scorer, error.reason))
+        };
+        Ok(Self::Combined(how, scorer.parts().iter().map(part).collect::<Result<_, _>>()?))
+    }
+}
+
+impl Node {
+    fn compile(scorer: &Scorer, external: &mut Vec<Scorer>) -> Result<Self, ScorerError> {
+        let fail = |reason: String| ScorerError { scorer: scorer.name.clone(), reason };
+        if scorer.threshold.is_some_and(|threshold| !(threshold > 0.0 && threshold <= 1.0)) {
+            return Err(fail("threshold must be above 0 and at most 1".to_owned()));
+        }
+        if !(scorer.weight.is_finite() && scorer.weight > 0.0) {
+            return Err(fail("weight must be above 0".to_owned()));
+        }
+        let body = Body::compile(scorer, external).map_err(fail)?;
+        let Scorer { name, not, threshold, weight, .. } = scorer.clone();
+        Ok(Self { name, body, not, threshold, weight })
     }
 
-    fn score(&self, output: &str, example: &Example) -> Score {
-        match self {
-            Self::Exact(scorer) => scorer.score(output, example),
-            Self::Contains(scorer) => scorer.score(output, example),
-            Self::Pattern(scorer) => scorer.score(output, example),
-            Self::Numeric(scorer) => scorer.score(output, example),
-            Self::JsonSchema(scorer) => scorer.score(output),
+    fn needed(&self, answer: &Answer<'_>, example: &Example, needed: &mut Vec<usize>) {
+        match &self.body {
+            Body::External(index, _) => needed.push(*index),
+            Body::Combined(_, parts) if self.score(answer, example, &[]).is_none() => {
+                parts.iter().for_each(|part| part.needed(answer, example, needed));
+            }
+            _ => {}
         }
     }
+
+    /// `None` if it depends on an external score that is not known.
+    fn score(&self, answer: &Answer<'_>, example: &Example, external: &[Option<Score>]) -> Option<Score> {
+        let score = match &self.body {
+            Body::Rule(rule) => rule.score(answer, example),
+            Body::External(index, _) => external.get(*index).cloned().flatten()?,
+            Body::Combined(how, parts) => {
+                let scores =
+                    parts.iter().map(|part| (part.name.as_str(), part.weight, part.score(answer, example, external)));
+                combine(*how, scores)?
+            }
+            Body::Broken(reason) => Score::Failed(reason.clone()),
+        };
+        Some(self.finish(score, answer))
+    }
+
+    /// Applies the threshold and the negation.
+    fn finish(&self, score: Score, answer: &Answer<'_>) -> Score {
+        let Score::Value(mut value, mut reason) = score else { return score };
+        if let Some(threshold) = self.threshold {
+            let reached = value >= threshold;
+            let below = || {
+                let why = reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+                short(&format!("{} is below {threshold}{why}", rounded(value)))
+            };
+            reason = if reached { None } else { Some(below()) };
+            value = f64::from(u8::from(reached));
+        }
+        if self.not {
+            value = 1.0 - value;
+            let holds = || short(&format!("must not {}, got {}", self.requirement(), quoted(answer.output)));
+            reason = (value < 1.0).then(holds);
+        }
+        Score::Value(value, reason)
+    }
+
+    fn requirement(&self) -> String {
+        match &self.body {
+            Body::Rule(rule) => rule.requirement(),
+            Body::External(_, name) => format!("meet {name}"),
+            Body::Combined(how, parts) => {
+                let parts: Vec<String> = parts.iter().map(Self::requirement).collect();
+                parts.join(if *how == Combined::Any { " or " } else { " and " })
+            }
+            Body::Broken(_) => "be scored".to_owned(),
+        }
+    }
+
+    fn compares(&self) -> bool {
+        match &self.body {
+            Body::Rule(rule) => !self.not && rule.compares(),
+            _ => false,
+        }
+    }
+}
+
+/// A score with at most three decimals.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
 }
 
 /// An example with the given accepted answers, for the tests of this module.
@@ -122,6 +264,7 @@ pub(super) fn example(expected: Vec<serde_json::Value>) -> Example {
         valid_until: None,
         source: None,
         sources: Vec::new(),
+        assert: None,
         critical: false,
         status: crate::core::domain::ExampleStatus::Active,
         retired_reason: None,
@@ -137,40 +280,43 @@ mod tests {
     use super::super::reason::MAX_REASON;
     use super::*;
     use crate::core::domain::Normalization::{Lowercase, Punctuation, Trim, Unicode, Whitespace};
+    use crate::core::domain::scorer::extraction::JsonSchema;
+    use crate::core::domain::scorer::text::{Contains, Exact, Numeric, Regex};
 
     fn scorer(name: &str, kind: ScorerKind) -> Scorer {
-        Scorer { name: name.into(), kind, reduce: Default::default() }
+        Scorer::new(name, kind)
     }
 
     fn every_kind() -> Vec<Scorer> {
         let normalize = vec![Unicode, Lowercase, Whitespace, Punctuation, Trim];
         let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]});
         vec![
-            scorer("schema", ScorerKind::JsonSchema { schema }),
-            scorer("exact", ScorerKind::Exact { normalize: normalize.clone() }),
-            scorer("contains", ScorerKind::Contains { value: None, normalize: normalize.clone() }),
-            scorer("fixed", ScorerKind::Contains { value: Some("yes".into()), normalize }),
-            scorer("regex", ScorerKind::Regex { pattern: r"\b{expected}\b".into() }),
-            scorer("numeric", ScorerKind::Numeric { absolute: 0.5, relative: 0.01 }),
+            scorer("schema", ScorerKind::JsonSchema(JsonSchema { schema })),
+            scorer("exact", ScorerKind::Exact(Exact { normalize: normalize.clone(), value: None })),
+            scorer("contains", ScorerKind::Contains(Contains { value: None, normalize: normalize.clone() })),
+            scorer("fixed", ScorerKind::Contains(Contains { value: Some("yes".into()), normalize })),
+            scorer("regex", ScorerKind::Regex(Regex { pattern: r"\b{expected}\b".into() })),
+            scorer("numeric", ScorerKind::Numeric(Numeric { absolute: 0.5, relative: 0.01 })),
         ]
     }
 
     #[test]
     fn scores_are_in_the_order_of_the_suite() {
         let compiled = CompiledScorers::compile(&every_kind()).unwrap();
-        let names: Vec<_> = compiled.score("x", &example(vec![])).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> =
+            compiled.score(&Answer::text("x"), &example(vec![]), &[]).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["schema", "exact", "contains", "fixed", "regex", "numeric"]);
     }
 
     #[test]
     fn without_scorers_there_are_no_scores() {
-        assert_eq!(CompiledScorers::compile(&[]).unwrap().score("x", &example(vec![])), []);
+        assert_eq!(CompiledScorers::compile(&[]).unwrap().score(&Answer::text("x"), &example(vec![]), &[]), []);
     }
 
     #[test]
     fn scorers_that_need_an_accepted_answer_skip_an_example_without_one() {
         let compiled = CompiledScorers::compile(&every_kind()).unwrap();
-        for (name, score) in compiled.score("yes", &example(vec![])) {
+        for (name, score) in compiled.score(&Answer::text("yes"), &example(vec![]), &[]) {
             let needs_none = ["schema", "fixed"].contains(&name.as_str());
             assert_eq!(matches!(score, Score::Skipped(_)), !needs_none, "{name}: {score:?}");
         }
@@ -179,13 +325,13 @@ mod tests {
     #[test]
     fn an_invalid_scorer_is_reported_at_load_time_with_its_name() {
         let cases = [
-            (ScorerKind::Regex { pattern: "(".into() }, "unclosed group"),
-            (ScorerKind::Regex { pattern: r"(\w{1000}){1000}".into() }, "too large"),
-            (ScorerKind::JsonSchema { schema: json!({"type": "strin"}) }, "/type"),
-            (ScorerKind::JsonSchema { schema: json!({"$ref": "file:///etc/hosts"}) }, "file:///etc/hosts"),
-            (ScorerKind::Numeric { absolute: f64::NAN, relative: 0.0 }, "absolute"),
-            (ScorerKind::Numeric { absolute: 0.0, relative: -1.0 }, "relative"),
-            (ScorerKind::Contains { value: Some(" ".into()), normalize: vec![Trim] }, "nothing to look for"),
+            (ScorerKind::Regex(Regex { pattern: "(".into() }), "unclosed group"),
+            (ScorerKind::Regex(Regex { pattern: r"(\w{1000}){1000}".into() }), "too large"),
+            (ScorerKind::JsonSchema(JsonSchema { schema: json!({"type": "strin"}) }), "/type"),
+            (ScorerKind::JsonSchema(JsonSchema { schema: json!({"$ref": "file:///etc/hosts"}) }), "file:///etc/hosts"),
+            (ScorerKind::Numeric(Numeric { absolute: f64::NAN, relative: 0.0 }), "absolute"),
+            (ScorerKind::Numeric(Numeric { absolute: 0.0, relative: -1.0 }), "relative"),
+            (ScorerKind::Contains(Contains { value: Some(" ".into()), normalize: vec![Trim] }), "nothing to look for"),
         ];
         for (kind, part) in cases {
             let error = CompiledScorers::compile(&[scorer("mine", kind)]).unwrap_err();
@@ -202,7 +348,7 @@ mod tests {
                     assert!((0.0..=1.0).contains(value), "{name}: {score:?}");
                     reason.clone().unwrap_or_default()
                 }
-                Score::Skipped(reason) => reason.clone(),
+                Score::Skipped(reason) | Score::Failed(reason) => reason.clone(),
             };
             assert!(reason.chars().count() <= MAX_REASON, "{name}: {reason}");
             assert!(!reason.chars().any(char::is_control), "{name}: {reason:?}");
@@ -226,12 +372,12 @@ mod tests {
         ];
         let accepted = [json!(""), json!("NaN"), json!(null), json!({"a": [1]}), json!("long ".repeat(1 << 18))];
         for answer in &answers {
-            assert_sound(compiled.score(answer, &example(accepted.to_vec())));
+            assert_sound(compiled.score(&Answer::text(answer), &example(accepted.to_vec()), &[]));
         }
         for one in accepted {
             let example = example(vec![one]);
             answers.iter().filter(|answer| answer.len() < 10).for_each(|answer| {
-                assert_sound(compiled.score(answer, &example));
+                assert_sound(compiled.score(&Answer::text(answer), &example, &[]));
             });
         }
     }
@@ -258,8 +404,8 @@ mod tests {
         ) {
             let compiled = CompiledScorers::compile(&every_kind()).unwrap();
             let example = example(accepted);
-            let scores = compiled.score(&answer, &example);
-            prop_assert_eq!(&scores, &compiled.score(&answer, &example));
+            let scores = compiled.score(&Answer::text(&answer), &example, &[]);
+            prop_assert_eq!(&scores, &compiled.score(&Answer::text(&answer), &example, &[]));
             assert_sound(scores);
         }
 
@@ -267,7 +413,7 @@ mod tests {
         fn an_accepted_answer_matches_itself_exactly(accepted in any_accepted()) {
             let example = example(vec![accepted]);
             let answer = example.expected_texts().concat();
-            let exact = CompiledScorers::compile(&every_kind()[1..2]).unwrap().score(&answer, &example);
+            let exact = CompiledScorers::compile(&every_kind()[1..2]).unwrap().score(&Answer::text(&answer), &example, &[]);
             prop_assert_eq!(exact[0].1.value(), Some(1.0));
         }
     }

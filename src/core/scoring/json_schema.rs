@@ -4,8 +4,10 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
+use super::Answer;
 use super::reason::{excerpt, quoted, short};
-use crate::core::domain::{Score, unfenced};
+use super::rule::{Compile, Rule};
+use crate::core::domain::{Example, Score, scorer, unfenced};
 
 /// Maximum number of backtracking steps of a `pattern` with look-around or back references.
 const BACKTRACK_LIMIT: usize = 1_000_000;
@@ -17,12 +19,12 @@ const SIZE_LIMIT: usize = 4 << 20;
 ///
 /// The answer may be wrapped in one Markdown code fence. References cannot leave the schema: nothing is fetched.
 #[derive(Debug)]
-pub(super) struct JsonSchema {
+struct JsonSchema {
     validator: Validator,
 }
 
 impl JsonSchema {
-    pub(super) fn compile(schema: &Value) -> Result<Self, String> {
+    fn compile(schema: &Value) -> Result<Self, String> {
         let patterns = PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT).size_limit(SIZE_LIMIT);
         jsonschema::options()
             .offline()
@@ -32,7 +34,7 @@ impl JsonSchema {
             .map_err(|error| format!("the schema is not valid: {}", violation(&error)))
     }
 
-    pub(super) fn score(&self, output: &str) -> Score {
+    fn score(&self, output: &str) -> Score {
         let value: Value = match serde_json::from_str(unfenced(output)) {
             Ok(value) => value,
             Err(error) => {
@@ -65,6 +67,22 @@ fn violation(error: &ValidationError<'_>) -> String {
     // Values are shortened separately, so that a long value does not crowd out the rest of the message.
     let message = error.masked_with(excerpt(&error.instance().to_string()));
     format!("at {path}: {message}")
+}
+
+impl Rule for JsonSchema {
+    fn score(&self, answer: &Answer<'_>, _: &Example) -> Score {
+        self.score(answer.output)
+    }
+
+    fn requirement(&self) -> String {
+        "be JSON that the schema accepts".to_owned()
+    }
+}
+
+impl Compile for scorer::extraction::JsonSchema {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Ok(Box::new(JsonSchema::compile(&self.schema)?))
+    }
 }
 
 #[cfg(test)]

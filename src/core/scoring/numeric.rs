@@ -1,7 +1,9 @@
 //! The scorer that compares numbers.
 
+use super::Answer;
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
-use crate::core::domain::{Example, Score};
+use super::rule::{Compile, Rule};
+use crate::core::domain::{Example, Score, scorer};
 
 /// Scores 1 if the last number in the answer is close to an accepted number: within the absolute tolerance, or within
 /// the relative tolerance times the accepted number (PEP 485, with the accepted number as the reference).
@@ -11,13 +13,13 @@ use crate::core::domain::{Example, Score};
 /// `45%` is 45. Digits directly after a letter (`CO2`) belong to a word, and a hyphen after a letter or digit (`gpt-4`,
 /// `2026-09`) is not a sign. Decimal commas are not supported.
 #[derive(Debug)]
-pub(super) struct Numeric {
+struct Numeric {
     absolute: f64,
     relative: f64,
 }
 
 impl Numeric {
-    pub(super) fn compile(absolute: f64, relative: f64) -> Result<Self, String> {
+    fn compile(absolute: f64, relative: f64) -> Result<Self, String> {
         for (name, value) in [("absolute", absolute), ("relative", relative)] {
             if !value.is_finite() || value < 0.0 {
                 return Err(format!("the {name} tolerance is {value}; it must be a finite number of at least 0"));
@@ -26,7 +28,7 @@ impl Numeric {
         Ok(Self { absolute, relative })
     }
 
-    pub(super) fn score(&self, output: &str, example: &Example) -> Score {
+    fn score(&self, output: &str, example: &Example) -> Score {
         let texts = example.expected_texts();
         if texts.is_empty() {
             return Score::Skipped(NO_ACCEPTED.to_owned());
@@ -113,6 +115,26 @@ fn number_end(bytes: &[u8], start: usize) -> usize {
         }
     }
     end
+}
+
+impl Rule for Numeric {
+    fn score(&self, answer: &Answer<'_>, example: &Example) -> Score {
+        self.score(answer.output, example)
+    }
+
+    fn requirement(&self) -> String {
+        "end with the accepted number".to_owned()
+    }
+
+    fn compares(&self) -> bool {
+        true
+    }
+}
+
+impl Compile for scorer::text::Numeric {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Ok(Box::new(Numeric::compile(self.absolute, self.relative)?))
+    }
 }
 
 #[cfg(test)]

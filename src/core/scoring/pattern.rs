@@ -2,8 +2,10 @@
 
 use regex::{Regex, RegexBuilder};
 
+use super::Answer;
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
-use crate::core::domain::{Example, Score};
+use super::rule::{Compile, Rule};
+use crate::core::domain::{Example, Score, scorer};
 
 /// The placeholder for the accepted answer in a pattern.
 const PLACEHOLDER: &str = "{expected}";
@@ -21,7 +23,7 @@ const MAX_ACCEPTED: usize = 16 << 10;
 /// If the pattern contains `{expected}`, it is compiled for each accepted answer, which is escaped; any match counts.
 /// Empty accepted answers are not tried, since they would match everywhere.
 #[derive(Debug)]
-pub(super) enum Pattern {
+enum Pattern {
     /// A pattern that is the same for every example.
     Fixed(Regex),
     /// A pattern to be completed with the accepted answers of an example.
@@ -29,13 +31,13 @@ pub(super) enum Pattern {
 }
 
 impl Pattern {
-    pub(super) fn compile(pattern: &str) -> Result<Self, String> {
+    fn compile(pattern: &str) -> Result<Self, String> {
         // Compiling with a sample answer shows at load time whether the pattern is valid.
         let regex = build(&fill(pattern, "x"))?;
         Ok(if pattern.contains(PLACEHOLDER) { Self::Template(pattern.to_owned()) } else { Self::Fixed(regex) })
     }
 
-    pub(super) fn score(&self, output: &str, example: &Example) -> Score {
+    fn score(&self, output: &str, example: &Example) -> Score {
         match self {
             Self::Fixed(regex) => {
                 let pass = regex.is_match(output);
@@ -104,6 +106,25 @@ fn build(pattern: &str) -> Result<Regex, String> {
             format!("the regular expression is not valid: {cause}")
         }
     })
+}
+
+impl Rule for Pattern {
+    fn score(&self, answer: &Answer<'_>, example: &Example) -> Score {
+        self.score(answer.output, example)
+    }
+
+    fn requirement(&self) -> String {
+        match self {
+            Self::Fixed(regex) => format!("match {}", quoted(regex.as_str())),
+            Self::Template(pattern) => format!("match {}", quoted(pattern)),
+        }
+    }
+}
+
+impl Compile for scorer::text::Regex {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Ok(Box::new(Pattern::compile(&self.pattern)?))
+    }
 }
 
 #[cfg(test)]

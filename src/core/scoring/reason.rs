@@ -7,7 +7,7 @@ pub(super) const MAX_REASON: usize = 200;
 const MAX_QUOTE: usize = 60;
 
 /// The reason given if an example has no accepted answer.
-pub(super) const NO_ACCEPTED: &str = "the example has no accepted answer";
+pub const NO_ACCEPTED: &str = "the example has no accepted answer";
 
 /// The text in quotation marks, on one line, shortened to 60 characters.
 pub(super) fn quoted(text: &str) -> String {
@@ -27,6 +27,14 @@ pub(super) fn accepted(texts: &[String]) -> String {
         [first, second] => format!("{} or {}", quoted(first), quoted(second)),
         [first, rest @ ..] => format!("{} or one of {} others", quoted(first), rest.len()),
     }
+}
+
+/// Texts in words: at most three, and the number of others.
+pub(super) fn listed<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let texts: Vec<&str> = texts.collect();
+    let shown: Vec<String> = texts.iter().take(3).map(|text| quoted(text)).collect();
+    let more = texts.len().saturating_sub(shown.len());
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 /// A whole reason on one line, shortened to [`MAX_REASON`] characters.

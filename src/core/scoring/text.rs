@@ -1,95 +1,50 @@
-//! Scorers that compare texts (`exact` and `contains`), and the normalisation of texts.
+//! Scorers that look at the text of an answer.
 
 use serde_json::Value;
-use unicode_normalization::UnicodeNormalization;
 
-use super::reason::{NO_ACCEPTED, accepted, quoted, short};
+use super::Answer;
+use super::metrics::{character_count, sentence_count, word_count};
+use super::normalize::normalize;
+use super::reason::{NO_ACCEPTED, accepted, listed, quoted};
+use super::rule::{Compile, Rule, references, verdict};
+use crate::core::domain::scorer::text::{
+    Contains, ContainsAll, ContainsAny, Exact, Length, OneOf, SentenceCount, StartsWith, WordCount,
+};
 use crate::core::domain::{Example, Normalization, Score};
-
-/// Applies normalisation steps to a text, in order.
-///
-/// - `Trim` removes white space (Unicode `White_Space`) at both ends.
-/// - `Lowercase` applies the full Unicode lower case mapping.
-/// - `Whitespace` replaces every run of white space by one space, also at the ends.
-/// - `Punctuation` removes quotes, brackets, sentence marks, and `*`, `_` and white space among them, at both ends.
-///   Marks that are meaningful next to a value are retained (`-`, `+`, `%`, `#`, currency signs, a `.` before a digit),
-///   and a text that consists only of such characters is unchanged, so that `?` and `!` remain different.
-/// - `Unicode` is normal form NFKC (Unicode Standard Annex #15).
-pub fn normalize(text: &str, steps: &[Normalization]) -> String {
-    steps.iter().fold(text.to_owned(), |text, step| match step {
-        Normalization::Trim => text.trim().to_owned(),
-        Normalization::Lowercase => text.to_lowercase(),
-        Normalization::Whitespace => collapse_whitespace(&text),
-        Normalization::Punctuation => strip_punctuation(&text).to_owned(),
-        Normalization::Unicode => text.nfkc().collect(),
-    })
-}
-
-fn collapse_whitespace(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut in_run = false;
-    for c in text.chars() {
-        if !c.is_whitespace() {
-            out.push(c);
-        } else if !in_run {
-            out.push(' ');
-        }
-        in_run = c.is_whitespace();
-    }
-    out
-}
-
-fn strip_punctuation(text: &str) -> &str {
-    let is_loose = |c: char| c.is_whitespace() || is_punctuation(c);
-    let stripped = text.trim_matches(is_loose);
-    if stripped.is_empty() {
-        return text;
-    }
-    let start = text.len() - text.trim_start_matches(is_loose).len();
-    let is_fraction = stripped.starts_with(|c: char| c.is_ascii_digit()) && text[..start].ends_with('.');
-    if is_fraction { text[start - 1..].trim_end_matches(is_loose) } else { stripped }
-}
-
-fn is_punctuation(c: char) -> bool {
-    matches!(
-        c,
-        '.' | ',' | ';' | ':' | '!' | '?' | '¡' | '¿' | '…' | '·' | '"' | '\'' | '`' | '´' | '*' | '_'
-            | '(' | ')' | '[' | ']' | '{' | '}' | '«' | '»' | '‹' | '›' | '–' | '—'
-            | '\u{2018}'..='\u{201F}' // quotation marks
-            | '\u{3001}' | '\u{3002}' | '\u{3008}'..='\u{3011}' | '\u{FF01}' | '\u{FF08}' | '\u{FF09}'
-            | '\u{FF0C}' | '\u{FF0E}' | '\u{FF1A}' | '\u{FF1B}' | '\u{FF1F}' // East Asian forms
-    )
-}
 
 /// Scores 1 if the normalised answer equals an accepted answer.
 ///
 /// An accepted answer that is a JSON value other than a string is compared as JSON if the answer parses as JSON: key
 /// order, white space and the notation of numbers do not matter, and the steps are applied to strings within. If the
 /// answer does not parse, its text is compared with the canonical JSON of the value.
-#[derive(Debug)]
-pub(super) struct Exact {
-    steps: Vec<Normalization>,
-}
-
-impl Exact {
-    pub(super) fn new(steps: &[Normalization]) -> Self {
-        Self { steps: steps.to_vec() }
-    }
-
-    pub(super) fn score(&self, output: &str, example: &Example) -> Score {
+impl Rule for Exact {
+    fn score(&self, answer: &Answer<'_>, example: &Example) -> Score {
+        if let Some(value) = &self.value {
+            let pass = normalize(value, &self.normalize) == normalize(answer.output, &self.normalize);
+            return verdict(pass, || format!("expected {}, got {}", quoted(value), quoted(answer.output)));
+        }
         if example.expected.is_empty() {
             return Score::Skipped(NO_ACCEPTED.to_owned());
         }
         let texts = example.expected_texts();
-        let answer = normalize(output, &self.steps);
+        let text = normalize(answer.output, &self.normalize);
         let parsed =
-            if example.expected.iter().all(Value::is_string) { None } else { serde_json::from_str(output).ok() };
-        let pass = example.expected.iter().zip(&texts).any(|(value, text)| match (value, &parsed) {
-            (Value::String(_), _) | (_, None) => normalize(text, &self.steps) == answer,
-            (value, Some(parsed)) => json_equal(value, parsed, &self.steps),
+            if example.expected.iter().all(Value::is_string) { None } else { serde_json::from_str(answer.output).ok() };
+        let pass = example.expected.iter().zip(&texts).any(|(value, accepted)| match (value, &parsed) {
+            (Value::String(_), _) | (_, None) => normalize(accepted, &self.normalize) == text,
+            (value, Some(parsed)) => json_equal(value, parsed, &self.normalize),
         });
-        let reason = || short(&format!("expected {}, got {}", accepted(&texts), quoted(output)));
-        Score::pass(pass, (!pass).then(reason))
+        verdict(pass, || format!("expected {}, got {}", accepted(&texts), quoted(answer.output)))
+    }
+
+    fn requirement(&self) -> String {
+        self.value
+            .as_ref()
+            .map_or_else(|| "equal the accepted answer".to_owned(), |value| format!("equal {}", quoted(value)))
+    }
+
+    fn compares(&self) -> bool {
+        self.value.is_none()
     }
 }
 
@@ -110,93 +65,279 @@ fn json_equal(a: &Value, b: &Value, steps: &[Normalization]) -> bool {
     }
 }
 
-/// Scores 1 if the normalised answer contains an accepted answer, or the fixed text if there is one.
-///
-/// Texts that are empty after normalisation are not looked for, since they would be found everywhere.
+impl Compile for Exact {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+/// Texts to look for, each as written and normalised. Texts that are empty after normalisation would be found everywhere.
 #[derive(Debug)]
-pub(super) struct Contains {
-    value: Option<(String, String)>,
+struct Needles {
+    fixed: Vec<(String, String)>,
     steps: Vec<Normalization>,
 }
 
-impl Contains {
-    pub(super) fn compile(value: Option<&str>, steps: &[Normalization]) -> Result<Self, String> {
-        let value = value.map(|value| (value.to_owned(), normalize(value, steps)));
-        if value.as_ref().is_some_and(|(_, normalized)| normalized.is_empty()) {
-            return Err("value is empty, so there is nothing to look for".to_owned());
+impl Needles {
+    fn compile(key: &str, values: &[String], steps: &[Normalization]) -> Result<Self, String> {
+        let fixed: Vec<_> = values.iter().map(|value| (value.clone(), normalize(value, steps))).collect();
+        if fixed.iter().any(|(_, normalized)| normalized.is_empty()) {
+            return Err(format!("{key} is empty, so there is nothing to look for"));
         }
-        Ok(Self { value, steps: steps.to_vec() })
+        Ok(Self { fixed, steps: steps.to_vec() })
     }
 
-    /// Whether it looks for accepted answers rather than for a fixed text.
-    pub(super) fn compares(&self) -> bool {
-        self.value.is_none()
-    }
-
-    pub(super) fn score(&self, output: &str, example: &Example) -> Score {
-        let answer = normalize(output, &self.steps);
-        if let Some((value, normalized)) = &self.value {
-            return verdict(answer.contains(normalized), std::slice::from_ref(value), output);
+    /// Calls `score` with the texts to look for and the normalised answer.
+    fn with(
+        &self,
+        answer: &Answer<'_>,
+        example: &Example,
+        score: impl Fn(&[(String, String)], &str) -> Score,
+    ) -> Score {
+        let text = normalize(answer.output, &self.steps);
+        if !self.fixed.is_empty() {
+            return score(&self.fixed, &text);
         }
-        let texts = example.expected_texts();
-        if texts.is_empty() {
+        if example.expected.is_empty() {
             return Score::Skipped(NO_ACCEPTED.to_owned());
         }
-        let needles: Vec<_> = texts.iter().map(|text| normalize(text, &self.steps)).collect();
-        if needles.iter().all(String::is_empty) {
+        let accepted = example.expected_texts().into_iter().map(|text| {
+            let normalized = normalize(&text, &self.steps);
+            (text, normalized)
+        });
+        let accepted: Vec<_> = accepted.collect();
+        if accepted.iter().all(|(_, normalized)| normalized.is_empty()) {
             return Score::Skipped("the accepted answer is empty".to_owned());
         }
-        let pass = needles.iter().any(|needle| !needle.is_empty() && answer.contains(needle));
-        verdict(pass, &texts, output)
+        score(&accepted, &text)
+    }
+
+    fn named(&self, accepted: &str) -> String {
+        if self.fixed.is_empty() {
+            accepted.to_owned()
+        } else {
+            listed(self.fixed.iter().map(|(text, _)| text.as_str()))
+        }
     }
 }
 
-fn verdict(pass: bool, texts: &[String], output: &str) -> Score {
-    let reason = || short(&format!("expected {} somewhere in the answer, got {}", accepted(texts), quoted(output)));
-    Score::pass(pass, (!pass).then(reason))
+fn is_found(needle: &(String, String), text: &str) -> bool {
+    !needle.1.is_empty() && text.contains(&needle.1)
+}
+
+fn any_found(needles: &[(String, String)], text: &str, answer: &Answer<'_>) -> Score {
+    let pass = needles.iter().any(|needle| is_found(needle, text));
+    verdict(pass, || {
+        let texts: Vec<String> = needles.iter().map(|(text, _)| text.clone()).collect();
+        format!("expected {} somewhere in the answer, got {}", accepted(&texts), quoted(answer.output))
+    })
+}
+
+#[derive(Debug)]
+struct FindAny {
+    needles: Needles,
+    compares: bool,
+}
+
+impl Rule for FindAny {
+    fn score(&self, answer: &Answer<'_>, example: &Example) -> Score {
+        self.needles.with(answer, example, |needles, text| any_found(needles, text, answer))
+    }
+
+    fn requirement(&self) -> String {
+        format!("contain {}", self.needles.named("the accepted answer"))
+    }
+
+    fn compares(&self) -> bool {
+        self.compares
+    }
+}
+
+impl Compile for Contains {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        let needles = Needles::compile("value", self.value.as_slice(), &self.normalize)?;
+        Ok(Box::new(FindAny { needles, compares: self.value.is_none() }))
+    }
+}
+
+impl Compile for ContainsAny {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        let needles = Needles::compile("values", &self.values, &self.normalize)?;
+        Ok(Box::new(FindAny { needles, compares: self.values.is_empty() }))
+    }
+}
+
+#[derive(Debug)]
+struct FindAll(Needles);
+
+impl Rule for FindAll {
+    fn score(&self, answer: &Answer<'_>, example: &Example) -> Score {
+        self.0.with(answer, example, |needles, text| {
+            let wanted = needles.iter().filter(|(_, normalized)| !normalized.is_empty());
+            let missing: Vec<&str> =
+                wanted.clone().filter(|needle| !is_found(needle, text)).map(|(text, _)| text.as_str()).collect();
+            let all = wanted.count();
+            let found = all - missing.len();
+            let reason = || {
+                super::reason::short(&format!("{} of {all} found; missing: {}", found, listed(missing.iter().copied())))
+            };
+            Score::Value(found as f64 / all as f64, (!missing.is_empty()).then(reason))
+        })
+    }
+
+    fn requirement(&self) -> String {
+        format!("contain {}", self.0.named("all accepted answers"))
+    }
+}
+
+impl Compile for ContainsAll {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Ok(Box::new(FindAll(Needles::compile("values", &self.values, &self.normalize)?)))
+    }
+}
+
+#[derive(Debug)]
+struct Begins {
+    needles: Needles,
+    compares: bool,
+}
+
+impl Rule for Begins {
+    fn score(&self, answer: &Answer<'_>, example: &Example) -> Score {
+        self.needles.with(answer, example, |needles, text| {
+            let pass = needles.iter().any(|(_, start)| !start.is_empty() && text.starts_with(start.as_str()));
+            verdict(pass, || {
+                let texts: Vec<String> = needles.iter().map(|(text, _)| text.clone()).collect();
+                format!("expected {} at the beginning, got {}", accepted(&texts), quoted(answer.output))
+            })
+        })
+    }
+
+    fn requirement(&self) -> String {
+        format!("begin with {}", self.needles.named("the accepted answer"))
+    }
+
+    fn compares(&self) -> bool {
+        self.compares
+    }
+}
+
+impl Compile for StartsWith {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        let needles = Needles::compile("value", self.value.as_slice(), &self.normalize)?;
+        Ok(Box::new(Begins { needles, compares: self.value.is_none() }))
+    }
+}
+
+impl Rule for OneOf {
+    fn score(&self, answer: &Answer<'_>, _: &Example) -> Score {
+        let text = normalize(answer.output, &self.normalize);
+        let pass = self.values.iter().any(|value| normalize(value, &self.normalize) == text);
+        verdict(pass, || format!("expected {}, got {}", accepted(&self.values), quoted(answer.output)))
+    }
+
+    fn requirement(&self) -> String {
+        format!("be {}", listed(self.values.iter().map(String::as_str)))
+    }
+}
+
+impl Compile for OneOf {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        match self.values.is_empty() {
+            true => Err("values is empty, so no answer could be right".to_owned()),
+            false => Ok(Box::new(self.clone())),
+        }
+    }
+}
+
+/// Limits of a number of things in an answer.
+#[derive(Debug)]
+struct Within {
+    count: fn(&str) -> usize,
+    things: &'static str,
+    min: Option<u64>,
+    max: Option<u64>,
+}
+
+impl Within {
+    fn compile(
+        count: fn(&str) -> usize,
+        things: &'static str,
+        min: Option<u64>,
+        max: Option<u64>,
+    ) -> Result<Box<dyn Rule>, String> {
+        match (min, max) {
+            (None, None) => Err("has no limit; add min or max".to_owned()),
+            (Some(min), Some(max)) if min > max => Err(format!("has a min of {min} above its max of {max}")),
+            _ => Ok(Box::new(Self { count, things, min, max })),
+        }
+    }
+
+    fn limits(&self) -> String {
+        limits(self.min, self.max)
+    }
+}
+
+/// Limits in words, such as `from 10 to 100`.
+pub(super) fn limits(min: Option<u64>, max: Option<u64>) -> String {
+    match (min, max) {
+        (Some(min), Some(max)) if min == max => format!("exactly {min}"),
+        (Some(min), Some(max)) => format!("from {min} to {max}"),
+        (Some(min), None) => format!("at least {min}"),
+        (None, Some(max)) => format!("at most {max}"),
+        (None, None) => "any number of".to_owned(),
+    }
+}
+
+impl Rule for Within {
+    fn score(&self, answer: &Answer<'_>, _: &Example) -> Score {
+        let count = (self.count)(answer.output) as u64;
+        let pass = self.min.is_none_or(|min| count >= min) && self.max.is_none_or(|max| count <= max);
+        verdict(pass, || format!("expected {} {}, got {count}", self.limits(), self.things))
+    }
+
+    fn requirement(&self) -> String {
+        format!("have {} {}", self.limits(), self.things)
+    }
+}
+
+impl Compile for WordCount {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Within::compile(word_count, "words", self.min, self.max)
+    }
+}
+
+impl Compile for SentenceCount {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Within::compile(sentence_count, "sentences", self.min, self.max)
+    }
+}
+
+impl Compile for Length {
+    fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        Within::compile(character_count, "characters", self.min, self.max)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use Normalization::{Lowercase, Punctuation, Trim, Unicode, Whitespace};
-    use proptest::prelude::*;
+    use Normalization::{Lowercase, Trim};
     use serde_json::json;
 
     use super::super::compiled::example;
     use super::*;
 
-    #[test]
-    fn every_step_follows_its_description() {
-        let cases: [(&[Normalization], &str, &str); 20] = [
-            (&[], " A. ", " A. "),
-            (&[Trim], " \u{a0}A b \n", "A b"),
-            (&[Lowercase], "ÀÉ İ", "àé i\u{307}"),
-            (&[Whitespace], "a \t\n b  ", "a b "),
-            (&[Whitespace], "", ""),
-            (&[Punctuation], "\"Paris.\"\n", "Paris"),
-            (&[Punctuation], "**Paris**", "Paris"),
-            (&[Punctuation], "“¿Qué?”", "Qué"),
-            (&[Punctuation], "「東京」。", "東京"),
-            (&[Punctuation], "(a) b", "a) b"),
-            (&[Punctuation], "-5%", "-5%"),
-            (&[Punctuation], "C#", "C#"),
-            (&[Punctuation], "$.5.", "$.5"),
-            (&[Punctuation], "(.5)", ".5"),
-            (&[Punctuation], "?!", "?!"),
-            (&[Punctuation], "", ""),
-            (&[Unicode], "ﬁ ①\u{a0}Ａ", "fi 1 A"),
-            (&[Unicode], "e\u{301}", "é"),
-            (&[Trim, Lowercase, Punctuation], " YES! ", "yes"),
-            (&[Unicode, Lowercase], "Ａ", "a"),
-        ];
-        for (steps, text, expected) in cases {
-            assert_eq!(normalize(text, steps), expected, "{text:?} {steps:?}");
-        }
+    fn exact(steps: &[Normalization]) -> Exact {
+        Exact { normalize: steps.to_vec(), value: None }
+    }
+
+    fn contains(value: Option<&str>, steps: &[Normalization]) -> Box<dyn Rule> {
+        Contains { value: value.map(str::to_owned), normalize: steps.to_vec() }.compile().unwrap()
     }
 
     #[test]
     fn exact_accepts_any_accepted_answer() {
-        let exact = Exact::new(&[Trim, Lowercase]);
+        let exact = exact(&[Trim, Lowercase]);
         let cases: [(Vec<Value>, &str, f64); 18] = [
             (vec![json!("Paris")], " paris\n", 1.0),
             (vec![json!("Paris")], "Paris.", 0.0),
@@ -218,7 +359,7 @@ mod tests {
             (vec![json!({"a": 1}), json!("none")], "None", 1.0),
         ];
         for (accepted, answer, expected) in cases {
-            let score = exact.score(answer, &example(accepted.clone()));
+            let score = exact.score(&Answer::text(answer), &example(accepted.clone()));
             assert_eq!(score.value(), Some(expected), "{accepted:?} {answer:?} {score:?}");
         }
     }
@@ -226,11 +367,11 @@ mod tests {
     #[test]
     fn reasons_state_what_was_expected_and_received() {
         let example = example(vec![json!("Paris"), json!("Lutetia")]);
-        let exact = Exact::new(&[]).score("Lyon\nor Nice", &example);
-        assert_eq!(exact, Score::pass(false, Some(r#"expected "Paris" or "Lutetia", got "Lyon or Nice""#.into())));
-        let contains = Contains::compile(None, &[]).unwrap().score("Lyon", &example);
+        let missed = exact(&[]).score(&Answer::text("Lyon\nor Nice"), &example);
+        assert_eq!(missed, Score::pass(false, Some(r#"expected "Paris" or "Lutetia", got "Lyon or Nice""#.into())));
+        let found = contains(None, &[]).score(&Answer::text("Lyon"), &example);
         let reason = r#"expected "Paris" or "Lutetia" somewhere in the answer, got "Lyon""#;
-        assert_eq!(contains, Score::pass(false, Some(reason.into())));
+        assert_eq!(found, Score::pass(false, Some(reason.into())));
     }
 
     #[test]
@@ -248,19 +389,61 @@ mod tests {
             (Some("Sorry"), json!(["sure"]), "sure", Some(0.0)),
         ];
         for (value, accepted, answer, expected) in cases {
-            let contains = Contains::compile(value, &[Trim, Lowercase]).unwrap();
+            let contains = contains(value, &[Trim, Lowercase]);
             let example = example(accepted.as_array().unwrap().clone());
-            assert_eq!(contains.score(answer, &example).value(), expected, "{value:?} {answer:?}");
+            assert_eq!(contains.score(&Answer::text(answer), &example).value(), expected, "{value:?} {answer:?}");
         }
     }
 
-    proptest! {
-        #[test]
-        fn steps_other_than_lowercase_are_idempotent(text in any::<String>()) {
-            for step in [Trim, Whitespace, Punctuation, Unicode] {
-                let once = normalize(&text, &[step]);
-                prop_assert_eq!(normalize(&once, &[step]), once);
-            }
-        }
+    fn score(rule: &dyn Compile, answer: &str, accepted: &[&str]) -> Score {
+        let example = example(accepted.iter().map(|text| json!(text)).collect());
+        rule.compile().unwrap().score(&Answer::text(answer), &example)
+    }
+
+    fn texts(texts: &[&str]) -> Vec<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    #[test]
+    fn contains_all_scores_the_share_of_texts_that_are_found() {
+        let all = |values: &[&str]| ContainsAll { values: texts(values), normalize: vec![Trim, Lowercase] };
+        assert_eq!(score(&all(&["a", "b"]), "B, A", &[]).value(), Some(1.0));
+        let half = score(&all(&["refund", "14 days"]), "You get a refund.", &[]);
+        assert_eq!(half, Score::Value(0.5, Some("1 of 2 found; missing: \"14 days\"".into())));
+        assert_eq!(score(&all(&[]), "x", &["x", "y"]).value(), Some(0.5));
+        assert!(matches!(score(&all(&[]), "x", &[]), Score::Skipped(_)));
+        assert!(all(&[" "]).compile().unwrap_err().contains("nothing to look for"));
+    }
+
+    #[test]
+    fn contains_any_starts_with_and_one_of_follow_their_names() {
+        let any = ContainsAny { values: texts(&["sorry", "apolog"]), normalize: vec![Lowercase] };
+        assert_eq!(score(&any, "My Apologies!", &[]).value(), Some(1.0));
+        assert_eq!(score(&any, "Fine.", &[]).value(), Some(0.0));
+        let starts = |value: Option<&str>| StartsWith { value: value.map(str::to_owned), normalize: vec![Trim] };
+        assert_eq!(score(&starts(Some("Dear")), " Dear Ms Ito", &[]).value(), Some(1.0));
+        assert_eq!(score(&starts(Some("Dear")), "Oh Dear", &[]).value(), Some(0.0));
+        assert_eq!(score(&starts(None), "yes, of course", &["no", "yes"]).value(), Some(1.0));
+        let one = OneOf { values: texts(&["yes", "no"]), normalize: vec![Trim, Lowercase] };
+        assert_eq!(score(&one, " No ", &["yes"]).value(), Some(1.0));
+        assert_eq!(
+            score(&one, "perhaps", &["yes"]),
+            Score::pass(false, Some("expected \"yes\" or \"no\", got \"perhaps\"".into()))
+        );
+        assert!(OneOf { values: vec![], normalize: vec![] }.compile().is_err());
+    }
+
+    #[test]
+    fn counts_are_compared_with_their_limits() {
+        let words = |min, max| WordCount { min, max };
+        assert_eq!(score(&words(Some(2), Some(3)), "one two", &[]).value(), Some(1.0));
+        assert_eq!(
+            score(&words(None, Some(1)), "one two", &[]),
+            Score::pass(false, Some("expected at most 1 words, got 2".into()))
+        );
+        assert_eq!(score(&SentenceCount { min: Some(2), max: None }, "One. Two!", &[]).value(), Some(1.0));
+        assert_eq!(score(&Length { min: None, max: Some(3) }, "éèê", &[]).value(), Some(1.0));
+        assert!(words(None, None).compile().unwrap_err().contains("add min or max"));
+        assert!(words(Some(3), Some(2)).compile().is_err());
     }
 }

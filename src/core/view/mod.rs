@@ -59,7 +59,8 @@ pub use review::{
     ReviewFlag, ReviewItem, ReviewProgress, ReviewView, ShownText, meaning_of, observed_and_clears, shown, shown_line,
 };
 pub use runs::{
-    ClaimIs, ClaimView, ErrorView, LatencyView, MissView, OutcomeCounts, RunView, RunsView, ScoreView, SliceScoreView,
+    ClaimIs, ClaimView, ClassificationView, ConfusionView, ErrorView, JudgeView, LabelView, LatencyView, MissView,
+    OutcomeCounts, PositionView, RunView, RunsView, ScoreView, ScorerErrorView, SliceScoreView,
 };
 pub use slice::SliceView;
 pub use summary::{summary, summary_phrase};

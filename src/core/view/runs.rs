@@ -58,6 +58,9 @@ pub struct RunView {
     pub outcomes: OutcomeCounts,
     /// Errors by kind, the most frequent first.
     pub errors: Vec<ErrorView>,
+    /// Scorers that failed, the most frequent first. Their answers are not scored, and count as errors.
+    #[serde(default)]
+    pub scorer_errors: Vec<ScorerErrorView>,
     /// The mean of every scorer, with its interval.
     pub scores: BTreeMap<String, ScoreView>,
     /// The primary scorer on every slice of the suite, critical slices first, then those that differ most from the rest.
@@ -85,6 +88,12 @@ pub struct RunView {
     /// Number of outcomes taken from the cache or a cassette.
     #[serde(default)]
     pub cached: usize,
+    /// The calls of the judges, whose cost is not part of `cost`; null if there were none.
+    #[serde(default)]
+    pub judge: Option<JudgeView>,
+    /// The confusion matrix and the figures of every label; null unless the suite has a `classification` scorer.
+    #[serde(default)]
+    pub classification: Option<ClassificationView>,
     /// Remarks for the reader, such as a change of the model behind the endpoint.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -129,8 +138,11 @@ pub struct OutcomeCounts {
     pub scored: usize,
     /// Not answered.
     pub errored: usize,
-    /// Answered, but skipped by the primary scorer because it had nothing to compare with.
+    /// Answered, but not scored by the primary scorer.
     pub skipped: usize,
+    /// Answered, but at least one scorer failed.
+    #[serde(default)]
+    pub unscored: usize,
 }
 
 /// Errors of one kind.
@@ -142,6 +154,116 @@ pub struct ErrorView {
     pub count: usize,
     /// The first message of this kind.
     pub message: String,
+}
+
+/// The failures of one scorer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScorerErrorView {
+    /// The scorer.
+    pub scorer: String,
+    /// Number of answers that it could not score.
+    pub count: usize,
+    /// The first reason.
+    pub message: String,
+}
+
+/// The calls of the judges of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct JudgeView {
+    /// The endpoints.
+    pub judges: Vec<String>,
+    /// The models that their servers reported.
+    pub models: Vec<String>,
+    /// Number of calls.
+    pub calls: usize,
+    /// How many were answered from the cache.
+    pub cached: usize,
+    /// How many ended in an error.
+    pub errors: usize,
+    /// How many replies had no verdict.
+    pub unreadable: usize,
+    /// Tokens of the prompts.
+    pub prompt_tokens: u64,
+    /// Tokens of the replies.
+    pub completion_tokens: u64,
+    /// Cost, in the currency of the endpoints' prices; null without prices.
+    pub cost: Option<f64>,
+    /// How pairwise judges depend on the order, one entry per scorer.
+    pub position: Vec<PositionView>,
+}
+
+/// How the verdicts of a pairwise judge depend on which answer is shown first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PositionView {
+    /// The scorer.
+    pub scorer: String,
+    /// Pairs judged in both orders.
+    pub pairs: usize,
+    /// Pairs on which the two orders disagree.
+    pub flipped: usize,
+    /// Verdicts that prefer one answer.
+    pub decided: usize,
+    /// How many of these prefer the one shown first.
+    pub first: usize,
+    /// 95 % interval of the share that prefers the one shown first (Clopper and Pearson); 0.5 is no bias.
+    pub lo: f64,
+    /// The upper end.
+    pub hi: f64,
+}
+
+/// What a classifier's answers amount to, label by label. Trials of an example share a weight of 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassificationView {
+    /// The scorer.
+    pub scorer: String,
+    /// The labels, sorted.
+    pub labels: Vec<LabelView>,
+    /// The answers with a wrong label, the most frequent confusion first.
+    pub confusions: Vec<ConfusionView>,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Mean F1 over labels, each counted alike.
+    pub macro_f1: f64,
+    /// Mean F1 over labels, weighted by how often they are accepted.
+    pub weighted_f1: f64,
+    /// Mean recall over labels.
+    pub balanced_accuracy: f64,
+    /// Matthews correlation coefficient.
+    pub matthews_correlation: f64,
+    /// Answers that are no label.
+    pub no_label: f64,
+    /// Answers in all.
+    pub total: f64,
+}
+
+/// The figures of one label.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelView {
+    /// The label.
+    pub label: String,
+    /// Answers that should have it.
+    pub support: f64,
+    /// Answers that have it.
+    pub predicted: f64,
+    /// Share of the answers with it that are right; null if no answer has it.
+    pub precision: Option<f64>,
+    /// Share of the answers that should have it and do; null if none should.
+    pub recall: Option<f64>,
+    /// Ends of the 95 % interval of the recall (Wilson); null with repeats.
+    pub recall_interval: Option<[f64; 2]>,
+    /// Their harmonic mean; 0 if one is undefined.
+    pub f1: f64,
+}
+
+/// Answers with one wrong label in place of another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfusionView {
+    /// The accepted label.
+    pub expected: String,
+    /// The label given; null if the answer is no label.
+    pub predicted: Option<String>,
+    /// How many.
+    pub count: f64,
 }
 
 /// A mean with its 95 % interval (Wilson if every score is 0 or 1, Student's t otherwise).

@@ -192,7 +192,7 @@ fn convert_karats(file: GateFile, reader: Reader<'_>) -> Result<KaratGate, Fault
 
 /// The scorer with this name; a contract must be a `json_schema` scorer.
 fn known_scorer(name: String, scorers: &[Scorer], contract: bool, reader: Reader<'_>) -> Result<String, Fault> {
-    let fits = |scorer: &&Scorer| !contract || matches!(scorer.kind, ScorerKind::JsonSchema { .. });
+    let fits = |scorer: &&Scorer| !contract || matches!(scorer.kind, ScorerKind::JsonSchema(_));
     let known: Vec<_> = scorers.iter().filter(fits).map(|scorer| scorer.name.as_str()).collect();
     if known.contains(&name.as_str()) {
         return Ok(name);

@@ -6,6 +6,7 @@ mod endpoint;
 mod forms;
 mod gates;
 mod schema;
+mod scorers;
 mod secrets;
 mod suite;
 mod typed;
@@ -19,6 +20,7 @@ pub use endpoint::{
     ReplayDefinition, definition_of_id,
 };
 pub use schema::{SchemaKind, json_schema};
+pub use scorers::example_scorers;
 pub use secrets::Secrets;
 pub use suite::{SuiteFile, changed_keys, load_suite, suite_content, suite_from_content};
 pub use workspace::{DEFAULT_EMBEDDER, SourceCopy, WorkspaceConfig, WorkspaceFile, find_workspace, load_workspace};

@@ -1,6 +1,5 @@
 //! `suites/NAME.yaml`.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -11,11 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::forms::{Apart, Form, Short, names, optional_share, share};
 use super::gates::{GateFile, Gates, gates};
-use super::typed::{Group, Kind, schema, typed};
-use super::yaml::{Document, Fault, Mapping, Reader};
+use super::scorers::{ScorerFile, scorers};
+use super::yaml::{Document, Fault};
 use crate::core::domain::{
-    Failure, Gate, KaratGate, NamedPrompt, Normalization, ParitySettings, Prompt, PromptMessage, Reducer, Scorer,
-    ScorerKind, SliceBy, SliceFamily, Suite, canonical_json, content_hash,
+    Failure, Gate, KaratGate, NamedPrompt, ParitySettings, Prompt, PromptMessage, Scorer, SliceBy, SliceFamily, Suite,
+    canonical_json, content_hash,
 };
 
 /// Largest difference allowed between groups of people unless the suite says otherwise.
@@ -131,118 +130,6 @@ impl Short for MessageFile {
     }
 }
 
-/// The kind of a scorer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ScorerType {
-    /// The answer equals an accepted one.
-    Exact,
-    /// The answer contains an accepted one.
-    Contains,
-    /// A pattern matches the answer.
-    Regex,
-    /// The last number in the answer is close to an accepted one.
-    Numeric,
-    /// The answer is JSON that a schema accepts.
-    JsonSchema,
-}
-
-/// Keys of every scorer.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-struct ScorerKeys {
-    /// The scorer's name. Default: its type.
-    name: Option<String>,
-    /// How the scores of repeats are combined: mean, majority, any, all, pass@k or pass^k. Default: mean.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    reduce: Reducer,
-}
-
-/// Keys of scorers that compare text.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-struct NormalizeKeys {
-    /// Steps applied to both sides, such as [trim, lowercase]. Default: trim, lowercase, whitespace, punctuation.
-    #[serde(default = "default_normalize")]
-    normalize: Vec<Normalization>,
-}
-
-/// Keys of `contains`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-struct ContainsKeys {
-    /// Text to look for instead of the accepted answers.
-    value: Option<String>,
-}
-
-/// Keys of `regex`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-struct RegexKeys {
-    /// The pattern, such as '^[A-D]$'; {expected} is replaced by the accepted answer.
-    pattern: String,
-}
-
-/// Keys of `numeric`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-struct NumericKeys {
-    /// Largest absolute difference, 0 or more. Default: 0.
-    #[serde(default)]
-    absolute: f64,
-    /// Largest relative difference, 0 or more. Default: 0.000001.
-    #[serde(default = "default_relative")]
-    relative: f64,
-}
-
-/// Keys of `json_schema`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-struct JsonSchemaKeys {
-    /// The schema, such as `{type: object, required: [label]}`.
-    schema: Value,
-}
-
-impl Kind for ScorerType {
-    const ALL: &'static [Self] = &[Self::Exact, Self::Contains, Self::Regex, Self::Numeric, Self::JsonSchema];
-
-    fn groups(self) -> Vec<Group> {
-        let mut groups = match self {
-            Self::Exact => vec![Group::of::<NormalizeKeys>()],
-            Self::Contains => vec![Group::of::<NormalizeKeys>(), Group::of::<ContainsKeys>()],
-            Self::Regex => vec![Group::of::<RegexKeys>()],
-            Self::Numeric => vec![Group::of::<NumericKeys>()],
-            Self::JsonSchema => vec![Group::of::<JsonSchemaKeys>()],
-        };
-        groups.push(Group::of::<ScorerKeys>());
-        groups
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Contains => "contains",
-            Self::Regex => "regex",
-            Self::Numeric => "numeric",
-            Self::JsonSchema => "json_schema",
-        }
-    }
-
-    fn hint(key: &str) -> Option<String> {
-        Self::ALL.iter().any(|kind| kind.name() == key).then(|| format!("write {{type: {key}, …}}"))
-    }
-}
-
-/// The JSON Schema of a scorer.
-#[derive(Debug, Clone)]
-pub struct ScorerFile;
-
-impl JsonSchema for ScorerFile {
-    fn schema_name() -> Cow<'static, str> {
-        "ScorerFile".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let about = "A scorer: its name, or a type and its keys, such as exact or {type: regex, pattern: \"^[A-D]$\"}.";
-        schema::<ScorerType>(generator, about, &[json!({"enum": ["exact", "contains", "numeric"]})])
-    }
-}
-
 /// A family of slices as written.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -287,15 +174,6 @@ fn default_tolerance() -> f64 {
     0.02
 }
 
-fn default_relative() -> f64 {
-    1e-6
-}
-
-fn default_normalize() -> Vec<Normalization> {
-    use Normalization::{Lowercase, Punctuation, Trim, Whitespace};
-    vec![Trim, Lowercase, Whitespace, Punctuation]
-}
-
 fn repeat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let repeat = u32::deserialize(deserializer)?;
     if (1..=1000).contains(&repeat) {
@@ -313,7 +191,7 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     let of_file = |fault: Fault| document.failure::<SuiteFile>(&fault);
     let file: SuiteFile = document.root().read().map_err(of_file)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let scorers = scorers(&document).map_err(of_file)?;
+    let scorers = scorers(&document, path).map_err(of_file)?;
     let Gates { gates, karats } = gates(&document, file.gates, &scorers).map_err(of_file)?;
     let mut suite = Suite {
         name,
@@ -499,61 +377,6 @@ fn prompt_file(suite: &Path, file: &str) -> Result<String, Failure> {
     })
 }
 
-/// The scorers of a suite: at least one, with distinct names.
-fn scorers(document: &Document) -> Result<Vec<Scorer>, Fault> {
-    let Some(list) = document.root().mapping().and_then(|keys| keys.get("scorers")) else { return Ok(Vec::new()) };
-    let mut scorers: Vec<Scorer> = Vec::new();
-    for (index, reader) in list.items().enumerate() {
-        let fail = |fault: Fault| fault.under_index(index).under("scorers");
-        let scorer = scorer(reader).map_err(fail)?;
-        if scorers.iter().any(|other| other.name == scorer.name) {
-            let twice = format!("is a second scorer named \"{}\"", scorer.name);
-            return Err(fail(reader.fault(&twice).hint("give one of them another name: {name: …, type: …}")));
-        }
-        scorers.push(scorer);
-    }
-    if scorers.is_empty() {
-        let none = list.fault("is empty, but a suite needs at least one scorer").under("scorers");
-        return Err(none.hint("write \"scorers: [exact]\""));
-    }
-    Ok(scorers)
-}
-
-fn scorer(reader: Reader<'_>) -> Result<Scorer, Fault> {
-    if reader.text().is_some() {
-        return scorer_of(reader.read()?, None, reader);
-    }
-    let expected = "a scorer's name such as exact, or a mapping with a type such as {type: regex, pattern: '^[A-D]$'}";
-    let (kind, keys) = typed::<ScorerType>(reader, expected)?;
-    scorer_of(kind, Some(keys), reader)
-}
-
-/// A scorer with the given keys, or with none if only its name is written.
-fn scorer_of(kind: ScorerType, keys: Option<Mapping<'_>>, reader: Reader<'_>) -> Result<Scorer, Fault> {
-    let keys = keys.unwrap_or_else(|| reader.no_keys());
-    let ScorerKeys { name, reduce } = keys.part()?;
-    let normalize = || keys.part::<NormalizeKeys>().map(|keys| keys.normalize);
-    let kind_name = kind.name();
-    let kind = match kind {
-        ScorerType::Exact => ScorerKind::Exact { normalize: normalize()? },
-        ScorerType::Contains => {
-            ScorerKind::Contains { value: keys.part::<ContainsKeys>()?.value, normalize: normalize()? }
-        }
-        ScorerType::Regex => ScorerKind::Regex { pattern: keys.part::<RegexKeys>()?.pattern },
-        ScorerType::Numeric => numeric(keys.part()?, reader)?,
-        ScorerType::JsonSchema => ScorerKind::JsonSchema { schema: keys.part::<JsonSchemaKeys>()?.schema },
-    };
-    Ok(Scorer { name: name.unwrap_or_else(|| kind_name.to_owned()), kind, reduce })
-}
-
-fn numeric(keys: NumericKeys, reader: Reader<'_>) -> Result<ScorerKind, Fault> {
-    let NumericKeys { absolute, relative } = keys;
-    if absolute >= 0.0 && relative >= 0.0 {
-        return Ok(ScorerKind::Numeric { absolute, relative });
-    }
-    Err(reader.fault("has a negative difference, but absolute and relative must be 0 or more"))
-}
-
 fn convert_slices(file: SliceFile) -> SliceFamily {
     SliceFamily { by: SliceBy::from(file.by), critical: file.critical }
 }
@@ -561,6 +384,7 @@ fn convert_slices(file: SliceFile) -> SliceFamily {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::domain::Reducer;
 
     fn load(text: &str) -> Result<Suite, Failure> {
         let folder = tempfile::tempdir().unwrap();

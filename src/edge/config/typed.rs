@@ -35,6 +35,13 @@ impl Group {
     pub(super) fn of<T: Deserialize<'static> + JsonSchema>() -> Self {
         Self { keys: keys_of::<T>, schema: T::json_schema }
     }
+
+    /// The keys that must be given.
+    pub(super) fn required(&self) -> Vec<String> {
+        let schema = (self.schema)(&mut SchemaGenerator::default()).to_value();
+        let required = schema["required"].as_array().into_iter().flatten();
+        required.filter_map(|key| key.as_str().map(str::to_owned)).collect()
+    }
 }
 
 /// Reads the kind of settings and their keys; rejects keys that the kind does not have.

@@ -84,6 +84,8 @@ impl Dialect for Anthropic {
     fn read(&self, answer: &Value) -> Result<Answer, String> {
         Ok(Answer {
             output: read_output(answer)?,
+            tool_calls: answer.get("content").and_then(Value::as_array).and_then(|blocks| calls_text(blocks)),
+            finish_reason: answer.get("stop_reason").and_then(Value::as_str).map(finish_reason),
             model: answer.get("model").and_then(Value::as_str).map(str::to_owned),
             usage: read_usage(answer.get("usage").unwrap_or(&Value::Null)),
         })
@@ -223,20 +225,37 @@ fn read_output(answer: &Value) -> Result<String, String> {
     let kind = |block: &Value| block.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     let texts: Vec<&str> =
         blocks.iter().filter(|block| kind(block) == "text").filter_map(|block| block.get("text")?.as_str()).collect();
-    let calls = blocks.iter().filter(|block| kind(block) == "tool_use").filter_map(|block| {
-        Some(answered_with(block.get("name")?.as_str()?, block.get("input").unwrap_or(&Value::Null)))
-    });
     let text = texts.concat();
     if !text.is_empty() {
         return Ok(text);
     }
-    if let Some(calls) = tool_calls_text(&calls.collect()) {
+    if let Some(calls) = calls_text(blocks) {
         return Ok(calls);
     }
     match answer.get("stop_reason").and_then(Value::as_str).unwrap_or("not given") {
         "end_turn" | "stop_sequence" => Ok(text),
         reason => Err(format!("the content has no text (stop_reason: {reason})")),
     }
+}
+
+fn calls_text(blocks: &[Value]) -> Option<String> {
+    let calls = blocks.iter().filter(|block| block.get("type").and_then(Value::as_str) == Some("tool_use"));
+    let calls = calls.filter_map(|block| {
+        Some(answered_with(block.get("name")?.as_str()?, block.get("input").unwrap_or(&Value::Null)))
+    });
+    tool_calls_text(&calls.collect())
+}
+
+/// A stop reason in OpenAI's words.
+fn finish_reason(reason: &str) -> String {
+    match reason {
+        "end_turn" | "stop_sequence" => "stop",
+        "max_tokens" => "length",
+        "tool_use" => "tool_calls",
+        "refusal" => "content_filter",
+        other => other,
+    }
+    .to_owned()
 }
 
 /// Reads the token counts. Tokens read from or written to a cache are prompt tokens too, but `input_tokens` excludes

@@ -53,6 +53,10 @@ pub struct ApiSettings {
 pub struct Answer {
     /// The text; if there is none, the refusal, or the tool calls as canonical JSON in OpenAI's format.
     pub output: String,
+    /// The tool calls as canonical JSON in OpenAI's format, whether or not there is text.
+    pub tool_calls: Option<String>,
+    /// Why the answer ended, in OpenAI's words where they exist.
+    pub finish_reason: Option<String>,
     /// The model the server says it used.
     pub model: Option<String>,
     /// The number of tokens used.
@@ -213,9 +217,10 @@ impl ApiEndpoint {
         };
         permit.finish(result.as_ref().map(drop).map_err(|error| (error.kind, error.retry_after)), &hints);
         let (answer, latency, ttft) = result?;
-        let Answer { output, model, usage } =
+        let Answer { output, tool_calls, finish_reason, model, usage } =
             self.dialect.read(&answer).map_err(|what| self.unreadable(&answer, &what))?;
-        Ok(Response { model, usage, ttft, ..Response::new(output, latency) })
+        let tool_calls = tool_calls.filter(|calls| *calls != output);
+        Ok(Response { tool_calls, finish_reason, model, usage, ttft, ..Response::new(output, latency) })
     }
 
     /// Requests the list of models once. Returns the HTTP status (any status counts), the server's time if it reports

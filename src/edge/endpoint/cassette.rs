@@ -59,6 +59,12 @@ pub struct CassetteEntry {
     /// The model the endpoint said it used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Tool calls beside the text, as canonical JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<String>,
+    /// Why the answer ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<String>,
     /// Tokens used; `None` if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -98,6 +104,8 @@ impl CassetteEntry {
             output: None,
             error: None,
             model: None,
+            tool_calls: None,
+            finish_reason: None,
             usage: None,
             latency_ms: None,
             ttft_ms: None,
@@ -107,6 +115,8 @@ impl CassetteEntry {
             Ok(response) => Self {
                 output: Some(response.output.clone()),
                 model: response.model.clone(),
+                tool_calls: response.tool_calls.clone(),
+                finish_reason: response.finish_reason.clone(),
                 usage: Some(response.usage).filter(|usage| *usage != Usage::default()),
                 latency_ms: Some(milliseconds(response.latency)),
                 ttft_ms: response.ttft.map(milliseconds),
@@ -136,6 +146,8 @@ impl CassetteEntry {
         match (self.output, self.error) {
             (Some(output), None) => Ok(Ok(Response {
                 output,
+                tool_calls: self.tool_calls,
+                finish_reason: self.finish_reason,
                 model: self.model,
                 usage: self.usage.unwrap_or_default(),
                 latency: self.latency_ms.map(|ms| duration("latency_ms", ms)).transpose()?.unwrap_or_default(),

@@ -119,6 +119,8 @@ impl Dialect for Gemini {
         let completion_tokens = spoken.into_iter().flatten().reduce(|sum: u64, tokens| sum.saturating_add(tokens));
         Ok(Answer {
             output: read_output(answer)?,
+            tool_calls: answer.pointer("/candidates/0").and_then(calls_text),
+            finish_reason: answer.pointer("/candidates/0").and_then(finish_reason),
             model: answer.get("modelVersion").and_then(Value::as_str).map(str::to_owned),
             usage: Usage { prompt_tokens: tokens("promptTokenCount"), completion_tokens },
         })
@@ -288,25 +290,45 @@ fn read_output(answer: &Value) -> Result<String, String> {
             |reason| format!("the prompt was blocked (blockReason: {reason})"),
         ));
     };
-    let parts = candidate.pointer("/content/parts").and_then(Value::as_array);
-    let spoken = || parts.into_iter().flatten().filter(|part| !is_thought(part));
-    let texts: Vec<&str> = spoken().filter_map(|part| part.get("text")?.as_str()).collect();
+    let texts: Vec<&str> = spoken(candidate).filter_map(|part| part.get("text")?.as_str()).collect();
     let text = texts.concat();
     if !text.is_empty() {
         return Ok(text);
     }
-    let calls = spoken().filter_map(|part| {
-        let call = part.get("functionCall")?;
-        let arguments = call.get("args").cloned().unwrap_or_else(|| json!({}));
-        Some(answered_with(call.get("name")?.as_str()?, &arguments))
-    });
-    if let Some(calls) = tool_calls_text(&calls.collect()) {
+    if let Some(calls) = calls_text(candidate) {
         return Ok(calls);
     }
     match candidate.get("finishReason").and_then(Value::as_str).unwrap_or("not given") {
         "STOP" => Ok(text),
         reason => Err(format!("candidates[0] has no text (finishReason: {reason})")),
     }
+}
+
+/// The parts of a candidate that are not thoughts.
+fn spoken(candidate: &Value) -> impl Iterator<Item = &Value> {
+    let parts = candidate.pointer("/content/parts").and_then(Value::as_array);
+    parts.into_iter().flatten().filter(|part| !is_thought(part))
+}
+
+fn calls_text(candidate: &Value) -> Option<String> {
+    let calls = spoken(candidate).filter_map(|part| {
+        let call = part.get("functionCall")?;
+        let arguments = call.get("args").cloned().unwrap_or_else(|| json!({}));
+        Some(answered_with(call.get("name")?.as_str()?, &arguments))
+    });
+    tool_calls_text(&calls.collect())
+}
+
+/// Why the answer ended, in OpenAI's words.
+fn finish_reason(candidate: &Value) -> Option<String> {
+    let reason = match candidate.get("finishReason").and_then(Value::as_str)? {
+        "STOP" if calls_text(candidate).is_some() => "tool_calls",
+        "STOP" => "stop",
+        "MAX_TOKENS" => "length",
+        "SAFETY" | "RECITATION" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII" => "content_filter",
+        other => other,
+    };
+    Some(reason.to_owned())
 }
 
 fn is_thought(part: &Value) -> bool {

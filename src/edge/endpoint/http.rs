@@ -174,6 +174,8 @@ impl Dialect for HttpApi {
         let at = |path: &Option<Path>| path.as_ref().and_then(|path| path.find(answer).ok());
         Ok(Answer {
             output,
+            tool_calls: None,
+            finish_reason: None,
             model: at(&self.model_path).and_then(Value::as_str).map(str::to_owned),
             usage: Usage {
                 prompt_tokens: at(&self.prompt_tokens).and_then(Value::as_u64),

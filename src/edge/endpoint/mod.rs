@@ -15,7 +15,6 @@ mod replay;
 #[cfg(test)]
 #[path = "tests/support.rs"]
 mod test_support;
-mod worker;
 
 pub use anthropic::Anthropic;
 pub use api::{ApiEndpoint, ApiSettings, Dialect};

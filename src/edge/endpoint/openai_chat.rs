@@ -55,6 +55,8 @@ impl Dialect for OpenAiChat {
         let tokens = |key: &str| answer.get("usage").and_then(|usage| usage.get(key)).and_then(Value::as_u64);
         Ok(Answer {
             output: read_output(answer)?,
+            tool_calls: answer.pointer("/choices/0/message/tool_calls").and_then(tool_calls_text),
+            finish_reason: answer.pointer("/choices/0/finish_reason").and_then(Value::as_str).map(str::to_owned),
             model: answer.get("model").and_then(Value::as_str).map(str::to_owned),
             usage: Usage { prompt_tokens: tokens("prompt_tokens"), completion_tokens: tokens("completion_tokens") },
         })

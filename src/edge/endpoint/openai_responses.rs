@@ -70,6 +70,8 @@ impl Dialect for OpenAiResponses {
         let tokens = |key: &str| answer.get("usage").and_then(|usage| usage.get(key)).and_then(Value::as_u64);
         Ok(Answer {
             output: read_output(answer)?,
+            tool_calls: answer.get("output").and_then(Value::as_array).and_then(|items| calls_text(items)),
+            finish_reason: finish_reason(answer),
             model: answer.get("model").and_then(Value::as_str).map(str::to_owned),
             usage: Usage { prompt_tokens: tokens("input_tokens"), completion_tokens: tokens("output_tokens") },
         })
@@ -195,7 +197,7 @@ fn read_output(answer: &Value) -> Result<String, String> {
     let candidates = [
         text.clone().filter(|text| !text.is_empty()),
         parts_text(items, "refusal", "refusal").filter(|text| !text.is_empty()),
-        tool_calls_text(&items.iter().filter_map(function_call).collect()),
+        calls_text(items),
         text,
     ];
     candidates.into_iter().flatten().next().ok_or_else(|| {
@@ -203,6 +205,27 @@ fn read_output(answer: &Value) -> Result<String, String> {
         let reason = reason.map_or_else(String::new, |reason| format!(", {reason}"));
         format!("the output has no text (status: {status}{reason})")
     })
+}
+
+fn calls_text(items: &[Value]) -> Option<String> {
+    tool_calls_text(&items.iter().filter_map(function_call).collect())
+}
+
+/// Why the answer ended, in the words of Chat Completions.
+fn finish_reason(answer: &Value) -> Option<String> {
+    let has_calls = || {
+        let items = answer.get("output").and_then(Value::as_array);
+        items.is_some_and(|items| items.iter().any(|item| function_call(item).is_some()))
+    };
+    let reason = match answer.get("status").and_then(Value::as_str)? {
+        "completed" if has_calls() => "tool_calls",
+        "completed" => "stop",
+        _ => match answer.pointer("/incomplete_details/reason").and_then(Value::as_str)? {
+            "max_output_tokens" => "length",
+            other => other,
+        },
+    };
+    Some(reason.to_owned())
 }
 
 /// The joined parts of one type in all messages; `None` if there is no such part.

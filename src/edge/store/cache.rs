@@ -34,8 +34,9 @@ impl Store {
         since: Timestamp,
         run_id: Option<&RunId>,
     ) -> Result<Option<Response>, Failure> {
-        let sql = "SELECT o.latency_ms, o.ttft_ms, o.attempts, o.prompt_tokens, o.completion_tokens, o.model, c.codec, c.data \
-                   FROM outcomes o JOIN contents c ON c.id = o.output \
+        let sql = "SELECT o.latency_ms, o.ttft_ms, o.attempts, o.prompt_tokens, o.completion_tokens, o.model, c.codec, c.data, \
+                   o.finish_reason, t.codec, t.data FROM outcomes o JOIN contents c ON c.id = o.output \
+                   LEFT JOIN contents t ON t.id = o.tool_calls \
                    WHERE o.request_key = ?1 AND o.answered_at >= ?2 AND o.run_id IS NOT ?3 \
                    ORDER BY o.answered_at DESC, o.run_id DESC LIMIT 1";
         self.optional(sql, params![key.0, since.as_second(), run_id.map(RunId::as_str)], |row| {
@@ -43,6 +44,8 @@ impl Store {
             let count = |n: Option<i64>| n.and_then(|n| u64::try_from(n).ok());
             Ok(Response {
                 output: contents::unpack_text(row, 6)?,
+                finish_reason: row.get(8)?,
+                tool_calls: row.get::<_, Option<i64>>(9)?.map(|_| contents::unpack_text(row, 9)).transpose()?,
                 model: row.get(5)?,
                 usage: Usage { prompt_tokens: count(row.get(3)?), completion_tokens: count(row.get(4)?) },
                 latency: span(row.get::<_, Option<f64>>(0)?.unwrap_or_default()),

@@ -83,11 +83,13 @@ fn stored_run(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
 /// Numbers of outcomes of a run, and their cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct RunTotals {
-    /// Number of outcomes recorded.
+    /// Number of outcomes recorded, without those whose scores are still to come.
     pub recorded: u64,
     /// Number of outcomes that are errors.
     pub errors: u64,
-    /// Total cost of all outcomes.
+    /// Number of answers for which a scorer failed.
+    pub unscored: u64,
+    /// Total cost of all outcomes and of their judges.
     pub cost: f64,
 }
 
@@ -98,6 +100,10 @@ pub struct RecordedTrial {
     pub trial: u32,
     /// Whether it ended in an error.
     pub is_error: bool,
+    /// Whether its scores are still to come.
+    pub is_unscored: bool,
+    /// Whether a scorer failed.
+    pub has_failed_score: bool,
 }
 
 fn run_id(row: &Row<'_>, column: usize) -> rusqlite::Result<RunId> {
@@ -156,6 +162,19 @@ impl Store {
         self.writer().submit(move |connection| insert_outcome(connection, run_id.as_str(), &outcome, now.as_second()))
     }
 
+    /// Replaces the scores of a stored answer; the returned handle resolves when they are on disk.
+    pub fn record_scores(&self, run_id: &RunId, example_id: &str, trial: u32, scores: Vec<(String, Score)>) -> Written {
+        let (run_id, example_id) = (run_id.clone(), example_id.to_owned());
+        self.writer().submit(move |connection| {
+            let of = (run_id.as_str(), example_id.as_str(), trial);
+            let sql = "DELETE FROM scores WHERE run_id = ?1 AND example_id = ?2 AND trial = ?3";
+            connection.prepare_cached(sql)?.execute(of)?;
+            insert_scores(connection, of, &scores)?;
+            let sql = "UPDATE outcomes SET scored = 1 WHERE run_id = ?1 AND example_id = ?2 AND trial = ?3";
+            connection.prepare_cached(sql)?.execute(of).map(drop)
+        })
+    }
+
     /// Finds a run by a prefix of its id; `Ok(None)` if there is none.
     ///
     /// # Errors
@@ -196,21 +215,44 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn recorded_trials(&self, run_id: &RunId, example_id: &str) -> Result<Vec<RecordedTrial>, Failure> {
-        let sql = "SELECT trial, error_kind IS NOT NULL FROM outcomes WHERE run_id = ?1 AND example_id = ?2";
+        let sql = "SELECT trial, error_kind IS NOT NULL, NOT scored, EXISTS (SELECT 1 FROM scores s \
+                   WHERE s.run_id = o.run_id AND s.example_id = o.example_id AND s.trial = o.trial AND s.failed) \
+                   FROM outcomes o WHERE run_id = ?1 AND example_id = ?2";
         self.rows(sql, [run_id.as_str(), example_id], |row| {
-            Ok(RecordedTrial { trial: row.get(0)?, is_error: row.get(1)? })
+            Ok(RecordedTrial {
+                trial: row.get(0)?,
+                is_error: row.get(1)?,
+                is_unscored: row.get(2)?,
+                has_failed_score: row.get(3)?,
+            })
         })
     }
 
-    /// The number of outcomes of a run, how many of them are errors, and their total cost.
+    /// The number of finished outcomes of a run, how many of them are errors, and their total cost with that of judges.
     ///
     /// # Errors
     /// A store failure.
     pub fn run_totals(&self, run_id: &RunId) -> Result<RunTotals, Failure> {
-        let sql = "SELECT count(*), count(error_kind), coalesce(sum(cost), 0.0) FROM outcomes WHERE run_id = ?1";
+        let sql = "SELECT count(*) FILTER (WHERE scored), count(error_kind), coalesce(sum(cost), 0.0) \
+                   + (SELECT coalesce(sum(cost), 0.0) FROM judge_calls WHERE run_id = ?1), \
+                   (SELECT count(*) FROM (SELECT DISTINCT example_id, trial FROM scores WHERE run_id = ?1 AND failed)) \
+                   FROM outcomes WHERE run_id = ?1";
         self.one(sql, [run_id.as_str()], |row| {
-            Ok(RunTotals { recorded: count(row, 0)?, errors: count(row, 1)?, cost: row.get(2)? })
+            Ok(RunTotals {
+                recorded: count(row, 0)?,
+                errors: count(row, 1)?,
+                unscored: count(row, 3)?,
+                cost: row.get(2)?,
+            })
         })
+    }
+
+    /// Whether a run has any outcome.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn has_outcomes(&self, run_id: &RunId) -> Result<bool, Failure> {
+        self.one("SELECT EXISTS (SELECT 1 FROM outcomes WHERE run_id = ?1)", [run_id.as_str()], |row| row.get(0))
     }
 
     /// The latest finished run of each combination of suite, endpoint and prompt on a dataset version, sorted in that
@@ -339,15 +381,17 @@ impl Store {
 }
 
 const INSERT_OUTCOME: &str = "INSERT INTO outcomes (run_id, example_id, trial, output, error_kind, error_message, \
-     attempts, latency_ms, prompt_tokens, completion_tokens, model, ttft_ms, cost, cached, answered_at, request_key) \
+     attempts, latency_ms, prompt_tokens, completion_tokens, model, ttft_ms, cost, cached, answered_at, request_key, \
+     tool_calls, finish_reason, scored) \
      VALUES (:run, :example, :trial, :output, :kind, :message, :attempts, :latency, :prompt, :completion, :model, :ttft, \
-     :cost, :cached, :now, :key) \
+     :cost, :cached, :now, :key, :calls, :finish, :scored) \
      ON CONFLICT (run_id, example_id, trial) DO UPDATE SET output = excluded.output, \
      error_kind = excluded.error_kind, error_message = excluded.error_message, attempts = excluded.attempts, \
      latency_ms = excluded.latency_ms, prompt_tokens = excluded.prompt_tokens, \
      completion_tokens = excluded.completion_tokens, model = excluded.model, ttft_ms = excluded.ttft_ms, \
      cost = excluded.cost, cached = excluded.cached, answered_at = excluded.answered_at, \
-     request_key = excluded.request_key WHERE outcomes.error_kind IS NOT NULL";
+     request_key = excluded.request_key, tool_calls = excluded.tool_calls, \
+     finish_reason = excluded.finish_reason, scored = excluded.scored WHERE outcomes.error_kind IS NOT NULL";
 
 /// The columns of an outcome that differ between an answer and an error.
 #[derive(Default)]
@@ -359,6 +403,8 @@ struct ResultColumns<'a> {
     ttft_ms: Option<f64>,
     usage: Usage,
     model: Option<&'a str>,
+    tool_calls: Option<i64>,
+    finish_reason: Option<&'a str>,
     cached: bool,
     key: Option<[u8; 16]>,
 }
@@ -377,12 +423,18 @@ impl<'a> ResultColumns<'a> {
                 ttft_ms: response.ttft.map(milliseconds),
                 usage: response.usage,
                 model: response.model.as_deref(),
+                tool_calls: optional_content(connection, response.tool_calls.as_deref())?,
+                finish_reason: response.finish_reason.as_deref(),
                 cached: response.cached,
                 // A cached answer is not cached again: only the original's age counts.
                 key: outcome.key.filter(|_| !response.cached).map(|key| key.0),
             },
         })
     }
+}
+
+fn optional_content(connection: &Connection, text: Option<&str>) -> rusqlite::Result<Option<i64>> {
+    text.map(|text| contents::put(connection, text.as_bytes())).transpose()
 }
 
 fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome, now: i64) -> rusqlite::Result<()> {
@@ -405,9 +457,14 @@ fn insert_outcome(connection: &Connection, run_id: &str, outcome: &Outcome, now:
         ":cached": columns.cached,
         ":now": now,
         ":key": columns.key,
+        ":calls": columns.tool_calls,
+        ":finish": columns.finish_reason,
+        ":scored": !matches!(&outcome.result, OutcomeResult::Answered { scores: None, .. }),
     })?;
     match &outcome.result {
-        OutcomeResult::Answered { scores, .. } if changed > 0 => insert_scores(connection, run_id, outcome, scores),
+        OutcomeResult::Answered { scores: Some(scores), .. } if changed > 0 => {
+            insert_scores(connection, (run_id, &outcome.example_id, outcome.trial), scores)
+        }
         _ => Ok(()),
     }
 }
@@ -418,20 +475,20 @@ fn milliseconds(duration: std::time::Duration) -> f64 {
 
 fn insert_scores(
     connection: &Connection,
-    run_id: &str,
-    outcome: &Outcome,
+    (run_id, example_id, trial): (&str, &str, u32),
     scores: &[(String, Score)],
 ) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO scores (run_id, example_id, trial, scorer, value, reason) VALUES (:run, :example, :trial, :scorer, :value, :reason)";
+    let sql = "INSERT INTO scores (run_id, example_id, trial, scorer, value, reason, failed) \
+               VALUES (:run, :example, :trial, :scorer, :value, :reason, :failed)";
     let mut insert = connection.prepare_cached(sql)?;
     for (scorer, score) in scores {
         let (value, reason) = match score {
             Score::Value(value, reason) => (Some(*value), reason.clone()),
-            Score::Skipped(reason) => (None, Some(reason.clone())),
+            Score::Skipped(reason) | Score::Failed(reason) => (None, Some(reason.clone())),
         };
         insert.execute(named_params! {
-            ":run": run_id, ":example": outcome.example_id, ":trial": outcome.trial, ":scorer": scorer, ":value": value,
-            ":reason": reason,
+            ":run": run_id, ":example": example_id, ":trial": trial, ":scorer": scorer, ":value": value,
+            ":reason": reason, ":failed": matches!(score, Score::Failed(_)),
         })?;
     }
     Ok(())
@@ -448,12 +505,13 @@ fn read_outcomes(
     let of = |table: &str| example_id.map_or_else(String::new, |_| format!("AND {table}.example_id = ?2"));
     let mut outcomes = connection.prepare_cached(&format!(
         "SELECT o.example_id, o.trial, o.error_kind, o.error_message, o.latency_ms, o.prompt_tokens, \
-         o.completion_tokens, o.model, o.attempts, o.ttft_ms, o.cached, o.cost, c.codec, c.data \
-         FROM outcomes o LEFT JOIN contents c ON c.id = o.output WHERE o.run_id = ?1 {} ORDER BY o.example_id, o.trial",
+         o.completion_tokens, o.model, o.attempts, o.ttft_ms, o.cached, o.cost, c.codec, c.data, \
+         o.finish_reason, t.codec, t.data FROM outcomes o LEFT JOIN contents c ON c.id = o.output \
+         LEFT JOIN contents t ON t.id = o.tool_calls WHERE o.run_id = ?1 {} ORDER BY o.example_id, o.trial",
         of("o")
     ))?;
     let mut scores = connection.prepare_cached(&format!(
-        "SELECT s.example_id, s.trial, s.scorer, s.value, s.reason FROM scores s \
+        "SELECT s.example_id, s.trial, s.scorer, s.value, s.reason, s.failed FROM scores s \
          WHERE s.run_id = ?1 {} ORDER BY s.example_id, s.trial, s.scorer",
         of("s")
     ))?;
@@ -484,6 +542,8 @@ fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
         example_id: row.get(0)?,
         trial: row.get(1)?,
         output: if kind.is_none() { Some(contents::unpack_text(row, 12)?) } else { None },
+        finish_reason: row.get(14)?,
+        tool_calls: row.get::<_, Option<i64>>(15)?.map(|_| contents::unpack_text(row, 15)).transpose()?,
         error: kind.map(|kind| (kind, message.unwrap_or_default())),
         attempts: row.get(8)?,
         latency_ms: row.get(4)?,
@@ -507,6 +567,7 @@ fn score_row(row: &Row<'_>) -> rusqlite::Result<ScoreRow> {
     let (value, reason): (Option<f64>, Option<String>) = (row.get(3)?, row.get(4)?);
     let score = match value {
         Some(value) => Score::Value(value, reason),
+        None if row.get(5)? => Score::Failed(reason.unwrap_or_default()),
         None => Score::Skipped(reason.unwrap_or_default()),
     };
     Ok(ScoreRow { example_id: row.get(0)?, trial: row.get(1)?, scorer: row.get(2)?, score })

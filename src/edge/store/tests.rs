@@ -49,7 +49,7 @@ fn answered(id: &str, output: &str) -> Outcome {
         ..Response::new(output.into(), Duration::from_millis(12))
     };
     let scores =
-        vec![("exact".to_owned(), Score::Value(1.0, None)), ("other".to_owned(), Score::Skipped("why".into()))];
+        Some(vec![("exact".to_owned(), Score::Value(1.0, None)), ("other".to_owned(), Score::Skipped("why".into()))]);
     let result = OutcomeResult::Answered { response, scores };
     Outcome { example_id: id.into(), trial: 0, key: None, cost: None, result }
 }
@@ -138,13 +138,16 @@ async fn an_error_is_replaced_by_a_later_attempt_but_an_answer_is_not() {
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     store.start_run(header("run-1")).unwrap();
     record(&store, failed("1")).await.unwrap();
-    assert_eq!(store.run_totals(&id("run-1")).unwrap(), RunTotals { recorded: 1, errors: 1, cost: 0.0 });
+    assert_eq!(store.run_totals(&id("run-1")).unwrap(), RunTotals { recorded: 1, errors: 1, unscored: 0, cost: 0.0 });
     record(&store, Outcome { cost: Some(0.25), ..answered("1", "second") }).await.unwrap();
     record(&store, failed("1")).await.unwrap();
     let outcomes = outcomes(&store).unwrap();
     assert_eq!((outcomes.len(), outcomes[0].output.as_deref(), outcomes[0].scores.len()), (1, Some("second"), 2));
-    assert_eq!(store.run_totals(&id("run-1")).unwrap(), RunTotals { recorded: 1, errors: 0, cost: 0.25 });
-    assert_eq!(store.recorded_trials(&id("run-1"), "1").unwrap(), [RecordedTrial { trial: 0, is_error: false }]);
+    assert_eq!(store.run_totals(&id("run-1")).unwrap(), RunTotals { recorded: 1, errors: 0, unscored: 0, cost: 0.25 });
+    assert_eq!(
+        store.recorded_trials(&id("run-1"), "1").unwrap(),
+        [RecordedTrial { trial: 0, is_error: false, is_unscored: false, has_failed_score: false }]
+    );
 }
 
 #[tokio::test]

@@ -13,7 +13,9 @@ impl Store {
     /// A store failure.
     pub fn run_scores(&self, run_id: &RunId, scorers: &[Scorer]) -> Result<RunScores, Failure> {
         let examples = self.read(|connection| read(connection, run_id.as_str(), scorers))?;
-        Ok(RunScores { scorers: scorers.to_vec(), examples })
+        let evaluators = self.run_scorers(run_id)?;
+        let evaluators = evaluators.into_iter().map(|(name, known)| (name, (known.identity, known.shown))).collect();
+        Ok(RunScores { scorers: scorers.to_vec(), examples, evaluators })
     }
 }
 

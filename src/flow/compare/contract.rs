@@ -46,7 +46,7 @@ pub(super) fn shape_changes(
         return Ok(ShapeChanges::default());
     }
     let schema = suite.scorers.iter().find_map(|scorer| match &scorer.kind {
-        ScorerKind::JsonSchema { schema } => Some(schema),
+        ScorerKind::JsonSchema(settings) => Some(&settings.schema),
         _ => None,
     });
     let (before, after) = (shape(store, first, ids.iter())?, shape(store, second, ids.iter())?);

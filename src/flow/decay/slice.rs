@@ -8,7 +8,7 @@ use crate::core::decay::SliceScore;
 use crate::core::domain::{Dataset, Failure, RecordIdx, Scorer, TrafficRecord};
 use crate::core::golden::example_from_row;
 use crate::core::labelling::{Consensus, LabelTask, Subject, consensus};
-use crate::core::scoring::CompiledScorers;
+use crate::core::scoring::{Answer, CompiledScorers};
 use crate::flow::Workspace;
 use crate::flow::queue::answers_value;
 
@@ -38,7 +38,7 @@ pub(super) fn slice_scores<'a>(
         let output = record.output.as_deref()?;
         let fields = json!({ "input": task.input, "expected": answers_value(&answers) });
         let example = example_from_row(0, fields.as_object()?.clone()).ok()?;
-        let (_, score) = compiled.score(output, &example).into_iter().next()?;
+        let (_, score) = compiled.score(&Answer::text(output), &example, &[]).into_iter().next()?;
         Some(SliceScore { record: RecordIdx(row), score: score.value()? })
     };
     Ok(records.enumerate().filter_map(score).collect())

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::Stopped;
 
 /// The shared budget: the limit, the amount spent, and the amount reserved for requests in flight.
-pub(super) struct Budget {
+pub(in crate::flow) struct Budget {
     most: Option<f64>,
     money: Mutex<Money>,
     settled: Notify,
@@ -52,7 +52,7 @@ impl Budget {
 }
 
 /// One run's view of the budget. The cost of its requests so far bounds the expected cost of the next ones.
-pub(super) struct RunBudget {
+pub(in crate::flow) struct RunBudget {
     budget: Arc<Budget>,
     /// The cost of the run's most expensive request so far.
     highest: Mutex<f64>,
@@ -133,7 +133,7 @@ impl RunBudget {
 }
 
 /// Money reserved for a request. It is released on drop, so that no request waits for one that was abandoned.
-pub(super) struct Reserved<'a> {
+pub(in crate::flow) struct Reserved<'a> {
     run: &'a RunBudget,
     amount: f64,
     cost: Option<f64>,

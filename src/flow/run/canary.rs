@@ -16,10 +16,12 @@ use super::render::Renderer;
 use super::trial::outcome_of;
 use super::{PreparedSuite, RunOptions, Stopped};
 use crate::core::canary::{Canary, Decision, Draws, Rule, fixed_sample_size, traffic_weights};
-use crate::core::domain::{CallError, Example, Failure, OutcomeResult, Suite};
+use crate::core::domain::{CallError, Example, Failure, OutcomeResult, Score, Suite};
+use crate::core::scoring::Answer;
 use crate::core::stats::quantile;
 use crate::core::view::{CanaryAnswer, CanaryPair, CanarySide, CanaryView};
 use crate::edge::store::{CanaryHeader, Store};
+use crate::flow::scoring::{Evaluators, JudgeBudgets, ScoringPlace};
 use crate::flow::slices::placed_examples;
 use crate::flow::stored_dataset::Selection;
 use crate::flow::{Event, Events, Workspace};
@@ -96,6 +98,7 @@ struct PreparedCanary {
     dataset_version: String,
     prompt: Option<String>,
     sides: [Side; 2],
+    evaluators: Arc<Evaluators>,
     /// Pairs in flight.
     concurrency: usize,
     notes: Vec<String>,
@@ -158,6 +161,7 @@ impl PreparedCanary {
             dataset_version: prepared.set.version.clone(),
             prompt: prompt.name.clone(),
             sides,
+            evaluators: Arc::clone(&prepared.evaluators),
             concurrency: options.concurrency.max(1),
             notes,
         })
@@ -348,6 +352,7 @@ impl<'a> Deciding<'a> {
     ) -> Result<Option<Stopped>, Failure> {
         let mut known: BTreeMap<usize, CanaryPair> = known.into_iter().map(|pair| (pair.number, pair)).collect();
         let budgets = [0, 1].map(|_| Arc::new(RunBudget::new(Arc::clone(&limits.budget))));
+        let judges = Arc::new(JudgeBudgets::new(Arc::clone(&limits.budget)));
         let mut draws = prepared.draws.clone().enumerate().take(self.canary.rule().budget);
         let mut trials: HashMap<usize, u32> = HashMap::new();
         let mut tasks: JoinSet<Result<Option<CanaryPair>, Failure>> = JoinSet::new();
@@ -356,7 +361,9 @@ impl<'a> Deciding<'a> {
                 let Some((number, place)) = draws.next() else { break };
                 let trial = trials.entry(place).or_default();
                 let Some(example) = prepared.examples.get(place).map(Arc::clone) else { continue };
-                let request = PairRequest { number, example, trial: *trial, sides: prepared.sides.clone() };
+                let (sides, evaluators) = (prepared.sides.clone(), Arc::clone(&prepared.evaluators));
+                let judges = Arc::clone(&judges);
+                let request = PairRequest { number, example, trial: *trial, sides, evaluators, judges };
                 *trial += 1;
                 match known.remove(&number) {
                     Some(pair) => self.arrived(pair),
@@ -409,6 +416,8 @@ struct PairRequest {
     example: Arc<Example>,
     trial: u32,
     sides: [Side; 2],
+    evaluators: Arc<Evaluators>,
+    judges: Arc<JudgeBudgets>,
 }
 
 impl PairRequest {
@@ -421,33 +430,65 @@ impl PairRequest {
         budgets: &[Arc<RunBudget>; 2],
     ) -> Result<Option<CanaryPair>, Failure> {
         let [baseline, candidate] = &self.sides;
-        let (baseline, candidate) =
-            tokio::join!(self.answer(baseline, scorer, &budgets[0]), self.answer(candidate, scorer, &budgets[1]));
-        let (Some(baseline), Some(candidate)) = (baseline, candidate) else { return Ok(None) };
+        let (baseline, candidate) = tokio::join!(
+            self.answer(store, baseline, scorer, &budgets[0]),
+            self.answer(store, candidate, scorer, &budgets[1])
+        );
+        let (Some(baseline), Some(candidate)) = (baseline?, candidate?) else { return Ok(None) };
         let pair = CanaryPair { number: self.number, example_id: self.example.id.clone(), baseline, candidate };
         store.record_canary_pair(canary_id, &pair)?.wait().await?;
         Ok(Some(pair))
     }
 
-    async fn answer(&self, side: &Side, scorer: &str, budget: &RunBudget) -> Option<CanaryAnswer> {
+    async fn answer(
+        &self,
+        store: &Store,
+        side: &Side,
+        scorer: &str,
+        budget: &RunBudget,
+    ) -> Result<Option<CanaryAnswer>, Failure> {
         let failed = |error: CallError| CanaryAnswer { error: Some((error.kind, error.message)), ..Default::default() };
         let request = match side.renderer.request(&self.example, self.trial) {
             Ok(request) => request,
-            Err(error) => return Some(failed(error)),
+            Err(error) => return Ok(Some(failed(error))),
         };
-        let reserved = budget.reserve(side.endpoint.estimate(&request), side.endpoint.is_bounded()).await?;
+        let Some(reserved) = budget.reserve(side.endpoint.estimate(&request), side.endpoint.is_bounded()).await else {
+            return Ok(None);
+        };
         let answer = side.endpoint.endpoint.call(&request).await;
         let outcome = outcome_of(&side.endpoint, &side.renderer, &self.example, &request, answer);
         reserved.settle(outcome.cost);
-        Some(match outcome.result {
-            OutcomeResult::Failed(error) => failed(error),
-            OutcomeResult::Answered { response, scores } => CanaryAnswer {
-                score: scores.iter().find(|(name, _)| name == scorer).and_then(|(_, score)| score.value()),
-                latency_ms: Some(response.latency.as_secs_f64() * 1e3),
-                cost: outcome.cost,
-                output: Some(response.output),
-                error: None,
-            },
-        })
+        let response = match outcome.result {
+            OutcomeResult::Failed(error) => return Ok(Some(failed(error))),
+            OutcomeResult::Answered { response, .. } => response,
+        };
+        let Some(score) = self.score(store, side, scorer, &Answer::of(&response, outcome.cost)).await? else {
+            return Ok(None);
+        };
+        Ok(Some(CanaryAnswer {
+            score: score.value(),
+            latency_ms: Some(response.latency.as_secs_f64() * 1e3),
+            cost: outcome.cost,
+            output: Some(response.output),
+            error: None,
+        }))
+    }
+
+    /// The score of an answer; `None` if the budget refused a call of a judge.
+    async fn score(
+        &self,
+        store: &Store,
+        side: &Side,
+        scorer: &str,
+        answer: &Answer<'_>,
+    ) -> Result<Option<Score>, Failure> {
+        let compiled = side.renderer.scorers.of(&self.example);
+        let (trial, budgets) = (self.trial, self.judges.as_ref());
+        let place = ScoringPlace { store, run_id: None, trial, cache_since: None, budgets };
+        let external = self.evaluators.scores(&compiled, answer, &self.example, &place).await?;
+        let Some(external) = external else { return Ok(None) };
+        let scores = compiled.score(answer, &self.example, &external);
+        let found = scores.into_iter().find(|(name, _)| name == scorer).map(|(_, score)| score);
+        Ok(Some(found.unwrap_or_else(|| Score::Failed("the suite has no such scorer".to_owned()))))
     }
 }

@@ -53,6 +53,8 @@ fn result_of(outcome: RecordedOutcome) -> Result<Response, CallError> {
     match outcome.error {
         Some((kind, message)) => Err(CallError { attempts: outcome.attempts, ..CallError::new(kind, message) }),
         None => Ok(Response {
+            tool_calls: outcome.tool_calls,
+            finish_reason: outcome.finish_reason,
             model: outcome.model,
             usage: outcome.usage,
             ttft: outcome.ttft_ms.map(span),

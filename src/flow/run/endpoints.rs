@@ -26,7 +26,7 @@ const EOL_AHEAD: i64 = 60;
 
 /// An endpoint ready to be called, with what is known about its costs.
 #[derive(Clone)]
-pub(super) struct ReadyEndpoint {
+pub(in crate::flow) struct ReadyEndpoint {
     pub endpoint: Arc<dyn Endpoint>,
     pub price: Option<Price>,
     pub eol: Option<Date>,
@@ -84,7 +84,7 @@ pub(super) fn definition(workspace: &Workspace, name: &str, suite: &Suite) -> Re
 }
 
 /// Makes an endpoint ready; nothing is sent.
-pub(super) fn prepare(
+pub(in crate::flow) fn prepare(
     workspace: &Workspace,
     name: &str,
     suite: &Suite,

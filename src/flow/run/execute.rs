@@ -15,10 +15,11 @@ use super::budget::{Budget, RunBudget};
 use super::endpoints::ReadyEndpoint;
 use super::render::Renderer;
 use super::trial::{Trial, TrialRunner};
-use crate::core::domain::{Example, Failure, FailureKind};
+use crate::core::domain::{Failure, FailureKind};
 use crate::edge::store::{RunHeader, Store};
 use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunCounts, RunInfo};
+use crate::flow::scoring::{Evaluators, JudgeBudgets};
 use crate::flow::stored_dataset::{Selection, selected};
 
 /// Trials handed over at a time, so that reader and runner rarely wait for each other. One batch is read ahead.
@@ -59,6 +60,10 @@ pub(super) struct RunPlan {
     pub concurrency: usize,
     /// How far back cached answers may be used; `None` if none may.
     pub cache_since: Option<Timestamp>,
+    /// What the scorers need outside karat.
+    pub evaluators: Arc<Evaluators>,
+    /// How far back cached replies of judges may be used; `None` if none may.
+    pub judge_cache_since: Option<Timestamp>,
     pub counts: RunCounts,
     pub limits: Limits,
     pub events: mpsc::Sender<Event>,
@@ -69,13 +74,22 @@ pub(super) struct RunPlan {
 /// # Errors
 /// A store failure if outcomes can no longer be stored.
 pub(super) async fn execute(store: &Arc<Store>, plan: RunPlan) -> Result<Option<Stopped>, Failure> {
-    let RunPlan { run, header, renderer, endpoint, retry_errors, concurrency, cache_since, counts, limits, events } =
-        plan;
+    let RunPlan { run, header, renderer, endpoint, retry_errors, concurrency, counts, limits, events, .. } = plan;
     tell(&events, Event::RunStarted { run: Arc::clone(&run), counts }).await;
     let open = open_trials(store, &header, Selection::of_run(&header)?, retry_errors);
     let budget = RunBudget::new(Arc::clone(&limits.budget));
-    let runner =
-        TrialRunner { run, store: Arc::clone(store), renderer, endpoint, cache_since, budget, events: events.clone() };
+    let runner = TrialRunner {
+        run,
+        store: Arc::clone(store),
+        renderer,
+        endpoint,
+        cache_since: plan.cache_since,
+        budget,
+        evaluators: plan.evaluators,
+        judge_budgets: JudgeBudgets::new(Arc::clone(&limits.budget)),
+        judge_cache_since: plan.judge_cache_since,
+        events: events.clone(),
+    };
     let mut in_flight = InFlight {
         tasks: JoinSet::new(),
         about: HashMap::new(),
@@ -140,16 +154,20 @@ fn hand_over(
     retry_errors: bool,
     send: &mpsc::Sender<Result<Vec<Trial>, Failure>>,
 ) -> Result<(), Failure> {
-    let has_outcomes = store.run_totals(&header.run_id)?.recorded > 0;
+    let has_outcomes = store.has_outcomes(&header.run_id)?;
     let mut batch = Vec::with_capacity(BATCH);
     for example in selected(store, &header.dataset, &header.dataset_version, selection)? {
         let example = Arc::new(example?);
         let recorded = if has_outcomes { store.recorded_trials(&header.run_id, &example.id)? } else { Vec::new() };
-        let is_open = |trial: &u32| {
-            recorded.iter().find(|known| known.trial == *trial).is_none_or(|known| retry_errors && known.is_error)
+        let open = |number: u32| {
+            let known = recorded.iter().find(|known| known.trial == number);
+            let is_answered = known.is_some_and(|known| !known.is_error);
+            let is_open = known
+                .is_none_or(|known| known.is_unscored || (retry_errors && (known.is_error || known.has_failed_score)));
+            is_open.then(|| Trial { example: Arc::clone(&example), number, is_answered })
         };
-        for trial in (0..header.repeats).filter(is_open) {
-            batch.push((Arc::clone(&example), trial));
+        for trial in (0..header.repeats).filter_map(open) {
+            batch.push(trial);
             if batch.len() >= BATCH && send.blocking_send(Ok(std::mem::take(&mut batch))).is_err() {
                 return Ok(());
             }
@@ -180,8 +198,8 @@ impl InFlight {
         let (mut ready, mut all_read) = (VecDeque::new(), false);
         loop {
             while self.tasks.len() < self.most && !limits.budget.is_exhausted() {
-                let Some((example, trial)) = ready.pop_front() else { break };
-                self.start(example, trial);
+                let Some(trial) = ready.pop_front() else { break };
+                self.start(trial);
             }
             if self.tasks.is_empty() {
                 // Another run may have exhausted the budget after this one's last trial.
@@ -207,10 +225,10 @@ impl InFlight {
         }
     }
 
-    fn start(&mut self, example: Arc<Example>, trial: u32) {
-        let (runner, about) = (Arc::clone(&self.runner), Arc::clone(&example));
-        let handle = self.tasks.spawn(async move { runner.run(&example, trial).await });
-        self.about.insert(handle.id(), (about, trial));
+    fn start(&mut self, trial: Trial) {
+        let (runner, about) = (Arc::clone(&self.runner), trial.clone());
+        let handle = self.tasks.spawn(async move { runner.run(&trial).await });
+        self.about.insert(handle.id(), about);
     }
 
     /// Reports a task that ended. A panic becomes an outcome with an error.
@@ -221,12 +239,12 @@ impl InFlight {
                 result?
             }
             Err(broken) => {
-                let Some((example, trial)) = self.about.remove(&broken.id()) else {
+                let Some(trial) = self.about.remove(&broken.id()) else {
                     return Err(
                         Failure::new(FailureKind::Other, "a call failed because of a bug in karat").caused_by(broken)
                     );
                 };
-                Some(self.runner.fail_by_bug(&example, trial).await?)
+                Some(self.runner.fail_by_bug(&trial.example, trial.number).await?)
             }
         };
         let Some(trial) = trial else {

@@ -1,5 +1,7 @@
 //! The identity of a run, and whether an earlier run is resumed. A run never mixes outcomes of two versions.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::endpoints::{ReadyEndpoint, run_by_id};
@@ -7,7 +9,7 @@ use super::{Resume, RunOptions};
 use crate::core::domain::{Failure, NamedPrompt, RunId, Suite, short};
 use crate::core::golden::{diff, fingerprints};
 use crate::edge::config::{changed_keys, suite_content};
-use crate::edge::store::{RunHeader, Store, StoredRun};
+use crate::edge::store::{RunHeader, ScorerIdentity, Store, StoredRun};
 use crate::flow::stored_dataset::{Selection, StoredDataset};
 use crate::flow::{Event, Events};
 
@@ -25,6 +27,8 @@ pub(super) struct RunTarget<'a> {
     pub endpoint: &'a ReadyEndpoint,
     pub options: &'a RunOptions,
     pub repeats: u32,
+    /// What evaluates the scorers outside karat.
+    pub scorers: &'a BTreeMap<String, ScorerIdentity>,
     pub now: Timestamp,
     /// When the resumed runs were started, if runs are resumed.
     pub resumed: Option<Timestamp>,
@@ -76,7 +80,8 @@ pub(super) fn plan(store: &Store, target: &RunTarget<'_>, events: Events<'_>) ->
     };
     refuse_changed(store, target, &run)?;
     let totals = store.run_totals(&run.header.run_id)?;
-    if totals.recorded < run.header.total as u64 || (target.options.retry_errors && totals.errors > 0) {
+    if totals.recorded < run.header.total as u64 || (target.options.retry_errors && totals.errors + totals.unscored > 0)
+    {
         return Ok(PlannedRun { header: run.header, state: RunState::Open });
     }
     if run.finished_at.is_none() {
@@ -173,6 +178,9 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
         ("--limit or --filter", other_selection),
         ("--repeat", target.options.repeats.is_some_and(|repeats| repeats != old.repeats)),
     ];
+    let scorers = changed_scorers(&store.run_scorers(&old.run_id)?, target.scorers);
+    let changed = changed.into_iter().chain([("what evaluates the scorers", !scorers.is_empty())]);
+    let changed: Vec<_> = changed.collect();
     let names: Vec<_> = changed.iter().filter(|(_, changed)| *changed).map(|(what, _)| *what).collect();
     if names.is_empty() {
         return Ok(());
@@ -188,6 +196,7 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
         details
             .push(format!("endpoint {}: its URL, model, params or headers differ from those of the run", old.endpoint));
     }
+    details.extend(scorers);
     if names.contains(&"--limit or --filter") {
         details.push(format!(
             "--limit or --filter: the run has {}",
@@ -204,6 +213,18 @@ fn refuse_changed(store: &Store, target: &RunTarget<'_>, run: &StoredRun) -> Res
     ))
     .details(details)
     .hint("undo the change, or start a new run without --resume"))
+}
+
+/// The scorers that something else evaluates now, as lines.
+fn changed_scorers(then: &BTreeMap<String, ScorerIdentity>, now: &BTreeMap<String, ScorerIdentity>) -> Vec<String> {
+    let changed = |(name, now): (&String, &ScorerIdentity)| {
+        let then = then.get(name).filter(|then| then.identity != now.identity)?;
+        Some(match then.shown == now.shown {
+            true => format!("scorer {name}: {} is not as it was", now.shown),
+            false => format!("scorer {name}: was {}, is {}", then.shown, now.shown),
+        })
+    };
+    now.iter().filter_map(changed).collect()
 }
 
 /// The parts of the suite that differ, as lines before and after.

@@ -4,9 +4,11 @@
 //! and so do endpoints that are the same model under two names, so that whether an answer comes from the cache never
 //! depends on which run was faster.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -16,8 +18,9 @@ use super::identity::{PlannedRun, RunState, RunTarget, plan, resumed_since};
 use super::render::Renderer;
 use super::{PreparedSuite, Resume, RunOptions, Stopped, cache_since, cache_ttl};
 use crate::core::domain::{Failure, FailureKind, Suite};
-use crate::edge::store::{RunTotals, Store};
+use crate::edge::store::{RunTotals, ScorerIdentity, Store};
 use crate::flow::event::{RunCounts, RunInfo};
+use crate::flow::scoring::Evaluators;
 use crate::flow::{Event, Events, Workspace};
 
 /// How often events are handed to the listener.
@@ -31,6 +34,8 @@ pub(super) struct MatrixRun {
     pub planned: PlannedRun,
     pub renderer: Arc<Renderer>,
     endpoint: ReadyEndpoint,
+    evaluators: Arc<Evaluators>,
+    scorers: BTreeMap<String, ScorerIdentity>,
     info: Arc<RunInfo>,
     counts: RunCounts,
 }
@@ -59,9 +64,10 @@ pub(super) fn plan_matrix(
     let resumes = options.retry_errors || options.resume == Some(Resume::Latest);
     let names = prepared.targets().map(|(endpoint, prompt)| (endpoint.endpoint.name().to_owned(), prompt.name.clone()));
     let resumed = if resumes { resumed_since(store, &suite.name, names)? } else { None };
+    let scorers = prepared.evaluators.identities(&suite.scorers);
     let runs = prepared.targets().map(|(endpoint, prompt)| {
         let (set, repeats) = (&prepared.set, prepared.repeats);
-        let target = RunTarget { suite, set, prompt, endpoint, options, repeats, now, resumed };
+        let target = RunTarget { suite, set, prompt, endpoint, options, repeats, scorers: &scorers, now, resumed };
         let planned = plan(store, &target, events)?;
         let renderer = Arc::new(Renderer::new(suite, prompt, set, &workspace.secrets)?);
         let header = &planned.header;
@@ -72,7 +78,9 @@ pub(super) fn plan_matrix(
             prompt: header.prompt.clone(),
         });
         let counts = counts_before(store, &planned, options.retry_errors)?;
-        Ok(MatrixRun { planned, renderer, endpoint: endpoint.clone(), info, counts })
+        let evaluators = Arc::clone(&prepared.evaluators);
+        let (endpoint, scorers) = (endpoint.clone(), scorers.clone());
+        Ok(MatrixRun { planned, renderer, endpoint, evaluators, scorers, info, counts })
     });
     runs.collect()
 }
@@ -83,8 +91,9 @@ fn counts_before(store: &Store, planned: &PlannedRun, retry_errors: bool) -> Res
     if planned.state == RunState::New {
         return Ok(RunCounts { total, ..RunCounts::default() });
     }
-    let RunTotals { recorded, errors, cost } = store.run_totals(&planned.header.run_id)?;
-    let (done, errors) = if retry_errors { (recorded - errors, 0) } else { (recorded, errors) };
+    let RunTotals { recorded, errors, unscored, cost } = store.run_totals(&planned.header.run_id)?;
+    let failed = errors + unscored;
+    let (done, errors) = if retry_errors { (recorded.saturating_sub(failed), 0) } else { (recorded, failed) };
     Ok(RunCounts { total, done, errors, cached: 0, cost: Some(cost).filter(|cost| *cost > 0.0) })
 }
 
@@ -216,6 +225,7 @@ impl Lane {
         let header = &run.planned.header;
         if run.planned.state == RunState::New {
             self.store.start_run(header.clone())?;
+            self.store.save_run_scorers(&header.run_id, &run.scorers)?;
         }
         let plan = RunPlan {
             run: Arc::clone(&run.info),
@@ -225,6 +235,8 @@ impl Lane {
             retry_errors: self.options.retry_errors,
             concurrency: self.options.concurrency,
             cache_since: cache_since(&self.store, self.cache, &run.endpoint, Some(&header.run_id))?,
+            evaluators: Arc::clone(&run.evaluators),
+            judge_cache_since: self.cache.map(|ttl| Timestamp::now().checked_sub(ttl).unwrap_or(Timestamp::MIN)),
             counts: run.counts,
             limits: self.limits.clone(),
             events: self.events.clone(),

@@ -1,11 +1,11 @@
 //! Runs suites: every prompt on every endpoint, every example as often as the suite says. Outcomes are stored as they
 //! arrive, an error never counts as a wrong answer, and an interrupted run can be resumed.
 
-mod budget;
+pub(in crate::flow) mod budget;
 mod canary;
 mod cassette;
 mod dry;
-mod endpoints;
+pub(in crate::flow) mod endpoints;
 mod execute;
 mod identity;
 mod matrix;
@@ -32,11 +32,13 @@ use self::render::Renderer;
 pub use self::summary::{stored_view, suite_of_run};
 use super::compare::check_tag;
 pub use super::event::Stopped;
-use super::stored_dataset::{Selection, StoredDataset, save_set};
+use super::scoring::Evaluators;
+use super::stored_dataset::{Selection, StoredDataset, save_set, selected};
 use super::{Event, Events, Workspace};
-use crate::core::domain::{Failure, NamedPrompt, RunId, Suite, did_you_mean};
+use crate::core::domain::{Failure, NamedPrompt, RunId, Scorer, Suite, did_you_mean};
+use crate::core::scoring::{SuiteScorers, uses_assert};
 use crate::core::view::RunView;
-use crate::edge::config::suite_content;
+use crate::edge::config::{example_scorers, suite_content};
 use crate::edge::files::AtomicFile;
 use crate::edge::net::Limiters;
 use crate::edge::store::Store;
@@ -171,6 +173,7 @@ struct PreparedSuite<'a> {
     endpoints: Vec<ReadyEndpoint>,
     prompts: Vec<&'a NamedPrompt>,
     repeats: u32,
+    evaluators: Arc<Evaluators>,
 }
 
 impl<'a> PreparedSuite<'a> {
@@ -204,9 +207,12 @@ impl<'a> PreparedSuite<'a> {
             }
             endpoints.push(endpoint);
         }
-        refuse_options(options, &endpoints, prompts.len())?;
+        let own = example_asserts(workspace, suite, &set)?;
+        let scorers = suite.scorers.iter().chain(&own);
+        let evaluators = Evaluators::prepare(workspace, suite, scorers, &limiters, options.concurrency)?;
+        refuse_options(options, &endpoints, &evaluators, prompts.len())?;
         workspace.store.save_suite(&suite.name, &suite.version, suite_content(suite), now)?;
-        Ok(Self { set, endpoints, prompts, repeats })
+        Ok(Self { set, endpoints, prompts, repeats, evaluators: Arc::new(evaluators) })
     }
 
     /// Returns every endpoint with every prompt.
@@ -215,8 +221,39 @@ impl<'a> PreparedSuite<'a> {
     }
 }
 
+/// Reads and checks the scorers of the examples themselves, if the suite evaluates them. Returns those that need something
+/// outside karat.
+fn example_asserts(workspace: &Workspace, suite: &Suite, set: &StoredDataset) -> Result<Vec<Scorer>, Failure> {
+    if !suite.scorers.iter().any(uses_assert) {
+        return Ok(Vec::new());
+    }
+    let scorers = SuiteScorers::new(&suite.scorers, &suite.vars, example_scorers)
+        .map_err(|error| Failure::data(format!("suites/{}.yaml: {error}", suite.name)))?;
+    let (mut external, mut faults) = (Vec::new(), Vec::new());
+    for example in selected(&workspace.store, &set.name, &set.version, &Selection::default())? {
+        let example = example?;
+        if let Err(fault) = scorers.check(&example) {
+            faults.push(format!("example {}: {fault}", example.id));
+            continue;
+        }
+        let own = example.assert.as_ref().and_then(|assert| example_scorers(assert).ok()).unwrap_or_default();
+        external.extend(own.into_iter().filter(|scorer| !scorer.external_parts().is_empty()));
+    }
+    match faults.is_empty() {
+        true => Ok(external),
+        false => {
+            Err(Failure::data(format!("{} of the dataset {} cannot be used", "\"assert\"", set.name)).details(faults))
+        }
+    }
+}
+
 /// Refuses options that cannot be honored with these endpoints.
-fn refuse_options(options: &RunOptions, endpoints: &[ReadyEndpoint], prompts: usize) -> Result<(), Failure> {
+fn refuse_options(
+    options: &RunOptions,
+    endpoints: &[ReadyEndpoint],
+    evaluators: &Evaluators,
+    prompts: usize,
+) -> Result<(), Failure> {
     if let Some(path) = &options.record {
         if endpoints.len() * prompts > 1 {
             return Err(Failure::usage("--record records a single run, but several endpoints or prompts would be run")
@@ -226,10 +263,10 @@ fn refuse_options(options: &RunOptions, endpoints: &[ReadyEndpoint], prompts: us
         AtomicFile::create(path)?;
     }
     let unpriced = endpoints.iter().find(|endpoint| endpoint.costs && endpoint.price.is_none());
+    let unpriced = unpriced.map(|endpoint| endpoint.endpoint.name()).or_else(|| evaluators.unpriced());
     match unpriced.filter(|_| options.max_cost.is_some()) {
         None => Ok(()),
-        Some(endpoint) => {
-            let name = endpoint.endpoint.name();
+        Some(name) => {
             let example = "{input: 0.15, output: 0.6} per million tokens";
             Err(Failure::data(format!("--max-cost cannot be honored: the endpoint {name} has no price"))
                 .hint(format!("set endpoints.{name}.price in karat.yaml, for example {example}")))

@@ -7,15 +7,15 @@ use crate::core::domain::{
 };
 use crate::core::privacy::Mask;
 use crate::core::prompt::CompiledPrompt;
-use crate::core::scoring::CompiledScorers;
-use crate::edge::config::Secrets;
+use crate::core::scoring::SuiteScorers;
+use crate::edge::config::{Secrets, example_scorers};
 use crate::flow::stored_dataset::StoredDataset;
 
 /// Renders the requests for one prompt of a suite, and scores the answers.
 pub(super) struct Renderer {
     prompt: CompiledPrompt,
     /// Scores the answers.
-    pub scorers: CompiledScorers,
+    pub scorers: SuiteScorers,
     /// Masks the secrets contained in prompts, keys and headers.
     pub mask: Mask,
 }
@@ -38,7 +38,7 @@ impl Renderer {
         let vars: Map<String, Value> = vars.collect::<Result<_, Failure>>()?;
         Ok(Self {
             prompt: CompiledPrompt::compile(&prompt.prompt, &set.card.labels, &vars).map_err(|error| place(&error))?,
-            scorers: CompiledScorers::compile(&suite.scorers).map_err(|error| place(&error))?,
+            scorers: SuiteScorers::new(&suite.scorers, &suite.vars, example_scorers).map_err(|error| place(&error))?,
             mask: secrets.mask(),
         })
     }

@@ -1,15 +1,16 @@
 //! The summary of a stored run: its outcomes with gates, slices and what changed since earlier runs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::core::domain::{Example, Failure, ParitySettings, RunId, Suite};
+use crate::core::domain::{Example, Failure, ParitySettings, RunId, Scorer, ScorerKind, Suite};
 use crate::core::gate::{GatePast, History};
-use crate::core::quality::{RunContext, RunIdentity, RunTally, is_answer, needs_scores_by_example};
+use crate::core::quality::{RunContext, RunIdentity, RunTally, classifier, is_answer, needs_scores_by_example};
 use crate::core::slices::{Slices, example_clusters, no_clusters};
+use crate::core::stats::clopper_pearson;
 use crate::core::verdict::{Verdict, overall};
-use crate::core::view::{ClaimIs, ClaimView, RunView};
+use crate::core::view::{ClaimIs, ClaimView, JudgeView, PositionView, RunView};
 use crate::edge::config::{ClaimFile, suite_from_content};
-use crate::edge::store::{PastRun, RunHeader, Store, StoredRun};
+use crate::edge::store::{JudgeTotals, PastRun, RunHeader, Store, StoredRun};
 use crate::flow::compare::baseline::baselines;
 use crate::flow::{Workspace, slices};
 
@@ -86,6 +87,12 @@ fn summarize(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<Run
             context.first_parity = store.first_parity(&run)?;
         }
     }
+    if classifier(suite).is_some() {
+        context.accepted = accepted_answers(store, &run.header)?;
+    }
+    let evaluators = store.run_scorers(run_id)?;
+    context.evaluators = evaluators.into_iter().map(|(name, known)| (name, (known.identity, known.shown))).collect();
+    context.judge = judges(store, suite, run_id)?;
     context.examples = store.stored_examples_of(&run.header.dataset, &run.header.dataset_version, &missed)?;
     let header = run.header;
     let identity = RunIdentity {
@@ -101,6 +108,79 @@ fn summarize(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<Run
     let mut view = tally.finish(identity, context);
     view.claims = claims(workspace, &view);
     Ok(view)
+}
+
+/// The accepted answers of every example of a run.
+fn accepted_answers(store: &Store, run: &RunHeader) -> Result<HashMap<String, Vec<String>>, Failure> {
+    let Some(examples) = store.stored_examples(&run.dataset, &run.dataset_version)? else { return Ok(HashMap::new()) };
+    examples.map(|example| example.map(|example| (example.id.clone(), example.expected_texts()))).collect()
+}
+
+/// The calls of the judges of a run.
+fn judges(store: &Store, suite: &Suite, run_id: &RunId) -> Result<Option<JudgeView>, Failure> {
+    let Some(totals) = store.judge_totals(run_id)? else { return Ok(None) };
+    let external: Vec<&Scorer> = suite.scorers.iter().flat_map(Scorer::external_parts).collect();
+    let mut position = Vec::new();
+    for (index, scorer) in external.iter().enumerate() {
+        if matches!(scorer.kind, ScorerKind::Pairwise(_)) {
+            position.extend(position_view(&scorer.name, &store.judge_verdicts(run_id, index)?));
+        }
+    }
+    let JudgeTotals { judges, models, calls, cached, errors, unreadable, prompt_tokens, completion_tokens, cost } =
+        totals;
+    Ok(Some(JudgeView {
+        judges,
+        models,
+        calls,
+        cached,
+        errors,
+        unreadable,
+        prompt_tokens,
+        completion_tokens,
+        cost,
+        position,
+    }))
+}
+
+/// How the verdicts of a pairwise judge depend on the order; `None` if there are none. The verdicts of a pair follow each
+/// other, the graded answer first.
+fn position_view(scorer: &str, verdicts: &[(String, u32, String)]) -> Option<PositionView> {
+    let read = |verdict: &str| {
+        let verdict: serde_json::Value = serde_json::from_str(verdict).ok()?;
+        Some((verdict.get("preferred")?.as_f64()?, verdict.get("output_first")?.as_bool()?))
+    };
+    let known: Vec<(&str, u32, f64, bool)> = verdicts
+        .iter()
+        .filter_map(|(id, trial, verdict)| {
+            read(verdict).map(|(preferred, first)| (id.as_str(), *trial, preferred, first))
+        })
+        .collect();
+    // 1 prefers the graded answer, 0 the other one.
+    let decided: Vec<bool> = known
+        .iter()
+        .filter(|(_, _, preferred, _)| *preferred != 0.5)
+        .map(|(_, _, preferred, first)| (*preferred == 1.0) == *first)
+        .collect();
+    let pairs: Vec<(f64, f64)> = known
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [(id, trial, one, true), (same, number, other, false)] if id == same && trial == number => {
+                Some((*one, *other))
+            }
+            _ => None,
+        })
+        .collect();
+    let first = decided.iter().filter(|first| **first).count();
+    let interval = clopper_pearson(first as u64, decided.len() as u64, 0.95);
+    (!known.is_empty()).then(|| PositionView {
+        scorer: scorer.to_owned(),
+        pairs: pairs.len(),
+        flipped: pairs.iter().filter(|(one, other)| one != other).count(),
+        decided: decided.len(),
+        first,
+        lo: interval.lo,
+        hi: interval.hi,
+    })
 }
 
 /// The published scores of the endpoint's model, beside the measured ones.

@@ -9,14 +9,26 @@ use tokio::sync::mpsc;
 use super::budget::RunBudget;
 use super::endpoints::ReadyEndpoint;
 use super::render::Renderer;
-use crate::core::domain::{CallError, CallErrorKind, Example, Failure, Outcome, OutcomeResult, Request, Response};
+use crate::core::domain::{
+    CallError, CallErrorKind, Example, Failure, Outcome, OutcomeResult, Request, Response, Score,
+};
 use crate::core::pricing::estimated_tokens;
+use crate::core::scoring::Answer;
 use crate::edge::store::Store;
 use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunInfo};
+use crate::flow::scoring::{Evaluators, JudgeBudgets, ScoringPlace};
 
-/// An example and its repeat, counted from 0.
-pub(super) type Trial = (Arc<Example>, u32);
+/// A trial that has something left to do.
+#[derive(Clone)]
+pub(super) struct Trial {
+    /// The example.
+    pub example: Arc<Example>,
+    /// Its repeat, counted from 0.
+    pub number: u32,
+    /// Whether its answer is stored, so that only its scores are left to do.
+    pub is_answered: bool,
+}
 
 /// Runs single trials of a run.
 pub(super) struct TrialRunner {
@@ -27,12 +39,21 @@ pub(super) struct TrialRunner {
     /// How far back cached answers may be used; `None` if none may.
     pub cache_since: Option<Timestamp>,
     pub budget: RunBudget,
+    /// What the scorers need outside karat.
+    pub evaluators: Arc<Evaluators>,
+    pub judge_budgets: JudgeBudgets,
+    /// How far back cached replies of judges may be used; `None` if none may.
+    pub judge_cache_since: Option<Timestamp>,
     pub events: mpsc::Sender<Event>,
 }
 
 impl TrialRunner {
-    /// Renders, sends, scores and stores a trial. Returns `None` if the budget refused it.
-    pub async fn run(&self, example: &Example, trial: u32) -> Result<Option<FinishedTrial>, Failure> {
+    /// Renders, sends, scores and stores a trial. Returns `None` if the budget refused a call.
+    pub async fn run(&self, open: &Trial) -> Result<Option<FinishedTrial>, Failure> {
+        let (example, trial) = (open.example.as_ref(), open.number);
+        if open.is_answered {
+            return self.score_stored(example, trial).await;
+        }
         let request = match self.renderer.request(example, trial) {
             Ok(request) => request,
             Err(error) => return self.fail(example, trial, error).await.map(Some),
@@ -41,7 +62,7 @@ impl TrialRunner {
         if let Some(since) = self.cache_since
             && let Some(response) = self.store.cached_answer(key, since, Some(&self.run.run_id))?
         {
-            return self.store(self.outcome(example, &request, Ok(response))).await.map(Some);
+            return self.finish(example, self.outcome(example, &request, Ok(response))).await;
         }
         let reserved = self.budget.reserve(self.endpoint.estimate(&request), self.endpoint.is_bounded()).await;
         let Some(reserved) = reserved else { return Ok(None) };
@@ -51,7 +72,70 @@ impl TrialRunner {
         let answer = self.endpoint.endpoint.call(&request).await;
         let outcome = self.outcome(example, &request, answer);
         reserved.settle(outcome.cost);
-        self.store(outcome).await.map(Some)
+        self.finish(example, outcome).await
+    }
+
+    /// Scores and stores an outcome. If its scores need something outside karat, it is stored before they do, so that an
+    /// interruption never loses an answer that was paid for. Returns `None` if the budget refused a call.
+    async fn finish(&self, example: &Example, outcome: Outcome) -> Result<Option<FinishedTrial>, Failure> {
+        let OutcomeResult::Answered { response, .. } = &outcome.result else {
+            return self.store(outcome).await.map(Some);
+        };
+        let compiled = self.renderer.scorers.of(example);
+        let (response, cost) = (response.clone(), outcome.cost);
+        let answer = Answer::of(&response, cost);
+        if compiled.needed(&answer, example).is_empty() {
+            let scores = Some(compiled.score(&answer, example, &[]));
+            let result = OutcomeResult::Answered { response: response.clone(), scores };
+            return self.store(Outcome { result, ..outcome }).await.map(Some);
+        }
+        let (trial, finished) = (outcome.trial, FinishedTrial::of(&outcome));
+        self.store(outcome).await?;
+        let scores = self.score(&answer, example, trial).await?;
+        Ok(scores.map(|scores| finished.scored(&scores)))
+    }
+
+    /// Scores an answer that is stored. Returns `None` if the budget refused a call.
+    async fn score_stored(&self, example: &Example, trial: u32) -> Result<Option<FinishedTrial>, Failure> {
+        let outcomes = self.store.outcomes_of(&self.run.run_id, &example.id)?;
+        let stored = outcomes.iter().find(|outcome| outcome.trial == trial);
+        let Some((stored, answer)) = stored.and_then(|stored| Some((stored, Answer::recorded(stored)?))) else {
+            return Err(Failure::store(format!("the answer to example {} is missing from the database", example.id)));
+        };
+        let finished = FinishedTrial::of_stored(stored);
+        let scores = self.score(&answer, example, trial).await?;
+        Ok(scores.map(|scores| finished.scored(&scores)))
+    }
+
+    /// Scores a stored answer and stores the scores. Returns `None` if the budget refused a call.
+    async fn score(
+        &self,
+        answer: &Answer<'_>,
+        example: &Example,
+        trial: u32,
+    ) -> Result<Option<Vec<(String, Score)>>, Failure> {
+        let compiled = self.renderer.scorers.of(example);
+        let place = ScoringPlace {
+            store: &self.store,
+            run_id: Some(&self.run.run_id),
+            trial,
+            cache_since: self.judge_cache_since,
+            budgets: &self.judge_budgets,
+        };
+        let Some(external) = self.evaluators.scores(&compiled, answer, example, &place).await? else { return Ok(None) };
+        let mask = &self.renderer.mask;
+        let masked = |(name, score): (String, Score)| {
+            let reason = |reason: String| mask.text(&reason).into_owned();
+            let score = match score {
+                Score::Value(value, why) => Score::Value(value, why.map(reason)),
+                Score::Skipped(why) => Score::Skipped(reason(why)),
+                Score::Failed(why) => Score::Failed(reason(why)),
+            };
+            (name, score)
+        };
+        let scores: Vec<(String, Score)> = compiled.score(answer, example, &external).into_iter().map(masked).collect();
+        self.store.record_scores(&self.run.run_id, &example.id, trial, scores.clone()).wait().await?;
+        Ok(Some(scores))
     }
 
     /// Stores the outcome of a trial that failed before anything was sent.
@@ -78,7 +162,7 @@ impl TrialRunner {
     }
 }
 
-/// The outcome of a trial: the answer with its scores and cost, or the error; without secrets.
+/// The outcome of a trial: the answer with its cost and without scores, or the error; without secrets.
 pub(super) fn outcome_of(
     endpoint: &ReadyEndpoint,
     renderer: &Renderer,
@@ -96,8 +180,9 @@ pub(super) fn outcome_of(
             let cost = endpoint.cost(request, &response);
             let output = mask.text(&response.output).into_owned();
             let model = response.model.as_deref().map(|model| mask.text(model).into_owned());
-            let scores = renderer.scorers.score(&output, example);
-            (cost, OutcomeResult::Answered { response: Response { output, model, ..response }, scores })
+            let tool_calls = response.tool_calls.as_deref().map(|calls| mask.text(calls).into_owned());
+            let response = Response { output, model, tool_calls, ..response };
+            (cost, OutcomeResult::Answered { response, scores: None })
         }
     };
     let key = Some(request.key.at(endpoint.endpoint.fingerprint()));
@@ -107,19 +192,19 @@ pub(super) fn outcome_of(
 
 impl ReadyEndpoint {
     /// Estimated cost of a request; 0 without a price.
-    pub(super) fn estimate(&self, request: &Request) -> f64 {
+    pub(in crate::flow) fn estimate(&self, request: &Request) -> f64 {
         let Some(price) = self.price else { return 0.0 };
         let bytes: usize = request.messages.iter().map(|message| message.to_json().to_string().len()).sum();
         price.of_calls(1, estimated_tokens(bytes), self.answer_limit.unwrap_or(0))
     }
 
     /// Whether the estimate is an upper bound, because the length of answers is limited or answers are free.
-    pub(super) fn is_bounded(&self) -> bool {
+    pub(in crate::flow) fn is_bounded(&self) -> bool {
         self.answer_limit.is_some() || self.price.is_none_or(|price| price.output == 0.0)
     }
 
     /// Cost of a response; one from the cache or a cassette costs nothing. `None` without a price.
-    fn cost(&self, request: &Request, response: &Response) -> Option<f64> {
+    pub(in crate::flow) fn cost(&self, request: &Request, response: &Response) -> Option<f64> {
         let price = self.price?;
         if response.cached {
             return Some(0.0);

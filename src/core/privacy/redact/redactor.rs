@@ -68,6 +68,17 @@ impl Redactor {
         redacted
     }
 
+    /// The secrets and personal data in a text, in order, each with its kind.
+    pub fn find(&self, text: &str) -> Vec<(RedactionKind, String)> {
+        let folded = Folded::new(text);
+        let spans = merge(self.spans(folded.text()), folded.text());
+        let found = spans.into_iter().filter_map(|span| {
+            let range = folded.original_range(span.range)?;
+            Some((span.kind, text.get(range)?.to_owned()))
+        });
+        found.collect()
+    }
+
     /// Replaces the matches of one round; `None` if there are none.
     fn round(&self, text: &str, counts: &mut RedactionCounts) -> Option<String> {
         let folded = Folded::new(text);

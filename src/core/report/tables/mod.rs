@@ -7,6 +7,7 @@ mod fine_print;
 mod listings;
 mod power;
 mod runs;
+mod scoring;
 
 use super::table::{Kind, Table};
 
@@ -27,3 +28,4 @@ pub(super) use power::power;
 pub(super) use runs::{
     claims, errors, groups, matrix, misses, outcomes, parity, plan, run_gates, run_names, scores, slice_scores,
 };
+pub(super) use scoring::{confusion_matrices, confusions, judges, labels, position, scorer_errors};

@@ -23,7 +23,10 @@ fn named(view: &RunsView) -> impl Iterator<Item = (String, &RunView)> {
 }
 
 /// The items that `pick` finds in each run, each with the name of its run.
-fn of_runs<'a, T, I: IntoIterator<Item = T>>(view: &'a RunsView, pick: impl Fn(&'a RunView) -> I) -> Vec<(String, T)> {
+pub(super) fn of_runs<'a, T, I: IntoIterator<Item = T>>(
+    view: &'a RunsView,
+    pick: impl Fn(&'a RunView) -> I,
+) -> Vec<(String, T)> {
     named(view)
         .flat_map(|(name, run)| pick(run).into_iter().map(move |found| (name.clone(), found)).collect::<Vec<_>>())
         .collect()
@@ -157,6 +160,7 @@ pub(in crate::core::report) fn outcomes(view: &RunsView) -> Table {
         .number("Examples", |(_, run)| run.outcomes.total)
         .number("Scored", |(_, run)| run.outcomes.scored)
         .number("Errors", |(_, run)| run.outcomes.errored)
+        .number("Unscored", |(_, run)| Cell::some(run.outcomes.unscored as u64))
         .number("Skipped", |(_, run)| run.outcomes.skipped)
         .number("p50", latency(|latency| latency.p50_ms))
         .number("p95", latency(|latency| latency.p95_ms))

@@ -33,6 +33,7 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
         "Examples",
         "Scored",
         "Errors",
+        "Unscored",
         "Skipped",
         "p50",
         "p95",
@@ -55,9 +56,14 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
             "The claim is",
             "Source",
         ]),
+        tables::labels(view, ROWS).only(&["Endpoint", "Label", "Examples", "Precision", "Recall", "F1"]),
+        tables::confusions(view, 5),
         tables::run_gates(view),
         tables::outcomes(view).only(&columns),
+        tables::judges(view).only(&["Endpoint", "Judge", "Calls", "Cached", "Errors", "No verdict", "Cost"]),
+        tables::position(view),
         tables::errors(view),
+        tables::scorer_errors(view),
         tables::misses(view, 5).only(&["Endpoint", "Example", "Input", "Expected", "Answered"]),
     ];
     blocks(&tables, screen)

@@ -26,7 +26,7 @@ const STDERR_TAIL: usize = 4096;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How to start a program, and how to show its output.
-pub(super) struct Program {
+pub struct Program {
     command: Vec<String>,
     folder: PathBuf,
     shown: String,
@@ -48,12 +48,12 @@ impl Program {
     }
 
     /// The whole command, as shown in messages.
-    pub(super) fn shown(&self) -> &str {
+    pub fn shown(&self) -> &str {
         &self.shown
     }
 
     /// `text` as a single line of bounded length, without control characters or secrets.
-    pub(super) fn line(&self, text: &str) -> String {
+    pub fn line(&self, text: &str) -> String {
         let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let line = printable.split_whitespace().collect::<Vec<_>>().join(" ");
         // Redact before truncating; otherwise the beginning of a secret could be left at the end.
@@ -65,7 +65,7 @@ impl Program {
     /// and a worker killed this way would look as if it had crashed.
     pub(super) fn start(&self) -> Result<Worker, CallError> {
         let [program, arguments @ ..] = self.command.as_slice() else {
-            return Err(CallError::new(CallErrorKind::Internal, "the command of a program endpoint is empty"));
+            return Err(CallError::new(CallErrorKind::Internal, "the command of a program is empty"));
         };
         let mut command = Command::new(self.resolved(program));
         command.args(arguments).current_dir(&self.folder).kill_on_drop(true);
@@ -100,11 +100,11 @@ impl Program {
 }
 
 /// A line that a worker wrote.
-pub(super) struct Told {
+pub struct Reply {
     /// The line without its line break.
-    pub(super) line: Vec<u8>,
+    pub line: Vec<u8>,
     /// The time from the start of the request to the end of the line.
-    pub(super) latency: Duration,
+    pub latency: Duration,
     /// Whether the request was read completely and nothing follows the line; if not, the worker must not be used again.
     pub(super) is_in_step: bool,
 }
@@ -142,7 +142,7 @@ impl Worker {
 
     /// Writes one line (including its line break) and reads one, concurrently: a program may write before it has read
     /// everything, and would block forever if nobody read its output.
-    pub(super) async fn send(&mut self, line: &[u8]) -> Result<Told, Fault> {
+    pub(super) async fn send(&mut self, line: &[u8]) -> Result<Reply, Fault> {
         let started = Instant::now();
         let stdin = &mut self.stdin;
         let mut write = pin!(async move {
@@ -162,7 +162,7 @@ impl Worker {
             }
         };
         let is_in_step = written == Some(true) && self.stdout.buffer().is_empty();
-        Ok(Told { line: answer, latency: started.elapsed(), is_in_step })
+        Ok(Reply { line: answer, latency: started.elapsed(), is_in_step })
     }
 
     /// The exit status, if the program exits within [`GRACE`], and the last line of its stderr.

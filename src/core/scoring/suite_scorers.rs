@@ -1,0 +1,210 @@
+//! The scorers of a suite for each example: templates in their settings filled in, and the example's own scorers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::Serde;
+use serde_json::{Map, Value as Json};
+
+use super::compiled::{CompiledScorers, ScorerError};
+use super::expression::accepted_variables;
+use crate::core::domain::scorer::combined::{All, Any, Mean};
+use crate::core::domain::{Example, Scorer, ScorerKind};
+use crate::core::prompt::{explain, new_environment};
+
+/// Settings that are templates or expressions themselves, and are evaluated with the answer.
+const OWN_TEMPLATES: [&str; 2] = ["prompt", "expression"];
+
+/// Reads the scorers that an example lists under `assert`.
+pub type ReadScorers = fn(&Json) -> Result<Vec<Scorer>, String>;
+
+/// The scorers of a suite, compiled once if they are the same for every example.
+#[derive(Debug)]
+pub struct SuiteScorers {
+    scorers: Vec<Scorer>,
+    fixed: Option<Arc<CompiledScorers>>,
+    vars: Map<String, Json>,
+    read: ReadScorers,
+}
+
+impl SuiteScorers {
+    /// Compiles the scorers of a suite. `vars` are the suite's variables, which templates use as `vars.NAME`; `read` reads
+    /// the scorers of an example.
+    ///
+    /// # Errors
+    /// The first scorer that cannot be used for any example.
+    pub fn new(scorers: &[Scorer], vars: &Map<String, Json>, read: ReadScorers) -> Result<Self, ScorerError> {
+        let varies = scorers.iter().any(|scorer| uses_assert(scorer) || has_template(scorer));
+        // Scorers with templates are compiled as they are, too, since most mistakes are not in a template.
+        let fixed: Vec<Scorer> = scorers.iter().filter(|scorer| !has_template(scorer)).cloned().collect();
+        let compiled = CompiledScorers::compile(&fixed)?;
+        let fixed = (!varies).then(|| Arc::new(compiled));
+        Ok(Self { scorers: scorers.to_vec(), fixed, vars: vars.clone(), read })
+    }
+
+    /// The scorers for one example. A scorer that cannot be used for this example fails with the reason.
+    pub fn of(&self, example: &Example) -> Arc<CompiledScorers> {
+        if let Some(fixed) = &self.fixed {
+            return Arc::clone(fixed);
+        }
+        let mut variables = accepted_variables(example);
+        if !self.vars.is_empty() {
+            variables.insert("vars".to_owned(), Value::from(Serde(&self.vars)));
+        }
+        let own = |scorer: &Scorer| {
+            let filled = fill(scorer, &variables).and_then(|scorer| self.with_asserts(scorer, example));
+            (scorer.name.clone(), filled)
+        };
+        Arc::new(CompiledScorers::of_example(self.scorers.iter().map(own).collect()))
+    }
+
+    /// Checks the scorers that an example lists under `assert`.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with them.
+    pub fn check(&self, example: &Example) -> Result<(), String> {
+        if example.assert.is_none() || !self.scorers.iter().any(uses_assert) {
+            return Ok(());
+        }
+        let scorers = example.assert.as_ref().map_or_else(|| Ok(Vec::new()), self.read)?;
+        if scorers.iter().any(uses_assert) {
+            return Err("an example's own scorers cannot use assert".to_owned());
+        }
+        let fixed: Vec<Scorer> = scorers.into_iter().filter(|scorer| !has_template(scorer)).collect();
+        CompiledScorers::compile(&fixed).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Replaces `assert` by the example's own scorers, at any depth.
+    fn with_asserts(&self, scorer: Scorer, example: &Example) -> Result<Scorer, String> {
+        let kind = match &scorer.kind {
+            ScorerKind::Assert(_) => ScorerKind::All(All { of: self.asserts(example)? }),
+            ScorerKind::All(All { of }) => ScorerKind::All(All { of: self.each_with_asserts(of, example)? }),
+            ScorerKind::Any(Any { of }) => ScorerKind::Any(Any { of: self.each_with_asserts(of, example)? }),
+            ScorerKind::Mean(Mean { of }) => ScorerKind::Mean(Mean { of: self.each_with_asserts(of, example)? }),
+            _ => return Ok(scorer),
+        };
+        Ok(Scorer { kind, ..scorer })
+    }
+
+    fn each_with_asserts(&self, of: &[Scorer], example: &Example) -> Result<Vec<Scorer>, String> {
+        of.iter().map(|part| self.with_asserts(part.clone(), example)).collect()
+    }
+
+    fn asserts(&self, example: &Example) -> Result<Vec<Scorer>, String> {
+        let Some(assert) = &example.assert else { return Ok(Vec::new()) };
+        let mut variables = accepted_variables(example);
+        variables.insert("vars".to_owned(), Value::from(Serde(&self.vars)));
+        (self.read)(assert)?.iter().map(|scorer| fill(scorer, &variables)).collect()
+    }
+}
+
+/// Whether a scorer evaluates the scorers of the example itself.
+pub fn uses_assert(scorer: &Scorer) -> bool {
+    matches!(scorer.kind, ScorerKind::Assert(_)) || scorer.parts().iter().any(uses_assert)
+}
+
+/// Whether any of a scorer's settings is a template.
+pub fn has_template(scorer: &Scorer) -> bool {
+    serde_json::to_value(&scorer.kind).is_ok_and(|kind| is_template(&kind))
+}
+
+fn is_template(value: &Json) -> bool {
+    match value {
+        Json::String(text) => text.contains("{{") || text.contains("{%"),
+        Json::Array(items) => items.iter().any(is_template),
+        Json::Object(fields) => {
+            fields.iter().any(|(key, value)| !OWN_TEMPLATES.contains(&key.as_str()) && is_template(value))
+        }
+        _ => false,
+    }
+}
+
+/// Fills in the templates of a scorer's settings.
+fn fill(scorer: &Scorer, variables: &BTreeMap<String, Value>) -> Result<Scorer, String> {
+    let kind = serde_json::to_value(&scorer.kind).map_err(|error| error.to_string())?;
+    if !is_template(&kind) {
+        return Ok(scorer.clone());
+    }
+    let kind = rendered(kind, variables)?;
+    let kind = serde_json::from_value(kind).map_err(|error| format!("with its templates filled in: {error}"))?;
+    Ok(Scorer { kind, ..scorer.clone() })
+}
+
+fn rendered(value: Json, variables: &BTreeMap<String, Value>) -> Result<Json, String> {
+    Ok(match value {
+        Json::String(text) if text.contains("{{") || text.contains("{%") => {
+            let filled = new_environment().render_str(&text, Value::from(variables));
+            Json::String(filled.map_err(|error| format!("a template failed: {}", explain(&error, variables)))?)
+        }
+        Json::Array(items) => items.into_iter().map(|item| rendered(item, variables)).collect::<Result<_, _>>()?,
+        Json::Object(fields) => {
+            let fields = fields.into_iter().map(|(key, value)| {
+                let is_own = OWN_TEMPLATES.contains(&key.as_str());
+                let value = if is_own { value } else { rendered(value, variables)? };
+                Ok::<_, String>((key, value))
+            });
+            Json::Object(fields.collect::<Result<_, _>>()?)
+        }
+        other => other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Answer;
+    use super::super::compiled::example;
+    use super::*;
+    use crate::core::domain::Score;
+
+    fn read(value: &Json) -> Result<Vec<Scorer>, String> {
+        let kinds: Vec<ScorerKind> = serde_json::from_value(value.clone()).map_err(|error| error.to_string())?;
+        Ok(kinds.into_iter().map(|kind| Scorer::new(kind.name(), kind)).collect())
+    }
+
+    fn scorers(kinds: Json) -> SuiteScorers {
+        let vars = Map::from_iter([("shop".to_owned(), json!("Acme"))]);
+        SuiteScorers::new(&read(&kinds).unwrap(), &vars, read).unwrap()
+    }
+
+    fn score(of: &SuiteScorers, output: &str, example: &Example) -> Score {
+        of.of(example).score(&Answer::text(output), example, &[]).remove(0).1
+    }
+
+    #[test]
+    fn templates_in_settings_are_filled_in_for_each_example() {
+        let suite = scorers(json!([{"type": "contains", "value": "{{ metadata.city }} from {{ vars.shop }}"}]));
+        let mut example = example(vec![]);
+        example.metadata.insert("city".to_owned(), json!("Paris"));
+        assert_eq!(score(&suite, "to Paris from ACME", &example).value(), Some(1.0));
+        assert_eq!(score(&suite, "to Lyon", &example).value(), Some(0.0));
+        example.metadata.clear();
+        let failed = score(&suite, "to Lyon", &example);
+        assert!(matches!(&failed, Score::Failed(reason) if reason.contains("known variables")), "{failed:?}");
+    }
+
+    #[test]
+    fn an_example_s_own_scorers_all_have_to_pass() {
+        let suite = scorers(json!([{"type": "assert"}]));
+        let mut example = example(vec![json!("a")]);
+        assert!(matches!(score(&suite, "x", &example), Score::Skipped(_)));
+        example.assert = Some(json!([{"type": "contains", "value": "{{ expected }}"}, {"type": "length", "max": 3}]));
+        assert_eq!(suite.check(&example), Ok(()));
+        assert_eq!(score(&suite, "xa", &example).value(), Some(1.0));
+        assert_eq!(score(&suite, "xxxa", &example).value(), Some(0.0));
+        example.assert = Some(json!([{"type": "regex", "pattern": "("}]));
+        assert!(suite.check(&example).unwrap_err().contains("not valid"));
+        assert!(matches!(score(&suite, "x", &example), Score::Failed(_)));
+        example.assert = Some(json!([{"type": "assert"}]));
+        assert!(suite.check(&example).is_err());
+    }
+
+    #[test]
+    fn scorers_without_templates_are_compiled_once() {
+        let suite = scorers(json!([{"type": "contains", "value": "a"}]));
+        let example = example(vec![]);
+        assert!(Arc::ptr_eq(&suite.of(&example), &suite.of(&example)));
+    }
+}
