@@ -120,8 +120,8 @@ const OTHER: [&str; 95] = [
     "image",
 ];
 
-/// Whether an answer is HTML, alone or in one code fence: a document or a fragment with at least one element of the HTML
-/// standard, with matched tags, and no text outside of the elements.
+/// Whether an answer is HTML, alone or in one code fence: a document or a fragment with at least one element of the
+/// HTML standard, with matched tags, and no text outside of the elements.
 ///
 /// As lenient as browsers about end tags that may be left out (`</p>`, `</li>`, `</td>` and others), the case of names,
 /// unquoted attributes, and `<` or `&` in text. Elements that are not in the standard are accepted if they are closed.
@@ -133,8 +133,8 @@ pub fn is_html(answer: &str) -> Result<(), String> {
     check(answer, document)
 }
 
-/// The content of the first code block labelled `html`, or else the part of the text from the first tag of an element of
-/// the HTML standard, or document type, to the last tag.
+/// The content of the first code block labelled `html`, or else the part of the text from the first tag of an element
+/// of the HTML standard, or document type, to the last tag.
 pub fn find_html(text: &str) -> Option<&str> {
     find_block(text, &["html", "htm", "xhtml"]).or_else(|| {
         let tags = text.get(..=text.rfind('>')?)?;

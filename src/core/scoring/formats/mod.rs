@@ -1,7 +1,7 @@
 //! Whether an answer is valid JSON, XML, YAML, SQL or HTML, and where in an answer there is some.
 //!
-//! Every check accepts an answer that is wrapped in one Markdown code fence. Time and memory are linear in the length of
-//! the answer, except that SQL is refused beyond a size, and no answer can exhaust the stack.
+//! Every check accepts an answer that is wrapped in one Markdown code fence. Time and memory are linear in the length
+//! of the answer, except that SQL is refused beyond a size, and no answer can exhaust the stack.
 
 mod blocks;
 mod html;

@@ -14,8 +14,8 @@ const MAX_LENGTH: usize = 256 << 10;
 /// Maximum depth of brackets. The parser has a limit for most, but not for all kinds of nesting.
 const MAX_DEPTH: usize = 100;
 
-/// Maximum number of operators and keywords. Each may add a level to a tree that is dropped recursively, such as that of
-/// `1 + 1 + 1`.
+/// Maximum number of operators and keywords. Each may add a level to a tree that is dropped recursively, such as that
+/// of `1 + 1 + 1`.
 const MAX_OPERATORS: usize = 10_000;
 
 /// Maximum depth of the parser's recursion, about one to three levels for each subquery or bracket.

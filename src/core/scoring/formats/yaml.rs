@@ -7,11 +7,11 @@ use serde_saphyr::options::NonFiniteFloatPolicy;
 use super::blocks::find_block;
 use super::{Fault, byte_at, check};
 
-/// Whether an answer is valid YAML 1.2, alone or in one code fence, with at least one document. Every document has to be
-/// a mapping or a sequence, since almost every text is a valid YAML scalar.
+/// Whether an answer is valid YAML 1.2, alone or in one code fence, with at least one document. Every document has to
+/// be a mapping or a sequence, since almost every text is a valid YAML scalar.
 ///
-/// Keys must not be repeated. Documents nested more than 64 levels deep, and those that repeat too much by aliases, are
-/// refused (the limits of serde-saphyr).
+/// Keys must not be repeated, and anchors must not contain themselves. Documents nested more than 64 levels deep, with
+/// more than 250,000 values, or with too many aliases are refused (the limits of serde-saphyr 2.1).
 ///
 /// # Errors
 /// Returns the place and what is wrong there.
@@ -37,10 +37,16 @@ pub fn find_yaml(text: &str) -> Option<&str> {
     find_block(text, &["yaml", "yml"])
 }
 
-/// A message without its place, which is added later.
+/// A message in plain words, without its place, which is added later.
 fn sentence(message: &str) -> &str {
     let first = message.lines().next().unwrap_or_default();
-    first.split(" at line ").next().unwrap_or(first)
+    let first = first.split_once(" at line ").map_or(first, |(problem, _)| problem);
+    match first {
+        _ if first.starts_with("budget breached: Depth") => "the YAML is nested deeper than can be checked",
+        _ if first.starts_with("budget breached") => "there is more YAML than can be checked",
+        _ if first.starts_with("recursive references") => "an anchor contains itself",
+        _ => first.split_once(", set DuplicateKeyPolicy").map_or(first, |(problem, _)| problem),
+    }
 }
 
 /// A document of which only the kind is kept.
@@ -116,6 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
+        let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
         let cases = [
             ("a bare sentence", "line 1, column 1: expected a mapping or a sequence, found a single value"),
             ("42", "line 1, column 1: expected a mapping or a sequence, found a single value"),
@@ -124,7 +131,10 @@ mod tests {
             ("a: 1\nb: [1, 2", "line 2, column"),
             ("a: 1\n  b: 2", "line 2, column"),
             ("a: b: c", "line 1, column"),
-            ("a: *x", "line 1, column 4"),
+            ("a: *x", "line 1, column 4: alias references unknown anchor"),
+            ("a: &x [*x]", "line 1, column 8: an anchor contains itself"),
+            ("{a: 1, a: 2}", "line 1, column 8: duplicate mapping key: a"),
+            (&deep, "line 1, column 65: the YAML is nested deeper than can be checked"),
             ("a: \"b", "line 1, column"),
             ("a:\n\t- b", "line 2, column"),
         ];

@@ -57,20 +57,21 @@ pub enum FieldOutcome {
 /// Compares the fields of an answer with the expected ones: precision, recall and F1 over all of them (micro-averaged,
 /// as in slot filling).
 ///
-/// A field is a scalar, or an object or array without elements, at its path. It is correct if the same path has an equal
-/// value; a wrong value counts against precision and against recall. With no field on either side, all three are 1.
+/// A field is a scalar, or an object or array without elements, at its path. It is correct if the same path has an
+/// equal value; a wrong value counts against precision and against recall. With no field on either side, all three are
+/// 1.
 ///
-/// A field that is expected to be null and is absent is correct, since both say that there is no value; and a field that
-/// is null and not expected is not counted. If an array or object is empty on one side only, the fields on the other side
-/// are missing or extra, and the empty one is not counted. Where one side has a scalar and the other one an array or
-/// object with elements, nothing is correct: the expected fields are missing, the others extra. With
+/// A field that is expected to be null and is absent is correct, since both say that there is no value; and a field
+/// that is null and not expected is not counted. If an array or object is empty on one side only, the fields on the
+/// other side are missing or extra, and the empty one is not counted. Where one side has a scalar and the other one an
+/// array or object with elements, nothing is correct: the expected fields are missing, the others extra. With
 /// `extra_fields_allowed`, fields of objects that are not expected are not counted.
 ///
-/// Elements of arrays are paired by index. With `ignore_order`, as many equal elements as possible are paired (a maximum
-/// matching), then those with the most correct fields first: greedily, so that another pairing may occasionally have more
-/// correct fields in total. In arrays with more than 65,536 pairs of elements, identical ones are paired first, and the
-/// rest by order if it still has more pairs than that. Answers that need more than about two million comparisons are
-/// paired by index from there on.
+/// Elements of arrays are paired by index. With `ignore_order`, as many equal elements as possible are paired (a
+/// maximum matching), then those with the most correct fields first: greedily, so that another pairing may occasionally
+/// have more correct fields in total. In arrays with more than 65,536 pairs of elements, identical ones are paired
+/// first, and the rest by order if it still has more pairs than that. Answers that need more than about two million
+/// comparisons are paired by index from there on.
 pub fn field_f1(expected: &Value, actual: &Value, options: &JsonOptions) -> FieldScore {
     let (mut tally, mut fields) = (Tally::default(), Vec::new());
     let mut count = |place: &Place<'_>, outcome: FieldOutcome, problem: Option<Problem<'_>>| {
@@ -93,7 +94,6 @@ pub fn rates(correct: usize, given: usize, expected: usize) -> (f64, f64, f64) {
     if given == 0 && expected == 0 {
         return (1.0, 1.0, 1.0);
     }
-    #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let share = |part: usize, whole: usize| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     (share(correct, given), share(correct, expected), share(2 * correct, given + expected))
 }

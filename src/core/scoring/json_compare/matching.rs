@@ -55,6 +55,7 @@ impl Pairs {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
@@ -77,7 +78,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_other_matching_is_larger(
-            edges in (0usize..6).prop_flat_map(|n| proptest::collection::vec(proptest::collection::vec(any::<bool>(), n), 0..6))
+            edges in (0usize..6).prop_flat_map(|n| vec(vec(any::<bool>(), n), 0..6))
         ) {
             let columns = edges.first().map_or(0, Vec::len);
             let pairs = maximum_matching(&edges, columns);

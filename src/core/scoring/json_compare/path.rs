@@ -19,6 +19,16 @@ enum Step<'a> {
     Index(usize),
 }
 
+impl Step<'_> {
+    /// The start of a key that is far longer than a path may be, so that no time is spent on the rest.
+    fn shortened(self) -> Self {
+        match self {
+            Self::Key(key) => Self::Key(key.get(..key.floor_char_boundary(2 * MAX_PATH)).unwrap_or(key)),
+            Self::Index(_) => self,
+        }
+    }
+}
+
 impl<'a> Place<'a> {
     /// The whole document.
     pub(super) const ROOT: Place<'static> = Place { above: None, depth: 0 };
@@ -39,13 +49,13 @@ impl<'a> Place<'a> {
 }
 
 /// Writes `items[0].price`, or `["a key"]` for a key that is not a plain word; nothing for the whole document. The
-/// middle of a path of more than 200 characters is left out.
+/// middle of a path of more than 200 characters is left out, as is the end of a key of more than 400 bytes.
 impl Display for Place<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut end = String::new();
         let mut steps: Vec<Step<'_>> = self.steps_upwards().collect();
         steps.reverse();
-        for step in steps {
+        for step in steps.into_iter().map(Step::shortened) {
             match step {
                 Step::Index(index) => end.push_str(&format!("[{index}]")),
                 Step::Key(key) if is_plain(key) => {

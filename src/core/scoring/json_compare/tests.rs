@@ -165,8 +165,9 @@ fn long_arrays_without_order_are_compared_in_a_short_time() {
 fn deep_and_wide_values_need_little_memory() {
     let deep = (0..100).fold(json!(1), |inner, level| json!({format!("{level}{}", "k".repeat(4000)): [inner, level]}));
     let wide = Value::from((0..20_000).map(|n| json!({"k".repeat(9): n})).collect::<Vec<_>>());
+    let long_key = json!({"k".repeat(1 << 19): vec![1; 20_000]});
     for options in [JsonOptions::default(), without_order()] {
-        for value in [&deep, &wide] {
+        for value in [&deep, &wide, &long_key] {
             assert!(equal(value, value, &options));
             let score = field_f1(value, &Value::Null, &options);
             assert!(score.fields.iter().all(|field| field.path.chars().count() <= 200), "{:?}", score.fields.first());

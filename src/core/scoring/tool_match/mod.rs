@@ -59,10 +59,10 @@ pub struct CallScore {
 
 /// Compares calls with the expected ones. Each call counts for at most one expected call.
 ///
-/// A call is correct if its name is equal and its arguments are equal under the options and valid under the schema. With
-/// `extra_fields_allowed`, it may have other arguments as well. In order, the longest common subsequence of both lists
-/// counts as correct; otherwise the largest possible number of pairs. All shares are 1 if nothing is expected and nothing
-/// is called; otherwise a share of nothing is 0.
+/// A call is correct if its name is equal and its arguments are equal under the options and valid under the schema.
+/// With `extra_fields_allowed`, it may have other arguments as well. In order, the longest common subsequence of both
+/// lists counts as correct; otherwise the largest possible number of pairs. All shares are 1 if nothing is expected and
+/// nothing is called; otherwise a share of nothing is 0.
 pub fn match_calls(expected: &[ExpectedCall], actual: &[ToolCall], mode: CallMode, options: &JsonOptions) -> CallScore {
     let expected = if mode == CallMode::NoCalls { &[] } else { expected };
     let fits: Vec<Vec<bool>> = expected

@@ -27,8 +27,8 @@ const MESSAGE_FIELDS: [&str; 6] =
 const OTHER_BLOCKS: [&str; 7] =
     ["text", "output_text", "thinking", "redacted_thinking", "reasoning", "message", "refusal"];
 
-/// The tool calls in an answer that is JSON, alone or in one code fence; `None` if it is anything else, so that it has no
-/// calls. An empty list has none either, but is `Some`.
+/// The tool calls in an answer that is JSON, alone or in one code fence; `None` if it is anything else, so that it has
+/// no calls. An empty list has none either, but is `Some`.
 ///
 /// Reads one call or a list of them, with arguments as an object or as JSON in a string:
 ///
