@@ -265,6 +265,7 @@ pub(super) fn example(expected: Vec<serde_json::Value>) -> Example {
         source: None,
         sources: Vec::new(),
         assert: None,
+        turns: Vec::new(),
         critical: false,
         status: crate::core::domain::ExampleStatus::Active,
         retired_reason: None,

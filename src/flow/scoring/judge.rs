@@ -19,6 +19,9 @@ use crate::flow::run::endpoints::ReadyEndpoint;
 /// How often a judge is asked until its reply has a verdict.
 const ASKED: usize = 2;
 
+/// More calls than the judgement of one turn can have.
+const CALLS_PER_TURN: usize = 1000;
+
 /// The salt of verdict ids. It need not be secret: an id is a hash of all texts, the answer included, so that no answer
 /// can contain the id that belongs to it. A fixed one makes the same judgement the same request in every database.
 const SALT: &[u8] = b"karat verdict ids, bound to their texts";
@@ -191,6 +194,7 @@ impl Asking<'_> {
 
     fn judge_place(&self, call: usize) -> Option<JudgePlace> {
         let (run_id, example_id) = (self.place.run_id?.clone(), self.of.example.id.clone());
+        let call = self.place.turn * CALLS_PER_TURN + call;
         Some(JudgePlace { run_id, example_id, trial: self.place.trial, scorer: self.index, call })
     }
 

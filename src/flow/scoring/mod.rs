@@ -48,6 +48,8 @@ pub struct ScoringPlace<'a> {
     pub run_id: Option<&'a RunId>,
     /// Index of the trial, from 0.
     pub trial: u32,
+    /// Index of the turn of a conversation, from 0.
+    pub turn: usize,
     /// How far back cached replies of judges may be used; `None` if none may.
     pub cache_since: Option<Timestamp>,
     /// The money that judges may spend.
