@@ -116,7 +116,7 @@ fn schema() -> Value {
 
 /// Similarity in the embedding space `fast`: the answer is embedded, the accepted answer's vector is remembered.
 fn cosine_rates(material: &Material) -> (f64, f64) {
-    let embedder = Builtin::load().unwrap();
+    let embedder = Builtin::new().unwrap();
     let accepted: Vec<Vec<f32>> = material
         .examples
         .iter()
