@@ -6,9 +6,9 @@
 
 Run from the repository root, with the versions pinned above:
     python tools/similarity_fixtures.py       # writes tests/fixtures/scoring/similarity.json
-Every case contains an answer, references, and the values of rapidfuzz, rouge-score, sacrebleu, nltk, and the SQuAD script as
-included in transformers 4. Metrics of two texts are computed with the first reference, [precision, recall, F1] where there
-are three values.
+Every case contains an answer, references, and the values of rapidfuzz, rouge-score, sacrebleu, nltk, and of the SQuAD
+script as included in transformers 4. Metrics of two texts are computed with the first reference; three values are
+precision, recall and F1.
 """
 
 import json
@@ -101,7 +101,7 @@ def rouge(candidate, reference, names, tokenizer=None):
 
 
 def squad(candidate, reference):
-    """Precision, recall and F1 as in the script for SQuAD 1.1; that of transformers is for 2.0, and gives 1 for no words."""
+    """As in the script for SQuAD 1.1; that of transformers is for 2.0, which gives 1 if both texts have no words."""
     ours, theirs = normalize_answer(candidate).split(), normalize_answer(reference).split()
     same = sum((Counter(ours) & Counter(theirs)).values())
     if not same:

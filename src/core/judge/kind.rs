@@ -46,11 +46,6 @@ impl JudgeKind {
         }
     }
 
-    /// Whether a judgement is a grade, so that repeats are averaged; otherwise it is a choice, and repeats are counted.
-    pub fn is_graded(self) -> bool {
-        !matches!(self, Self::Factuality(_) | Self::ClosedQa | Self::Pairwise)
-    }
-
     /// Whether the answer is compared with another one, which takes one call for each [`Order`].
     pub fn is_pairwise(self) -> bool {
         self == Self::Pairwise
@@ -233,9 +228,6 @@ pub enum Order {
 }
 
 impl Order {
-    /// Both orders.
-    pub const BOTH: [Self; 2] = [Self::OutputFirst, Self::OtherFirst];
-
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {

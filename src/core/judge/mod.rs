@@ -8,9 +8,10 @@
 //!
 //! # The grading channel
 //!
-//! Every request has a verdict id, a keyed hash that depends on a secret of the database, the request and the texts. It
-//! is in the instructions and in none of the texts, and the author of an answer cannot compute it. Only a verdict with
-//! this id counts. So a verdict that a judge copies from an answer, or that a server takes for the reply, is refused.
+//! Every request has a verdict id, a keyed hash of the request and all its texts. It is in the instructions and in none
+//! of the texts: an answer cannot contain the id that belongs to it, and if the salt is secret, its author cannot compute
+//! one at all. Only a verdict with this id counts. So a verdict that a judge copies from an answer, or that a server
+//! takes for the reply, is refused.
 //!
 //! This protects the way from the judge to the score. It does not protect the judge's opinion: a model that is persuaded
 //! by an answer will give its own verdict, with the right id. Against that there are only the rules in the prompt, the
@@ -21,6 +22,7 @@ mod delimit;
 mod injection;
 mod kind;
 mod material;
+mod outcome;
 mod prompts;
 mod reply;
 mod schema;
@@ -31,13 +33,13 @@ mod votes;
 
 use serde_json::{Value, json};
 
-pub use self::delimit::{Delimiter, neutralize};
-pub use self::kind::{FactualityScores, JudgeKind, Order, Relation};
-pub use self::material::{MAX_MATERIAL, MAX_TEXTS, Material};
-pub use self::prompts::{PROMPTS_VERSION, built_in_template, check_template, prompt_identity};
+use self::delimit::Delimiter;
+pub use self::kind::{JudgeKind, Order};
+pub use self::material::Material;
+pub use self::outcome::{Outcome, Verdict};
 pub use self::task::JudgeTask;
-pub use self::verdict::{Claim, MAX_REASON, Outcome, Place, Preference, Verdict, VerdictForm};
-pub use self::votes::{Average, Judgement, combine_orders, combine_repeats};
+pub use self::verdict::VerdictForm;
+pub use self::votes::{Average, combine_orders, combine_repeats};
 
 /// Minimum length of the salt, in bytes.
 const MIN_SALT: usize = 16;
@@ -46,7 +48,8 @@ const MIN_SALT: usize = 16;
 /// a cache finds their replies.
 #[derive(Debug, Clone, Copy)]
 pub struct JudgeRequest<'a> {
-    /// A random secret of at least 16 bytes, which no answer can know: the key of the database.
+    /// The key of verdict ids, at least 16 bytes. A random secret of the database is best: nobody else can then compute
+    /// ids. Even without a secret, an id occurs in none of the texts that it is derived from.
     pub salt: &'a [u8],
     /// Version of the suite.
     pub suite_version: &'a str,
@@ -92,7 +95,7 @@ impl JudgePrompt {
 
 /// Makes the prompt of one judgement.
 ///
-/// `user_template` replaces the built-in task ([`built_in_template`]). Its variables are:
+/// `user_template` replaces the built-in task (in the folder `prompts`). Its variables are:
 ///
 /// | name | value |
 /// |---|---|
@@ -109,7 +112,7 @@ impl JudgePrompt {
 ///
 /// # Errors
 /// Returns a sentence if the settings are invalid, the salt is shorter than 16 bytes, the material lacks something that
-/// the judgement is about, the texts are longer than [`MAX_MATERIAL`] or more than [`MAX_TEXTS`], or the user's template
+/// the judgement is about, the texts are longer than 512 KiB or more than 256, or the user's template
 /// cannot be rendered, changes delimited text, or does not print what is graded.
 pub fn judge_messages(
     kind: JudgeKind,
@@ -167,6 +170,8 @@ fn verdict_id(kind: JudgeKind, request: &JudgeRequest<'_>, texts: &[&str]) -> St
 mod tests {
     use proptest::prelude::*;
 
+    use super::kind::FactualityScores;
+    use super::material::MAX_MATERIAL;
     use super::*;
 
     /// One judge of each kind.

@@ -246,6 +246,7 @@ fn failure(error: &minijinja::Error, variables: &BTreeMap<String, Value>) -> Str
 
 #[cfg(test)]
 mod tests {
+    use super::super::kind::FactualityScores;
     use super::*;
     use crate::core::judge::tests::KINDS;
 
@@ -273,7 +274,7 @@ mod tests {
         let identity = prompt_identity(kind, Some("polite"), &steps, None);
         assert_eq!(identity.len(), 32);
         assert_eq!(identity, prompt_identity(kind, Some(" polite\n"), &steps, Some(built_in_template(kind))));
-        let half = super::super::FactualityScores { subset: 0.5, ..Default::default() };
+        let half = FactualityScores { subset: 0.5, ..Default::default() };
         let mut others = vec![
             identity,
             prompt_identity(JudgeKind::GEval { scale: 4 }, Some("polite"), &steps, None),

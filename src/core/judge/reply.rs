@@ -5,8 +5,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::outcome::Claim;
 use super::schema::ID_FIELD;
-use super::verdict::{Claim, one_line};
+use super::verdict::one_line;
 
 /// A verdict with a number.
 #[derive(Deserialize)]

@@ -1,6 +1,7 @@
 //! Combines several verdicts on the same answer: both orders of a pair, and repeats.
 
-use super::verdict::{MAX_REASON, Outcome, Place, Preference, Verdict, one_line};
+use super::outcome::{Outcome, Place, Preference, Verdict};
+use super::verdict::{MAX_REASON, one_line};
 
 /// How far a grade may be from the combined one to agree with it: half a step of a scale with five grades.
 const TOLERANCE: f64 = 0.125;

@@ -105,7 +105,7 @@ mod tests {
             (is_yaml("```yaml\na: 1\na: 2\n```"), "line 3, column 1: duplicate mapping key: a"),
             (
                 is_sql("```sql\nSELECT 1 FORM t x\n```", SqlDialect::default()),
-                "line 2, column 15: expected end of statement, found t",
+                "line 2, column 15: expected the end of the statement, found t",
             ),
             (is_html("```html\n<div>\n<b>é</i></div>\n```"), "line 3, column 5: </i> does not match <b>"),
             (is_json(""), "the answer is empty"),
@@ -165,80 +165,61 @@ mod tests {
 
     #[test]
     fn long_hostile_answers_are_checked_in_linear_time() {
-        let size = 1 << 20;
         let units = [
             "a",
             "[",
-            "{",
-            "\"",
             "[\"",
             "{\"a\":",
-            "[[]",
             "[1,",
             "[\"[\\\"",
             "<",
-            "<a",
-            "<a>",
             "<a ",
+            "<a>",
             "<a b=\"",
-            "<!--",
             "<a><!--",
+            "<!---->",
             "<a><![CDATA[",
             "<a><?p ",
-            "<a></b>",
             "</a>",
-            "<a/>",
-            "&",
             "&amp;",
             "<script>",
             "<p>",
-            "<br>",
             "- ",
             "? ",
             "&a ",
             "*a ",
             "a: ",
-            "!",
-            "%",
             "|\n",
             "\t",
             "\n",
             "(",
-            ")",
             "SELECT ",
             "1+",
             "1,",
             "'",
             "/*",
-            "--",
             "$$",
             "NOT ",
-            ";",
+            "SELECT 1;",
             "`",
-            "``` ",
             "```\n",
             "\0",
             "\u{301}",
             "🙂",
             "\u{feff}",
-            "~~~\n",
-            "\\",
-            "x(",
-            "a.",
-            "SELECT 1;",
-            "case when ",
-            "exists(",
             "x in (",
+            "a|",
         ];
         for unit in units {
-            let text = unit.repeat(size / unit.len());
-            let fenced = format!("```x\n{text}\n```");
-            for text in [&text, &fenced] {
-                every_check(text).into_iter().for_each(|(name, result)| {
-                    assert!(result.err().unwrap_or_default().chars().count() <= 200, "{name} {unit}");
-                });
-                every_search(text);
-            }
+            let text = unit.repeat((1 << 20) / unit.len());
+            every_search(&text);
+            every_check(&format!("```x\n{text}\n```")).into_iter().for_each(|(name, result)| {
+                assert!(result.err().unwrap_or_default().chars().count() <= 200, "{name} {unit}");
+            });
+            // More SQL than that is refused.
+            let short = unit.repeat((250 << 10) / unit.len());
+            let error = is_sql(&short, SqlDialect::default()).err().unwrap_or_default();
+            assert!(!error.contains("could not be parsed"), "{unit}");
         }
     }
 

@@ -34,7 +34,7 @@ impl Alignment {
         let mut is_paired = vec![false; actual.len()];
         for (index, (expected, partner)) in expected.iter().zip(&self.of_expected).enumerate() {
             let partner = partner.and_then(|partner| {
-                is_paired.get_mut(partner).map(|paired| *paired = true);
+                *is_paired.get_mut(partner)? = true;
                 actual.get(partner)
             });
             if !visit(index, Some(expected), partner) {

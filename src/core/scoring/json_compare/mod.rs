@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 use self::path::Place;
 use super::reason::excerpt;
 
-pub use self::fields::{FieldOutcome, FieldResult, FieldScore, field_f1};
+pub use self::fields::{FieldOutcome, FieldResult, FieldScore, field_f1, rates};
 pub use self::matching::maximum_matching;
 pub use self::path::PathPattern;
 
@@ -43,7 +43,8 @@ impl Tolerance {
             return expected == actual;
         };
         let distance = (got - wanted).abs();
-        distance.is_finite() && (distance <= self.absolute || distance <= self.relative * wanted.abs())
+        distance == 0.0
+            || (distance.is_finite() && (distance <= self.absolute || distance <= self.relative * wanted.abs()))
     }
 }
 

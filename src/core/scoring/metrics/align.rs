@@ -13,8 +13,8 @@ pub(super) struct Differing<'a> {
     pub(super) long: &'a [u32],
 }
 
-/// Removes the common start and end: neither the edit distance nor the rest of the longest common subsequence depends on
-/// them.
+/// Removes the common start and end: neither the edit distance nor the rest of the longest common subsequence depends
+/// on them.
 pub(super) fn differing<'a>(a: &'a [u32], b: &'a [u32]) -> Differing<'a> {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     let start = short.iter().zip(long).take_while(|(a, b)| a == b).count();

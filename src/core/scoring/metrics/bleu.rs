@@ -7,13 +7,13 @@ use super::tokenize::ids;
 /// The longest n-grams counted.
 const MAX_N: usize = 4;
 
-/// Sentence BLEU: the geometric mean of the shares of the answer's n-grams of 1 to 4 tokens that are in a reference, times
-/// a penalty for answers that are shorter than the reference of the closest length. From 0 to 1; 0 if no token is in any
-/// reference, so for an empty answer and without references.
+/// Sentence BLEU: the geometric mean of the shares of the answer's n-grams of 1 to 4 tokens that are in a reference,
+/// times a penalty for answers that are shorter than the reference of the closest length. From 0 to 1; 0 if no token is
+/// in any reference, so for an empty answer and without references.
 ///
-/// The value of `sentence_bleu` of sacrebleu 2.6, divided by 100, with its defaults: exponential smoothing (if no n-gram of
-/// a length matches, a half, a quarter, and so on, of one counts) and the effective order (lengths that the answer is too
-/// short for are left out).
+/// The value of `sentence_bleu` of sacrebleu 2.6, divided by 100, with its defaults: exponential smoothing (if no
+/// n-gram of a length matches, a half, a quarter, and so on, of one counts) and the effective order (lengths that the
+/// answer is too short for are left out).
 pub(crate) fn sentence_bleu<T: AsRef<str>>(candidate: &str, references: &[T], tokenizer: BleuTokenizer) -> f64 {
     let texts = std::iter::once(candidate).chain(references.iter().map(AsRef::as_ref));
     let prepared: Vec<_> = texts.map(|text| tokenizer.prepare(text)).collect();
@@ -88,8 +88,8 @@ mod tests {
         for text in hostile() {
             for tokenizer in TOKENIZERS {
                 assert!(is_score(sentence_bleu(&text, &["a b."], tokenizer)));
-                assert!(is_score(sentence_bleu("a b.", &[text.as_str(), "a"], tokenizer)));
             }
+            assert!(is_score(sentence_bleu("a b.", &[text.as_str(), "a"], BleuTokenizer::Mteval13a)));
         }
     }
 

@@ -11,13 +11,14 @@ use super::tokenize::whitespace_words;
 /// How a text is split into the tokens that BLEU counts. Upper and lower case differ, and punctuation marks are tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BleuTokenizer {
-    /// sacrebleu's `13a`, its default: the tokenizer of the script mteval-v13a. It separates the punctuation of ASCII only,
-    /// full stops and commas not within numbers.
+    /// sacrebleu's `13a`, its default: the tokenizer of the script mteval-v13a. It separates the punctuation of ASCII
+    /// only, full stops and commas not within numbers.
     Mteval13a,
     /// sacrebleu's `intl`, that of mteval-v14: separates the punctuation and symbols of all scripts.
     International,
     /// sacrebleu's `zh`: every Chinese character and every full-width form is a token, the rest is split as by `13a`.
-    /// sacrebleu's table of Chinese characters also has U+2001 to U+2A6D, with general punctuation, and so has this one.
+    /// sacrebleu's table of Chinese characters also has U+2001 to U+2A6D, with general punctuation, and so has this
+    /// one.
     Chinese,
     /// sacrebleu's `char`: every character other than white space is a token.
     Character,
@@ -88,8 +89,8 @@ fn is_chinese(c: char) -> bool {
     )
 }
 
-/// The tokens that the four regular expressions of mteval-v13a give: `symbol` says which characters are always tokens, and
-/// `padded` whether the text has a space before and after it.
+/// The tokens that the four regular expressions of mteval-v13a give: `symbol` says which characters are always tokens,
+/// and `padded` whether the text has a space before and after it.
 ///
 /// The expressions only insert spaces, so that tokens are parts of the text. A full stop or comma is a token unless
 /// - it is between two digits, or

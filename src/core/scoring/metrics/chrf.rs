@@ -13,9 +13,9 @@ const MAX_WORDS: usize = 2;
 /// How much more recall counts than precision, squared (a β of 2).
 const BETA_SQUARED: f64 = 4.0;
 
-/// chrF: the F-score, with recall counting twice as much as precision, of the n-grams of 1 to 6 characters, without white
-/// space, that the answer and a reference have in common; the best of all references. From 0 to 1; 0 without references,
-/// and if a text is empty. It needs no tokenizer, and so suits all languages.
+/// chrF: the F-score, with recall counting twice as much as precision, of the n-grams of 1 to 6 characters, without
+/// white space, that the answer and a reference have in common; the best of all references. From 0 to 1; 0 without
+/// references, and if a text is empty. It needs no tokenizer, and so suits all languages.
 ///
 /// The value of `CHRF()` of sacrebleu 2.6, divided by 100.
 pub(crate) fn chrf<T: AsRef<str>>(candidate: &str, references: &[T]) -> f64 {

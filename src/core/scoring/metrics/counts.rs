@@ -3,14 +3,14 @@
 use super::chars::{Kind, extends, is_cjk};
 use super::tokenize::whitespace_words;
 
-/// The number of characters of a text: Unicode scalar values. An accented letter counts as 1 or 2, depending on how it is
-/// encoded, and an emoji of several parts as their number.
+/// The number of characters of a text: Unicode scalar values. An accented letter counts as 1 or 2, depending on how it
+/// is encoded, and an emoji of several parts as their number.
 pub(crate) fn character_count(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The number of words of a text: parts between white space, em dashes, ellipses or East Asian punctuation that contain a
-/// letter or digit, so that `it's`, `well-known` and `3.14` are one word each, and `&` or an emoji is none. Every Han
+/// The number of words of a text: parts between white space, em dashes, ellipses or East Asian punctuation that contain
+/// a letter or digit, so that `it's`, `well-known` and `3.14` are one word each, and `&` or an emoji is none. Every Han
 /// character and every kana is a word of its own. A run of Thai, Lao, Khmer or Burmese without spaces is one word.
 pub(crate) fn word_count(text: &str) -> usize {
     whitespace_words(text).map(words_in_part).sum()

@@ -69,11 +69,10 @@ pub(super) fn texts() -> impl Strategy<Value = String> {
 
 /// Long and odd texts.
 pub(super) fn hostile() -> Vec<String> {
-    let long =
-        ["a", "a ", "\n", "a\n", ". ", "a.b. ", "1. ", "\0", "\u{301}\u{316}", "&amp;", "-\n", "東", "\u{3000}", "🙂"];
+    let chars = ["a", "\n", "\0", "東", "\u{3000}", "🙂"].map(|c| c.repeat((1 << 20) / c.len()));
+    let parts = ["a ", "a\n", ". ", "a.b. ", "1. ", "\u{301}\u{316}", "&amp;", "-\n"].map(|part| part.repeat(1 << 15));
     let odd = ["", " ", "\u{301}", "\0", "\u{FEFF}", ".", "&", "\u{10FFFF}", "\u{1c}", "\u{200D}"];
-    let long = long.into_iter().map(|part| part.repeat((1 << 20) / part.len()));
-    long.chain(odd.into_iter().map(str::to_owned)).collect()
+    [&chars[..], &parts[..], &odd.map(str::to_owned)[..]].concat()
 }
 
 /// Whether a value is a score.

@@ -36,8 +36,8 @@ pub(super) fn lcs_length(a: &[u32], b: &[u32]) -> Option<usize> {
     Some(length)
 }
 
-/// Whether two texts are too long for [`lcs_positions`] of all pairs of their lines. Every line counts as one more token,
-/// since a pair takes time however short it is.
+/// Whether two texts are too long for [`lcs_positions`] of all pairs of their lines. Every line counts as one more
+/// token, since a pair takes time however short it is.
 pub(super) fn is_too_long_to_trace(a: &[Vec<u32>], b: &[Vec<u32>]) -> bool {
     let size = |lines: &[Vec<u32>]| lines.iter().map(|line| line.len() as u128 + 1).sum::<u128>();
     size(a) * size(b) > MAX_TABLE

@@ -12,8 +12,8 @@ const DIRECT: u32 = 0x1000;
 /// `None` if the product of the numbers of characters, without a common start and end, is above 2^32: about 65,000 by
 /// 65,000 characters. Equal texts and texts that differ in one place have a distance at any length.
 ///
-/// Computed for 64 rows at once, after Myers (1999), "A fast bit-vector algorithm for approximate string matching based on
-/// dynamic programming", in the form of Hyyrö (2003). Equal to `Levenshtein.distance` of rapidfuzz 3.14.
+/// Computed for 64 rows at once, after Myers (1999), "A fast bit-vector algorithm for approximate string matching based
+/// on dynamic programming", in the form of Hyyrö (2003). Equal to `Levenshtein.distance` of rapidfuzz 3.14.
 pub(crate) fn levenshtein_distance(a: &str, b: &str) -> Option<usize> {
     if a == b {
         return Some(0);
@@ -21,8 +21,8 @@ pub(crate) fn levenshtein_distance(a: &str, b: &str) -> Option<usize> {
     distance(&scalar_values(a), &scalar_values(b))
 }
 
-/// The Levenshtein similarity: 1 minus the distance divided by the number of characters of the longer text; from 0 to 1,
-/// and 1 for two empty texts. `None` where [`levenshtein_distance`] is.
+/// The Levenshtein similarity: 1 minus the distance divided by the number of characters of the longer text; from 0 to
+/// 1, and 1 for two empty texts. `None` where [`levenshtein_distance`] is.
 ///
 /// Equal to `Levenshtein.normalized_similarity` of rapidfuzz 3.14.
 pub(crate) fn levenshtein_similarity(a: &str, b: &str) -> Option<f64> {

@@ -1,8 +1,8 @@
 //! Similarity of an answer to a reference text, and counts of a text, as other evaluation tools compute them.
 //!
-//! All functions are pure and total: any text is accepted, also an empty one. The time grows linearly with the length of
-//! the texts (times its logarithm), except for the alignments of [`levenshtein`], ROUGE-L and ROUGE-Lsum: they are
-//! quadratic, and give `None` beyond a documented size.
+//! All functions are pure and total: any text is accepted, also an empty one. The time grows linearly with the length
+//! of the texts (times its logarithm), except for the alignments of [`levenshtein`], ROUGE-L and ROUGE-Lsum: they are
+//! quadratic, and give `None` beyond a documented size. METEOR is not among them, since it needs the data of WordNet.
 
 mod align;
 mod bleu;

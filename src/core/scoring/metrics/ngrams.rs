@@ -48,8 +48,8 @@ impl<const BITS: u32, const MAX: usize> NGrams<BITS, MAX> {
         (self.keys.len() + 1).saturating_sub(n)
     }
 
-    /// For n-grams of 1, 2 and so on to `MAX` symbols, the number of those that are in a reference, where a repeated one
-    /// counts at most as often as it is in one reference (the clipped counts of Papineni et al. 2002, "BLEU").
+    /// For n-grams of 1, 2 and so on to `MAX` symbols, the number of those that are in a reference, where a repeated
+    /// one counts at most as often as it is in one reference (the clipped counts of Papineni et al. 2002, "BLEU").
     pub(super) fn clipped_matches(&self, references: &[&Self]) -> [usize; MAX] {
         let texts = std::iter::once(&self).chain(references);
         let tagged = texts.enumerate().flat_map(|(text, grams)| grams.keys.iter().map(move |key| (*key, text)));

@@ -24,8 +24,8 @@ impl Overlap {
     }
 }
 
-/// The number of items that two sorted slices have in common, where an item that is repeated counts as often as it is in
-/// both.
+/// The number of items that two sorted slices have in common, where an item that is repeated counts as often as it is
+/// in both.
 pub(super) fn common<T: Ord>(mut a: &[T], mut b: &[T]) -> usize {
     let mut both = 0;
     while let ([first, a_rest @ ..], [second, b_rest @ ..]) = (a, b) {

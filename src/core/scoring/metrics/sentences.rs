@@ -24,13 +24,14 @@ const BEFORE_NUMBER: [&str; 16] =
 /// The number of sentences of a text.
 ///
 /// A sentence ends with `.`, `!`, `?` or `…`, with closing quotes and brackets after it, in front of white space, a Han
-/// character, a kana or the end, or with `。`, `！`, `？`, `｡`, `।`, `॥`, `۔` or `؟` anywhere. It also ends at a blank line,
-/// before an item of a list, and before and after a heading of Markdown; and every sentence contains a letter or digit.
+/// character, a kana or the end, or with `。`, `！`, `？`, `｡`, `।`, `॥`, `۔` or `؟` anywhere. It also ends at a blank
+/// line, before an item of a list, and before and after a heading of Markdown; and every sentence contains a letter or
+/// digit.
 ///
-/// A full stop does not end a sentence after an initial (`J.`), an abbreviation (`Dr.`, `e.g.`, `U.S.`; `etc.` and `p.m.`
-/// only if no capital letter follows; `No.` only if a digit follows) or the number of a list item. An ellipsis, and a
-/// mark within quotes or brackets, does not end one if a small letter follows. The abbreviations are English, with a few
-/// from other European languages, so that the number is an estimate.
+/// A full stop does not end a sentence after an initial (`J.`), an abbreviation (`Dr.`, `e.g.`, `U.S.`; `etc.` and
+/// `p.m.` only if no capital letter follows; `No.` only if a digit follows) or the number of a list item. An ellipsis,
+/// and a mark within quotes or brackets, does not end one if a small letter follows. The abbreviations are English,
+/// with a few from other European languages, so that the number is an estimate.
 pub(crate) fn sentence_count(text: &str) -> usize {
     blocks(text).into_iter().map(sentences_in_block).sum()
 }

@@ -1,16 +1,16 @@
-//! The F1 of words of the SQuAD benchmark (Rajpurkar et al. 2016, "SQuAD: 100,000+ questions for machine comprehension of
-//! text").
+//! The F1 of words of the SQuAD benchmark (Rajpurkar et al. 2016, "SQuAD: 100,000+ questions for machine comprehension
+//! of text").
 
 use super::chars::{Kind, is_space};
 use super::overlap::{Overlap, common};
 use super::tokenize::Word;
 
-/// SQuAD F1: the words that the answer and the reference have in common after [`squad_normalize`], where a repeated word
-/// counts as often as it is in both. Everything is 0 if a text has no words, also if both have none.
+/// SQuAD F1: the words that the answer and the reference have in common after [`squad_normalize`], where a repeated
+/// word counts as often as it is in both. Everything is 0 if a text has no words, also if both have none.
 ///
-/// The value of `f1_score` of the official script for SQuAD 1.1. (The script for SQuAD 2.0 gives 1 if both texts have no
-/// words.) Where there are several references, the script takes the one with the highest F1. In languages without spaces
-/// a whole phrase is one word.
+/// The value of `f1_score` of the official script for SQuAD 1.1. (The script for SQuAD 2.0 gives 1 if both texts have
+/// no words.) Where there are several references, the script takes the one with the highest F1. In languages without
+/// spaces a whole phrase is one word.
 pub(crate) fn token_f1(candidate: &str, reference: &str) -> Overlap {
     let (candidate, reference) = (squad_normalize(candidate), squad_normalize(reference));
     let (candidate, reference) = (sorted_words(&candidate), sorted_words(&reference));
@@ -26,8 +26,8 @@ fn sorted_words(normalized: &str) -> Vec<Word<'_>> {
 /// The text in lower case, without the punctuation of ASCII, without the articles `a`, `an` and `the`, and with single
 /// spaces between words: `normalize_answer` of the official script for SQuAD 1.1.
 ///
-/// Punctuation is removed before the articles, so that `the-end` becomes `theend`. Other punctuation, such as `“`, stays
-/// and separates an article from what follows.
+/// Punctuation is removed before the articles, so that `the-end` becomes `theend`. Other punctuation, such as `“`,
+/// stays and separates an article from what follows.
 pub(crate) fn squad_normalize(text: &str) -> String {
     let text = text.to_lowercase();
     let mut out = String::with_capacity(text.len());

@@ -14,16 +14,16 @@ pub(crate) enum Tokenizer {
     Rouge,
     /// For texts in any script: canonical composition (NFC) and lower case, then runs of letters and digits with their
     /// combining marks. Every Han character and every kana is a token of its own, since Chinese and Japanese write no
-    /// spaces. Neither do Thai, Lao, Khmer and Burmese, but a run in these scripts is one token: chrF suits them better.
-    /// Punctuation, symbols and emoji are no tokens.
+    /// spaces. Neither do Thai, Lao, Khmer and Burmese, but a run in these scripts is one token: chrF suits them
+    /// better. Punctuation, symbols and emoji are no tokens.
     Unicode,
     /// Runs of characters that are not white space, as Python's `str.split` finds them. Case and punctuation matter.
     Whitespace,
 }
 
 impl Tokenizer {
-    /// The tokens of each text as numbers that are equal if and only if the tokens are. The numbers are smaller than the
-    /// number of all tokens.
+    /// The tokens of each text as numbers that are equal if and only if the tokens are. The numbers are smaller than
+    /// the number of all tokens.
     pub(super) fn ids(self, texts: &[&str]) -> Vec<Vec<u32>> {
         let folded: Vec<_> = texts.iter().map(|text| self.fold(text)).collect();
         let tokens: Vec<_> = folded.iter().map(|text| self.split(text)).collect();
