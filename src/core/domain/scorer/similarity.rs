@@ -118,7 +118,7 @@ pub struct Bleu {
     pub value: Option<String>,
 }
 
-/// Google BLEU against all accepted answers, as NLTK computes it.
+/// Google BLEU against all accepted answers: NLTK's sentence_gleu over words of every script.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gleu {
     /// The text to compare with, in place of the accepted answers.
