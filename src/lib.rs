@@ -72,6 +72,13 @@ pub mod privacy {
     pub use crate::core::privacy::redact::Redactor;
 }
 
+/// Scorers, to measure their speed.
+pub mod scoring {
+    pub use crate::core::domain::{Example, Scorer, ScorerKind};
+    pub use crate::core::golden::example_from_row;
+    pub use crate::core::scoring::{Answer, CompiledScorers};
+}
+
 /// Signals of single examples: labels that are disputed, and traffic that vanished.
 pub mod signals {
     pub use crate::core::domain::{Example, Flag};

@@ -263,6 +263,7 @@ mod tests {
             source: None,
             sources: Vec::new(),
             assert: None,
+        turns: Vec::new(),
             critical: false,
             status: ExampleStatus::Active,
             retired_reason: None,

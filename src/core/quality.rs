@@ -459,8 +459,9 @@ mod tests {
             name: "s".into(),
             version: "v".into(),
             dataset: "d".into(),
-            prompts: vec![NamedPrompt { name: None, prompt: Prompt::Input }],
+            prompts: vec![NamedPrompt { name: None, prompt: Prompt::Input, vars: serde_json::Map::new() }],
             vars: serde_json::Map::new(),
+            turns: Default::default(),
             repeats: 1,
             endpoints: vec![],
             scorers: vec![Scorer::new(

@@ -7,6 +7,7 @@ mod basics;
 mod budget;
 mod cache;
 mod compare;
+mod conversations;
 mod datasets;
 mod decay;
 mod demo;

@@ -31,6 +31,17 @@ impl ExampleStatus {
     }
 }
 
+/// A turn of a conversation: what the user says, and what the answer to it is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// What the user says.
+    pub user: String,
+    /// Accepted answers to this turn; empty if none was agreed on.
+    pub expected: Vec<Value>,
+    /// Scorers of this turn, as written.
+    pub assert: Option<Value>,
+}
+
 /// One item of a golden set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Example {
@@ -38,8 +49,11 @@ pub struct Example {
     pub id: String,
     /// The request: a string, chat messages, or an object whose fields a prompt refers to.
     pub input: Value,
-    /// Accepted answers, any of which is right; empty if no answer was agreed on.
+    /// Accepted answers, any of which is right; empty if no answer was agreed on. In a conversation, those of the last turn.
     pub expected: Vec<Value>,
+    /// The turns of a conversation, which are sent one after the other with the answers so far; empty for a single
+    /// request.
+    pub turns: Vec<Turn>,
     /// Supporting material, available to the prompt as `context`.
     pub context: Option<Value>,
     /// Additional fields, available to the prompt as `metadata`.
@@ -76,6 +90,27 @@ impl Example {
     /// The text by which it is embedded and compared; see `input_text`.
     pub fn text(&self) -> String {
         super::input_text(&self.input)
+    }
+
+    /// The example as one turn of its conversation is scored, given the answers to the turns so far: its input is the
+    /// conversation up to what the user says in this turn.
+    #[must_use]
+    pub fn at_turn(&self, index: usize, answers: &[String]) -> Self {
+        let Some(turn) = self.turns.get(index) else { return self.clone() };
+        let is_last = index + 1 == self.turns.len();
+        let message = |role: &str, text: &str| serde_json::json!({"role": role, "content": text});
+        let before = self.turns.iter().zip(answers).take(index);
+        let mut messages: Vec<Value> =
+            before.flat_map(|(turn, answer)| [message("user", &turn.user), message("assistant", answer)]).collect();
+        messages.push(message("user", &turn.user));
+        let of_example = is_last && turn.expected.is_empty();
+        Self {
+            input: Value::Array(messages),
+            expected: if of_example { self.expected.clone() } else { turn.expected.clone() },
+            assert: turn.assert.clone().or_else(|| self.assert.clone().filter(|_| is_last)),
+            turns: Vec::new(),
+            ..self.clone()
+        }
     }
 
     /// The accepted answers as text.

@@ -24,7 +24,7 @@ pub use canonical::{ContentHasher, canonical_json, content_hash, content_hash_by
 pub use embedder::Embedder;
 pub use embedding_space::EmbeddingSpace;
 pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, Request, RequestKey, Response, Usage};
-pub use example::{Card, CardSource, Dataset, Example, ExampleStatus};
+pub use example::{Card, CardSource, Dataset, Example, ExampleStatus, Turn};
 pub use failure::{Failure, FailureKind, Outcome as FlowResult};
 pub use fence::unfenced;
 pub use flag::{Flag, ReasonCode};
@@ -37,7 +37,7 @@ pub use scorer::{Reducer, Scorer, ScorerKind};
 pub use source::{HashKind, Source, SourceHash, SourcePlace};
 pub use suite::{
     Gate, GateLimit, GateMeasure, KaratGate, NamedPrompt, ParitySettings, Percentile, Prompt, PromptMessage, SliceBy,
-    SliceFamily, Suite,
+    SliceFamily, Suite, TurnScoring,
 };
 #[cfg(test)]
 pub use text_rule::Turns;

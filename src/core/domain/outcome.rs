@@ -1,6 +1,7 @@
 //! The outcome of one trial: the answer of an endpoint for an example, and its scores.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -121,4 +122,21 @@ pub struct RecordedOutcome {
     pub model: Option<String>,
     /// Score by scorer.
     pub scores: BTreeMap<String, Score>,
+}
+
+impl RecordedOutcome {
+    /// The answer as a response; an empty one for an error.
+    pub fn into_response(self) -> Response {
+        let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
+        Response {
+            tool_calls: self.tool_calls,
+            finish_reason: self.finish_reason,
+            model: self.model,
+            usage: self.usage,
+            ttft: self.ttft_ms.map(span),
+            attempts: self.attempts,
+            cached: self.cached,
+            ..Response::new(self.output.unwrap_or_default(), span(self.latency_ms.unwrap_or_default()))
+        }
+    }
 }

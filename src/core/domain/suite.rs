@@ -285,6 +285,17 @@ pub struct ParitySettings {
     pub limit: f64,
 }
 
+/// Which answers of a conversation are scored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnScoring {
+    /// The last one.
+    #[default]
+    Last,
+    /// Every one; the score of a scorer is its mean over the turns that it can score.
+    Every,
+}
+
 /// One of the prompts of a suite. All of them are run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedPrompt {
@@ -292,6 +303,8 @@ pub struct NamedPrompt {
     pub name: Option<String>,
     /// The prompt.
     pub prompt: Prompt,
+    /// Variables of this prompt alone, which take precedence over those of the suite: a cell of its matrix.
+    pub vars: Map<String, Value>,
 }
 
 /// A suite: a dataset with prompts, endpoints, scorers and gates.
@@ -307,6 +320,8 @@ pub struct Suite {
     pub prompts: Vec<NamedPrompt>,
     /// Variables available to prompts under `vars`. References to secrets (`${NAME}`) are not resolved.
     pub vars: Map<String, Value>,
+    /// Which answers of a conversation are scored.
+    pub turns: TurnScoring,
     /// Default number of times each example is sent.
     pub repeats: u32,
     /// Names of the default endpoints.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::core::domain::fields::{EXPECTED, INPUT};
-use crate::core::domain::{Example, ExampleStatus, Source, canonical_json, content_hash, parse_timestamp, short};
+use crate::core::domain::{Example, ExampleStatus, Source, Turn, canonical_json, content_hash, parse_timestamp, short};
 
 /// The reason why a row is not a valid example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +31,14 @@ pub struct RowError {
 pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Example, RowError> {
     let fail = |message: String| RowError { line, message };
     row.retain(|_, value| !is_absent(value));
-    let input = take_alias(&mut row, "input", INPUT)
-        .map_err(fail)?
+    let turns = take_turns(&mut row).map_err(fail)?;
+    let input = take_alias(&mut row, "input", INPUT).map_err(fail)?;
+    if input.is_some() && !turns.is_empty() {
+        return Err(fail("the row has both turns and an input; the turns are the input".to_owned()));
+    }
+    let said = || Some(turns.iter().map(|turn| json!({"role": "user", "content": turn.user})).collect());
+    let input = input
+        .or_else(|| said().filter(|_| !turns.is_empty()))
         .ok_or_else(|| fail(format!("missing input; add one of the fields {}", INPUT.join(", "))))?;
     let expected = take_alias(&mut row, "expected", EXPECTED).map_err(fail)?;
     let sources = take_sources(&mut row).map_err(fail)?;
@@ -40,6 +46,7 @@ pub fn example_from_row(line: u64, mut row: Map<String, Value>) -> Result<Exampl
         id: take_text(&mut row, "id").map_err(fail)?.unwrap_or_default(),
         input: textual(input),
         expected: expected.map(expected_values).unwrap_or_default(),
+        turns,
         context: row.remove("context").map(textual),
         metadata: Map::new(),
         tags: take_tags(&mut row).map_err(fail)?,
@@ -149,6 +156,44 @@ fn take_sources(row: &mut Map<String, Value>) -> Result<Vec<Source>, String> {
     let structured = row.get("source").is_some_and(|value| value.is_object() || value.is_array());
     let value = structured.then(|| row.remove("source")).flatten();
     value.map_or_else(|| Ok(Vec::new()), |value| Source::list(&value))
+}
+
+/// The turns of a conversation: texts, or objects with `user` and, for the answer to it, `expected` and `assert`. They may
+/// be JSON in a cell of a CSV file.
+fn take_turns(row: &mut Map<String, Value>) -> Result<Vec<Turn>, String> {
+    const FORM: &str = "turns must be a list such as [\"Hi\", {\"user\": \"Cancel it\", \"expected\": \"cancelled\"}]";
+    let turns = match row.remove("turns") {
+        None => return Ok(Vec::new()),
+        Some(Value::String(text)) => serde_json::from_str(&text).map_err(|error| format!("{FORM} ({error})"))?,
+        Some(turns) => turns,
+    };
+    let Value::Array(turns) = turns else { return Err(FORM.into()) };
+    if turns.is_empty() {
+        return Err("turns is empty; a conversation has at least one".into());
+    }
+    turns.into_iter().map(|turn| take_turn(turn).ok_or_else(|| FORM.to_owned())?).collect()
+}
+
+/// `None` if it is neither text nor an object with `user`.
+fn take_turn(turn: Value) -> Option<Result<Turn, String>> {
+    let mut fields = match textual(turn) {
+        Value::String(user) => return Some(Ok(Turn { user, expected: Vec::new(), assert: None })),
+        Value::Object(fields) => fields,
+        _ => return None,
+    };
+    let Some(Value::String(user)) = fields.remove("user") else { return None };
+    let expected = match take_alias(&mut fields, "expected", EXPECTED) {
+        Ok(expected) => expected.map(expected_values).unwrap_or_default(),
+        Err(fault) => return Some(Err(format!("in a turn: {fault}"))),
+    };
+    let assert = match take_assert(&mut fields) {
+        Ok(assert) => assert,
+        Err(fault) => return Some(Err(format!("in a turn: {fault}"))),
+    };
+    if let Some(key) = fields.keys().next() {
+        return Some(Err(format!("a turn has the unknown field \"{key}\"; it may have user, expected and assert")));
+    }
+    Some(Ok(Turn { user, expected, assert }))
 }
 
 /// The example's own scorers, which may be JSON in a cell of a CSV file.
@@ -275,6 +320,32 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(row(value).unwrap_err().message, expected);
+        }
+    }
+
+    #[test]
+    fn the_turns_of_a_conversation_are_its_input_and_may_have_answers() {
+        let example = row(json!({
+            "turns": ["Hi", {"user": "Cancel it", "target": ["cancelled", "done"], "assert": ["is_json"]}], "expected": "bye",
+        }));
+        let example = example.unwrap();
+        assert_eq!((example.text().as_str(), example.turns.len()), ("Cancel it", 2));
+        assert_eq!(example.turns[1].expected, [json!("cancelled"), json!("done")]);
+        let first = example.at_turn(0, &[]);
+        assert_eq!((first.input, first.expected), (json!([{"role": "user", "content": "Hi"}]), vec![]));
+        let last = example.at_turn(1, &["Hello!".into()]);
+        assert_eq!(last.input[1], json!({"role": "assistant", "content": "Hello!"}));
+        assert_eq!((last.expected.len(), last.assert), (2, Some(json!(["is_json"]))));
+        let plain = row(json!({"turns": ["a", "b"], "expected": "c"})).unwrap();
+        assert_eq!(plain.at_turn(1, &["x".into()]).expected, [json!("c")]);
+        for (value, expected) in [
+            (json!({"turns": []}), "turns is empty"),
+            (json!({"turns": ["a"], "input": "b"}), "both turns and an input"),
+            (json!({"turns": [{"says": "a"}]}), "turns must be a list such as"),
+            (json!({"turns": [{"user": "a", "then": "b"}]}), "unknown field \"then\""),
+        ] {
+            let error = row(value).unwrap_err();
+            assert!(error.message.contains(expected), "{error}");
         }
     }
 

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::row::{RowError, example_from_row};
-use crate::core::domain::{Example, Source, canonical_json, content_hash};
+use crate::core::domain::{Example, Source, Turn, canonical_json, content_hash};
 
 /// Serializes an example as canonical JSON, which is hashed, stored, and read back by [`example_from_canonical`].
 pub fn canonical_example(example: &Example) -> String {
@@ -15,7 +15,8 @@ pub fn canonical_example(example: &Example) -> String {
         }
     };
     put("id", Some(json!(example.id)));
-    put("input", Some(example.input.clone()));
+    put("input", example.turns.is_empty().then(|| example.input.clone()));
+    put("turns", (!example.turns.is_empty()).then(|| example.turns.iter().map(canonical_turn).collect()));
     put("expected", (!example.expected.is_empty()).then(|| Value::Array(example.expected.clone())));
     put("context", example.context.clone());
     put("metadata", (!example.metadata.is_empty()).then(|| Value::Object(example.metadata.clone())));
@@ -32,6 +33,17 @@ pub fn canonical_example(example: &Example) -> String {
     put("status", (example.status != Default::default()).then(|| json!(example.status.name())));
     put("retired_reason", example.retired_reason.as_ref().map(|reason| json!(reason)));
     canonical_json(&Value::Object(map))
+}
+
+fn canonical_turn(turn: &Turn) -> Value {
+    let mut map = Map::from_iter([("user".to_owned(), json!(turn.user))]);
+    if !turn.expected.is_empty() {
+        map.insert("expected".to_owned(), Value::Array(turn.expected.clone()));
+    }
+    if let Some(assert) = &turn.assert {
+        map.insert("assert".to_owned(), assert.clone());
+    }
+    Value::Object(map)
 }
 
 /// Reads an example written by [`canonical_example`].

@@ -38,7 +38,7 @@ pub use self::kind::{JudgeKind, Order};
 pub use self::material::Material;
 pub use self::outcome::{Outcome, Verdict};
 pub use self::task::JudgeTask;
-pub use self::verdict::VerdictForm;
+pub use self::verdict::{NO_CLAIMS, VerdictForm};
 pub use self::votes::{Average, combine_orders, combine_repeats};
 
 /// Minimum length of the salt, in bytes.

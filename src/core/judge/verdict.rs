@@ -12,6 +12,9 @@ use super::reply::{Chosen, Claimed, Passed, Scored, Sourced, last_object, read};
 /// Maximum length of a reason, in characters.
 pub const MAX_REASON: usize = 300;
 
+/// Part of the sentence about an answer without claims, of which there is nothing to score.
+pub const NO_CLAIMS: &str = "makes no claims";
+
 /// Maximum length of a reply, in bytes.
 const MAX_REPLY: usize = 1 << 20;
 
@@ -148,7 +151,7 @@ fn graded(verdict: Scored, lowest: f64, highest: f64) -> Result<Verdict, String>
 fn supported(verdict: Claimed, of: &str) -> Result<Verdict, String> {
     let claims = verdict.claims;
     let score = share(claims.iter().map(|claim| claim.supported))
-        .ok_or_else(|| format!("the {of} makes no claims, so there is no share that the context supports"))?;
+        .ok_or_else(|| format!("the {of} {NO_CLAIMS}, so there is no share that the context supports"))?;
     let not: Vec<&Claim> = claims.iter().filter(|claim| !claim.supported).collect();
     let mut reason = format!("{} of {} claims are supported by the context", claims.len() - not.len(), claims.len());
     if let Some(first) = not.first() {

@@ -37,6 +37,12 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The tool calls as JSON: those beside the text, or the answer itself if it consists of calls.
+    pub fn calls(&self) -> Option<serde_json::Value> {
+        let text = self.tool_calls.or_else(|| super::tool_match::parse_calls(self.output).map(|_| self.output))?;
+        serde_json::from_str(crate::core::domain::unfenced(text)).ok()
+    }
+
     /// The answer in a stored outcome; `None` if the outcome is an error.
     pub fn recorded(outcome: &'a RecordedOutcome) -> Option<Self> {
         Some(Self {

@@ -265,6 +265,7 @@ pub(super) fn example(expected: Vec<serde_json::Value>) -> Example {
         source: None,
         sources: Vec::new(),
         assert: None,
+        turns: Vec::new(),
         critical: false,
         status: crate::core::domain::ExampleStatus::Active,
         retired_reason: None,
@@ -291,7 +292,7 @@ mod tests {
         let normalize = vec![Unicode, Lowercase, Whitespace, Punctuation, Trim];
         let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]});
         vec![
-            scorer("schema", ScorerKind::JsonSchema(JsonSchema { schema })),
+            scorer("schema", ScorerKind::JsonSchema(JsonSchema { schema, anywhere: false })),
             scorer("exact", ScorerKind::Exact(Exact { normalize: normalize.clone(), value: None })),
             scorer("contains", ScorerKind::Contains(Contains { value: None, normalize: normalize.clone() })),
             scorer("fixed", ScorerKind::Contains(Contains { value: Some("yes".into()), normalize })),
@@ -327,8 +328,8 @@ mod tests {
         let cases = [
             (ScorerKind::Regex(Regex { pattern: "(".into() }), "unclosed group"),
             (ScorerKind::Regex(Regex { pattern: r"(\w{1000}){1000}".into() }), "too large"),
-            (ScorerKind::JsonSchema(JsonSchema { schema: json!({"type": "strin"}) }), "/type"),
-            (ScorerKind::JsonSchema(JsonSchema { schema: json!({"$ref": "file:///etc/hosts"}) }), "file:///etc/hosts"),
+            (ScorerKind::JsonSchema(JsonSchema { schema: json!({"type": "strin"}), anywhere: false }), "/type"),
+            (ScorerKind::JsonSchema(JsonSchema { schema: json!({"$ref": "file:///etc/hosts"}), anywhere: false }), "file:///etc/hosts"),
             (ScorerKind::Numeric(Numeric { absolute: f64::NAN, relative: 0.0 }), "absolute"),
             (ScorerKind::Numeric(Numeric { absolute: 0.0, relative: -1.0 }), "relative"),
             (ScorerKind::Contains(Contains { value: Some(" ".into()), normalize: vec![Trim] }), "nothing to look for"),

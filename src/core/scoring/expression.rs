@@ -34,7 +34,7 @@ impl std::fmt::Debug for Evaluated {
 pub(super) fn answer_variables(answer: &Answer<'_>, example: &Example) -> BTreeMap<String, Value> {
     let mut all = accepted_variables(example);
     let json: Option<Json> = serde_json::from_str(unfenced(answer.output)).ok();
-    let calls: Option<Json> = answer.tool_calls.and_then(|calls| serde_json::from_str(calls).ok());
+    let calls = answer.calls();
     let own = [
         ("output", Value::from(answer.output)),
         ("json", Value::from(Serde(&json))),

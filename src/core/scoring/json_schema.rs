@@ -5,6 +5,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use super::Answer;
+use super::formats::find_json;
 use super::reason::{excerpt, quoted, short};
 use super::rule::{Compile, Rule};
 use crate::core::domain::{Example, Score, scorer, unfenced};
@@ -21,6 +22,7 @@ const SIZE_LIMIT: usize = 4 << 20;
 #[derive(Debug)]
 struct JsonSchema {
     validator: Validator,
+    anywhere: bool,
 }
 
 impl JsonSchema {
@@ -30,12 +32,13 @@ impl JsonSchema {
             .offline()
             .with_pattern_options(patterns)
             .build(schema)
-            .map(|validator| Self { validator })
+            .map(|validator| Self { validator, anywhere: false })
             .map_err(|error| format!("the schema is not valid: {}", violation(&error)))
     }
 
     fn score(&self, output: &str) -> Score {
-        let value: Value = match serde_json::from_str(unfenced(output)) {
+        let json = if self.anywhere { find_json(output).unwrap_or(output) } else { output };
+        let value: Value = match serde_json::from_str(unfenced(json)) {
             Ok(value) => value,
             Err(error) => {
                 let reason = format!("expected JSON, got {} ({error})", quoted(output));
@@ -81,7 +84,7 @@ impl Rule for JsonSchema {
 
 impl Compile for scorer::extraction::JsonSchema {
     fn compile(&self) -> Result<Box<dyn Rule>, String> {
-        Ok(Box::new(JsonSchema::compile(&self.schema)?))
+        Ok(Box::new(JsonSchema { anywhere: self.anywhere, ..JsonSchema::compile(&self.schema)? }))
     }
 }
 
@@ -124,6 +127,15 @@ mod tests {
             let score = orders().score(answer);
             assert_eq!(score.value(), Some(expected), "{answer:?} {score:?}");
         }
+    }
+
+    #[test]
+    fn text_may_stand_around_the_json_if_the_suite_says_so() {
+        let answer = "Here you are: {\"items\": []}. Anything else?";
+        assert_eq!(orders().score(answer).value(), Some(0.0));
+        let anywhere = JsonSchema { anywhere: true, ..orders() };
+        assert_eq!(anywhere.score(answer).value(), Some(1.0));
+        assert_eq!(anywhere.score("Here you are: {\"items\": 1}").value(), Some(0.0));
     }
 
     #[test]

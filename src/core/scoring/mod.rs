@@ -17,7 +17,6 @@ mod metrics;
 mod normalize;
 mod numeric;
 mod pattern;
-mod pending;
 mod ranking;
 mod reason;
 mod reduce;
@@ -28,6 +27,8 @@ mod safety;
 mod similarity;
 mod suite_scorers;
 mod text;
+mod tool_calls;
+mod tool_match;
 mod wellformed;
 
 pub use answer::Answer;

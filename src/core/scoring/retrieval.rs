@@ -155,7 +155,9 @@ impl Retrieves {
     /// The metric; 0 if nothing was retrieved.
     fn measure(&self, retrieved: &[String], relevant: &[String]) -> f64 {
         let most = self.settings.k.map_or(usize::MAX, |k| k as usize);
-        let retrieved: Vec<&str> = retrieved.iter().map(String::as_str).take(most).collect();
+        let mut seen = std::collections::HashSet::new();
+        let retrieved = retrieved.iter().map(String::as_str).filter(|id| seen.insert(*id));
+        let retrieved: Vec<&str> = retrieved.take(most).collect();
         let relevant: Vec<&str> = relevant.iter().map(String::as_str).collect();
         let ranking = Ranking::binary(&retrieved, &relevant);
         let k = self.settings.k.map_or(ranking.retrieved(), |k| k as usize).max(1);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Answer;
 use super::metrics::{
-    BleuTokenizer, Overlap, Tokenizer, chrf, chrf_plus_plus, levenshtein_similarity, rouge_l, rouge_n, sentence_bleu,
+    BleuTokenizer, Overlap, Tokenizer, chrf, chrf_plus_plus, levenshtein_distance, levenshtein_similarity, rouge_l, rouge_n, sentence_bleu,
     sentence_gleu, token_f1,
 };
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
@@ -94,8 +94,15 @@ fn tokenizer(words: Words) -> Tokenizer {
 
 impl Compile for Levenshtein {
     fn compile(&self) -> Result<Box<dyn Rule>, String> {
-        Ok(similar("similarity", &self.value, |answer, references| {
-            best(references, |reference| levenshtein_similarity(answer, reference))
+        let Some(most) = self.max_distance else {
+            return Ok(similar("similarity", &self.value, |answer, references| {
+                best(references, |reference| levenshtein_similarity(answer, reference))
+            }));
+        };
+        Ok(similar("within the allowed edits:", &self.value, move |answer, references| {
+            best(references, |reference| {
+                levenshtein_distance(answer, reference).map(|edits| f64::from(u8::from(edits as u64 <= most)))
+            })
         }))
     }
 }
@@ -189,7 +196,10 @@ mod tests {
         let Score::Value(value, Some(reason)) = score else { panic!("{score:?}") };
         assert!((value - 5.0 / 6.0).abs() < 1e-12);
         assert_eq!(reason, "similarity 0.833 with \"completely other\" or \"kitten\", got \"kitte\"");
-        let fixed = Levenshtein { value: Some("kitte".into()) }.compile().unwrap();
+        let edits = |most| Levenshtein { max_distance: Some(most), value: None }.compile().unwrap();
+        assert_eq!(edits(1).score(&Answer::text("kitte"), &example).value(), Some(1.0));
+        assert_eq!(edits(0).score(&Answer::text("kitte"), &example).value(), Some(0.0));
+        let fixed = Levenshtein { value: Some("kitte".into()), max_distance: None }.compile().unwrap();
         assert_eq!(fixed.score(&Answer::text("kitte"), &example), Score::Value(1.0, None));
     }
 

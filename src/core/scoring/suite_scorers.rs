@@ -13,8 +13,8 @@ use crate::core::domain::scorer::combined::{All, Any, Mean};
 use crate::core::domain::{Example, Scorer, ScorerKind};
 use crate::core::prompt::{explain, new_environment};
 
-/// Settings that are templates or expressions themselves, and are evaluated with the answer.
-const OWN_TEMPLATES: [&str; 2] = ["prompt", "expression"];
+/// Settings that are not templates of the example: they are evaluated with the answer, or identify what evaluates it.
+const OWN_TEMPLATES: [&str; 7] = ["prompt", "expression", "judge", "command", "params", "url", "headers"];
 
 /// Reads the scorers that an example lists under `assert`.
 pub type ReadScorers = fn(&Json) -> Result<Vec<Scorer>, String>;
@@ -71,6 +71,14 @@ impl SuiteScorers {
         if scorers.iter().any(uses_assert) {
             return Err("an example's own scorers cannot use assert".to_owned());
         }
+        // Datasets come from others: they must not start programs, send anything to servers, or spend money.
+        let outside = scorers.iter().flat_map(Scorer::external_parts).find(|part| !matches!(part.kind, ScorerKind::Cosine(_)));
+        if let Some(part) = outside {
+            return Err(format!(
+                "an example cannot use the scorer {}; list it in the suite, with a template such as {{{{ metadata.criteria }}}}",
+                part.kind.name()
+            ));
+        }
         let fixed: Vec<Scorer> = scorers.into_iter().filter(|scorer| !has_template(scorer)).collect();
         CompiledScorers::compile(&fixed).map(drop).map_err(|error| error.to_string())
     }
@@ -95,6 +103,7 @@ impl SuiteScorers {
         let Some(assert) = &example.assert else { return Ok(Vec::new()) };
         let mut variables = accepted_variables(example);
         variables.insert("vars".to_owned(), Value::from(Serde(&self.vars)));
+        self.check(example)?;
         (self.read)(assert)?.iter().map(|scorer| fill(scorer, &variables)).collect()
     }
 }
@@ -199,6 +208,14 @@ mod tests {
         assert!(matches!(score(&suite, "x", &example), Score::Failed(_)));
         example.assert = Some(json!([{"type": "assert"}]));
         assert!(suite.check(&example).is_err());
+        for outside in [
+            json!([{"type": "exec", "command": ["rm"]}]),
+            json!([{"type": "all", "of": [{"name": "r", "kind": {"type": "rubric", "judge": "j", "criteria": "c"}}]}]),
+        ] {
+            example.assert = Some(outside);
+            assert!(suite.check(&example).unwrap_err().contains("list it in the suite"));
+            assert!(matches!(score(&suite, "x", &example), Score::Failed(_)), "an example must not start a program");
+        }
     }
 
     #[test]

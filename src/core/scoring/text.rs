@@ -6,7 +6,7 @@ use super::Answer;
 use super::metrics::{character_count, sentence_count, word_count};
 use super::normalize::normalize;
 use super::reason::{NO_ACCEPTED, accepted, listed, quoted};
-use super::rule::{Compile, Rule, references, verdict};
+use super::rule::{Compile, Rule, verdict};
 use crate::core::domain::scorer::text::{
     Contains, ContainsAll, ContainsAny, Exact, Length, OneOf, SentenceCount, StartsWith, WordCount,
 };

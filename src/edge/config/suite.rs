@@ -1,5 +1,6 @@
 //! `suites/NAME.yaml`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use super::scorers::{ScorerFile, scorers};
 use super::yaml::{Document, Fault};
 use crate::core::domain::{
     Failure, Gate, KaratGate, NamedPrompt, ParitySettings, Prompt, PromptMessage, Scorer, SliceBy, SliceFamily, Suite,
-    canonical_json, content_hash,
+    TurnScoring, canonical_json, content_hash,
 };
 
 /// Largest difference allowed between groups of people unless the suite says otherwise.
@@ -37,10 +38,18 @@ pub struct SuiteFile {
     /// runs on every endpoint.
     #[serde(default)]
     pub prompts: BTreeMap<String, Form<PromptFile>>,
-    /// Variables that prompts use as vars.NAME, such as {tone: kind}. A reference such as ${TOKEN} is resolved from the
-    /// environment or .env and used in requests only: it is masked wherever an answer repeats it.
+    /// Variables that prompts and scorers use as vars.NAME, such as {tone: kind}, or a file of them: file://vars.yaml. A
+    /// reference such as ${TOKEN} is resolved from the environment or .env and used in requests only: it is masked wherever
+    /// an answer repeats it.
     #[serde(default)]
-    pub vars: Map<String, Value>,
+    pub vars: VarsFile,
+    /// Variables with several values, such as {language: [en, de], tone: [kind, brief]}: every combination is a run of its
+    /// own, whose prompts and scorers use vars.language and vars.tone.
+    #[serde(default)]
+    pub matrix: BTreeMap<String, Vec<Value>>,
+    /// Which answers of a conversation are scored: last or every. Default: last.
+    #[serde(default)]
+    pub turns: TurnScoring,
     /// How many times each example is sent, from 1 to 1000. Default: 1.
     #[serde(default = "default_repeat", deserialize_with = "repeat")]
     pub repeat: u32,
@@ -193,12 +202,14 @@ pub fn load_suite(path: &Path) -> Result<Suite, Failure> {
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let scorers = scorers(&document, path).map_err(of_file)?;
     let Gates { gates, karats } = gates(&document, file.gates, &scorers).map_err(of_file)?;
+    let prompts = convert_prompts(file.prompt, file.prompts, path)?;
     let mut suite = Suite {
         name,
         version: String::new(),
         dataset: file.dataset,
-        prompts: convert_prompts(file.prompt, file.prompts, path)?,
-        vars: file.vars,
+        prompts: with_matrix(prompts, &file.matrix, path)?,
+        vars: file.vars.read(path)?,
+        turns: file.turns,
         repeats: file.repeat,
         endpoints: file.endpoints,
         scorers,
@@ -228,11 +239,20 @@ pub fn suite_content(suite: &Suite) -> String {
     });
     // Keeps the version of a suite with one prompt the same as before several were supported.
     match suite.prompts.as_slice() {
-        [NamedPrompt { name: None, prompt }] => content["prompt"] = json!(prompt),
+        [NamedPrompt { name: None, prompt, .. }] => content["prompt"] = json!(prompt),
         several => {
             let named = |one: &NamedPrompt| (one.name.clone().unwrap_or_default(), json!(one.prompt));
             content["prompts"] = Value::Object(several.iter().map(named).collect());
+            let cells = several.iter().filter(|one| !one.vars.is_empty());
+            let cells: Map<String, Value> =
+                cells.map(|one| (one.name.clone().unwrap_or_default(), json!(one.vars))).collect();
+            if !cells.is_empty() {
+                content["matrix"] = Value::Object(cells);
+            }
         }
+    }
+    if suite.turns != TurnScoring::default() {
+        content["turns"] = json!(suite.turns);
     }
     if !suite.vars.is_empty() {
         content["vars"] = Value::Object(suite.vars.clone());
@@ -284,6 +304,10 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
         prompts: BTreeMap<String, Prompt>,
         #[serde(default)]
         vars: Map<String, Value>,
+        #[serde(default)]
+        matrix: BTreeMap<String, Map<String, Value>>,
+        #[serde(default)]
+        turns: TurnScoring,
         scorers: Vec<Scorer>,
         gates: Vec<Gate>,
         error_tolerance: f64,
@@ -296,14 +320,19 @@ pub fn suite_from_content(name: &str, version: &str, content: &str) -> Result<Su
     let content: Content = serde_json::from_str(content).map_err(|error| {
         Failure::store(format!("the stored version of the suite {name} cannot be read")).caused_by(error)
     })?;
-    let one = content.prompt.map(|prompt| NamedPrompt { name: None, prompt });
-    let several = content.prompts.into_iter().map(|(name, prompt)| NamedPrompt { name: Some(name), prompt });
+    let one = content.prompt.map(|prompt| NamedPrompt { name: None, prompt, vars: Map::new() });
+    let mut matrix = content.matrix;
+    let several = content.prompts.into_iter().map(|(name, prompt)| {
+        let vars = matrix.remove(&name).unwrap_or_default();
+        NamedPrompt { name: Some(name), prompt, vars }
+    });
     Ok(Suite {
         name: name.to_owned(),
         version: version.to_owned(),
         dataset: content.dataset,
         prompts: one.into_iter().chain(several).collect(),
         vars: content.vars,
+        turns: content.turns,
         repeats: 1,
         endpoints: Vec::new(),
         scorers: content.scorers,
@@ -325,16 +354,51 @@ fn convert_prompts(
     let fail = |message: String| Failure::data(format!("{}: {message}", suite.display()));
     if several.is_empty() {
         let prompt = one.map_or(Ok(Prompt::Input), |file| convert_prompt(file.0, suite, "prompt"))?;
-        return Ok(vec![NamedPrompt { name: None, prompt }]);
+        return Ok(vec![NamedPrompt { name: None, prompt, vars: Map::new() }]);
     }
     if one.is_some() {
         return Err(fail("both prompt and prompts are given".to_owned())
             .hint("give the single prompt a name under \"prompts\""));
     }
     let named = several.into_iter().map(|(name, file)| {
-        Ok(NamedPrompt { prompt: convert_prompt(file.0, suite, &format!("prompts.{name}"))?, name: Some(name) })
+        let prompt = convert_prompt(file.0, suite, &format!("prompts.{name}"))?;
+        Ok(NamedPrompt { prompt, name: Some(name), vars: Map::new() })
     });
     named.collect()
+}
+
+/// The most combinations of a matrix with the prompts.
+const MAX_CELLS: usize = 256;
+
+/// Every prompt in every combination of the matrix, named by its values.
+fn with_matrix(
+    prompts: Vec<NamedPrompt>,
+    matrix: &BTreeMap<String, Vec<Value>>,
+    suite: &Path,
+) -> Result<Vec<NamedPrompt>, Failure> {
+    let fail = |message: String| Failure::data(format!("{}: {message}", suite.display()));
+    if let Some((key, _)) = matrix.iter().find(|(_, values)| values.is_empty()) {
+        return Err(fail(format!("matrix.{key} has no values")).hint("write matrix: {language: [en, de]}"));
+    }
+    let cells: usize = matrix.values().map(Vec::len).product();
+    if cells * prompts.len() > MAX_CELLS {
+        return Err(fail(format!(
+            "the matrix has {cells} combinations for each of {} prompts, but at most {MAX_CELLS} can be run",
+            prompts.len()
+        )));
+    }
+    let mut all = prompts;
+    for (key, values) in matrix {
+        let cell = |prompt: &NamedPrompt, value: &Value| {
+            let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let before = prompt.name.as_ref().map_or_else(String::new, |name| format!("{name} · "));
+            let mut vars = prompt.vars.clone();
+            vars.insert(key.clone(), value.clone());
+            NamedPrompt { name: Some(format!("{before}{key}={shown}")), prompt: prompt.prompt.clone(), vars }
+        };
+        all = all.iter().flat_map(|prompt| values.iter().map(|value| cell(prompt, value)).collect::<Vec<_>>()).collect();
+    }
+    Ok(all)
 }
 
 fn convert_prompt(prompt: PromptFile, suite: &Path, key: &str) -> Result<Prompt, Failure> {
@@ -368,12 +432,79 @@ fn convert_message(message: MessageFile, suite: &Path) -> Result<Option<PromptMe
     Ok(Some(PromptMessage { role, content }))
 }
 
+/// Variables as written: a mapping, or the path of a file that contains one.
+#[derive(Debug, Clone, Default)]
+pub struct VarsFile(Value);
+
+impl<'de> Deserialize<'de> for VarsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::Null => Ok(Self::default()),
+            value @ Value::Object(_) => Ok(Self(value)),
+            Value::String(path) if path.starts_with(FILE) => Ok(Self(Value::String(path))),
+            _ => Err(D::Error::custom("must be a mapping such as {tone: kind}, or a file such as file://vars.yaml")),
+        }
+    }
+}
+
+impl JsonSchema for VarsFile {
+    fn schema_name() -> Cow<'static, str> {
+        "VarsFile".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [{"type": "object"}, {"type": "string", "pattern": "^file://"}]})
+    }
+}
+
+/// Text that begins with this is the path of a file that contains the value.
+const FILE: &str = "file://";
+
+impl VarsFile {
+    /// The variables. A value that is a `file://` path is replaced by the file's content: a value for YAML and JSON, text
+    /// for anything else. Paths are relative to the suite.
+    fn read(self, suite: &Path) -> Result<Map<String, Value>, Failure> {
+        let vars = match self.0 {
+            Value::Object(vars) => vars,
+            Value::String(path) => match value_file(suite, &path)? {
+                Value::Object(vars) => vars,
+                _ => {
+                    return Err(Failure::data(format!("{}: {path} must contain a mapping of variables", suite.display())));
+                }
+            },
+            _ => Map::new(),
+        };
+        let read = |(name, value): (String, Value)| match value.as_str().filter(|text| text.starts_with(FILE)) {
+            Some(path) => Ok((name, value_file(suite, path)?)),
+            None => Ok((name, value)),
+        };
+        vars.into_iter().map(read).collect()
+    }
+}
+
+fn value_file(suite: &Path, path: &str) -> Result<Value, Failure> {
+    let file = path.strip_prefix(FILE).unwrap_or(path);
+    let text = prompt_file(suite, file)?;
+    let is_data = ["yaml", "yml", "json"].iter().any(|extension| file.ends_with(&format!(".{extension}")));
+    match is_data {
+        false => Ok(Value::String(text)),
+        true => Document::parse(text, &suite.parent().unwrap_or(Path::new(".")).join(file))?
+            .root()
+            .read()
+            .map_err(|fault| Failure::data(format!("{file}: {fault}"))),
+    }
+}
+
 fn prompt_file(suite: &Path, file: &str) -> Result<String, Failure> {
     let path = suite.parent().unwrap_or(Path::new(".")).join(file);
     let read = std::fs::read_to_string(&path);
     // The final newline that editors add is not part of a prompt, and must not change the suite's version.
     read.map(|text| text.replace("\r\n", "\n").trim_end_matches('\n').to_owned()).map_err(|error| {
-        Failure::data(format!("{}: cannot read the prompt file {}", suite.display(), path.display())).caused_by(error)
+        Failure::data(format!("{}: cannot read the file {}", suite.display(), path.display())).caused_by(error)
     })
 }
 
@@ -417,6 +548,26 @@ mod tests {
     }
 
     #[test]
+    fn a_matrix_makes_every_combination_a_prompt_of_its_own_and_vars_may_be_in_files() {
+        let text = "dataset: d\nendpoints: [m]\nscorers: [exact]\nprompt: \"{{ vars.tone }}\"\nturns: every\n\
+                    matrix: {language: [en, de], tone: [kind, 2]}\nvars: {note: file://p.txt}\n";
+        let suite = load(text).unwrap();
+        let names: Vec<_> = suite.prompts.iter().map(|prompt| prompt.name.as_deref().unwrap()).collect();
+        let expected =
+            ["language=en · tone=kind", "language=en · tone=2", "language=de · tone=kind", "language=de · tone=2"];
+        assert_eq!(names, expected);
+        assert_eq!((&suite.prompts[1].vars["tone"], &suite.vars["note"]), (&json!(2), &json!("Label: {{ input }}")));
+        let stored = suite_from_content("s", &suite.version, &suite_content(&suite)).unwrap();
+        assert_eq!((stored.prompts.len(), stored.turns), (4, TurnScoring::Every));
+        let cell = stored.prompts.iter().find(|prompt| prompt.name.as_deref() == Some(names[3])).unwrap();
+        assert_eq!(cell.vars, suite.prompts[3].vars);
+        let one = load("dataset: d\nendpoints: [m]\nscorers: [exact]\n").unwrap();
+        assert!(!suite_content(&one).contains("matrix") && !suite_content(&one).contains("turns"));
+        let many = format!("dataset: d\nendpoints: [m]\nscorers: [exact]\nmatrix: {{a: {:?}}}\n", (0..300).collect::<Vec<_>>());
+        assert!(load(&many).unwrap_err().message.contains("at most 256"));
+    }
+
+    #[test]
     fn invalid_settings_are_refused_with_a_message() {
         let cases = [
             ("dataset: d\nendpoints: [m]\nscorers: []\n", "scorers is empty, but a suite needs at least one scorer"),
@@ -455,7 +606,7 @@ mod tests {
             ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}]\nprompt: {file: none.txt}\n",
-                "cannot read the prompt file",
+                "cannot read the file",
             ),
         ];
         for (text, expected) in cases {

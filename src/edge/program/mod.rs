@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::worker::{Fault, Worker};
 pub use self::worker::{Program, Reply};
 use super::net::DEFAULT_MAX_BODY;
-use crate::core::domain::{CallError, CallErrorKind, Failure, canonical_json, content_hash};
+use crate::core::domain::{CallError, CallErrorKind, Failure, content_hash};
 
 /// A larger file in the command is identified by its path only: it is data or an interpreter, and would be read at
 /// every start.

@@ -20,7 +20,6 @@ const MAX_REASON: usize = 200;
 /// `{"id", "trial", "output", "input", "expected", "context", "metadata", "tags", "tool_calls", "finish_reason", "latency_ms",
 /// "cost", "params"}`; what is not known is null.
 pub fn request(answer: &Answer<'_>, example: &Example, trial: u32, params: &Map<String, Value>) -> Value {
-    let calls: Option<Value> = answer.tool_calls.and_then(|calls| serde_json::from_str(calls).ok());
     json!({
         "id": example.id,
         "trial": trial,
@@ -30,7 +29,7 @@ pub fn request(answer: &Answer<'_>, example: &Example, trial: u32, params: &Map<
         "context": example.context,
         "metadata": example.metadata,
         "tags": example.tags,
-        "tool_calls": calls,
+        "tool_calls": answer.calls(),
         "finish_reason": answer.finish_reason,
         "latency_ms": answer.latency_ms,
         "cost": answer.cost,

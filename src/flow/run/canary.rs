@@ -144,6 +144,10 @@ impl PreparedCanary {
         let sides = [side(baseline), side(candidate)];
         let selected = prepared.set.selected(&workspace.store, &options.selection)?;
         let examples = selected.collect::<Result<Vec<Example>, Failure>>()?;
+        if let Some(example) = examples.iter().find(|example| !example.turns.is_empty()) {
+            return Err(Failure::data(format!("the example {} is a conversation, which a canary does not hold", example.id))
+                .hint("leave conversations out with --filter"));
+        }
         let (weights, notes) = weights(workspace, &suite.dataset, &examples)?;
         let draws = Draws::new(&weights.clone().unwrap_or_else(|| vec![1.0; examples.len()]), options.seed);
         let draws = draws.ok_or_else(|| {
@@ -484,7 +488,7 @@ impl PairRequest {
     ) -> Result<Option<Score>, Failure> {
         let compiled = side.renderer.scorers.of(&self.example);
         let (trial, budgets) = (self.trial, self.judges.as_ref());
-        let place = ScoringPlace { store, run_id: None, trial, cache_since: None, budgets };
+        let place = ScoringPlace { store, run_id: None, trial, turn: 0, cache_since: None, budgets };
         let external = self.evaluators.scores(&compiled, answer, &self.example, &place).await?;
         let Some(external) = external else { return Ok(None) };
         let scores = compiled.score(answer, &self.example, &external);

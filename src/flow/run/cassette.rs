@@ -2,10 +2,9 @@
 //! records the same as an uninterrupted one.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::render::Renderer;
-use crate::core::domain::{CallError, Failure, RecordedOutcome, Request, Response, RunId};
+use crate::core::domain::{CallError, Example, Failure, RecordedOutcome, Request, Response, RunId};
 use crate::edge::endpoint::{CassetteEntry, CassetteHeader, CassetteWriter};
 use crate::edge::store::{RunHeader, Store};
 use crate::flow::stored_dataset::{Selection, selected};
@@ -23,6 +22,10 @@ pub(super) fn write_cassette(store: &Store, run_id: &RunId, renderer: &Renderer,
     let selection = Selection::of_run(&header)?;
     for example in selected(store, &header.dataset, &header.dataset_version, &selection)? {
         let example = example?;
+        if !example.turns.is_empty() {
+            write_conversation(store, &header, renderer, &example, &mut writer)?;
+            continue;
+        }
         for outcome in store.outcomes_of(&header.run_id, &example.id)? {
             // If a prompt cannot be rendered, nothing was sent; replaying fails the same way.
             let Ok(request) = renderer.request(&example, outcome.trial) else { continue };
@@ -32,6 +35,26 @@ pub(super) fn write_cassette(store: &Store, run_id: &RunId, renderer: &Renderer,
         }
     }
     writer.finish()
+}
+
+/// Writes an entry for every answered turn of a conversation.
+fn write_conversation(
+    store: &Store,
+    header: &RunHeader,
+    renderer: &Renderer,
+    example: &Example,
+    writer: &mut CassetteWriter,
+) -> Result<(), Failure> {
+    for trial in 0..header.repeats {
+        let mut history = Vec::new();
+        for answer in store.turn_answers(&header.run_id, &example.id, trial)? {
+            let Ok((request, user)) = renderer.turn(example, trial, answer.turn, &history) else { break };
+            history.push((user, answer.response.output.clone()));
+            let request = Request { messages: renderer.masked(&request.messages), ..request };
+            writer.write(&CassetteEntry::new(&request, Ok(&answer.response)))?;
+        }
+    }
+    Ok(())
 }
 
 fn head(header: &RunHeader) -> CassetteHeader {
@@ -49,17 +72,8 @@ fn head(header: &RunHeader) -> CassetteHeader {
 
 /// The endpoint's response, as far as it is stored.
 fn result_of(outcome: RecordedOutcome) -> Result<Response, CallError> {
-    let span = |ms: f64| Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default();
-    match outcome.error {
-        Some((kind, message)) => Err(CallError { attempts: outcome.attempts, ..CallError::new(kind, message) }),
-        None => Ok(Response {
-            tool_calls: outcome.tool_calls,
-            finish_reason: outcome.finish_reason,
-            model: outcome.model,
-            usage: outcome.usage,
-            ttft: outcome.ttft_ms.map(span),
-            attempts: outcome.attempts,
-            ..Response::new(outcome.output.unwrap_or_default(), span(outcome.latency_ms.unwrap_or_default()))
-        }),
+    match &outcome.error {
+        Some((kind, message)) => Err(CallError { attempts: outcome.attempts, ..CallError::new(*kind, message) }),
+        None => Ok(outcome.into_response()),
     }
 }

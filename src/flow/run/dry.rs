@@ -60,7 +60,13 @@ impl Count {
         endpoint: &ReadyEndpoint,
         since: Option<Timestamp>,
     ) -> Result<(), Failure> {
-        let request = match renderer.request(example, trial) {
+        // Later turns of a conversation depend on answers, so their requests are only counted.
+        let first = if example.turns.is_empty() {
+            renderer.request(example, trial)
+        } else {
+            renderer.turn(example, trial, 0, &[]).map(|(request, _)| request)
+        };
+        let request = match first {
             Ok(request) => request,
             Err(error) => {
                 self.errors += 1;
@@ -73,7 +79,7 @@ impl Count {
             self.cached += 1;
             return Ok(());
         }
-        self.requests += 1;
+        self.requests += example.turns.len().max(1) as u64;
         let bytes: usize = request.turns().iter().map(|message| message.content_text().len()).sum();
         self.prompt_tokens += estimated_tokens(bytes);
         Ok(())

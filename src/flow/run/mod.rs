@@ -4,6 +4,7 @@
 pub(in crate::flow) mod budget;
 mod canary;
 mod cassette;
+mod conversation;
 mod dry;
 pub(in crate::flow) mod endpoints;
 mod execute;

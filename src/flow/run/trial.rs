@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::budget::RunBudget;
+use super::conversation::{over_turns, scored_turns};
 use super::endpoints::ReadyEndpoint;
 use super::render::Renderer;
 use crate::core::domain::{
@@ -14,7 +15,7 @@ use crate::core::domain::{
 };
 use crate::core::pricing::estimated_tokens;
 use crate::core::scoring::Answer;
-use crate::edge::store::Store;
+use crate::edge::store::{Store, TurnAnswer};
 use crate::flow::Event;
 use crate::flow::event::{FinishedTrial, RunInfo};
 use crate::flow::scoring::{Evaluators, JudgeBudgets, ScoringPlace};
@@ -54,6 +55,9 @@ impl TrialRunner {
         if open.is_answered {
             return self.score_stored(example, trial).await;
         }
+        if !example.turns.is_empty() {
+            return self.converse(example, trial).await;
+        }
         let request = match self.renderer.request(example, trial) {
             Ok(request) => request,
             Err(error) => return self.fail(example, trial, error).await.map(Some),
@@ -62,7 +66,7 @@ impl TrialRunner {
         if let Some(since) = self.cache_since
             && let Some(response) = self.store.cached_answer(key, since, Some(&self.run.run_id))?
         {
-            return self.finish(example, self.outcome(example, &request, Ok(response))).await;
+            return self.finish(example, self.outcome(example, &request, Ok(response)), &[]).await;
         }
         let reserved = self.budget.reserve(self.endpoint.estimate(&request), self.endpoint.is_bounded()).await;
         let Some(reserved) = reserved else { return Ok(None) };
@@ -72,70 +76,93 @@ impl TrialRunner {
         let answer = self.endpoint.endpoint.call(&request).await;
         let outcome = self.outcome(example, &request, answer);
         reserved.settle(outcome.cost);
-        self.finish(example, outcome).await
+        self.finish(example, outcome, &[]).await
     }
 
-    /// Scores and stores an outcome. If its scores need something outside karat, it is stored before they do, so that an
-    /// interruption never loses an answer that was paid for. Returns `None` if the budget refused a call.
-    async fn finish(&self, example: &Example, outcome: Outcome) -> Result<Option<FinishedTrial>, Failure> {
+    /// Scores and stores an outcome, with the answers to all turns if it is a conversation. If its scores need something
+    /// outside karat, it is stored before they do, so that an interruption never loses an answer that was paid for.
+    /// Returns `None` if the budget refused a call.
+    pub(super) async fn finish(
+        &self,
+        example: &Example,
+        outcome: Outcome,
+        turns: &[TurnAnswer],
+    ) -> Result<Option<FinishedTrial>, Failure> {
         let OutcomeResult::Answered { response, .. } = &outcome.result else {
             return self.store(outcome).await.map(Some);
         };
-        let compiled = self.renderer.scorers.of(example);
-        let (response, cost) = (response.clone(), outcome.cost);
-        let answer = Answer::of(&response, cost);
-        if compiled.needed(&answer, example).is_empty() {
-            let scores = Some(compiled.score(&answer, example, &[]));
+        let parts = scored_turns(example, (response, outcome.cost), turns, self.renderer.turns);
+        let needs_more = parts.iter().any(|(_, example, response, cost)| {
+            let compiled = self.renderer.scorers.of(example);
+            !compiled.needed(&Answer::of(response, *cost), example).is_empty()
+        });
+        if !needs_more {
+            let scores = parts.iter().map(|(turn, example, response, cost)| {
+                let compiled = self.renderer.scorers.of(example);
+                (*turn, compiled.score(&Answer::of(response, *cost), example, &[]))
+            });
+            let scores = Some(over_turns(scores.collect()));
             let result = OutcomeResult::Answered { response: response.clone(), scores };
             return self.store(Outcome { result, ..outcome }).await.map(Some);
         }
         let (trial, finished) = (outcome.trial, FinishedTrial::of(&outcome));
         self.store(outcome).await?;
-        let scores = self.score(&answer, example, trial).await?;
+        let scores = self.score(&example.id, trial, &parts).await?;
         Ok(scores.map(|scores| finished.scored(&scores)))
     }
 
     /// Scores an answer that is stored. Returns `None` if the budget refused a call.
     async fn score_stored(&self, example: &Example, trial: u32) -> Result<Option<FinishedTrial>, Failure> {
         let outcomes = self.store.outcomes_of(&self.run.run_id, &example.id)?;
-        let stored = outcomes.iter().find(|outcome| outcome.trial == trial);
-        let Some((stored, answer)) = stored.and_then(|stored| Some((stored, Answer::recorded(stored)?))) else {
-            return Err(Failure::store(format!("the answer to example {} is missing from the database", example.id)));
+        let stored = outcomes.into_iter().find(|outcome| outcome.trial == trial);
+        let gone = || Failure::store(format!("the answer to example {} is missing from the database", example.id));
+        let stored = stored.filter(|stored| stored.output.is_some()).ok_or_else(gone)?;
+        let (finished, cost) = (FinishedTrial::of_stored(&stored), stored.cost);
+        let turns = match example.turns.is_empty() {
+            true => Vec::new(),
+            false => self.store.turn_answers(&self.run.run_id, &example.id, trial)?,
         };
-        let finished = FinishedTrial::of_stored(stored);
-        let scores = self.score(&answer, example, trial).await?;
+        let parts = scored_turns(example, (&stored.into_response(), cost), &turns, self.renderer.turns);
+        let scores = self.score(&example.id, trial, &parts).await?;
         Ok(scores.map(|scores| finished.scored(&scores)))
     }
 
-    /// Scores a stored answer and stores the scores. Returns `None` if the budget refused a call.
+    /// Scores a stored answer, turn by turn, and stores the scores. Returns `None` if the budget refused a call.
     async fn score(
         &self,
-        answer: &Answer<'_>,
-        example: &Example,
+        example_id: &str,
         trial: u32,
+        parts: &[(usize, Example, Response, Option<f64>)],
     ) -> Result<Option<Vec<(String, Score)>>, Failure> {
-        let compiled = self.renderer.scorers.of(example);
-        let place = ScoringPlace {
-            store: &self.store,
-            run_id: Some(&self.run.run_id),
-            trial,
-            cache_since: self.judge_cache_since,
-            budgets: &self.judge_budgets,
-        };
-        let Some(external) = self.evaluators.scores(&compiled, answer, example, &place).await? else { return Ok(None) };
-        let mask = &self.renderer.mask;
-        let masked = |(name, score): (String, Score)| {
-            let reason = |reason: String| mask.text(&reason).into_owned();
-            let score = match score {
-                Score::Value(value, why) => Score::Value(value, why.map(reason)),
-                Score::Skipped(why) => Score::Skipped(reason(why)),
-                Score::Failed(why) => Score::Failed(reason(why)),
+        let mut turns = Vec::new();
+        for (turn, example, response, cost) in parts {
+            let (answer, compiled) = (Answer::of(response, *cost), self.renderer.scorers.of(example));
+            let place = ScoringPlace {
+                store: &self.store,
+                run_id: Some(&self.run.run_id),
+                trial,
+                turn: *turn,
+                cache_since: self.judge_cache_since,
+                budgets: &self.judge_budgets,
             };
-            (name, score)
-        };
-        let scores: Vec<(String, Score)> = compiled.score(answer, example, &external).into_iter().map(masked).collect();
-        self.store.record_scores(&self.run.run_id, &example.id, trial, scores.clone()).wait().await?;
+            let external = self.evaluators.scores(&compiled, &answer, example, &place).await?;
+            let Some(external) = external else { return Ok(None) };
+            turns.push((*turn, compiled.score(&answer, example, &external)));
+        }
+        let scores: Vec<(String, Score)> =
+            over_turns(turns).into_iter().map(|(name, score)| (name, self.masked(score))).collect();
+        self.store.record_scores(&self.run.run_id, example_id, trial, scores.clone()).wait().await?;
         Ok(Some(scores))
+    }
+
+    /// A score without secrets in its reason.
+    fn masked(&self, score: Score) -> Score {
+        let reason = |reason: String| self.renderer.mask.text(&reason).into_owned();
+        match score {
+            Score::Value(value, why) => Score::Value(value, why.map(reason)),
+            Score::Skipped(why) => Score::Skipped(reason(why)),
+            Score::Failed(why) => Score::Failed(reason(why)),
+        }
     }
 
     /// Stores the outcome of a trial that failed before anything was sent.

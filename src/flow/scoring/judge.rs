@@ -9,7 +9,7 @@ use crate::core::domain::{
     CallError, Example, Failure, Message, Request, RequestKey, Response, Score, ScorerKind, canonical_json,
 };
 use crate::core::judge::{
-    Average, JudgePrompt, JudgeRequest, JudgeTask, Material, Order, Outcome, Verdict, combine_orders, combine_repeats,
+    Average, NO_CLAIMS, JudgePrompt, JudgeRequest, JudgeTask, Material, Order, Outcome, Verdict, combine_orders, combine_repeats,
     judge_messages,
 };
 use crate::core::scoring::Answer;
@@ -18,6 +18,9 @@ use crate::flow::run::endpoints::ReadyEndpoint;
 
 /// How often a judge is asked until its reply has a verdict.
 const ASKED: usize = 2;
+
+/// More calls than the judgement of one turn can have.
+const CALLS_PER_TURN: usize = 1000;
 
 /// The salt of verdict ids. It need not be secret: an id is a hash of all texts, the answer included, so that no answer
 /// can contain the id that belongs to it. A fixed one makes the same judgement the same request in every database.
@@ -29,11 +32,9 @@ pub(super) struct Judge {
 }
 
 /// What a judge grades.
-pub struct JudgeUse<'a> {
-    /// The answer.
-    pub answer: &'a Answer<'a>,
-    /// Its example.
-    pub example: &'a Example,
+struct JudgeUse<'a> {
+    answer: &'a Answer<'a>,
+    example: &'a Example,
 }
 
 /// The texts of an example in the form that judges read.
@@ -95,6 +96,8 @@ impl Judge {
             repeats.push(verdict);
         }
         Ok(Some(match combine_repeats(&repeats, Average::Median) {
+            // An answer that claims nothing, such as "I do not know", is neither faithful nor unfaithful.
+            Err(reason) if repeats.iter().all(is_without_claims) => Score::Skipped(reason),
             Err(reason) => Score::Failed(reason),
             Ok(judgement) => {
                 let verdict = judgement.verdict;
@@ -169,7 +172,7 @@ impl Asking<'_> {
                 Err(error) => return Ok(Some(Err(format!("the judge did not answer: {error}")))),
                 Ok(response) => prompt.form.parse(&response.output),
             };
-            if verdict.is_ok() {
+            if verdict.is_ok() || is_without_claims(&verdict) {
                 break;
             }
         }
@@ -191,6 +194,7 @@ impl Asking<'_> {
 
     fn judge_place(&self, call: usize) -> Option<JudgePlace> {
         let (run_id, example_id) = (self.place.run_id?.clone(), self.of.example.id.clone());
+        let call = self.place.turn * CALLS_PER_TURN + call;
         Some(JudgePlace { run_id, example_id, trial: self.place.trial, scorer: self.index, call })
     }
 
@@ -240,22 +244,30 @@ impl Asking<'_> {
         prompt: &JudgePrompt,
     ) -> Result<(), Failure> {
         let Some(place) = place else { return Ok(()) };
-        let verdict = reply.as_ref().ok().and_then(|response| prompt.form.parse(&response.output).ok());
+        let verdict = reply.as_ref().ok().and_then(|response| match prompt.form.parse(&response.output) {
+            Ok(verdict) => Some(verdict_of(&verdict, prompt.form.order)),
+            read => is_without_claims(&read).then(|| json!({"score": null})),
+        });
         let call = JudgeCall {
             place,
             judge: self.judge.endpoint.endpoint.name().to_owned(),
             // Replies at the same place are reused even if they may not be cached.
             key: Some(key),
             result: reply.clone(),
-            verdict: verdict.map(|verdict| verdict_of(&verdict, prompt.form.order).to_string()),
+            verdict: verdict.map(|verdict| verdict.to_string()),
             cost,
         };
         self.place.store.record_judge_call(call, Timestamp::now()).wait().await
     }
 }
 
+/// Whether a judge found no claims, so that there is nothing to take a share of.
+fn is_without_claims(verdict: &Result<Verdict, String>) -> bool {
+    verdict.as_ref().is_err_and(|reason| reason.contains(NO_CLAIMS))
+}
+
 /// A verdict as it is stored: `{"score", "preferred", "first"}`, the last two for pairs in one order only.
-pub fn verdict_of(verdict: &Verdict, order: Order) -> Value {
+fn verdict_of(verdict: &Verdict, order: Order) -> Value {
     match verdict.outcome {
         Outcome::Preference { preferred, .. } => {
             json!({"score": verdict.score, "preferred": preferred.score(), "output_first": order == Order::OutputFirst})

@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use self::judge::Judge;
-pub use self::judge::{JudgeUse, verdict_of};
 use super::Workspace;
 use super::run::budget::{Budget, RunBudget};
 use super::run::endpoints::{ReadyEndpoint, prepare};
@@ -48,6 +47,8 @@ pub struct ScoringPlace<'a> {
     pub run_id: Option<&'a RunId>,
     /// Index of the trial, from 0.
     pub trial: u32,
+    /// Index of the turn of a conversation, from 0.
+    pub turn: usize,
     /// How far back cached replies of judges may be used; `None` if none may.
     pub cache_since: Option<Timestamp>,
     /// The money that judges may spend.
@@ -228,6 +229,13 @@ impl Evaluator {
     }
 }
 
+/// The cosine of two vectors; 0 if one of them is zero.
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let product = |a: &[f32], b: &[f32]| f64::from(dot(a, b));
+    let norms = (product(a, a) * product(b, b)).sqrt();
+    if a.len() == b.len() && norms > 0.0 { product(a, b) / norms } else { 0.0 }
+}
+
 /// Similarity of texts in the workspace's embedding space.
 struct Embedding {
     embedder: Arc<Prepared>,
@@ -256,8 +264,9 @@ impl Embedding {
         let mut best: f64 = 0.0;
         for reference in &references {
             match self.reference(reference) {
-                Ok(known) if known.len() == vector.len() => best = best.max(f64::from(dot(&vector, &known))),
-                Ok(_) => {}
+                // Texts without anything to embed have no direction.
+                _ if reference.trim() == answer.output.trim() => best = 1.0,
+                Ok(known) => best = best.max(cosine(&vector, &known)),
                 Err(failure) => return failed(failure),
             }
         }

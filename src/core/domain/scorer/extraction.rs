@@ -11,6 +11,9 @@ use super::text::usual_relative;
 pub struct JsonSchema {
     /// The schema, such as `{type: object, required: [label]}`, or a file: file://schema.json.
     pub schema: Value,
+    /// Whether text may stand around the JSON. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anywhere: bool,
 }
 
 /// 1 if the value at a path of a JSON answer is the accepted one.

@@ -43,6 +43,9 @@ impl Words {
 /// 1 − edit distance / length of the longer text, for the accepted answer that is nearest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Levenshtein {
+    /// The most edits allowed, such as 5: the score is then 1 or 0. Default: the similarity is the score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_distance: Option<u64>,
     /// The text to compare with, in place of the accepted answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
@@ -118,7 +121,7 @@ pub struct Bleu {
     pub value: Option<String>,
 }
 
-/// Google BLEU against all accepted answers, as NLTK computes it.
+/// Google BLEU against all accepted answers: NLTK's sentence_gleu over words of every script.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gleu {
     /// The text to compare with, in place of the accepted answers.

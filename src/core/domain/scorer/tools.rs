@@ -37,7 +37,7 @@ impl CallOrder {
     }
 }
 
-/// 1 if the answer calls the expected tools with the expected arguments.
+/// F1 of the tool calls: 1 if the answer makes exactly the expected ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ToolCalls {
     /// The expected calls, such as [{name: get_weather, arguments: {city: Paris}}]. Default: the accepted answer.

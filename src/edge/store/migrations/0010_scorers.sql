@@ -38,3 +38,25 @@ CREATE TABLE run_scorers (
     shown    TEXT NOT NULL, -- the judges, programs or models in words
     PRIMARY KEY (run_id, scorer)
 ) STRICT, WITHOUT ROWID;
+
+-- The answers to the turns of conversations. They are stored as they arrive; the outcome has the last one.
+CREATE TABLE turns (
+    run_id            TEXT NOT NULL REFERENCES runs (run_id) ON DELETE CASCADE,
+    example_id        TEXT NOT NULL,
+    trial             INTEGER NOT NULL,
+    turn              INTEGER NOT NULL,
+    output            INTEGER NOT NULL REFERENCES contents (id),
+    tool_calls        INTEGER REFERENCES contents (id),
+    finish_reason     TEXT,
+    attempts          INTEGER NOT NULL,
+    latency_ms        REAL,
+    prompt_tokens     INTEGER,
+    completion_tokens INTEGER,
+    model             TEXT,
+    cost              REAL,
+    cached            INTEGER NOT NULL,
+    answered_at       INTEGER NOT NULL, -- seconds since 1970, UTC
+    request_key       BLOB NOT NULL,
+    PRIMARY KEY (run_id, example_id, trial, turn)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX turns_by_request ON turns (request_key);
