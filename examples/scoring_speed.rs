@@ -178,8 +178,12 @@ fn main() {
         }
     }
     let (embedded, vectors) = cosine_rates(&texts);
-    rates.extend([("cosine (space fast, embedding the answer)".to_owned(), embedded), ("cosine of vectors".to_owned(), vectors)]);
+    rates.extend([
+        ("cosine (space fast, embedding the answer)".to_owned(), embedded),
+        ("cosine of vectors".to_owned(), vectors),
+    ]);
     let words: usize = texts.answers.iter().map(|answer| answer.split_whitespace().count()).sum();
-    let rates: serde_json::Map<String, Value> = rates.into_iter().map(|(name, rate)| (name, json!(rate.round()))).collect();
+    let rates: serde_json::Map<String, Value> =
+        rates.into_iter().map(|(name, rate)| (name, json!(rate.round()))).collect();
     println!("{}", json!({"words_per_answer": words as f64 / texts.answers.len() as f64, "per_second": rates}));
 }

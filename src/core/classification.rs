@@ -87,6 +87,7 @@ pub struct Classification {
     pub total: f64,
 }
 
+#[cfg(test)]
 impl Classification {
     /// One cell of the confusion matrix by the indices of its labels, `None` for "other"; 0 outside of the matrix.
     pub fn cell(&self, expected: usize, predicted: Option<usize>) -> f64 {

@@ -263,7 +263,7 @@ mod tests {
             source: None,
             sources: Vec::new(),
             assert: None,
-        turns: Vec::new(),
+            turns: Vec::new(),
             critical: false,
             status: ExampleStatus::Active,
             retired_reason: None,

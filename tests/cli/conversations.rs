@@ -23,14 +23,16 @@ fn conversations(server: &Server, count: usize, rest: &str) -> Folder {
     folder.write("karat.yaml", &workspace(&server.url, ""));
     folder.write("datasets/talk/examples.jsonl", &rows(count));
     let prompt = "prompt: [{system: Be brief.}, {user: \"{{ input }}!\"}]";
-    folder.write("suites/talk.yaml", &format!("dataset: talk\nendpoints: [model]\nscorers: [exact]\n{prompt}\n{rest}\n"));
+    folder
+        .write("suites/talk.yaml", &format!("dataset: talk\nendpoints: [model]\nscorers: [exact]\n{prompt}\n{rest}\n"));
     folder
 }
 
 /// A server that says which turn it is.
 fn counting() -> Server {
     Server::start(|ask| {
-        let users = ask.seen.body["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "user").count();
+        let users =
+            ask.seen.body["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "user").count();
         Reply::Later(Duration::from_millis(2), format!("turn {users}"))
     })
 }
@@ -57,7 +59,8 @@ fn each_turn_is_sent_with_the_answers_so_far_and_the_last_one_is_scored() {
 #[test]
 fn every_turn_may_be_scored_with_its_own_answers() {
     let server = Server::start(|ask| {
-        let users = ask.seen.body["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "user").count();
+        let users =
+            ask.seen.body["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "user").count();
         Reply::Text(if users == 2 { "something else".to_owned() } else { format!("turn {users}") })
     });
     let folder = conversations(&server, 2, "turns: every");
@@ -88,7 +91,8 @@ fn a_killed_conversation_continues_with_the_turn_that_is_missing() {
 
 #[test]
 fn a_turn_that_fails_makes_the_conversation_an_error_that_names_it() {
-    let server = Server::start(|ask| if ask.input == "bye!" { Reply::Broken } else { Reply::Text("turn 2".to_owned()) });
+    let server =
+        Server::start(|ask| if ask.input == "bye!" { Reply::Broken } else { Reply::Text("turn 2".to_owned()) });
     let folder = conversations(&server, 1, "");
     let done = folder.karat(&["run", "talk", "--format", "json"]).expect(4);
     let message = done.json()["runs"][0]["errors"][0]["message"].to_string();
@@ -120,8 +124,12 @@ fn every_combination_of_a_matrix_is_a_run_of_its_own() {
     );
     folder.write("suites/vars.yaml", "tone: kind\n");
     let view = folder.run(&["talk"], 0);
-    let runs: Vec<(&Value, &Value)> =
-        view["runs"].as_array().unwrap().iter().map(|run| (&run["prompt"], &run["scores"]["contains"]["mean"])).collect();
+    let runs: Vec<(&Value, &Value)> = view["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| (&run["prompt"], &run["scores"]["contains"]["mean"]))
+        .collect();
     assert_eq!(runs, [(&json!("language=en"), &json!(1.0)), (&json!("language=de"), &json!(1.0))]);
     let one = folder.run(&["talk", "--prompt", "language=de", "--no-cache"], 0);
     assert_eq!(one["runs"].as_array().unwrap().len(), 1);

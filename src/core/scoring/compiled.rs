@@ -329,7 +329,10 @@ mod tests {
             (ScorerKind::Regex(Regex { pattern: "(".into() }), "unclosed group"),
             (ScorerKind::Regex(Regex { pattern: r"(\w{1000}){1000}".into() }), "too large"),
             (ScorerKind::JsonSchema(JsonSchema { schema: json!({"type": "strin"}), anywhere: false }), "/type"),
-            (ScorerKind::JsonSchema(JsonSchema { schema: json!({"$ref": "file:///etc/hosts"}), anywhere: false }), "file:///etc/hosts"),
+            (
+                ScorerKind::JsonSchema(JsonSchema { schema: json!({"$ref": "file:///etc/hosts"}), anywhere: false }),
+                "file:///etc/hosts",
+            ),
             (ScorerKind::Numeric(Numeric { absolute: f64::NAN, relative: 0.0 }), "absolute"),
             (ScorerKind::Numeric(Numeric { absolute: 0.0, relative: -1.0 }), "relative"),
             (ScorerKind::Contains(Contains { value: Some(" ".into()), normalize: vec![Trim] }), "nothing to look for"),

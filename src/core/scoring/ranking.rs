@@ -39,6 +39,7 @@ pub struct Ranking {
 impl Ranking {
     /// Holds `retrieved`, the best first, against ids that are relevant or not. Ids listed twice in `relevant` count
     /// once.
+    #[cfg(test)]
     pub fn binary(retrieved: &[&str], relevant: &[&str]) -> Self {
         let graded: Vec<(&str, f64)> = relevant.iter().map(|id| (*id, 1.0)).collect();
         Self::graded(retrieved, &graded)
@@ -66,6 +67,7 @@ impl Ranking {
     }
 
     /// Number of relevant ids.
+    #[cfg(test)]
     pub fn relevant(&self) -> usize {
         self.ideal.len()
     }

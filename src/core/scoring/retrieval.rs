@@ -30,6 +30,17 @@ fn ids(value: &Value) -> Vec<String> {
     }
 }
 
+/// The ids in a value with their grades: those of an object whose fields are ids and numbers, or else 1.
+fn grades(value: &Value) -> Vec<(String, f64)> {
+    // Numbers in a dataset are text.
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok());
+    let graded =
+        value.as_object().filter(|fields| !fields.is_empty() && !ID_FIELDS.iter().any(|id| fields.contains_key(*id)));
+    let graded =
+        graded.and_then(|fields| fields.iter().map(|(id, grade)| Some((id.clone(), number(grade)?))).collect());
+    graded.unwrap_or_else(|| ids(value).into_iter().map(|id| (id, 1.0)).collect())
+}
+
 #[derive(Debug)]
 struct Retrieves {
     settings: Retrieval,
@@ -38,9 +49,9 @@ struct Retrieves {
 
 impl Rule for Retrieves {
     fn score(&self, answer: &Answer<'_>, example: &Example) -> Score {
-        let relevant: Vec<String> = match &self.settings.relevant {
-            None => example.expected.iter().flat_map(ids).collect(),
-            Some(path) => at_path(&example.metadata, path).map(ids).unwrap_or_default(),
+        let relevant: Vec<(String, f64)> = match &self.settings.relevant {
+            None => example.expected.iter().flat_map(grades).collect(),
+            Some(path) => at_path(&example.metadata, path).map(grades).unwrap_or_default(),
         };
         if relevant.is_empty() {
             let nowhere = |path: &String| format!("the example lists no relevant ids under {path}");
@@ -58,7 +69,7 @@ impl Rule for Retrieves {
         };
         let retrieved = ids(found);
         let value = self.measure(&retrieved, &relevant);
-        let missing = relevant.iter().filter(|id| !retrieved.contains(id)).map(String::as_str);
+        let missing = relevant.iter().map(|(id, _)| id).filter(|id| !retrieved.contains(id)).map(String::as_str);
         let reason = || {
             let missing = listed(missing.clone());
             let missing = if missing.is_empty() { String::new() } else { format!("; not retrieved: {missing}") };
@@ -153,13 +164,14 @@ impl Compile for Citations {
 
 impl Retrieves {
     /// The metric; 0 if nothing was retrieved.
-    fn measure(&self, retrieved: &[String], relevant: &[String]) -> f64 {
+    fn measure(&self, retrieved: &[String], relevant: &[(String, f64)]) -> f64 {
         let most = self.settings.k.map_or(usize::MAX, |k| k as usize);
         let mut seen = std::collections::HashSet::new();
         let retrieved = retrieved.iter().map(String::as_str).filter(|id| seen.insert(*id));
         let retrieved: Vec<&str> = retrieved.take(most).collect();
-        let relevant: Vec<&str> = relevant.iter().map(String::as_str).collect();
-        let ranking = Ranking::binary(&retrieved, &relevant);
+        let relevant: Vec<(&str, f64)> = relevant.iter().map(|(id, grade)| (id.as_str(), *grade)).collect();
+        let ranking = Ranking::graded(&retrieved, &relevant);
+        let gain = if self.settings.exponential { Gain::Exponential } else { Gain::Linear };
         let k = self.settings.k.map_or(ranking.retrieved(), |k| k as usize).max(1);
         let value = match self.settings.metric {
             RetrievalMetric::Recall => ranking.recall(k),
@@ -168,7 +180,7 @@ impl Retrieves {
             RetrievalMetric::Hit => ranking.hit(k),
             RetrievalMetric::ReciprocalRank => ranking.reciprocal_rank(),
             RetrievalMetric::AveragePrecision => ranking.average_precision(),
-            RetrievalMetric::Ndcg => ranking.ndcg(k, Gain::Linear),
+            RetrievalMetric::Ndcg => ranking.ndcg(k, gain),
         };
         value.unwrap_or(0.0)
     }
@@ -200,6 +212,12 @@ mod tests {
         }
         let none = retrieval(json!({"metric": "recall"})).score(&Answer::text("no idea"), &example);
         assert_eq!(none.value(), Some(0.0));
+        let mut graded = example.clone();
+        graded.metadata.insert("docs".to_owned(), json!({"a": "3", "c": 1}));
+        let ndcg =
+            retrieval(json!({"metric": "ndcg", "retrieved": "docs", "relevant": "docs"})).score(&answer, &graded);
+        let expected = (1.0 + 3.0 / 3.0_f64.log2()) / (3.0 + 1.0 / 3.0_f64.log2());
+        assert!((ndcg.value().unwrap() - expected).abs() < 1e-12);
         let skipped = retrieval(json!({"metric": "recall", "relevant": "docs"})).score(&answer, &example);
         assert!(matches!(skipped, Score::Skipped(_)));
     }

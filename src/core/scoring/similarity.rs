@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::Answer;
 use super::metrics::{
-    BleuTokenizer, Overlap, Tokenizer, chrf, chrf_plus_plus, levenshtein_distance, levenshtein_similarity, rouge_l, rouge_n, sentence_bleu,
-    sentence_gleu, token_f1,
+    BleuTokenizer, Overlap, Tokenizer, chrf, chrf_plus_plus, levenshtein_distance, levenshtein_similarity, rouge_l,
+    rouge_lsum, rouge_n, sentence_bleu, sentence_gleu, token_f1,
 };
 use super::reason::{NO_ACCEPTED, accepted, quoted, short};
 use super::rule::{Compile, Rule, references};
@@ -89,6 +89,7 @@ fn tokenizer(words: Words) -> Tokenizer {
     match words {
         Words::Unicode => Tokenizer::Unicode,
         Words::Rouge => Tokenizer::Rouge,
+        Words::Whitespace => Tokenizer::Whitespace,
     }
 }
 
@@ -120,9 +121,10 @@ impl Compile for RougeN {
 
 impl Compile for RougeL {
     fn compile(&self) -> Result<Box<dyn Rule>, String> {
+        let overlap = if self.lines { rouge_lsum } else { rouge_l };
         let (measure, words) = (self.measure, tokenizer(self.words));
         Ok(similar("ROUGE-L", &self.value, move |answer, references| {
-            best(references, |reference| rouge_l(answer, reference, words).map(|overlap| measured(overlap, measure)))
+            best(references, |reference| overlap(answer, reference, words).map(|overlap| measured(overlap, measure)))
         }))
     }
 }
@@ -141,9 +143,8 @@ impl Compile for Bleu {
 
 impl Compile for Gleu {
     fn compile(&self) -> Result<Box<dyn Rule>, String> {
-        Ok(similar("GLEU", &self.value, |answer, references| {
-            Some(sentence_gleu(answer, references, Tokenizer::Unicode))
-        }))
+        let words = tokenizer(self.words);
+        Ok(similar("GLEU", &self.value, move |answer, references| Some(sentence_gleu(answer, references, words))))
     }
 }
 

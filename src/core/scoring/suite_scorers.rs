@@ -72,7 +72,8 @@ impl SuiteScorers {
             return Err("an example's own scorers cannot use assert".to_owned());
         }
         // Datasets come from others: they must not start programs, send anything to servers, or spend money.
-        let outside = scorers.iter().flat_map(Scorer::external_parts).find(|part| !matches!(part.kind, ScorerKind::Cosine(_)));
+        let outside =
+            scorers.iter().flat_map(Scorer::external_parts).find(|part| !matches!(part.kind, ScorerKind::Cosine(_)));
         if let Some(part) = outside {
             return Err(format!(
                 "an example cannot use the scorer {}; list it in the suite, with a template such as {{{{ metadata.criteria }}}}",

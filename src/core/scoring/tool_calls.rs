@@ -183,7 +183,9 @@ mod tests {
     fn calls_are_compared_by_name_and_arguments() {
         let exact = tool_calls(json!({"calls": [{"name": "get_weather", "arguments": {"city": "Paris", "days": 2}}]}));
         assert_eq!(score(&exact, WEATHER, vec![]), Score::Value(1.0, None));
-        let other = tool_calls(json!({"calls": [{"name": "get_weather", "arguments": {"city": "Rome"}}], "extra_arguments": true}));
+        let other = tool_calls(
+            json!({"calls": [{"name": "get_weather", "arguments": {"city": "Rome"}}], "extra_arguments": true}),
+        );
         let Score::Value(value, Some(reason)) = score(&other, WEATHER, vec![]) else { panic!() };
         assert!(value == 0.0 && reason.contains("Rome"), "{reason}");
         let by_schema = tool_calls(json!({"calls": [{"name": "get_weather", "schema": {"required": ["city"]}}]}));

@@ -1,7 +1,9 @@
 //! Scorers of whether an answer is well-formed.
 
 use super::Answer;
-use super::formats::{SqlDialect, find_html, find_json, find_sql, find_xml, is_html, is_json, is_sql, is_xml, is_yaml};
+use super::formats::{
+    SqlDialect, find_html, find_json, find_sql, find_xml, find_yaml, is_html, is_json, is_sql, is_xml, is_yaml,
+};
 use super::reason::{listed, short};
 use super::rule::{Compile, Rule};
 use crate::core::domain::scorer::extraction::{IsHtml, IsJson, IsSql, IsXml, IsYaml};
@@ -78,7 +80,7 @@ impl Compile for IsXml {
 
 impl Compile for IsYaml {
     fn compile(&self) -> Result<Box<dyn Rule>, String> {
-        rule("YAML", None, is_yaml)
+        rule("YAML", self.anywhere.then_some(find_yaml as Find), is_yaml)
     }
 }
 
@@ -114,7 +116,7 @@ mod tests {
         assert_eq!(value(&whole, r#"Sure: {"a": 1}"#), Some(0.0));
         assert_eq!(value(&anywhere, r#"Sure: {"a": 1}."#), Some(1.0));
         assert_eq!(value(&anywhere, "none"), Some(0.0));
-        assert_eq!(value(&IsYaml {}, "a: 1\nb: [2]"), Some(1.0));
+        assert_eq!(value(&IsYaml::default(), "a: 1\nb: [2]"), Some(1.0));
         assert_eq!(value(&IsSql::default(), "SELECT a FROM b WHERE c = 1"), Some(1.0));
         assert_eq!(value(&IsSql::default(), "SELEKT a FROM b"), Some(0.0));
         assert_eq!(value(&IsHtml::default(), "<p>Hello <b>there</b></p>"), Some(1.0));

@@ -240,7 +240,7 @@ fn read_files(kind: &mut ScorerKind, suite: Option<&Path>) -> Result<(), String>
         let Some(path) = text.strip_prefix(FILE) else { continue };
         *text = read_file(path, suite)?;
     }
-    if let ScorerKind::JsonSchema(extraction::JsonSchema { schema }) = kind
+    if let ScorerKind::JsonSchema(extraction::JsonSchema { schema, .. }) = kind
         && let Some(path) = schema.as_str().and_then(|text| text.strip_prefix(FILE))
     {
         let source = read_file(path, suite)?;

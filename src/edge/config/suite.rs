@@ -396,7 +396,8 @@ fn with_matrix(
             vars.insert(key.clone(), value.clone());
             NamedPrompt { name: Some(format!("{before}{key}={shown}")), prompt: prompt.prompt.clone(), vars }
         };
-        all = all.iter().flat_map(|prompt| values.iter().map(|value| cell(prompt, value)).collect::<Vec<_>>()).collect();
+        all =
+            all.iter().flat_map(|prompt| values.iter().map(|value| cell(prompt, value)).collect::<Vec<_>>()).collect();
     }
     Ok(all)
 }
@@ -473,7 +474,10 @@ impl VarsFile {
             Value::String(path) => match value_file(suite, &path)? {
                 Value::Object(vars) => vars,
                 _ => {
-                    return Err(Failure::data(format!("{}: {path} must contain a mapping of variables", suite.display())));
+                    return Err(Failure::data(format!(
+                        "{}: {path} must contain a mapping of variables",
+                        suite.display()
+                    )));
                 }
             },
             _ => Map::new(),
@@ -563,7 +567,10 @@ mod tests {
         assert_eq!(cell.vars, suite.prompts[3].vars);
         let one = load("dataset: d\nendpoints: [m]\nscorers: [exact]\n").unwrap();
         assert!(!suite_content(&one).contains("matrix") && !suite_content(&one).contains("turns"));
-        let many = format!("dataset: d\nendpoints: [m]\nscorers: [exact]\nmatrix: {{a: {:?}}}\n", (0..300).collect::<Vec<_>>());
+        let many = format!(
+            "dataset: d\nendpoints: [m]\nscorers: [exact]\nmatrix: {{a: {:?}}}\n",
+            (0..300).collect::<Vec<_>>()
+        );
         assert!(load(&many).unwrap_err().message.contains("at most 256"));
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Row, named_params, params};
 
+use super::read::count;
 use super::{Store, Written, contents};
 use crate::core::domain::{Failure, RequestKey, Response, RunId, Usage};
 
@@ -40,7 +41,7 @@ fn turn_answer(row: &Row<'_>) -> rusqlite::Result<TurnAnswer> {
             Duration::try_from_secs_f64(milliseconds / 1e3).unwrap_or_default(),
         )
     };
-    Ok(TurnAnswer { turn: row.get(0)?, key: RequestKey(row.get(1)?), response, cost: row.get(2)? })
+    Ok(TurnAnswer { turn: count(row, 0)?, key: RequestKey(row.get(1)?), response, cost: row.get(2)? })
 }
 
 impl Store {
@@ -93,7 +94,8 @@ impl Store {
     /// # Errors
     /// A store failure.
     pub fn turn_answers(&self, run_id: &RunId, example_id: &str, trial: u32) -> Result<Vec<TurnAnswer>, Failure> {
-        let sql = format!("SELECT {COLUMNS} WHERE t.run_id = ?1 AND t.example_id = ?2 AND t.trial = ?3 ORDER BY t.turn");
+        let sql =
+            format!("SELECT {COLUMNS} WHERE t.run_id = ?1 AND t.example_id = ?2 AND t.trial = ?3 ORDER BY t.turn");
         self.rows(&sql, params![run_id.as_str(), example_id, trial], turn_answer)
     }
 

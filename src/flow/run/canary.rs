@@ -145,8 +145,11 @@ impl PreparedCanary {
         let selected = prepared.set.selected(&workspace.store, &options.selection)?;
         let examples = selected.collect::<Result<Vec<Example>, Failure>>()?;
         if let Some(example) = examples.iter().find(|example| !example.turns.is_empty()) {
-            return Err(Failure::data(format!("the example {} is a conversation, which a canary does not hold", example.id))
-                .hint("leave conversations out with --filter"));
+            return Err(Failure::data(format!(
+                "the example {} is a conversation, which a canary does not hold",
+                example.id
+            ))
+            .hint("leave conversations out with --filter"));
         }
         let (weights, notes) = weights(workspace, &suite.dataset, &examples)?;
         let draws = Draws::new(&weights.clone().unwrap_or_else(|| vec![1.0; examples.len()]), options.seed);

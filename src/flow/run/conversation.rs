@@ -93,7 +93,9 @@ impl TrialRunner {
 fn whole(answers: &[TurnAnswer]) -> Response {
     let responses = || answers.iter().map(|answer| &answer.response);
     let sum = |tokens: fn(&Usage) -> Option<u64>| {
-        responses().map(|response| tokens(&response.usage)).try_fold(0_u64, |sum, tokens| Some(sum.saturating_add(tokens?)))
+        responses()
+            .map(|response| tokens(&response.usage))
+            .try_fold(0_u64, |sum, tokens| Some(sum.saturating_add(tokens?)))
     };
     let last = responses().last().cloned().unwrap_or_else(|| Response::new(String::new(), std::time::Duration::ZERO));
     Response {
@@ -141,7 +143,8 @@ pub(super) fn over_turns(turns: Vec<(usize, Vec<(String, Score)>)>) -> Vec<(Stri
     if let [_] = turns.as_slice() {
         return turns.into_iter().flat_map(|(_, scores)| scores).collect();
     }
-    let names: Vec<String> = turns.first().map(|(_, scores)| scores.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default();
+    let names: Vec<String> =
+        turns.first().map(|(_, scores)| scores.iter().map(|(name, _)| name.clone()).collect()).unwrap_or_default();
     let of = |name: String| {
         let scores = turns.iter().filter_map(|(turn, scores)| {
             scores.iter().find(|(other, _)| *other == name).map(|(_, score)| (*turn, score))

@@ -91,7 +91,13 @@ impl Renderer {
         rendered.map_err(|message| CallError::new(CallErrorKind::Prompt, self.mask.text(&message).into_owned()))
     }
 
-    fn request_of(&self, example: &Example, trial: u32, messages: Vec<Message>, options: Map<String, Value>) -> Request {
+    fn request_of(
+        &self,
+        example: &Example,
+        trial: u32,
+        messages: Vec<Message>,
+        options: Map<String, Value>,
+    ) -> Request {
         let key = if self.mask.is_empty() {
             RequestKey::new(&messages, &options, trial)
         } else {

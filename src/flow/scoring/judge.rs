@@ -9,8 +9,8 @@ use crate::core::domain::{
     CallError, Example, Failure, Message, Request, RequestKey, Response, Score, ScorerKind, canonical_json,
 };
 use crate::core::judge::{
-    Average, NO_CLAIMS, JudgePrompt, JudgeRequest, JudgeTask, Material, Order, Outcome, Verdict, combine_orders, combine_repeats,
-    judge_messages,
+    Average, JudgeKind, JudgePrompt, JudgeRequest, JudgeTask, Material, NO_CLAIMS, Order, Outcome, Verdict,
+    combine_orders, combine_repeats, judge_messages,
 };
 use crate::core::scoring::Answer;
 use crate::edge::store::{JudgeCall, JudgePlace};
@@ -95,7 +95,7 @@ impl Judge {
             let Some(verdict) = asking.repeat(repeat).await? else { return Ok(None) };
             repeats.push(verdict);
         }
-        Ok(Some(match combine_repeats(&repeats, Average::Median) {
+        Ok(Some(match combine_repeats(&repeats, average(task.kind)) {
             // An answer that claims nothing, such as "I do not know", is neither faithful nor unfaithful.
             Err(reason) if repeats.iter().all(is_without_claims) => Score::Skipped(reason),
             Err(reason) => Score::Failed(reason),
@@ -258,6 +258,14 @@ impl Asking<'_> {
             cost,
         };
         self.place.store.record_judge_call(call, Timestamp::now()).wait().await
+    }
+}
+
+/// How repeated grades are combined: G-Eval averages its samples, which is finer than its scale.
+fn average(kind: JudgeKind) -> Average {
+    match kind {
+        JudgeKind::GEval { .. } => Average::Mean,
+        _ => Average::Median,
     }
 }
 

@@ -108,7 +108,11 @@ pub struct IsXml {
 
 /// 1 if the answer is a YAML mapping or list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct IsYaml {}
+pub struct IsYaml {
+    /// Whether text may stand around it, which then is in a code block labelled yaml. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anywhere: bool,
+}
 
 /// 1 if the answer is SQL.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

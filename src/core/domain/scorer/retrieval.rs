@@ -34,9 +34,12 @@ pub struct Retrieval {
     /// Where the answer, which is JSON, has the ids of the retrieved documents, such as sources. Default: the whole answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieved: Option<String>,
-    /// The metadata field that lists the relevant ids, such as relevant. Default: the accepted answers.
+    /// The metadata field that lists the relevant ids, or grades such as {doc-1: 3, doc-2: 1}. Default: the accepted answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relevant: Option<String>,
+    /// Whether a grade g gains 2^g − 1 in ndcg, in place of g. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exponential: bool,
 }
 
 /// The share of cited ids that are listed sources; 0 if nothing is cited.

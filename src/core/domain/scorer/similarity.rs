@@ -32,6 +32,8 @@ pub enum Words {
     Unicode,
     /// As Google's rouge-score does: only the letters a to z and digits count.
     Rouge,
+    /// Whatever stands between white space; case and punctuation matter.
+    Whitespace,
 }
 
 impl Words {
@@ -60,7 +62,7 @@ pub struct RougeN {
     /// f1, precision or recall. Default: f1.
     #[serde(default, skip_serializing_if = "Measure::is_f1")]
     pub measure: Measure,
-    /// How texts are split into words: unicode, or rouge (only a to z and digits). Default: unicode.
+    /// How texts are split into words: unicode, rouge (only a to z and digits) or whitespace. Default: unicode.
     #[serde(default, skip_serializing_if = "Words::is_usual")]
     pub words: Words,
     /// The text to compare with, in place of the accepted answers.
@@ -75,10 +77,13 @@ fn one() -> u32 {
 /// ROUGE-L: the longest sequence of words that answer and accepted answer share.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RougeL {
+    /// Whether every line is a sentence of its own (ROUGE-Lsum), as for summaries. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lines: bool,
     /// f1, precision or recall. Default: f1.
     #[serde(default, skip_serializing_if = "Measure::is_f1")]
     pub measure: Measure,
-    /// How texts are split into words: unicode, or rouge (only a to z and digits). Default: unicode.
+    /// How texts are split into words: unicode, rouge (only a to z and digits) or whitespace. Default: unicode.
     #[serde(default, skip_serializing_if = "Words::is_usual")]
     pub words: Words,
     /// The text to compare with, in place of the accepted answers.
@@ -121,9 +126,12 @@ pub struct Bleu {
     pub value: Option<String>,
 }
 
-/// Google BLEU against all accepted answers: NLTK's sentence_gleu over words of every script.
+/// Google BLEU against all accepted answers: NLTK's sentence_gleu.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gleu {
+    /// How texts are split into words: unicode, rouge or whitespace. Default: unicode.
+    #[serde(default, skip_serializing_if = "Words::is_usual")]
+    pub words: Words,
     /// The text to compare with, in place of the accepted answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,

@@ -14,9 +14,8 @@ use crate::core::domain::unfenced;
 
 use super::reason::short;
 
-pub use self::blocks::{Block, blocks, find_block};
 pub use self::html::{find_html, is_html};
-pub use self::json::{find_json, is_json, json_values};
+pub use self::json::{find_json, is_json};
 pub use self::sql::{SqlDialect, find_sql, is_sql};
 pub use self::xml::{find_xml, is_xml};
 pub use self::yaml::{find_yaml, is_yaml};

@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 use self::path::Place;
 use super::reason::excerpt;
 
-pub use self::fields::{FieldOutcome, FieldResult, FieldScore, field_f1, rates};
+pub use self::fields::{FieldScore, field_f1, rates};
 pub use self::matching::maximum_matching;
 pub use self::path::PathPattern;
 

@@ -31,5 +31,5 @@ pub(super) use levenshtein::{levenshtein_distance, levenshtein_similarity};
 pub(super) use overlap::Overlap;
 pub(super) use rouge::{rouge_l, rouge_lsum, rouge_n};
 pub(super) use sentences::sentence_count;
-pub(super) use token_f1::{squad_normalize, token_f1};
+pub(super) use token_f1::token_f1;
 pub(super) use tokenize::Tokenizer;
