@@ -34,6 +34,10 @@ pub struct PlanCell {
     pub requests: u64,
     /// Number of requests that would be answered from the cache.
     pub cached: u64,
+    /// Most calls of judges that would be made for all answers, without those that answers or the cache make unnecessary.
+    /// Their cost is not part of `cost`.
+    #[serde(default)]
+    pub judge_calls: u64,
     /// Tokens of the prompts to send, estimated from their length.
     pub prompt_tokens: u64,
     /// Tokens of the answers, estimated from the mean of the last run, or else the maximum allowed; null if neither is

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::core::decay::ScoredRun;
 use crate::core::domain::{Dataset, Example, ExampleStatus, Failure, RunId, Score, Scorer};
-use crate::core::scoring::CompiledScorers;
+use crate::core::scoring::{CompiledScorers, has_template};
 use crate::core::signals::{Answer, Passes, Voice};
 use crate::edge::config::{EndpointSettings, definition_of_id, suite_from_content};
 use crate::edge::store::RunHeader;
@@ -61,7 +61,9 @@ pub(super) fn voices(workspace: &Workspace, dataset: &Dataset) -> Result<Vec<Voi
     // Answers given to an example before, so that equal answers become equal texts.
     let mut given: HashMap<String, Vec<String>> = HashMap::new();
     for header in newest_first(workspace, dataset)?.into_iter().filter(|run| is_model(workspace, &run.endpoint)) {
-        let Some(scorer) = primary_scorer(workspace, &header)? else { continue };
+        // A scorer with templates differs from example to example, so that answers cannot be compared by it.
+        let scorer = primary_scorer(workspace, &header)?.filter(|scorer| !has_template(scorer));
+        let Some(scorer) = scorer else { continue };
         let compiled = CompiledScorers::compile(std::slice::from_ref(&scorer)).map_err(|error| {
             Failure::store(format!("the stored suite {} cannot be used", header.suite)).caused_by(error)
         })?;

@@ -8,7 +8,7 @@ use crate::core::decay::SliceScore;
 use crate::core::domain::{Dataset, Failure, RecordIdx, Scorer, TrafficRecord};
 use crate::core::golden::example_from_row;
 use crate::core::labelling::{Consensus, LabelTask, Subject, consensus};
-use crate::core::scoring::{Answer, CompiledScorers};
+use crate::core::scoring::{Answer, CompiledScorers, has_template};
 use crate::flow::Workspace;
 use crate::flow::queue::answers_value;
 
@@ -26,7 +26,7 @@ pub(super) fn slice_scores<'a>(
         _ => None,
     };
     let drawn: HashMap<String, &LabelTask> = tasks.iter().filter_map(|task| Some((drawn(task)?, task))).collect();
-    let Some(scorer) = scorer.filter(|_| !drawn.is_empty()) else { return Ok(Vec::new()) };
+    let Some(scorer) = scorer.filter(|scorer| !drawn.is_empty() && !has_template(scorer)) else { return Ok(Vec::new()) };
     let compiled = CompiledScorers::compile(std::slice::from_ref(scorer))
         .map_err(|error| Failure::store("the scorer of a stored suite cannot be used").caused_by(error))?;
     let labels = workspace.store.labels(&dataset.name)?;

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::endpoints::ReadyEndpoint;
 use super::render::Renderer;
 use super::{PreparedSuite, RunOptions, cache_since, cache_ttl};
-use crate::core::domain::{Example, Failure, NamedPrompt, Suite};
+use crate::core::domain::{Example, Failure, NamedPrompt, Scorer, Suite, TurnScoring};
+use crate::core::judge::JudgeTask;
 use crate::core::pricing::estimated_tokens;
 use crate::core::view::PlanCell;
 use crate::edge::store::Store;
@@ -40,11 +41,18 @@ pub fn dry_run(
     targets.collect()
 }
 
+/// The most calls of judges that one answer needs.
+fn judge_calls(external: &[Scorer]) -> u64 {
+    let tasks = external.iter().filter_map(|scorer| JudgeTask::of(&scorer.kind)?.ok());
+    tasks.map(|task| u64::from(task.repeats) * if task.kind.is_pairwise() { 2 } else { 1 }).sum()
+}
+
 /// Counts for one prompt on one endpoint.
 #[derive(Default)]
 struct Count {
     requests: u64,
     cached: u64,
+    judge_calls: u64,
     prompt_tokens: u64,
     errors: u64,
     first_error: Option<String>,
@@ -74,6 +82,8 @@ impl Count {
                 return Ok(());
             }
         };
+        let scored = if renderer.turns == TurnScoring::Every { example.turns.len().max(1) } else { 1 };
+        self.judge_calls += scored as u64 * judge_calls(renderer.scorers.of(example).external());
         let key = request.key.at(endpoint.endpoint.fingerprint());
         if since.map(|since| store.cached_answer(key, since, None)).transpose()?.flatten().is_some() {
             self.cached += 1;
@@ -97,6 +107,7 @@ impl Count {
             endpoint: endpoint.endpoint.name().to_owned(),
             requests: self.requests,
             cached: self.cached,
+            judge_calls: self.judge_calls,
             prompt_tokens: self.prompt_tokens,
             answer_tokens,
             cost,

@@ -212,6 +212,7 @@ pub(in crate::core::report) fn plan(view: &PlanView) -> Table {
         .name("Endpoint", |cell| Cell::line(&cell.endpoint, 60))
         .number("Requests", |cell| cell.requests)
         .number("Cached", |cell| Cell::some(cell.cached))
+        .number("Judge calls", |cell| Cell::some(cell.judge_calls))
         .number("Tokens in", |cell| cell.prompt_tokens)
         .number("Tokens out", |cell| cell.answer_tokens)
         .number("Cost", cost)
