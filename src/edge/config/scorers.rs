@@ -121,7 +121,9 @@ with_every_scorer!(scorer_types);
 impl ScorerType {
     /// Whether its name alone is enough.
     fn needs_no_keys(self) -> bool {
-        self.groups().iter().all(|group| group.required().is_empty())
+        // The schema of these contains that of all scorers, so it is not looked at here.
+        let combines = matches!(self, Self::All | Self::Any | Self::Mean);
+        !combines && self.groups().iter().all(|group| group.required().is_empty())
     }
 }
 

@@ -59,6 +59,9 @@ pub struct CassetteEntry {
     /// The model the endpoint said it used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Index of the turn of a conversation, if it is not the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<usize>,
     /// Tool calls beside the text, as canonical JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<String>,
@@ -104,6 +107,7 @@ impl CassetteEntry {
             output: None,
             error: None,
             model: None,
+            turn: None,
             tool_calls: None,
             finish_reason: None,
             usage: None,

@@ -51,12 +51,14 @@ impl Replay {
             if lines.line.trim_ascii().is_empty() {
                 continue;
             }
-            let Checked { id, trial, key, .. } = checked(&lines.line).map_err(|what| lines.fault(path, &what))?;
+            let Checked { id, trial, is_later_turn, key, .. } = checked(&lines.line).map_err(|what| lines.fault(path, &what))?;
             let place = Place { key, offset, length: lines.line.len() };
-            if by_example.contains_key(&(id.clone(), trial)) {
+            if !is_later_turn && by_example.contains_key(&(id.clone(), trial)) {
                 return Err(lines.fault(path, &format!("example {id}, trial {trial} appears twice")));
             }
-            by_example.insert((id, trial), place);
+            if !is_later_turn {
+                by_example.insert((id, trial), place);
+            }
             by_key.entry(key).or_insert(place);
         }
         let fingerprint = lines.hasher.finalize().to_hex().to_string();
@@ -149,6 +151,8 @@ fn check_header(path: &Path, line: &[u8]) -> Result<(), Failure> {
 struct Checked {
     id: String,
     trial: u32,
+    /// Whether it is a later turn of a conversation, which is only found by its request.
+    is_later_turn: bool,
     key: RequestKey,
     result: Result<Response, CallError>,
 }
@@ -156,7 +160,8 @@ struct Checked {
 fn checked(line: &[u8]) -> Result<Checked, String> {
     let entry: CassetteEntry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let key = entry.key().ok_or("request is not 32 hex digits")?;
-    Ok(Checked { id: entry.id.clone(), trial: entry.trial, key, result: entry.into_result()? })
+    let is_later_turn = entry.turn.is_some();
+    Ok(Checked { id: entry.id.clone(), trial: entry.trial, is_later_turn, key, result: entry.into_result()? })
 }
 
 /// Reads and hashes a file line by line.

@@ -51,7 +51,8 @@ fn write_conversation(
             let Ok((request, user)) = renderer.turn(example, trial, answer.turn, &history) else { break };
             history.push((user, answer.response.output.clone()));
             let request = Request { messages: renderer.masked(&request.messages), ..request };
-            writer.write(&CassetteEntry::new(&request, Ok(&answer.response)))?;
+            let turn = Some(answer.turn).filter(|turn| *turn > 0);
+            writer.write(&CassetteEntry { turn, ..CassetteEntry::new(&request, Ok(&answer.response)) })?;
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::fields::FieldOutcome;
 use super::*;
 
 fn found(expected: &Value, actual: &Value, options: &JsonOptions) -> Vec<String> {
