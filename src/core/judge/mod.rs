@@ -17,14 +17,17 @@
 //! delimiters, and a validation against grades by people (`validation`).
 
 mod delimit;
+mod family;
 #[cfg(test)]
 mod injection;
 mod kind;
+mod labels;
 mod material;
 mod prompts;
 mod reply;
 mod schema;
 mod task;
+mod validated;
 pub mod validation;
 mod verdict;
 mod votes;
@@ -32,10 +35,13 @@ mod votes;
 use serde_json::{Value, json};
 
 pub use self::delimit::{Delimiter, neutralize};
+pub use self::family::model_family;
 pub use self::kind::{FactualityScores, JudgeKind, Order, Relation};
+pub use self::labels::{LabelRow, PASS_MARK, Said, label_row, said};
 pub use self::material::{MAX_MATERIAL, MAX_TEXTS, Material};
 pub use self::prompts::{PROMPTS_VERSION, built_in_template, check_template, prompt_identity};
 pub use self::task::JudgeTask;
+pub use self::validated::{JudgedAnswer, Validated, validated};
 pub use self::verdict::{Claim, MAX_REASON, Outcome, Place, Preference, Verdict, VerdictForm};
 pub use self::votes::{Average, Judgement, combine_orders, combine_repeats};
 

@@ -21,6 +21,7 @@ mod results;
 mod traffic;
 mod trial_scores;
 mod user_key;
+mod validations;
 mod vectors;
 mod writer;
 
@@ -40,6 +41,7 @@ pub use measurements::{DecaySave, MeasuredGates, MeasurementRow, StoredClusterin
 pub use outcomes::{RunHeader, RunTotals, StoredRun};
 pub use results::PastRun;
 pub use traffic::{Reject, StoredRecord};
+pub use validations::{ValidationHeader, ValidationItem};
 pub use writer::{Writer, Written};
 
 /// How long a statement waits for a lock held by another process.

@@ -30,7 +30,7 @@ const IN_FLIGHT: usize = 4;
 
 /// The limits at which a run stops before everything is done.
 #[derive(Clone)]
-pub(super) struct Limits {
+pub(in crate::flow) struct Limits {
     /// Becomes true when the user interrupts the run.
     pub interrupted: watch::Receiver<bool>,
     /// When the time limit is reached, and how long it was.
@@ -117,7 +117,7 @@ async fn tell(events: &mpsc::Sender<Event>, event: Event) {
 }
 
 /// Resolves when the user interrupts.
-pub(super) async fn interrupted(stop: &mut watch::Receiver<bool>) {
+pub(in crate::flow) async fn interrupted(stop: &mut watch::Receiver<bool>) {
     // If the sender is gone, nobody can interrupt the run any more.
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

@@ -6,7 +6,7 @@ mod canary;
 mod cassette;
 mod dry;
 pub(in crate::flow) mod endpoints;
-mod execute;
+pub(in crate::flow) mod execute;
 mod identity;
 mod matrix;
 mod render;

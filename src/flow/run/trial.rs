@@ -121,6 +121,7 @@ impl TrialRunner {
             trial,
             cache_since: self.judge_cache_since,
             budgets: &self.judge_budgets,
+            calls: None,
         };
         let Some(external) = self.evaluators.scores(&compiled, answer, example, &place).await? else { return Ok(None) };
         let mask = &self.renderer.mask;

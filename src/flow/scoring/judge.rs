@@ -239,15 +239,19 @@ impl Asking<'_> {
         cost: Option<f64>,
         prompt: &JudgePrompt,
     ) -> Result<(), Failure> {
-        let Some(place) = place else { return Ok(()) };
         let verdict = reply.as_ref().ok().and_then(|response| prompt.form.parse(&response.output).ok());
+        let verdict = verdict.map(|verdict| verdict_of(&verdict, prompt.form.order));
+        if let Some(calls) = self.place.calls {
+            calls.note(reply.as_ref().ok(), verdict.clone(), cost);
+        }
+        let Some(place) = place else { return Ok(()) };
         let call = JudgeCall {
             place,
             judge: self.judge.endpoint.endpoint.name().to_owned(),
             // Replies at the same place are reused even if they may not be cached.
             key: Some(key),
             result: reply.clone(),
-            verdict: verdict.map(|verdict| verdict_of(&verdict, prompt.form.order).to_string()),
+            verdict: verdict.map(|verdict| verdict.to_string()),
             cost,
         };
         self.place.store.record_judge_call(call, Timestamp::now()).wait().await
