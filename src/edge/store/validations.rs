@@ -177,7 +177,7 @@ impl Store {
         let sql = format!(
             "SELECT {HEADER_COLUMNS} FROM judge_validations WHERE suite = ?1 AND scorer = ?2 AND identity = ?3 \
              AND labels_hash = ?4 AND run_id IS NULL AND finished_at IS NULL \
-             ORDER BY started_at DESC, validation_id DESC LIMIT 1"
+             ORDER BY rowid DESC LIMIT 1"
         );
         self.optional(&sql, [&like.suite, &like.scorer, &like.identity, &like.labels_hash], header)
     }
@@ -190,7 +190,7 @@ impl Store {
         let sql = format!(
             "SELECT {HEADER_COLUMNS} FROM judge_validations WHERE suite = ?1 AND scorer = ?2 AND labels_hash = ?3 \
              AND validation_id <> ?4 AND run_id IS NULL AND finished_at IS NOT NULL \
-             ORDER BY finished_at, validation_id LIMIT 1"
+             ORDER BY rowid LIMIT 1"
         );
         self.optional(&sql, [&like.suite, &like.scorer, &like.labels_hash, &like.validation_id], header)
     }
@@ -207,7 +207,7 @@ impl Store {
     ) -> Result<Option<JudgeValidationView>, Failure> {
         let sql = "SELECT c.codec, c.data FROM judge_validations v JOIN contents c ON c.id = v.view \
                    WHERE v.suite = ?1 AND v.scorer = ?2 AND v.identity = ?3 AND v.finished_at IS NOT NULL \
-                   ORDER BY v.finished_at DESC, v.validation_id DESC LIMIT 1";
+                   ORDER BY v.rowid DESC LIMIT 1";
         let text = self.optional(sql, [suite, scorer, identity], |row| contents::unpack_text(row, 0))?;
         let read = |text: String| {
             serde_json::from_str(&text).map_err(|error| {

@@ -322,7 +322,7 @@ fn view(
 ) -> Result<(JudgeValidationView, bool), Failure> {
     let store = &workspace.store;
     let by_number: HashMap<usize, &ValidationItem> = scored.iter().map(|item| (item.item, item)).collect();
-    let mut tally = Tally::new(judge_family(workspace, suite, prepared.scorer)?);
+    let mut tally = Tally::new(judge_family(workspace, suite, prepared.scorer));
     for (number, item) in prepared.items.iter().enumerate() {
         match by_number.get(&number) {
             Some(known) => drop(tally.add(&item.labelled, &item.output, &known.score)),

@@ -65,13 +65,11 @@ pub(super) fn corrected(
 
 /// A score that is not corrected, with the reason as a sentence.
 pub(super) fn uncorrected(run: &RunHeader, outcomes: &[Outcome], reason: &str) -> CorrectedScoreView {
-    let none = LabelledSample::Elsewhere(&Confusion {
-        true_positive: 0,
-        false_negative: 0,
-        false_positive: 0,
-        true_negative: 0,
-    });
-    CorrectedScoreView { detail: reason.to_owned(), ..corrected(run, outcomes, none, Some(false)) }
+    let none = Confusion::default();
+    CorrectedScoreView {
+        detail: reason.to_owned(),
+        ..corrected(run, outcomes, LabelledSample::Elsewhere(&none), Some(false))
+    }
 }
 
 /// The comparisons that a pairwise judge made in both orders, from verdicts in the order of the calls, each with the

@@ -45,7 +45,7 @@ pub(super) fn validate(
         run_id: Some(run.run_id.clone()),
         started_at: now,
     };
-    let mut tally = Tally::new(judge_family(workspace, suite, scorer)?);
+    let mut tally = Tally::new(judge_family(workspace, suite, scorer));
     let people = held_against(store, &run, scorer, &answers, &mut tally)?;
     let (mut view, found) = tally.view(&header, options, (LabelsOf::Run, LabelSample::Random));
     if view.left_out.iter().any(|out| out.reason == LeftOut::NotInRun && out.count == answers.len()) {
@@ -58,13 +58,8 @@ pub(super) fn validate(
     view.scores = vec![corrected(&run, &outcomes, sample, found.better_than_chance)];
     view.position = position(store, suite, &run, scorer)?;
     view.models = store.judge_totals(&run.run_id)?.map(|totals| totals.models).unwrap_or_default();
-    view.notes = notes(&view.sample, view.sample_assumed, &people);
-    view.run = Some(ValidatedRunView {
-        run_id: run.run_id.to_string(),
-        endpoint: run.endpoint.clone(),
-        prompt: run.prompt.clone(),
-        started_at: run.started_at.to_string(),
-    });
+    view.notes = notes(view.sample, view.sample_assumed, &people);
+    view.run = Some(run_view(&run));
     let too_many_failures = tally.too_many_failures(suite);
     view.finished = !too_many_failures;
     if view.finished {
@@ -72,6 +67,15 @@ pub(super) fn validate(
         store.finish_validation(&view, Timestamp::now())?;
     }
     Ok(Validation { view, stopped: None, too_many_failures })
+}
+
+fn run_view(run: &RunHeader) -> ValidatedRunView {
+    ValidatedRunView {
+        run_id: run.run_id.to_string(),
+        endpoint: run.endpoint.clone(),
+        prompt: run.prompt.clone(),
+        started_at: run.started_at.to_string(),
+    }
 }
 
 /// What the method needs to know about the labels.
@@ -83,12 +87,12 @@ pub(super) fn sample_of(sample: LabelSample, confusion: &Confusion) -> LabelledS
     }
 }
 
-fn notes(sample: &LabelSample, assumed: bool, people: &HashMap<(&str, u32), f64>) -> Vec<String> {
+fn notes(sample: LabelSample, assumed: bool, people: &HashMap<(&str, u32), f64>) -> Vec<String> {
     let mut notes = Vec::new();
     if assumed {
         notes.push("the labelled answers are assumed to be a random sample of the run's; if they were chosen by the judge's verdict or in another way, say so with --sample by-verdict or --sample elsewhere".to_owned());
     }
-    if *sample == LabelSample::ByVerdict {
+    if sample == LabelSample::ByVerdict {
         notes.push("answers drawn by verdict: agreement, sensitivity and specificity are those of the labelled answers, not of the run".to_owned());
     }
     let mut examples: Vec<&str> = people.keys().map(|(id, _)| *id).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ValidateOptions;
-use crate::core::domain::{Failure, Score, Scorer, Suite};
+use crate::core::domain::{Score, Scorer, Suite};
 use crate::core::judge::{JudgeTask, JudgedAnswer, PASS_MARK, Said, Validated, model_family, said, validated};
 use crate::core::labelling::alpha;
 use crate::core::view::{
@@ -176,19 +176,16 @@ impl Tally {
     }
 }
 
-/// The family of the model that a judge is, by the settings of its endpoint.
-///
-/// # Errors
-/// A data failure if the endpoint is not defined.
-pub(super) fn judge_family(workspace: &Workspace, suite: &Suite, scorer: &Scorer) -> Result<Option<String>, Failure> {
+/// The family of the model that a judge is, by the settings of its endpoint; `None` if they no longer tell.
+pub(super) fn judge_family(workspace: &Workspace, suite: &Suite, scorer: &Scorer) -> Option<String> {
     let tasks = scorer.external_parts().into_iter().filter_map(|part| JudgeTask::of(&part.kind)?.ok());
     let mut families: Vec<String> = Vec::new();
     for task in tasks {
-        let EndpointSettings::Api(api) = definition(workspace, &task.judge, suite)?.settings else { continue };
-        let model = workspace.secrets.expand(&format!("endpoints.{}.model", task.judge), &api.model)?;
+        let EndpointSettings::Api(api) = definition(workspace, &task.judge, suite).ok()?.settings else { continue };
+        let model = workspace.secrets.expand(&format!("endpoints.{}.model", task.judge), &api.model).ok()?;
         families.extend(model_family(&model));
     }
     families.dedup();
     // Judges of several families have no family of their own.
-    Ok(if families.len() == 1 { families.pop() } else { None })
+    if families.len() == 1 { families.pop() } else { None }
 }
