@@ -17,6 +17,7 @@ mod exit;
 mod failure;
 mod init;
 mod interrupt;
+mod judge;
 mod labelling;
 mod list;
 mod listen;
@@ -84,6 +85,7 @@ enum Command {
     Tag(tag::Args),
     Canary(canary::Args),
     Power(power::Args),
+    Judge(judge::Args),
     Decay(decay::Args),
     Dataset(dataset::Args),
     Traffic(traffic::Args),
@@ -136,6 +138,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Tag(args) => tag::run(context, args),
         Command::Canary(args) => canary::run(context, args),
         Command::Power(args) => power::run(context, args),
+        Command::Judge(args) => judge::run(context, args),
         Command::Decay(args) => decay::run(context, args),
         Command::Dataset(args) => dataset::run(context, args),
         Command::Traffic(args) => traffic::run(context, args),

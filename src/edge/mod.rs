@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod files;
 pub mod git;
 pub mod interop;
+pub mod judge_labels;
 pub mod net;
 pub mod program;
 pub mod review;

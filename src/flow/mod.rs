@@ -23,6 +23,7 @@ mod scoring;
 pub mod sets;
 mod slices;
 pub mod stored_dataset;
+pub mod validate;
 pub mod workspace;
 
 pub use event::{Event, Events};

@@ -18,15 +18,18 @@
 //! delimiters, and a validation against grades by people (`validation`).
 
 mod delimit;
+mod family;
 #[cfg(test)]
 mod injection;
 mod kind;
+mod labels;
 mod material;
 mod outcome;
 mod prompts;
 mod reply;
 mod schema;
 mod task;
+mod validated;
 pub mod validation;
 mod verdict;
 mod votes;
@@ -34,10 +37,13 @@ mod votes;
 use serde_json::{Value, json};
 
 use self::delimit::Delimiter;
+pub use self::family::model_family;
 pub use self::kind::{JudgeKind, Order};
+pub use self::labels::{LabelRow, PASS_MARK, Said, label_row, said};
 pub use self::material::Material;
 pub use self::outcome::{Outcome, Verdict};
 pub use self::task::JudgeTask;
+pub use self::validated::{JudgedAnswer, Validated, validated};
 pub use self::verdict::{NO_CLAIMS, VerdictForm};
 pub use self::votes::{Average, combine_orders, combine_repeats};
 

@@ -9,11 +9,12 @@ use crate::core::queue::QueueState;
 use crate::core::shift::ShiftKind;
 use crate::core::verdict::{GateResult, Verdict};
 use crate::core::view::{
-    CandidateView, ClaimIs, ClaimView, ClassificationView, ClusterView, ConfusionView, CoverageView, DecayView,
-    DisparityView, DriftFinding, DriftKind, DriftStatus, DriftView, ErrorView, EstimateView, ExampleView, GroupView,
-    JudgeView, LabelView, LatencyView, LookView, MissView, MixView, MovedShare, MovedView, OutcomeCounts,
-    ParityVerdict, ParityView, PositionView, RateView, ReasonView, Report, RunView, RunsView, ScoreView,
-    ScorerErrorView, ShiftView, SignalCount, SliceScoreView, TopicsMoved, WordingMoved,
+    CandidateView, ClaimIs, ClaimView, ClassificationView, ClusterView, ConfusionView, CorrectedScoreView,
+    CountedShareView, CoverageView, DecayView, DisparityView, DriftFinding, DriftKind, DriftStatus, DriftView,
+    ErrorView, EstimateView, ExampleView, FigureView, GroupView, JudgeView, LabelView, LatencyView, LookView, MissView,
+    MixView, MovedShare, MovedView, OutcomeCounts, ParityVerdict, ParityView, PositionView, RateView, ReasonView,
+    Report, RunJudgeValidationView, RunView, RunsView, ScoreView, ScorerErrorView, ShiftView, SignalCount,
+    SliceScoreView, TopicsMoved, WordingMoved,
 };
 
 pub(super) const SCRIPT: &str = "Where is <script>alert(1)</script> | my parcel?";
@@ -168,6 +169,28 @@ fn claim() -> ClaimView {
     }
 }
 
+fn judge_validation() -> RunJudgeValidationView {
+    RunJudgeValidationView {
+        validation_id: "0199a2f5-1b07-7c3d-8f10-6a2b9c4d5e6f".into(),
+        scorer: "tone".into(),
+        at: "2026-09-20T08:00:00Z".into(),
+        n: 200,
+        agreement: Some(CountedShareView { value: 0.87, lo: 0.816, hi: 0.91, count: 174, of: 200 }),
+        kappa: Some(FigureView { value: 0.71, lo: 0.6, hi: 0.81 }),
+        score: CorrectedScoreView {
+            run_id: "0199a2f4-7c11-7b2e-9a55-3f1c5d0e8b21".into(),
+            endpoint: "chat-large".into(),
+            prompt: None,
+            outcomes: 390,
+            judged: Some(0.741),
+            corrected: Some(FigureView { value: 0.702, lo: 0.631, hi: 0.77 }),
+            method: Some("rogan_gladen".into()),
+            detail: "The judge errs as often here as on the labelled answers, where people pass and where they fail."
+                .into(),
+        },
+    }
+}
+
 fn judge() -> JudgeView {
     JudgeView {
         judges: vec!["grader".into()],
@@ -188,6 +211,7 @@ fn judge() -> JudgeView {
             lo: 0.529,
             hi: 0.604,
         }],
+        validation: Some(judge_validation()),
     }
 }
 

@@ -12,6 +12,7 @@ mod embedder;
 mod golden;
 mod headline;
 mod history;
+mod judge_validation;
 mod labelling;
 mod list;
 mod migration;
@@ -46,6 +47,11 @@ pub use embedder::{EmbedderView, StoredSpaceView};
 pub use golden::{BadRowView, ChangeCounts, DatasetLogView, DiffView, LintView, LintedView, LoggedVersion};
 pub use headline::{HeadlineLine, Report};
 pub use history::{HistoryLine, HistoryView, NightView, ScoreChangeView};
+pub use judge_validation::{
+    BiasView, ChangeView, CorrectedScoreView, CountedShareView, DriftVerdictView, EffectView, FamilyBiasView,
+    FigureView, JudgeDriftView, JudgeFailureView, JudgePositionView, JudgeValidationView, LabelSample, LabelsOf,
+    LeftOut, LeftOutView, PeopleView, RunJudgeValidationView, ValidatedRunView,
+};
 pub use labelling::{AgreementOfAnnotators, LabelImportView, PairOfAnnotators, ReviewedExample, ShareView, TiedTask};
 pub use list::{CacheView, EndpointRow, ListView, RunRow};
 pub use migration::{AgreementView, MigrationView, SpaceName};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ParityView;
+use super::{ParityView, RunJudgeValidationView};
 use crate::core::domain::CallErrorKind;
 use crate::core::verdict::{GateResult, Verdict};
 
@@ -190,6 +190,9 @@ pub struct JudgeView {
     pub cost: Option<f64>,
     /// How pairwise judges depend on the order, one entry per scorer.
     pub position: Vec<PositionView>,
+    /// The latest validation of the first judge that was held against people; null if none was.
+    #[serde(default)]
+    pub validation: Option<RunJudgeValidationView>,
 }
 
 /// How the verdicts of a pairwise judge depend on which answer is shown first.

@@ -9,10 +9,10 @@ use super::user_key::hide_users;
 use crate::core::domain::Failure;
 
 /// The part of a migration that is not SQL; it returns a note for the user, if there is something to say.
-type Code = fn(&Connection) -> rusqlite::Result<Option<String>>;
+pub(super) type Code = fn(&Connection) -> rusqlite::Result<Option<String>>;
 
 /// All migrations; the position (from 1) is the resulting `user_version`.
-const MIGRATIONS: &[(&str, Option<Code>)] = &[
+pub(super) const MIGRATIONS: &[(&str, Option<Code>)] = &[
     (include_str!("migrations/0001_initial.sql"), None),
     (include_str!("migrations/0002_spaces.sql"), None),
     (include_str!("migrations/0003_runner.sql"), None),
@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, Option<Code>)] = &[
     (include_str!("migrations/0008_undo.sql"), None),
     (include_str!("migrations/0009_results.sql"), None),
     (include_str!("migrations/0010_scorers.sql"), None),
+    (include_str!("migrations/0011_validations.sql"), None),
     (include_str!("migrations/0012_traffic_scores.sql"), None),
 ];
 

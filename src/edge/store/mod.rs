@@ -23,6 +23,7 @@ mod traffic_scores;
 mod trial_scores;
 mod turns;
 mod user_key;
+mod validations;
 mod vectors;
 mod writer;
 
@@ -44,6 +45,7 @@ pub use results::PastRun;
 pub use traffic::{Reject, StoredRecord, WindowCounts};
 pub use traffic_scores::TrafficScore;
 pub use turns::TurnAnswer;
+pub use validations::{ValidationHeader, ValidationItem};
 pub use writer::{Writer, Written};
 
 /// How long a statement waits for a lock held by another process.

@@ -401,29 +401,30 @@ fn a_database_of_version_2_is_upgraded_with_its_runs_and_its_datasets() {
     Store::open(&path).unwrap();
 }
 
-/// Removes what version 9 of the database added.
-fn remove_version_9(connection: &Connection) {
-    let tables = ["canary_pairs", "canaries", "run_tags", "run_scores", "gate_results"];
-    for table in tables {
-        connection.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+/// An empty database of an older version, without the code of its migrations.
+fn at_version(path: &Path, version: usize) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    for (sql, _) in &migrate::MIGRATIONS[..version] {
+        connection.execute_batch(sql).unwrap();
     }
-    for column in ["verdict", "models", "parity"] {
-        connection.execute(&format!("ALTER TABLE runs DROP COLUMN {column}"), []).unwrap();
-    }
+    connection.pragma_update(None, "user_version", version as i64).unwrap();
+    connection.pragma_update(None, "application_id", 0x4b41_5241).unwrap();
+    connection
+}
+
+/// Adds a finished run to a database of version 3 or later.
+fn add_run(connection: &Connection, id: &str) {
+    let sql = "INSERT INTO runs (run_id, suite, suite_version, dataset, dataset_version, endpoint, endpoint_fingerprint, \
+               total, started_at, finished_at, repeats, selection) VALUES (?1, 's', 'sv', 'd', 'dv', 'e', 'f', 2, \
+               '2026-09-01T00:00:00Z', '2026-09-01T00:01:00Z', 1, '')";
+    connection.execute(sql, [id]).unwrap();
 }
 
 #[test]
 fn a_run_of_version_8_has_no_verdict_and_can_be_tagged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("karat.db");
-    let store = Store::open(&path).unwrap();
-    store.start_run(header("r8")).unwrap();
-    store.finish_run(&RunId::new("r8"), second(9)).unwrap();
-    drop(store);
-    let connection = Connection::open(&path).unwrap();
-    remove_version_9(&connection);
-    connection.pragma_update(None, "user_version", 8).unwrap();
-    drop(connection);
+    add_run(&at_version(&path, 8), "r8");
     let store = Store::open(&path).unwrap();
     let run = store.run("r8").unwrap().unwrap();
     let past = store.past_run(run.clone()).unwrap();
@@ -438,13 +439,7 @@ fn a_run_of_version_8_has_no_verdict_and_can_be_tagged() {
 fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("karat.db");
-    drop(Store::open(&path).unwrap());
-    let connection = Connection::open(&path).unwrap();
-    connection.execute_batch("DROP TABLE labels; DROP TABLE label_tasks; DROP INDEX queue_steps_by_decision").unwrap();
-    for column in ["decision", "undone", "snoozed_before", "row_before", "row_after"] {
-        connection.execute(&format!("ALTER TABLE queue_steps DROP COLUMN {column}"), []).unwrap();
-    }
-    remove_version_9(&connection);
+    let connection = at_version(&path, 6);
     let step = json!({
         "dataset": "d", "example_id": "1", "code": "undated", "at": "2026-09-02T00:00:00Z", "from": "queued",
         "to": "retired", "by": "ada", "reason": null, "detail": null,
@@ -452,7 +447,6 @@ fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     let content = json!([{"step": step, "snoozed_until": null}]).to_string();
     let sql = "INSERT INTO unfinished_edits (path, before, after, content) VALUES ('f', 'b', 'a', ?1)";
     connection.execute(sql, [content]).unwrap();
-    connection.pragma_update(None, "user_version", 6).unwrap();
     drop(connection);
     let edit = Store::open(&path).unwrap().unfinished_edits().unwrap().remove(0);
     assert_eq!(edit.decisions.decided[0].step.to, QueueState::Retired);
@@ -634,4 +628,42 @@ fn a_decision_can_be_undone_once_and_one_from_before_the_upgrade_cannot() {
     assert_eq!(found, [(Some(number), true, row), (None, false, None)]);
     assert_eq!(store.last_step().unwrap(), log[1].id);
     assert!(store.logged_steps("other", None, 0).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_database_of_version_10_gets_validations_whose_items_are_replaced_and_whose_calls_add_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    add_run(&at_version(&path, 10), "r10");
+    let store = Store::open(&path).unwrap();
+    let header = |id: &str, identity: &str, run: Option<&str>| ValidationHeader {
+        validation_id: id.into(),
+        suite: "s".into(),
+        scorer: "rubric".into(),
+        identity: identity.into(),
+        judge: "judge grader".into(),
+        labels_hash: "h".into(),
+        run_id: run.map(RunId::new),
+        started_at: at("2026-09-02T00:00:00Z"),
+    };
+    let (first, of_run) = (header("v1", "i1", None), header("v0", "i1", Some("r10")));
+    store.start_validation(&of_run).unwrap();
+    store.start_validation(&first).unwrap();
+    assert_eq!(store.unfinished_validation(&header("v2", "i1", None)).unwrap(), Some(first.clone()));
+    assert_eq!(store.unfinished_validation(&header("v2", "i2", None)).unwrap(), None, "another judge");
+    assert_eq!(store.first_validation(&header("v2", "i2", None)).unwrap(), None, "it is not finished");
+    let item = |score: Score| ValidationItem {
+        item: 3,
+        score,
+        verdicts: vec![json!({"score": 1.0})],
+        models: vec!["m".into()],
+        calls: 2,
+        cost: Some(0.5),
+    };
+    for score in [Score::Failed("no answer".into()), Score::Value(1.0, None)] {
+        store.record_validation_item("v1", &item(score), second(5)).unwrap().wait().await.unwrap();
+    }
+    let found = store.validation_items("v1").unwrap();
+    assert_eq!(found, [ValidationItem { calls: 4, cost: Some(1.0), ..item(Score::Value(1.0, None)) }]);
+    assert_eq!(store.latest_validation("s", "rubric", "i1").unwrap(), None);
 }

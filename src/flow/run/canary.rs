@@ -491,7 +491,7 @@ impl PairRequest {
     ) -> Result<Option<Score>, Failure> {
         let compiled = side.renderer.scorers.of(&self.example);
         let (trial, budgets) = (self.trial, self.judges.as_ref());
-        let place = ScoringPlace { store, run_id: None, trial, turn: 0, cache_since: None, budgets };
+        let place = ScoringPlace { store, run_id: None, trial, turn: 0, cache_since: None, budgets, calls: None };
         let external = self.evaluators.scores(&compiled, answer, &self.example, &place).await?;
         let Some(external) = external else { return Ok(None) };
         let scores = compiled.score(answer, &self.example, &external);

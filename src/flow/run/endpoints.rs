@@ -71,7 +71,11 @@ pub(super) fn run_by_id(store: &Store, id: &str) -> Result<StoredRun, Failure> {
 ///
 /// # Errors
 /// A data failure if there is none; the hint suggests the nearest name.
-pub(super) fn definition(workspace: &Workspace, name: &str, suite: &Suite) -> Result<EndpointDefinition, Failure> {
+pub(in crate::flow) fn definition(
+    workspace: &Workspace,
+    name: &str,
+    suite: &Suite,
+) -> Result<EndpointDefinition, Failure> {
     if let Some(known) = workspace.config.endpoints.get(name) {
         return Ok(known.clone());
     }

@@ -30,7 +30,7 @@ const IN_FLIGHT: usize = 4;
 
 /// The limits at which a run stops before everything is done.
 #[derive(Clone)]
-pub(super) struct Limits {
+pub(in crate::flow) struct Limits {
     /// Becomes true when the user interrupts the run.
     pub interrupted: watch::Receiver<bool>,
     /// When the time limit is reached, and how long it was.

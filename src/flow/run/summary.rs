@@ -12,6 +12,7 @@ use crate::core::view::{ClaimIs, ClaimView, JudgeView, PositionView, RunView};
 use crate::edge::config::{ClaimFile, suite_from_content};
 use crate::edge::store::{JudgeTotals, PastRun, RunHeader, Store, StoredRun};
 use crate::flow::compare::baseline::baselines;
+use crate::flow::validate::run_validation;
 use crate::flow::{Workspace, slices};
 
 /// Largest number of earlier runs read for the history of gates.
@@ -93,6 +94,11 @@ fn summarize(workspace: &Workspace, suite: &Suite, run_id: &RunId) -> Result<Run
     let evaluators = store.run_scorers(run_id)?;
     context.evaluators = evaluators.into_iter().map(|(name, known)| (name, (known.identity, known.shown))).collect();
     context.judge = judges(store, suite, run_id)?;
+    if let Some(judge) = &mut context.judge {
+        let (validation, note) = run_validation(store, suite, &run.header)?;
+        judge.validation = validation;
+        context.notes.extend(note);
+    }
     context.examples = store.stored_examples_of(&run.header.dataset, &run.header.dataset_version, &missed)?;
     let header = run.header;
     let identity = RunIdentity {
@@ -139,6 +145,7 @@ fn judges(store: &Store, suite: &Suite, run_id: &RunId) -> Result<Option<JudgeVi
         completion_tokens,
         cost,
         position,
+        validation: None,
     }))
 }
 

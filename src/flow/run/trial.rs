@@ -144,6 +144,7 @@ impl TrialRunner {
                 turn: *turn,
                 cache_since: self.judge_cache_since,
                 budgets: &self.judge_budgets,
+                calls: None,
             };
             let external = self.evaluators.scores(&compiled, &answer, example, &place).await?;
             let Some(external) = external else { return Ok(None) };

@@ -243,6 +243,7 @@ async fn score_outside(
                     turn: 0,
                     cache_since: None,
                     budgets: &budgets,
+                    calls: None,
                 };
                 let score = plan.ask(&answered, &evaluators, &place).await?;
                 if let Some(score) = score.clone().filter(|score| !matches!(score, Score::Failed(_))) {

@@ -243,11 +243,14 @@ impl Asking<'_> {
         cost: Option<f64>,
         prompt: &JudgePrompt,
     ) -> Result<(), Failure> {
-        let Some(place) = place else { return Ok(()) };
         let verdict = reply.as_ref().ok().and_then(|response| match prompt.form.parse(&response.output) {
             Ok(verdict) => Some(verdict_of(&verdict, prompt.form.order)),
             read => is_without_claims(&read).then(|| json!({"score": null})),
         });
+        if let Some(calls) = self.place.calls {
+            calls.note(reply.as_ref().ok(), verdict.clone(), cost);
+        }
+        let Some(place) = place else { return Ok(()) };
         let call = JudgeCall {
             place,
             judge: self.judge.endpoint.endpoint.name().to_owned(),

@@ -14,7 +14,7 @@ use super::run::budget::{Budget, RunBudget};
 use super::run::endpoints::{ReadyEndpoint, prepare};
 use crate::core::domain::scorer::similarity::Cosine;
 use crate::core::domain::{
-    Embedder, Example, Failure, RunId, Score, Scorer, ScorerKind, Suite, canonical_json, content_hash,
+    Embedder, Example, Failure, Response, RunId, Score, Scorer, ScorerKind, Suite, canonical_json, content_hash,
 };
 use crate::core::judge::JudgeTask;
 use crate::core::scoring::{Answer, CompiledScorers, NO_ACCEPTED, references};
@@ -53,6 +53,45 @@ pub struct ScoringPlace<'a> {
     pub cache_since: Option<Timestamp>,
     /// The money that judges may spend.
     pub budgets: &'a JudgeBudgets,
+    /// Where the calls of judges are noted, besides the database; `None` if nowhere.
+    pub calls: Option<&'a JudgeCalls>,
+}
+
+/// The calls of judges about one answer.
+#[derive(Default)]
+pub struct JudgeCalls(Mutex<NotedCalls>);
+
+/// What is noted of calls.
+#[derive(Debug, Default)]
+pub struct NotedCalls {
+    /// Number of calls.
+    pub calls: usize,
+    /// The verdicts in their replies, in order, as they are stored for a run.
+    pub verdicts: Vec<serde_json::Value>,
+    /// The models that the server reported, each once.
+    pub models: Vec<String>,
+    /// What they cost, if the endpoint has a price.
+    pub cost: Option<f64>,
+}
+
+impl JudgeCalls {
+    /// Returns what was noted since the last time.
+    pub fn take(&self) -> NotedCalls {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, reply: Option<&Response>, verdict: Option<serde_json::Value>, cost: Option<f64>) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.calls += 1;
+        noted.verdicts.extend(verdict);
+        if let Some(model) = reply.and_then(|reply| reply.model.as_ref()).filter(|model| !noted.models.contains(model))
+        {
+            noted.models.push(model.clone());
+        }
+        if let Some(cost) = cost {
+            noted.cost = Some(noted.cost.unwrap_or(0.0) + cost);
+        }
+    }
 }
 
 /// The budget of every judge of a run.

@@ -4,6 +4,7 @@ mod canary;
 mod compare;
 mod decay;
 mod fine_print;
+mod judge_validation;
 mod listings;
 mod power;
 mod runs;
@@ -22,6 +23,10 @@ pub(super) use decay::{
     gates, kinds_of_drift, moved, represented, shift, unrepresented,
 };
 pub(super) use fine_print::{METHOD, fine_print, runs_fine_print};
+pub(super) use judge_validation::{
+    corrected_scores, drift_sentence, judge_drift, judge_failures, validation_agreement, validation_biases,
+    validation_confusion, validation_notes, validation_sentence,
+};
 pub(super) use listings::{
     agreement, checks, dataset_log, day, history, months, queue, queue_log, relabelled, runs, sources, spaces, ties,
 };

@@ -3,8 +3,8 @@
 use super::runs::of_runs;
 use super::{Kind, Table};
 use crate::core::view::{
-    Cell, ClassificationView, ConfusionView, JudgeView, LabelView, PositionView, RunsView, ScorerErrorView, line,
-    phrase,
+    Cell, ClassificationView, ConfusionView, JudgeView, LabelView, PositionView, RunJudgeValidationView, RunsView,
+    ScorerErrorView, count_of, line, phrase,
 };
 
 /// Largest number of labels whose confusion matrix is shown whole.
@@ -39,9 +39,23 @@ pub(in crate::core::report) fn judges(view: &RunsView) -> Table {
         .number("Tokens in", |(_, judge)| judge.prompt_tokens)
         .number("Tokens out", |(_, judge)| judge.completion_tokens)
         .number("Cost", |(_, judge)| Cell::or_blank(judge.cost.map(|cost| Cell::Number(cost, 4))))
+        .number("Agrees with people", |(_, judge)| Cell::or_blank(judge.validation.as_ref().and_then(agrees)))
+        .number("Corrected", |(_, judge)| Cell::or_blank(judge.validation.as_ref().and_then(corrected)))
         .table()
         .note("Models that graded the answers. Their cost is not part of the endpoint's.")
         .without_empty_columns()
+}
+
+/// How far a judge agrees with people, such as `87.0 % of 200 answers`.
+fn agrees(validation: &RunJudgeValidationView) -> Option<Cell> {
+    let agreement = validation.agreement?;
+    Some(phrase![Cell::Share(agreement.value, 1), format!(" of {}", count_of(agreement.of, "answer"))].into())
+}
+
+/// The score of the run, corrected for the errors of the judge, with its interval.
+fn corrected(validation: &RunJudgeValidationView) -> Option<Cell> {
+    let score = validation.score.corrected?;
+    Some(phrase![Cell::Number(score.value, 3), " (", Cell::Interval(score.lo, score.hi, 3), ")"].into())
 }
 
 /// How pairwise judges depend on the order of the answers.

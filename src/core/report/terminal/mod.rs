@@ -1,6 +1,7 @@
 //! Text for a terminal of a given width.
 
 mod canary;
+mod judge_validation;
 mod labelling;
 mod layout;
 mod listings;
@@ -13,6 +14,7 @@ use crate::core::view::{
     Cell, CompareView, DecayView, PlanView, PowerView, RunsView, count_of, phrase, summary_phrase,
 };
 pub use canary::canary_text;
+pub use judge_validation::judge_validation_text;
 pub use labelling::label_import_text;
 use layout::table_text;
 pub use listings::{
@@ -62,7 +64,17 @@ pub fn terminal_runs(view: &RunsView, screen: Screen) -> String {
         tables::confusions(view, 5),
         tables::run_gates(view),
         tables::outcomes(view).only(&columns),
-        tables::judges(view).only(&["Endpoint", "Judge", "Calls", "Cached", "Errors", "No verdict", "Cost"]),
+        tables::judges(view).only(&[
+            "Endpoint",
+            "Judge",
+            "Calls",
+            "Cached",
+            "Errors",
+            "No verdict",
+            "Cost",
+            "Agrees with people",
+            "Corrected",
+        ]),
         tables::position(view),
         tables::errors(view),
         tables::scorer_errors(view),
