@@ -337,7 +337,7 @@ mod tests {
         let cases = [
             (
                 "[{type: all, of: [{type: regex, pattern: '('}]}]",
-                "s.yaml:3:30: scorers[0].of[0] cannot be used: the regular",
+                "s.yaml:3:28: scorers[0].of[0] cannot be used: the regular",
             ),
             ("[{type: all}]", "needs the key \"of\""),
             ("[{type: any, of: []}]", "scorers[0].of is empty"),
@@ -358,7 +358,7 @@ mod tests {
         let scorers = example_scorers(&json!(["is_json", {"type": "contains", "value": "Paris"}])).unwrap();
         assert_eq!(scorers.len(), 2);
         let error = example_scorers(&json!([{"type": "contains", "valu": "Paris"}])).unwrap_err();
-        assert!(error.contains("assert[0].valu") && error.contains("value"), "{error}");
+        assert!(error.contains("unknown key \"valu\" in assert[0]") && error.contains("did you mean \"value\"?"), "{error}");
         let error =
             example_scorers(&json!({"type": "rubric", "judge": "j", "criteria": "file:///etc/hosts"})).unwrap_err();
         assert!(error.contains("must not refer to a file"), "{error}");

@@ -584,7 +584,7 @@ mod tests {
             ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact, pattern: x}]\n",
-                "scorers[0].pattern is a key of type regex, not of exact",
+                "scorers[0].pattern is a key of type regex, citations, not of exact",
             ),
             (
                 "dataset: d\nendpoints: [m]\nscorers: [{type: exact}, {type: exact}]\n",

@@ -48,7 +48,9 @@ impl Group {
 pub(super) fn typed<'a, K: Kind>(reader: Reader<'a>, expected: &str) -> Result<(K, Mapping<'a>), Fault> {
     let Some(keys) = reader.mapping() else { return Err(reader.wrong(expected)) };
     let Some(kind) = keys.get("type") else {
-        return Err(reader.missing("type").hint(format!("add \"type: …\" with one of {}", names(K::ALL))));
+        let meant = keys.iter().find_map(|(key, _)| K::hint(key));
+        let hint = meant.unwrap_or_else(|| format!("add \"type: …\" with one of {}", names(K::ALL)));
+        return Err(reader.missing("type").hint(hint));
     };
     let kind: K = kind.read().map_err(|fault| fault.under("type"))?;
     let known = known(kind);
