@@ -33,19 +33,20 @@ enum Command {
 }
 
 const EXAMPLES: &str = "\
-Rows of FILE (.jsonl or .csv): id, label (or person, score, pass, verdict: true/false, pass/fail, yes/no, right/wrong,
-or a number from 0 to 1); optional: trial, run, annotator, model, output, input, expected, context, metadata.
-Several people may label the same answer: the majority counts, and their agreement is reported.
+Rows of FILE (.jsonl or .csv): id, label (or person, score, pass, verdict: true/false, pass/fail,
+yes/no, right/wrong, or a number from 0 to 1); optional: trial, run, annotator, model, output,
+input, expected, context, metadata. Several people may label the same answer: the majority counts.
 
-Exit codes: 0 validated · 3 bad data · 4 stopped, or the judge failed more often than the suite tolerates; the same
-command continues and asks only about what is missing
+Exit codes: 0 validated · 3 bad data · 4 stopped, or the judge failed more often than the suite
+tolerates; the same command continues, and asks only about what is missing
 
 Examples:
-  karat judge validate support --labels labels.csv                 the latest run
+  karat judge validate support --labels labels.csv          answers of the latest run
   karat judge validate support --labels labels.csv -e my-model --scorer tone
   karat judge validate support --labels labels.csv --run 0199a2f4 --sample by-verdict
-  karat judge validate support --labels calibration.jsonl          asks the judge; again later: has it changed?
-  karat judge validate support --labels calibration.jsonl -j 4 --max-cost 2 --format json | jq .agreement.kappa";
+  karat judge validate support --labels calibration.jsonl   asks the judge; later: has it changed?
+  karat judge validate support --labels calibration.jsonl -j 4 --max-cost 2
+  karat judge validate support --labels labels.csv --format json | jq .agreement.kappa";
 
 #[derive(Debug, clap::Args)]
 struct ValidateArgs {

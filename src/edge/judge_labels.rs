@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::io::BufReader;
 use std::path::Path;
 
-use crate::core::domain::Failure;
+use serde_json::json;
+
+use crate::core::domain::{Failure, canonical_json};
 use crate::core::judge::{LabelRow, label_row};
 use crate::core::tabular::{Format, rows};
 
@@ -56,7 +58,7 @@ pub fn read_judge_labels(path: &Path) -> Result<Vec<LabelRow>, Failure> {
 fn misfits(labels: &[LabelRow]) -> Vec<(u64, String)> {
     let mut bad = Vec::new();
     let with_output = labels.iter().find(|label| label.output.is_some());
-    let mut seen: HashMap<(&str, Option<u32>, Option<&str>, Option<&str>, &str), u64> = HashMap::new();
+    let mut seen: HashMap<String, u64> = HashMap::new();
     for label in labels {
         if label.output.is_none()
             && let Some(other) = with_output
@@ -76,8 +78,8 @@ fn misfits(labels: &[LabelRow]) -> Vec<(u64, String)> {
             continue;
         }
         let Some(annotator) = &label.annotator else { continue };
-        let (run, output) = (label.run.as_deref(), label.output.as_deref());
-        if let Some(line) = seen.insert((id, label.trial, run, output, annotator), label.line) {
+        let answer = json!([id, label.trial, label.run, label.input, label.output, annotator]);
+        if let Some(line) = seen.insert(canonical_json(&answer), label.line) {
             bad.push((label.line, format!("{annotator} labelled the same answer in line {line}")));
         }
     }

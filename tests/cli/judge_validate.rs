@@ -246,7 +246,7 @@ fn a_calibration_set_is_judged_now_and_a_changed_judge_is_found_by_the_first_ver
     assert_eq!(drift["validation_id"], first["validation_id"], "compared with the first one");
     assert!(value(&drift["score"]["difference"]) < -0.05 && value(&drift["differing"]["value"]) > 0.05);
     assert_eq!(changed["scores"][0]["corrected"], Value::Null, "another judge scored the run");
-    folder.karat(&VALIDATE).expect(0).prints(&["drift: changed since", "not those of then"]);
+    folder.karat(&VALIDATE).expect(0).prints(&["Drift: changed since", "not those of then"]);
 }
 
 #[test]

@@ -325,7 +325,9 @@ fn view(
     let mut tally = Tally::new(judge_family(workspace, suite, prepared.scorer));
     for (number, item) in prepared.items.iter().enumerate() {
         match by_number.get(&number) {
-            Some(known) => drop(tally.add(&item.labelled, &item.output, &known.score)),
+            Some(known) => {
+                tally.add(&item.labelled, &item.output, &known.score);
+            }
             None => tally.leave_out(&item.labelled, LeftOut::NotAsked),
         }
     }

@@ -80,10 +80,14 @@ pub(super) fn compared<'a>(verdicts: impl Iterator<Item = (&'a str, u32, Value)>
             Some((id, trial, verdict.get("preferred")?.as_f64()?, verdict.get("output_first")?.as_bool()?))
         })
         .collect();
-    let pick = |preferred: f64, output_first: bool| match preferred {
-        p if p == 0.5 => Pick::Tie,
-        p if (p == 1.0) == output_first => Pick::First,
-        _ => Pick::Second,
+    let pick = |preferred: f64, output_first: bool| {
+        if preferred == 0.5 {
+            Pick::Tie
+        } else if (preferred == 1.0) == output_first {
+            Pick::First
+        } else {
+            Pick::Second
+        }
     };
     let pair = |pair: &[(&str, u32, f64, bool)]| match pair {
         [(id, trial, one, true), (same, number, other, false)] if id == same && trial == number => {

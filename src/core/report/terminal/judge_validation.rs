@@ -6,7 +6,11 @@ use crate::core::view::{Cell, JudgeValidationView};
 
 /// Renders how far a judge agrees with people.
 pub fn judge_validation_text(view: &JudgeValidationView, screen: Screen) -> String {
-    let mut out = format!("{}\n", paragraph(tables::validation_sentence(view), screen));
+    let mut out = paragraph(tables::validation_sentence(view), screen);
+    if let Some(drift) = tables::drift_sentence(view) {
+        out.push_str(&labelled("Drift: ", drift, screen, 2));
+    }
+    out.push('\n');
     let scores = ["Endpoint", "Prompt", "Judged", "Corrected", "95 % interval", "Answers", "Method"];
     out.push_str(&blocks(
         &[
@@ -19,9 +23,6 @@ pub fn judge_validation_text(view: &JudgeValidationView, screen: Screen) -> Stri
         ],
         screen,
     ));
-    if let Some(drift) = tables::drift_sentence(view) {
-        out.push_str(&labelled("drift: ", drift, screen, 2));
-    }
     for note in tables::validation_notes(view) {
         out.push_str(&labelled("- ", Cell::line(&note, 400), screen, 2));
     }
@@ -46,7 +47,7 @@ mod tests {
 
     /// A calibration set, judged for the second time.
     fn rich() -> JudgeValidationView {
-        let view = json!({
+        let mut view = json!({
             "schema": "karat.judge_validation/1", "validation_id": "v2", "suite": "support", "scorer": "tone",
             "judge": format!("judge grader {ESCAPE}"), "models": ["grader-2026-08"], "identity": "i2",
             "labels": format!("calibration{ESCAPE}.jsonl"), "labels_hash": "h", "of": "calibration_set",
@@ -58,50 +59,50 @@ mod tests {
             ],
             "failures": [{"line": 4, "id": ESCAPE, "reason": format!("the judge did not answer: {ESCAPE}")}],
             "people": {"answers": 203, "alpha": figure(0.81, 0.74, 0.87)}, "pass_mark": 0.5,
-            "agreement": {
-                "confusion": {"true_positive": 132, "false_negative": 14, "false_positive": 12, "true_negative": 42},
-                "accuracy": share(174, 200, 0.816, 0.91), "kappa": figure(0.71, 0.6, 0.81),
-                "alpha": figure(0.7, 0.58, 0.8), "sensitivity": share(132, 146, 0.846, 0.942),
-                "specificity": share(42, 54, 0.651, 0.868), "precision": share(132, 144, 0.86, 0.952),
-                "negative_predictive_value": null,
-            },
-            "graded": {
-                "mean_absolute_error": figure(0.14, 0.12, 0.17), "mean_difference": figure(-0.02, -0.05, 0.01),
-                "spearman": figure(0.74, 0.66, 0.8), "kappa_linear": figure(0.6, 0.52, 0.67),
-                "kappa_quadratic": figure(0.71, 0.62, 0.78), "alpha": null,
-            },
-            "better_than_chance": true,
-            "length": {
-                "bias": "favours", "per_doubling": {"value": 0.031, "lo": 0.009, "hi": 0.053, "p_value": 0.006},
-                "thirds": [{"shortest": 3.0, "longest": 40.0, "n": 67, "difference": figure(-0.05, -0.1, 0.01)}],
-            },
-            "family": {
-                "family": format!("openai{ESCAPE}"), "bias": "not_shown", "own": 101, "others": 99,
-                "difference": figure(0.02, -0.04, 0.08),
-                "given_person": {"value": 0.03, "lo": -0.02, "hi": 0.08, "p_value": 0.24},
-            },
-            "position": {
-                "bias": "too_little_data", "flips": share(4, 18, 0.064, 0.476), "toward_first": 3, "toward_second": 1,
-                "p_value": 0.375,
-            },
-            "scores": [
-                {
-                    "run_id": "r1", "endpoint": "chat-large", "prompt": ESCAPE, "outcomes": 390, "judged": 0.741,
-                    "corrected": figure(0.702, 0.631, 0.77), "method": "rogan_gladen",
-                    "detail": "The judge errs as often here as there.",
-                },
-                {
-                    "run_id": "r2", "endpoint": "chat-small", "prompt": null, "outcomes": 390, "judged": 0.5,
-                    "corrected": null, "method": null, "detail": "Not corrected: another judge scored this run.",
-                },
-            ],
-            "drift": {
-                "validation_id": "v1", "since": "2026-09-01T05:41:00Z", "judge": "judge grader", "same_judge": false,
-                "n": 198, "verdict": "changed", "differing": share(21, 198, 0.067, 0.158),
-                "score": {"before": 0.8, "after": 0.72, "difference": -0.08, "lo": -0.12, "hi": -0.04, "p_value": 0.0002},
-                "agreement": null,
-            },
             "calls": 408, "cost": 0.31, "notes": [format!("a note {ESCAPE}")],
+        });
+        view["agreement"] = json!({
+            "confusion": {"true_positive": 132, "false_negative": 14, "false_positive": 12, "true_negative": 42},
+            "accuracy": share(174, 200, 0.816, 0.91), "kappa": figure(0.71, 0.6, 0.81),
+            "alpha": figure(0.7, 0.58, 0.8), "sensitivity": share(132, 146, 0.846, 0.942),
+            "specificity": share(42, 54, 0.651, 0.868), "precision": share(132, 144, 0.86, 0.952),
+            "negative_predictive_value": null,
+        });
+        view["graded"] = json!({
+            "mean_absolute_error": figure(0.14, 0.12, 0.17), "mean_difference": figure(-0.02, -0.05, 0.01),
+            "spearman": figure(0.74, 0.66, 0.8), "kappa_linear": figure(0.6, 0.52, 0.67),
+            "kappa_quadratic": figure(0.71, 0.62, 0.78), "alpha": null,
+        });
+        view["better_than_chance"] = json!(true);
+        view["length"] = json!({
+            "bias": "favours", "per_doubling": {"value": 0.031, "lo": 0.009, "hi": 0.053, "p_value": 0.006},
+            "thirds": [{"shortest": 3.0, "longest": 40.0, "n": 67, "difference": figure(-0.05, -0.1, 0.01)}],
+        });
+        view["family"] = json!({
+            "family": format!("openai{ESCAPE}"), "bias": "not_shown", "own": 101, "others": 99,
+            "difference": figure(0.02, -0.04, 0.08),
+            "given_person": {"value": 0.03, "lo": -0.02, "hi": 0.08, "p_value": 0.24},
+        });
+        view["position"] = json!({
+            "bias": "too_little_data", "flips": share(4, 18, 0.064, 0.476), "toward_first": 3, "toward_second": 1,
+            "p_value": 0.375,
+        });
+        view["scores"] = json!([
+            {
+                "run_id": "r1", "endpoint": "chat-large", "prompt": ESCAPE, "outcomes": 390, "judged": 0.741,
+                "corrected": figure(0.702, 0.631, 0.77), "method": "rogan_gladen",
+                "detail": "The judge errs as often here as there.",
+            },
+            {
+                "run_id": "r2", "endpoint": "chat-small", "prompt": null, "outcomes": 390, "judged": 0.5,
+                "corrected": null, "method": null, "detail": "Not corrected: another judge scored this run.",
+            },
+        ]);
+        view["drift"] = json!({
+            "validation_id": "v1", "since": "2026-09-01T05:41:00Z", "judge": "judge grader", "same_judge": false,
+            "n": 198, "verdict": "changed", "differing": share(21, 198, 0.067, 0.158),
+            "score": {"before": 0.8, "after": 0.72, "difference": -0.08, "lo": -0.12, "hi": -0.04, "p_value": 0.0002},
+            "agreement": null,
         });
         serde_json::from_value(view).unwrap()
     }
