@@ -29,6 +29,7 @@ mod report;
 mod review;
 mod run;
 mod schema;
+mod score_traffic;
 mod show;
 mod tag;
 mod traffic;
@@ -86,6 +87,7 @@ enum Command {
     Decay(decay::Args),
     Dataset(dataset::Args),
     Traffic(traffic::Args),
+    ScoreTraffic(score_traffic::Args),
     Queue(queue::Args),
     Review(review::Args),
     Cache(cache::Args),
@@ -137,6 +139,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Decay(args) => decay::run(context, args),
         Command::Dataset(args) => dataset::run(context, args),
         Command::Traffic(args) => traffic::run(context, args),
+        Command::ScoreTraffic(args) => score_traffic::run(context, args),
         Command::Queue(args) => queue::run(context, args),
         Command::Review(args) => review::run(context, args),
         Command::Cache(args) => cache::run(context, args),

@@ -34,6 +34,7 @@ pub mod slices;
 pub mod spelling;
 pub mod stats;
 pub mod tabular;
+pub mod traffic_scores;
 pub mod trend;
 pub mod unrepresented;
 pub mod vector;

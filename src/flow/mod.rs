@@ -18,6 +18,7 @@ pub mod queue;
 pub mod report;
 pub mod review;
 pub mod run;
+pub mod score_traffic;
 mod scoring;
 pub mod sets;
 mod slices;

@@ -36,6 +36,19 @@ pub(super) fn cluster_names(
     Ok(placed_examples(workspace, dataset, examples)?.into_iter().map(named).collect())
 }
 
+/// The latest clustering of a dataset with its version; `None` if decay was not measured.
+///
+/// # Errors
+/// A store failure.
+pub(super) fn latest_clusters(workspace: &Workspace, dataset: &str) -> Result<Option<(String, ClusterBook)>, Failure> {
+    let stored = workspace.store.clusterings(dataset, workspace.space())?;
+    let Some(stored) = stored.into_iter().next() else { return Ok(None) };
+    let book: ClusterBook = serde_json::from_str(&stored.content).map_err(|error| {
+        Failure::store(format!("cannot read the clustering {} of {dataset}", stored.version)).caused_by(error)
+    })?;
+    Ok(Some((stored.version, book)))
+}
+
 /// An example in a cluster of traffic.
 pub(super) struct PlacedExample {
     /// Its id.
@@ -55,11 +68,7 @@ pub(super) fn placed_examples(
     dataset: &str,
     examples: &[Example],
 ) -> Result<Vec<PlacedExample>, Failure> {
-    let stored = workspace.store.clusterings(dataset, workspace.space())?;
-    let Some(stored) = stored.first() else { return Ok(Vec::new()) };
-    let book: ClusterBook = serde_json::from_str(&stored.content).map_err(|error| {
-        Failure::store(format!("cannot read the clustering {} of {dataset}", stored.version)).caused_by(error)
-    })?;
+    let Some((_, book)) = latest_clusters(workspace, dataset)? else { return Ok(Vec::new()) };
     let texts: Vec<String> = examples.iter().map(Example::text).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let vectors = workspace.embed(&texts, &|_| ())?;

@@ -10,18 +10,18 @@ use crate::server::{Ask, Reply, Server};
 use crate::workspace::{questions, right};
 
 /// Whether a request is one to a judge, which karat sends with a verdict's form.
-fn is_judging(ask: &Ask<'_>) -> bool {
+pub fn is_judging(ask: &Ask<'_>) -> bool {
     ask.input.contains("verdict_id")
 }
 
 /// The id that a verdict must carry.
-fn verdict_id(ask: &Ask<'_>) -> String {
+pub fn verdict_id(ask: &Ask<'_>) -> String {
     let (_, rest) = ask.input.rsplit_once("with the text \"").unwrap();
     rest.split_once('"').unwrap().0.to_owned()
 }
 
 /// A judge's verdict with this score.
-fn verdict(ask: &Ask<'_>, score: f64) -> String {
+pub fn verdict(ask: &Ask<'_>, score: f64) -> String {
     json!({"reason": "as agreed", "score": score, "verdict_id": verdict_id(ask)}).to_string()
 }
 

@@ -29,6 +29,7 @@ mod resume;
 mod review;
 mod runner;
 mod saturation;
+mod score_traffic;
 mod secrets;
 mod server;
 mod sources;

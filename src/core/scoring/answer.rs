@@ -17,12 +17,19 @@ pub struct Answer<'a> {
     pub latency_ms: Option<f64>,
     /// What it cost.
     pub cost: Option<f64>,
+    /// Whether personal data in it was replaced by placeholders before it was stored.
+    pub redacted: bool,
 }
 
 impl<'a> Answer<'a> {
     /// An answer of which only the text is known.
     pub fn text(output: &'a str) -> Self {
         Self { output, ..Self::default() }
+    }
+
+    /// A stored answer of production.
+    pub fn of_traffic(output: &'a str) -> Self {
+        Self { redacted: true, ..Self::text(output) }
     }
 
     /// The answer in a response, which cost this much.
@@ -34,6 +41,7 @@ impl<'a> Answer<'a> {
             usage: response.usage,
             latency_ms: Some(response.latency.as_secs_f64() * 1e3),
             cost,
+            redacted: false,
         }
     }
 
@@ -52,6 +60,7 @@ impl<'a> Answer<'a> {
             usage: outcome.usage,
             latency_ms: outcome.latency_ms,
             cost: outcome.cost,
+            redacted: false,
         })
     }
 }

@@ -8,7 +8,7 @@ use super::rule::{Compile, Rule};
 use crate::core::domain::{Example, Score, scorer};
 
 /// The placeholder for the accepted answer in a pattern.
-const PLACEHOLDER: &str = "{expected}";
+pub(super) const PLACEHOLDER: &str = "{expected}";
 
 /// Maximum size of a compiled pattern, in bytes. The time for a match is proportional to this size times the length of
 /// the answer.

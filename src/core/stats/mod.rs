@@ -7,6 +7,7 @@ mod bounded;
 mod choice;
 mod clustered;
 mod contingency;
+mod independent;
 mod interval;
 mod logistic;
 mod multiple;
@@ -27,6 +28,7 @@ pub use bounded::{PairedDifference, is_below, paired_difference, score_interval}
 pub use choice::{Choice, ConditionalLogit};
 pub use clustered::{MeanEstimate, clustered_mean, welch_p};
 pub use contingency::{g_test, mcnemar_mid_p};
+pub use independent::SampleMean;
 pub use interval::{
     Interval, clopper_pearson, difference_newcombe, poisson_exact, sample_variance, t_interval, t_interval_df, wilson,
 };

@@ -26,6 +26,7 @@ mod runs;
 mod slice;
 mod summary;
 mod traffic;
+mod traffic_scores;
 
 pub use added::{AddedExample, AddedView};
 pub use canary::{CanaryAnswer, CanaryPair, CanarySide, CanaryView};
@@ -65,3 +66,6 @@ pub use runs::{
 pub use slice::SliceView;
 pub use summary::{summary, summary_phrase};
 pub use traffic::{ImportView, ImportedView, RejectView, SourceView, TrafficView};
+pub use traffic_scores::{
+    GoldenRunView, NotApplicableView, TrafficPartView, TrafficScorerView, TrafficScoresView, TrafficVerdict,
+};

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, Option<Code>)] = &[
     (include_str!("migrations/0008_undo.sql"), None),
     (include_str!("migrations/0009_results.sql"), None),
     (include_str!("migrations/0010_scorers.sql"), None),
+    (include_str!("migrations/0012_traffic_scores.sql"), None),
 ];
 
 /// Identifies a file as a karat database (`PRAGMA application_id`): the bytes of "KARA".

@@ -19,6 +19,7 @@ mod queue;
 mod read;
 mod results;
 mod traffic;
+mod traffic_scores;
 mod trial_scores;
 mod turns;
 mod user_key;
@@ -40,7 +41,8 @@ pub use judges::{JudgeCall, JudgePlace, JudgeTotals, ScorerIdentity};
 pub use measurements::{DecaySave, MeasuredGates, MeasurementRow, StoredClustering};
 pub use outcomes::{RunHeader, RunTotals, StoredRun};
 pub use results::PastRun;
-pub use traffic::{Reject, StoredRecord};
+pub use traffic::{Reject, StoredRecord, WindowCounts};
+pub use traffic_scores::TrafficScore;
 pub use turns::TurnAnswer;
 pub use writer::{Writer, Written};
 

@@ -26,6 +26,17 @@ pub struct StoredRecord {
     pub content: i64,
 }
 
+/// How much traffic a window has.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WindowCounts {
+    /// Number of records.
+    pub records: usize,
+    /// Number of production requests that they represent.
+    pub weight: f64,
+    /// Id and sample rate of the records with a production output, sorted by time and id.
+    pub with_output: Vec<(String, f64)>,
+}
+
 /// Statistics of a traffic source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceStats {
@@ -116,6 +127,22 @@ impl Store {
     pub fn traffic(&self, source: &str, window: Window) -> Result<Vec<StoredRecord>, Failure> {
         let sql = format!("{RECORDS} WHERE t.source = ?1 AND t.at >= ?2 AND t.at < ?3 ORDER BY t.at, t.record_id");
         self.rows(&sql, params![source, micros_ceil(window.from), micros_ceil(window.to)], stored_record)
+    }
+
+    /// Counts the records of a source within a window, and lists those with a production output.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn count_window(&self, source: &str, window: Window) -> Result<WindowCounts, Failure> {
+        let sql = "SELECT record_id, sample_rate, output IS NOT NULL FROM traffic \
+                   WHERE source = ?1 AND at >= ?2 AND at < ?3 ORDER BY at, record_id";
+        let rows = self.rows(sql, params![source, micros_ceil(window.from), micros_ceil(window.to)], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, f64>(1)?, row.get::<_, bool>(2)?))
+        })?;
+        let weight = rows.iter().map(|(_, rate, _)| 1.0 / rate).sum();
+        let records = rows.len();
+        let with_output = rows.into_iter().filter(|(.., has)| *has).map(|(id, rate, _)| (id, rate)).collect();
+        Ok(WindowCounts { records, weight, with_output })
     }
 
     /// A record by its id; `None` if the source has no such record.

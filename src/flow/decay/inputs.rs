@@ -100,7 +100,7 @@ pub(super) fn traffic(workspace: &Workspace, source: &str, span: Window) -> Resu
 }
 
 /// Extracts the text of a structured record by this rule. The default rule was applied at import.
-fn apply(rule: &TextRule, stored: &mut StoredRecord) {
+pub(in crate::flow) fn apply(rule: &TextRule, stored: &mut StoredRecord) {
     let structure = stored.record.structure.as_deref().map(serde_json::from_str::<serde_json::Value>);
     if let Some(Ok(value)) = structure {
         stored.record.input = rule.text(&value);
@@ -163,7 +163,7 @@ impl Loaded {
 }
 
 /// Times of the first and last record of a source.
-pub(super) fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp), Failure> {
+pub(in crate::flow) fn span_of(workspace: &Workspace, source: &str) -> Result<(Timestamp, Timestamp), Failure> {
     if let Some(span) = workspace.store.traffic_span(source)? {
         return Ok(span);
     }

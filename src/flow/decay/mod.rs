@@ -4,7 +4,7 @@
 mod exposure;
 mod gate;
 mod history;
-mod inputs;
+pub(in crate::flow) mod inputs;
 mod recent;
 mod reviews;
 mod runs;

@@ -35,6 +35,11 @@ impl Budget {
         self.money().spent += spent;
     }
 
+    /// What was spent so far.
+    pub fn spent(&self) -> f64 {
+        self.money().spent
+    }
+
     /// Whether a request was refused. No further request is sent then.
     pub fn is_exhausted(&self) -> bool {
         self.exhausted.load(Ordering::Relaxed)

@@ -117,7 +117,7 @@ async fn tell(events: &mpsc::Sender<Event>, event: Event) {
 }
 
 /// Resolves when the user interrupts.
-pub(super) async fn interrupted(stop: &mut watch::Receiver<bool>) {
+pub(in crate::flow) async fn interrupted(stop: &mut watch::Receiver<bool>) {
     // If the sender is gone, nobody can interrupt the run any more.
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

@@ -7,7 +7,7 @@ mod cassette;
 mod conversation;
 mod dry;
 pub(in crate::flow) mod endpoints;
-mod execute;
+pub(in crate::flow) mod execute;
 mod identity;
 mod matrix;
 mod render;
@@ -265,14 +265,14 @@ fn refuse_options(
     }
     let unpriced = endpoints.iter().find(|endpoint| endpoint.costs && endpoint.price.is_none());
     let unpriced = unpriced.map(|endpoint| endpoint.endpoint.name()).or_else(|| evaluators.unpriced());
-    match unpriced.filter(|_| options.max_cost.is_some()) {
-        None => Ok(()),
-        Some(name) => {
-            let example = "{input: 0.15, output: 0.6} per million tokens";
-            Err(Failure::data(format!("--max-cost cannot be honored: the endpoint {name} has no price"))
-                .hint(format!("set endpoints.{name}.price in karat.yaml, for example {example}")))
-        }
-    }
+    unpriced.filter(|_| options.max_cost.is_some()).map_or(Ok(()), |name| Err(no_price(name)))
+}
+
+/// The failure of a budget for an endpoint without a price.
+pub(in crate::flow) fn no_price(name: &str) -> Failure {
+    let example = "{input: 0.15, output: 0.6} per million tokens";
+    Failure::data(format!("--max-cost cannot be honored: the endpoint {name} has no price"))
+        .hint(format!("set endpoints.{name}.price in karat.yaml, for example {example}"))
 }
 
 fn chosen_prompts<'a>(suite: &'a Suite, options: &RunOptions) -> Result<Vec<&'a NamedPrompt>, Failure> {

@@ -8,6 +8,7 @@ mod listings;
 mod power;
 mod runs;
 mod scoring;
+mod traffic_scores;
 
 use super::table::{Kind, Table};
 
@@ -29,3 +30,4 @@ pub(super) use runs::{
     claims, errors, groups, matrix, misses, outcomes, parity, plan, run_gates, run_names, scores, slice_scores,
 };
 pub(super) use scoring::{confusion_matrices, confusions, judges, labels, position, scorer_errors};
+pub(super) use traffic_scores::{not_for_traffic, traffic_clusters, traffic_months, traffic_notes, traffic_scorers};

@@ -5,6 +5,7 @@ mod labelling;
 mod layout;
 mod listings;
 mod text;
+mod traffic_scores;
 
 use super::table::Table;
 use super::tables;
@@ -21,6 +22,7 @@ pub use listings::{
 };
 pub use text::{Screen, terminal_headline};
 use text::{labelled, paragraph};
+pub use traffic_scores::traffic_scores_text;
 
 /// Maximum number of rows shown of a table. Formats that are written to files show more.
 const ROWS: usize = 10;
