@@ -243,7 +243,10 @@ fn adjust(parts: &mut [TrafficPartView]) {
 pub fn summary(scorer: &TrafficScorerView, sampled: usize, with_output: usize, window: &str) -> String {
     let name = line(&scorer.scorer, 40);
     let (traffic, golden) = (&scorer.overall.traffic, &scorer.overall.golden);
-    let from = phrase![" sampled records (", with_output, " with an output in ", window, ")"];
+    let from = match traffic.n == sampled || traffic.n == 0 {
+        true => phrase![" sampled records (", with_output, " with an output in ", window, ")"],
+        false => phrase![" scored records (", sampled, " sampled of ", with_output, " with an output in ", window, ")"],
+    };
     let Some(mean) = traffic.mean else {
         return phrase!["None of ", sampled, from, format!(" has a score by {name}.")].to_string();
     };
@@ -253,19 +256,13 @@ pub fn summary(scorer: &TrafficScorerView, sampled: usize, with_output: usize, w
         false => phrase![" (", Cell::Interval(lo, hi, 3), ")"].into(),
     });
     let beside = golden.mean.map_or(Cell::Blank, |mean| phrase!["; on the golden set ", shown(mean)].into());
+    // Records stand for different numbers of requests, so that shares of the two may differ.
+    let is_weighted = (scorer.passed as f64 / traffic.n.max(1) as f64 - mean).abs() > 5e-4;
+    let of_traffic = if scorer.binary && is_weighted { " of the traffic" } else { "" };
+    let (mean, start) = (shown(mean), phrase![from, if scorer.binary { " pass " } else { " have a mean " }, name]);
     match scorer.binary {
-        true => phrase![
-            scorer.passed,
-            " of ",
-            traffic.n,
-            from,
-            format!(" pass {name}: "),
-            shown(mean),
-            interval,
-            beside,
-            "."
-        ],
-        false => phrase![traffic.n, from, format!(" have a mean {name} of "), shown(mean), interval, beside, "."],
+        true => phrase![scorer.passed, " of ", traffic.n, start, ": ", mean, of_traffic, interval, beside, "."],
+        false => phrase![traffic.n, start, " of ", mean, interval, beside, "."],
     }
     .to_string()
 }
@@ -385,6 +382,14 @@ mod tests {
             text.starts_with("2 sampled records (2 with an output in 2026-08) have a mean no_pii of 0.375 ("),
             "{text}"
         );
+        let missing = Some(Score::Failed("the judge did not answer".into()));
+        let partly = [value(1.0), value(0.0), missing];
+        let mut weighted = records[..3].to_vec();
+        weighted[0].weight = 3.0;
+        let text = summary(&measured(&weighted, &partly, Err(String::new())), 3, 9, "2026-08");
+        let start =
+            "1 of 2 scored records (3 sampled of 9 with an output in 2026-08) pass no_pii: 75.0 % of the traffic (";
+        assert!(text.starts_with(start), "{text}");
         let none = measured(&records[..1], &[None], Err(String::new()));
         assert_eq!(
             summary(&none, 1, 1, "2026-08"),

@@ -46,7 +46,7 @@ fn everything_else(folder: &Folder) -> BTreeMap<String, i64> {
     let database = folder.database();
     let mut names = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
     let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-    let filled = ["traffic_scores", "contents", "vectors", "embedding_spaces"];
+    let filled = ["traffic_scores", "contents", "vectors"];
     let counted = names.into_iter().filter(|name| !filled.contains(&name.as_str()));
     counted.map(|name| (name.clone(), folder.count(&format!("SELECT count(*) FROM \"{name}\"")))).collect()
 }

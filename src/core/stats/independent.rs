@@ -288,6 +288,32 @@ mod tests {
         }
 
         #[test]
+        fn the_degrees_of_freedom_are_those_of_the_whole_matrix(
+            rows in prop::collection::vec((0.0..=1.0_f64, 0.1..9.0_f64, 0usize..6), 4..30),
+        ) {
+            let values: Vec<f64> = rows.iter().map(|row| row.0).collect();
+            let weights: Vec<f64> = rows.iter().map(|row| row.1).collect();
+            let clusters: Vec<usize> = rows.iter().map(|row| row.2).collect();
+            let total: f64 = weights.iter().sum();
+            let of = |cluster: usize, power: i32| -> f64 {
+                rows.iter().filter(|row| row.2 == cluster).map(|row| (row.1 / total).powi(power)).sum()
+            };
+            let names: std::collections::BTreeSet<usize> = clusters.iter().copied().collect();
+            let all: f64 = names.iter().map(|name| of(*name, 2)).sum();
+            let covariance = |a: usize, b: usize| {
+                let own = if a == b { of(a, 2) } else { 0.0 };
+                own - of(a, 1) * of(b, 2) - of(b, 1) * of(a, 2) + of(a, 1) * of(b, 1) * all
+            };
+            let scale = |name: usize| of(name, 2) / covariance(name, name);
+            let pair = |a: usize, b: usize| scale(a) * scale(b) * covariance(a, b).powi(2);
+            let squares: f64 = names.iter().flat_map(|a| names.iter().map(|b| pair(*a, *b))).sum();
+            if let Some(found) = weighted(&values, &weights, Some(&clusters)) {
+                let df = (all * all / squares).max(1.0);
+                prop_assert!((found.df - df).abs() < 1e-6 * df, "{} {df}", found.df);
+            }
+        }
+
+        #[test]
         fn results_are_in_range_and_symmetric(
             a in prop::collection::vec((0.0..=1.0_f64, 1e-3..1e3_f64), 2..30),
             b in prop::collection::vec((0.0..=1.0_f64, 1e-3..1e3_f64), 2..30),

@@ -459,6 +459,60 @@ fn a_decision_that_version_6_left_unfinished_is_read_by_later_versions() {
     assert_eq!(edit.decisions.labels, Labels::default());
 }
 
+fn traffic_score(record_id: &str, scorer: &str, score: Score) -> TrafficScore {
+    TrafficScore {
+        identity: format!("identity of {scorer}"),
+        source: "site".into(),
+        record_id: record_id.into(),
+        suite: "s".into(),
+        suite_version: "sv".into(),
+        scorer: scorer.into(),
+        score,
+    }
+}
+
+#[tokio::test]
+async fn scores_of_traffic_are_found_by_what_they_were_made_with_also_in_an_upgraded_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("karat.db");
+    let store = Store::open(&path).unwrap();
+    let records = vec![traffic("a", "2026-08-01"), traffic("b", "2026-08-02"), traffic("c", "2026-09-02")];
+    store.save_traffic("site", records).unwrap();
+    drop(store);
+    // As the version before left it.
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("DROP TABLE traffic_scores").unwrap();
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    connection.pragma_update(None, "user_version", version - 1).unwrap();
+    drop(connection);
+    let store = Store::open(&path).unwrap();
+    let scores = vec![
+        traffic_score("a", "polite", Score::Value(0.5, Some("so so".into()))),
+        traffic_score("b", "polite", Score::Skipped("no context".into())),
+        traffic_score("c", "polite", Score::Failed("the judge did not answer".into())),
+        traffic_score("a", "short", Score::Value(1.0, None)),
+    ];
+    store.record_traffic_scores(scores, second(1)).wait().await.unwrap();
+    store
+        .record_traffic_scores(vec![traffic_score("a", "short", Score::Value(0.0, None))], second(2))
+        .wait()
+        .await
+        .unwrap();
+    let polite = store.traffic_scores("identity of polite", "site").unwrap();
+    assert_eq!(polite.len(), 2, "a failure is not stored: {polite:?}");
+    assert_eq!(polite["a"], Score::Value(0.5, Some("so so".into())));
+    assert_eq!(polite["b"], Score::Skipped("no context".into()));
+    assert_eq!(store.traffic_scores("identity of short", "site").unwrap()["a"], Score::Value(0.0, None));
+    assert!(store.traffic_scores("identity of short", "other").unwrap().is_empty());
+    // Whoever erases a record erases its scores.
+    let erase = |connection: &Connection| connection.execute("DELETE FROM traffic WHERE record_id = 'a'", []).map(drop);
+    store.writer().write(erase).unwrap();
+    assert_eq!(store.traffic_scores("identity of polite", "site").unwrap().len(), 1);
+    assert!(store.traffic_scores("identity of short", "site").unwrap().is_empty());
+    let august = store.count_window("site", Window::parse("2026-08", second(0)).unwrap()).unwrap();
+    assert_eq!((august.records, august.with_output.len()), (1, 0));
+}
+
 fn decay_save(id: &str, at: &str, state: QueueState) -> DecaySave {
     let flag = Flag {
         example_id: "1".into(),

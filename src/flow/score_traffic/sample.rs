@@ -184,6 +184,7 @@ fn answered(record: TrafficRecord) -> Answered {
         context: context.cloned(),
         input: structure.unwrap_or(Value::String(record.input)),
         expected: Vec::new(),
+        turns: Vec::new(),
         metadata: Map::new(),
         tags: Vec::new(),
         created_at: None,

@@ -236,8 +236,14 @@ async fn score_outside(
             let (plan, answered, store) = (Arc::clone(plan), Arc::clone(answered), Arc::clone(store));
             let (evaluators, budgets, source) = (Arc::clone(evaluators), Arc::clone(&budgets), sample.source.clone());
             tasks.spawn(async move {
-                let place =
-                    ScoringPlace { store: &store, run_id: None, trial: 0, cache_since: None, budgets: &budgets };
+                let place = ScoringPlace {
+                    store: &store,
+                    run_id: None,
+                    trial: 0,
+                    turn: 0,
+                    cache_since: None,
+                    budgets: &budgets,
+                };
                 let score = plan.ask(&answered, &evaluators, &place).await?;
                 if let Some(score) = score.clone().filter(|score| !matches!(score, Score::Failed(_))) {
                     let row = plan.row(&source, &answered, score);
