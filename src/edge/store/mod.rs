@@ -42,7 +42,7 @@ pub use judges::{JudgeCall, JudgePlace, JudgeTotals, ScorerIdentity};
 pub use measurements::{DecaySave, MeasuredGates, MeasurementRow, StoredClustering};
 pub use outcomes::{RunHeader, RunTotals, StoredRun};
 pub use results::PastRun;
-pub use traffic::{Reject, StoredRecord, WindowCounts};
+pub use traffic::{Reject, StoredRecord};
 pub use traffic_scores::TrafficScore;
 pub use turns::TurnAnswer;
 pub use validations::{ValidationHeader, ValidationItem};
