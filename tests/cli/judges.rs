@@ -239,7 +239,8 @@ for line in sys.stdin:
 #[test]
 fn a_dry_run_counts_the_calls_of_judges() {
     let server = grading(|_| 1.0);
-    let scorers = "[{type: rubric, judge: grader, criteria: c, repeats: 3}, {type: pairwise, judge: grader, criteria: c}]";
+    let scorers =
+        "[{type: rubric, judge: grader, criteria: c, repeats: 3}, {type: pairwise, judge: grader, criteria: c}]";
     let folder = judged(&server, 4, scorers, "");
     let plan = folder.karat(&["run", "quiz", "--dry-run", "--format", "json"]).expect(0).json();
     assert_eq!((&plan["cells"][0]["judge_calls"], server.total()), (&json!(20), 0));

@@ -106,17 +106,6 @@ pub enum LabelSample {
     Elsewhere,
 }
 
-impl LabelSample {
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Random => "random",
-            Self::ByVerdict => "by-verdict",
-            Self::Elsewhere => "elsewhere",
-        }
-    }
-}
-
 /// The run whose answers are labelled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidatedRunView {
@@ -419,17 +408,6 @@ pub enum DriftVerdictView {
     Changed,
     /// Neither is shown.
     TooLittleData,
-}
-
-impl DriftVerdictView {
-    /// As printed.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unchanged => "unchanged",
-            Self::Changed => "changed",
-            Self::TooLittleData => "too little data",
-        }
-    }
 }
 
 /// How a mean over the same items changed.

@@ -358,7 +358,10 @@ mod tests {
         let scorers = example_scorers(&json!(["is_json", {"type": "contains", "value": "Paris"}])).unwrap();
         assert_eq!(scorers.len(), 2);
         let error = example_scorers(&json!([{"type": "contains", "valu": "Paris"}])).unwrap_err();
-        assert!(error.contains("unknown key \"valu\" in assert[0]") && error.contains("did you mean \"value\"?"), "{error}");
+        assert!(
+            error.contains("unknown key \"valu\" in assert[0]") && error.contains("did you mean \"value\"?"),
+            "{error}"
+        );
         let error =
             example_scorers(&json!({"type": "rubric", "judge": "j", "criteria": "file:///etc/hosts"})).unwrap_err();
         assert!(error.contains("must not refer to a file"), "{error}");

@@ -51,7 +51,8 @@ impl Replay {
             if lines.line.trim_ascii().is_empty() {
                 continue;
             }
-            let Checked { id, trial, is_later_turn, key, .. } = checked(&lines.line).map_err(|what| lines.fault(path, &what))?;
+            let Checked { id, trial, is_later_turn, key, .. } =
+                checked(&lines.line).map_err(|what| lines.fault(path, &what))?;
             let place = Place { key, offset, length: lines.line.len() };
             if !is_later_turn && by_example.contains_key(&(id.clone(), trial)) {
                 return Err(lines.fault(path, &format!("example {id}, trial {trial} appears twice")));

@@ -26,7 +26,9 @@ pub(super) fn slice_scores<'a>(
         _ => None,
     };
     let drawn: HashMap<String, &LabelTask> = tasks.iter().filter_map(|task| Some((drawn(task)?, task))).collect();
-    let Some(scorer) = scorer.filter(|scorer| !drawn.is_empty() && !has_template(scorer)) else { return Ok(Vec::new()) };
+    let Some(scorer) = scorer.filter(|scorer| !drawn.is_empty() && !has_template(scorer)) else {
+        return Ok(Vec::new());
+    };
     let compiled = CompiledScorers::compile(std::slice::from_ref(scorer))
         .map_err(|error| Failure::store("the scorer of a stored suite cannot be used").caused_by(error))?;
     let labels = workspace.store.labels(&dataset.name)?;

@@ -287,7 +287,8 @@ impl Asker {
     ) -> Result<Option<bool>, Failure> {
         let (compiled, answer) = (self.scorers.of(&item.example), Answer::text(&item.output));
         let calls = JudgeCalls::default();
-        let place = ScoringPlace { store, run_id: None, trial: 0, turn: 0, cache_since: None, budgets, calls: Some(&calls) };
+        let place =
+            ScoringPlace { store, run_id: None, trial: 0, turn: 0, cache_since: None, budgets, calls: Some(&calls) };
         let external = self.evaluators.scores(&compiled, &answer, &item.example, &place).await?;
         let Some(external) = external else { return Ok(None) };
         let score = compiled.score(&answer, &item.example, &external).into_iter().next().map(|(_, score)| score);
