@@ -171,7 +171,7 @@ impl Parts<'_> {
             parts.push(self.part(NO_CLUSTER, None, |record| record.cluster.is_none(), Some(NO_CLUSTER)));
         }
         adjust(&mut parts);
-        parts.sort_by(|a, b| b.traffic_share.total_cmp(&a.traffic_share).then_with(|| a.part.cmp(&b.part)));
+        parts.sort_by(|a, b| b.share.total_cmp(&a.share).then_with(|| a.part.cmp(&b.part)));
         parts
     }
 
@@ -210,7 +210,7 @@ impl Parts<'_> {
         TrafficPartView {
             part: part.to_owned(),
             name,
-            traffic_share: if total > 0.0 { inside / total } else { 0.0 },
+            share: if total > 0.0 { inside / total } else { 0.0 },
             traffic: sample.view(),
             golden: golden.view(),
             difference: difference.map(|found| found.difference),
@@ -307,7 +307,7 @@ mod tests {
         assert_eq!((found.overall.verdict, found.overall.difference), (TrafficVerdict::NotCompared, None));
         assert_eq!(found.not_compared.as_deref(), Some("there is no run"));
         let shares: Vec<(&str, f64)> =
-            found.clusters.iter().map(|part| (part.part.as_str(), part.traffic_share)).collect();
+            found.clusters.iter().map(|part| (part.part.as_str(), part.share)).collect();
         assert_eq!(shares, [("c01", 0.9), ("c02", 0.1)]);
         let months: Vec<(&str, Option<f64>)> =
             found.months.iter().map(|part| (part.part.as_str(), part.traffic.mean)).collect();

@@ -113,7 +113,7 @@ pub struct TrafficPartView {
     /// Name of the cluster.
     pub name: Option<String>,
     /// Share of the traffic with an output that is in it.
-    pub traffic_share: f64,
+    pub share: f64,
     /// The weighted mean, with its interval; `n` is the number of records.
     pub traffic: ScoreView,
     /// The mean of the golden set's examples in the same cluster, and of all examples for all records and months.

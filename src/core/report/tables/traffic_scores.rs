@@ -32,7 +32,7 @@ pub(in crate::core::report) fn traffic_clusters(view: &TrafficScoresView, limit:
         (None, NO_CLUSTER) => "in no cluster".to_owned(),
         (None, id) => id.to_owned(),
     });
-    beside(table.number("Traffic", |(_, part)| Cell::Share(part.traffic_share, 1))).table().without_empty_columns()
+    beside(table.number("Traffic", |(_, part)| Cell::Share(part.share, 1))).table().without_empty_columns()
 }
 
 /// Every scorer by month.
