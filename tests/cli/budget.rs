@@ -148,10 +148,10 @@ fn only_failed_requests_are_sent_again() {
     });
     let folder = quiz(&server.url, 40, "gates:\n  - min: 0.8\n");
     let first = folder.run(&["quiz"], 4);
-    assert_eq!(first["runs"][0]["outcomes"], json!({"total": 40, "scored": 36, "errored": 4, "skipped": 0}));
+    assert_eq!(first["runs"][0]["outcomes"], json!({"total": 40, "scored": 36, "errored": 4, "skipped": 0, "unscored": 0}));
     let second = folder.run(&["quiz", "--retry-errors"], 0);
     let run = &second["runs"][0];
-    assert_eq!(run["outcomes"], json!({"total": 40, "scored": 40, "errored": 0, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 40, "scored": 40, "errored": 0, "skipped": 0, "unscored": 0}));
     assert_eq!((&run["run_id"], &run["errors"]), (&first["runs"][0]["run_id"], &json!([])));
     assert_eq!(server.total(), 44);
     assert!(server.counts().iter().all(|(input, count)| *count == 1 + usize::from(input.ends_with('7'))));
@@ -170,7 +170,7 @@ fn a_request_that_fails_again_remains_one_error() {
     let folder = quiz(&server.url, 5, "");
     folder.run(&["quiz"], 4);
     let run = folder.run(&["quiz", "--retry-errors"], 4)["runs"][0].clone();
-    assert_eq!(run["outcomes"], json!({"total": 5, "scored": 4, "errored": 1, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 5, "scored": 4, "errored": 1, "skipped": 0, "unscored": 0}));
     assert!(run["errors"][0]["message"].as_str().unwrap().contains("refusal 2"), "{}", run["errors"]);
     folder.karat(&["run", "quiz", "--resume"]).expect(4).tells(&["nothing left to do"]);
     assert_eq!(server.counts()["question 0002"], 2, "--resume without --retry-errors sent a failed request again");

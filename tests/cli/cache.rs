@@ -228,7 +228,7 @@ fn a_changed_prompt_is_not_in_the_cassette() {
     let folder = replayed(&cassette);
     folder.write("suites/quiz.yaml", &suite("quiz", "prompt: {text: \"Please: {{ input }}\"}\n"));
     let run = folder.run(&["quiz"], 4)["runs"][0].clone();
-    assert_eq!(run["outcomes"], json!({"total": 10, "scored": 0, "errored": 10, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 10, "scored": 0, "errored": 10, "skipped": 0, "unscored": 0}));
     let message = run["errors"][0]["message"].as_str().unwrap();
     for part in ["c.jsonl", "is not the recorded one", "record it again"] {
         assert!(message.contains(part), "{message}");
@@ -242,7 +242,7 @@ fn only_an_added_example_is_missing_from_a_cassette() {
     let row = "{\"id\": \"q0011\", \"input\": \"question 0011\", \"expected\": \"answer 0011\"}\n";
     folder.write("datasets/quiz/examples.jsonl", &(mixed_rows() + row));
     let run = folder.run(&["quiz"], 0)["runs"][0].clone();
-    assert_eq!(run["outcomes"], json!({"total": 11, "scored": 8, "errored": 2, "skipped": 1}));
+    assert_eq!(run["outcomes"], json!({"total": 11, "scored": 8, "errored": 2, "skipped": 1, "unscored": 0}));
     let sql = "SELECT error_message LIKE '%has no answer for example q0011%' FROM outcomes WHERE example_id = 'q0011'";
     assert_eq!(folder.count(sql), 1);
 }

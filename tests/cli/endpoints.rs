@@ -24,7 +24,7 @@ fn a_stream_is_assembled_and_its_time_to_first_token_and_rate_are_measured() {
     let view = folder.run(&["quiz"], 0);
     let run = &view["runs"][0];
     assert_eq!(run["scores"]["exact"]["mean"], 1.0);
-    assert_eq!(run["outcomes"], json!({"total": 12, "scored": 12, "errored": 0, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 12, "scored": 12, "errored": 0, "skipped": 0, "unscored": 0}));
     assert_eq!((&run["prompt_tokens"], &run["completion_tokens"]), (&json!(84), &json!(24)));
     let latency = &run["latency"];
     let (first, all) = (latency["ttft_p50_ms"].as_f64().unwrap(), latency["p50_ms"].as_f64().unwrap());
@@ -98,7 +98,7 @@ fn a_program_answers_line_by_line_and_a_request_is_retried_if_it_dies() {
          \x20   print(json.dumps({'id': ask['id'], 'output': text, 'model': 'script-1', 'usage': {'completion_tokens': 2}}), flush=True)\n",
     );
     let run = &folder.run(&["quiz"], 0)["runs"][0];
-    assert_eq!(run["outcomes"], json!({"total": 200, "scored": 200, "errored": 0, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 200, "scored": 200, "errored": 0, "skipped": 0, "unscored": 0}));
     assert_eq!((&run["scores"]["exact"]["mean"], &run["models"]), (&json!(1.0), &json!(["script-1"])));
     assert_eq!(run["completion_tokens"], 400);
     let log = folder.read("asked.txt");

@@ -44,7 +44,7 @@ fn a_server_with_every_kind_of_fault_causes_no_error_and_no_missing_outcome() {
     let mut command = folder.command(&["run", "quiz", "-j", "64", "--format", "json"]);
     let done = wait(command.spawn().unwrap(), "karat run quiz on a faulty server").expect(0);
     let run = &done.json()["runs"][0];
-    assert_eq!(run["outcomes"], json!({"total": count, "scored": count, "errored": 0, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": count, "scored": count, "errored": 0, "skipped": 0, "unscored": 0}));
     assert_eq!(run["scores"]["exact"]["mean"], 1.0);
     assert_eq!(run["finished"], true);
     let counts = server.counts();
@@ -95,7 +95,7 @@ fn examples_that_fail_in_every_way_have_one_outcome_each_and_do_not_affect_other
     folder.write("karat.yaml", &workspace(&server.url, "    stream: true\n").replace("10s", "1s"));
     let view = folder.run(&["quiz"], 0);
     let run = &view["runs"][0];
-    assert_eq!(run["outcomes"], json!({"total": 43, "scored": 31, "errored": 12, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 43, "scored": 31, "errored": 12, "skipped": 0, "unscored": 0}));
     assert_eq!(run["scores"]["contains"]["mean"], 1.0, "{}", run["misses"]);
     let connection = folder.database();
     for (id, kind, message) in odd {
@@ -134,7 +134,7 @@ fn a_server_that_is_down_for_a_while_costs_time_but_no_outcome() {
     let folder = quiz(&server.url, 200, "gates:\n  - min: 0.9\n");
     folder.write("karat.yaml", &workspace(&server.url, "").replace("max_retries: 1", "max_retries: 6"));
     let run = folder.run(&["quiz", "-j", "4"], 0)["runs"][0].clone();
-    assert_eq!(run["outcomes"], json!({"total": 200, "scored": 200, "errored": 0, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 200, "scored": 200, "errored": 0, "skipped": 0, "unscored": 0}));
 }
 
 #[test]

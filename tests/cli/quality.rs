@@ -24,7 +24,7 @@ fn a_429_is_retried_after_a_wait_and_is_not_an_error() {
     let started = std::time::Instant::now();
     let view = run_json(&folder, 0);
     assert!(started.elapsed().as_secs_f64() >= 1.0, "Retry-After was not waited for");
-    assert_eq!(view["runs"][0]["outcomes"], json!({"total": 12, "scored": 12, "errored": 0, "skipped": 0}));
+    assert_eq!(view["runs"][0]["outcomes"], json!({"total": 12, "scored": 12, "errored": 0, "skipped": 0, "unscored": 0}));
     assert_eq!(view["runs"][0]["scores"]["exact"]["mean"], 1.0);
     assert_eq!(server.total(), 16);
     assert_eq!(folder.count("SELECT count(*) FROM outcomes WHERE attempts = 2"), 4);
@@ -36,7 +36,7 @@ fn a_server_that_always_fails_gives_errors_that_are_not_wrong_answers() {
     let folder = quiz(&server.url, 6, "gates:\n  - min: 0.7\n");
     let view = run_json(&folder, 4);
     let run = &view["runs"][0];
-    assert_eq!(run["outcomes"], json!({"total": 6, "scored": 0, "errored": 6, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 6, "scored": 0, "errored": 6, "skipped": 0, "unscored": 0}));
     assert_eq!(run["scores"]["exact"], json!({"mean": null, "lo": null, "hi": null, "n": 0}));
     assert_eq!((&run["misses"], &run["verdict"]), (&json!([]), &json!("incomplete")));
     assert_eq!(run["errors"][0]["count"], 6);
@@ -52,7 +52,7 @@ fn a_few_errors_do_not_lower_the_score_but_are_not_hidden() {
         );
     let folder = quiz(&server.url, 40, "gates:\n  - min: 0.8\n");
     let run = &run_json(&folder, 4)["runs"][0];
-    assert_eq!(run["outcomes"], json!({"total": 40, "scored": 30, "errored": 10, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 40, "scored": 30, "errored": 10, "skipped": 0, "unscored": 0}));
     assert_eq!(run["scores"]["exact"]["mean"], 1.0);
 
     let tolerant = quiz(&server.url, 40, "gates:\n  - min: 0.8\nerror_tolerance: 0.25\n");
@@ -103,7 +103,7 @@ fn a_run_without_scores_is_inconclusive_and_never_passes() {
     for gates in ["", "gates:\n  - min: 0.5\n"] {
         let view = run_json(&quiz_of(&server.url, unlabelled, gates), 103);
         assert_eq!(view["verdict"], "inconclusive");
-        assert_eq!(view["runs"][0]["outcomes"], json!({"total": 2, "scored": 0, "errored": 0, "skipped": 2}));
+        assert_eq!(view["runs"][0]["outcomes"], json!({"total": 2, "scored": 0, "errored": 0, "skipped": 2, "unscored": 0}));
     }
 }
 

@@ -95,7 +95,7 @@ fn repeats_that_fail_are_errors_and_do_not_lower_the_score() {
     let folder = quiz(&server.url, 4, "error_tolerance: 0.5\n");
     let view = folder.run(&["quiz", "--repeat", "3"], 0);
     let run = &view["runs"][0];
-    assert_eq!(run["outcomes"], json!({"total": 12, "scored": 10, "errored": 2, "skipped": 0}));
+    assert_eq!(run["outcomes"], json!({"total": 12, "scored": 10, "errored": 2, "skipped": 0, "unscored": 0}));
     assert_eq!((&run["scores"]["exact"]["mean"], &run["scores"]["exact"]["n"]), (&json!(1.0), &json!(4)));
 }
 

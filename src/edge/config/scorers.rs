@@ -345,7 +345,7 @@ mod tests {
             ("[{type: exact, threshold: 2}]", "threshold must be above 0 and at most 1"),
             ("[{type: word_count}]", "add min or max"),
             ("[{type: rubric, judge: j, criteria: 'file://none.txt'}]", "cannot be read"),
-            ("[levenshtien]", "levenshtein"),
+            ("[levenshtien]", "unknown value \"levenshtien\" of scorers[0]"),
         ];
         for (scorers, expected) in cases {
             let message = load(scorers).unwrap_err();
