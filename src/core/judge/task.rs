@@ -57,9 +57,10 @@ impl JudgeTask {
     pub fn of(kind: &ScorerKind) -> Option<Result<Self, String>> {
         let task = match kind {
             ScorerKind::Rubric(s) => task!(s, JudgeKind::Rubric, s.criteria),
-            ScorerKind::Factuality(s) => {
-                FactualityScores::from_names(&s.scores).and_then(|scores| task!(s, JudgeKind::Factuality(scores)))
-            }
+            ScorerKind::Factuality(s) => match FactualityScores::from_names(&s.scores) {
+                Ok(scores) => task!(s, JudgeKind::Factuality(scores)),
+                Err(fault) => Err(fault),
+            },
             ScorerKind::ClosedQa(s) => task!(s, JudgeKind::ClosedQa, s.criteria),
             ScorerKind::AnswerRelevance(s) => task!(s, JudgeKind::AnswerRelevance),
             ScorerKind::ContextFaithfulness(s) => task!(s, JudgeKind::ContextFaithfulness),
