@@ -183,6 +183,7 @@ fn trace(sums: &[Sum], all: f64, own: impl Fn(&Sum) -> f64, scale: impl Fn(&Sum)
 mod tests {
     use super::super::bootstrap::rng;
     use super::super::bounded::score_interval;
+    use super::super::fisher_mid_p;
     use super::super::interval::{difference_newcombe, wilson};
     use super::*;
     use proptest::prelude::*;
@@ -209,8 +210,9 @@ mod tests {
 
     #[test]
     fn samples_without_any_spread_are_not_certain() {
-        let (few, many) = (even(&passes(0, 3)), even(&passes(100, 100)));
-        assert!(few.minus(&many, 0.95).p_value > 1e-6);
+        // Two of five against twelve of twelve: Fisher's mid-p is 0.007.
+        let p = even(&passes(2, 5)).minus(&even(&passes(12, 12)), 0.95).p_value;
+        assert!((p - fisher_mid_p(2, 5, 12, 12)).abs() < 0.004, "{p}");
         let (one, other) = (even(&[1.0; 5]), even(&[1.0; 9]));
         assert_eq!(one.minus(&other, 0.95).p_value, 1.0);
         let graded = even(&[0.5; 5]).minus(&even(&[0.6; 5]), 0.95);
@@ -230,10 +232,16 @@ mod tests {
     #[test]
     fn weights_change_the_mean_and_widen_the_interval() {
         let values = passes(20, 40);
-        let weights: Vec<f64> = (0..40).map(|i| if i < 20 { 3.0 } else { 1.0 }).collect();
-        let found = SampleMean::new(&values, &weights, None).unwrap();
-        assert!((found.mean() - 0.75).abs() < 1e-12);
-        assert!(found.interval(0.95).width() > even(&passes(30, 40)).interval(0.95).width());
+        let mean = |weight: fn(usize) -> f64| {
+            let weights: Vec<f64> = (0..40).map(weight).collect();
+            SampleMean::new(&values, &weights, None).unwrap()
+        };
+        let heavy_passes = mean(|i| if i < 20 { 3.0 } else { 1.0 });
+        assert!((heavy_passes.mean() - 0.75).abs() < 1e-12);
+        let alternating = mean(|i| if i % 2 == 0 { 3.0 } else { 1.0 });
+        assert!((alternating.mean() - 0.5).abs() < 1e-12);
+        let ratio = alternating.interval(0.95).width() / even(&values).interval(0.95).width();
+        assert!((1.05..1.3).contains(&ratio), "{ratio}");
     }
 
     /// How often intervals of a weighted, clustered sample contain the truth, and how often a difference of equal means is
