@@ -306,8 +306,7 @@ mod tests {
         assert_eq!((found.overall.traffic.mean, found.passed, found.binary), (Some(0.9), 1, true));
         assert_eq!((found.overall.verdict, found.overall.difference), (TrafficVerdict::NotCompared, None));
         assert_eq!(found.not_compared.as_deref(), Some("there is no run"));
-        let shares: Vec<(&str, f64)> =
-            found.clusters.iter().map(|part| (part.part.as_str(), part.share)).collect();
+        let shares: Vec<(&str, f64)> = found.clusters.iter().map(|part| (part.part.as_str(), part.share)).collect();
         assert_eq!(shares, [("c01", 0.9), ("c02", 0.1)]);
         let months: Vec<(&str, Option<f64>)> =
             found.months.iter().map(|part| (part.part.as_str(), part.traffic.mean)).collect();
