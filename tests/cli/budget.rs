@@ -148,7 +148,10 @@ fn only_failed_requests_are_sent_again() {
     });
     let folder = quiz(&server.url, 40, "gates:\n  - min: 0.8\n");
     let first = folder.run(&["quiz"], 4);
-    assert_eq!(first["runs"][0]["outcomes"], json!({"total": 40, "scored": 36, "errored": 4, "skipped": 0, "unscored": 0}));
+    assert_eq!(
+        first["runs"][0]["outcomes"],
+        json!({"total": 40, "scored": 36, "errored": 4, "skipped": 0, "unscored": 0})
+    );
     let second = folder.run(&["quiz", "--retry-errors"], 0);
     let run = &second["runs"][0];
     assert_eq!(run["outcomes"], json!({"total": 40, "scored": 40, "errored": 0, "skipped": 0, "unscored": 0}));

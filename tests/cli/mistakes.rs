@@ -204,7 +204,10 @@ fn with_a_server_that_is_down_the_run_is_incomplete_and_errors_are_listed_separa
     assert!(done.stdout.contains("INCOMPLETE") && done.stdout.contains("Endpoint errors"), "{done}");
     assert!(!done.stdout.contains("First wrong answers"), "an error was shown as a wrong answer: {done}");
     let run = &folder.karat(&["show", "quiz", "--format", "json"]).expect(0).json()["quality"]["runs"][0];
-    assert_eq!(run["outcomes"], serde_json::json!({"total": 3, "scored": 0, "errored": 3, "skipped": 0, "unscored": 0}));
+    assert_eq!(
+        run["outcomes"],
+        serde_json::json!({"total": 3, "scored": 0, "errored": 3, "skipped": 0, "unscored": 0})
+    );
     assert_eq!(run["errors"][0]["count"], 3);
     assert_eq!(run["misses"], serde_json::json!([]));
 }

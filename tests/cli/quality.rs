@@ -24,7 +24,10 @@ fn a_429_is_retried_after_a_wait_and_is_not_an_error() {
     let started = std::time::Instant::now();
     let view = run_json(&folder, 0);
     assert!(started.elapsed().as_secs_f64() >= 1.0, "Retry-After was not waited for");
-    assert_eq!(view["runs"][0]["outcomes"], json!({"total": 12, "scored": 12, "errored": 0, "skipped": 0, "unscored": 0}));
+    assert_eq!(
+        view["runs"][0]["outcomes"],
+        json!({"total": 12, "scored": 12, "errored": 0, "skipped": 0, "unscored": 0})
+    );
     assert_eq!(view["runs"][0]["scores"]["exact"]["mean"], 1.0);
     assert_eq!(server.total(), 16);
     assert_eq!(folder.count("SELECT count(*) FROM outcomes WHERE attempts = 2"), 4);
@@ -103,7 +106,10 @@ fn a_run_without_scores_is_inconclusive_and_never_passes() {
     for gates in ["", "gates:\n  - min: 0.5\n"] {
         let view = run_json(&quiz_of(&server.url, unlabelled, gates), 103);
         assert_eq!(view["verdict"], "inconclusive");
-        assert_eq!(view["runs"][0]["outcomes"], json!({"total": 2, "scored": 0, "errored": 0, "skipped": 2, "unscored": 0}));
+        assert_eq!(
+            view["runs"][0]["outcomes"],
+            json!({"total": 2, "scored": 0, "errored": 0, "skipped": 2, "unscored": 0})
+        );
     }
 }
 

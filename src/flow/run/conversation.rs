@@ -97,7 +97,8 @@ fn whole(answers: &[TurnAnswer]) -> Response {
             .map(|response| tokens(&response.usage))
             .try_fold(0_u64, |sum, tokens| Some(sum.saturating_add(tokens?)))
     };
-    let last = responses().next_back().cloned().unwrap_or_else(|| Response::new(String::new(), std::time::Duration::ZERO));
+    let last =
+        responses().next_back().cloned().unwrap_or_else(|| Response::new(String::new(), std::time::Duration::ZERO));
     Response {
         usage: Usage {
             prompt_tokens: sum(|usage| usage.prompt_tokens),
