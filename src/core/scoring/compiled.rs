@@ -95,7 +95,7 @@ impl CompiledScorers {
     /// Scores an answer. Returns the name and score of each scorer, in the order of the suite. `external` has the scores
     /// of the external scorers by index, as far as they are needed.
     ///
-    /// Values are in [0, 1]. A scorer that needs an accepted answer returns [`Score::Skipped`] if the example has none
+    /// Values are in [0, 1]. A scorer that needs an accepted answer returns `Score::Skipped` if the example has none
     /// that it can use. Reasons are at most 200 characters long.
     pub fn score(&self, answer: &Answer<'_>, example: &Example, external: &[Option<Score>]) -> Vec<(String, Score)> {
         let score = |node: &Node| {

@@ -33,7 +33,7 @@ pub struct Exec {
 /// The score that a server gives: a JSON request, a JSON response.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Http {
-    /// The URL to send requests to, such as "https://scores.example.org/tone".
+    /// The URL to send requests to, such as `https://scores.example.org/tone`.
     pub url: String,
     /// Headers, such as {authorization: "Bearer ${TOKEN}"}; credentials must be references.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
