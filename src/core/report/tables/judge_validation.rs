@@ -41,7 +41,7 @@ fn chance(view: &JudgeValidationView) -> &'static str {
     let found = view.graded.and_then(|graded| graded.spearman).or(kappa);
     match (view.better_than_chance, found) {
         (Some(false), _) => {
-            " It is no better than chance on these answers: its scores say nothing about what people would say."
+            " It is no better than chance on these answers, so its scores cannot stand in for what people would say."
         }
         (_, Some(found)) if found.lo <= 0.0 => " These labels do not show that it is better than chance.",
         _ => "",
