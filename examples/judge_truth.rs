@@ -364,7 +364,7 @@ fn of_position(favour: f64, rng: &mut ChaCha8Rng) -> Alarm {
     (found.bias != Bias::NotShown, found.first_p <= 0.05)
 }
 
-/// The judge decides a tenth of the items anew, and then fails right answers more often by `loss`.
+/// The judge decides a tenth of the items again, and then fails right answers more often by `loss`.
 fn of_drift(loss: f64, rng: &mut ChaCha8Rng) -> Alarm {
     let mut item = |_| {
         let person = rng.random_bool(0.7);

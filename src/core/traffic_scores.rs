@@ -256,7 +256,7 @@ pub fn summary(scorer: &TrafficScorerView, sampled: usize, with_output: usize, w
         false => phrase![" (", Cell::Interval(lo, hi, 3), ")"].into(),
     });
     let beside = golden.mean.map_or(Cell::Blank, |mean| phrase!["; on the golden set ", shown(mean)].into());
-    // Records stand for different numbers of requests, so that shares of the two may differ.
+    // Records represent different numbers of requests, so that shares of the two may differ.
     let is_weighted = (scorer.passed as f64 / traffic.n.max(1) as f64 - mean).abs() > 5e-4;
     let of_traffic = if scorer.binary && is_weighted { " of the traffic" } else { "" };
     let (mean, start) = (shown(mean), phrase![from, if scorer.binary { " pass " } else { " have a mean " }, name]);

@@ -148,7 +148,7 @@ fn a_sample_keeps_the_shares_of_traffic_and_depends_on_its_seed_alone() {
     let (one, other) = (sampled("1"), sampled("2"));
     assert_eq!((&one["sampled"], &one["with_output"]), (&json!(120), &json!(250)));
     assert_ne!(one["scorers"], other["scorers"]);
-    // Records that were sampled at a third of the rate stand for three times as many requests, in the sample as well.
+    // Records that were sampled at a third of the rate represent three times as many requests, in the sample as well.
     let all = folder.karat(&with(&TWO_MONTHS, &["--format", "json"])).expect(0).json();
     let mean = |view: &Value| view["scorers"][0]["overall"]["traffic"]["mean"].as_f64().unwrap();
     for view in [&one, &other] {

@@ -209,7 +209,7 @@ mod tests {
         VerdictForm { kind, verdict_id: ID.to_owned(), order: Order::OutputFirst, sources: 3 }
     }
 
-    /// The score of a reply in which ID stands for the id.
+    /// The score of a reply in which ID is replaced by the id.
     fn score(kind: JudgeKind, reply: &str) -> Result<f64, String> {
         form(kind).parse(&reply.replace("ID", ID)).map(|verdict| verdict.score)
     }

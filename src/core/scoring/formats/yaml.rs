@@ -49,7 +49,7 @@ fn sentence(message: &str) -> &str {
     }
 }
 
-/// A document of which only the kind is kept.
+/// A document of which only the kind matters.
 struct Document {
     has_parts: bool,
 }

@@ -85,7 +85,7 @@ fn without_middle(text: String) -> String {
 
 /// A pattern of places: `items[0].price`, `items[*].id`, `items.0.price`, or the JSON pointer `/items/0/price`.
 ///
-/// `*` stands for any one key or index. `["a.b"]` is a key that is not a plain word. A leading `$`, as in JSONPath, is
+/// `*` is any one key or index. `["a.b"]` is a key that is not a plain word. A leading `$`, as in JSONPath, is
 /// accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
