@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// Edge modules that all edges may use.
-const SHARED_EDGES: [&str; 3] = ["net", "files", "program"];
+const SHARED_EDGES: [&str; 6] = ["net", "files", "input", "parquet", "program", "yaml"];
 
 /// Paths that the core must not use: files, sockets, environment, clock, database, runtime, unseeded randomness.
 const IMPURE: [&str; 18] = [

@@ -207,3 +207,9 @@ pub(super) fn report_path(text: &str) -> Result<(PathBuf, &'static ReportFormat)
         format!("the file name must end in one of .{}", known.copied().collect::<Vec<_>>().join(", ."))
     })
 }
+
+/// A share in [0, 1].
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number.filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "it must be between 0 and 1".to_owned())
+}

@@ -14,7 +14,9 @@ mod demo;
 mod doctor;
 mod embedder;
 mod exit;
+mod export;
 mod failure;
+mod import;
 mod init;
 mod interrupt;
 mod judge;
@@ -77,6 +79,7 @@ Try `karat demo` first: it needs no network and no API key.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Init(init::Args),
+    Import(import::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
     Check(check::Args),
@@ -95,6 +98,7 @@ enum Command {
     Cache(cache::Args),
     Embedder(embedder::Args),
     Report(report::Args),
+    Export(export::Args),
     List(list::Args),
     Show(show::Args),
     Schema(schema::Args),
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
 fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(context, args),
+        Command::Import(args) => import::run(context, args),
         Command::Demo(args) => demo::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
         Command::Check(args) => check::run(context, args),
@@ -148,6 +153,7 @@ fn dispatch(context: &mut Context, command: Command) -> Result<Exit, Failure> {
         Command::Cache(args) => cache::run(context, args),
         Command::Embedder(args) => embedder::run(context, args),
         Command::Report(args) => report::run(context, args),
+        Command::Export(args) => export::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),
         Command::Schema(args) => schema::run(context, args),

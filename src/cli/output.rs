@@ -88,4 +88,28 @@ impl Output {
             let _ = writeln!(std::io::stderr(), "{text}");
         }
     }
+
+    /// Standard output for data that is written piece by piece. As in [`Self::data`], a closed pipe is not an error.
+    pub fn stream(&self) -> impl Write + Send + use<> {
+        Stream(std::io::BufWriter::new(std::io::stdout()))
+    }
+}
+
+/// Standard output, which swallows what is written after the pipe was closed.
+struct Stream(std::io::BufWriter<std::io::Stdout>);
+
+impl Write for Stream {
+    fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+        match self.0.write(data) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(data.len()),
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self.0.flush() {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            result => result,
+        }
+    }
 }

@@ -146,6 +146,7 @@ mod tests {
             output: None,
             group: group.map(str::to_owned),
             sample_rate: 0.25,
+            model: None,
         };
         let traffic = [Some("a"), None, Some("b"), Some("a"), None].map(record);
         let mut vectors = Vectors::new(1);

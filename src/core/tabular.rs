@@ -45,19 +45,30 @@ pub struct Row {
 /// I/O errors of the reader are returned as items and end the iteration.
 pub fn rows<'a>(reader: impl BufRead + 'a, format: Format) -> Box<dyn Iterator<Item = io::Result<Row>> + 'a> {
     match format {
-        Format::Jsonl => Box::new(JsonLines { reader, line: 0, ended: false }),
+        Format::Jsonl => Box::new(json_lines(reader)),
         Format::Csv => csv_rows(reader),
     }
 }
 
-struct JsonLines<R> {
+/// A line of a file: its number, counted from 1, and its bytes without a byte order mark, or the reason why it is not read.
+pub type Line = (u64, Result<Vec<u8>, String>);
+
+/// Iterates over the lines of `reader` that are not blank.
+///
+/// # Errors
+/// I/O errors of the reader are returned as items and end the iteration.
+pub fn lines(reader: impl BufRead) -> impl Iterator<Item = io::Result<Line>> {
+    Lines { reader, line: 0, ended: false }
+}
+
+struct Lines<R> {
     reader: R,
     line: u64,
     ended: bool,
 }
 
-impl<R: BufRead> Iterator for JsonLines<R> {
-    type Item = io::Result<Row>;
+impl<R: BufRead> Iterator for Lines<R> {
+    type Item = io::Result<Line>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.ended {
@@ -75,15 +86,24 @@ impl<R: BufRead> Iterator for JsonLines<R> {
                 self.ended = true;
                 return Some(Err(error));
             }
-            let bytes = if self.line == 1 { bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes) } else { &bytes };
+            if self.line == 1 && bytes.starts_with(b"\xef\xbb\xbf") {
+                bytes.drain(..3);
+            }
             if bytes.trim_ascii().is_empty() {
                 continue;
             }
-            let fields = if cut { Err("the line is longer than 64 MiB".to_owned()) } else { json_object(bytes) };
-            return Some(Ok(Row { line: self.line, fields }));
+            let line = if cut { Err("the line is longer than 64 MiB".to_owned()) } else { Ok(bytes) };
+            return Some(Ok((self.line, line)));
         }
         None
     }
+}
+
+fn json_lines(reader: impl BufRead) -> impl Iterator<Item = io::Result<Row>> {
+    lines(reader).map(|line| {
+        let (line, bytes) = line?;
+        Ok(Row { line, fields: bytes.and_then(|bytes| json_object(&bytes)) })
+    })
 }
 
 fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {

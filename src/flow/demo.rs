@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::decay::{DecayOptions, measure_decay};
-use super::import::{ImportOptions, import};
+use super::import_traffic::{ImportOptions, import_traffic};
 use super::report::write_reports;
 use super::run::{RunOptions, run_suites};
 use super::{Events, Workspace};
@@ -21,6 +21,7 @@ use crate::core::view::{DecayView, Report, RunsView};
 use crate::edge::demo::{Classifier, DemoServer, MONTHS, demo_files, month_of_traffic, training_texts};
 use crate::edge::embed::{Builtin, Minilm};
 use crate::edge::files::write_atomic;
+use crate::edge::input::Input;
 use round::label_once;
 
 pub use round::LabelledRound;
@@ -174,7 +175,7 @@ fn measure_months(
         write_atomic(&path, made.lines.as_bytes())?;
         intents.extend(made.intents);
         let settings = ImportOptions { source: SOURCE.to_owned(), max_bad: 0.01, ..ImportOptions::default() };
-        import(workspace, &path, &settings, events)?;
+        import_traffic(workspace, &[Input::File(path.clone())], &settings, events)?;
         files.push((path, "a month of traffic, sampled with a seed"));
         let window = DecayOptions { window: Some((*month).to_owned()), seed: options.seed, ..DecayOptions::default() };
         months.push(measure_decay(workspace, DATASET, &window, as_of(month)?, events)?.view);

@@ -8,8 +8,12 @@ pub mod demo;
 pub mod doctor;
 mod embedders;
 pub mod event;
+pub mod export;
 pub mod history;
-pub mod import;
+#[cfg(test)]
+mod import_fuzz;
+pub mod import_suites;
+pub mod import_traffic;
 pub mod init;
 pub mod labelling;
 pub mod migrate;

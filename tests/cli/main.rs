@@ -16,6 +16,7 @@ mod drift;
 mod embedder;
 mod endpoints;
 mod faults;
+mod imports;
 mod judge_validate;
 mod judges;
 mod labelling;

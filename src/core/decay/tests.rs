@@ -141,6 +141,7 @@ impl Month {
             output: None,
             group: None,
             sample_rate: 1.0,
+            model: None,
         };
         Self { span, traffic: topics.iter().enumerate().map(record).collect(), vectors }
     }

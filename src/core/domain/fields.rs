@@ -14,6 +14,7 @@ pub const TRAFFIC: &[(&str, &[&str])] = &[
     ("output", &["output", "response", "completion", "answer"]),
     ("ts", &["ts", "timestamp", "time", "created_at", "at", "date"]),
     ("user", &["user", "user_id", "session", "session_id", "conversation_id"]),
+    ("model", &["model"]),
     ("p", &["p", "sample_rate", "inclusion_probability"]),
 ];
 

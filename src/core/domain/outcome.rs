@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::endpoint::{CallError, CallErrorKind, RequestKey, Response, Usage};
@@ -122,6 +123,8 @@ pub struct RecordedOutcome {
     pub model: Option<String>,
     /// Score by scorer.
     pub scores: BTreeMap<String, Score>,
+    /// When it was recorded.
+    pub answered_at: Timestamp,
 }
 
 impl RecordedOutcome {

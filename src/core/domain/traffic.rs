@@ -22,6 +22,8 @@ pub struct TrafficRecord {
     pub group: Option<String>,
     /// Probability, in (0, 1], with which it was sampled.
     pub sample_rate: f64,
+    /// The model that answered, if known.
+    pub model: Option<String>,
 }
 
 impl TrafficRecord {

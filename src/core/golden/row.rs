@@ -109,14 +109,22 @@ fn take_alias(row: &mut Map<String, Value>, name: &str, aliases: &[&str]) -> Res
     }
 }
 
-/// Converts scalars to text and line endings to `\n`. Lists and objects retain their structure.
+/// Converts scalars to text, also in lists, and line endings to `\n`. In objects numbers stay numbers: JSON is compared with
+/// JSON, and tools are sent with their schemas.
 fn textual(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(text.replace("\r\n", "\n")),
         Value::Number(_) | Value::Bool(_) => Value::String(value.to_string()),
         Value::Array(items) => Value::Array(items.into_iter().map(textual).collect()),
-        Value::Object(map) => Value::Object(map.into_iter().map(|(key, inner)| (key, textual(inner))).collect()),
-        Value::Null => Value::Null,
+        other => unix_lines(other),
+    }
+}
+
+fn unix_lines(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace("\r\n", "\n")),
+        Value::Array(items) => Value::Array(items.into_iter().map(unix_lines).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, inner)| (key, unix_lines(inner))).collect()),
+        scalar => scalar,
     }
 }
 
@@ -288,6 +296,10 @@ mod tests {
     fn any_answer_in_a_list_of_expected_answers_is_accepted() {
         let example = row(json!({"input": "x", "expected": ["yes", 1, true, null]})).unwrap();
         assert_eq!(example.expected_texts(), ["yes", "1", "true"]);
+        let answer = json!({"count": 2, "open": [true, null], "note": "a\r\nb"});
+        let example = row(json!({"input": answer.clone(), "expected": answer})).unwrap();
+        let kept = json!({"count": 2, "open": [true, null], "note": "a\nb"});
+        assert_eq!((&example.input, &example.expected[0]), (&kept, &kept), "objects keep the types of JSON");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Answer;
 use super::combined::{Combined, combine};
+use super::condition::check_condition;
 use super::reason::{quoted, short};
 use super::rule::{Compile, Rule};
 use crate::core::domain::scorer::with_every_scorer;
@@ -171,6 +172,9 @@ impl Node {
         }
         if !(scorer.weight.is_finite() && scorer.weight > 0.0) {
             return Err(fail("weight must be above 0".to_owned()));
+        }
+        if let Some(when) = &scorer.when {
+            check_condition(when).map_err(fail)?;
         }
         let body = Body::compile(scorer, external).map_err(fail)?;
         let Scorer { name, not, threshold, weight, .. } = scorer.clone();

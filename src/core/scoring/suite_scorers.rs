@@ -8,6 +8,7 @@ use minijinja::value::Serde;
 use serde_json::{Map, Value as Json};
 
 use super::compiled::{CompiledScorers, ScorerError};
+use super::condition::applies;
 use super::expression::accepted_variables;
 use crate::core::domain::scorer::combined::{All, Any, Mean};
 use crate::core::domain::{Example, Scorer, ScorerKind};
@@ -35,7 +36,7 @@ impl SuiteScorers {
     /// # Errors
     /// The first scorer that cannot be used for any example.
     pub fn new(scorers: &[Scorer], vars: &Map<String, Json>, read: ReadScorers) -> Result<Self, ScorerError> {
-        let varies = scorers.iter().any(|scorer| uses_assert(scorer) || has_template(scorer));
+        let varies = scorers.iter().any(|scorer| uses_assert(scorer) || varies(scorer));
         // Scorers with templates are compiled as they are, too, since most mistakes are not in a template.
         let fixed: Vec<Scorer> = scorers.iter().filter(|scorer| !has_template(scorer)).cloned().collect();
         let compiled = CompiledScorers::compile(&fixed)?;
@@ -114,6 +115,15 @@ pub fn uses_assert(scorer: &Scorer) -> bool {
     matches!(scorer.kind, ScorerKind::Assert(_)) || scorer.parts().iter().any(uses_assert)
 }
 
+/// Whether a scorer depends on the example: a setting is a template, or it applies only to some.
+pub fn varies(scorer: &Scorer) -> bool {
+    has_template(scorer) || has_condition(scorer)
+}
+
+fn has_condition(scorer: &Scorer) -> bool {
+    scorer.when.is_some() || scorer.parts().iter().any(has_condition)
+}
+
 /// Whether any of a scorer's settings is a template.
 pub fn has_template(scorer: &Scorer) -> bool {
     serde_json::to_value(&scorer.kind).is_ok_and(|kind| is_template(&kind))
@@ -130,8 +140,22 @@ fn is_template(value: &Json) -> bool {
     }
 }
 
-/// Fills in the templates of a scorer's settings.
+/// Fills in the templates of a scorer's settings. One that does not apply to the example has nothing to score.
 fn fill(scorer: &Scorer, variables: &BTreeMap<String, Value>) -> Result<Scorer, String> {
+    if let Some(when) = &scorer.when
+        && !applies(when, variables)?
+    {
+        return Ok(Scorer { kind: ScorerKind::All(All { of: Vec::new() }), ..scorer.clone() });
+    }
+    if has_condition(scorer) && !scorer.parts().is_empty() {
+        let of = scorer.parts().iter().map(|part| fill(part, variables)).collect::<Result<Vec<_>, _>>()?;
+        let kind = match &scorer.kind {
+            ScorerKind::Any(_) => ScorerKind::Any(Any { of }),
+            ScorerKind::Mean(_) => ScorerKind::Mean(Mean { of }),
+            _ => ScorerKind::All(All { of }),
+        };
+        return Ok(Scorer { kind, ..scorer.clone() });
+    }
     let kind = serde_json::to_value(&scorer.kind).map_err(|error| error.to_string())?;
     if !is_template(&kind) {
         return Ok(scorer.clone());
@@ -217,6 +241,25 @@ mod tests {
             assert!(suite.check(&example).unwrap_err().contains("list it in the suite"));
             assert!(matches!(score(&suite, "x", &example), Score::Failed(_)), "an example must not start a program");
         }
+    }
+
+    #[test]
+    fn a_scorer_is_skipped_for_examples_to_which_it_does_not_apply() {
+        let condition = |kind: Json, when: &str| {
+            let kind = serde_json::from_value(kind).unwrap();
+            Scorer { when: Some(when.to_owned()), ..Scorer::new("one", kind) }
+        };
+        let one = condition(json!({"type": "contains", "value": "{{ metadata.city }}"}), "metadata.city is defined");
+        let both = Mean { of: vec![one.clone(), Scorer::new("short", serde_json::from_value(json!({"type": "length", "max": 3})).unwrap())] };
+        for (scorer, without, with) in [(one, None, 1.0), (Scorer::new("mean", ScorerKind::Mean(both)), Some(0.0), 0.5)] {
+            let suite = SuiteScorers::new(&[scorer], &Map::new(), read).unwrap();
+            let mut example = example(vec![]);
+            assert_eq!(score(&suite, "to Paris", &example).value(), without);
+            example.metadata.insert("city".to_owned(), json!("Paris"));
+            assert_eq!(score(&suite, "to Paris", &example).value(), Some(with));
+        }
+        let broken = condition(json!({"type": "length", "max": 3}), "metadata.(");
+        assert!(SuiteScorers::new(&[broken], &Map::new(), read).unwrap_err().reason.contains("not a valid expression"));
     }
 
     #[test]

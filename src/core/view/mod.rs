@@ -25,6 +25,7 @@ mod records;
 mod review;
 mod runs;
 mod slice;
+mod suite_import;
 mod summary;
 mod traffic;
 mod traffic_scores;
@@ -70,8 +71,11 @@ pub use runs::{
     OutcomeCounts, PositionView, RunView, RunsView, ScoreView, ScorerErrorView, SliceScoreView,
 };
 pub use slice::SliceView;
+pub use suite_import::{
+    BadSourceRowView, CarriedView, FirstExampleView, ImportedDatasetView, NoteView, SuiteImportView, WrittenFileView,
+};
 pub use summary::{summary, summary_phrase};
-pub use traffic::{ImportView, ImportedView, RejectView, SourceView, TrafficView};
+pub use traffic::{FirstRecordView, ImportView, ImportedView, RejectView, SourceView, TrafficView};
 pub use traffic_scores::{
     GoldenRunView, NotApplicableView, TrafficPartView, TrafficScorerView, TrafficScoresView, TrafficVerdict,
 };

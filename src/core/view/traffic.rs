@@ -7,18 +7,41 @@ use serde::Serialize;
 use crate::core::privacy::redact::RedactionKind;
 
 /// The JSON form of `karat traffic import --format json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ImportView {
     /// `karat.import/1`.
     pub schema: &'static str,
+    /// Whether nothing was stored.
+    pub dry_run: bool,
     /// One entry per file.
     pub files: Vec<ImportedView>,
+    /// The first records, if nothing was stored.
+    pub first: Vec<FirstRecordView>,
+}
+
+/// A record as it would be stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FirstRecordView {
+    /// Its id.
+    pub record_id: String,
+    /// When it was sent (RFC 3339).
+    pub at: String,
+    /// Pseudonym of the user, session or conversation.
+    pub user: Option<String>,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The probability with which it was sampled.
+    pub sample_rate: f64,
+    /// Its text, redacted, at most 200 characters.
+    pub input: String,
+    /// Production's answer, redacted, at most 200 characters.
+    pub output: Option<String>,
 }
 
 impl ImportView {
     /// Creates the view.
-    pub fn new(files: Vec<ImportedView>) -> Self {
-        Self { schema: "karat.import/1", files }
+    pub fn new(dry_run: bool, files: Vec<ImportedView>, first: Vec<FirstRecordView>) -> Self {
+        Self { schema: "karat.import/1", dry_run, files, first }
     }
 }
 
@@ -29,12 +52,18 @@ pub struct ImportedView {
     pub file: String,
     /// The source it was imported into.
     pub source: String,
+    /// The format in which it was read.
+    pub format: String,
     /// Number of rows in the file.
-    pub rows: usize,
+    pub rows: u64,
     /// Number of new records.
-    pub new: usize,
+    pub new: u64,
     /// Number of records that were already stored.
-    pub known: usize,
+    pub known: u64,
+    /// Rows that became part of a record together with others: further spans of a trace, messages recorded apart.
+    pub merged: u64,
+    /// Rows that are not requests, by reason.
+    pub other: BTreeMap<String, u64>,
     /// Rows that could not be read.
     pub rejected: Vec<RejectView>,
     /// Number of redactions by kind.
@@ -81,6 +110,8 @@ pub struct SourceView {
     pub groups: usize,
     /// Number of records with production's answer.
     pub with_output: usize,
+    /// The models that answered, as far as known.
+    pub models: Vec<String>,
     /// Time of the earliest record (RFC 3339).
     pub first: String,
     /// Time of the latest record (RFC 3339).

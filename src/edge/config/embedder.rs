@@ -12,7 +12,7 @@ use super::endpoint::{default_retries, default_timeout};
 use super::forms::{TextOrNumber, at_least_one, duration};
 use super::secrets::require_references;
 use super::typed::{Group, Kind, schema, typed};
-use super::yaml::{Fault, Mapping, Reader};
+use crate::edge::yaml::{Fault, Mapping, Reader};
 use crate::core::domain::TextRule;
 
 /// The kind of an embedder.

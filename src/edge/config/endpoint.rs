@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::forms::{TextOrNumber, at_least_one, command, duration, share};
 use super::secrets::require_references;
 use super::typed::{Group, Kind, schema, typed};
-use super::yaml::{Fault, Mapping, Reader};
+use crate::edge::yaml::{Fault, Mapping, Reader};
 use crate::core::pricing::Price;
 
 /// The kind of an endpoint.
@@ -449,7 +449,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::edge::config::yaml::Document;
+    use crate::edge::yaml::Document;
 
     fn api_of(id: &str) -> Option<(EndpointType, String, String, Option<String>)> {
         let found = definition_of_id(id)?;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected};
 
 use super::forms::{Form, Short, names, optional_share};
-use super::yaml::{Document, Fault, Reader};
+use crate::edge::yaml::{Document, Fault, Reader};
 use crate::core::domain::{Gate, GateLimit, GateMeasure, KaratGate, Percentile, Scorer, ScorerKind, did_you_mean};
 
 /// By how much a score may be worse than a baseline unless a gate says otherwise.

@@ -1,6 +1,6 @@
 //! JSON Schemas of the files a user writes, generated from the types that read them.
 
-use super::yaml::schema_of;
+use crate::edge::yaml::schema_of;
 use super::{CardFile, SuiteFile, WorkspaceFile};
 use crate::core::domain::Failure;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::forms::Apart;
 use super::typed::{Group, Kind, schema, typed};
-use super::yaml::{Document, Fault, Mapping, Reader};
+use crate::edge::yaml::{Document, Fault, Mapping, Reader};
 use crate::core::domain::scorer::{
     classification, combined, custom, extraction, judge, requests, retrieval, safety, similarity, text, tools,
     usual_weight, with_every_scorer,
@@ -39,6 +39,9 @@ struct ScorerKeys {
     threshold: Option<f64>,
     /// How much it counts within mean, such as 2. Default: 1.
     weight: Option<f64>,
+    /// An expression that says to which examples the scorer applies, such as "metadata.criteria is defined"; the others are
+    /// skipped. Default: all examples.
+    when: Option<String>,
 }
 
 /// Keys of all, any and mean.
@@ -202,7 +205,7 @@ fn scorer(reader: Reader<'_>, suite: Option<&Path>, depth: usize) -> Result<Scor
             "a scorer's name such as exact, or a mapping with a type such as {type: regex, pattern: '^[A-D]$'}";
         typed::<ScorerType>(reader, expected)?
     };
-    let ScorerKeys { name, reduce, not, threshold, weight } = keys.part()?;
+    let ScorerKeys { name, reduce, not, threshold, weight, when } = keys.part()?;
     let of = |keys: Mapping<'_>| parts(keys, reader, suite, depth);
     let mut settings = settings(kind, keys, of)?;
     read_files(&mut settings, suite).map_err(|what| reader.fault(&what))?;
@@ -213,6 +216,7 @@ fn scorer(reader: Reader<'_>, suite: Option<&Path>, depth: usize) -> Result<Scor
         not,
         threshold,
         weight: weight.unwrap_or_else(usual_weight),
+        when,
     };
     // A template may only become valid once it is filled in; whatever else is wrong is found here, with its place.
     match CompiledScorers::compile(std::slice::from_ref(&scorer)) {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::yaml::{Fault, Mapping, Reader};
+use crate::edge::yaml::{Fault, Mapping, Reader};
 use crate::core::domain::Failure;
 use crate::core::privacy::{Mask, names_a_secret};
 
@@ -146,7 +146,7 @@ fn require_reference(key: &str, value: Reader<'_>) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::config::yaml::Document;
+    use crate::edge::yaml::Document;
 
     #[test]
     fn references_are_replaced_and_a_missing_variable_is_named() {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::forms::{Apart, Form, Short, names, optional_share, share};
 use super::gates::{GateFile, Gates, gates};
 use super::scorers::{ScorerFile, scorers};
-use super::yaml::{Document, Fault};
+use crate::edge::yaml::{Document, Fault};
 use crate::core::domain::{
     Failure, Gate, KaratGate, NamedPrompt, ParitySettings, Prompt, PromptMessage, Scorer, SliceBy, SliceFamily, Suite,
     TurnScoring, canonical_json, content_hash,

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::yaml::{Fault, Mapping, Reader, keys_of};
+use crate::edge::yaml::{Fault, Mapping, Reader, keys_of};
 
 /// A kind of settings, such as the type of an endpoint.
 pub(super) trait Kind: Copy + PartialEq + for<'de> Deserialize<'de> + 'static {

@@ -14,7 +14,7 @@ use super::endpoint::{EndpointDefinition, EndpointFile, endpoint};
 use super::forms::{Apart, Form, Short, TextOrNumber, duration_or_never, window};
 use super::gates::{OnInconclusive, decision_required};
 use super::secrets::Secrets;
-use super::yaml::{Document, Fault, Reader};
+use crate::edge::yaml::{Document, Fault, Reader};
 use crate::core::domain::{Failure, SourceHash, did_you_mean};
 use crate::core::signals::Policy;
 

@@ -3,6 +3,7 @@
 mod argilla;
 mod label_studio;
 mod rows;
+pub mod suites;
 
 use jiff::Timestamp;
 use serde_json::Value;

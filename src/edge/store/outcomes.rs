@@ -115,6 +115,10 @@ pub(super) fn timestamp(column: usize, text: &str) -> rusqlite::Result<Timestamp
     parse_timestamp(text).ok_or_else(|| contents::damaged(column, format!("\"{text}\" is not a time")))
 }
 
+fn recorded_at(column: usize, seconds: i64) -> rusqlite::Result<Timestamp> {
+    Timestamp::from_second(seconds).map_err(|error| contents::damaged(column, format!("{seconds} is not a time: {error}")))
+}
+
 impl Store {
     /// Records the start of a run.
     ///
@@ -506,7 +510,7 @@ fn read_outcomes(
     let mut outcomes = connection.prepare_cached(&format!(
         "SELECT o.example_id, o.trial, o.error_kind, o.error_message, o.latency_ms, o.prompt_tokens, \
          o.completion_tokens, o.model, o.attempts, o.ttft_ms, o.cached, o.cost, c.codec, c.data, \
-         o.finish_reason, t.codec, t.data FROM outcomes o LEFT JOIN contents c ON c.id = o.output \
+         o.finish_reason, t.codec, t.data, o.answered_at FROM outcomes o LEFT JOIN contents c ON c.id = o.output \
          LEFT JOIN contents t ON t.id = o.tool_calls WHERE o.run_id = ?1 {} ORDER BY o.example_id, o.trial",
         of("o")
     ))?;
@@ -553,6 +557,7 @@ fn outcome_row(row: &Row<'_>) -> rusqlite::Result<RecordedOutcome> {
         usage: Usage { prompt_tokens: tokens(5)?, completion_tokens: tokens(6)? },
         model: row.get(7)?,
         scores: BTreeMap::new(),
+        answered_at: recorded_at(17, row.get(17)?)?,
     })
 }
 

@@ -258,6 +258,7 @@ fn traffic(id: &str, at: &str) -> TrafficRecord {
         output: None,
         group: Some("g".into()),
         sample_rate: 0.5,
+        model: None,
     }
 }
 

@@ -52,6 +52,8 @@ pub struct SourceStats {
     pub groups: usize,
     /// Number of records with a production output.
     pub with_output: usize,
+    /// The models that answered, sorted.
+    pub models: Vec<String>,
     /// Time of the first record.
     pub first: Timestamp,
     /// Time of the last record.
@@ -69,7 +71,7 @@ fn timestamp(micros: i64) -> Timestamp {
 }
 
 /// Selects the columns of [`stored_record`].
-const RECORDS: &str = "SELECT t.record_id, t.at, t.grp, t.sample_rate, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data \
+const RECORDS: &str = "SELECT t.record_id, t.at, t.grp, t.sample_rate, t.input, i.codec, i.data, o.codec, o.data, s.codec, s.data, t.model \
                        FROM traffic t JOIN contents i ON i.id = t.input LEFT JOIN contents o ON o.id = t.output \
                        LEFT JOIN contents s ON s.id = t.structure";
 
@@ -84,23 +86,33 @@ fn stored_record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
             input: contents::unpack_text(row, 5)?,
             structure: if present(9)? { Some(contents::unpack_text(row, 9)?) } else { None },
             output: if present(7)? { Some(contents::unpack_text(row, 7)?) } else { None },
+            model: row.get(11)?,
         },
         content: row.get(4)?,
     })
 }
 
 impl Store {
-    /// Saves records of a source in one commit; records with a known id are left unchanged. Returns how many were new.
+    /// Saves records of a source in one commit; records with a known id are left unchanged. Returns whether each
+    /// was new.
     ///
     /// # Errors
     /// A store failure.
-    pub fn save_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<usize, Failure> {
+    pub fn save_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<Vec<bool>, Failure> {
         let source = source.to_owned();
         self.writer().write(move |connection| {
             let key = user_key::stored_key(connection)?;
-            let insert = |new, record| Ok(new + insert_record(connection, &source, record, key.as_ref())?);
-            records.iter().try_fold(0, insert)
+            records.iter().map(|record| Ok(insert_record(connection, &source, record, key.as_ref())? > 0)).collect()
         })
+    }
+
+    /// Whether each of these records would be new.
+    ///
+    /// # Errors
+    /// A store failure.
+    pub fn is_new_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<Vec<bool>, Failure> {
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM traffic WHERE source = ?1 AND record_id = ?2)";
+        records.iter().map(|record| self.one(sql, [source, &record.record_id], |row| row.get(0))).collect()
     }
 
     /// Saves the rows of `file` that could not be read, replacing those saved before.
@@ -180,7 +192,8 @@ impl Store {
     pub fn traffic_stats(&self) -> Result<Vec<SourceStats>, Failure> {
         let sql = "SELECT source, count(*), sum(1.0 / sample_rate), count(DISTINCT input), count(DISTINCT grp), \
                    count(output), min(at), max(at), \
-                   (SELECT count(*) FROM traffic_rejects r WHERE r.source = t.source) \
+                   (SELECT count(*) FROM traffic_rejects r WHERE r.source = t.source), \
+                   json_group_array(DISTINCT model) FILTER (WHERE model IS NOT NULL) \
                    FROM traffic t GROUP BY source ORDER BY source";
         self.rows(sql, [], |row| {
             Ok(SourceStats {
@@ -193,9 +206,16 @@ impl Store {
                 first: timestamp(row.get(6)?),
                 last: timestamp(row.get(7)?),
                 rejected: count(row, 8)?,
+                models: models(&row.get::<_, String>(9)?),
             })
         })
     }
+}
+
+fn models(json: &str) -> Vec<String> {
+    let mut models: Vec<String> = serde_json::from_str(json).unwrap_or_default();
+    models.sort();
+    models
 }
 
 /// Rounds up to the microseconds in which times are stored, so that a window that ends a nanosecond after a record
@@ -221,8 +241,8 @@ fn insert_record(
     let input = contents::put(connection, record.input.as_bytes())?;
     let output = record.output.as_ref().map(|output| contents::put(connection, output.as_bytes())).transpose()?;
     let structure = record.structure.as_ref().map(|json| contents::put(connection, json.as_bytes())).transpose()?;
-    let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, sample_rate, structure) \
-               VALUES (:source, :record_id, :at, :input, :output, :group, :sample_rate, :structure)";
+    let sql = "INSERT OR IGNORE INTO traffic (source, record_id, at, input, output, grp, sample_rate, structure, model) \
+               VALUES (:source, :record_id, :at, :input, :output, :group, :sample_rate, :structure, :model)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":source": source,
         ":record_id": record.record_id,
@@ -232,5 +252,6 @@ fn insert_record(
         ":group": record.group,
         ":sample_rate": record.sample_rate,
         ":structure": structure,
+        ":model": record.model,
     })
 }

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::sample::{Answered, TrafficSample};
 use crate::core::domain::{Failure, Score, Scorer, Suite, canonical_json, content_hash};
-use crate::core::scoring::{Answer, SuiteScorers, has_template};
+use crate::core::scoring::{Answer, SuiteScorers, varies};
 use crate::edge::config::example_scorers;
 use crate::edge::store::{Store, TrafficScore};
 use crate::flow::event::Stopped;
@@ -55,13 +55,17 @@ impl Plan {
             let compiled = SuiteScorers::new(std::slice::from_ref(scorer), &suite.vars, example_scorers)
                 .map_err(|error| Failure::data(format!("suites/{}.yaml: {error}", suite.name)))?;
             let outside = identities.get(&scorer.name);
-            let settings = json!({
+            let mut settings = json!({
                 "kind": scorer.kind,
                 "not": scorer.not,
                 "threshold": scorer.threshold,
-                "vars": has_template(scorer).then_some(&suite.vars),
+                "vars": varies(scorer).then_some(&suite.vars),
                 "outside": outside.map(|known| &known.identity),
             });
+            // Absent where there is none, as before there were conditions.
+            if let Some(when) = &scorer.when {
+                settings["when"] = json!(when);
+            }
             Ok(Arc::new(Self {
                 scorer: scorer.clone(),
                 evaluator: outside.map(|known| known.shown.clone()),

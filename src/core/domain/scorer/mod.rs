@@ -135,12 +135,23 @@ pub struct Scorer {
     /// How much it counts in a `mean` of several scorers, above 0.
     #[serde(default = "usual_weight", skip_serializing_if = "is_usual_weight")]
     pub weight: f64,
+    /// An expression of the example: where it is not true, the scorer is skipped. `None` if it always applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
 }
 
 impl Scorer {
     /// A scorer whose settings are the usual ones.
     pub fn new(name: impl Into<String>, kind: ScorerKind) -> Self {
-        Self { name: name.into(), kind, reduce: Reducer::default(), not: false, threshold: None, weight: 1.0 }
+        Self {
+            name: name.into(),
+            kind,
+            reduce: Reducer::default(),
+            not: false,
+            threshold: None,
+            weight: usual_weight(),
+            when: None,
+        }
     }
 
     /// The scorers that it is made of.

@@ -8,7 +8,7 @@ use crate::core::golden::{ChangeKind, DatasetDiff};
 use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::{
     AddedExample, AddedView, CacheView, Cell, CheckState, DatasetLogView, DecayView, DiffView, DoctorView,
-    EmbedderView, HistoryView, ImportedView, LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView,
+    EmbedderView, FirstRecordView, HistoryView, ImportView, ImportedView, LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView,
     count_of,
 };
 
@@ -127,11 +127,48 @@ pub fn traffic_text(view: &TrafficView, screen: Screen) -> String {
     table_text(&tables::sources(view), screen)
 }
 
-/// Renders the result of importing one file.
-pub fn imported_text(view: &ImportedView) -> String {
-    let ImportedView { file, source, rows, new, known, .. } = view;
+/// Renders the result of an import.
+pub fn import_text(view: &ImportView, screen: Screen) -> String {
+    let mut text: String = view.files.iter().map(|file| imported_text(file, view.dry_run)).collect();
+    if view.dry_run {
+        if !view.first.is_empty() {
+            text.push_str("\nThe first records as they would be stored:\n");
+        }
+        view.first.iter().for_each(|record| text.push_str(&first_record_text(record, screen)));
+        text.push_str("\nnothing was stored (--dry-run)\n");
+    }
+    text
+}
+
+fn first_record_text(record: &FirstRecordView, screen: Screen) -> String {
+    let mut about = vec![record.at.clone()];
+    about.extend(record.user.as_deref().map(|user| format!("user {}", short(user, 6))));
+    about.extend(record.model.clone());
+    about.push(format!("sampled {}", record.sample_rate));
+    about.push(format!("id {}", record.record_id));
+    let mut text = format!("\n{}\n", for_terminal(&about.join(" · ")));
+    for (name, value) in [("input", Some(&record.input)), ("output", record.output.as_ref())] {
+        let Some(value) = value else { continue };
+        let options = textwrap::Options::new(screen.width).initial_indent("").subsequent_indent("          ");
+        let line = format!("  {name:<6}  {}", for_terminal(value));
+        text.push_str(&textwrap::fill(&line, options));
+        text.push('\n');
+    }
+    text
+}
+
+fn imported_text(view: &ImportedView, dry_run: bool) -> String {
+    let ImportedView { file, source, format, rows, new, known, .. } = view;
     let (file, source) = (for_terminal(file), for_terminal(source));
-    let mut text = format!("{file}: {} into \"{source}\": {new} new, {known} already stored", count_of(*rows, "row"));
+    let would_be = if dry_run { " would be" } else { "" };
+    let mut text = format!("{file} ({format}): {} into \"{source}\": {new}{would_be} new, {known} already stored", count_of(*rows, "row"));
+    if view.merged > 0 {
+        text.push_str(&format!(", {} merged into others", view.merged));
+    }
+    if !view.other.is_empty() {
+        let reasons = view.other.iter().map(|(reason, count)| format!("{} ({count})", for_terminal(reason)));
+        text.push_str(&format!("; left out: {}", reasons.collect::<Vec<_>>().join(", ")));
+    }
     if !view.redacted.is_empty() {
         let kinds = view.redacted.iter().map(|(kind, count)| format!("{count} {}", kind.as_str().replace('_', " ")));
         text.push_str(&format!("; redacted {}", kinds.collect::<Vec<_>>().join(", ")));

@@ -5,6 +5,7 @@ mod judge_validation;
 mod labelling;
 mod layout;
 mod listings;
+mod suite_import;
 mod text;
 mod traffic_scores;
 
@@ -18,10 +19,11 @@ pub use judge_validation::judge_validation_text;
 pub use labelling::label_import_text;
 use layout::table_text;
 pub use listings::{
-    added_text, cache_text, dataset_log_text, diff_text, doctor_text, embedder_text, history_text, imported_text,
+    added_text, cache_text, dataset_log_text, diff_text, doctor_text, embedder_text, history_text, import_text,
     lint_text, list_text, lock_text, migration_text, months_text, queue_example_text, queue_log_text, queue_text,
     traffic_text,
 };
+pub use suite_import::suite_import_text;
 pub use text::{Screen, terminal_headline};
 use text::{labelled, paragraph};
 pub use traffic_scores::traffic_scores_text;

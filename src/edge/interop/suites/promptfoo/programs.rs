@@ -1,0 +1,266 @@
+//! Assertions and providers that are programs, and the programs that run them for karat.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+
+use super::super::Sink;
+use super::tree::object;
+
+/// The folder of programs in a workspace.
+pub(super) const FOLDER: &str = "programs";
+
+/// Placeholders that the programs fill in themselves.
+static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{-?\s*[\w.]+\s*-?\}\}").ok());
+
+/// The language of an assertion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Language {
+    /// JavaScript, run by Node.
+    JavaScript,
+    /// Python.
+    Python,
+}
+
+impl Language {
+    /// The language of a type of assertion.
+    pub(super) fn of_type(base: &str) -> Option<Self> {
+        match base {
+            "javascript" => Some(Self::JavaScript),
+            "python" => Some(Self::Python),
+            _ => None,
+        }
+    }
+
+    /// The language of a script with this extension.
+    pub(super) fn of_extension(extension: &str) -> Option<Self> {
+        match extension {
+            "py" => Some(Self::Python),
+            other => super::files::is_script(other).then_some(Self::JavaScript),
+        }
+    }
+
+    /// Its name, which is also that of the metadata field with the check of an example.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::JavaScript => "javascript",
+            Self::Python => "python",
+        }
+    }
+
+    fn command(self) -> [&'static str; 2] {
+        match self {
+            Self::JavaScript => ["node", "programs/score.cjs"],
+            Self::Python => ["python3", "programs/score.py"],
+        }
+    }
+
+    /// Code as the program runs it: it may be filled in with variables, but not with anything else.
+    ///
+    /// # Errors
+    /// A sentence if it is a template of more than variables.
+    pub(super) fn code(self, written: &str) -> Result<String, String> {
+        let rest = PLACEHOLDER.as_ref().map_or_else(|| written.into(), |known| known.replace_all(written, ""));
+        if rest.contains("{%") || (rest.contains("{{") && rest.contains("}}")) {
+            return Err("its code is a template of more than variables; write an exec scorer that reads the input".to_owned());
+        }
+        Ok(written.trim_end().to_owned())
+    }
+}
+
+/// A change of the answer before it is scored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Transform {
+    /// JavaScript.
+    Code(String),
+    /// A copied script, and its function.
+    File(String, Option<String>),
+}
+
+impl Transform {
+    fn value(&self) -> Value {
+        match self {
+            Self::Code(code) => json!({"code": lines(code)}),
+            Self::File(file, None) => json!({"file": file}),
+            Self::File(file, Some(function)) => json!({"file": file, "function": function}),
+        }
+    }
+}
+
+/// An assertion in a program.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Snippet {
+    /// Its code; empty if it is in a file.
+    pub(super) code: String,
+    /// Whether the code is not filled in with variables.
+    pub(super) plain: bool,
+    /// The copied file.
+    pub(super) file: Option<String>,
+    /// The function in the file.
+    pub(super) function: Option<String>,
+    /// Whether it must not hold.
+    pub(super) not: bool,
+    /// From which score on it holds.
+    pub(super) threshold: Option<f64>,
+    /// What it reads as `context.config`.
+    pub(super) config: Option<Value>,
+    /// How the answer is changed before.
+    pub(super) transforms: Vec<Transform>,
+}
+
+impl Snippet {
+    fn value(&self) -> Value {
+        let mut check = Map::new();
+        let mut set = |key: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                check.insert(key.to_owned(), value);
+            }
+        };
+        match &self.file {
+            Some(file) => set("file", Some(json!(file))),
+            None => set("code", Some(lines(&self.code))),
+        }
+        set("function", self.function.as_ref().map(|name| json!(name)));
+        set("plain", self.plain.then_some(json!(true)));
+        set("not", self.not.then_some(json!(true)));
+        set("threshold", self.threshold.map(|threshold| json!(threshold)));
+        set("config", self.config.clone());
+        let transforms: Vec<Value> = self.transforms.iter().map(Transform::value).collect();
+        set("transforms", (!transforms.is_empty()).then_some(Value::Array(transforms)));
+        Value::Object(check)
+    }
+
+    fn files(&self) -> impl Iterator<Item = &String> {
+        self.file.iter().chain(self.transforms.iter().filter_map(|transform| match transform {
+            Transform::File(file, _) => Some(file),
+            Transform::Code(_) => None,
+        }))
+    }
+}
+
+/// Code as lines, which are easier to read in JSON.
+fn lines(code: &str) -> Value {
+    json!(code.lines().collect::<Vec<_>>())
+}
+
+/// Which check a scorer of a program evaluates.
+#[derive(Debug, Clone)]
+pub(super) enum Pick<'a> {
+    /// Always this one.
+    Check(&'a str),
+    /// The one that the example names in this field of its metadata.
+    Field(&'a str),
+}
+
+/// The checks of a suite that programs evaluate.
+#[derive(Debug)]
+pub(super) struct Programs {
+    suite: String,
+    types: BTreeMap<String, &'static str>,
+    json: bool,
+    checks: BTreeMap<Language, Vec<Snippet>>,
+}
+
+impl Programs {
+    /// No checks yet, of this suite. `types` are those of variables that are no text; `json` says whether the provider gives
+    /// JSON as an object.
+    pub(super) fn new(suite: &str, types: BTreeMap<String, &'static str>, json: bool) -> Self {
+        Self { suite: suite.to_owned(), types, json, checks: BTreeMap::new() }
+    }
+
+    /// Adds a check and returns its name.
+    pub(super) fn add(&mut self, language: Language, snippet: Snippet) -> String {
+        let checks = self.checks.entry(language).or_default();
+        let at = checks.iter().position(|known| *known == snippet).unwrap_or_else(|| {
+            checks.push(snippet);
+            checks.len() - 1
+        });
+        format!("check-{}", at + 1)
+    }
+
+    /// The scorer that evaluates a check; `score` asks for its score in place of pass or fail.
+    pub(super) fn scorer(&self, language: Language, pick: &Pick<'_>, score: bool) -> Map<String, Value> {
+        let mut command: Vec<String> = language.command().map(str::to_owned).to_vec();
+        command.push(self.file(language).display().to_string());
+        let mut params = match pick {
+            Pick::Check(name) => object([("check", json!(name))]),
+            Pick::Field(field) => object([("from", json!(field))]),
+        };
+        if score {
+            params.insert("score".to_owned(), json!(true));
+        }
+        object([("type", json!("exec")), ("command", json!(command)), ("params", Value::Object(params))])
+    }
+
+    fn file(&self, language: Language) -> PathBuf {
+        PathBuf::from(FOLDER).join(format!("{}.{}.json", self.suite, language.name()))
+    }
+
+    /// Writes the programs and their checks.
+    pub(super) fn write(&self, out: &mut dyn Sink) {
+        for (language, checks) in &self.checks {
+            let named = |(at, snippet): (usize, &Snippet)| (format!("check-{}", at + 1), snippet.value());
+            let mut content = Map::new();
+            content.insert("checks".to_owned(), Value::Object(checks.iter().enumerate().map(named).collect()));
+            content.insert("json".to_owned(), json!(self.json));
+            content.insert("types".to_owned(), json!(self.types));
+            let text = serde_json::to_string_pretty(&content).unwrap_or_default() + "\n";
+            out.file(self.file(*language), text.into_bytes());
+            let (name, program) = match language {
+                Language::JavaScript => ("score.cjs", include_str!("programs/score.cjs")),
+                Language::Python => ("score.py", include_str!("programs/score.py")),
+            };
+            out.file(PathBuf::from(FOLDER).join(name), program.as_bytes().to_vec());
+        }
+    }
+
+    /// The files of the checks in a language, whose changes must change the identity of the scorer.
+    pub(super) fn scripts(&self, language: Language) -> Vec<String> {
+        let checks = self.checks.get(&language).map(Vec::as_slice).unwrap_or_default();
+        let mut files: Vec<String> = checks.iter().flat_map(Snippet::files).cloned().collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+}
+
+/// A program that answers in place of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answering {
+    /// It repeats the prompt.
+    Echo,
+    /// A program that prints the answer.
+    Printing(Vec<String>),
+    /// A copied script, and its function.
+    Script(Language, String, Option<String>),
+}
+
+impl Answering {
+    /// The endpoint, after its program is written.
+    pub(super) fn endpoint(&self, params: Map<String, Value>, out: &mut dyn Sink) -> Map<String, Value> {
+        let is_python = matches!(self, Self::Script(Language::Python, ..));
+        let (name, program) = match is_python {
+            true => ("answer.py", include_str!("programs/answer.py")),
+            false => ("answer.cjs", include_str!("programs/answer.cjs")),
+        };
+        let path = PathBuf::from(FOLDER).join(name);
+        out.file(path.clone(), program.as_bytes().to_vec());
+        let mut command = vec![if is_python { "python3" } else { "node" }.to_owned(), path.display().to_string()];
+        match self {
+            Self::Echo => command.push("echo".to_owned()),
+            Self::Printing(parts) => command.extend(["exec".to_owned()].into_iter().chain(parts.iter().cloned())),
+            Self::Script(Language::JavaScript, file, _) => command.extend(["script".to_owned(), file.clone()]),
+            Self::Script(Language::Python, file, function) => {
+                command.extend([file.clone()].into_iter().chain(function.clone()));
+            }
+        }
+        let mut endpoint = object([("type", json!("exec")), ("command", json!(command))]);
+        if !params.is_empty() {
+            endpoint.insert("params".to_owned(), Value::Object(params));
+        }
+        endpoint
+    }
+}

@@ -1,0 +1,132 @@
+"""Scores answers as the Python assertions of promptfoo do: one JSON line in, one JSON line out.
+
+    python3 score.py CHECKS.json
+
+CHECKS.json has the checks by name. Which one is evaluated says `params.check`, or the metadata of the example in the field that
+`params.from` names. The score is 1 if the check passes, else 0; with `params.score`, it is the score of the check.
+"""
+
+import asyncio
+import dataclasses
+import importlib.util
+import inspect
+import json
+import os
+import re
+import sys
+
+with open(sys.argv[1], encoding="utf-8") as file:
+    SETTINGS = json.load(file)
+TYPES = SETTINGS.get("types", {})
+# Checks may print; the answers of this program must stay apart.
+ANSWERS, sys.stdout = sys.stdout, sys.stderr
+
+
+def vars_of(task):
+    given = task["input"]
+    names = dict(given) if isinstance(given, dict) else {"input": given}
+    if task.get("context") is not None:
+        names["context"] = task["context"]
+    for name, kind in TYPES.items():
+        value = names.get(name)
+        if isinstance(value, str) and value:
+            read = {"flag": lambda text: text == "true", "whole": int}.get(kind, float)
+            names[name] = read(value)
+    return names
+
+
+def output_of(task):
+    if not SETTINGS.get("json") and not task.get("tool_calls"):
+        return task["output"]
+    try:
+        return json.loads(task["output"])
+    except ValueError:
+        return task["output"]
+
+
+def filled(code, names):
+    """Fills in the placeholders of variables, as promptfoo does."""
+
+    def value(match):
+        at = names
+        for key in match.group(1).split("."):
+            at = at.get(key) if isinstance(at, dict) else None
+        return "" if at is None else str(at)
+
+    return re.sub(r"\{\{-?\s*([\w.]+)\s*-?\}\}", value, code)
+
+
+def loaded(path, name):
+    path = os.path.abspath(path)
+    sys.path.insert(0, os.path.dirname(path))
+    spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return getattr(module, name or "get_assert")
+
+
+def function_of(check, names):
+    if "file" in check:
+        return loaded(check["file"], check.get("function"))
+    code = filled("\n".join(check["code"]), names)
+    lines = code.split("\n") if "\n" in code else ["return " + code]
+    indent = re.search(r"^(?!\s*$)[ \t]+", code, re.M)
+    indent = indent.group(0) if indent else "    "
+    space = {"json": json}
+    exec("def main(output, context):\n" + "\n".join(indent + line for line in lines) + "\n", space)
+    return space["main"]
+
+
+def evaluated(check, task):
+    names = vars_of(task)
+    output = output_of(task)
+    context = {
+        "vars": names,
+        "test": {"vars": names, "metadata": task.get("metadata")},
+        "prompt": None,
+        "config": check.get("config"),
+        "logProbs": None,
+        "providerResponse": {"output": output, "cost": task.get("cost"), "latencyMs": task.get("latency_ms")},
+    }
+    result = function_of(check, names)(output, context)
+    return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def graded(result, check):
+    if dataclasses.is_dataclass(result):
+        result = dataclasses.asdict(result)
+    if isinstance(result, str) and result.startswith("{"):
+        result = json.loads(result)
+    if isinstance(result, str) and result.lower() in ("true", "false"):
+        result = result.lower() == "true"
+    if isinstance(result, bool):
+        return result, float(result), f"the check gives {result}"
+    if isinstance(result, dict):
+        passed = result.get("pass", result.get("pass_"))
+        score = float(result.get("score", bool(passed)))
+        if not isinstance(passed, bool):
+            raise ValueError("the result has no pass that is true or false")
+        if "threshold" in check and score < check["threshold"]:
+            passed = False
+        return passed, score, str(result.get("reason", ""))
+    score = float(result)
+    return score >= check["threshold"] if "threshold" in check else score > 0, score, f"the check gives {score}"
+
+
+def answer(task):
+    params = task["params"]
+    name = params.get("check") or (task.get("metadata") or {}).get(params.get("from"))
+    check = SETTINGS["checks"].get(name)
+    if check is None:
+        return {"error": f"there is no check {name}"}
+    try:
+        passed, score, reason = graded(evaluated(check, task), check)
+    except Exception as error:
+        passed, score, reason = False, 0.0, f"the check failed: {error}"
+    score = min(1.0, max(0.0, score)) if params.get("score") else float(passed)
+    return {"score": score, "reason": reason} if score < 1 else {"score": score}
+
+
+for line in sys.stdin:
+    if line.strip():
+        print(json.dumps(answer(json.loads(line))), file=ANSWERS, flush=True)

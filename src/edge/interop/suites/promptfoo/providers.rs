@@ -1,0 +1,683 @@
+//! Providers as endpoints.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Value, json};
+
+use super::desk::Desk;
+use super::files::{extension, is_script, path_and_function};
+use super::http;
+use super::programs::{Answering, Language};
+use super::tree::{Item, Kind, object};
+use crate::core::privacy::names_a_secret;
+use crate::edge::interop::suites::draft::slug;
+
+/// How deep files of providers may refer to others.
+const MAX_DEPTH: usize = 3;
+
+/// The model that grades unless the configuration says otherwise; promptfoo's own default.
+const GRADER: &str = "gpt-4.1-2025-04-14";
+
+/// How long answers may be unless the configuration says otherwise; promptfoo's own default.
+const MAX_TOKENS: u64 = 1024;
+
+/// Services that speak OpenAI's API: their prefix, the base URL, and the variable with the key.
+const COMPATIBLE: [(&str, &str, &str); 28] = [
+    ("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    ("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    ("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    ("openrouter", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    ("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    ("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
+    ("togetherai", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    ("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    ("fireworks", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    ("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    ("perplexity", "https://api.perplexity.ai", "PERPLEXITY_API_KEY"),
+    ("github", "https://models.github.ai/inference", "GITHUB_TOKEN"),
+    ("hyperbolic", "https://api.hyperbolic.xyz/v1", "HYPERBOLIC_API_KEY"),
+    ("alibaba", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"),
+    ("dashscope", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"),
+    ("ai21", "https://api.ai21.com/studio/v1", "AI21_API_KEY"),
+    ("nscale", "https://inference.api.nscale.com/v1", "NSCALE_SERVICE_TOKEN"),
+    ("aimlapi", "https://api.aimlapi.com/v1", "AIML_API_KEY"),
+    ("cometapi", "https://api.cometapi.com/v1", "COMETAPI_KEY"),
+    ("cohere", "https://api.cohere.ai/compatibility/v1", "COHERE_API_KEY"),
+    ("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN"),
+    ("litellm", "http://localhost:4000", "LITELLM_API_KEY"),
+    ("ollama", "http://localhost:11434/v1", ""),
+    ("localai", "http://localhost:8080/v1", ""),
+    ("llama", "http://localhost:8080/v1", ""),
+    ("databricks", "${DATABRICKS_WORKSPACE_URL}/serving-endpoints", "DATABRICKS_TOKEN"),
+    (
+        "cloudflare-ai",
+        "https://api.cloudflare.com/client/v4/accounts/${CLOUDFLARE_ACCOUNT_ID}/ai/v1",
+        "CLOUDFLARE_API_KEY",
+    ),
+    ("vllm", "http://localhost:8000/v1", ""),
+];
+
+/// Kinds of models that are no chat models.
+const OTHER_KINDS: [&str; 12] = [
+    "embedding", "embeddings", "image", "realtime", "assistant", "moderation", "agents", "speech", "transcription", "video", "live",
+    "foundry-agent",
+];
+
+/// Fields of requests that are sent as they are.
+const PARAMS: [&str; 32] = [
+    "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens", "top_p", "top_k", "min_p", "frequency_penalty",
+    "presence_penalty", "repetition_penalty", "seed", "stop", "response_format", "tools", "tool_choice", "parallel_tool_calls",
+    "reasoning", "reasoning_effort", "verbosity", "logit_bias", "user", "service_tier", "store", "metadata", "instructions",
+    "thinking", "text", "include", "truncation", "modalities", "logprobs", "n",
+];
+
+/// Fields of Gemini's requests.
+const GEMINI: [&str; 10] = [
+    "generationConfig", "maxOutputTokens", "topP", "topK", "stopSequences", "safetySettings", "toolConfig", "responseSchema",
+    "responseMimeType", "cachedContent",
+];
+
+/// Options of Ollama that have another name in OpenAI's API.
+const OLLAMA: [(&str, &str); 2] = [("num_predict", "max_tokens"), ("repeat_penalty", "repetition_penalty")];
+
+/// Keys of a configuration that are read elsewhere or have no effect on requests.
+const READ: [&str; 21] = [
+    "apiKey", "apiKeyEnvar", "apiBaseUrl", "apiHost", "organization", "headers", "passthrough", "cost", "functions",
+    "function_call", "apiVersion", "deployment_id", "deploymentName", "showThinking", "omitDefaults", "basePath", "inputCost",
+    "outputCost", "extra_body", "workspaceUrl", "accountId",
+];
+
+/// Keys of a provider.
+const KEYS: [&str; 9] = ["id", "label", "config", "prompts", "transform", "delay", "env", "inputs", "description"];
+
+/// References to the environment.
+static ENVIRONMENT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\{\{-?\s*env(?:\.(\w+)|\[\s*["'](\w+)["']\s*\])(?:\s*\|[^}]*)?\s*-?\}\}"#).ok());
+
+/// A provider.
+#[derive(Debug, Clone)]
+pub(super) struct Provider {
+    /// Its place.
+    pub(super) item: Item,
+    /// The endpoint.
+    pub(super) endpoint: String,
+    /// The names by which tests refer to it.
+    pub(super) names: Vec<String>,
+    /// The labels of its prompts, unless it gets all.
+    pub(super) prompts: Option<Vec<String>>,
+    /// How it changes answers.
+    pub(super) transform: Option<Item>,
+    /// Whether its answers are JSON that promptfoo reads as an object.
+    pub(super) json: bool,
+    /// Its tools.
+    pub(super) tools: Vec<Value>,
+}
+
+/// A provider as written.
+struct Spec {
+    at: Item,
+    id: String,
+    label: Option<String>,
+    /// Everything beside the id.
+    keys: Item,
+    config: Item,
+}
+
+/// Reads providers. Those that have no counterpart are reported.
+pub(super) fn read(desk: &mut Desk<'_>, providers: &Item) -> Vec<Provider> {
+    let mut specs = Vec::new();
+    collect(desk, providers, 0, &mut specs);
+    let mut read = Vec::new();
+    for spec in specs {
+        match provider(desk, &spec) {
+            Ok(provider) => read.push(provider),
+            Err(why) => desk.note(&spec.at, &format!("provider: {}", shown(&spec.id)), why),
+        }
+    }
+    read
+}
+
+/// The endpoint that grades: as configured, or promptfoo's default.
+pub(super) fn grader(desk: &mut Desk<'_>, item: Option<&Item>) -> String {
+    let chosen = item.map(|item| item.get("text").filter(|_| item.get("id").is_none()).unwrap_or(item));
+    let mut specs = Vec::new();
+    if let Some(chosen) = chosen {
+        collect(desk, chosen, 0, &mut specs);
+    }
+    match specs.first().map(|spec| (spec, provider(desk, spec))) {
+        Some((_, Ok(provider))) => return provider.endpoint,
+        Some((spec, Err(why))) => {
+            desk.note_once(&spec.at, &format!("grader: {}", shown(&spec.id)), format!("{why}; {GRADER} grades instead"));
+        }
+        None => {}
+    }
+    let definition = json!({
+        "type": "openai",
+        "base_url": "https://api.openai.com/v1",
+        "model": GRADER,
+        "api_key": "${OPENAI_API_KEY}",
+        "params": {"temperature": 0, "max_tokens": MAX_TOKENS},
+    });
+    desk.out.endpoint("grader", crate::edge::interop::suites::draft::object(definition))
+}
+
+/// An id without what may be private in it.
+fn shown(id: &str) -> String {
+    let id = id.split('?').next().unwrap_or_default();
+    id.chars().take(80).collect()
+}
+
+fn collect(desk: &mut Desk<'_>, item: &Item, depth: usize, specs: &mut Vec<Spec>) {
+    let empty = || item.at(Kind::Map(Vec::new()));
+    match &item.kind {
+        Kind::List(items) => items.iter().for_each(|one| collect(desk, one, depth, specs)),
+        Kind::Text(id) => {
+            let is_list = id.starts_with("file://") && ["yaml", "yml", "json"].contains(&extension(id).as_str());
+            match is_list {
+                true if depth < MAX_DEPTH => match desk.load(item, id) {
+                    Ok(loaded) => collect(desk, &loaded, depth + 1, specs),
+                    Err(why) => desk.note(item, "providers", why),
+                },
+                _ => specs.push(Spec { at: item.clone(), id: id.clone(), label: None, keys: empty(), config: empty() }),
+            }
+        }
+        Kind::Map(entries) => {
+            let (id, keys) = match (item.get("id").and_then(Item::scalar), entries.as_slice()) {
+                (Some(id), _) => (id, item.clone()),
+                (None, [(id, keys)]) => (keys.get("id").and_then(Item::scalar).unwrap_or_else(|| id.clone()), keys.clone()),
+                _ => return desk.note(item, "providers", "it has no id; name the model"),
+            };
+            let label = keys.get("label").and_then(Item::scalar);
+            let config = keys.get("config").cloned().unwrap_or_else(empty);
+            specs.push(Spec { at: item.clone(), id, label, keys, config });
+        }
+        _ => desk.note(item, "providers", "it is neither an id nor a mapping; name the model"),
+    }
+}
+
+fn provider(desk: &mut Desk<'_>, spec: &Spec) -> Result<Provider, String> {
+    let mut definition = definition(desk, spec)?;
+    desk.unknown(&spec.keys, &KEYS, "a provider");
+    if let Some(delay) = spec.keys.get("delay").and_then(Item::number).filter(|delay| *delay > 0.0) {
+        let per_minute = (60_000.0 / delay).clamp(1.0, 60_000.0).round();
+        if definition.contains_key("base_url") {
+            definition.insert("requests_per_minute".to_owned(), json!(per_minute as u64));
+        }
+    }
+    if let Some(env) = spec.keys.get("env") {
+        desk.note_once(env, "env", "variables are not carried over, since they may be secret; set them in the environment or in .env");
+    }
+    let params = definition.get("params");
+    let tools = params.and_then(|params| params.get("tools")).and_then(Value::as_array).cloned().unwrap_or_default();
+    let format = params.and_then(|params| params.pointer("/response_format/type")).and_then(Value::as_str);
+    let json = format == Some("json_schema");
+    let name = spec.label.clone().unwrap_or_else(|| short_name(&spec.id));
+    let endpoint = desk.out.endpoint(&slug(&name), definition);
+    let prompts = spec.keys.get("prompts").map(|prompts| prompts.items().iter().filter_map(Item::scalar).collect());
+    Ok(Provider {
+        item: spec.at.clone(),
+        endpoint,
+        names: [Some(spec.id.clone()), spec.label.clone()].into_iter().flatten().collect(),
+        prompts,
+        transform: spec.keys.get("transform").or_else(|| spec.config.get("transform")).cloned(),
+        json,
+        tools,
+    })
+}
+
+/// The part of an id that says most.
+fn short_name(id: &str) -> String {
+    let path = id.trim_start_matches("file://");
+    match id {
+        "echo" => "echo".to_owned(),
+        _ if id.starts_with("http") => "http".to_owned(),
+        _ if id.starts_with("exec:") || id.starts_with("python:") || path != id => {
+            let command = path.trim_start_matches("exec:").trim_start_matches("python:");
+            let (file, _) = path_and_function(command);
+            let word = file.split_whitespace().rfind(|word| word.contains('.')).unwrap_or(file);
+            let name = word.rsplit(['/', ':']).next().unwrap_or(word);
+            name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_owned()
+        }
+        _ => id.rsplit(['/', ':']).next().unwrap_or(id).to_owned(),
+    }
+}
+
+fn definition(desk: &mut Desk<'_>, spec: &Spec) -> Result<Map<String, Value>, String> {
+    let id = spec.id.as_str();
+    if let Some(answering) = answering(desk, spec)? {
+        let params = answering_params(desk, spec);
+        return Ok(answering.endpoint(params, desk.out));
+    }
+    if ["http", "https"].contains(&id) || id.starts_with("http:") || id.starts_with("https:") {
+        return http::definition(desk, &spec.at, id, &spec.config);
+    }
+    let Some((prefix, rest)) = id.split_once(':') else {
+        return Err(format!("{id} is not known here; write an endpoint for it into karat.yaml"));
+    };
+    match prefix {
+        "anthropic" => anthropic(desk, spec, rest),
+        "google" | "palm" | "vertex" => gemini(desk, spec, prefix, rest),
+        "azure" | "azureopenai" => azure(desk, spec, rest),
+        _ => {
+            let known = COMPATIBLE.iter().find(|known| known.0 == prefix);
+            let known = known.ok_or_else(|| no_endpoint(prefix))?;
+            compatible(desk, spec, rest, *known)
+        }
+    }
+}
+
+fn no_endpoint(prefix: &str) -> String {
+    match prefix {
+        "bedrock" | "bedrock-agent" | "sagemaker" => {
+            "requests to AWS must be signed, which karat does not do; use a gateway that speaks OpenAI's API, such as LiteLLM".to_owned()
+        }
+        "ws" | "wss" | "websocket" => "karat has no endpoint for WebSocket; write a program (type exec) that answers".to_owned(),
+        "promptfoo" => "it is a part of promptfoo; name a model, or write a program (type exec) that answers".to_owned(),
+        other => format!("karat has no endpoint for {other}; write a program (type exec) that answers, or use type http"),
+    }
+}
+
+/// Providers that are programs.
+fn answering(desk: &mut Desk<'_>, spec: &Spec) -> Result<Option<Answering>, String> {
+    let id = spec.id.as_str();
+    if id == "echo" {
+        return Ok(Some(Answering::Echo));
+    }
+    if let Some(command) = id.strip_prefix("exec:") {
+        let parts = words(command.trim());
+        if parts.is_empty() {
+            return Err("it names no program; write the command".to_owned());
+        }
+        let copied = parts.into_iter().map(|part| match desk.files.find(&part).is_ok_and(|path| path.is_file()) {
+            true => desk.copy(&spec.at, &part),
+            false => Ok(part),
+        });
+        return Ok(Some(Answering::Printing(copied.collect::<Result<_, _>>()?)));
+    }
+    let script = id.strip_prefix("python:").or_else(|| id.strip_prefix("file://"));
+    let script = script.or_else(|| is_script(&extension(id)).then_some(id)).or_else(|| (extension(id) == "py").then_some(id));
+    let Some(script) = script.filter(|_| !id.starts_with("http")) else { return Ok(None) };
+    let (language, file, function) = desk.script(&spec.at, script)?;
+    match (language, &function) {
+        (Language::JavaScript, Some(name)) => Err(format!("the function {name} of a script is not called; export the provider")),
+        _ => Ok(Some(Answering::Script(language, file, function))),
+    }
+}
+
+/// The words of a command, some of which may be quoted.
+fn words(command: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in command.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c.is_whitespace() => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            _ => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+fn answering_params(desk: &mut Desk<'_>, spec: &Spec) -> Map<String, Value> {
+    let mut params = Map::new();
+    for (name, value) in spec.config.entries() {
+        if names_a_secret(name) && value.text().is_some_and(|text| !reference(text).contains("${")) {
+            desk.note(value, name, "a secret must not be in a file; let the program read it from the environment");
+        } else {
+            params.insert(name.clone(), referring(value).value());
+        }
+    }
+    params
+}
+
+/// A value with references to the environment as karat writes them.
+pub(super) fn referring(item: &Item) -> Item {
+    item.map_text(&mut |text| reference(text))
+}
+
+/// A text with references to the environment as karat writes them.
+pub(super) fn reference(text: &str) -> String {
+    let Some(pattern) = ENVIRONMENT.as_ref() else { return text.to_owned() };
+    let name = |found: &regex::Captures<'_>| {
+        let name = found.get(1).or_else(|| found.get(2)).map_or("", |name| name.as_str());
+        format!("${{{name}}}")
+    };
+    pattern.replace_all(text, name).into_owned()
+}
+
+/// The reference to the key: as configured, if that is a reference, else the usual variable.
+fn api_key(desk: &mut Desk<'_>, spec: &Spec, usual: &str) -> Option<String> {
+    let variable = spec.config.get("apiKeyEnvar").and_then(Item::scalar).unwrap_or_else(|| usual.to_owned());
+    let usual = (!variable.is_empty()).then(|| format!("${{{variable}}}"));
+    let Some(key) = spec.config.get("apiKey") else { return usual };
+    let written = key.scalar().map(|text| reference(&text)).unwrap_or_default();
+    match written.starts_with("${") && written.ends_with('}') {
+        true => Some(written),
+        false => {
+            desk.note(key, "apiKey", "a key must not be in a file; set it in the environment or in .env");
+            usual
+        }
+    }
+}
+
+/// Headers, without secrets that are written out.
+pub(super) fn headers(desk: &mut Desk<'_>, headers: Option<&Item>) -> Map<String, Value> {
+    let mut sent = Map::new();
+    for (name, value) in headers.map(Item::entries).unwrap_or_default() {
+        let Some(text) = value.scalar() else { continue };
+        let mut text = reference(&text);
+        if names_a_secret(name) && !text.contains("${") {
+            desk.note(value, name, "a secret must not be in a file; set it in the environment or in .env");
+            text = format!("${{{}}}", slug(name).replace('-', "_").to_uppercase());
+        }
+        if text.contains("{{") {
+            desk.note(value, name, "headers are the same for every request, so this one is left out; write its value");
+            continue;
+        }
+        sent.insert(name.clone(), json!(text));
+    }
+    sent
+}
+
+/// The parameters of requests.
+fn params(desk: &mut Desk<'_>, spec: &Spec, further: &[&str]) -> Map<String, Value> {
+    let mut params = Map::new();
+    for (name, value) in spec.config.entries() {
+        let renamed = OLLAMA.iter().find(|(theirs, _)| theirs == name).map(|(_, ours)| *ours);
+        match name.as_str() {
+            _ if value.is_null() => {}
+            "passthrough" | "extra_body" => params.extend(loaded(desk, value).as_object().cloned().unwrap_or_default()),
+            "functions" => {
+                let functions = loaded(desk, value);
+                let tools = functions.as_array().into_iter().flatten();
+                let tools: Vec<Value> = tools.map(|function| json!({"type": "function", "function": function})).collect();
+                params.insert("tools".to_owned(), Value::Array(tools));
+            }
+            "function_call" => {
+                let choice = loaded(desk, value);
+                let choice = if choice.is_object() { json!({"type": "function", "function": choice}) } else { choice };
+                params.insert("tool_choice".to_owned(), choice);
+            }
+            name if READ.contains(&name) => {}
+            name if PARAMS.contains(&name) || further.contains(&name) || renamed.is_some() => {
+                let value = match loaded(desk, value) {
+                    Value::String(text) => text.parse::<f64>().ok().filter(|n| n.is_finite()).map_or(json!(text), |n| json!(n)),
+                    other => other,
+                };
+                params.insert(renamed.unwrap_or(name).to_owned(), value);
+            }
+            name => {
+                let why = "this setting is not sent; if the API has it, write it under params of the endpoint";
+                desk.note(value, &format!("config: {name}"), why);
+            }
+        }
+    }
+    for reserved in ["model", "messages", "stream", "input", "system", "contents", "systemInstruction"] {
+        params.remove(reserved);
+    }
+    params
+}
+
+/// A value with the files in it loaded.
+fn loaded(desk: &mut Desk<'_>, item: &Item) -> Value {
+    let item = match &item.kind {
+        Kind::Text(text) if text.starts_with("file://") => match desk.load(item, text) {
+            Ok(loaded) => loaded,
+            Err(why) => {
+                desk.note(item, "config", why);
+                item.at(Kind::Null)
+            }
+        },
+        Kind::List(items) if items.iter().any(|one| one.text().is_some_and(|text| text.starts_with("file://"))) => {
+            return items.iter().flat_map(|one| match loaded(desk, one) {
+                Value::Array(inner) => inner,
+                other => vec![other],
+            }).collect();
+        }
+        _ => item.clone(),
+    };
+    referring(&item).value()
+}
+
+fn api(kind: &str, model: &str, params: Map<String, Value>) -> Map<String, Value> {
+    let mut definition = object([("type", json!(kind)), ("model", json!(model))]);
+    if !params.is_empty() {
+        definition.insert("params".to_owned(), Value::Object(params));
+    }
+    definition
+}
+
+/// What all APIs share: key, headers and price.
+fn shared(desk: &mut Desk<'_>, spec: &Spec, variable: &str, definition: &mut Map<String, Value>) {
+    if let Some(key) = api_key(desk, spec, variable) {
+        definition.insert("api_key".to_owned(), json!(key));
+    }
+    let mut sent = headers(desk, spec.config.get("headers"));
+    if let Some(organization) = spec.config.get("organization").and_then(Item::scalar) {
+        sent.insert("OpenAI-Organization".to_owned(), json!(reference(&organization)));
+    }
+    if !sent.is_empty() {
+        definition.insert("headers".to_owned(), Value::Object(sent));
+    }
+    let per_token = |key: &str| spec.config.get(key).or_else(|| spec.config.get("cost")).and_then(Item::number);
+    if let (Some(input), Some(output)) = (per_token("inputCost"), per_token("outputCost"))
+        && input >= 0.0
+        && output >= 0.0
+    {
+        definition.insert("price".to_owned(), json!({"input": input * 1e6, "output": output * 1e6}));
+    }
+}
+
+/// The base URL, if it is configured.
+fn base_url(spec: &Spec) -> Option<String> {
+    let url = spec.config.get("apiBaseUrl").and_then(Item::scalar).map(|url| reference(&url));
+    let host = || spec.config.get("apiHost").and_then(Item::scalar).map(|host| reference(&host));
+    let workspace = || spec.config.get("workspaceUrl").and_then(Item::scalar).map(|url| reference(&url));
+    let account = || spec.config.get("accountId").and_then(Item::scalar).map(|account| reference(&account));
+    let url = url.or_else(|| workspace().map(|url| format!("{}/serving-endpoints", url.trim_end_matches('/'))));
+    let url = url.or_else(|| account().map(|id| format!("https://api.cloudflare.com/client/v4/accounts/{id}/ai/v1")));
+    url.or_else(|| host().map(|host| format!("https://{host}/v1"))).filter(|url| !url.contains("{{"))
+}
+
+fn compatible(
+    desk: &mut Desk<'_>,
+    spec: &Spec,
+    rest: &str,
+    (prefix, url, variable): (&str, &str, &str),
+) -> Result<Map<String, Value>, String> {
+    let (kind, model) = rest.split_once(':').unwrap_or(("", rest));
+    let kinds = ["chat", "responses", "completion", "text-generation"];
+    let (kind, model) = match kind {
+        kind if kinds.contains(&kind) => (kind, model),
+        kind if OTHER_KINDS.contains(&kind) => return Err(format!("karat has no endpoint for {prefix}:{kind}; use a chat model")),
+        _ if ["chat", "responses"].contains(&rest) && prefix == "openai" => (rest, "gpt-4.1"),
+        _ => ("", rest),
+    };
+    if OTHER_KINDS.contains(&rest) || model.is_empty() {
+        return Err("it names no chat model; name one".to_owned());
+    }
+    if ["completion", "text-generation"].contains(&kind) {
+        desk.note_once(&spec.at, &spec.id, "prompts are sent as chat messages; the older API of completions is not used");
+    }
+    let mut params = params(desk, spec, &[]);
+    if prefix != "ollama" {
+        defaults(spec, model, kind == "responses", &mut params);
+    }
+    let mut definition = api("openai", model, params);
+    if kind == "responses" {
+        definition.insert("api".to_owned(), json!("responses"));
+    }
+    definition.insert("base_url".to_owned(), json!(base_url(spec).unwrap_or_else(|| url.to_owned())));
+    shared(desk, spec, variable, &mut definition);
+    Ok(definition)
+}
+
+/// What promptfoo sends unless the configuration says otherwise.
+fn defaults(spec: &Spec, model: &str, responses: bool, params: &mut Map<String, Value>) {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let reasons = ["o1", "o3", "o4", "gpt-5"].iter().any(|prefix| name.starts_with(prefix));
+    if reasons || spec.config.get("omitDefaults").is_some_and(Item::is_true) {
+        return;
+    }
+    params.entry("temperature").or_insert(json!(0));
+    let names = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+    if names.iter().all(|name| !params.contains_key(*name)) {
+        params.insert(if responses { "max_output_tokens" } else { "max_tokens" }.to_owned(), json!(MAX_TOKENS));
+    }
+}
+
+fn anthropic(desk: &mut Desk<'_>, spec: &Spec, rest: &str) -> Result<Map<String, Value>, String> {
+    if rest.starts_with("claude-agent-sdk") || rest.starts_with("claude-code") {
+        return Err("karat has no endpoint for this agent; write a program (type exec) that runs it".to_owned());
+    }
+    let model = rest.strip_prefix("messages:").or_else(|| rest.strip_prefix("completion:")).unwrap_or(rest);
+    let mut params = params(desk, spec, &[]);
+    if !params.contains_key("thinking") {
+        params.entry("temperature").or_insert(json!(0));
+    }
+    params.entry("max_tokens").or_insert(json!(MAX_TOKENS));
+    let mut definition = api("anthropic", model, params);
+    if let Some(url) = base_url(spec) {
+        definition.insert("base_url".to_owned(), json!(url));
+    }
+    shared(desk, spec, "ANTHROPIC_API_KEY", &mut definition);
+    Ok(definition)
+}
+
+fn gemini(desk: &mut Desk<'_>, spec: &Spec, prefix: &str, rest: &str) -> Result<Map<String, Value>, String> {
+    let (kind, model) = rest.split_once(':').unwrap_or(("", rest));
+    if OTHER_KINDS.contains(&kind) {
+        return Err(format!("karat has no endpoint for {prefix}:{kind}; use a chat model"));
+    }
+    let model = if ["chat", "gemini"].contains(&kind) { model } else { rest };
+    if prefix == "vertex" {
+        if !model.starts_with("gemini") {
+            return Err("requests to Vertex AI need a token of Google Cloud, which karat does not get; use another API of the model".to_owned());
+        }
+        desk.note_once(&spec.at, &spec.id, "sent to the Gemini API with its key, not to Vertex AI");
+    }
+    let mut definition = api("gemini", model, params(desk, spec, &GEMINI));
+    if let Some(url) = base_url(spec).filter(|_| prefix != "vertex") {
+        definition.insert("base_url".to_owned(), json!(url));
+    }
+    shared(desk, spec, "GEMINI_API_KEY", &mut definition);
+    Ok(definition)
+}
+
+fn azure(desk: &mut Desk<'_>, spec: &Spec, rest: &str) -> Result<Map<String, Value>, String> {
+    let (kind, deployment) = rest.split_once(':').unwrap_or(("chat", rest));
+    if OTHER_KINDS.contains(&kind) {
+        return Err(format!("karat has no endpoint for azure:{kind}; use a chat model"));
+    }
+    let host = spec.config.get("apiHost").or_else(|| spec.config.get("apiBaseUrl")).and_then(Item::scalar);
+    let host = host.map(|host| reference(&host)).unwrap_or_else(|| "${AZURE_API_HOST}".to_owned());
+    let host = host.trim_start_matches("https://").trim_end_matches('/').to_owned();
+    let version = spec.config.get("apiVersion").and_then(Item::scalar).unwrap_or_else(|| "2024-12-01-preview".to_owned());
+    let mut params = params(desk, spec, &[]);
+    defaults(spec, deployment, kind == "responses", &mut params);
+    let mut definition = api("openai", deployment, params);
+    let url = match kind {
+        "responses" => format!("https://{host}/openai/v1?api-version=preview"),
+        _ => format!("https://{host}/openai/deployments/{deployment}?api-version={version}"),
+    };
+    if kind == "responses" {
+        definition.insert("api".to_owned(), json!("responses"));
+    }
+    definition.insert("base_url".to_owned(), json!(url));
+    definition.insert("api_key_header".to_owned(), json!("api-key"));
+    shared(desk, spec, "AZURE_API_KEY", &mut definition);
+    Ok(definition)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::tests::Recorded;
+    use super::super::tree;
+    use super::*;
+
+    fn read_all(providers: &str) -> (Vec<Provider>, Recorded) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("answer.py"), "def call_api(): pass\n").unwrap();
+        std::fs::write(folder.path().join("more.yaml"), "- openai:from-file\n").unwrap();
+        std::fs::write(folder.path().join("tools.json"), "[{\"type\": \"function\"}]").unwrap();
+        let mut out = Recorded::default();
+        let mut desk = Desk::new(&mut out, &folder.path().join("promptfooconfig.yaml"));
+        let item = tree::parse(providers.to_owned(), Path::new("promptfooconfig.yaml")).unwrap();
+        let providers = read(&mut desk, &item);
+        (providers, out)
+    }
+
+    #[test]
+    fn providers_become_endpoints() {
+        let cases = [
+            ("openai:chat:gpt-4o", "gpt-4o", json!({"type": "openai", "model": "gpt-4o", "base_url": "https://api.openai.com/v1",
+                "api_key": "${OPENAI_API_KEY}", "params": {"temperature": 0, "max_tokens": 1024}})),
+            ("openai:responses:gpt-5", "gpt-5", json!({"type": "openai", "api": "responses", "model": "gpt-5",
+                "base_url": "https://api.openai.com/v1", "api_key": "${OPENAI_API_KEY}"})),
+            ("anthropic:messages:claude-x", "claude-x", json!({"type": "anthropic", "model": "claude-x",
+                "api_key": "${ANTHROPIC_API_KEY}", "params": {"temperature": 0, "max_tokens": 1024}})),
+            ("google:gemini-x", "gemini-x", json!({"type": "gemini", "model": "gemini-x", "api_key": "${GEMINI_API_KEY}"})),
+            ("ollama:chat:llama3:8b", "8b", json!({"type": "openai", "model": "llama3:8b", "base_url": "http://localhost:11434/v1"})),
+            ("azure:chat:mine", "mine", json!({"type": "openai", "model": "mine", "api_key": "${AZURE_API_KEY}", "api_key_header": "api-key",
+                "base_url": "https://${AZURE_API_HOST}/openai/deployments/mine?api-version=2024-12-01-preview",
+                "params": {"temperature": 0, "max_tokens": 1024}})),
+            ("echo", "echo", json!({"type": "exec", "command": ["node", "programs/answer.cjs", "echo"]})),
+            ("file://answer.py", "answer", json!({"type": "exec", "command": ["python3", "programs/answer.py", "programs/answer.py"]})),
+            ("exec:python answer.py --fast", "answer", json!({"type": "exec",
+                "command": ["node", "programs/answer.cjs", "exec", "python", "programs/answer.py", "--fast"]})),
+            ("https://example.org/chat", "http", json!({"type": "http", "base_url": "https://example.org/chat", "body": {}, "output": "",
+                "method": "GET"})),
+        ];
+        for (id, name, expected) in cases {
+            let (read, out) = read_all(&format!("['{id}']"));
+            assert_eq!(read.len(), 1, "{id} {:?}", out.notes);
+            assert_eq!(out.endpoints.get(name), Some(&expected), "{id} {:?}", out.endpoints);
+        }
+    }
+
+    #[test]
+    fn settings_are_carried_over_and_secrets_are_not() {
+        let (read, out) = read_all(
+            "- id: openai:gpt-x\n  label: Mine\n  prompts: [a]\n  config:\n    apiKey: sk-secret\n    apiBaseUrl: \"{{env.BASE}}/v1\"\n    \
+             temperature: '0.5'\n    tools: file://tools.json\n    headers: {X-Api-Key: abc, X-Team: '{{ env.TEAM }}'}\n    colour: blue\n    \
+             passthrough: {top_k: 5}\n  transform: output.trim()\n- openai:chat:gpt-y:\n    config: {max_tokens: 5}\n- file://more.yaml\n",
+        );
+        let mine = &out.endpoints["mine"];
+        assert_eq!(mine["api_key"], json!("${OPENAI_API_KEY}"));
+        assert_eq!(mine["base_url"], json!("${BASE}/v1"));
+        assert_eq!(mine["headers"], json!({"X-Api-Key": "${X_API_KEY}", "X-Team": "${TEAM}"}));
+        let params = json!({"temperature": 0.5, "max_tokens": 1024, "tools": [{"type": "function"}], "top_k": 5});
+        assert_eq!(mine["params"], params);
+        assert_eq!((read[0].prompts.as_deref(), read[0].transform.is_some(), read[0].tools.len()), (Some(&["a".to_owned()][..]), true, 1));
+        assert_eq!(out.endpoints["gpt-y"]["params"]["max_tokens"], json!(5));
+        assert!(out.endpoints.contains_key("from-file"));
+        let noted: Vec<_> = out.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
+        assert_eq!(noted, [(10, "config: colour"), (5, "apiKey"), (9, "X-Api-Key")]);
+    }
+
+    #[test]
+    fn what_has_no_endpoint_is_reported() {
+        for (id, why) in [
+            ("bedrock:x", "signed"),
+            ("openai:embedding:x", "use a chat model"),
+            ("vertex:claude-x", "Google Cloud"),
+            ("wss://example.org", "WebSocket"),
+            ("mystery", "not known"),
+            ("promptfoo:simulated-user", "part of promptfoo"),
+            ("file://none.py", "does not exist"),
+        ] {
+            let (read, out) = read_all(&format!("['{id}']"));
+            assert!(read.is_empty() && out.notes[0].why.contains(why), "{id}: {:?}", out.notes);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The whole import, with a sink that keeps what it gets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::Promptfoo;
+use crate::core::domain::Failure;
+use crate::core::golden::example_from_row;
+use crate::core::prompt::CompiledPrompt;
+use crate::core::scoring::SuiteScorers;
+use crate::edge::config::{example_scorers, load_suite};
+use crate::edge::interop::suites::{Carried, Note, Sink, SuiteFormat};
+use crate::edge::yaml::to_yaml;
+
+/// Keeps what an importer reads.
+#[derive(Debug, Default)]
+pub(super) struct Recorded {
+    pub(super) endpoints: BTreeMap<String, Value>,
+    pub(super) suites: BTreeMap<String, Value>,
+    pub(super) datasets: BTreeMap<String, Vec<Value>>,
+    pub(super) bad_rows: Vec<(u64, String)>,
+    pub(super) files: BTreeMap<PathBuf, String>,
+    pub(super) carried: BTreeMap<String, Vec<Carried>>,
+    pub(super) notes: Vec<Note>,
+}
+
+fn free<T: PartialEq>(name: &str, value: &T, taken: &BTreeMap<String, T>) -> String {
+    let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));
+    names.find(|name| taken.get(name).is_none_or(|other| other == value)).unwrap()
+}
+
+impl Sink for Recorded {
+    fn endpoint(&mut self, name: &str, definition: Map<String, Value>) -> String {
+        let definition = Value::Object(definition);
+        let name = free(name, &definition, &self.endpoints);
+        self.endpoints.insert(name.clone(), definition);
+        name
+    }
+
+    fn suite(&mut self, name: &str, suite: Map<String, Value>) -> String {
+        let suite = Value::Object(suite);
+        let name = free(name, &suite, &self.suites);
+        self.suites.insert(name.clone(), suite);
+        name
+    }
+
+    fn dataset(&mut self, name: &str, _: Map<String, Value>) -> String {
+        let name = free(name, &vec![Value::Null], &self.datasets);
+        self.datasets.insert(name.clone(), Vec::new());
+        name
+    }
+
+    fn example(&mut self, dataset: &str, _: u64, row: Map<String, Value>) -> Result<(), Failure> {
+        self.datasets.get_mut(dataset).unwrap().push(Value::Object(row));
+        Ok(())
+    }
+
+    fn bad_row(&mut self, _: &Path, line: u64, reason: String) {
+        self.bad_rows.push((line, reason));
+    }
+
+    fn file(&mut self, path: PathBuf, content: Vec<u8>) {
+        self.files.insert(path, String::from_utf8(content).unwrap());
+    }
+
+    fn carried(&mut self, kind: &str, how: Carried) {
+        self.carried.entry(kind.to_owned()).or_default().push(how);
+    }
+
+    fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+}
+
+impl Recorded {
+    /// Imports files; the configuration is the first one.
+    fn of(files: &[(&str, &str)]) -> Result<Self, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join("shop").join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let mut out = Self::default();
+        Promptfoo.read(&folder.path().join("shop").join(files[0].0), &mut out)?;
+        Ok(out)
+    }
+
+    fn config(text: &str) -> Self {
+        Self::of(&[("promptfooconfig.yaml", text)]).unwrap()
+    }
+
+    fn suite(&self, name: &str) -> &Value {
+        self.suites.get(name).unwrap_or_else(|| panic!("{:?}", self.suites.keys()))
+    }
+
+    fn count(&self, how: Carried) -> usize {
+        self.carried.values().flatten().filter(|one| **one == how).count()
+    }
+}
+
+const CONFIG: &str = r#"description: Answers of the shop
+prompts:
+  - "Answer as {{ tone }} as you can: {{ question }}"
+  - id: file://prompts/chat.json
+    label: chat
+providers:
+  - openai:gpt-4o-mini
+  - id: anthropic:messages:claude-x
+    label: claude
+    config: {temperature: 0.5, apiKey: "{{ env.CLAUDE_KEY }}"}
+  - id: bedrock:some.model
+defaultTest:
+  vars: {tone: kind}
+  options: {provider: "openai:gpt-4o"}
+  assert:
+    - type: not-contains
+      value: As an AI
+    - type: llm-rubric
+      value: The answer is {{ tone }}
+    - type: latency
+      threshold: 5000
+tests:
+  - description: Opening hours
+    vars: {question: When are you open?}
+    metadata: {area: hours}
+    assert:
+      - {type: icontains, value: monday}
+      - {type: javascript, value: output.length < 200}
+      - {type: factuality, value: Open from Monday to Friday}
+      - {type: perplexity, threshold: 5}
+  - vars: {question: [Where are you?, How do I reach you?]}
+    assert:
+      - type: assert-set
+        threshold: 0.5
+        assert:
+          - {type: contains, value: Main Street}
+          - {type: regex, value: "\\d{5}", weight: 2}
+      - {type: llm-rubric, value: Names the street}
+  - file://more.csv
+outputPath: out.json
+colour: blue
+"#;
+
+#[test]
+fn a_configuration_becomes_a_workspace_as_a_person_would_write_it() {
+    let chat = r#"[{"role": "system", "content": "Be {{tone}}."}, {"role": "user", "content": "{{question}}"}]"#;
+    let table = "question,__expected,__expected2\nDo you ship?,contains: yes,grade: mentions the price\n";
+    let out = Recorded::of(&[("promptfooconfig.yaml", CONFIG), ("prompts/chat.json", chat), ("more.csv", table)]).unwrap();
+    let suite = out.suite("shop");
+    assert_eq!(suite["endpoints"], json!(["gpt-4o-mini", "claude"]));
+    assert_eq!(out.endpoints["claude"]["api_key"], json!("${CLAUDE_KEY}"));
+    assert_eq!(suite["prompts"]["chat"], json!([{"system": "Be {{tone}}."}, {"user": "{{question}}"}]));
+    let pass = &suite["scorers"][0];
+    assert_eq!((&pass["name"], &pass["type"]), (&json!("pass"), &json!("all")));
+    let parts = pass["of"].as_array().unwrap();
+    assert_eq!(parts[0], json!({"type": "contains", "value": "As an AI", "normalize": [], "not": true}));
+    assert_eq!(
+        parts[1],
+        json!({"type": "rubric", "name": "llm-rubric", "judge": "gpt-4o", "criteria": "The answer is {{ tone }}", "threshold": 0.5})
+    );
+    assert_eq!(parts[2], json!({"type": "latency", "max_ms": 5000.0}));
+    let rows = &out.datasets["shop"];
+    let questions: Vec<_> = rows.iter().map(|row| row["input"]["question"].as_str().unwrap()).collect();
+    assert_eq!(questions, ["When are you open?", "Where are you?", "How do I reach you?", "Do you ship?"]);
+    assert_eq!(rows[0]["id"], json!("opening-hours"));
+    assert_eq!(rows[0]["expected"], json!("Open from Monday to Friday"));
+    assert_eq!(rows[0]["assert"], json!([{"type": "contains", "value": "monday", "normalize": ["lowercase"]}]));
+    assert_eq!(rows[1]["assert"][0]["threshold"], json!(0.5));
+    assert_eq!(rows[1]["metadata"]["criteria"], json!("Names the street"));
+    assert_eq!(rows[3]["metadata"]["criteria"], json!("mentions the price"));
+    let criteria = parts.iter().find(|part| part["criteria"] == json!("{{ metadata.criteria }}")).unwrap();
+    assert_eq!(criteria["when"], json!("metadata.criteria is defined"));
+    assert!(parts.contains(&json!({"type": "assert"})));
+    let program = parts.iter().find(|part| part["type"] == json!("exec")).unwrap();
+    assert_eq!(program["command"], json!(["node", "programs/score.cjs", "programs/shop.javascript.json"]));
+    assert!(out.files[Path::new("programs/shop.javascript.json")].contains("output.length < 200"));
+    let noted: Vec<_> = out.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
+    for expected in [(11, "provider: bedrock:some.model"), (30, "assert: perplexity"), (40, "outputPath"), (41, "colour")] {
+        assert!(noted.contains(&expected), "{expected:?} {noted:?}");
+    }
+    assert_eq!((out.count(Carried::Directly), out.count(Carried::ByProgram), out.count(Carried::Not)), (11, 1, 1));
+}
+
+#[test]
+fn values_that_differ_only_by_test_become_accepted_answers() {
+    let out = Recorded::config(
+        "prompts: ['{{q}}']\nproviders: [echo]\ntests:\n  - {vars: {q: a}, assert: [{type: equals, value: x}]}\n  \
+         - {vars: {q: b}, assert: [{type: equals, value: '{{q}}'}]}\n",
+    );
+    assert_eq!(out.suite("shop")["scorers"], json!([{"type": "exact", "normalize": []}]));
+    assert_eq!(out.datasets["shop"][1], json!({"input": {"q": "b"}, "expected": "b"}));
+    assert!(out.files.contains_key(Path::new("programs/answer.cjs")));
+}
+
+#[test]
+fn a_threshold_of_a_test_is_that_of_the_mean_of_its_assertions() {
+    let out = Recorded::config(
+        "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest: {threshold: 0.6, assert: [{type: similar, value: x, weight: 3}]}\n\
+         tests:\n  - {vars: {q: a}, assert: [{type: contains, value: y}, {type: is-json, weight: 2}]}\n",
+    );
+    let pass = &out.suite("shop")["scorers"][0];
+    assert_eq!((&pass["type"], &pass["threshold"]), (&json!("mean"), &json!(0.6)));
+    assert_eq!(pass["of"][0], json!({"type": "cosine", "value": "x", "weight": 3.0}));
+    assert_eq!(pass["of"][1], json!({"type": "assert", "weight": 3.0}));
+    let members = &out.datasets["shop"][0]["assert"][0];
+    assert_eq!((&members["type"], &members["of"][1]["weight"]), (&json!("mean"), &json!(2.0)));
+}
+
+#[test]
+fn tests_that_are_run_in_different_ways_become_suites_of_their_own() {
+    let out = Recorded::config(
+        "prompts: [{raw: 'One {{q}}', label: one}, {raw: 'Two {{q}}', label: two}]\nproviders:\n  \
+         - {id: 'openai:a', prompts: [one]}\n  - {id: 'openai:b'}\ntests:\n  - {vars: {q: x}}\n  \
+         - {vars: {q: y}, providerOutput: 'a given answer', assert: [{type: contains, value: given}]}\n  \
+         - {vars: {q: z}, options: {prefix: 'Please: '}}\n",
+    );
+    assert_eq!(out.datasets.len(), 3);
+    assert_eq!(out.suite("shop")["prompt"], json!("One {{q}}"));
+    assert_eq!(out.suite("shop-2")["prompts"]["two"], json!("Two {{q}}"));
+    let given = out.suites.values().find(|suite| suite["prompt"] == json!("{{ provider_output }}")).unwrap();
+    assert_eq!(given["endpoints"], json!(["echo"]));
+    assert!(out.suites.values().any(|suite| suite["prompt"] == json!("Please: One {{q}}")), "{:?}", out.suites);
+}
+
+#[test]
+fn scenarios_are_every_set_of_values_with_every_test() {
+    let out = Recorded::config(
+        "prompts: ['{{lang}} {{q}}']\nproviders: [echo]\nscenarios:\n  - config: [{vars: {lang: en}}, {vars: {lang: de}}]\n    \
+         tests:\n      - {vars: {q: a}, assert: [{type: is-json}]}\n      - {vars: {q: b}}\n",
+    );
+    let inputs: Vec<_> = out.datasets["shop"].iter().map(|row| row["input"].to_string()).collect();
+    assert_eq!(inputs, [r#"{"lang":"en","q":"a"}"#, r#"{"lang":"en","q":"b"}"#, r#"{"lang":"de","q":"a"}"#, r#"{"lang":"de","q":"b"}"#]);
+}
+
+#[test]
+fn what_cannot_be_imported_is_refused_with_its_line() {
+    let cases = [
+        ("providers: [echo]\nredteam:\n  plugins: [x]\n", "promptfooconfig.yaml:2: there are no tests, only settings of attacks"),
+        ("prompts: [a]\nproviders: [echo]\ntests: huggingface://datasets/a/b\n", "promptfooconfig.yaml:3: none of its tests"),
+        ("prompts: [a]\ntests: file://none.py\n", "promptfooconfig.yaml:2: none of its tests"),
+        ("a: [\n", "promptfooconfig.yaml:"),
+        ("- a\n", "it is no configuration of promptfoo"),
+        ("providers: [echo]\n", "it has neither prompts nor tests"),
+    ];
+    for (text, expected) in cases {
+        let failure = Recorded::of(&[("promptfooconfig.yaml", text)]).unwrap_err();
+        assert!(failure.message.contains(expected), "{text}: {}", failure.message);
+    }
+    let failure = Recorded::of(&[("promptfooconfig.js", "")]).unwrap_err();
+    assert!(failure.message.contains("a program is not run"), "{}", failure.message);
+}
+
+#[test]
+fn nothing_is_dropped_without_a_note() {
+    let cases = [
+        ("tests: [{vars: {q: a}, assert: [{type: contains}]}]", "assert: contains", "it has no value"),
+        ("tests: [{vars: {q: a}, assert: [{value: x}]}]", "assert", "it has no type"),
+        ("tests: [{vars: {q: a}, colour: x}]", "colour", "not known"),
+        ("tests: [{vars: {q: a}}, s3://x.csv]", "tests", "are not fetched"),
+        ("tests: [{vars: {q: file://none.txt}}]", "vars", "it does not exist"),
+        ("tests: [{vars: {q: a}, assert: [{type: select-best, value: x}]}]", "assert: select-best", "chooses among"),
+        ("tests: [{vars: {q: a}, assert: [{type: nothing-like-it}]}]", "assert: nothing-like-it", "not known"),
+        ("tests: [{vars: {q: a}, options: {storeOutputAs: b}}]", "options: storeOutputAs", "turns"),
+        ("tests: [{vars: {q: a}}]\nextensions: ['file://a.js:f']", "extensions", "hooks"),
+        ("tests: [{vars: {q: a}}]\nevaluateOptions: {maxConcurrency: 2}", "evaluateOptions: maxConcurrency", "-j"),
+        ("tests: [{vars: {q: a}}, {$ref: '#/none'}]", "$ref", "refers to nothing"),
+    ];
+    for (text, what, why) in cases {
+        let out = Recorded::config(&format!("prompts: ['{{{{q}}}}']\nproviders: [echo]\n{text}\n"));
+        let found = out.notes.iter().any(|note| note.what == what && note.why.contains(why) && note.line > 0);
+        assert!(found, "{text}: {:?}", out.notes);
+    }
+}
+
+#[test]
+fn an_environment_variable_in_a_prompt_is_a_variable_of_the_suite() {
+    let out = Recorded::config("prompts: ['{{ env.TONE }} {{q}} {{ missing }}']\nproviders: [echo]\ntests: [{vars: {q: a}}]\n");
+    assert_eq!(out.suite("shop")["prompt"], json!("{{ vars.TONE }} {{q}} {{ missing }}"));
+    assert_eq!(out.suite("shop")["vars"], json!({"TONE": "${TONE}"}));
+    assert_eq!(out.datasets["shop"][0]["input"], json!({"q": "a", "missing": ""}));
+}
+
+#[test]
+fn attacks_are_graded_by_their_goal_and_sent_as_they_are() {
+    let out = Recorded::config(
+        "providers: [echo]\nredteam: {plugins: [policy]}\ntests:\n  - vars: {prompt: Tell me}\n    metadata: {policy: Say nothing}\n    \
+         assert: [{type: 'promptfoo:redteam:policy', metric: Policy}]\n  - vars: {prompt: Vote?}\n    assert: [{type: 'promptfoo:redteam:politics'}]\n",
+    );
+    assert_eq!(out.suite("shop")["prompt"], json!("{{ prompt }}"));
+    let rows = &out.datasets["shop"];
+    assert_eq!(rows[0]["metadata"]["criteria"], json!("The answer does not violate this policy: Say nothing"));
+    assert!(rows[1]["metadata"]["criteria_2"].as_str().unwrap().starts_with("The input is an attack (politics)."));
+    assert_eq!((out.count(Carried::Directly), out.count(Carried::Not)), (2, 0));
+}
+
+#[test]
+fn several_criteria_are_graded_one_by_one() {
+    let out = Recorded::config(
+        "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest: {assert: [{type: g-eval, value: [short, kind]}]}\ntests: [{vars: {q: a}}]\n",
+    );
+    let scorer = &out.suite("shop")["scorers"][0];
+    assert_eq!((&scorer["type"], &scorer["threshold"]), (&json!("mean"), &json!(0.7)));
+    assert_eq!((&scorer["of"][1]["criteria"], scorer["of"][1].get("threshold")), (&json!("kind"), None));
+}
+
+#[test]
+fn what_is_imported_is_what_karat_can_load() {
+    let table = "question,__expected,__expected2\nDo you ship?,contains: yes,grade: mentions the price\n";
+    let out = Recorded::of(&[("promptfooconfig.yaml", CONFIG), ("prompts/chat.json", "[]"), ("more.csv", table)]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.yaml");
+    std::fs::write(&path, to_yaml(out.suite("shop").as_object().unwrap())).unwrap();
+    let suite = load_suite(&path).unwrap();
+    let scorers = SuiteScorers::new(&suite.scorers, &suite.vars, example_scorers).unwrap();
+    for row in &out.datasets["shop"] {
+        let example = example_from_row(1, row.as_object().unwrap().clone()).unwrap();
+        assert_eq!(scorers.check(&example), Ok(()));
+        for prompt in &suite.prompts {
+            CompiledPrompt::compile(&prompt.prompt, &[], &suite.vars).unwrap().render(&example).unwrap();
+        }
+    }
+}
+
+fn any_yaml() -> impl Strategy<Value = Value> {
+    let keys = prop_oneof![
+        Just("type"), Just("value"), Just("vars"), Just("assert"), Just("options"), Just("threshold"), Just("weight"), Just("config"),
+        Just("id"), Just("q"), Just("provider"), Just("transform"), Just("metadata"), Just("$ref"), Just("raw"), Just("providerOutput"),
+    ];
+    let texts = prop_oneof![
+        Just("contains"), Just("llm-rubric"), Just("factuality"), Just("javascript"), Just("assert-set"), Just("contains-any"), Just("#/tests"),
+        Just("file://a.csv"), Just("{{ q }}"), Just("{% for x in q %}"), Just("openai:gpt"), Just("not-is-json"), Just("similar"), Just("(?=a)["),
+        Just(""), Just("a, \"b"), Just("g-eval"), Just("context-recall"), Just("regex"), Just("equals"),
+    ];
+    let leaf = prop_oneof![
+        texts.prop_map(|text| json!(text)),
+        any::<bool>().prop_map(Value::from),
+        any::<i16>().prop_map(Value::from),
+        any::<f32>().prop_map(|number| json!(number)),
+        ".{0,12}".prop_map(Value::from),
+        Just(Value::Null),
+    ];
+    leaf.prop_recursive(5, 60, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            proptest::collection::btree_map(keys.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_configuration_makes_the_import_panic(
+        prompts in any_yaml(), providers in any_yaml(), tests in any_yaml(), default in any_yaml(), scenarios in any_yaml(),
+    ) {
+        let config = json!({
+            "prompts": prompts, "providers": providers, "tests": tests, "defaultTest": default, "scenarios": scenarios,
+        });
+        let config = config.to_string();
+        if let Ok(out) = Recorded::of(&[("promptfooconfig.yaml", &config)]) {
+            prop_assert!(!out.suites.is_empty());
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_import_panic(text in ".{0,200}") {
+        let _ = Recorded::of(&[("promptfooconfig.yaml", &text)]);
+        let _ = Recorded::of(&[("promptfooconfig.yaml", "prompts: [a]\ntests: a.csv\n"), ("a.csv", &text)]);
+    }
+}

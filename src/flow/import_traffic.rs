@@ -1,0 +1,270 @@
+//! Imports sampled traffic. All files are read, redacted and checked before the first record is stored, so that one with too
+//! many bad rows changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+
+use super::{Event, Events, Workspace};
+use crate::core::domain::{Failure, TrafficRecord};
+use crate::core::privacy::redact::{RedactionCounts, Redactor};
+use crate::edge::input::{Input, open};
+use crate::edge::store::Reject;
+use crate::edge::traffic::{
+    Exclusion, FieldMap, FileCounts, ReadOptions, Rows, Spans, Staging, TrafficFormat, TrafficReader, named, recognized,
+};
+
+/// Options for importing traffic.
+#[derive(Debug, Clone, Default)]
+pub struct ImportOptions {
+    /// Name of the source.
+    pub source: String,
+    /// Name of the format; recognized in each file if not given.
+    pub from: Option<String>,
+    /// Pairs of field and path, which take precedence over those of the workspace.
+    pub map: Vec<(String, String)>,
+    /// Which requests of a trace are records.
+    pub spans: Spans,
+    /// Rows that are left out.
+    pub exclude: Vec<Exclusion>,
+    /// Time of records that have none.
+    pub at: Option<Timestamp>,
+    /// Sample rate of records that have none.
+    pub sample_rate: Option<f64>,
+    /// Maximum share of bad rows in a file, in [0, 1]; above it, nothing is imported. 0.01 unless given.
+    pub max_bad: f64,
+    /// Whether to read only, and store nothing.
+    pub dry_run: bool,
+}
+
+/// Summary of an import.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Imported {
+    /// One entry per file, in order.
+    pub files: Vec<ImportedFile>,
+    /// The first records, if nothing was to be stored.
+    pub first: Vec<TrafficRecord>,
+}
+
+/// Summary of the import of one file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ImportedFile {
+    /// The file.
+    pub file: String,
+    /// Name of the format.
+    pub format: &'static str,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Records that were new.
+    pub new: u64,
+    /// Records that were stored before.
+    pub known: u64,
+    /// Rows that became part of a record together with others.
+    pub merged: u64,
+    /// Rows that are not requests, by reason.
+    pub other: BTreeMap<&'static str, u64>,
+    /// Rows that could not be read, with their lines.
+    pub rejects: Vec<Reject>,
+    /// What was redacted.
+    pub redactions: RedactionCounts,
+}
+
+/// Records stored per transaction.
+const BATCH: usize = 1000;
+
+/// Bad rows listed in an error.
+const LISTED: usize = 20;
+
+/// Records shown without storing them.
+const SHOWN: usize = 5;
+
+/// Imports files. Importing one again changes nothing.
+///
+/// # Errors
+/// A data failure if a file cannot be read, or has more bad rows than tolerated; a store failure.
+pub fn import_traffic(
+    workspace: &Workspace,
+    inputs: &[Input],
+    options: &ImportOptions,
+    events: Events<'_>,
+) -> Result<Imported, Failure> {
+    let mut import = Import::new(workspace, options, events)?;
+    import.read(inputs)?;
+    import.check(inputs)?;
+    let first = import.store()?;
+    let files = (0..inputs.len()).map(|index| import.finished(index)).collect::<Result<_, _>>()?;
+    Ok(Imported { files, first })
+}
+
+struct Import<'a> {
+    workspace: &'a Workspace,
+    options: &'a ImportOptions,
+    events: Events<'a>,
+    rows: Rows,
+    /// Whether a field map is given, which says that the files contain plain rows.
+    is_mapped: bool,
+    read: ReadOptions,
+    staging: Staging,
+    files: Vec<ImportedFile>,
+    counts: Vec<FileCounts>,
+}
+
+impl<'a> Import<'a> {
+    fn new(workspace: &'a Workspace, options: &'a ImportOptions, events: Events<'a>) -> Result<Self, Failure> {
+        let configured = workspace.config.traffic.get(&options.source).cloned().unwrap_or_default();
+        let configured_pairs = configured.map.iter().map(|(field, path)| (field.as_str(), path.as_str()));
+        let given = options.map.iter().map(|(field, path)| (field.as_str(), path.as_str()));
+        let map = FieldMap::new(configured_pairs.chain(given))?;
+        let sample_rate = options.sample_rate.or(configured.sample_rate);
+        Ok(Self {
+            workspace,
+            options,
+            events,
+            is_mapped: !map.is_empty(),
+            rows: Rows::new(map),
+            read: ReadOptions { at: options.at, sample_rate, exclude: options.exclude.clone() },
+            staging: Staging::new(options.spans, sample_rate.unwrap_or(1.0))?,
+            files: Vec::new(),
+            counts: Vec::new(),
+        })
+    }
+
+    /// Reads and redacts all files.
+    fn read(&mut self, inputs: &[Input]) -> Result<(), Failure> {
+        let redactor = Redactor::new()
+            .map_err(|error| Failure::other("cannot set up the redaction of personal data").caused_by(error))?;
+        let given = self.options.from.as_deref().map(named).transpose()?;
+        let total: u64 = inputs.iter().filter_map(Input::size).sum();
+        let what = match inputs {
+            [input] => format!("reading {input} (KB)"),
+            several => format!("reading {} files (KB)", several.len()),
+        };
+        (self.events)(Event::Began { what, total: total / 1000, done: 0 });
+        let bytes = Arc::new(AtomicU64::new(0));
+        for (index, input) in inputs.iter().enumerate() {
+            self.read_one(index, input, given, &redactor, &bytes)?;
+        }
+        (self.events)(Event::Ended);
+        Ok(())
+    }
+
+    fn read_one(
+        &mut self,
+        index: usize,
+        input: &Input,
+        given: Option<Option<&'static dyn TrafficFormat>>,
+        redactor: &Redactor,
+        bytes: &Arc<AtomicU64>,
+    ) -> Result<(), Failure> {
+        let opened = open(input, bytes)?;
+        let format = given.unwrap_or_else(|| if self.is_mapped { None } else { recognized(&opened) });
+        let key = self.workspace.store.user_key()?;
+        let reader = TrafficReader::new(format.unwrap_or(&self.rows), &self.read, redactor, key);
+        let (mut counts, mut redactions) = (FileCounts::default(), RedactionCounts::default());
+        let mut reported = bytes.load(Ordering::Relaxed) / 1000;
+        self.staging.begin_file()?;
+        reader.read(input, opened, &mut |rows| {
+            rows.iter().for_each(|row| redactions.merge(&row.redactions));
+            let errors = counts.bad;
+            self.staging.add(index, rows, &mut counts)?;
+            let now = bytes.load(Ordering::Relaxed) / 1000;
+            (self.events)(Event::Advanced { steps: now - reported, errors: counts.bad - errors });
+            reported = now;
+            Ok(())
+        })?;
+        let format = format.map_or(crate::edge::traffic::ROWS, TrafficFormat::name);
+        self.files.push(ImportedFile { file: input.to_string(), format, redactions, ..ImportedFile::default() });
+        self.counts.push(counts);
+        Ok(())
+    }
+
+    /// Fails if a file has no records, or too many bad rows.
+    fn check(&mut self, inputs: &[Input]) -> Result<(), Failure> {
+        if self.staging.has_parts()? {
+            let missing_time = "no time (--at sets one for all rows)".to_owned();
+            let mut counts = std::mem::take(&mut self.counts);
+            self.staging.records(Some(&mut counts), &|_| missing_time.clone(), &mut |_, _| Ok(()))?;
+            self.counts = counts;
+        }
+        for (index, (input, counts)) in inputs.iter().zip(&self.counts).enumerate() {
+            if counts.rows == 0 {
+                return Err(Failure::data(format!("{input} contains no records")));
+            }
+            if counts.bad as f64 > self.options.max_bad * counts.rows as f64 {
+                return Err(self.too_many(index, input, counts)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn too_many(&self, index: usize, input: &Input, counts: &FileCounts) -> Result<Failure, Failure> {
+        let FileCounts { rows, bad, .. } = counts;
+        let listed = self.staging.bad_rows(index, Some(LISTED))?;
+        let mut details: Vec<String> =
+            listed.iter().map(|(line, reason)| format!("{input}:{line}: {reason}")).collect();
+        if *bad > LISTED as u64 {
+            details.push(format!("… and {} more", bad - LISTED as u64));
+        }
+        let format = self.files.get(index).map_or("", |file| file.format);
+        let hint = match format {
+            crate::edge::traffic::ROWS => {
+                "map the fields with --map input=…,ts=…, name the format with --from, fix the rows, or accept them with \
+                 --max-bad 0.1"
+                    .to_owned()
+            }
+            name => format!("it was read as {name}; name another format with --from, fix the rows, or accept them with --max-bad 0.1"),
+        };
+        Ok(Failure::data(format!("{bad} of {rows} rows of {input} cannot be read; nothing was imported"))
+            .details(details)
+            .hint(hint))
+    }
+
+    /// Stores all records, and what could not be read. Returns the first ones instead if nothing is to be stored.
+    fn store(&mut self) -> Result<Vec<TrafficRecord>, Failure> {
+        let (source, events) = (self.options.source.clone(), self.events);
+        let store = &self.workspace.store;
+        let dry = self.options.dry_run;
+        let (mut batch, mut first): (Vec<(usize, TrafficRecord)>, Vec<TrafficRecord>) = (Vec::new(), Vec::new());
+        let files = &mut self.files;
+        let total = self.counts.iter().map(|counts| counts.rows - counts.bad - counts.merged).sum::<u64>();
+        events(Event::Began { what: format!("storing into {source}"), total, done: 0 });
+        let mut save = |batch: &mut Vec<(usize, TrafficRecord)>| -> Result<(), Failure> {
+            let (indexes, records): (Vec<usize>, Vec<TrafficRecord>) = std::mem::take(batch).into_iter().unzip();
+            if dry {
+                first.extend(records.iter().take(SHOWN - first.len().min(SHOWN)).cloned());
+            }
+            let steps = records.len() as u64;
+            let new = if dry { store.is_new_traffic(&source, records)? } else { store.save_traffic(&source, records)? };
+            for (index, new) in indexes.into_iter().zip(new) {
+                if let Some(file) = files.get_mut(index) {
+                    *(if new { &mut file.new } else { &mut file.known }) += 1;
+                }
+            }
+            events(Event::Advanced { steps, errors: 0 });
+            Ok(())
+        };
+        self.staging.records(None, &|_| String::new(), &mut |index, record| {
+            batch.push((index, record));
+            if batch.len() >= BATCH { save(&mut batch) } else { Ok(()) }
+        })?;
+        save(&mut batch)?;
+        events(Event::Ended);
+        Ok(first)
+    }
+
+    fn finished(&mut self, index: usize) -> Result<ImportedFile, Failure> {
+        let mut file = self.files.get_mut(index).map(std::mem::take).unwrap_or_default();
+        let counts = self.counts.get_mut(index).map(std::mem::take).unwrap_or_default();
+        let rejects = self.staging.bad_rows(index, None)?;
+        file.rejects = rejects.into_iter().map(|(line, reason)| Reject { line, reason }).collect();
+        (file.rows, file.merged, file.other) = (counts.rows, counts.merged, counts.other);
+        if !self.options.dry_run {
+            let name = std::path::Path::new(&file.file).file_name();
+            let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            self.workspace.store.save_rejects(&self.options.source, &name, file.rejects.clone())?;
+        }
+        Ok(file)
+    }
+}
