@@ -37,9 +37,8 @@ pub(super) struct Args {
 }
 
 fn format_name() -> impl TypedValueParser<Value = ExportFormat> {
-    PossibleValuesParser::new(ExportFormat::ALL.map(ExportFormat::name)).try_map(|name| {
-        ExportFormat::ALL.into_iter().find(|format| format.name() == name).ok_or("no such format")
-    })
+    PossibleValuesParser::new(ExportFormat::ALL.map(ExportFormat::name))
+        .try_map(|name| ExportFormat::ALL.into_iter().find(|format| format.name() == name).ok_or("no such format"))
 }
 
 fn format_of(args: &Args) -> Result<ExportFormat, Failure> {

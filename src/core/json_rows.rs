@@ -6,9 +6,9 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::domain::Failure;
@@ -21,7 +21,8 @@ pub type Lists<'a> = &'a [&'a [&'a str]];
 
 /// Receives a row: the line on which it starts, its fields or what is wrong with it, and the objects in which its lists are,
 /// without the lists, outermost first.
-pub type EachRow<'a> = dyn FnMut(u64, Result<Map<String, Value>, String>, &[Map<String, Value>]) -> Result<(), Failure> + 'a;
+pub type EachRow<'a> =
+    dyn FnMut(u64, Result<Map<String, Value>, String>, &[Map<String, Value>]) -> Result<(), Failure> + 'a;
 
 /// Why reading stopped before the end.
 #[derive(Debug)]
@@ -66,7 +67,8 @@ pub fn json_rows_of_line(text: &[u8], line: u64, lists: Lists<'_>, each: &mut Ea
     let place = Rc::new(Place { line: Cell::new(line), ..Place::default() });
     let mut walk = Walk { around: Vec::new(), place, each, failed: None };
     let mut document = serde_json::Deserializer::from_slice(text);
-    let result = Here { walk: &mut walk, lists: lists.to_vec() }.deserialize(&mut document).and_then(|()| document.end());
+    let result =
+        Here { walk: &mut walk, lists: lists.to_vec() }.deserialize(&mut document).and_then(|()| document.end());
     finish(result, walk.failed.take()).map_err(|stopped| match stopped {
         Stopped::Invalid { column, message, .. } => Stopped::Invalid { line, column, message },
         other => other,

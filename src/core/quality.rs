@@ -500,7 +500,7 @@ mod tests {
             usage: Usage::default(),
             model: None,
             scores: score.map(|value| ("exact".to_owned(), Score::Value(value, None))).into_iter().collect(),
-            answered_at: Timestamp::UNIX_EPOCH,
+            answered_at: None,
         }
     }
 

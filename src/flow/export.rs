@@ -51,7 +51,8 @@ pub fn export(
     let summary = match target {
         Target::File(path) => {
             let mut file = AtomicFile::create(path)?;
-            let mut export = Export { workspace, events, exporter: exporter(format, &mut file)?, summary: Summary::default() };
+            let mut export =
+                Export { workspace, events, exporter: exporter(format, &mut file)?, summary: Summary::default() };
             export.run(&found, &header)?;
             let summary = export.summary;
             drop(export);
@@ -59,7 +60,8 @@ pub fn export(
             summary
         }
         Target::Stream(out) => {
-            let mut export = Export { workspace, events, exporter: exporter(format, out)?, summary: Summary::default() };
+            let mut export =
+                Export { workspace, events, exporter: exporter(format, out)?, summary: Summary::default() };
             export.run(&found, &header)?;
             export.summary
         }
@@ -113,7 +115,8 @@ fn prompt_text(prompt: &NamedPrompt) -> Option<String> {
         Prompt::Input => None,
         Prompt::Text(text) => Some(text.clone()),
         Prompt::Messages(messages) => {
-            let message = |message: &crate::core::domain::PromptMessage| format!("{}: {}", message.role, message.content);
+            let message =
+                |message: &crate::core::domain::PromptMessage| format!("{}: {}", message.role, message.content);
             Some(messages.iter().map(message).collect::<Vec<_>>().join("\n"))
         }
     }
@@ -154,19 +157,22 @@ impl Export<'_> {
 }
 
 fn unwritable(error: io::Error) -> Failure {
-    Failure::other("cannot write the export").hint("check the path, its permissions and the free space").caused_by(error)
+    Failure::other("cannot write the export")
+        .hint("check the path, its permissions and the free space")
+        .caused_by(error)
 }
 
 fn exported(run: usize, example: &Example, outcome: RecordedOutcome, suite: &Suite) -> ExportedOutcome {
     let mut recorded = outcome.scores;
-    let scores = suite.scorers.iter().filter_map(|scorer| {
-        recorded.remove(&scorer.name).map(|score| exported_score(scorer.name.clone(), score))
-    });
+    let scores = suite
+        .scorers
+        .iter()
+        .filter_map(|scorer| recorded.remove(&scorer.name).map(|score| exported_score(scorer.name.clone(), score)));
     ExportedOutcome {
         run,
         example_id: outcome.example_id,
         trial: outcome.trial,
-        answered_at: Some(outcome.answered_at),
+        answered_at: outcome.answered_at,
         model: outcome.model,
         input_text: example.text(),
         input: example.input.clone(),

@@ -39,8 +39,29 @@ const LARGEST: usize = 1 << 19;
 
 /// What is inserted where bytes of JSON, YAML and CSV may be.
 const TOKENS: [&str; 24] = [
-    "{", "}", "[", "]", "\"", "\"\"", ",", ":", "null", "true", "-1", "1e999", "-9223372036854775809", "\\u0000",
-    "\\ud800", "\u{202e}", "\r\n", "{{ x }}", "{% for i in range(9) %}", "&a [*a]", "<<: *a", "!!binary", "file://../../x",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "\"\"",
+    ",",
+    ":",
+    "null",
+    "true",
+    "-1",
+    "1e999",
+    "-9223372036854775809",
+    "\\u0000",
+    "\\ud800",
+    "\u{202e}",
+    "\r\n",
+    "{{ x }}",
+    "{% for i in range(9) %}",
+    "&a [*a]",
+    "<<: *a",
+    "!!binary",
+    "file://../../x",
     "- {type: not-regex, value: '(?<=a)b'}",
 ];
 
@@ -155,7 +176,9 @@ fn apply(bytes: &mut Vec<u8>, others: &[Seed], (what, at, over, with): Change) {
             bytes.splice(at..at, copy);
         }
         4 => bytes[at..end.min(at + 4)].iter_mut().for_each(|byte| *byte ^= 1 << (with % 8)),
-        5 => bytes[at..end.min(at + 8)].copy_from_slice(&u64::from(with).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[..end.min(at + 8) - at]),
+        5 => bytes[at..end.min(at + 8)].copy_from_slice(
+            &u64::from(with).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()[..end.min(at + 8) - at],
+        ),
         6 => drop(bytes.splice(at..at, TOKENS[with as usize % TOKENS.len()].bytes())),
         7 => drop(bytes.splice(at..at, TOKENS[with as usize % 4].repeat(usize::from(over)).into_bytes())),
         8 if !others.is_empty() => {
@@ -247,7 +270,11 @@ fn packed(content: Vec<u8>, name: &str, how: u8) -> (Vec<u8>, String) {
 }
 
 /// Reads one broken file.
-fn check(reader: &Reader, seeds: &[Seed], (which, how, changes): &(usize, u8, Vec<Change>)) -> Result<(), TestCaseError> {
+fn check(
+    reader: &Reader,
+    seeds: &[Seed],
+    (which, how, changes): &(usize, u8, Vec<Change>),
+) -> Result<(), TestCaseError> {
     let seed = &seeds[which % seeds.len()];
     let content = changed(seed, seeds, changes);
     let place = tempfile::tempdir().unwrap();

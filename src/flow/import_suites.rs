@@ -216,7 +216,10 @@ impl Draft {
         for (name, mut examples) in std::mem::take(&mut self.examples) {
             examples.flush().map_err(cannot_write)?;
             let card = self.cards.remove(&name).unwrap_or_default();
-            self.write_file(&Path::new("datasets").join(&name).join("dataset.yaml"), (header.clone() + &to_yaml(&card)).as_bytes());
+            self.write_file(
+                &Path::new("datasets").join(&name).join("dataset.yaml"),
+                (header.clone() + &to_yaml(&card)).as_bytes(),
+            );
         }
         for (name, suite) in std::mem::take(&mut self.suites) {
             let text = format!("{header}{}", to_yaml(&suite));
@@ -264,7 +267,9 @@ impl Draft {
             let target = options.root.join(file);
             let state = match fs::read(&target) {
                 Err(_) => FileState::Created,
-                Ok(present) if present == fs::read(self.folder.path().join(file)).map_err(cannot_write)? => FileState::Unchanged,
+                Ok(present) if present == fs::read(self.folder.path().join(file)).map_err(cannot_write)? => {
+                    FileState::Unchanged
+                }
                 Ok(_) => FileState::Changed,
             };
             // Endpoints are only added to the settings.
@@ -329,8 +334,8 @@ impl Sink for Draft {
 
     fn dataset(&mut self, name: &str, card: Map<String, Value>) -> String {
         let taken: BTreeMap<String, ()> = self.result.datasets.keys().map(|name| (name.clone(), ())).collect();
-        let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));
-        let name = names.filter(|name| !taken.contains_key(name)).next().unwrap_or_default();
+        let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{name}-{number}")));
+        let name = names.find(|name| !taken.contains_key(name)).unwrap_or_default();
         let path = Path::new("datasets").join(&name).join("examples.jsonl");
         self.write_file(&path, b"");
         match fs::File::create(self.folder.path().join(&path)) {
@@ -408,7 +413,10 @@ fn settings(header: &str, endpoints: &BTreeMap<String, Map<String, Value>>, root
         let all: Map<String, Value> =
             endpoints.iter().map(|(name, definition)| (name.clone(), Value::Object(definition.clone()))).collect();
         let endpoints = Map::from_iter([("endpoints".to_owned(), Value::Object(all))]);
-        return Ok(format!("{header}# `karat schema workspace` prints the JSON Schema of this file.\n\n{}", to_yaml(&endpoints)));
+        return Ok(format!(
+            "{header}# `karat schema workspace` prints the JSON Schema of this file.\n\n{}",
+            to_yaml(&endpoints)
+        ));
     }
     let present = fs::read_to_string(&path)
         .map_err(|error| Failure::data(format!("cannot read {}", path.display())).caused_by(error))?;
@@ -432,8 +440,7 @@ fn settings(header: &str, endpoints: &BTreeMap<String, Map<String, Value>>, root
 
 /// Adds endpoints below the line `endpoints:`, and leaves every other byte as it is; `None` if there is no such line.
 fn with_endpoints(present: &str, added: &Map<String, Value>) -> Option<String> {
-    let text = to_yaml(&Map::from_iter([("endpoints".to_owned(), Value::Object(added.clone()))]));
-    let (_, entries) = text.split_once('\n')?;
+    let entries: String = to_yaml(added).lines().map(|line| format!("  {line}\n")).collect();
     let line = |line: &&str| line.trim_end().split(" #").next().map(str::trim_end) == Some("endpoints:");
     match present.split_inclusive('\n').find(line) {
         Some(line) => {
@@ -451,7 +458,7 @@ fn with_endpoints(present: &str, added: &Map<String, Value>) -> Option<String> {
             Some(format!("{before}{newline}{entries}{after}"))
         }
         None if present.lines().any(|line| line.starts_with("endpoints")) => None,
-        None => Some(format!("{}\n{text}", present.trim_end_matches('\n'))),
+        None => Some(format!("{}\nendpoints:\n{entries}", present.trim_end_matches('\n'))),
     }
 }
 
@@ -484,11 +491,15 @@ mod tests {
     }
 
     fn small(out: &mut dyn Sink) {
-        let endpoint = out.endpoint("gpt", map(json!({"type": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"})));
+        let endpoint =
+            out.endpoint("gpt", map(json!({"type": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m"})));
         let dataset = out.dataset("faq", map(json!({"description": "Questions."})));
         let row = json!({"input": {"topic": "write to jane.roe@example.org"}, "expected": "x"});
         out.example(&dataset, 3, map(row)).unwrap();
-        out.suite("faq", map(json!({"dataset": dataset, "endpoints": [endpoint], "scorers": ["exact"], "prompt": "{{ topic }}"})));
+        out.suite(
+            "faq",
+            map(json!({"dataset": dataset, "endpoints": [endpoint], "scorers": ["exact"], "prompt": "{{ topic }}"})),
+        );
         out.file("prompts/a.txt".into(), b"key sk-abcdefghijklmnopqrstuvwxyz123456 ${OPENAI_API_KEY}\n".to_vec());
         out.carried("equals", Carried::Directly);
     }
@@ -500,7 +511,8 @@ mod tests {
     #[test]
     fn a_workspace_is_written_whole_redacted_and_only_once() {
         let folder = tempfile::tempdir().unwrap();
-        let options = SuiteImportOptions { root: folder.path().to_owned(), max_bad: 0.01, ..SuiteImportOptions::default() };
+        let options =
+            SuiteImportOptions { root: folder.path().to_owned(), max_bad: 0.01, ..SuiteImportOptions::default() };
         let dry = run(small, &SuiteImportOptions { dry_run: true, ..options.clone() }).unwrap();
         assert!(dry.first[0].1.contains("[redacted:email]"), "{:?}", dry.first);
         assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "nothing is written");
@@ -518,14 +530,20 @@ mod tests {
         assert!(again.files.values().all(|state| *state == FileState::Unchanged), "{:?}", again.files);
         fs::write(folder.path().join("suites/faq.yaml"), "dataset: faq\n").unwrap();
         assert!(run(small, &options).unwrap_err().message.contains("1 files exist already"));
-        assert_eq!(run(small, &SuiteImportOptions { force: true, ..options }).unwrap().files[Path::new("suites/faq.yaml")], FileState::Changed);
+        assert_eq!(
+            run(small, &SuiteImportOptions { force: true, ..options }).unwrap().files[Path::new("suites/faq.yaml")],
+            FileState::Changed
+        );
     }
 
     #[test]
     fn endpoints_are_added_to_a_workspace_and_every_other_byte_stays() {
         let added = map(json!({"new": {"type": "baseline"}}));
         let cases = [
-            ("a: 1\nendpoints: # mine\n    old: {type: x}\n# end\n", Some("a: 1\nendpoints: # mine\n    new: {type: baseline}\n    old: {type: x}\n# end\n")),
+            (
+                "a: 1\nendpoints: # mine\n    old: {type: x}\n# end\n",
+                Some("a: 1\nendpoints: # mine\n    new: {type: baseline}\n    old: {type: x}\n# end\n"),
+            ),
             ("decay: {}", Some("decay: {}\nendpoints:\n  new: {type: baseline}\n")),
             ("endpoints: {old: {type: x}}\n", None),
         ];
@@ -537,7 +555,8 @@ mod tests {
     #[test]
     fn what_karat_could_not_load_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        let options = SuiteImportOptions { root: folder.path().to_owned(), max_bad: 0.01, ..SuiteImportOptions::default() };
+        let options =
+            SuiteImportOptions { root: folder.path().to_owned(), max_bad: 0.01, ..SuiteImportOptions::default() };
         let broken = |out: &mut dyn Sink| {
             out.suite("s", map(json!({"dataset": "d", "endpoints": ["e"], "scorers": [{"type": "nothing"}]})));
         };

@@ -109,6 +109,8 @@ struct Import<'a> {
     staging: Staging,
     files: Vec<ImportedFile>,
     counts: Vec<FileCounts>,
+    /// What to say in each file of requests without a time.
+    missing_time: Vec<String>,
 }
 
 impl<'a> Import<'a> {
@@ -125,9 +127,10 @@ impl<'a> Import<'a> {
             is_mapped: !map.is_empty(),
             rows: Rows::new(map),
             read: ReadOptions { at: options.at, sample_rate, exclude: options.exclude.clone() },
-            staging: Staging::new(options.spans, sample_rate.unwrap_or(1.0))?,
+            staging: Staging::new(options.spans, sample_rate.unwrap_or(1.0))?.with_time(options.at),
             files: Vec::new(),
             counts: Vec::new(),
+            missing_time: Vec::new(),
         })
     }
 
@@ -174,6 +177,7 @@ impl<'a> Import<'a> {
             reported = now;
             Ok(())
         })?;
+        self.missing_time.push(format.map_or_else(|| self.rows.missing_time(), TrafficFormat::missing_time));
         let format = format.map_or(crate::edge::traffic::ROWS, TrafficFormat::name);
         self.files.push(ImportedFile { file: input.to_string(), format, redactions, ..ImportedFile::default() });
         self.counts.push(counts);
@@ -183,9 +187,9 @@ impl<'a> Import<'a> {
     /// Fails if a file has no records, or too many bad rows.
     fn check(&mut self, inputs: &[Input]) -> Result<(), Failure> {
         if self.staging.has_parts()? {
-            let missing_time = "no time (--at sets one for all rows)".to_owned();
+            let missing_time = |file: usize| self.missing_time.get(file).cloned().unwrap_or_default();
             let mut counts = std::mem::take(&mut self.counts);
-            self.staging.records(Some(&mut counts), &|_| missing_time.clone(), &mut |_, _| Ok(()))?;
+            self.staging.records(Some(&mut counts), &missing_time, &mut |_, _| Ok(()))?;
             self.counts = counts;
         }
         for (index, (input, counts)) in inputs.iter().zip(&self.counts).enumerate() {
@@ -236,7 +240,8 @@ impl<'a> Import<'a> {
                 first.extend(records.iter().take(SHOWN - first.len().min(SHOWN)).cloned());
             }
             let steps = records.len() as u64;
-            let new = if dry { store.is_new_traffic(&source, records)? } else { store.save_traffic(&source, records)? };
+            let new =
+                if dry { store.is_new_traffic(&source, records)? } else { store.save_traffic(&source, records)? };
             for (index, new) in indexes.into_iter().zip(new) {
                 if let Some(file) = files.get_mut(index) {
                     *(if new { &mut file.new } else { &mut file.known }) += 1;

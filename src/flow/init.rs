@@ -39,8 +39,14 @@ pub static TEMPLATES: &[Template] = &[
         runs: "run the built-in baseline",
         files: &[
             ("karat.yaml", include_str!("../../templates/init/classify/karat.yaml")),
-            ("datasets/classify/dataset.yaml", include_str!("../../templates/init/classify/datasets/classify/dataset.yaml")),
-            ("datasets/classify/examples.jsonl", include_str!("../../templates/init/classify/datasets/classify/examples.jsonl")),
+            (
+                "datasets/classify/dataset.yaml",
+                include_str!("../../templates/init/classify/datasets/classify/dataset.yaml"),
+            ),
+            (
+                "datasets/classify/examples.jsonl",
+                include_str!("../../templates/init/classify/datasets/classify/examples.jsonl"),
+            ),
             ("suites/classify.yaml", include_str!("../../templates/init/classify/suites/classify.yaml")),
         ],
     },
@@ -77,8 +83,14 @@ pub static TEMPLATES: &[Template] = &[
         files: &[
             ("karat.yaml", include_str!("../../templates/init/extract/karat.yaml")),
             ("cassettes/extract.jsonl", include_str!("../../templates/init/extract/cassettes/extract.jsonl")),
-            ("datasets/extract/dataset.yaml", include_str!("../../templates/init/extract/datasets/extract/dataset.yaml")),
-            ("datasets/extract/examples.jsonl", include_str!("../../templates/init/extract/datasets/extract/examples.jsonl")),
+            (
+                "datasets/extract/dataset.yaml",
+                include_str!("../../templates/init/extract/datasets/extract/dataset.yaml"),
+            ),
+            (
+                "datasets/extract/examples.jsonl",
+                include_str!("../../templates/init/extract/datasets/extract/examples.jsonl"),
+            ),
             ("schemas/extract.json", include_str!("../../templates/init/extract/schemas/extract.json")),
             ("suites/extract.yaml", include_str!("../../templates/init/extract/suites/extract.yaml")),
         ],

@@ -304,7 +304,9 @@ fn a_traffic_file_that_is_missing_empty_or_of_unknown_format_is_refused() {
     folder.write("empty.jsonl", "\n");
     refused(folder.karat(&["traffic", "import", "empty.jsonl"]), 3, &["empty.jsonl contains no records"]);
     folder.write("day.parquet", "PAR1");
-    refused(folder.karat(&["traffic", "import", "day.parquet"]), 3, &["day.parquet", ".jsonl or .csv"]);
+    refused(folder.karat(&["traffic", "import", "day.parquet"]), 3, &["cannot read day.parquet as Parquet"]);
+    folder.write("day.xlsx", "PK");
+    refused(folder.karat(&["traffic", "import", "day.xlsx"]), 3, &["day.xlsx is neither", ".jsonl, .json, .csv"]);
     refused(
         folder.karat(&["decay", "quiz"]),
         3,

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["datasets==5.2.0", "pyarrow==26.0.1", "PyYAML>=6"]
+# dependencies = ["datasets==5.2.0", "pyarrow==26.0.1"]
 # ///
 """Writes small data sets as Hugging Face's `datasets` does: Parquet with a card, JSON Lines, JSON and CSV.
 

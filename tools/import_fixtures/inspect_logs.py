@@ -164,7 +164,7 @@ class Fixed:
         if isinstance(value, float) and (key in self.NUMBERS or round(value, 2) != value):
             return 0.5
         if isinstance(value, str):
-            if re.fullmatch(r"[2-9A-HJ-NP-Za-km-z]{22}", value):
+            if re.fullmatch(r"[2-9A-HJ-NP-Za-km-z]{22}|[0-9a-f]{32}", value):
                 return self.ids.setdefault(value, f"id{len(self.ids):020}")
             return self.TIME.sub("2026-09-14T08:30:00+00:00", value)
         return value

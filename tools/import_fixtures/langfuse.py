@@ -7,9 +7,9 @@
 Run from the repository root:
     uv run tools/import_fixtures/langfuse.py
 
-It writes tests/fixtures/import/langfuse-*. Nothing leaves the machine, and running it again gives the same files. The exports
-follow worker/src/features/database-read-stream and packages/shared/src/server/utils/transforms of langfuse/langfuse: every
-column of an item, cells of CSV quoted, and in older versions all of them written as JSON.
+It writes tests/fixtures/import/langfuse-*. Nothing leaves the machine, and running it again gives the same files. The
+exports follow worker/src/features/database-read-stream and packages/shared/src/server/utils/transforms of
+langfuse/langfuse: every column of an item, cells of CSV quoted, and in older versions all of them written as JSON.
 """
 
 import datetime
@@ -56,8 +56,18 @@ QUESTIONS = [
         source_trace_id="trace-1",
         source_observation_id="observation-1",
     ),
-    item(2, input={"question": "I want my money back, \"now\"."}, expected_output="refund", metadata="from a phone call"),
-    item(3, input={"question": "Wo ist mein Paket?"}, expected_output="delivery", metadata={"language": "de", "tags": ["new"]}),
+    item(
+        2,
+        input={"question": "I want my money back, \"now\"."},
+        expected_output="refund",
+        metadata="from a phone call",
+    ),
+    item(
+        3,
+        input={"question": "Wo ist mein Paket?"},
+        expected_output="delivery",
+        metadata={"language": "de", "tags": ["new"]},
+    ),
     item(4, input={"question": "Do you sell shoes?"}, expected_output="refund", status=DatasetStatus.ARCHIVED),
     item(5, input={"question": "Give me a refund."}, expected_output="refund"),
 ]
@@ -87,8 +97,8 @@ def page(items: list[DatasetItem], number: int, pages: int) -> str:
 
 
 COLUMNS = [
-    "id", "projectId", "datasetId", "input", "expectedOutput", "metadata", "sourceTraceId", "sourceObservationId", "status",
-    "createdAt", "updatedAt", "datasetName", "htmlSourcePath",
+    "id", "projectId", "datasetId", "input", "expectedOutput", "metadata", "sourceTraceId", "sourceObservationId",
+    "status", "createdAt", "updatedAt", "datasetName", "htmlSourcePath",
 ]  # fmt: skip
 
 

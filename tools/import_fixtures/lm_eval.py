@@ -7,8 +7,8 @@
 Run from the repository root:
     uv run tools/import_fixtures/lm_eval.py
 
-It writes tests/fixtures/import/lm-eval-*. The form follows TaskConfig of lm-evaluation-harness 0.4.13 and public tasks such as
-gsm8k, arc_easy, mmlu, sciq and triviaqa; all texts are made up. Running it again gives the same files.
+It writes tests/fixtures/import/lm-eval-*. The form follows TaskConfig of lm-evaluation-harness 0.4.13 and public tasks
+such as gsm8k, arc_easy, mmlu, sciq and triviaqa; all texts are made up. Running it again gives the same files.
 """
 
 import json
@@ -210,7 +210,8 @@ def main() -> None:
         (FOLDER / "data" / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     facts = ['question,a,b,answer', '" Is water wet?",yes,no,0', 'Is fire cold?,yes,no,1']
     (FOLDER / "data" / "facts.csv").write_text("".join(line + "\n" for line in facts))
-    rows = [{"title": "Fair", "text": "The fair was well attended on both days.", "summary": "Many people came to the fair."}]
+    text = "The fair was well attended on both days."
+    rows = [{"title": "Fair", "text": text, "summary": "Many people came to the fair."}]
     (FOLDER / "data" / "summaries.json").write_text(json.dumps({"version": 1, "data": rows}, indent=1) + "\n")
 
 

@@ -123,8 +123,8 @@ pub struct RecordedOutcome {
     pub model: Option<String>,
     /// Score by scorer.
     pub scores: BTreeMap<String, Score>,
-    /// When it was recorded.
-    pub answered_at: Timestamp,
+    /// When it was recorded; `None` if an older version of karat did not say.
+    pub answered_at: Option<Timestamp>,
 }
 
 impl RecordedOutcome {

@@ -250,8 +250,14 @@ mod tests {
             Scorer { when: Some(when.to_owned()), ..Scorer::new("one", kind) }
         };
         let one = condition(json!({"type": "contains", "value": "{{ metadata.city }}"}), "metadata.city is defined");
-        let both = Mean { of: vec![one.clone(), Scorer::new("short", serde_json::from_value(json!({"type": "length", "max": 3})).unwrap())] };
-        for (scorer, without, with) in [(one, None, 1.0), (Scorer::new("mean", ScorerKind::Mean(both)), Some(0.0), 0.5)] {
+        let both = Mean {
+            of: vec![
+                one.clone(),
+                Scorer::new("short", serde_json::from_value(json!({"type": "length", "max": 3})).unwrap()),
+            ],
+        };
+        for (scorer, without, with) in [(one, None, 1.0), (Scorer::new("mean", ScorerKind::Mean(both)), Some(0.0), 0.5)]
+        {
             let suite = SuiteScorers::new(&[scorer], &Map::new(), read).unwrap();
             let mut example = example(vec![]);
             assert_eq!(score(&suite, "to Paris", &example).value(), without);

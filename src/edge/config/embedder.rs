@@ -12,8 +12,8 @@ use super::endpoint::{default_retries, default_timeout};
 use super::forms::{TextOrNumber, at_least_one, duration};
 use super::secrets::require_references;
 use super::typed::{Group, Kind, schema, typed};
-use crate::edge::yaml::{Fault, Mapping, Reader};
 use crate::core::domain::TextRule;
+use crate::edge::yaml::{Fault, Mapping, Reader};
 
 /// The kind of an embedder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

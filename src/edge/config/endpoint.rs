@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use super::forms::{TextOrNumber, at_least_one, command, duration, share};
 use super::secrets::require_references;
 use super::typed::{Group, Kind, schema, typed};
-use crate::edge::yaml::{Fault, Mapping, Reader};
 use crate::core::pricing::Price;
+use crate::edge::yaml::{Fault, Mapping, Reader};
 
 /// The kind of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Unexpected};
 
 use super::forms::{Form, Short, names, optional_share};
-use crate::edge::yaml::{Document, Fault, Reader};
 use crate::core::domain::{Gate, GateLimit, GateMeasure, KaratGate, Percentile, Scorer, ScorerKind, did_you_mean};
+use crate::edge::yaml::{Document, Fault, Reader};
 
 /// By how much a score may be worse than a baseline unless a gate says otherwise.
 const DEFAULT_MARGIN: f64 = 0.02;

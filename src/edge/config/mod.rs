@@ -12,7 +12,7 @@ mod suite;
 mod typed;
 mod workspace;
 
-
+pub use crate::edge::yaml::read_yaml;
 pub use card::CardFile;
 pub use embedder::{ModelDefinition, ServerDefinition};
 pub use endpoint::{
@@ -24,7 +24,6 @@ pub use scorers::example_scorers;
 pub use secrets::Secrets;
 pub use suite::{SuiteFile, changed_keys, load_suite, suite_content, suite_from_content};
 pub use workspace::{DEFAULT_EMBEDDER, SourceCopy, WorkspaceConfig, WorkspaceFile, find_workspace, load_workspace};
-pub use crate::edge::yaml::read_yaml;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! JSON Schemas of the files a user writes, generated from the types that read them.
 
-use crate::edge::yaml::schema_of;
 use super::{CardFile, SuiteFile, WorkspaceFile};
 use crate::core::domain::Failure;
+use crate::edge::yaml::schema_of;
 
 /// A kind of file that has a JSON Schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

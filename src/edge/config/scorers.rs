@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::forms::Apart;
 use super::typed::{Group, Kind, schema, typed};
-use crate::edge::yaml::{Document, Fault, Mapping, Reader};
 use crate::core::domain::scorer::{
     classification, combined, custom, extraction, judge, requests, retrieval, safety, similarity, text, tools,
     usual_weight, with_every_scorer,
 };
 use crate::core::domain::{Reducer, Scorer, ScorerKind};
 use crate::core::scoring::CompiledScorers;
+use crate::edge::yaml::{Document, Fault, Mapping, Reader};
 
 /// How deep scorers may be nested.
 const MAX_DEPTH: usize = 8;

@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::edge::yaml::{Fault, Mapping, Reader};
 use crate::core::domain::Failure;
 use crate::core::privacy::{Mask, names_a_secret};
+use crate::edge::yaml::{Fault, Mapping, Reader};
 
 /// Resolves references; the environment takes precedence over `.env`. Remembers the secrets it has returned, so that
 /// they can be masked wherever they reappear.

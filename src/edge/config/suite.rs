@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use super::forms::{Apart, Form, Short, names, optional_share, share};
 use super::gates::{GateFile, Gates, gates};
 use super::scorers::{ScorerFile, scorers};
-use crate::edge::yaml::{Document, Fault};
 use crate::core::domain::{
     Failure, Gate, KaratGate, NamedPrompt, ParitySettings, Prompt, PromptMessage, Scorer, SliceBy, SliceFamily, Suite,
     TurnScoring, canonical_json, content_hash,
 };
+use crate::edge::yaml::{Document, Fault};
 
 /// Largest difference allowed between groups of people unless the suite says otherwise.
 const DEFAULT_DISPARITY: f64 = 0.1;

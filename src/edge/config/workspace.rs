@@ -14,9 +14,9 @@ use super::endpoint::{EndpointDefinition, EndpointFile, endpoint};
 use super::forms::{Apart, Form, Short, TextOrNumber, duration_or_never, window};
 use super::gates::{OnInconclusive, decision_required};
 use super::secrets::Secrets;
-use crate::edge::yaml::{Document, Fault, Reader};
 use crate::core::domain::{Failure, SourceHash, did_you_mean};
 use crate::core::signals::Policy;
+use crate::edge::yaml::{Document, Fault, Reader};
 
 /// The name of the workspace file.
 const FILE_NAME: &str = "karat.yaml";

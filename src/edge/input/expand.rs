@@ -52,8 +52,10 @@ pub fn expand(arguments: &[PathBuf]) -> Result<Vec<Input>, Failure> {
     for argument in arguments {
         let found = inputs_of(argument)?;
         if found.is_empty() {
-            return Err(Failure::usage(format!("there is nothing to read in {}", argument.display()))
-                .hint(format!("files of a folder must end in {}, or these followed by .gz or .zst", EXTENSIONS.join(", "))));
+            return Err(Failure::usage(format!("there is nothing to read in {}", argument.display())).hint(format!(
+                "files of a folder must end in {}, or these followed by .gz or .zst",
+                EXTENSIONS.join(", ")
+            )));
         }
         for input in found {
             if !inputs.contains(&input) {

@@ -22,12 +22,12 @@ mod value;
 mod write;
 
 #[cfg(feature = "parquet")]
-pub use self::read::{Rows, metadata_value, rows};
+pub use self::read::{metadata_value, rows};
 #[cfg(feature = "parquet")]
 pub use self::write::ParquetWriter;
 
 #[cfg(not(feature = "parquet"))]
-pub use self::missing::{ParquetWriter, Rows, metadata_value, rows};
+pub use self::missing::{ParquetWriter, metadata_value, rows};
 
 #[cfg(not(feature = "parquet"))]
 mod missing {

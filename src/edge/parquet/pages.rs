@@ -1,5 +1,5 @@
 //! The pages of a column, each checked before it is decoded: neither its sizes nor the counts in it make memory grow
-//! without a limit. Brotli is the exception, since the `parquet` crate decompresses it to its end whatever a page says.
+//! without a limit. Brotli is not read, since the `parquet` crate decompresses it to its end whatever a page says.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -166,6 +166,10 @@ impl Pages {
         if at.checked_add(left).is_none_or(|end| end > length) {
             return Err(damaged("a column is not within the file"));
         }
+        let codec = column.compression_codec();
+        if codec == CompressionCodec::BROTLI {
+            return Err(limit("Brotli is not read; write the file with zstd, snappy, gzip or lz4".to_owned()));
+        }
         // The old form of LZ4 would be decompressed without a limit.
         let properties = ReaderProperties::builder()
             .set_backward_compatible_lz4(false)
@@ -179,7 +183,6 @@ impl Pages {
             parquet::basic::Type::FIXED_LEN_BYTE_ARRAY => u64::try_from(about.type_length()).unwrap_or(u64::MAX),
             _ => 0,
         };
-        let codec = column.compression_codec();
         let bits = (i16::BITS - about.max_rep_level().leading_zeros()) as usize;
         Ok(Self {
             inner,

@@ -115,8 +115,10 @@ pub(super) fn timestamp(column: usize, text: &str) -> rusqlite::Result<Timestamp
     parse_timestamp(text).ok_or_else(|| contents::damaged(column, format!("\"{text}\" is not a time")))
 }
 
-fn recorded_at(column: usize, seconds: i64) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_second(seconds).map_err(|error| contents::damaged(column, format!("{seconds} is not a time: {error}")))
+fn recorded_at(column: usize, seconds: Option<i64>) -> rusqlite::Result<Option<Timestamp>> {
+    let Some(seconds) = seconds else { return Ok(None) };
+    let time = Timestamp::from_second(seconds);
+    time.map(Some).map_err(|error| contents::damaged(column, format!("{seconds} is not a time: {error}")))
 }
 
 impl Store {

@@ -268,8 +268,8 @@ fn traffic_is_stored_once_and_found_by_its_window() {
     let store = Store::open(&folder.path().join("karat.db")).unwrap();
     let records =
         vec![traffic("a", "2026-08-31T23:59:59Z"), traffic("b", "2026-09-01"), traffic("c", "2026-09-30T23:59:59Z")];
-    assert_eq!(store.save_traffic("s", records.clone()).unwrap(), 3);
-    assert_eq!(store.save_traffic("s", records).unwrap(), 0);
+    assert_eq!(store.save_traffic("s", records.clone()).unwrap(), [true; 3]);
+    assert_eq!(store.save_traffic("s", records).unwrap(), [false; 3]);
     let month = Window::parse("2026-09", parse_timestamp("2026-09-01").unwrap()).unwrap();
     let found: Vec<_> = store.traffic("s", month).unwrap().into_iter().map(|stored| stored.record.record_id).collect();
     assert_eq!(found, ["b", "c"]);
@@ -337,8 +337,8 @@ fn an_upgrade_hashes_users_under_a_key_and_recognises_records_imported_again() {
     let hidden = key.record("a row without an id");
     let again = ["a".to_owned(), hidden.clone(), format!("{hidden}-2"), own.to_owned()];
     let again = again.map(|id| traffic(&id, "1970-01-01"));
-    assert_eq!(store.save_traffic("s", again.to_vec()).unwrap(), 0, "records imported again are recognised");
-    assert_eq!(store.save_traffic("s", vec![traffic("00f067aa0ba902b8", "1970-01-01")]).unwrap(), 1);
+    assert_eq!(store.save_traffic("s", again.to_vec()).unwrap(), [false; 4], "records imported again are recognised");
+    assert_eq!(store.save_traffic("s", vec![traffic("00f067aa0ba902b8", "1970-01-01")]).unwrap(), [true]);
     drop(store);
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -477,9 +477,9 @@ async fn scores_of_traffic_are_found_by_what_they_were_made_with_also_in_an_upgr
     drop(store);
     // As the version before left it.
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch("DROP TABLE traffic_scores").unwrap();
+    connection.execute_batch("DROP TABLE traffic_scores; ALTER TABLE traffic DROP COLUMN model").unwrap();
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    connection.pragma_update(None, "user_version", version - 1).unwrap();
+    connection.pragma_update(None, "user_version", version - 2).unwrap();
     drop(connection);
     let store = Store::open(&path).unwrap();
     let scores = vec![

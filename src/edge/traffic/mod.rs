@@ -27,4 +27,3 @@ fn plain_text(value: &Value) -> String {
         other => canonical_json(other),
     }
 }
-

@@ -144,9 +144,8 @@ impl<'r> TrafficReader<'r> {
             }
             Content::Csv(reader) => self.read_rows(rows(reader, Format::Csv), &mut batch, cannot_read)?,
             Content::Parquet(file) => {
-                let rows = parquet::rows(file).map_err(|reason| {
-                    Failure::data(format!("cannot read {input} as Parquet: {reason}"))
-                })?;
+                let rows = parquet::rows(file)
+                    .map_err(|reason| Failure::data(format!("cannot read {input} as Parquet: {reason}")))?;
                 self.read_rows(rows, &mut batch, cannot_read)?;
             }
             Content::Document(reader) => self.read_document(input, reader, &mut batch)?,
@@ -258,13 +257,15 @@ impl<'r> TrafficReader<'r> {
         if !(sample_rate > 0.0 && sample_rate <= 1.0) {
             return Err("the sample rate must be above 0 and at most 1".to_owned());
         }
-        let at = at.or(self.options.at);
+        // The parts of a span may still supply its time.
+        let at = at.or(self.options.at.filter(|_| span.is_none()));
         if at.is_none() && span.is_none() {
             return Err(self.format.missing_time());
         }
         let record_id = id.map(|id| self.public_id(&id)).unwrap_or_default();
         let identity = (record_id.is_empty() && span.is_none()).then(|| {
-            let content = || canonical_json(&serde_json::json!([input, output, at.map(|at| at.to_string()), user, model]));
+            let content =
+                || canonical_json(&serde_json::json!([input, output, at.map(|at| at.to_string()), user, model]));
             self.key.record(&identity.unwrap_or_else(content))
         });
         let input = self.redact(counts, &input);

@@ -43,7 +43,7 @@ pub fn recognized(opened: &Opened) -> Option<&'static dyn TrafficFormat> {
         }
     };
     let score = |format: &&'static dyn TrafficFormat| match &known {
-        Some(rows) => rows.iter().filter(|row| format.recognizes(row, &[])).count(),
+        Some(rows) => most(rows.iter().filter(|row| format.recognizes(row, &[])).count(), rows.len()),
         None => recognized_in(*format, &opened.beginning),
     };
     // The first one if several recognize the same number.
@@ -52,13 +52,21 @@ pub fn recognized(opened: &Opened) -> Option<&'static dyn TrafficFormat> {
 }
 
 fn recognized_in(format: &dyn TrafficFormat, beginning: &[u8]) -> usize {
-    let (mut count, mut seen) = (0, 0);
+    let (mut count, mut seen, mut is_listed) = (0, 0, false);
     let mut each = |_: u64, row: Result<Map<String, Value>, String>, around: &[Map<String, Value>]| {
         seen += 1;
-        count += usize::from(row.is_ok_and(|row| format.recognizes(&row, around)));
+        let is_known = row.is_ok_and(|row| format.recognizes(&row, around));
+        count += usize::from(is_known);
+        is_listed |= is_known && !around.is_empty();
         if seen < SAMPLE { Ok(()) } else { Err(Failure::other("enough")) }
     };
     // The beginning may end within a row, or contain a broken line.
     let _ = json_rows(beginning, format.lists(), &mut each);
-    count
+    if is_listed { count } else { most(count, seen) }
+}
+
+/// The number of rows recognized, if they are most of them: a few rows of plain data may look like those of a format. In the lists
+/// of a format, such as the spans of a trace, most may be something else.
+fn most(count: usize, seen: usize) -> usize {
+    if count * 2 > seen { count } else { 0 }
 }

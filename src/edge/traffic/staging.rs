@@ -1,7 +1,7 @@
 //! Requests between reading and storing: in a temporary database that disappears with the process, so that memory stays
 //! small, nothing is stored if too many rows are bad, and requests of one trace become one record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -44,6 +44,17 @@ pub struct StagedRecord {
     pub model: Option<String>,
 }
 
+impl StagedRecord {
+    /// Adds what a span says about the request whose content was recorded apart from it.
+    fn supply(&mut self, span: Self) {
+        self.at = span.at.or(self.at);
+        self.output = self.output.take().or(span.output);
+        self.group = span.group.or(self.group.take());
+        self.model = span.model.or(self.model.take());
+        self.sample_rate = span.sample_rate;
+    }
+}
+
 /// Counts of one file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileCounts {
@@ -63,6 +74,8 @@ pub struct Staging {
     spans: Spans,
     /// Of requests without one.
     sample_rate: f64,
+    /// Of spans without one, in microseconds since 1970.
+    at: Option<i64>,
 }
 
 const TABLES: &str = "
@@ -96,7 +109,12 @@ impl Staging {
         // The empty name is a database on disk that is deleted when it is closed, or when the process ends.
         let connection = Connection::open("").map_err(failure)?;
         connection.execute_batch(TABLES).map_err(failure)?;
-        Ok(Self { connection, spans, sample_rate })
+        Ok(Self { connection, spans, sample_rate, at: None })
+    }
+
+    /// With the time of spans that have none, nor any of their parts.
+    pub fn with_time(self, at: Option<Timestamp>) -> Self {
+        Self { at: at.map(Timestamp::as_microsecond), ..self }
     }
 
     /// Forgets which rows without an id were seen: those of the next file are other ones only if they occur more often.
@@ -188,7 +206,9 @@ impl Staging {
         let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
         let sql = "SELECT line, reason FROM bad WHERE file = ?1 ORDER BY line, n LIMIT ?2";
         let mut statement = self.connection.prepare(sql).map_err(failure)?;
-        let rows = statement.query_map(params![number(file), limit], |row| Ok((count(row, 0)? as u64, row.get(1)?))).map_err(failure)?;
+        let rows = statement
+            .query_map(params![number(file), limit], |row| Ok((count(row, 0)? as u64, row.get(1)?)))
+            .map_err(failure)?;
         rows.collect::<Result<_, _>>().map_err(failure)
     }
 
@@ -219,6 +239,16 @@ struct Records<'a> {
     counts: Option<&'a mut [FileCounts]>,
     missing_time: &'a dyn Fn(usize) -> String,
     each: &'a mut dyn FnMut(usize, TrafficRecord) -> Result<(), Failure>,
+}
+
+/// The trace whose requests are being read.
+#[derive(Default)]
+struct Trace {
+    id: Option<String>,
+    /// Spans that became records.
+    done: BTreeSet<String>,
+    /// Spans of which the content was recorded apart, if at all, and their files.
+    without_input: BTreeMap<String, (usize, StagedRecord)>,
 }
 
 /// A request as it is stored in the temporary database.
@@ -257,23 +287,31 @@ impl Records<'_> {
         let sql = "SELECT file, line, trace, span, record FROM requests WHERE trace IS NOT NULL ORDER BY trace, child, at, end DESC, span";
         let mut statement = staging.connection.prepare(sql).map_err(failure)?;
         let mut rows = statement.query([]).map_err(failure)?;
-        let (mut before, mut is_done): (Option<(String, Option<String>)>, bool) = (None, false);
+        let mut trace = Trace::default();
         while let Some(row) = rows.next().map_err(failure)? {
             let mut stored = stored(row).map_err(failure)?;
-            let trace = stored.trace.clone().unwrap_or_default();
-            let unit = match staging.spans {
-                Spans::Root => (trace, None),
-                Spans::All => (trace, stored.span.clone()),
+            if trace.id != stored.trace {
+                trace = Trace { id: stored.trace.clone(), ..Trace::default() };
+            }
+            let parts = self.complete(&mut stored)?;
+            parts.into_iter().for_each(|file| self.merge(file));
+            let span = stored.span.clone().unwrap_or_default();
+            let is_done = match staging.spans {
+                Spans::Root => !trace.done.is_empty(),
+                Spans::All => trace.done.contains(&span),
             };
-            is_done = is_done && before.as_ref() == Some(&unit);
-            before = Some(unit);
-            self.complete(&mut stored)?;
             if is_done {
                 self.merge(stored.file);
             } else if stored.record.input.is_none() {
-                self.other(stored.file, super::format::NO_REQUEST);
+                self.other(stored.file, super::format::NO_REQUEST, 1);
+                trace.without_input.insert(span, (stored.file, stored.record));
             } else {
-                is_done = true;
+                if let Some((file, known)) = trace.without_input.remove(&span) {
+                    self.other(file, super::format::NO_REQUEST, -1);
+                    self.merge(file);
+                    stored.record.supply(known);
+                }
+                trace.done.insert(span);
                 self.hand_over(stored)?;
             }
         }
@@ -292,26 +330,30 @@ impl Records<'_> {
         let mut done: Option<String> = None;
         while let Some(row) = rows.next().map_err(failure)? {
             let mut stored = bare(row, staging.sample_rate).map_err(failure)?;
-            self.complete(&mut stored)?;
+            let parts = self.complete(&mut stored)?;
             if staging.spans == Spans::Root && done == stored.trace {
-                self.merge(stored.file);
+                parts.into_iter().for_each(|file| self.merge(file));
             } else if stored.record.input.is_some() {
+                // One of them stands for the record.
+                let first = parts.iter().position(|file| *file == stored.file).unwrap_or(0);
+                let others = parts.into_iter().enumerate().filter(|(part, _)| *part != first);
+                others.for_each(|(_, file)| self.merge(file));
                 done = stored.trace.clone();
                 self.hand_over(stored)?;
             } else {
-                self.other(stored.file, super::format::NO_REQUEST);
+                parts.into_iter().for_each(|file| self.other(file, super::format::NO_REQUEST, 1));
             }
         }
         Ok(())
     }
 
-    /// Supplies what the parts of a span say.
-    fn complete(&mut self, stored: &mut Stored) -> Result<(), Failure> {
+    /// Supplies what the parts of a span say. Returns the file of each part.
+    fn complete(&mut self, stored: &mut Stored) -> Result<Vec<usize>, Failure> {
         let staging = self.staging;
         let sql = "SELECT at, is_output, message, file FROM parts WHERE trace = ?1 AND span = ?2 ORDER BY n";
         let mut statement = staging.connection.prepare_cached(sql).map_err(failure)?;
         let mut rows = statement.query(params![stored.trace, stored.span]).map_err(failure)?;
-        let (mut inputs, mut output): (Vec<Value>, Option<Value>) = (Vec::new(), None);
+        let (mut inputs, mut output, mut files): (Vec<Value>, Option<Value>, Vec<usize>) = Default::default();
         while let Some(row) = rows.next().map_err(failure)? {
             let message: String = row.get(2).map_err(failure)?;
             let message: Value = serde_json::from_str(&message).unwrap_or_default();
@@ -321,7 +363,7 @@ impl Records<'_> {
                 inputs.push(message);
             }
             stored.record.at = stored.record.at.or(row.get(0).map_err(failure)?);
-            self.merge(count(row, 3).map_err(failure)?);
+            files.push(count(row, 3).map_err(failure)?);
         }
         let record = &mut stored.record;
         if record.input.is_none() && !inputs.is_empty() {
@@ -332,12 +374,12 @@ impl Records<'_> {
         if record.output.is_none() {
             record.output = output.as_ref().and_then(answer).map(|answer| plain_text(&answer));
         }
-        Ok(())
+        Ok(files)
     }
 
     fn hand_over(&mut self, stored: Stored) -> Result<(), Failure> {
         let Stored { file, line, trace, span, record } = stored;
-        let Some(at) = record.at.and_then(|at| Timestamp::from_microsecond(at).ok()) else {
+        let Some(at) = record.at.or(self.staging.at).and_then(|at| Timestamp::from_microsecond(at).ok()) else {
             let Some(counts) = self.counts_of(file) else { return Ok(()) };
             counts.bad += 1;
             let reason = (self.missing_time)(file);
@@ -370,9 +412,11 @@ impl Records<'_> {
         }
     }
 
-    fn other(&mut self, file: usize, reason: &'static str) {
+    fn other(&mut self, file: usize, reason: &'static str, change: i64) {
         if let Some(counts) = self.counts_of(file) {
-            *counts.other.entry(reason).or_default() += 1;
+            let count = counts.other.entry(reason).or_default();
+            *count = count.saturating_add_signed(change);
+            counts.other.retain(|_, count| *count > 0);
         }
     }
 }

@@ -4,10 +4,46 @@ use serde_json::{Map, Value};
 
 /// Keys that come first in a mapping, in this order; all others follow by name.
 const FIRST: [&str; 40] = [
-    "name", "type", "description", "dataset", "prompt", "prompts", "vars", "matrix", "turns", "repeat", "endpoints",
-    "scorers", "gates", "slices", "owner", "task", "labels", "license", "source", "rationale", "base_url", "url", "command",
-    "model", "api", "api_key", "price", "params", "role", "content", "file", "judge", "criteria", "schema", "value",
-    "values", "of", "when", "threshold", "weight",
+    "name",
+    "type",
+    "description",
+    "dataset",
+    "prompt",
+    "prompts",
+    "vars",
+    "matrix",
+    "turns",
+    "repeat",
+    "endpoints",
+    "scorers",
+    "gates",
+    "slices",
+    "owner",
+    "task",
+    "labels",
+    "license",
+    "source",
+    "rationale",
+    "base_url",
+    "url",
+    "command",
+    "model",
+    "api",
+    "api_key",
+    "price",
+    "params",
+    "role",
+    "content",
+    "file",
+    "judge",
+    "criteria",
+    "schema",
+    "value",
+    "values",
+    "of",
+    "when",
+    "threshold",
+    "weight",
 ];
 
 /// The widest line on which a mapping or list is written as one.
@@ -43,7 +79,8 @@ pub fn ordered(map: &Map<String, Value>) -> Vec<(&String, &Value)> {
 
 /// Writes a value behind a key or a hyphen, with the end of its line.
 fn write_value(value: &Value, indent: usize, out: &mut String) {
-    if let Some(flow) = flow(value).filter(|flow| indent + flow.chars().count() <= MAX_WIDTH || is_scalar(value)) {
+    let fits = |flow: &String| is_scalar(value) || (!is_nested(value) && indent + flow.chars().count() <= MAX_WIDTH);
+    if let Some(flow) = flow(value).filter(fits) {
         out.push(' ');
         out.push_str(&flow);
         out.push('\n');
@@ -66,7 +103,7 @@ fn write_value(value: &Value, indent: usize, out: &mut String) {
 fn write_item(item: &Value, indent: usize, out: &mut String) {
     out.push_str(&" ".repeat(indent));
     out.push('-');
-    let fits = flow(item).is_some_and(|flow| indent + flow.chars().count() <= MAX_WIDTH);
+    let fits = !is_nested(item) && flow(item).is_some_and(|flow| indent + flow.chars().count() <= MAX_WIDTH);
     match item {
         // The first entry stands beside the hyphen.
         Value::Object(map) if !fits && !map.is_empty() => {
@@ -81,6 +118,15 @@ fn write_item(item: &Value, indent: usize, out: &mut String) {
 
 fn is_scalar(value: &Value) -> bool {
     !matches!(value, Value::Object(_) | Value::Array(_))
+}
+
+/// Whether a value contains mappings that each deserve a line.
+fn is_nested(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(Value::is_object),
+        Value::Object(map) => map.values().any(|inner| inner.is_object() || is_nested(inner)),
+        _ => false,
+    }
 }
 
 /// A value on one line; `None` for text that is better written as a block.
@@ -103,7 +149,8 @@ fn flow(value: &Value) -> Option<String> {
 
 /// Whether text of several lines can be written as it is.
 fn is_block(text: &str) -> bool {
-    let plain = |line: &str| !line.ends_with([' ', '\t']) && line.chars().all(|char| char == '\t' || is_printable(char));
+    let plain =
+        |line: &str| !line.ends_with([' ', '\t']) && line.chars().all(|char| char == '\t' || is_printable(char));
     let starts = text.starts_with([' ', '\t', '\n']);
     text.contains('\n') && !starts && !text.ends_with("\n\n") && text.split('\n').all(plain)
 }
@@ -155,10 +202,12 @@ const WORDS: [&str; 12] = ["null", "true", "false", "yes", "no", "on", "off", "y
 
 fn is_plain(text: &str, in_flow: bool) -> bool {
     let allowed = |char: char| {
-        char.is_alphanumeric() || matches!(char, ' ' | '_' | '-' | '.' | '/' | '(' | ')' | '+' | '=' | '<' | '>' | ';' | '^' | '$')
+        char.is_alphanumeric()
+            || matches!(char, ' ' | '_' | '-' | '.' | '/' | '(' | ')' | '+' | '=' | '<' | '>' | ';' | '^' | '$')
             || (!in_flow && char == ',')
     };
-    let begins_well = text.chars().next().is_some_and(|first| first.is_alphabetic() || matches!(first, '_' | '/' | '$'));
+    let begins_well =
+        text.chars().next().is_some_and(|first| first.is_alphabetic() || matches!(first, '_' | '/' | '$'));
     begins_well
         && text.chars().all(allowed)
         && !text.ends_with(' ')
@@ -188,7 +237,10 @@ mod tests {
         let text = to_yaml(suite.as_object().unwrap());
         let start = "description: \"yes\"\ndataset: support\nprompt:\n  messages:\n    - {role: system, content: \"Answer with one word, please.\"}\n";
         assert!(text.starts_with(start), "{text}");
-        assert!(text.contains("  - type: rubric\n    judge: grader\n    criteria: |-\n      Polite.\n      Short.\n"), "{text}");
+        assert!(
+            text.contains("  - type: rubric\n    judge: grader\n    criteria: |-\n      Polite.\n      Short.\n"),
+            "{text}"
+        );
         assert!(text.contains("  - {type: contains, value: \"a, b\"}\n  - exact\n"), "{text}");
         assert_eq!(read(&text), suite);
     }
@@ -217,7 +269,8 @@ mod tests {
         leaf.prop_recursive(4, 40, 5, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-                prop::collection::vec((text.clone(), inner), 0..5).prop_map(|entries| Value::Object(entries.into_iter().collect())),
+                prop::collection::vec((text.clone(), inner), 0..5)
+                    .prop_map(|entries| Value::Object(entries.into_iter().collect())),
             ]
         })
     }

@@ -8,8 +8,8 @@ use crate::core::golden::{ChangeKind, DatasetDiff};
 use crate::core::privacy::sanitize::for_terminal;
 use crate::core::view::{
     AddedExample, AddedView, CacheView, Cell, CheckState, DatasetLogView, DecayView, DiffView, DoctorView,
-    EmbedderView, FirstRecordView, HistoryView, ImportView, ImportedView, LintedView, ListView, MigrationView, QueueLogView, QueueView, TrafficView,
-    count_of,
+    EmbedderView, FirstRecordView, HistoryView, ImportView, ImportedView, LintedView, ListView, MigrationView,
+    QueueLogView, QueueView, TrafficView, count_of,
 };
 
 /// One line with a label and its value, such as `datasets   support`.
@@ -161,7 +161,10 @@ fn imported_text(view: &ImportedView, dry_run: bool) -> String {
     let ImportedView { file, source, format, rows, new, known, .. } = view;
     let (file, source) = (for_terminal(file), for_terminal(source));
     let would_be = if dry_run { " would be" } else { "" };
-    let mut text = format!("{file} ({format}): {} into \"{source}\": {new}{would_be} new, {known} already stored", count_of(*rows, "row"));
+    let mut text = format!(
+        "{file} ({format}): {} into \"{source}\": {new}{would_be} new, {known} already stored",
+        count_of(*rows, "row")
+    );
     if view.merged > 0 {
         text.push_str(&format!(", {} merged into others", view.merged));
     }

@@ -1,5 +1,7 @@
 //! An import of suites.
 
+use unicode_width::UnicodeWidthStr;
+
 use super::layout::table_text;
 use super::text::{Screen, paragraph};
 use crate::core::privacy::sanitize::{for_terminal, truncate_chars};
@@ -9,15 +11,21 @@ use crate::core::view::{NoteView, SuiteImportView, count_of};
 /// Maximum number of notes, and of rows, that are listed; JSON has all of them.
 const LISTED: usize = 50;
 
+/// The widest column of paths.
+const WIDEST: usize = 60;
+
 /// Maximum number of characters of an example.
 const SHOWN: usize = 300;
 
 /// Renders the result of an import of suites.
 pub fn suite_import_text(view: &SuiteImportView, screen: Screen) -> String {
     let mut text = head(view);
+    let width = view.files.iter().map(|file| for_terminal(&file.path).width()).max().unwrap_or(0).min(WIDEST);
     for file in &view.files {
         let state = if view.dry_run && file.state != "unchanged" { "would be " } else { "" };
-        text.push_str(&format!("  {}  {state}{}\n", for_terminal(&file.path), file.state));
+        let path = for_terminal(&file.path);
+        let gap = " ".repeat(width.saturating_sub(path.width()));
+        text.push_str(&format!("  {path}{gap}  {state}{}\n", file.state));
     }
     if !view.checks.is_empty() {
         text.push('\n');

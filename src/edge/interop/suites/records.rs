@@ -1,7 +1,7 @@
 //! Rows of files of other tools, one at a time: JSON Lines, CSV, Parquet, and JSON documents of any size.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,6 +37,17 @@ fn content(path: &Path) -> Result<Content, Failure> {
     Ok(input::open(&Input::File(path.to_owned()), &Arc::default())?.content)
 }
 
+/// The text of a file, which may be compressed.
+///
+/// # Errors
+/// A data failure if it cannot be opened, or is Parquet.
+pub(super) fn text(path: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
+    match content(path)? {
+        Content::Lines(reader) | Content::Document(reader) | Content::Csv(reader) => Ok(reader),
+        Content::Parquet(_) => Err(Failure::data(format!("{} is Parquet, not text", path.display()))),
+    }
+}
+
 fn parquet(path: &Path, file: File) -> Result<Rows, Failure> {
     let rows = crate::edge::parquet::rows(file)
         .map_err(|problem| Failure::data(format!("cannot read {}: {problem}", path.display())))?;
@@ -67,19 +78,15 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> Failure {
 
 fn json_rows(path: &Path, lists: &'static [&'static str]) -> Result<Rows, Failure> {
     // What kind of document it is shows only further on, so it may have to be read again from its beginning.
-    let text = || match content(path)? {
-        Content::Lines(reader) | Content::Document(reader) | Content::Csv(reader) => Ok(reader),
-        Content::Parquet(_) => Err(Failure::data(format!("{} has changed while it was read", path.display()))),
-    };
     let failed = |error: io::Error| unreadable(path, error);
-    if let Some(elements) = Elements::find(text()?, lists, None).map_err(failed)? {
+    if let Some(elements) = Elements::find(text(path)?, lists, None).map_err(failed)? {
         return Ok(Box::new(elements));
     }
-    let mut scanner = Scanner::new(text()?);
+    let mut scanner = Scanner::new(text(path)?);
     scanner.space().map_err(failed)?;
     let first = scanner.value(true).map_err(failed)?;
     if scanner.space().map_err(failed)?.is_some() {
-        return Ok(tabular::rows(text()?, Format::Jsonl));
+        return Ok(tabular::rows(text(path)?, Format::Jsonl));
     }
     let row = (!first.text.is_empty()).then(|| Ok(first.row()));
     Ok(Box::new(row.into_iter()))

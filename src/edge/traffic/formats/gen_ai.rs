@@ -24,7 +24,6 @@ const OTHERS: [&str; 8] = [
 ];
 
 /// What a span, an event of one, or a log record says about a request.
-#[derive(Default)]
 pub(super) struct Content {
     pub(super) input: Option<Value>,
     pub(super) output: Option<Value>,

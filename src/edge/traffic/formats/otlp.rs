@@ -14,7 +14,7 @@ use super::spans::{
 pub struct Otlp;
 
 /// Log records that have nothing to do with a model.
-const NOT_MESSAGES: &str = "log records that are no messages";
+const NOT_MESSAGES: &str = "log records that are not messages";
 
 /// Messages of which only metadata was recorded.
 const NO_CONTENT: &str = "messages without content";
@@ -209,14 +209,7 @@ mod tests {
         let alone = expected.iter().cloned().map(|record| TrafficRecord { group: None, ..record });
         assert_eq!(import(&["otlp-genai-details-logs.jsonl"], Spans::Root).records, alone.collect::<Vec<_>>());
         let both = import(&["otlp-genai-details.jsonl", "otlp-genai-details-logs.jsonl"], Spans::Root);
-        let content = |record: &TrafficRecord| {
-            let TrafficRecord { record_id, input, structure, output, model, .. } = record.clone();
-            (record_id, input, structure, output, model)
-        };
-        assert_eq!(
-            both.records.iter().map(content).collect::<Vec<_>>(),
-            expected.iter().map(content).collect::<Vec<_>>()
-        );
+        assert_eq!(both.records, calls(&TRACES, &["00.5", "01.75", "03", "04.25", "05.5", "06.75"], 1.0));
     }
 
     #[test]
@@ -457,6 +450,8 @@ mod tests {
             json!({"gen_ai.operation.name": "invoke_agent"}),
             json!({"llm.request.type": "completion"}),
             json!({"gen_ai.request.model": "m"}),
+            json!({"gen_ai.operation.name": "chat", "gen_ai.input.messages": "[]"}),
+            json!({"gen_ai.operation.name": "chat", "gen_ai.prompt": "{}"}),
         ] {
             assert_eq!(request_of(span(&attributes)).input, Value::Null, "{attributes}");
         }

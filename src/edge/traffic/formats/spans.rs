@@ -159,14 +159,20 @@ impl Place {
 
     /// The request of which this is the place.
     pub(super) fn request(&self, sent: Sent) -> Found {
+        let is_empty = |input: &Value| match input {
+            Value::Array(items) => items.is_empty(),
+            Value::Object(fields) => fields.is_empty(),
+            other => other.is_null(),
+        };
+        let input = sent.input.filter(|input| !is_empty(input));
         let span = self.trace.clone().zip(self.id.clone());
-        if span.is_none() && sent.input.is_none() {
+        if span.is_none() && input.is_none() {
             return Found::Other(NO_REQUEST);
         }
         let span = span.map(|(trace, id)| Span { trace, id, parent: self.parent.clone(), end: self.end });
         Found::Request(Box::new(Request {
             id: self.id.clone(),
-            input: sent.input.unwrap_or_default(),
+            input: input.unwrap_or_default(),
             output: sent.output,
             at: self.start,
             user: sent.user,

@@ -67,10 +67,10 @@ const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 pub(super) fn kind(fields: &Map<String, Value>) -> Option<Kind> {
     let has = |name: &str| fields.get(name).is_some_and(|value| !is_absent(value));
     let any = |names: &[&str]| names.iter().any(|name| has(name));
-    let is_list = |name: &&str| fields.get(*name).is_some_and(|value| value.is_array() || value.is_object());
+    let is_list = |name: &str| fields.get(name).is_some_and(|value| value.is_array() || value.is_object());
     Some(match () {
         () if MESSAGES.iter().any(|name| fields.get(*name).is_some_and(Value::is_array)) => Kind::Messages,
-        () if CHOICES.iter().any(|name| is_list(&name)) && question(fields).is_some() => Kind::Choices,
+        () if CHOICES.iter().any(|name| is_list(name)) && question(fields).is_some() => Kind::Choices,
         () if LETTERS.iter().all(|name| has(name)) && question(fields).is_some() => Kind::Choices,
         () if has("question") && has("context") && fields.contains_key("answers") => Kind::Passage,
         () if has("instruction") && any(&["output", "response", "completion", "answer"]) => Kind::Instruction,

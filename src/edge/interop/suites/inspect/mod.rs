@@ -15,7 +15,7 @@ use self::archive::Archive;
 use self::log::Log;
 use self::messages::{chat, resolved};
 use super::draft::{Dataset, Draft, MAX_CHOICES, Seen, is_absent, is_chat, letter, take, text_of};
-use super::records::{self, Elements, header, open, unreadable};
+use super::records::{self, Elements, header, open, text, unreadable};
 use super::{Sink, SuiteFormat};
 use crate::core::domain::Failure;
 use crate::core::tabular::Row;
@@ -59,25 +59,23 @@ impl SuiteFormat for Inspect {
             let failure = Failure::data(format!("{} is a folder, not a log", path.display()));
             return Err(failure.hint("name one file: a log that ends in .eval or .json, or a dataset"));
         }
-        let mut start = [0; 4];
+        let mut start = [0; 2];
         let read = open(path)?.read(&mut start).map_err(|error| unreadable(path, error))?;
-        if start.starts_with(b"PK") {
+        if read == 2 && start == *b"PK" {
             return archive(path, out);
         }
-        if start.get(..read).is_some_and(|start| start.contains(&b'{'))
-            && let Ok(header) = header(open(path)?, &HEADER)
-            && header.get("eval").is_some_and(Value::is_object)
-        {
-            return document(path, Log::new(path, header), out);
+        let header = text(path).ok().and_then(|reader| header(reader, &HEADER).ok());
+        match header.filter(|header| header.get("eval").is_some_and(Value::is_object)) {
+            Some(header) => document(path, Log::new(path, header), out),
+            None => dataset(path, out),
         }
-        dataset(path, out)
     }
 }
 
 /// Reads a log that is one JSON document.
 fn document(path: &Path, mut log: Log, out: &mut dyn Sink) -> Result<(), Failure> {
     let mut dataset = log.start(out);
-    let found = Elements::find(open(path)?, &["samples"], Some(&SAMPLE));
+    let found = Elements::find(text(path)?, &["samples"], Some(&SAMPLE));
     for row in found.map_err(|error| unreadable(path, error))?.into_iter().flatten() {
         match row {
             Ok(row) => log.sample(row, &mut dataset)?,

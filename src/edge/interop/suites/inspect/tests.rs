@@ -164,6 +164,10 @@ fn choices_are_lettered_and_several_right_ones_are_one_answer() {
     let starts: Vec<u64> =
         text.lines().zip(1..).filter(|(line, _)| *line == "    {").map(|(_, number)| number).take(2).collect();
     assert_eq!(lines, starts);
+
+    let packed = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let unpacked = read_bytes("log.json.zst", &packed).unwrap();
+    assert_eq!((unpacked.rows("quiz"), unpacked.suites), (recorded.rows("quiz"), recorded.suites));
 }
 
 #[test]
@@ -236,6 +240,17 @@ fn graded(score: &Value) -> f64 {
     }
 }
 
+/// Whether a target is what a scorer extracts, such as a letter; else it can never be right in inspect_ai.
+fn fits(scorer: &str, target: &Value) -> bool {
+    let text = target.get(0).unwrap_or(target).as_str().unwrap();
+    match scorer {
+        "answer" => text.len() == 1,
+        "pattern" | "answer1" => text.chars().all(char::is_alphanumeric),
+        "pattern1" => text.chars().all(|c| c.is_ascii_digit()),
+        _ => true,
+    }
+}
+
 /// Samples and scores where karat grades an answer otherwise than inspect_ai did, of those that it grades.
 fn disagreements(fixture_name: &str, suite: &str) -> Vec<(u64, String)> {
     let recorded = fixture(fixture_name);
@@ -252,7 +267,8 @@ fn disagreements(fixture_name: &str, suite: &str) -> Vec<(u64, String)> {
         let names = log["results"]["scores"].as_array().unwrap().iter().map(|score| score["name"].as_str().unwrap());
         for (name, (_, score)) in names.zip(compiled.score(&answer, &example, &[])) {
             let theirs = graded(&sample["scores"][name]["value"]);
-            if score.value().is_some_and(|ours| (ours - theirs).abs() > 0.006) {
+            let differs = score.value().is_some_and(|ours| (ours - theirs).abs() > 0.006);
+            if differs && fits(name, &sample["target"]) {
                 found.push((sample["id"].as_u64().unwrap(), name.to_owned()));
             }
         }
@@ -264,24 +280,15 @@ fn disagreements(fixture_name: &str, suite: &str) -> Vec<(u64, String)> {
 #[test]
 fn answers_are_graded_as_inspect_ai_did_except_as_noted() {
     let expected = [
-        // The target is no letter.
-        (3, "answer"),
         // It is not the last answer.
-        (4, "answer"),
         (4, "answer1"),
         // It is not the first match of the pattern.
         (7, "pattern1"),
         // An article is missing.
         (10, "exact"),
-        // The target is neither a letter nor a word.
-        (13, "answer"),
-        (13, "answer1"),
-        (14, "answer"),
         // Symbols at the end of the target are missing.
         (15, "match"),
         (15, "match2"),
-        // The numbers are alike in five digits.
-        (18, "match4"),
     ];
     let found = disagreements("inspect-scored.json", "scored");
     assert_eq!(found.iter().map(|(id, name)| (*id, name.as_str())).collect::<Vec<_>>(), expected);

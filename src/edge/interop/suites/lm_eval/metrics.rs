@@ -3,7 +3,7 @@
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::super::draft::{Dataset, choice_scorer, is_absent, scorer};
+use super::super::draft::{Dataset, choice_scorer, scorer};
 use super::super::{Carried, Note};
 use super::Output;
 use super::config::{Config, Setting, function_name};
@@ -19,6 +19,18 @@ struct Metric<'a> {
     line: u64,
     name: &'a str,
     keys: Map<String, Value>,
+}
+
+impl Metric<'_> {
+    /// Whether an option is on.
+    fn is_set(&self, key: &str) -> bool {
+        self.keys.get(key) == Some(&json!(true))
+    }
+
+    /// Patterns of which matches are removed before texts are compared.
+    fn ignored(&self) -> impl Iterator<Item = &str> {
+        self.keys.get("regexes_to_ignore").into_iter().flat_map(texts)
+    }
 }
 
 /// What a filter leaves of an answer.
@@ -66,8 +78,7 @@ impl<'a> Metrics<'a> {
     pub(super) fn ignored(&self) -> Vec<Regex> {
         let metrics = self.listed();
         let exact = metrics.iter().filter(|metric| metric.name == "exact_match");
-        let patterns = exact.filter_map(|metric| metric.keys.get("regexes_to_ignore")).flat_map(texts);
-        patterns.filter_map(|pattern| Regex::new(pattern).ok()).collect()
+        exact.flat_map(Metric::ignored).filter_map(|pattern| Regex::new(pattern).ok()).collect()
     }
 
     /// The scorers, the headline first. `numbers` says whether all accepted answers are numbers.
@@ -184,44 +195,46 @@ impl<'a> Metrics<'a> {
 
     /// The scorer of an exact match behind a filter.
     fn exact(&self, metric: &Metric<'_>, filter: &Filter, numbers: bool, dataset: &mut Dataset<'_>) -> Value {
-        let is_set = |key: &str| metric.keys.get(key) == Some(&json!(true));
-        let lower = is_set("ignore_case") || filter.lowers;
-        let ignores = metric.keys.get("regexes_to_ignore").is_some_and(|value| !is_absent(value));
-        if is_set("ignore_numbers") {
+        if metric.is_set("ignore_numbers") {
             self.note(metric, "ignore_numbers has no counterpart; digits are compared", dataset);
         }
+        if metric.ignored().any(|pattern| Regex::new(pattern).is_err()) {
+            let why = "one of regexes_to_ignore has syntax that karat lacks, such as look-around, and is not applied";
+            self.note(metric, why, dataset);
+        }
+        let lower = metric.is_set("ignore_case") || filter.lowers;
         let keys = match &filter.pattern {
             Some(pattern) => self.extracted(pattern, lower, numbers, filter, dataset),
-            None if ignores && numbers => {
-                let why = "the answers are numbers, so the last number of an answer is compared, whatever \
-                           regexes_to_ignore removes";
-                self.note(metric, why, dataset);
-                json!({"type": "numeric"})
-            }
-            None => {
-                if ignores {
-                    self.note(
-                        metric,
-                        "regexes_to_ignore was applied to the accepted answers; it is not applied to the model's",
-                        dataset,
-                    );
-                }
-                if is_set("ignore_punctuation") {
-                    self.note(metric, "punctuation is ignored at both ends of an answer, and not within it", dataset);
-                }
-                let steps =
-                    [(filter.trims, "trim"), (lower, "lowercase"), (is_set("ignore_punctuation"), "punctuation")];
-                let steps: Vec<&str> =
-                    steps.into_iter().filter(|(is_step, _)| *is_step).map(|(_, step)| step).collect();
-                json!({"type": "exact", "normalize": steps})
-            }
+            None => self.whole(metric, filter, numbers, dataset),
         };
-        let name = filter.named(metric.name);
-        let mut scorer = scorer(&name, keys);
+        let mut scorer = scorer(&filter.named(metric.name), keys);
         if let Some(fields) = scorer.as_object_mut().filter(|_| filter.majority) {
             fields.insert("reduce".to_owned(), json!("majority"));
         }
         scorer
+    }
+
+    /// The scorer that compares the whole answer.
+    fn whole(&self, metric: &Metric<'_>, filter: &Filter, numbers: bool, dataset: &mut Dataset<'_>) -> Value {
+        let ignores = metric.ignored().next().is_some();
+        if ignores && numbers {
+            let why = "the answers are numbers, so the last number of an answer is compared, whatever \
+                       regexes_to_ignore removes";
+            self.note(metric, why, dataset);
+            return json!({"type": "numeric"});
+        }
+        if ignores {
+            let why = "regexes_to_ignore was applied to the accepted answers; it is not applied to the model's";
+            self.note(metric, why, dataset);
+        }
+        let punctuation = metric.is_set("ignore_punctuation");
+        if punctuation {
+            self.note(metric, "punctuation is ignored at both ends of an answer, and not within it", dataset);
+        }
+        let lower = metric.is_set("ignore_case") || filter.lowers;
+        let steps = [(filter.trims, "trim"), (lower, "lowercase"), (punctuation, "punctuation")];
+        let steps: Vec<&str> = steps.into_iter().filter(|(is_step, _)| *is_step).map(|(_, step)| step).collect();
+        json!({"type": "exact", "normalize": steps})
     }
 
     /// The scorer for what a pattern extracts.
@@ -236,7 +249,9 @@ impl<'a> Metrics<'a> {
         let flag = if lower { "(?i)" } else { "" };
         let looked_for = around_group(pattern)
             .map(|(before, after)| format!("{flag}{before}{{expected}}{}", if after.is_empty() { END } else { after }));
-        let looked_for = looked_for.filter(|pattern| Regex::new(&pattern.replace("{expected}", "x")).is_ok());
+        let is_template = |pattern: &str| pattern.contains("{{") || pattern.contains("{%");
+        let looked_for = looked_for
+            .filter(|pattern| !is_template(pattern) && Regex::new(&pattern.replace("{expected}", "x")).is_ok());
         let (keys, why) = match looked_for {
             _ if numbers && *select == -1 => {
                 (json!({"type": "numeric"}), "the last number of the answer is compared, in place of the last match")
@@ -252,8 +267,8 @@ impl<'a> Metrics<'a> {
             None => {
                 let steps: &[&str] = if lower { &["lowercase"] } else { &[] };
                 let why = "the pattern has no group, several groups, or syntax that karat lacks, so the accepted \
-                           answer may be anywhere in \
-                           the answer; a pattern with {expected} in place of the group is stricter (type: regex)";
+                           answer may be anywhere in the answer; a pattern with {expected} in place of the group is \
+                           stricter (type: regex)";
                 (json!({"type": "contains", "normalize": steps}), why)
             }
         };

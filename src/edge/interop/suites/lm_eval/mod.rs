@@ -24,7 +24,10 @@ use crate::core::domain::Failure;
 pub struct LmEval;
 
 /// The most files of a folder that are looked at.
-const MAX_FILES: usize = 10_000;
+const MAX_FILES: usize = 100_000;
+
+/// The most reasons that are listed if no task can be read.
+const LISTED: usize = 20;
 
 /// How deep folders are searched.
 const MAX_DEPTH: usize = 8;
@@ -57,7 +60,7 @@ impl SuiteFormat for LmEval {
         let mut files = Vec::new();
         yaml_files(path, 0, &mut files)?;
         files.sort();
-        let mut read = 0_u64;
+        let (mut read, mut failures) = (0_u64, Vec::new());
         for file in files {
             let config = Config::open(&file);
             // Files without a task are there to be included.
@@ -67,12 +70,18 @@ impl SuiteFormat for LmEval {
             match config.and_then(|config| task(&config, out)) {
                 Ok(()) => read += 1,
                 // One task on remote data is no reason to read none.
-                Err(failure) => out.note(Note { file, line: 0, what: "task".to_owned(), why: failure.message }),
+                Err(failure) => {
+                    if failures.len() < LISTED {
+                        failures.push(failure.message.clone());
+                    }
+                    out.note(Note { file, line: 0, what: "task".to_owned(), why: failure.message });
+                }
             }
         }
         if read == 0 {
             return Err(Failure::data(format!("{}: no task can be carried over", path.display()))
-                .hint("import one of its files to see why; karat reads tasks in YAML over local data"));
+                .details(failures)
+                .hint("karat reads tasks in YAML over local data"));
         }
         Ok(())
     }

@@ -12,6 +12,9 @@ use crate::core::prompt::{Bounded, explain, new_environment};
 /// The longest text that a value is printed as, in bytes.
 const MAX_PRINTED: usize = 8 << 20;
 
+/// The longest text that a method or filter makes, in bytes.
+const MAX_MADE: usize = 64 << 20;
+
 /// What a setting such as `doc_to_target` says about each row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Template {
@@ -77,14 +80,6 @@ impl Renderer {
                 serde_json::to_value(&value).map_err(|_| format!("{source} gives no value that can be written as JSON"))
             }
         }
-    }
-
-    /// The text of a template for a row.
-    ///
-    /// # Errors
-    /// Says why it cannot be rendered.
-    pub(super) fn text(&self, template: &Template, row: &Map<String, Json>) -> Result<String, String> {
-        Ok(printed(&self.value(template, row)?))
     }
 
     fn render(&self, source: &str, row: &Map<String, Json>) -> Result<String, String> {
@@ -160,6 +155,11 @@ fn regex_replace(text: &str, pattern: &str, replacement: &str) -> Result<String,
     let regex = Regex::new(pattern).map_err(|_| fail("regex_replace has a pattern that karat cannot use"))?;
     // Groups are \1 in Python and ${1} here; a dollar sign is itself.
     let groups = Regex::new(r"\\(\d)").map_err(|_| fail("regex_replace cannot be used"))?;
+    let of_groups = groups.find_iter(replacement).count().saturating_mul(text.len());
+    let longest = regex.find_iter(text).count().saturating_mul(replacement.len()).saturating_add(of_groups);
+    if longest > MAX_MADE {
+        return Err(fail("regex_replace makes a text that is too long"));
+    }
     let replacement = replacement.replace('$', "$$");
     Ok(regex.replace_all(text, groups.replace_all(&replacement, "$${$1}").as_ref()).into_owned())
 }
@@ -199,8 +199,7 @@ fn text_method(text: &str, name: &str, args: &[Value]) -> Result<Value, Error> {
         "split" => split(text, args)?,
         "replace" => {
             let (from, to): (&str, &str) = from_args(args)?;
-            let grows = from.len() < to.len() && text.len().saturating_mul(to.len()) > MAX_PRINTED;
-            if grows {
+            if text.matches(from).count().saturating_mul(to.len()) > MAX_MADE {
                 return Err(Error::new(ErrorKind::InvalidOperation, "replace makes a text that is too long"));
             }
             Value::from(text.replace(from, to))

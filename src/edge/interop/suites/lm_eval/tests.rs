@@ -269,7 +269,7 @@ fn a_template_is_kept_where_it_means_the_same_in_a_prompt() {
 #[test]
 fn metrics_and_filters_have_their_scorers_or_a_note() {
     let filter = |steps: &str| format!("filter_list:\n  - name: f\n    filter: [{steps}]\n");
-    let cases: [(String, &str, Value); 10] = [
+    let cases: [(String, &str, Value); 13] = [
         (String::new(), "t", json!([{"name": "exact_match", "type": "exact", "normalize": []}])),
         (
             "metric_list: [{metric: f1}, {metric: chrf++}]\n".into(),
@@ -308,6 +308,21 @@ fn metrics_and_filters_have_their_scorers_or_a_note() {
             json!([{"name": "exact_match", "type": "numeric"}]),
         ),
         ("process_results: !function utils.f\n".into(), "5", json!([{"type": "numeric"}])),
+        (
+            "metric_list: [{metric: exact_match, regexes_to_ignore: [\"(?=x)\", \"!\"]}]\n".into(),
+            "hi!",
+            json!([{"name": "exact_match", "type": "exact", "normalize": []}]),
+        ),
+        (
+            filter("{function: regex, regex_pattern: \"({{x}})\"}"),
+            "t",
+            json!([{"name": "exact_match-f", "type": "regex", "pattern": "{expected}(?:[.,]?\\s|[.,]?$|[^\\w.,])"}]),
+        ),
+        (
+            filter("{function: regex, regex_pattern: \"{{x}}(y)\"}"),
+            "t",
+            json!([{"name": "exact_match-f", "type": "contains", "normalize": []}]),
+        ),
     ];
     for (settings, answer, scorers) in cases {
         let recorded = one(
@@ -370,6 +385,19 @@ fn tasks_of_which_too_little_is_left_are_refused_with_their_line() {
     assert_eq!(recorded.noted(), [(7, "surprise")]);
     let recorded = one("doc_to_text: \"{{z}}\"\ndoc_to_target: a\n", "{\"q\": \"x\", \"a\": \"y\"}").unwrap();
     assert!(recorded.bad[0].1.starts_with("doc_to_text (line 5 of the task): `z` is undefined"), "{:?}", recorded.bad);
+}
+
+#[test]
+fn a_folder_without_a_readable_task_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.yaml"), "task: a\ndoc_to_text: q\n").unwrap();
+    fs::write(folder.path().join("b.yaml"), "x: 1\n").unwrap();
+    let failure = Recorded::read(&LmEval, folder.path()).unwrap_err();
+    assert!(failure.message.ends_with("no task can be carried over"), "{failure:?}");
+    assert!(
+        failure.details.len() == 1 && failure.details[0].ends_with("a.yaml: doc_to_target is missing"),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -444,17 +472,21 @@ fn templates_have_the_methods_of_python() {
     ];
     let renderer = Renderer::new();
     for (template, expected) in cases {
-        let text = renderer.text(&Template::Text(template.to_owned()), &row);
-        assert_eq!(text.as_deref(), Ok(expected), "{template}");
+        let text = renderer.value(&Template::Text(template.to_owned()), &row);
+        assert_eq!(text, Ok(json!(expected)), "{template}");
     }
     for template in [
         "{{ l.index('z') }}",
         "{{ s.nothing() }}",
         "{{ 'a'.split('') }}",
+        "{{ ('a' * 100000).replace('a', 'b' * 100000) }}",
+        "{{ ('a' * 100000)|regex_replace('a', 'b' * 100000) }}",
+        "{{ ('a' * 100000)|regex_replace('(.+)', '\\\\1' * 1000) }}",
+        "{{ 'a'|regex_replace('(', '') }}",
         "{{ z }}",
         "{% for x in range(10000000) %}a{% endfor %}",
     ] {
-        assert!(renderer.text(&Template::Text(template.to_owned()), &row).is_err(), "{template}");
+        assert!(renderer.value(&Template::Text(template.to_owned()), &row).is_err(), "{template}");
     }
 }
 

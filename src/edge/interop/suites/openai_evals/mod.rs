@@ -18,6 +18,9 @@ use crate::core::domain::Failure;
 /// Evals of OpenAI's registry.
 pub struct OpenAiEvals;
 
+/// The most reasons that are listed if no eval can be read.
+const LISTED: usize = 20;
+
 /// The most examples that are shown before each question.
 const MAX_SHOTS: u64 = 100;
 
@@ -37,20 +40,24 @@ impl SuiteFormat for OpenAiEvals {
             return samples_alone(path, out);
         }
         let mut groups: BTreeMap<Shape, Vec<(Eval, Scored)>> = BTreeMap::new();
+        let mut problems = Vec::new();
         for eval in registry::evals(path, out)? {
             match carry(&eval, out) {
                 Ok((shape, scored)) => groups.entry(shape).or_default().push((eval, scored)),
                 Err(Problem { line, what, why }) => {
                     out.carried(&eval.class_name, Carried::Not);
+                    if problems.len() < LISTED {
+                        problems.push(format!("{}:{line}: {what} {why}", eval.file.display()));
+                    }
                     out.note(Note { file: eval.file.clone(), line, what, why });
                 }
             }
         }
         if groups.is_empty() {
-            let failure = Failure::data(format!("{}: no eval can be carried over", path.display()));
+            let failure = Failure::data(format!("{}: no eval can be carried over", path.display())).details(problems);
             return Err(failure.hint(
-                "karat reads Match, Includes, FuzzyMatch, JsonMatch, JsonValidator and \
-                                     ModelBasedClassify with their samples",
+                "karat reads Match, Includes, FuzzyMatch, JsonMatch, JsonValidator and ModelBasedClassify with their \
+                 samples",
             ));
         }
         groups.into_iter().try_for_each(|(shape, evals)| write(&shape, evals, out))

@@ -101,7 +101,10 @@ pub(super) fn evals(path: &Path, out: &mut dyn Sink) -> Result<Vec<Eval>, Failur
     if !path.is_dir() {
         return of_file(path);
     }
-    let inner = ["registry/evals", "evals"].map(|inner| path.join(inner)).into_iter().find(|folder| folder.is_dir());
+    let inner = ["evals/registry/evals", "registry/evals", "evals"]
+        .map(|inner| path.join(inner))
+        .into_iter()
+        .find(|folder| folder.is_dir());
     let folder = inner.unwrap_or_else(|| path.to_owned());
     let files = yaml_files(&folder)?;
     if files.is_empty() {

@@ -1,5 +1,5 @@
-//! Tests: written in the configuration, in files, and as scenarios; merged with the defaults, and one for each combination of their
-//! variables.
+//! Tests: written in the configuration, in files, and as scenarios; merged with the defaults, and one for each
+//! combination of their variables.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,17 +16,40 @@ use super::tree::{Item, Kind, References};
 
 /// Keys of a test.
 const KEYS: [&str; 13] = [
-    "description", "vars", "provider", "providers", "prompts", "providerOutput", "assert", "assertScoringFunction", "options", "threshold",
-    "metadata", "path", "config",
+    "description",
+    "vars",
+    "provider",
+    "providers",
+    "prompts",
+    "providerOutput",
+    "assert",
+    "assertScoringFunction",
+    "options",
+    "threshold",
+    "metadata",
+    "path",
+    "config",
 ];
 
 /// Keys that make a mapping a test rather than a row of variables.
-const OF_TEST: [&str; 8] = ["vars", "assert", "options", "metadata", "provider", "providerOutput", "threshold", "description"];
+const OF_TEST: [&str; 8] =
+    ["vars", "assert", "options", "metadata", "provider", "providerOutput", "threshold", "description"];
 
 /// Options of a test.
 const OPTIONS: [&str; 13] = [
-    "prefix", "suffix", "provider", "rubricPrompt", "factuality", "transform", "postprocess", "disableVarExpansion", "disableConversationVar",
-    "runSerially", "repeat", "disableDefaultAsserts", "prompt",
+    "prefix",
+    "suffix",
+    "provider",
+    "rubricPrompt",
+    "factuality",
+    "transform",
+    "postprocess",
+    "disableVarExpansion",
+    "disableConversationVar",
+    "runSerially",
+    "repeat",
+    "disableDefaultAsserts",
+    "prompt",
 ];
 
 /// How many tests one may become by the values of its variables.
@@ -218,7 +241,7 @@ impl<'d, 'a> Reading<'d, 'a> {
         let layers: Vec<&Item> = [default.as_ref(), scenario, Some(test)].into_iter().flatten().collect();
         let options = merged(test, &layers, "options");
         self.check_options(&options);
-        let Some((vars, file_vars)) = self.vars(test, &layers) else { return };
+        let vars = self.vars(test, &layers);
         let case = self.case(test, scenario, &layers, &options);
         let expand = !options.get("disableVarExpansion").is_some_and(Item::is_true);
         let combinations = combinations(&vars, expand);
@@ -226,7 +249,7 @@ impl<'d, 'a> Reading<'d, 'a> {
             self.desk.note(test, "vars", "its variables have more than 10,000 combinations; the rest is left out");
         }
         for (number, vars) in combinations.into_iter().enumerate() {
-            let vars = self.filled(test, vars, &file_vars);
+            let vars = self.filled(test, vars);
             self.cases.push(Case { vars, first: number == 0, ..case.clone() });
         }
     }
@@ -235,17 +258,17 @@ impl<'d, 'a> Reading<'d, 'a> {
     fn case(&mut self, test: &Item, scenario: Option<&Item>, layers: &[&Item], options: &Item) -> Case {
         let last = |key: &str| layers.iter().rev().find_map(|layer| layer.get(key)).cloned();
         let text = |key: &str| options.get(key).and_then(Item::scalar).unwrap_or_default();
-        let names = |key: &str| last(key).map(|names| names.items().iter().filter_map(Item::scalar).collect()).unwrap_or_default();
+        let names = |key: &str| {
+            last(key).map(|names| names.items().iter().filter_map(Item::scalar).collect()).unwrap_or_default()
+        };
         let only = [names("providers"), names("prompts")];
         if let Some(function) = last("assertScoringFunction") {
-            let why = "a program combines the scores; all assertions have to pass here, so write an exec scorer if that differs";
+            let why = "a program combines the scores, but here all assertions have to pass; write an exec scorer if \
+                       that differs";
             self.desk.note_once(&function, "assertScoringFunction", why);
         }
-        let own: Vec<Rc<Assertion>> = [scenario, Some(test)]
-            .into_iter()
-            .flatten()
-            .flat_map(|layer| self.assertions(layer, options))
-            .collect();
+        let own: Vec<Rc<Assertion>> =
+            [scenario, Some(test)].into_iter().flatten().flat_map(|layer| self.assertions(layer, options)).collect();
         let defaults = !options.get("disableDefaultAsserts").is_some_and(Item::is_true);
         let output = last("providerOutput");
         Case {
@@ -306,14 +329,17 @@ impl<'d, 'a> Reading<'d, 'a> {
                 "transformVars" => "variables are not changed before they are used; write the changed values",
                 "storeOutputAs" => "answers to earlier tests are not available; write a conversation with turns",
                 name if OPTIONS.contains(&name) => continue,
-                _ => "this option has no counterpart; if it is a setting of the model, write it under params of the endpoint",
+                _ => {
+                    "this option has no counterpart; if it is a setting of the model, write it under params of the \
+                     endpoint"
+                }
             };
             self.desk.note_once(value, &format!("options: {name}"), why);
         }
     }
 
-    /// The variables of all layers, and those whose values are in files.
-    fn vars(&mut self, test: &Item, layers: &[&Item]) -> Option<(Vec<(String, Item)>, Vec<String>)> {
+    /// The variables of all layers, with the values that are in files.
+    fn vars(&mut self, test: &Item, layers: &[&Item]) -> Vec<(String, Item)> {
         let mut vars: Vec<(String, Item)> = Vec::new();
         for layer in layers {
             let Some(own) = layer.get("vars") else { continue };
@@ -330,14 +356,12 @@ impl<'d, 'a> Reading<'d, 'a> {
                 vars.push((name.clone(), value.clone()));
             }
         }
-        let mut of_files = Vec::new();
         for (name, value) in &mut vars {
             if value.text().is_some_and(|text| text.starts_with("file://")) {
                 *value = self.var_file(test, name, value);
-                of_files.push(name.clone());
             }
         }
-        Some((vars, of_files))
+        vars
     }
 
     fn var_files(&mut self, at: &Item, reference: &str) -> Vec<Item> {
@@ -389,15 +413,14 @@ impl<'d, 'a> Reading<'d, 'a> {
         match kind.as_str() {
             "yaml" | "yml" => self.desk.parse(path).map(|item| item.value().to_string()),
             kind if is_script(kind) || kind == "py" => Err("a program gives it".to_owned()),
-            "pdf" | "png" | "jpg" | "jpeg" | "gif" | "webp" | "bmp" | "svg" | "mp3" | "wav" | "mp4" | "docx" | "xlsx" => {
-                Err(format!("{kind} files are not text"))
-            }
+            "pdf" | "png" | "jpg" | "jpeg" | "gif" | "webp" | "bmp" | "svg" | "mp3" | "wav" | "mp4" | "docx"
+            | "xlsx" => Err(format!("{kind} files are not text")),
             _ => self.desk.files.read(path).map(|text| text.trim().to_owned()),
         }
     }
 
     /// The variables with the templates in them filled in.
-    fn filled(&mut self, test: &Item, mut vars: Map<String, Value>, of_files: &[String]) -> Map<String, Value> {
+    fn filled(&mut self, test: &Item, mut vars: Map<String, Value>) -> Map<String, Value> {
         for value in vars.values_mut() {
             match value {
                 Value::Null => *value = Value::String(String::new()),
@@ -410,13 +433,15 @@ impl<'d, 'a> Reading<'d, 'a> {
             let before = vars.clone();
             for (name, value) in &mut vars {
                 let Value::String(text) = value else { continue };
-                if !is_template(text) || of_files.contains(name) && !text.contains("{{") {
+                if !is_template(text) {
                     continue;
                 }
                 match render(text, &before) {
                     Ok(filled) => *text = filled,
                     Err(why) => {
-                        let why = format!("the value of {name} is a template that is not filled in: {why}; write the value itself");
+                        let why = format!(
+                            "the value of {name} is a template that is not filled in: {why}; write the value itself"
+                        );
                         self.desk.note_once(test, "vars", why);
                     }
                 }
@@ -444,7 +469,8 @@ fn with_goal(assertion: &Item, test: &Item) -> Item {
         return assertion.clone();
     };
     let key = if attack == "policy" { "policy" } else { "goal" };
-    let about = test.get("metadata").and_then(|metadata| metadata.get(key)).filter(|_| assertion.get("value").is_none());
+    let about =
+        test.get("metadata").and_then(|metadata| metadata.get(key)).filter(|_| assertion.get("value").is_none());
     let mut entries = assertion.entries().to_vec();
     entries.extend(about.map(|about| ("value".to_owned(), about.clone())));
     assertion.at(Kind::Map(entries))
@@ -479,4 +505,3 @@ fn combinations(vars: &[(String, Item)], expand: bool) -> Vec<Map<String, Value>
     }
     all
 }
-

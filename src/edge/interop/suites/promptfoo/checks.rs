@@ -16,8 +16,18 @@ use crate::edge::interop::suites::draft::slug;
 
 /// Types of scorers whose score is a degree; in a mean it counts as it is, without their threshold.
 const GRADED: [&str; 12] = [
-    "rouge_n", "bleu", "gleu", "cosine", "tool_call_f1", "rubric", "g_eval", "factuality", "answer_relevance", "context_faithfulness",
-    "context_recall", "json_fields",
+    "rouge_n",
+    "bleu",
+    "gleu",
+    "cosine",
+    "tool_call_f1",
+    "rubric",
+    "g_eval",
+    "factuality",
+    "answer_relevance",
+    "context_faithfulness",
+    "context_recall",
+    "json_fields",
 ];
 
 /// An assertion once it is read.

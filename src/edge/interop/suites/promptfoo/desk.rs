@@ -5,11 +5,18 @@ use std::path::{Path, PathBuf};
 
 use super::super::{Carried, Note, Sink};
 use super::files::{Files, extension, path_and_function};
-use super::programs::{FOLDER, Language};
+use super::imports;
+use super::programs::{FOLDER, Language, RUNNERS, Script};
 use super::tree::{self, Item, Kind};
 
 /// Notes that an error repeats.
 const REASONS: usize = 10;
+
+/// How often the same thing is reported with its line.
+const MAX_SAME: usize = 100;
+
+/// How deep imports of scripts are followed.
+const MAX_IMPORTS: usize = 8;
 
 /// Files, notes and counts of an import.
 pub(super) struct Desk<'a> {
@@ -20,6 +27,8 @@ pub(super) struct Desk<'a> {
     /// The first notes, as lines.
     pub(super) reasons: Vec<String>,
     noted: BTreeSet<String>,
+    /// How often each thing was reported, and where at last.
+    same: BTreeMap<String, (usize, Item)>,
     scripts: BTreeMap<PathBuf, String>,
     parsed: BTreeMap<PathBuf, Item>,
 }
@@ -28,16 +37,42 @@ impl<'a> Desk<'a> {
     /// A desk for the configuration at a path.
     pub(super) fn new(out: &'a mut dyn Sink, config: &Path) -> Self {
         let files = Files::beside(config);
-        Self { out, files, reasons: Vec::new(), noted: BTreeSet::new(), scripts: BTreeMap::new(), parsed: BTreeMap::new() }
+        Self {
+            out,
+            files,
+            reasons: Vec::new(),
+            noted: BTreeSet::new(),
+            same: BTreeMap::new(),
+            scripts: BTreeMap::new(),
+            parsed: BTreeMap::new(),
+        }
     }
 
     /// Reports something at a place.
     pub(super) fn note(&mut self, at: &Item, what: &str, why: impl Into<String>) {
         let why = why.into();
+        let same = self.same.entry(format!("{what}\n{why}")).or_insert_with(|| (0, at.at(Kind::Null)));
+        *same = (same.0 + 1, at.at(Kind::Null));
+        if same.0 <= MAX_SAME {
+            self.report(at, what, why);
+        }
+    }
+
+    fn report(&mut self, at: &Item, what: &str, why: String) {
         if self.reasons.len() < REASONS {
             self.reasons.push(format!("{}:{}: {what}: {why}", at.file.display(), at.line));
         }
         self.out.note(Note { file: at.file.to_path_buf(), line: at.line, what: what.to_owned(), why });
+    }
+
+    /// Reports how often something was left out of the notes because there were many like it.
+    pub(super) fn finish(&mut self) {
+        for (key, (count, last)) in std::mem::take(&mut self.same) {
+            let (what, why) = key.split_once('\n').unwrap_or((&key, ""));
+            if count > MAX_SAME {
+                self.report(&last, what, format!("{} more like it up to this line: {why}", count - MAX_SAME));
+            }
+        }
     }
 
     /// Reports something where it is first seen, and not again.
@@ -102,11 +137,7 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// A sentence that says why it cannot be read.
-    pub(super) fn script(
-        &mut self,
-        at: &Item,
-        reference: &str,
-    ) -> Result<(Language, String, Option<String>), String> {
+    pub(super) fn script(&mut self, at: &Item, reference: &str) -> Result<Script, String> {
         let (path, function) = path_and_function(reference);
         let language = Language::of_extension(&extension(path))
             .ok_or_else(|| format!("{path} is neither JavaScript nor Python; write an exec scorer that starts it"))?;
@@ -118,22 +149,35 @@ impl<'a> Desk<'a> {
     /// # Errors
     /// A sentence that says why it cannot be read.
     pub(super) fn copy(&mut self, at: &Item, path: &str) -> Result<String, String> {
-        let fail = |why: String| format!("the file {path} is not copied: {why}");
-        let found = self.files.find(path).map_err(fail)?;
-        if let Some(copy) = self.scripts.get(&found) {
+        let found = self.files.find(path).map_err(|why| format!("the file {path} is not copied: {why}"))?;
+        self.copy_found(at, &found, 0)
+    }
+
+    /// Copies a file and those beside the configuration that it imports.
+    fn copy_found(&mut self, at: &Item, found: &Path, depth: usize) -> Result<String, String> {
+        if let Some(copy) = self.scripts.get(found) {
             return Ok(copy.clone());
         }
-        let content = self.files.bytes(&found).map_err(fail)?;
-        let relative: PathBuf = self.files.shown(&found).components().filter(is_name).collect();
-        let copy = PathBuf::from(FOLDER).join(relative);
-        let text = String::from_utf8_lossy(&content);
-        if ["require('.", "require(\".", "from '.", "from \".", "from .", "import_module"].iter().any(|part| text.contains(part)) {
-            self.note_once(at, path, "the files that this script imports are not copied; copy them beside it");
+        let shown = self.files.shown(found);
+        let fail = |why: String| format!("the file {} is not copied: {why}", shown.display());
+        let content = self.files.bytes(found).map_err(fail)?;
+        let relative: PathBuf = shown.components().filter(is_name).collect();
+        let folder = PathBuf::from(FOLDER);
+        // The programs that run them have a folder of their own.
+        let copy = if relative.starts_with(RUNNERS) { folder.join("own") } else { folder }.join(relative);
+        self.scripts.insert(found.to_owned(), copy.display().to_string());
+        for import in imports::of(&String::from_utf8_lossy(&content), &extension(&shown.to_string_lossy())) {
+            let there = import.candidates(found).into_iter().find(|path| path.is_file());
+            let there = there.and_then(|path| self.files.find(&path.to_string_lossy()).ok());
+            let copied = there.filter(|path| path.starts_with(&self.files.base) && depth < MAX_IMPORTS);
+            let copied = copied.is_some_and(|path| self.copy_found(at, &path, depth + 1).is_ok());
+            if !copied && import.is_local() {
+                let why = format!("it imports {}, which is not copied; copy it beside the script", import.name());
+                self.note_once(at, &shown.display().to_string(), why);
+            }
         }
         self.out.file(copy.clone(), content);
-        let copy = copy.display().to_string();
-        self.scripts.insert(found, copy.clone());
-        Ok(copy)
+        Ok(copy.display().to_string())
     }
 }
 

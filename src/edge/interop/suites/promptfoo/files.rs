@@ -103,9 +103,9 @@ impl Files {
         Ok(found)
     }
 
-    /// A path as it is shown: relative to the configuration if possible.
+    /// A path as it is shown: relative to the configuration if possible, else to the project.
     pub(super) fn shown(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(&self.base).unwrap_or(path).to_owned()
+        path.strip_prefix(&self.base).or_else(|_| path.strip_prefix(&self.root)).unwrap_or(path).to_owned()
     }
 }
 

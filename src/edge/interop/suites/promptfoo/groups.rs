@@ -9,7 +9,7 @@ use super::checks::{Checks, is_pure};
 use super::desk::Desk;
 use super::placing::{Extra, Placed, Placing};
 use super::programs::{Answering, Programs};
-use super::prompts::{self, Prompt, Translated};
+use super::prompts::{self, Content, Prompt, Translated};
 use super::providers::{self, Provider};
 use super::templates::{Scope, VarType};
 use super::tree::{Item, object};
@@ -46,6 +46,8 @@ pub(super) struct Writer<'w, 'a> {
     parts: &'w Parts,
     counted: BTreeSet<String>,
     written: usize,
+    /// The messages that every row of the suite has itself, as templates.
+    messages: Option<Value>,
 }
 
 /// Tests that can be run together.
@@ -65,7 +67,7 @@ struct Plan<'p> {
 impl<'w, 'a> Writer<'w, 'a> {
     /// A writer of suites.
     pub(super) fn new(desk: &'w mut Desk<'a>, checks: &'w mut Checks, parts: &'w Parts) -> Self {
-        Self { desk, checks, parts, counted: BTreeSet::new(), written: 0 }
+        Self { desk, checks, parts, counted: BTreeSet::new(), written: 0, messages: None }
     }
 
     /// Writes the tests.
@@ -80,7 +82,8 @@ impl<'w, 'a> Writer<'w, 'a> {
             match groups.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, group)) => group.cases.push(case),
                 None if is_full => {
-                    let why = "the tests differ in too many ways (prefix, suffix, provider, threshold), so this one is left out; split the configuration";
+                    let why = "the tests differ in too many ways (prefix, suffix, provider, threshold), so this one is \
+                               left out; split the configuration";
                     self.desk.note(&case.at, "tests", why);
                 }
                 None => groups.push((key, Group { cases: vec![case], threshold: case.threshold })),
@@ -108,8 +111,13 @@ impl<'w, 'a> Writer<'w, 'a> {
     fn group(&mut self, group: &Group<'_>) -> Result<(), Failure> {
         let Some(first) = group.cases.first() else { return Ok(()) };
         let own = first.provider.as_ref().map(|item| providers::read(self.desk, item));
+        if let (Some(item), Some([])) = (&first.provider, own.as_deref()) {
+            self.desk.note_once(item, "provider", "the providers of the suite answer in place of the test's own");
+        }
         let plans = self.plans(first, own.as_deref());
         let mut scope = scope(&group.cases);
+        self.messages = messages(&plans);
+        scope.plain_input &= self.messages.is_none();
         let mut translated = self.translate(&plans, &scope);
         let needs_fields = |translated: &[Vec<(String, Translated)>]| {
             translated.iter().flatten().any(|(_, one)| one.used.used.iter().any(|name| name != "input"))
@@ -118,13 +126,12 @@ impl<'w, 'a> Writer<'w, 'a> {
             scope.plain_input = false;
             translated = self.translate(&plans, &scope);
         }
-        let description = self.parts.description.clone().unwrap_or_else(|| format!("Imported from promptfoo: {}", self.parts.name));
+        let description = self.description();
         let card = object([("description", json!(description)), ("source", json!("promptfoo"))]);
         let dataset = self.desk.out.dataset(&self.parts.name, card);
         let types = scope.types.iter().map(|(name, kind)| (name.clone(), type_name(*kind))).collect();
         let mut programs = Programs::new(&dataset, types, self.parts.providers.iter().any(|provider| provider.json));
-        let placing =
-            Placing::new(self.desk, self.checks, &mut programs, &scope, group.threshold, &mut self.counted);
+        let placing = Placing::new(self.desk, self.checks, &mut programs, &scope, group.threshold, &mut self.counted);
         let placed = placing.place(&group.cases);
         programs.write(self.desk.out);
         let used = self.used(&scope, &translated, &placed, &group.cases);
@@ -138,6 +145,11 @@ impl<'w, 'a> Writer<'w, 'a> {
         Ok(())
     }
 
+    fn description(&self) -> String {
+        let usual = || format!("Imported from promptfoo: {}", self.parts.name);
+        self.parts.description.clone().unwrap_or_else(usual)
+    }
+
     /// The providers with their prompts: those with the same prompts share a suite.
     fn plans<'p>(&mut self, case: &Case, own: Option<&'p [Provider]>) -> Vec<Plan<'p>>
     where
@@ -149,9 +161,6 @@ impl<'w, 'a> Writer<'w, 'a> {
             return vec![Plan { providers: Vec::new(), prompts: Vec::new(), given: true }];
         }
         let [only_providers, only_prompts] = &case.only;
-        let chosen = |names: &[String], only: &[String]| {
-            only.is_empty() || only.iter().any(|wanted| names.iter().any(|name| matches(wanted, name)))
-        };
         let providers: Vec<&Provider> = match own.filter(|own| !own.is_empty()) {
             Some(own) => own.iter().collect(),
             None => parts.providers.iter().filter(|provider| chosen(&provider.names, only_providers)).collect(),
@@ -166,7 +175,8 @@ impl<'w, 'a> Writer<'w, 'a> {
             let mut at: Vec<usize> =
                 parts.prompts.iter().enumerate().filter(|(_, prompt)| of(prompt)).map(|(at, _)| at).collect();
             if at.is_empty() && !parts.prompts.is_empty() {
-                self.desk.note_once(&provider.item, "prompts", "none of the prompts has a label that is named here, so all are used; correct the label");
+                let why = "none of the prompts has a label that is named here, so all are used; correct the label";
+                self.desk.note_once(&provider.item, "prompts", why);
                 at = (0..parts.prompts.len()).collect();
             }
             match plans.iter_mut().find(|(known, _)| *known == at) {
@@ -186,7 +196,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         let mut all = Vec::new();
         for plan in plans {
             let mut translated = Vec::new();
-            for prompt in &plan.prompts {
+            for prompt in plan.prompts.iter().filter(|_| self.messages.is_none()) {
                 match prompt.translated(scope) {
                     Ok(one) => translated.push((prompt.name.clone(), one)),
                     Err(why) => {
@@ -212,7 +222,10 @@ impl<'w, 'a> Writer<'w, 'a> {
         let used: BTreeSet<String> = of_prompts.chain(placed.used.iter().cloned()).collect();
         for name in used.iter().filter(|name| !scope.fields.contains(*name)) {
             if let Some(case) = cases.first() {
-                let why = format!("no test has the variable {name} that a prompt uses, so it is empty; add it, or remove it from the prompt");
+                let why = format!(
+                    "no test has the variable {name} that a prompt uses, so it is empty; add it, or remove it from the \
+                     prompt"
+                );
                 self.desk.note_once(&case.at, "vars", why);
             }
         }
@@ -227,21 +240,25 @@ impl<'w, 'a> Writer<'w, 'a> {
         used: &BTreeSet<String>,
         placed: &Placed,
     ) -> Result<(), Failure> {
-        let mut ids = BTreeSet::new();
+        let mut ids: BTreeMap<String, usize> = BTreeMap::new();
         for (number, (case, extra)) in group.cases.iter().zip(&placed.extras).enumerate() {
             let mut row = self.row(number, case, extra, scope, used);
-            if let Some(id) = case.description.as_ref().map(|text| slug(text)).filter(|id| id != "imported") {
-                let names = std::iter::once(id.clone()).chain((2..).map(|number| format!("{id}-{number}")));
-                let id = names.into_iter().find(|id| !ids.contains(id)).unwrap_or(id);
-                row.insert("id".to_owned(), json!(id));
-                ids.insert(id);
+            if let Some(base) = case.description.as_ref().map(|text| slug(text)).filter(|id| id != "imported") {
+                row.insert("id".to_owned(), json!(free_id(base, &mut ids)));
             }
             self.desk.out.example(dataset, case.at.line, row)?;
         }
         Ok(())
     }
 
-    fn row(&mut self, number: usize, case: &Case, extra: &Extra, scope: &Scope, used: &BTreeSet<String>) -> Map<String, Value> {
+    fn row(
+        &mut self,
+        number: usize,
+        case: &Case,
+        extra: &Extra,
+        scope: &Scope,
+        used: &BTreeSet<String>,
+    ) -> Map<String, Value> {
         let mut vars = case.vars.clone();
         for name in used {
             vars.entry(name.clone()).or_insert(json!(""));
@@ -249,15 +266,12 @@ impl<'w, 'a> Writer<'w, 'a> {
         if let Some(output) = &case.output {
             vars.insert(GIVEN.to_owned(), json!(output));
         }
+        if let Some(messages) = &self.messages {
+            vars.insert("messages".to_owned(), prompts::filled(messages, &case.vars));
+        }
         let mut row = Map::new();
         if extra.context {
-            match vars.get("context").filter(|context| !context.as_str().is_some_and(|text| text.trim().is_empty())) {
-                Some(context) => {
-                    row.insert("context".to_owned(), context.clone());
-                    vars.remove("context");
-                }
-                None => self.desk.note_once(&case.at, "context", "the test has no variable named context, so judges of the context skip it; add one"),
-            }
+            row.extend(self.context(case, &mut vars).map(|context| ("context".to_owned(), context)));
         }
         let text = || case.description.clone().unwrap_or_else(|| format!("Test {}", number + 1));
         let input = match vars.get("input").filter(|_| scope.plain_input) {
@@ -267,12 +281,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         };
         row.insert("input".to_owned(), input);
         row.extend(extra.expected.clone().map(|expected| ("expected".to_owned(), expected)));
-        let mut metadata = case.metadata.clone();
-        metadata.extend(extra.metadata.clone());
-        if let Some(description) = &case.description {
-            metadata.entry("description").or_insert(json!(description));
-        }
-        metadata.retain(|_, value| !value.is_null());
+        let metadata = metadata(case, extra);
         if !metadata.is_empty() {
             row.insert("metadata".to_owned(), Value::Object(metadata));
         }
@@ -280,6 +289,17 @@ impl<'w, 'a> Writer<'w, 'a> {
             row.insert("assert".to_owned(), Value::Array(extra.assert.clone()));
         }
         row
+    }
+
+    /// Takes the context out of the variables, since judges read it elsewhere.
+    fn context(&mut self, case: &Case, vars: &mut Map<String, Value>) -> Option<Value> {
+        let is_blank = |context: &Value| context.as_str().is_some_and(|text| text.trim().is_empty());
+        if vars.get("context").is_none_or(is_blank) {
+            let why = "the test has no variable named context, so judges of the context skip it; add one";
+            self.desk.note_once(&case.at, "context", why);
+            return None;
+        }
+        vars.remove("context")
     }
 
     /// The scorers of a suite: one if there is one, else whether an answer passes all of them.
@@ -294,7 +314,10 @@ impl<'w, 'a> Writer<'w, 'a> {
         }
         if parts.is_empty() && placed.measured.is_empty() {
             if let Some(case) = group.cases.first() {
-                let why = format!("the tests of {dataset} have no assertion that is carried over, so any answer passes; add scorers to the suite");
+                let why = format!(
+                    "the tests of {dataset} have no assertion that is carried over, so any answer passes; add scorers \
+                     to the suite"
+                );
                 self.desk.note_once(&case.at, "assert", why);
             }
             parts.push(object([("name", json!("answered")), ("type", json!("length")), ("min", json!(1))]));
@@ -310,7 +333,8 @@ impl<'w, 'a> Writer<'w, 'a> {
                 ("of", json!(parts)),
             ])),
         };
-        let mut scorers: Vec<Value> = pass.into_iter().chain(placed.measured.iter().cloned()).map(Value::Object).collect();
+        let mut scorers: Vec<Value> =
+            pass.into_iter().chain(placed.measured.iter().cloned()).map(Value::Object).collect();
         scorers.iter_mut().for_each(|scorer| with_scripts(scorer, programs));
         distinct(&mut scorers);
         scorers
@@ -333,7 +357,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         scorers: Vec<Value>,
         has_prompts: bool,
     ) {
-        let description = self.parts.description.clone().unwrap_or_else(|| format!("Imported from promptfoo: {}", self.parts.name));
+        let description = self.description();
         let given = plan.given;
         let endpoints = match given {
             true => {
@@ -379,6 +403,37 @@ impl<'w, 'a> Writer<'w, 'a> {
     }
 }
 
+/// An id that no row has yet; `ids` has the number after the last one of each.
+fn free_id(base: String, ids: &mut BTreeMap<String, usize>) -> String {
+    let mut number = ids.get(&base).copied().unwrap_or(1);
+    let mut id = if number == 1 { base.clone() } else { format!("{base}-{number}") };
+    while number > 1 && ids.contains_key(&id) {
+        number += 1;
+        id = format!("{base}-{number}");
+    }
+    ids.insert(base, number + 1);
+    ids.entry(id.clone()).or_insert(2);
+    id
+}
+
+/// The messages of the only prompt, if they have parts that are no text.
+fn messages(plans: &[Plan<'_>]) -> Option<Value> {
+    let mut all = plans.iter().flat_map(|plan| &plan.prompts).map(|prompt| &prompt.content);
+    let Some(Content::Parts(first)) = all.next() else { return None };
+    let single = plans.iter().all(|plan| plan.prompts.len() == 1);
+    (single && all.all(|content| matches!(content, Content::Parts(other) if other == first))).then(|| first.clone())
+}
+
+fn metadata(case: &Case, extra: &Extra) -> Map<String, Value> {
+    let mut metadata = case.metadata.clone();
+    metadata.extend(extra.metadata.clone());
+    if let Some(description) = &case.description {
+        metadata.entry("description").or_insert(json!(description));
+    }
+    metadata.retain(|_, value| !value.is_null());
+    metadata
+}
+
 /// Adds the scripts of checks to the command, so that their changes change the identity of the scorer.
 fn with_scripts(scorer: &mut Value, programs: &Programs) {
     if let Some(parts) = scorer.get_mut("of").and_then(Value::as_array_mut) {
@@ -386,7 +441,8 @@ fn with_scripts(scorer: &mut Value, programs: &Programs) {
     }
     if let Some(command) = scorer.get_mut("command").and_then(Value::as_array_mut) {
         let is_python = command.first().and_then(Value::as_str) == Some("python3");
-        let language = if is_python { super::programs::Language::Python } else { super::programs::Language::JavaScript };
+        let language =
+            if is_python { super::programs::Language::Python } else { super::programs::Language::JavaScript };
         command.extend(programs.scripts(language).into_iter().map(Value::String));
     }
 }
@@ -420,9 +476,8 @@ fn scope(cases: &[&Case]) -> Scope {
         };
         let known = types.entry(name.clone()).or_insert(kind);
         *known = match (*known, kind) {
-            (Some(VarType::Whole | VarType::Number), Some(VarType::Number)) | (Some(VarType::Number), Some(VarType::Whole)) => {
-                Some(VarType::Number)
-            }
+            (Some(VarType::Whole | VarType::Number), Some(VarType::Number))
+            | (Some(VarType::Number), Some(VarType::Whole)) => Some(VarType::Number),
             (known, kind) if known == kind => known,
             _ => None,
         };
@@ -442,6 +497,11 @@ fn type_name(kind: VarType) -> &'static str {
         VarType::Number => "number",
         VarType::Flag => "flag",
     }
+}
+
+/// Whether something with these names is among what is wanted, which is everything if it is empty.
+fn chosen(names: &[String], only: &[String]) -> bool {
+    only.is_empty() || only.iter().any(|wanted| names.iter().any(|name| matches(wanted, name)))
 }
 
 /// Whether a name is the one that is wanted, which may end with `*`.

@@ -13,16 +13,31 @@ use super::tree::{Item, Kind, object};
 const KNOWN: [&str; 4] = ["prompt", "messages", "system", "id"];
 
 /// Keys of the configuration that are read.
-const KEYS: [&str; 10] =
-    ["url", "method", "headers", "body", "request", "transformResponse", "responseParser", "queryParams", "useHttps", "maxRetries"];
+const KEYS: [&str; 10] = [
+    "url",
+    "method",
+    "headers",
+    "body",
+    "request",
+    "transformResponse",
+    "responseParser",
+    "queryParams",
+    "useHttps",
+    "maxRetries",
+];
 
 /// A placeholder in a body.
-static PLACEHOLDER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"("?)\{\{-?\s*([\w.\[\]]+)\s*(?:\|\s*(?:dump|tojson|safe|escape)\s*)*-?\}\}("?)"#).ok());
+static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#"("?)\{\{-?\s*([\w.\[\]]+)\s*(?:\|\s*(?:dump|tojson|safe|escape)\s*)*-?\}\}("?)"#).ok()
+});
 
 /// A path in JavaScript, such as `json.choices[0].message?.content`.
-static PATH: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(?:json|data|response|res|result|r|body)((?:\??\.[A-Za-z_$][\w$]*|(?:\?\.)?\[\d+\]|(?:\?\.)?\['[^']+'\])*)$").ok());
+static PATH: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(
+        r"^(?:json|data|response|res|result|r|body)((?:\??\.[A-Za-z_$][\w$]*|(?:\?\.)?\[\d+\]|(?:\?\.)?\['[^']+'\])*)$",
+    )
+    .ok()
+});
 
 /// A request.
 #[derive(Default)]
@@ -37,9 +52,15 @@ struct Sent {
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn definition(desk: &mut Desk<'_>, at: &Item, id: &str, config: &Item) -> Result<Map<String, Value>, String> {
+pub(super) fn definition(
+    desk: &mut Desk<'_>,
+    at: &Item,
+    id: &str,
+    config: &Item,
+) -> Result<Map<String, Value>, String> {
+    let why = "this setting of HTTP providers has no counterpart; check the endpoint in karat.yaml";
     for (name, value) in config.entries().iter().filter(|(name, _)| !KEYS.contains(&name.as_str())) {
-        desk.note(value, &format!("config: {name}"), "this setting of HTTP providers has no counterpart; check the endpoint in karat.yaml");
+        desk.note(value, &format!("config: {name}"), why);
     }
     let sent = match config.get("request").and_then(Item::text) {
         Some(raw) => raw_request(desk, at, id, config, raw)?,
@@ -49,7 +70,7 @@ pub(super) fn definition(desk: &mut Desk<'_>, at: &Item, id: &str, config: &Item
         return Err("its URL is not complete; write base_url into karat.yaml".to_owned());
     }
     if sent.url.contains("{{") {
-        return Err("its URL is a template, but an endpoint has one URL; write a program (type exec) that answers".to_owned());
+        return Err("its URL is a template; write a program (type exec) that answers".to_owned());
     }
     let body = match &sent.body {
         Some(body) => body_value(desk, body)?,
@@ -57,12 +78,8 @@ pub(super) fn definition(desk: &mut Desk<'_>, at: &Item, id: &str, config: &Item
     };
     let parser = config.get("transformResponse").or_else(|| config.get("responseParser"));
     let output = parser.map_or_else(String::new, |parser| output(desk, parser));
-    let mut definition = object([
-        ("type", json!("http")),
-        ("base_url", json!(sent.url)),
-        ("body", body),
-        ("output", json!(output)),
-    ]);
+    let mut definition =
+        object([("type", json!("http")), ("base_url", json!(sent.url)), ("body", body), ("output", json!(output))]);
     if sent.method != "POST" {
         definition.insert("method".to_owned(), json!(sent.method));
     }
@@ -79,12 +96,15 @@ fn written(desk: &mut Desk<'_>, at: &Item, id: &str, config: &Item) -> Sent {
         let sign = if url.contains('?') { '&' } else { '?' };
         match value.scalar().map(|text| reference(&text)).filter(|text| !text.contains("{{")) {
             Some(text) => url.push_str(&format!("{sign}{name}={text}")),
-            None => desk.note(value, name, "a part of the URL must be the same for every request, so this one is left out"),
+            None => {
+                desk.note(value, name, "a part of the URL must be the same for every request, so this one is left out")
+            }
         }
     }
     let body = config.get("body").cloned();
     let usual = if body.is_some() { "POST" } else { "GET" };
-    let method = config.get("method").and_then(Item::scalar).map_or_else(|| usual.to_owned(), |name| name.to_uppercase());
+    let method =
+        config.get("method").and_then(Item::scalar).map_or_else(|| usual.to_owned(), |name| name.to_uppercase());
     if body.is_none() && method != "GET" {
         desk.note(at, "body", "the request has no body; write one with {{ prompt }} into karat.yaml");
     }
@@ -129,12 +149,14 @@ fn body_value(desk: &mut Desk<'_>, body: &Item) -> Result<Value, String> {
         Kind::Text(text) => {
             // A placeholder outside of quotes is a value of its own.
             let text = placeholders(&reference(text), true, &mut other);
-            serde_json::from_str(&text).map_err(|_| "its body is not JSON; write a program (type exec) that answers".to_owned())?
+            serde_json::from_str(&text)
+                .map_err(|_| "its body is not JSON; write a program (type exec) that answers".to_owned())?
         }
         _ => referring(body).map_text(&mut |text| placeholders(text, false, &mut other)).value(),
     };
     if let Some(name) = other.first() {
-        let why = format!("bodies have no variable {name}; {{{{ input }}}}, the text of the input, is sent in its place");
+        let why =
+            format!("bodies have no variable {name}; {{{{ input }}}}, the text of the input, is sent in its place");
         desk.note(body, "body", why);
     }
     Ok(mapped)
@@ -170,7 +192,8 @@ fn is_quoted(text: &str, found: &regex::Captures<'_>) -> bool {
 fn output(desk: &mut Desk<'_>, parser: &Item) -> String {
     let found = parser.text().and_then(path);
     found.unwrap_or_else(|| {
-        let why = "only paths such as json.choices[0].text are carried over; write the path of the answer under output of the endpoint";
+        let why = "only paths such as json.choices[0].text are carried over; write the path of the answer under output \
+                   of the endpoint";
         desk.note(parser, "transformResponse", why);
         String::new()
     })

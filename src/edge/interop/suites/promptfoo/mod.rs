@@ -7,6 +7,8 @@ mod desk;
 mod files;
 mod groups;
 mod http;
+mod imports;
+mod judges;
 mod patterns;
 mod placing;
 mod programs;
@@ -16,6 +18,7 @@ mod rows;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod trajectory;
 mod tree;
 
 use std::path::{Path, PathBuf};
@@ -37,7 +40,17 @@ const NAMES: [&str; 3] = ["promptfooconfig.yaml", "promptfooconfig.yml", "prompt
 
 /// Keys of a configuration that are read.
 const READ: [&str; 12] = [
-    "description", "providers", "targets", "prompts", "tests", "scenarios", "defaultTest", "evaluateOptions", "redteam", "$schema", "tags",
+    "description",
+    "providers",
+    "targets",
+    "prompts",
+    "tests",
+    "scenarios",
+    "defaultTest",
+    "evaluateOptions",
+    "redteam",
+    "$schema",
+    "tags",
     "commandLineOptions",
 ];
 
@@ -64,8 +77,8 @@ impl SuiteFormat for Promptfoo {
     }
 
     fn reads(&self) -> &'static str {
-        "configurations in YAML or JSON with their prompts, tests (CSV, JSON, JSON Lines, YAML), providers and scripts; a file, or a \
-         folder with promptfooconfig.yaml"
+        "configurations of promptfoo 0.118 to 0.123 in YAML or JSON with their prompts, tests (CSV, JSON, JSON Lines, \
+         YAML), providers and scripts; a file, or a folder with promptfooconfig.yaml"
     }
 
     fn read(&self, path: &Path, out: &mut dyn Sink) -> Result<(), Failure> {
@@ -74,8 +87,8 @@ impl SuiteFormat for Promptfoo {
             .map_err(|error| Failure::data(format!("cannot read {}", config.display())).caused_by(error))?;
         let root = tree::parse(text, &config)?;
         if !root.is_map() || !root.entries().iter().any(|(key, _)| READ.contains(&key.as_str()) && key != "$schema") {
-            let what = "it is no configuration of promptfoo: it has neither providers, prompts nor tests; if a configuration refers to it, \
-                        import that one";
+            let what = "it is no configuration of promptfoo: it has neither providers, prompts nor tests; if a \
+                        configuration refers to it, import that one";
             return Err(Failure::data(format!("{}: {what}", config.display())));
         }
         let desk = Desk::new(out, &config);
@@ -117,7 +130,9 @@ impl Import<'_> {
         let description = root.get("description").and_then(Item::scalar);
         let prompted = root.get("prompts").is_some();
         let parts = Parts { name: self.name(), description, repeat: self.repeat(&root), providers, prompts, prompted };
-        Writer::new(&mut self.desk, &mut checks, &parts).write(&cases)
+        Writer::new(&mut self.desk, &mut checks, &parts).write(&cases)?;
+        self.desk.finish();
+        Ok(())
     }
 
     /// The configuration with its references resolved.
@@ -137,7 +152,11 @@ impl Import<'_> {
                     self.desk.note(value, name, *why);
                 }
             } else if !READ.contains(&name.as_str()) && !used.contains(name) && !name.starts_with("x-") {
-                self.desk.note(value, name, "this key of a configuration is not known, so it is left out; check its spelling");
+                self.desk.note(
+                    value,
+                    name,
+                    "this key of a configuration is not known, so it is left out; check its spelling",
+                );
             }
         }
         resolved
@@ -180,7 +199,8 @@ impl Import<'_> {
             return first;
         }
         for transform in providers.iter().filter_map(|provider| provider.transform.as_ref()) {
-            let why = "providers that change answers in different ways are not carried over; import each in a configuration of its own";
+            let why = "it is left out, since the providers change answers in different ways; import each in a \
+                       configuration of its own";
             self.desk.note(transform, "transform", why);
         }
         None
@@ -203,7 +223,8 @@ impl Import<'_> {
         }
         let cases = reading.cases;
         if let Some(redteam) = redteam {
-            let why = "promptfoo generates attacks with models; generate them (promptfoo redteam generate) and import the file with the tests";
+            let why = "promptfoo generates attacks with models; generate them (promptfoo redteam generate) and import \
+                       the file with the tests";
             self.desk.note(redteam, "redteam", why);
         }
         match (cases.is_empty(), listed, redteam) {
@@ -211,10 +232,10 @@ impl Import<'_> {
             (true, Some(listed), _) => Err(self.nothing(listed, "none of its tests can be imported")),
             (true, None, Some(redteam)) => Err(self.nothing(
                 redteam,
-                "there are no tests, only settings of attacks that promptfoo generates with models; generate them (promptfoo redteam \
-                 generate), and import the file that it writes",
+                "there are no tests, only settings of attacks that promptfoo generates with models; generate them \
+                 (promptfoo redteam generate), and import the file that it writes",
             )),
-            (true, None, None) => Err(self.nothing(root, "it has neither prompts nor tests, so there is nothing to import")),
+            (true, None, None) => Err(self.nothing(root, "it has neither prompts nor tests to import")),
         }
     }
 
@@ -239,7 +260,11 @@ impl Import<'_> {
             }
         }
         for (_, value) in root.get("tags").map(Item::entries).unwrap_or_default() {
-            self.desk.note_once(value, "tags", "tags of the whole configuration have no counterpart; write them into the description");
+            self.desk.note_once(
+                value,
+                "tags",
+                "tags of the whole configuration have no counterpart; write them into the description",
+            );
         }
     }
 
@@ -257,7 +282,11 @@ fn endpoints(desk: &mut Desk<'_>, providers: &[&Provider]) -> Value {
         true => json!([baseline(desk.out)]),
         false => {
             let mut distinct = Vec::new();
-            names.into_iter().for_each(|name| if !distinct.contains(&name) { distinct.push(name) });
+            names.into_iter().for_each(|name| {
+                if !distinct.contains(&name) {
+                    distinct.push(name)
+                }
+            });
             json!(distinct)
         }
     }

@@ -35,8 +35,7 @@ fn all(of: Vec<(bool, String)>) -> Map<String, Value> {
     match of.as_slice() {
         [(positive, one)] => regex(*positive, one),
         several => {
-            let of: Vec<Value> =
-                several.iter().map(|(positive, one)| Value::Object(regex(*positive, one))).collect();
+            let of: Vec<Value> = several.iter().map(|(positive, one)| Value::Object(regex(*positive, one))).collect();
             object([("type", json!("all")), ("of", Value::Array(of))])
         }
     }
@@ -150,7 +149,10 @@ impl Translation {
         let inner: String = self.chars.iter().skip(self.at + 1).take_while(|c| **c != '}').collect();
         let (from, to) = inner.split_once(',').unwrap_or((&inner, ""));
         let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-        !from.is_empty() && digits(from) && digits(to) && self.chars.get(self.at + 1 + inner.chars().count()) == Some(&'}')
+        !from.is_empty()
+            && digits(from)
+            && digits(to)
+            && self.chars.get(self.at + 1 + inner.chars().count()) == Some(&'}')
     }
 
     fn group(&mut self) -> Result<(), String> {
@@ -210,7 +212,10 @@ impl Translation {
             ('u', _) => return self.code_point(),
             ('c', _) => return Err("a control character".to_owned()),
             ('x' | 's' | 'S' | 't' | 'n' | 'r' | 'f' | 'v' | 'B' | 'p' | 'P', _) => format!("\\{c}"),
-            (c, _) if c.is_ascii_alphanumeric() || ['<', '>', '_', ' ', '"', '\'', '`', ',', ';', '=', '!', '%', '@', ':'].contains(&c) => {
+            (c, _)
+                if c.is_ascii_alphanumeric()
+                    || ['<', '>', '_', ' ', '"', '\'', '`', ',', ';', '=', '!', '%', '@', ':'].contains(&c) =>
+            {
                 c.to_string()
             }
             (c, _) if c.is_ascii() => format!("\\{c}"),

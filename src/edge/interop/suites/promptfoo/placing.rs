@@ -131,12 +131,7 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
     }
 
     fn maker<'m>(&'m mut self, judge: &'m mut dyn FnMut() -> String) -> Maker<'m> {
-        Maker {
-            programs: self.programs,
-            judge,
-            environment: &mut self.placed.environment,
-            used: &mut self.placed.used,
-        }
+        Maker { programs: self.programs, judge, environment: &mut self.placed.environment, used: &mut self.placed.used }
     }
 
     /// The scorer of a check.
@@ -203,27 +198,17 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
     /// Values that differ by test, but are compared in the same way, become accepted answers.
     fn accepted(&mut self, cases: &[&Case], left: &mut [Vec<Own>]) {
         let free = self.placed.extras.iter().all(|extra| extra.expected.is_none());
-        let reads = left.iter().flatten().any(|(_, known)| known.check.as_ref().is_ok_and(|check| expects(check).is_some()));
+        let reads =
+            left.iter().flatten().any(|(_, known)| known.check.as_ref().is_ok_and(|check| expects(check).is_some()));
         if cases.len() < 2 || self.threshold.is_some() || !free || reads {
             return;
         }
-        let shapes = |own: &Vec<Own>| own.iter().filter_map(|(assertion, known)| compared(assertion, known)).collect::<Vec<_>>();
+        let shapes =
+            |own: &Vec<Own>| own.iter().filter_map(|(assertion, known)| compared(assertion, known)).collect::<Vec<_>>();
         let all: Vec<Vec<String>> = left.iter().map(shapes).collect();
         let once = |shape: &&String| all.iter().all(|shapes| shapes.iter().filter(|other| other == shape).count() == 1);
         let Some(shape) = all.first().and_then(|first| first.iter().find(once)).cloned() else { return };
-        let mut values = Vec::new();
-        for (case, own) in cases.iter().zip(left.iter()) {
-            let found = own.iter().find(|(assertion, known)| compared(assertion, known).as_ref() == Some(&shape));
-            let value = found.and_then(|(_, known)| match &known.check {
-                Ok(Check::Scorer(scorer)) => render(scorer.get("value")?.as_str()?, &case.vars).ok(),
-                _ => None,
-            });
-            // Blank text is no accepted answer.
-            match value.filter(|value| !value.trim().is_empty() && value.trim() == value) {
-                Some(value) => values.push(value),
-                None => return,
-            }
-        }
+        let Some(values) = values(cases, left, &shape) else { return };
         let mut scorer = None;
         for ((at, case), (own, value)) in cases.iter().enumerate().zip(left.iter_mut().zip(values)) {
             let index = own.iter().position(|(assertion, known)| compared(assertion, known).as_ref() == Some(&shape));
@@ -274,7 +259,8 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
             }
             other => {
                 if expects(other).is_some() {
-                    return Err("a set with a threshold cannot have a judge that reads an accepted answer; write it into the suite".to_owned());
+                    let why = "a set with a threshold cannot have a judge that reads an accepted answer";
+                    return Err(format!("{why}; write it into the suite"));
                 }
                 let scorer = self.scorer(assertion, other, For::One(&case.vars))?;
                 self.slot(at, assertion, scorer, &slug(&assertion.base), json!(true))?;
@@ -290,19 +276,7 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
             if text.trim().is_empty() {
                 return Err("its value is empty".to_owned());
             }
-            let Some(extra) = self.placed.extras.get_mut(at) else { return Ok(()) };
-            match &extra.expected {
-                Some(known) if *known != json!(text) => match judge.kind {
-                    "factuality" => {
-                        judge.kind = "rubric";
-                        judge.settings.remove("scores");
-                        judge.settings.remove("prompt");
-                        judge.criteria = Some(literal(&format!("The facts agree with this text, without contradiction: {text}")));
-                    }
-                    _ => return Err("the test has another accepted answer already; split the test".to_owned()),
-                },
-                _ => extra.expected = Some(json!(text)),
-            }
+            self.expect(at, &mut judge, text)?;
         }
         let grader = self.checks.grader(self.desk, assertion.grader.as_ref());
         let mut scorer = self.maker(&mut || grader.clone()).judge_without_criteria(&judge);
@@ -328,6 +302,25 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
         self.slot(at, assertion, scorer, field, value)
     }
 
+    /// Gives a row the accepted answer that a judge reads. Where it has another one, the text is part of the criteria.
+    fn expect(&mut self, at: usize, judge: &mut Judge, text: String) -> Result<(), String> {
+        let Some(extra) = self.placed.extras.get_mut(at) else { return Ok(()) };
+        let other = extra.expected.as_ref().is_some_and(|known| *known != text);
+        match (other, judge.kind) {
+            (false, _) => extra.expected = Some(json!(text)),
+            (true, "factuality") => {
+                judge.kind = "rubric";
+                judge.settings.remove("scores");
+                judge.settings.remove("prompt");
+                judge.settings.insert("threshold".to_owned(), json!(0.5));
+                let criteria = format!("The facts agree with this text, without contradiction: {text}");
+                judge.criteria = Some(literal(&criteria));
+            }
+            (true, _) => return Err("the test has another accepted answer already; split the test".to_owned()),
+        }
+        Ok(())
+    }
+
     /// Lets a scorer of the suite apply to a row, by a field of its metadata that has a value.
     fn slot(
         &mut self,
@@ -349,7 +342,9 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
         let index = match self.slots.iter().enumerate().find(free).map(|(index, _)| index) {
             Some(index) => index,
             None if self.slots.len() >= MAX_SLOTS => {
-                return Err("the suite has too many scorers of single tests already; write it into the suite".to_owned());
+                return Err(
+                    "the suite has too many scorers of single tests already; write it into the suite".to_owned()
+                );
             }
             None => {
                 let name = self.free_field(field);
@@ -413,24 +408,7 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
             return;
         }
         let what = assertion.name();
-        if assertion.weight() != 1.0 && assertion.weight() > 0.0 && self.threshold.is_none() {
-            let why = "a test without a threshold passes if all its assertions pass, so weights have no effect";
-            self.desk.note_once(&assertion.item, "weight", why);
-        }
-        let unknown: Vec<_> = assertion.unknown_keys().cloned().collect();
-        for (name, value) in unknown {
-            self.desk.note(&value, &format!("{what}: {name}"), "this key of an assertion is not known, so it is left out; check its spelling");
-        }
-        let has_metric = assertion.item.get("metric").is_some();
-        if has_metric && assertion.metric().is_none() {
-            self.desk.note_once(&assertion.item, "metric", "a metric that is a template names no scorer; write its name");
-        }
-        if assertion.item.get("config").is_some() && !known.check.as_ref().is_ok_and(has_program) {
-            self.desk.note_once(&assertion.item, &format!("{what}: config"), "settings of an assertion reach programs only, so these are left out");
-        }
-        for remark in &known.remarks {
-            self.desk.note_once(&assertion.item, &what, remark.clone());
-        }
+        self.differences(assertion, known, &what);
         let kind = what.trim_start_matches("assert: ").to_owned();
         match carried {
             Ok(carried) => self.desk.count(&kind, carried),
@@ -447,6 +425,29 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
             };
             let alone = Case { common: Vec::new(), first: true, ..case.clone() };
             self.count(&alone, member, known, carried);
+        }
+    }
+
+    /// Reports how a scorer differs from its assertion.
+    fn differences(&mut self, assertion: &Assertion, known: &Known, what: &str) {
+        let at = &assertion.item;
+        if assertion.weight() != 1.0 && assertion.weight() > 0.0 && self.threshold.is_none() {
+            let why = "a test without a threshold passes if all its assertions pass, so weights have no effect";
+            self.desk.note_once(at, "weight", why);
+        }
+        for (name, value) in assertion.unknown_keys() {
+            let why = "this key of an assertion is not known, so it is left out; check its spelling";
+            self.desk.note(value, &format!("{what}: {name}"), why);
+        }
+        if at.get("metric").is_some() && assertion.metric().is_none() {
+            self.desk.note_once(at, "metric", "a metric that is a template names no scorer; write its name");
+        }
+        if at.get("config").is_some() && !known.check.as_ref().is_ok_and(has_program) {
+            let why = "settings of an assertion reach programs only, so these are left out";
+            self.desk.note_once(at, &format!("{what}: config"), why);
+        }
+        for remark in &known.remarks {
+            self.desk.note_once(at, what, remark.clone());
         }
     }
 }
@@ -476,12 +477,27 @@ fn compared(assertion: &Assertion, known: &Known) -> Option<String> {
     Some(json!([shape, assertion.metric()]).to_string())
 }
 
-/// The keys of the assertions that all tests have, in the order of the first test. Pure ones of a single test stay with it.
+/// The texts that tests compare answers with in this way; `None` if one cannot be an accepted answer.
+fn values(cases: &[&Case], left: &[Vec<Own>], shape: &str) -> Option<Vec<String>> {
+    let value = |(case, own): (&&Case, &Vec<Own>)| {
+        let is_it = |(assertion, known): &&Own| compared(assertion, known).as_deref() == Some(shape);
+        let (_, known) = own.iter().find(is_it)?;
+        let Ok(Check::Scorer(scorer)) = &known.check else { return None };
+        let text = render(scorer.get("value")?.as_str()?, &case.vars).ok()?;
+        // Blank text is no accepted answer, and white space around it would not be compared.
+        (!text.trim().is_empty() && text.trim() == text).then_some(text)
+    };
+    cases.iter().zip(left).map(value).collect()
+}
+
+/// The keys of the assertions that all tests have, in the order of the first test. Pure ones of a single test stay with
+/// it.
 fn shared(cases: &[&Case], mut read: impl FnMut(&Assertion) -> Rc<Known>) -> Vec<String> {
     let Some(first) = cases.first() else { return Vec::new() };
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for case in cases {
-        let keys: BTreeSet<&str> = case.common.iter().chain(&case.own).map(|assertion| assertion.key.as_str()).collect();
+        let keys: BTreeSet<&str> =
+            case.common.iter().chain(&case.own).map(|assertion| assertion.key.as_str()).collect();
         keys.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
     }
     let mut keys = Vec::new();

@@ -13,6 +13,9 @@ use super::tree::object;
 /// The folder of programs in a workspace.
 pub(super) const FOLDER: &str = "programs";
 
+/// The folder of the programs that run those of promptfoo.
+pub(super) const RUNNERS: &str = "promptfoo";
+
 /// Placeholders that the programs fill in themselves.
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{-?\s*[\w.]+\s*-?\}\}").ok());
 
@@ -53,8 +56,8 @@ impl Language {
 
     fn command(self) -> [&'static str; 2] {
         match self {
-            Self::JavaScript => ["node", "programs/score.cjs"],
-            Self::Python => ["python3", "programs/score.py"],
+            Self::JavaScript => ["node", "programs/promptfoo/score.cjs"],
+            Self::Python => ["python3", "programs/promptfoo/score.py"],
         }
     }
 
@@ -65,11 +68,16 @@ impl Language {
     pub(super) fn code(self, written: &str) -> Result<String, String> {
         let rest = PLACEHOLDER.as_ref().map_or_else(|| written.into(), |known| known.replace_all(written, ""));
         if rest.contains("{%") || (rest.contains("{{") && rest.contains("}}")) {
-            return Err("its code is a template of more than variables; write an exec scorer that reads the input".to_owned());
+            return Err(
+                "its code is a template of more than variables; write an exec scorer that reads the input".to_owned()
+            );
         }
         Ok(written.trim_end().to_owned())
     }
 }
+
+/// A copied script: its language, the path of the copy, and the function.
+pub(super) type Script = (Language, String, Option<String>);
 
 /// A change of the answer before it is scored.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,23 +170,25 @@ pub(super) struct Programs {
     types: BTreeMap<String, &'static str>,
     json: bool,
     checks: BTreeMap<Language, Vec<Snippet>>,
+    /// The numbers of checks by their content.
+    numbers: BTreeMap<(Language, String), usize>,
 }
 
 impl Programs {
-    /// No checks yet, of this suite. `types` are those of variables that are no text; `json` says whether the provider gives
-    /// JSON as an object.
+    /// No checks yet, of this suite. `types` are those of variables that are no text; `json` says whether the provider
+    /// gives JSON as an object.
     pub(super) fn new(suite: &str, types: BTreeMap<String, &'static str>, json: bool) -> Self {
-        Self { suite: suite.to_owned(), types, json, checks: BTreeMap::new() }
+        Self { suite: suite.to_owned(), types, json, checks: BTreeMap::new(), numbers: BTreeMap::new() }
     }
 
     /// Adds a check and returns its name.
     pub(super) fn add(&mut self, language: Language, snippet: Snippet) -> String {
         let checks = self.checks.entry(language).or_default();
-        let at = checks.iter().position(|known| *known == snippet).unwrap_or_else(|| {
+        let number = *self.numbers.entry((language, snippet.value().to_string())).or_insert_with(|| {
             checks.push(snippet);
-            checks.len() - 1
+            checks.len()
         });
-        format!("check-{}", at + 1)
+        format!("check-{number}")
     }
 
     /// The scorer that evaluates a check; `score` asks for its score in place of pass or fail.
@@ -196,7 +206,7 @@ impl Programs {
     }
 
     fn file(&self, language: Language) -> PathBuf {
-        PathBuf::from(FOLDER).join(format!("{}.{}.json", self.suite, language.name()))
+        PathBuf::from(FOLDER).join(RUNNERS).join(format!("{}.{}.json", self.suite, language.name()))
     }
 
     /// Writes the programs and their checks.
@@ -213,7 +223,7 @@ impl Programs {
                 Language::JavaScript => ("score.cjs", include_str!("programs/score.cjs")),
                 Language::Python => ("score.py", include_str!("programs/score.py")),
             };
-            out.file(PathBuf::from(FOLDER).join(name), program.as_bytes().to_vec());
+            out.file(PathBuf::from(FOLDER).join(RUNNERS).join(name), program.as_bytes().to_vec());
         }
     }
 
@@ -246,7 +256,7 @@ impl Answering {
             true => ("answer.py", include_str!("programs/answer.py")),
             false => ("answer.cjs", include_str!("programs/answer.cjs")),
         };
-        let path = PathBuf::from(FOLDER).join(name);
+        let path = PathBuf::from(FOLDER).join(RUNNERS).join(name);
         out.file(path.clone(), program.as_bytes().to_vec());
         let mut command = vec![if is_python { "python3" } else { "node" }.to_owned(), path.display().to_string()];
         match self {
@@ -262,5 +272,124 @@ impl Answering {
             endpoint.insert("params".to_owned(), Value::Object(params));
         }
         endpoint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use super::super::tests::Recorded;
+    use super::*;
+
+    /// What a program answers to requests; `None` if its interpreter is not installed.
+    fn answers(folder: &std::path::Path, command: &[String], requests: &[Value]) -> Option<Vec<Value>> {
+        let (program, arguments) = command.split_first()?;
+        if Command::new(program).arg("--version").output().is_err() {
+            eprintln!("SKIPPED: {program} is not installed, the tests of imported programs need it");
+            return None;
+        }
+        let mut process = Command::new(program);
+        process.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = process.spawn().unwrap();
+        let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
+        child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        Some(output.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    fn written(out: &Recorded, own: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let own = own.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned()));
+        for (path, text) in out.files.clone().into_iter().chain(own) {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn of(code: &str) -> Snippet {
+        Snippet { code: code.to_owned(), ..Snippet::default() }
+    }
+
+    /// The scores that a language's program gives to the answer "hi there".
+    fn scores(language: Language, snippets: Vec<Snippet>, own: (&str, &str)) -> Option<Vec<Value>> {
+        let mut programs = Programs::new("s", BTreeMap::from([("n".to_owned(), "whole")]), false);
+        let names: Vec<String> = snippets.into_iter().map(|snippet| programs.add(language, snippet)).collect();
+        let mut out = Recorded::default();
+        programs.write(&mut out);
+        let folder = written(&out, &[own]);
+        let scorer = programs.scorer(language, &Pick::Check(""), false);
+        let command: Vec<String> = serde_json::from_value(scorer["command"].clone()).unwrap();
+        let request = |name: &String| {
+            json!({"output": "hi there", "input": {"q": "hi", "n": "3"}, "context": null, "metadata": {"mine": name},
+                "tool_calls": null, "params": {"from": "mine", "score": name == "check-1"}})
+        };
+        let requests: Vec<Value> = names.iter().map(request).collect();
+        let answers = answers(folder.path(), &command, &requests)?;
+        Some(answers.into_iter().map(|answer| answer["score"].clone()).collect())
+    }
+
+    #[test]
+    fn javascript_is_scored_as_promptfoo_scores_it() {
+        let snippets = vec![
+            Snippet { threshold: Some(0.9), ..of("0.7") },
+            of("output.includes('{{ q }}') && context.vars.n + 1 === 4"),
+            Snippet { not: true, ..of("output.length > 2") },
+            of("const words = output.split(' ');\nreturn { pass: words.length === 2, score: 1, reason: 'two' };"),
+            of("const words = output.split(' ');\nreturn { pass: true };"),
+            of("nothing.here"),
+            Snippet {
+                transforms: vec![Transform::Code("output.toUpperCase()".to_owned())],
+                ..of("output === 'HI THERE'")
+            },
+            Snippet {
+                file: Some("programs/own.cjs".to_owned()),
+                function: Some("check".to_owned()),
+                ..Snippet::default()
+            },
+        ];
+        let own = ("programs/own.cjs", "exports.check = async (output, { vars }) => output.startsWith(vars.q);\n");
+        let Some(scores) = scores(Language::JavaScript, snippets, own) else { return };
+        assert_eq!(json!(scores), json!([0.7, 1, 0, 1, 0, 0, 1, 1]));
+    }
+
+    #[test]
+    fn python_is_scored_as_promptfoo_scores_it() {
+        let snippets = vec![
+            Snippet { threshold: Some(0.9), ..of("0.7") },
+            of("'{{ q }}' in output and context['vars']['n'] + 1 == 4"),
+            of("if 'x' in output:\n  return False\nreturn {'pass_': True, 'score': 1, 'reason': 'no x'}"),
+            of("{'pass': True}"),
+            of("nothing.here"),
+            Snippet { file: Some("programs/own.py".to_owned()), ..Snippet::default() },
+        ];
+        let own = ("programs/own.py", "def get_assert(output, context):\n    print('noise')\n    return 'true'\n");
+        let Some(scores) = scores(Language::Python, snippets, own) else { return };
+        assert_eq!(json!(scores), json!([0.7, 1.0, 1.0, 0.0, 0.0, 1.0]));
+    }
+
+    #[test]
+    fn providers_answer_through_programs() {
+        let request =
+            json!({"id": "a", "input": {"q": "x"}, "messages": [{"role": "user", "content": "hey"}], "params": {}});
+        let python = "def call_api(prompt, options, context):\n    return {'output': prompt + context['vars']['q']}\n";
+        let javascript = "module.exports = class { async callApi(prompt) { return { output: { said: prompt } }; } };\n";
+        let own = [("programs/p.py", python), ("programs/p.cjs", javascript)];
+        let script = |language, file: &str| Answering::Script(language, file.to_owned(), None);
+        for (answering, expected) in [
+            (Answering::Echo, "hey"),
+            (script(Language::Python, "programs/p.py"), "heyx"),
+            (script(Language::JavaScript, "programs/p.cjs"), "{\"said\":\"hey\"}"),
+        ] {
+            let mut out = Recorded::default();
+            let endpoint = answering.endpoint(Map::new(), &mut out);
+            let command: Vec<String> = serde_json::from_value(endpoint["command"].clone()).unwrap();
+            let folder = written(&out, &own);
+            let Some(answers) = answers(folder.path(), &command, std::slice::from_ref(&request)) else { continue };
+            assert_eq!(answers, [json!({"output": expected})]);
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::desk::Desk;
 use super::files::{extension, is_script};
-use super::templates::{Scope, Template, translate};
+use super::templates::{Scope, Template, is_template, render, translate};
 use super::tree::{self, Item, Kind};
 use crate::edge::interop::suites::draft::slug;
 
@@ -22,8 +22,9 @@ const SEPARATOR: &str = "---";
 const INLINE: usize = 100;
 
 /// A placeholder that is the whole value of a key.
-static BARE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?m)([:\[,]\s*)(\{\{-?\s*[^{}|]*?)\s*(?:\|\s*(?:dump|tojson|safe)\s*)*(-?\}\})(\s*(?:[,}\]]|$))").ok());
+static BARE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?m)([:\[,]\s*)(\{\{-?\s*[^{}|]*?)\s*(?:\|\s*(?:dump|tojson|safe)\s*)*(-?\}\})(\s*(?:[,}\]]|$))").ok()
+});
 
 /// A prompt as promptfoo has it.
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub(super) enum Content {
     Text(String),
     /// Messages: their roles and texts.
     Messages(Vec<(String, String)>),
+    /// Messages with parts that are no text, such as pictures.
+    Parts(Value),
 }
 
 impl Prompt {
@@ -62,6 +65,7 @@ impl Prompt {
                     *text = format!("{prefix}{text}{suffix}");
                 }
             }
+            Content::Parts(_) => {}
         }
         if !(prefix.is_empty() && suffix.is_empty()) {
             around.file = None;
@@ -79,7 +83,8 @@ impl Prompt {
             let template = translate(text, scope)?;
             used.used.extend(template.used);
             used.environment.extend(template.environment);
-            Ok(template.text)
+            // A template loses one line break at its end.
+            Ok(if template.text.ends_with('\n') { template.text + "\n" } else { template.text })
         };
         let value = match &self.content {
             Content::Text(written) => json!(text(written)?),
@@ -93,8 +98,14 @@ impl Prompt {
                 };
                 Value::Array(messages.iter().map(message).collect::<Result<_, _>>()?)
             }
+            Content::Parts(_) => {
+                return Err(
+                    "it has parts that are no text, which only the single prompt of a suite can have".to_owned()
+                );
+            }
         };
-        let file = self.file.clone().filter(|_| value.as_str().is_some_and(|text| text.len() > INLINE || text.contains('\n')));
+        let file =
+            self.file.clone().filter(|_| value.as_str().is_some_and(|text| text.len() > INLINE || text.contains('\n')));
         Ok(Translated { value, file, used })
     }
 }
@@ -154,7 +165,11 @@ impl Reading<'_, '_> {
             Kind::Map(_) => {
                 self.desk.unknown(item, &KEYS, "a prompt");
                 if let Some(config) = item.get("config") {
-                    self.desk.note(config, "prompt: config", "settings of one prompt are not carried over; write them under params of an endpoint");
+                    self.desk.note(
+                        config,
+                        "prompt: config",
+                        "settings of one prompt are not carried over; write them under params of an endpoint",
+                    );
                 }
                 let label = item.get("label").and_then(Item::scalar);
                 match item.get("raw").or_else(|| item.get("id")) {
@@ -169,8 +184,14 @@ impl Reading<'_, '_> {
     }
 
     fn text(&mut self, at: &Item, text: &str, label: Option<String>) {
-        if let Some(service) = ["langfuse", "portkey", "helicone"].iter().find(|name| text.starts_with(&format!("{name}://"))) {
-            return self.desk.note(at, "prompts", format!("it is stored at {service}; save it as a file and name that"));
+        if let Some(service) =
+            ["langfuse", "portkey", "helicone"].iter().find(|name| text.starts_with(&format!("{name}://")))
+        {
+            return self.desk.note(
+                at,
+                "prompts",
+                format!("it is stored at {service}; save it as a file and name that"),
+            );
         }
         if text.starts_with("exec:") {
             return self.desk.note(at, "prompts", "a program makes this prompt; write it as a template");
@@ -202,7 +223,9 @@ impl Reading<'_, '_> {
         }
         let text = match self.desk.files.read(path) {
             Ok(text) => text,
-            Err(why) => return self.desk.note(at, "prompts", format!("the file {} is not read: {why}", shown.display())),
+            Err(why) => {
+                return self.desk.note(at, "prompts", format!("the file {} is not read: {why}", shown.display()));
+            }
         };
         match extension.as_str() {
             "json" | "yaml" | "yml" => match tree::parse(text.clone(), &shown) {
@@ -216,19 +239,7 @@ impl Reading<'_, '_> {
                 self.content(at, line, Some(&shown), label.clone());
             }),
             "csv" => self.csv(at, &text, label),
-            "txt" => {
-                let mut parts: Vec<String> = vec![String::new()];
-                for line in text.lines() {
-                    match (line.trim() == SEPARATOR, parts.last_mut()) {
-                        (true, _) => parts.push(String::new()),
-                        (false, Some(part)) => part.push_str(&format!("{line}\n")),
-                        (false, None) => {}
-                    }
-                }
-                parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).for_each(|part| {
-                    self.content(at, part, Some(&shown), label.clone());
-                });
-            }
+            "txt" => parts(&text).iter().for_each(|part| self.content(at, part, Some(&shown), label.clone())),
             _ => self.content(at, text.trim_end(), Some(&shown), label),
         }
     }
@@ -291,13 +302,18 @@ impl Reading<'_, '_> {
         };
         let chat = value.get("messages").filter(|messages| is_chat(messages)).unwrap_or(value);
         if !is_chat(chat) {
-            let text = value.scalar().unwrap_or_else(|| serde_json::to_string_pretty(&value.value()).unwrap_or_default());
+            let text =
+                value.scalar().unwrap_or_else(|| serde_json::to_string_pretty(&value.value()).unwrap_or_default());
             return self.add(at, Content::Text(text), file, label);
         }
         let mut messages = Vec::new();
+        let fixed = |one: &Item| !one.get("role").and_then(Item::text).is_some_and(is_template);
         for one in chat.items() {
             match message(one) {
                 Ok(message) => messages.push(message),
+                Err(_) if chat.items().iter().all(fixed) => {
+                    return self.add(at, Content::Parts(chat.value()), None, label);
+                }
                 Err(why) => return self.desk.note(at, "prompts", why),
             }
         }
@@ -311,6 +327,13 @@ impl Reading<'_, '_> {
         let file = file.map(Path::to_owned);
         self.read.push(Prompt { at: at.clone(), names, name: String::new(), label, file, content });
     }
+}
+
+/// The prompts of a text file.
+fn parts(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let parts = lines.split(|line| line.trim() == SEPARATOR).map(|part| part.join("\n").trim().to_owned());
+    parts.filter(|part| !part.is_empty()).collect()
 }
 
 /// The role and the text of a message.
@@ -333,7 +356,9 @@ fn message(item: &Item) -> Result<(String, String), String> {
     };
     let part = |part: &Item| {
         let text = part.get("text").or_else(|| part.get("input_text")).and_then(Item::scalar).or_else(|| part.scalar());
-        text.ok_or("a message has a part that is no text, such as a picture; put the messages into the input of the examples")
+        text.ok_or(
+            "a message has a part that is no text, such as a picture; put the messages into the input of the examples",
+        )
     };
     match &content.kind {
         Kind::List(parts) => {
@@ -362,13 +387,24 @@ fn chat_in(text: &str) -> Option<Item> {
         }
         false => tree::parse(text.to_owned(), path).ok(),
     };
-    let is_chat = |item: &Item| item.items().iter().any(|one| one.get("role").is_some()) || item.get("messages").is_some();
+    let is_chat =
+        |item: &Item| item.items().iter().any(|one| one.get("role").is_some()) || item.get("messages").is_some();
     read(text).or_else(|| read(&quoted?)).filter(is_chat)
 }
 
 fn looks_like_a_file(path: &str) -> bool {
     let known = ["txt", "md", "json", "jsonl", "yaml", "yml", "j2", "csv", "js", "cjs", "mjs", "ts", "py"];
     !path.contains(' ') && known.contains(&extension(path).as_str())
+}
+
+/// Messages with their templates filled in for one test.
+pub(super) fn filled(value: &Value, vars: &Map<String, Value>) -> Value {
+    match value {
+        Value::String(text) => json!(render(text, vars).unwrap_or_else(|_| text.clone())),
+        Value::Array(items) => items.iter().map(|item| filled(item, vars)).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), filled(field, vars))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Writes a prompt's file, and returns how the suite refers to it.
@@ -413,7 +449,11 @@ mod tests {
     fn prompts_are_read_in_every_form() {
         let files = [
             ("two.txt", "One {{a}}\n---\nTwo\n"),
-            ("chat.json", "[{\"role\": \"system\", \"content\": \"Be {{tone}}\"}, {\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"{{a}}\"}]}]"),
+            (
+                "chat.json",
+                r#"[{"role": "system", "content": "Be {{tone}}"},
+                    {"role": "user", "content": [{"type": "text", "text": "{{a}}"}]}]"#,
+            ),
             ("chat.yaml", "- role: user\n  content: 'Hi {{a}}'\n"),
             ("bare.json", "[{\"role\": \"user\", \"content\": {{ a | dump }}}]"),
             ("list.csv", "prompt,label\n\"Say {{a}}, please\",kind\n"),
@@ -439,7 +479,10 @@ mod tests {
     #[test]
     fn names_are_distinct_and_come_from_labels_files_or_numbers() {
         let files = [("a.txt", "x\n---\ny"), ("b.py", "def f(): pass")];
-        let (read, out) = prompts("[file://a.txt, 'z {{q}}', {raw: 'w {{q}}', label: My label}, file://b.py:f, file://none.txt]", &files);
+        let (read, out) = prompts(
+            "[file://a.txt, 'z {{q}}', {raw: 'w {{q}}', label: My label}, file://b.py:f, file://none.txt]",
+            &files,
+        );
         let names: Vec<_> = read.iter().map(|prompt| prompt.name.as_str()).collect();
         assert_eq!(names, ["a", "a-2", "prompt-3", "my-label"]);
         let notes: Vec<_> = out.notes.iter().map(|note| note.why.as_str()).collect();

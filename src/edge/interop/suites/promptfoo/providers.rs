@@ -16,8 +16,8 @@ use crate::edge::interop::suites::draft::slug;
 /// How deep files of providers may refer to others.
 const MAX_DEPTH: usize = 3;
 
-/// The model that grades unless the configuration says otherwise; promptfoo's own default.
-const GRADER: &str = "gpt-4.1-2025-04-14";
+/// The model that grades unless the configuration says otherwise; the default of promptfoo 0.123.
+const GRADER: &str = "gpt-5.6-sol";
 
 /// How long answers may be unless the configuration says otherwise; promptfoo's own default.
 const MAX_TOKENS: u64 = 1024;
@@ -60,22 +60,68 @@ const COMPATIBLE: [(&str, &str, &str); 28] = [
 
 /// Kinds of models that are no chat models.
 const OTHER_KINDS: [&str; 12] = [
-    "embedding", "embeddings", "image", "realtime", "assistant", "moderation", "agents", "speech", "transcription", "video", "live",
+    "embedding",
+    "embeddings",
+    "image",
+    "realtime",
+    "assistant",
+    "moderation",
+    "agents",
+    "speech",
+    "transcription",
+    "video",
+    "live",
     "foundry-agent",
 ];
 
 /// Fields of requests that are sent as they are.
 const PARAMS: [&str; 32] = [
-    "temperature", "max_tokens", "max_completion_tokens", "max_output_tokens", "top_p", "top_k", "min_p", "frequency_penalty",
-    "presence_penalty", "repetition_penalty", "seed", "stop", "response_format", "tools", "tool_choice", "parallel_tool_calls",
-    "reasoning", "reasoning_effort", "verbosity", "logit_bias", "user", "service_tier", "store", "metadata", "instructions",
-    "thinking", "text", "include", "truncation", "modalities", "logprobs", "n",
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "seed",
+    "stop",
+    "response_format",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "reasoning",
+    "reasoning_effort",
+    "verbosity",
+    "logit_bias",
+    "user",
+    "service_tier",
+    "store",
+    "metadata",
+    "instructions",
+    "thinking",
+    "text",
+    "include",
+    "truncation",
+    "modalities",
+    "logprobs",
+    "n",
 ];
 
 /// Fields of Gemini's requests.
 const GEMINI: [&str; 10] = [
-    "generationConfig", "maxOutputTokens", "topP", "topK", "stopSequences", "safetySettings", "toolConfig", "responseSchema",
-    "responseMimeType", "cachedContent",
+    "generationConfig",
+    "maxOutputTokens",
+    "topP",
+    "topK",
+    "stopSequences",
+    "safetySettings",
+    "toolConfig",
+    "responseSchema",
+    "responseMimeType",
+    "cachedContent",
 ];
 
 /// Options of Ollama that have another name in OpenAI's API.
@@ -83,9 +129,27 @@ const OLLAMA: [(&str, &str); 2] = [("num_predict", "max_tokens"), ("repeat_penal
 
 /// Keys of a configuration that are read elsewhere or have no effect on requests.
 const READ: [&str; 21] = [
-    "apiKey", "apiKeyEnvar", "apiBaseUrl", "apiHost", "organization", "headers", "passthrough", "cost", "functions",
-    "function_call", "apiVersion", "deployment_id", "deploymentName", "showThinking", "omitDefaults", "basePath", "inputCost",
-    "outputCost", "extra_body", "workspaceUrl", "accountId",
+    "apiKey",
+    "apiKeyEnvar",
+    "apiBaseUrl",
+    "apiHost",
+    "organization",
+    "headers",
+    "passthrough",
+    "cost",
+    "functions",
+    "function_call",
+    "apiVersion",
+    "deployment_id",
+    "deploymentName",
+    "showThinking",
+    "omitDefaults",
+    "basePath",
+    "inputCost",
+    "outputCost",
+    "extra_body",
+    "workspaceUrl",
+    "accountId",
 ];
 
 /// Keys of a provider.
@@ -148,7 +212,11 @@ pub(super) fn grader(desk: &mut Desk<'_>, item: Option<&Item>) -> String {
     match specs.first().map(|spec| (spec, provider(desk, spec))) {
         Some((_, Ok(provider))) => return provider.endpoint,
         Some((spec, Err(why))) => {
-            desk.note_once(&spec.at, &format!("grader: {}", shown(&spec.id)), format!("{why}; {GRADER} grades instead"));
+            desk.note_once(
+                &spec.at,
+                &format!("grader: {}", shown(&spec.id)),
+                format!("{why}; {GRADER} grades instead"),
+            );
         }
         None => {}
     }
@@ -157,7 +225,6 @@ pub(super) fn grader(desk: &mut Desk<'_>, item: Option<&Item>) -> String {
         "base_url": "https://api.openai.com/v1",
         "model": GRADER,
         "api_key": "${OPENAI_API_KEY}",
-        "params": {"temperature": 0, "max_tokens": MAX_TOKENS},
     });
     desk.out.endpoint("grader", crate::edge::interop::suites::draft::object(definition))
 }
@@ -185,7 +252,9 @@ fn collect(desk: &mut Desk<'_>, item: &Item, depth: usize, specs: &mut Vec<Spec>
         Kind::Map(entries) => {
             let (id, keys) = match (item.get("id").and_then(Item::scalar), entries.as_slice()) {
                 (Some(id), _) => (id, item.clone()),
-                (None, [(id, keys)]) => (keys.get("id").and_then(Item::scalar).unwrap_or_else(|| id.clone()), keys.clone()),
+                (None, [(id, keys)]) => {
+                    (keys.get("id").and_then(Item::scalar).unwrap_or_else(|| id.clone()), keys.clone())
+                }
                 _ => return desk.note(item, "providers", "it has no id; name the model"),
             };
             let label = keys.get("label").and_then(Item::scalar);
@@ -206,7 +275,11 @@ fn provider(desk: &mut Desk<'_>, spec: &Spec) -> Result<Provider, String> {
         }
     }
     if let Some(env) = spec.keys.get("env") {
-        desk.note_once(env, "env", "variables are not carried over, since they may be secret; set them in the environment or in .env");
+        desk.note_once(
+            env,
+            "env",
+            "variables are not carried over, since they may be secret; set them in the environment or in .env",
+        );
     }
     let params = definition.get("params");
     let tools = params.and_then(|params| params.get("tools")).and_then(Value::as_array).cloned().unwrap_or_default();
@@ -270,11 +343,11 @@ fn definition(desk: &mut Desk<'_>, spec: &Spec) -> Result<Map<String, Value>, St
 fn no_endpoint(prefix: &str) -> String {
     match prefix {
         "bedrock" | "bedrock-agent" | "sagemaker" => {
-            "requests to AWS must be signed, which karat does not do; use a gateway that speaks OpenAI's API, such as LiteLLM".to_owned()
+            "requests to AWS must be signed, which karat does not do; use a gateway such as LiteLLM".to_owned()
         }
-        "ws" | "wss" | "websocket" => "karat has no endpoint for WebSocket; write a program (type exec) that answers".to_owned(),
-        "promptfoo" => "it is a part of promptfoo; name a model, or write a program (type exec) that answers".to_owned(),
-        other => format!("karat has no endpoint for {other}; write a program (type exec) that answers, or use type http"),
+        "ws" | "wss" | "websocket" => "karat has no endpoint for WebSocket; write a program (type exec)".to_owned(),
+        "promptfoo" => "it is a part of promptfoo; name a model, or write a program (type exec)".to_owned(),
+        other => format!("karat has no endpoint for {other}; write a program (type exec), or use type http"),
     }
 }
 
@@ -296,11 +369,14 @@ fn answering(desk: &mut Desk<'_>, spec: &Spec) -> Result<Option<Answering>, Stri
         return Ok(Some(Answering::Printing(copied.collect::<Result<_, _>>()?)));
     }
     let script = id.strip_prefix("python:").or_else(|| id.strip_prefix("file://"));
-    let script = script.or_else(|| is_script(&extension(id)).then_some(id)).or_else(|| (extension(id) == "py").then_some(id));
+    let script =
+        script.or_else(|| is_script(&extension(id)).then_some(id)).or_else(|| (extension(id) == "py").then_some(id));
     let Some(script) = script.filter(|_| !id.starts_with("http")) else { return Ok(None) };
     let (language, file, function) = desk.script(&spec.at, script)?;
     match (language, &function) {
-        (Language::JavaScript, Some(name)) => Err(format!("the function {name} of a script is not called; export the provider")),
+        (Language::JavaScript, Some(name)) => {
+            Err(format!("the function {name} of a script is not called; export the provider"))
+        }
         _ => Ok(Some(Answering::Script(language, file, function))),
     }
 }
@@ -398,7 +474,8 @@ fn params(desk: &mut Desk<'_>, spec: &Spec, further: &[&str]) -> Map<String, Val
             "functions" => {
                 let functions = loaded(desk, value);
                 let tools = functions.as_array().into_iter().flatten();
-                let tools: Vec<Value> = tools.map(|function| json!({"type": "function", "function": function})).collect();
+                let tools: Vec<Value> =
+                    tools.map(|function| json!({"type": "function", "function": function})).collect();
                 params.insert("tools".to_owned(), Value::Array(tools));
             }
             "function_call" => {
@@ -409,7 +486,9 @@ fn params(desk: &mut Desk<'_>, spec: &Spec, further: &[&str]) -> Map<String, Val
             name if READ.contains(&name) => {}
             name if PARAMS.contains(&name) || further.contains(&name) || renamed.is_some() => {
                 let value = match loaded(desk, value) {
-                    Value::String(text) => text.parse::<f64>().ok().filter(|n| n.is_finite()).map_or(json!(text), |n| json!(n)),
+                    Value::String(text) => {
+                        text.parse::<f64>().ok().filter(|n| n.is_finite()).map_or(json!(text), |n| json!(n))
+                    }
                     other => other,
                 };
                 params.insert(renamed.unwrap_or(name).to_owned(), value);
@@ -437,10 +516,13 @@ fn loaded(desk: &mut Desk<'_>, item: &Item) -> Value {
             }
         },
         Kind::List(items) if items.iter().any(|one| one.text().is_some_and(|text| text.starts_with("file://"))) => {
-            return items.iter().flat_map(|one| match loaded(desk, one) {
-                Value::Array(inner) => inner,
-                other => vec![other],
-            }).collect();
+            return items
+                .iter()
+                .flat_map(|one| match loaded(desk, one) {
+                    Value::Array(inner) => inner,
+                    other => vec![other],
+                })
+                .collect();
         }
         _ => item.clone(),
     };
@@ -497,7 +579,9 @@ fn compatible(
     let kinds = ["chat", "responses", "completion", "text-generation"];
     let (kind, model) = match kind {
         kind if kinds.contains(&kind) => (kind, model),
-        kind if OTHER_KINDS.contains(&kind) => return Err(format!("karat has no endpoint for {prefix}:{kind}; use a chat model")),
+        kind if OTHER_KINDS.contains(&kind) => {
+            return Err(format!("karat has no endpoint for {prefix}:{kind}; use a chat model"));
+        }
         _ if ["chat", "responses"].contains(&rest) && prefix == "openai" => (rest, "gpt-4.1"),
         _ => ("", rest),
     };
@@ -505,7 +589,11 @@ fn compatible(
         return Err("it names no chat model; name one".to_owned());
     }
     if ["completion", "text-generation"].contains(&kind) {
-        desk.note_once(&spec.at, &spec.id, "prompts are sent as chat messages; the older API of completions is not used");
+        desk.note_once(
+            &spec.at,
+            &spec.id,
+            "prompts are sent as chat messages; the older API of completions is not used",
+        );
     }
     let mut params = params(desk, spec, &[]);
     if prefix != "ollama" {
@@ -560,7 +648,8 @@ fn gemini(desk: &mut Desk<'_>, spec: &Spec, prefix: &str, rest: &str) -> Result<
     let model = if ["chat", "gemini"].contains(&kind) { model } else { rest };
     if prefix == "vertex" {
         if !model.starts_with("gemini") {
-            return Err("requests to Vertex AI need a token of Google Cloud, which karat does not get; use another API of the model".to_owned());
+            let why = "requests to Vertex AI need a token of Google Cloud, which karat does not get";
+            return Err(format!("{why}; use another API of the model"));
         }
         desk.note_once(&spec.at, &spec.id, "sent to the Gemini API with its key, not to Vertex AI");
     }
@@ -580,7 +669,8 @@ fn azure(desk: &mut Desk<'_>, spec: &Spec, rest: &str) -> Result<Map<String, Val
     let host = spec.config.get("apiHost").or_else(|| spec.config.get("apiBaseUrl")).and_then(Item::scalar);
     let host = host.map(|host| reference(&host)).unwrap_or_else(|| "${AZURE_API_HOST}".to_owned());
     let host = host.trim_start_matches("https://").trim_end_matches('/').to_owned();
-    let version = spec.config.get("apiVersion").and_then(Item::scalar).unwrap_or_else(|| "2024-12-01-preview".to_owned());
+    let version =
+        spec.config.get("apiVersion").and_then(Item::scalar).unwrap_or_else(|| "2024-12-01-preview".to_owned());
     let mut params = params(desk, spec, &[]);
     defaults(spec, deployment, kind == "responses", &mut params);
     let mut definition = api("openai", deployment, params);
@@ -605,6 +695,23 @@ mod tests {
     use super::super::tree;
     use super::*;
 
+    const SETTINGS: &str = r#"- id: openai:gpt-x
+  label: Mine
+  prompts: [a]
+  config:
+    apiKey: sk-secret
+    apiBaseUrl: "{{env.BASE}}/v1"
+    temperature: '0.5'
+    tools: file://tools.json
+    headers: {X-Api-Key: abc, X-Team: '{{ env.TEAM }}'}
+    colour: blue
+    passthrough: {top_k: 5}
+  transform: output.trim()
+- openai:chat:gpt-y:
+    config: {max_tokens: 5}
+- file://more.yaml
+"#;
+
     fn read_all(providers: &str) -> (Vec<Provider>, Recorded) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("answer.py"), "def call_api(): pass\n").unwrap();
@@ -618,25 +725,39 @@ mod tests {
     }
 
     #[test]
-    fn providers_become_endpoints() {
+    fn models_become_endpoints() {
+        let usual = json!({"temperature": 0, "max_tokens": 1024});
+        let openai = |model: &str| json!({"type": "openai", "model": model, "base_url": "https://api.openai.com/v1"});
+        let with = |mut of: Value, more: Value| {
+            of.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            of
+        };
+        let key = json!({"api_key": "${OPENAI_API_KEY}"});
+        let url = "https://${AZURE_API_HOST}/openai/deployments/mine?api-version=2024-12-01-preview";
         let cases = [
-            ("openai:chat:gpt-4o", "gpt-4o", json!({"type": "openai", "model": "gpt-4o", "base_url": "https://api.openai.com/v1",
-                "api_key": "${OPENAI_API_KEY}", "params": {"temperature": 0, "max_tokens": 1024}})),
-            ("openai:responses:gpt-5", "gpt-5", json!({"type": "openai", "api": "responses", "model": "gpt-5",
-                "base_url": "https://api.openai.com/v1", "api_key": "${OPENAI_API_KEY}"})),
-            ("anthropic:messages:claude-x", "claude-x", json!({"type": "anthropic", "model": "claude-x",
-                "api_key": "${ANTHROPIC_API_KEY}", "params": {"temperature": 0, "max_tokens": 1024}})),
-            ("google:gemini-x", "gemini-x", json!({"type": "gemini", "model": "gemini-x", "api_key": "${GEMINI_API_KEY}"})),
-            ("ollama:chat:llama3:8b", "8b", json!({"type": "openai", "model": "llama3:8b", "base_url": "http://localhost:11434/v1"})),
-            ("azure:chat:mine", "mine", json!({"type": "openai", "model": "mine", "api_key": "${AZURE_API_KEY}", "api_key_header": "api-key",
-                "base_url": "https://${AZURE_API_HOST}/openai/deployments/mine?api-version=2024-12-01-preview",
-                "params": {"temperature": 0, "max_tokens": 1024}})),
-            ("echo", "echo", json!({"type": "exec", "command": ["node", "programs/answer.cjs", "echo"]})),
-            ("file://answer.py", "answer", json!({"type": "exec", "command": ["python3", "programs/answer.py", "programs/answer.py"]})),
-            ("exec:python answer.py --fast", "answer", json!({"type": "exec",
-                "command": ["node", "programs/answer.cjs", "exec", "python", "programs/answer.py", "--fast"]})),
-            ("https://example.org/chat", "http", json!({"type": "http", "base_url": "https://example.org/chat", "body": {}, "output": "",
-                "method": "GET"})),
+            ("openai:chat:gpt-4o", "gpt-4o", with(with(openai("gpt-4o"), key.clone()), json!({"params": usual}))),
+            ("openai:responses:gpt-5", "gpt-5", with(with(openai("gpt-5"), key), json!({"api": "responses"}))),
+            (
+                "anthropic:messages:claude-x",
+                "claude-x",
+                json!({"type": "anthropic", "model": "claude-x", "api_key": "${ANTHROPIC_API_KEY}", "params": usual}),
+            ),
+            (
+                "google:gemini-x",
+                "gemini-x",
+                json!({"type": "gemini", "model": "gemini-x", "api_key": "${GEMINI_API_KEY}"}),
+            ),
+            (
+                "ollama:chat:llama3:8b",
+                "8b",
+                with(openai("llama3:8b"), json!({"base_url": "http://localhost:11434/v1"})),
+            ),
+            (
+                "azure:chat:mine",
+                "mine",
+                json!({"type": "openai", "model": "mine", "api_key": "${AZURE_API_KEY}", "params": usual,
+                    "api_key_header": "api-key", "base_url": url}),
+            ),
         ];
         for (id, name, expected) in cases {
             let (read, out) = read_all(&format!("['{id}']"));
@@ -646,19 +767,45 @@ mod tests {
     }
 
     #[test]
+    fn programs_and_servers_become_endpoints() {
+        let exec = |command: &[&str]| json!({"type": "exec", "command": command});
+        let (script, runner) = ("programs/answer.py", "programs/promptfoo/answer.py");
+        let node = ["node", "programs/promptfoo/answer.cjs"];
+        let cases = [
+            ("echo", "echo", exec(&[&node[..], &["echo"]].concat())),
+            ("file://answer.py", "answer", exec(&["python3", runner, script])),
+            ("python:answer.py:f", "answer", exec(&["python3", runner, script, "f"])),
+            (
+                "exec:python answer.py --fast",
+                "answer",
+                exec(&[&node[..], &["exec", "python", script, "--fast"]].concat()),
+            ),
+            (
+                "https://example.org/chat",
+                "http",
+                json!({"type": "http", "base_url": "https://example.org/chat", "body": {}, "output": "",
+                    "method": "GET"}),
+            ),
+        ];
+        for (id, name, expected) in cases {
+            let (_, out) = read_all(&format!("['{id}']"));
+            assert_eq!(out.endpoints.get(name), Some(&expected), "{id} {:?}", out.endpoints);
+        }
+    }
+
+    #[test]
     fn settings_are_carried_over_and_secrets_are_not() {
-        let (read, out) = read_all(
-            "- id: openai:gpt-x\n  label: Mine\n  prompts: [a]\n  config:\n    apiKey: sk-secret\n    apiBaseUrl: \"{{env.BASE}}/v1\"\n    \
-             temperature: '0.5'\n    tools: file://tools.json\n    headers: {X-Api-Key: abc, X-Team: '{{ env.TEAM }}'}\n    colour: blue\n    \
-             passthrough: {top_k: 5}\n  transform: output.trim()\n- openai:chat:gpt-y:\n    config: {max_tokens: 5}\n- file://more.yaml\n",
-        );
+        let (read, out) = read_all(SETTINGS);
         let mine = &out.endpoints["mine"];
         assert_eq!(mine["api_key"], json!("${OPENAI_API_KEY}"));
         assert_eq!(mine["base_url"], json!("${BASE}/v1"));
         assert_eq!(mine["headers"], json!({"X-Api-Key": "${X_API_KEY}", "X-Team": "${TEAM}"}));
         let params = json!({"temperature": 0.5, "max_tokens": 1024, "tools": [{"type": "function"}], "top_k": 5});
         assert_eq!(mine["params"], params);
-        assert_eq!((read[0].prompts.as_deref(), read[0].transform.is_some(), read[0].tools.len()), (Some(&["a".to_owned()][..]), true, 1));
+        assert_eq!(
+            (read[0].prompts.as_deref(), read[0].transform.is_some(), read[0].tools.len()),
+            (Some(&["a".to_owned()][..]), true, 1)
+        );
         assert_eq!(out.endpoints["gpt-y"]["params"]["max_tokens"], json!(5));
         assert!(out.endpoints.contains_key("from-file"));
         let noted: Vec<_> = out.notes.iter().map(|note| (note.line, note.what.as_str())).collect();

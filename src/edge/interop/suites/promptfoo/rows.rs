@@ -15,24 +15,88 @@ type Row = Result<Item, (u64, String)>;
 
 /// Types of assertions that a cell may begin with.
 const TYPES: [&str; 60] = [
-    "agent-rubric", "answer-relevance", "bleu", "classifier", "contains", "contains-all", "contains-any", "contains-html", "contains-json",
-    "contains-sql", "contains-xml", "context-faithfulness", "context-recall", "context-relevance", "conversation-relevance", "cost",
-    "equals", "factuality", "finish-reason", "g-eval", "gleu", "guardrails", "icontains", "icontains-all", "icontains-any", "is-html",
-    "is-json", "is-refusal", "is-sql", "is-valid-function-call", "is-valid-openai-function-call", "is-valid-openai-tools-call", "is-xml",
-    "javascript", "latency", "levenshtein", "llm-rubric", "pi", "meteor", "model-graded-closedqa", "model-graded-factuality", "moderation",
-    "perplexity", "perplexity-score", "python", "regex", "rouge-n", "ruby", "similar", "similar:cosine", "similar:dot", "similar:euclidean",
-    "starts-with", "search-rubric", "tool-call-f1", "trace-error-spans", "trace-span-count", "trace-span-duration", "webhook", "word-count",
+    "agent-rubric",
+    "answer-relevance",
+    "bleu",
+    "classifier",
+    "contains",
+    "contains-all",
+    "contains-any",
+    "contains-html",
+    "contains-json",
+    "contains-sql",
+    "contains-xml",
+    "context-faithfulness",
+    "context-recall",
+    "context-relevance",
+    "conversation-relevance",
+    "cost",
+    "equals",
+    "factuality",
+    "finish-reason",
+    "g-eval",
+    "gleu",
+    "guardrails",
+    "icontains",
+    "icontains-all",
+    "icontains-any",
+    "is-html",
+    "is-json",
+    "is-refusal",
+    "is-sql",
+    "is-valid-function-call",
+    "is-valid-openai-function-call",
+    "is-valid-openai-tools-call",
+    "is-xml",
+    "javascript",
+    "latency",
+    "levenshtein",
+    "llm-rubric",
+    "pi",
+    "meteor",
+    "model-graded-closedqa",
+    "model-graded-factuality",
+    "moderation",
+    "perplexity",
+    "perplexity-score",
+    "python",
+    "regex",
+    "rouge-n",
+    "ruby",
+    "similar",
+    "similar:cosine",
+    "similar:dot",
+    "similar:euclidean",
+    "starts-with",
+    "search-rubric",
+    "tool-call-f1",
+    "trace-error-spans",
+    "trace-span-count",
+    "trace-span-duration",
+    "webhook",
+    "word-count",
 ];
 
 /// Types whose threshold in a cell is 0.75 unless it says otherwise.
 const WITH_THRESHOLD: [&str; 12] = [
-    "answer-relevance", "classifier", "context-faithfulness", "context-recall", "context-relevance", "cost", "latency", "levenshtein",
-    "perplexity-score", "perplexity", "rouge-n", "starts-with",
+    "answer-relevance",
+    "classifier",
+    "context-faithfulness",
+    "context-recall",
+    "context-relevance",
+    "cost",
+    "latency",
+    "levenshtein",
+    "perplexity-score",
+    "perplexity",
+    "rouge-n",
+    "starts-with",
 ];
 
 /// The type, the threshold and the value of an assertion in a cell.
-static CELL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(not-)?([a-z][a-z0-9-]*(?::(?:cosine|dot|euclidean))?)(?:\((\d+(?:\.\d+)?)\))?(?::(?s:(.*)))?$").ok());
+static CELL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^(not-)?([a-z][a-z0-9-]*(?::(?:cosine|dot|euclidean))?)(?:\((\d+(?:\.\d+)?)\))?(?::(?s:(.*)))?$").ok()
+});
 
 /// The rows of a table.
 pub(super) fn csv(text: &str, file: &Path, delimiter: u8) -> Vec<Row> {
@@ -51,7 +115,10 @@ pub(super) fn csv(text: &str, file: &Path, delimiter: u8) -> Vec<Row> {
                     continue;
                 }
                 if record.len() != columns.len() {
-                    rows.push(Err((line, format!("it has {} cells, but there are {} columns", record.len(), columns.len()))));
+                    rows.push(Err((
+                        line,
+                        format!("it has {} cells, but there are {} columns", record.len(), columns.len()),
+                    )));
                     continue;
                 }
                 let at = Item { file: Rc::clone(&file), line, kind: Kind::Null };
@@ -59,7 +126,9 @@ pub(super) fn csv(text: &str, file: &Path, delimiter: u8) -> Vec<Row> {
                 let entries: Vec<_> = columns.iter().cloned().zip(record.iter().map(text)).collect();
                 rows.push(Ok(test_of_row(&at, &entries)));
             }
-            Err(error) => rows.push(Err((error.position().map_or(0, csv::Position::line), format!("it is not CSV: {error}")))),
+            Err(error) => {
+                rows.push(Err((error.position().map_or(0, csv::Position::line), format!("it is not CSV: {error}"))))
+            }
         }
     }
     rows
@@ -87,20 +156,14 @@ pub(super) fn test_of_row(at: &Item, row: &[(String, Item)]) -> Item {
         let text = cell.scalar().unwrap_or_default();
         let filled = !text.trim().is_empty();
         match name {
-            _ if name.starts_with("__expected") => {
-                if filled {
-                    asserts.push(assertion(at, text.trim()));
-                }
-            }
-            "__prefix" | "__suffix" => options.push((name.trim_start_matches('_').to_owned(), cell.clone())),
-            "__description" | "__providerOutput" if filled => test.push((name.trim_start_matches('_').to_owned(), cell.clone())),
+            _ if name.starts_with("__expected") => asserts.extend(filled.then(|| assertion(at, text.trim()))),
+            "__prefix" | "__suffix" => options.push((bare(name), cell.clone())),
+            "__description" | "__providerOutput" if filled => test.push((bare(name), cell.clone())),
             "__threshold" => test.extend(number(at, &text).map(|number| ("threshold".to_owned(), number))),
             "__metric" => metric = Some(cell.clone()).filter(|_| filled),
             "__description" | "__providerOutput" => {}
             _ if name.starts_with("__metadata:") => {
-                if filled {
-                    metadata.push(metadatum(name.trim_start_matches("__metadata:"), cell, &text));
-                }
+                metadata.extend(filled.then(|| metadatum(name.trim_start_matches("__metadata:"), cell, &text)));
             }
             _ if name.starts_with("__config:") => {}
             _ => vars.push((name.to_owned(), cell.clone())),
@@ -118,6 +181,10 @@ pub(super) fn test_of_row(at: &Item, row: &[(String, Item)]) -> Item {
     map(test)
 }
 
+fn bare(name: &str) -> String {
+    name.trim_start_matches('_').to_owned()
+}
+
 /// A field of the metadata; `NAME[]` is a list.
 fn metadatum(name: &str, cell: &Item, text: &str) -> (String, Item) {
     match name.strip_suffix("[]") {
@@ -133,9 +200,15 @@ fn metadatum(name: &str, cell: &Item, text: &str) -> (String, Item) {
 /// Sets the thresholds of columns such as `__config:__expected2:threshold`.
 fn configure(at: &Item, row: &[(String, Item)], asserts: &mut [Vec<(String, Item)>]) {
     for (name, cell) in row {
-        let Some((expected, key)) = name.trim().strip_prefix("__config:").and_then(|rest| rest.split_once(':')) else { continue };
+        let Some((expected, key)) = name.trim().strip_prefix("__config:").and_then(|rest| rest.split_once(':')) else {
+            continue;
+        };
         let number_of = expected.strip_prefix("__expected").unwrap_or_default();
-        let index = if number_of.is_empty() { Some(0) } else { number_of.parse::<usize>().ok().and_then(|one| one.checked_sub(1)) };
+        let index = if number_of.is_empty() {
+            Some(0)
+        } else {
+            number_of.parse::<usize>().ok().and_then(|one| one.checked_sub(1))
+        };
         let entries = index.and_then(|index| asserts.get_mut(index));
         let value = cell.scalar().and_then(|text| number(at, &text));
         if let (Some(entries), Some(value), "threshold") = (entries, value, key) {
@@ -153,7 +226,10 @@ fn number(at: &Item, text: &str) -> Option<Item> {
 /// The assertion that a cell is: `TYPE: VALUE`, `TYPE(THRESHOLD): VALUE`, or a text that the answer must equal.
 fn assertion(at: &Item, cell: &str) -> Vec<(String, Item)> {
     let of = |kind: &str, value: &str| {
-        vec![("type".to_owned(), at.at(Kind::Text(kind.to_owned()))), ("value".to_owned(), at.at(Kind::Text(value.to_owned())))]
+        vec![
+            ("type".to_owned(), at.at(Kind::Text(kind.to_owned()))),
+            ("value".to_owned(), at.at(Kind::Text(value.to_owned()))),
+        ]
     };
     for (prefix, kind) in [
         ("javascript:", "javascript"),
@@ -175,10 +251,13 @@ fn assertion(at: &Item, cell: &str) -> Vec<(String, Item)> {
             _ => {}
         }
     }
+    typed(at, cell).unwrap_or_else(|| of("equals", cell))
+}
+
+/// The assertion that a cell is if it begins with a type.
+fn typed(at: &Item, cell: &str) -> Option<Vec<(String, Item)>> {
     let found = CELL.as_ref().and_then(|pattern| pattern.captures(cell));
-    let Some(found) = found.filter(|found| found.get(2).is_some_and(|kind| TYPES.contains(&kind.as_str()))) else {
-        return of("equals", cell);
-    };
+    let found = found.filter(|found| found.get(2).is_some_and(|kind| TYPES.contains(&kind.as_str())))?;
     let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
     let (base, value) = (part(2), part(4));
     let mut entries = vec![("type".to_owned(), at.at(Kind::Text(format!("{}{base}", part(1)))))];
@@ -196,7 +275,7 @@ fn assertion(at: &Item, cell: &str) -> Vec<(String, Item)> {
     };
     let threshold = Some(part(3)).filter(|text| !text.is_empty()).or(usual.filter(|_| base != "starts-with"));
     entries.extend(threshold.and_then(|text| number(at, text)).map(|number| ("threshold".to_owned(), number)));
-    entries
+    Some(entries)
 }
 
 #[cfg(test)]
@@ -232,7 +311,8 @@ mod tests {
 
     #[test]
     fn tables_are_read_with_their_lines_and_special_columns() {
-        let table = "q , __expected1,__expected2,__threshold,__metadata:tags[],__config:__expected2:threshold,__metric\n\
+        let table = "q , __expected1,__expected2,__threshold,__metadata:tags[],__config:__expected2:threshold,\
+                     __metric\n\
                      \"a\nb\",contains:x,similar:y,0.5,\"p, q\",0.6,tone\nonly two,cells\n";
         let rows = csv(table, Path::new("t.csv"), b',');
         let first = rows[0].as_ref().unwrap();

@@ -12,10 +12,48 @@ pub(super) const OWN_NAMES: [&str; 8] = ["input", "id", "tags", "metadata", "lab
 
 /// Filters that both have.
 const FILTERS: [&str; 42] = [
-    "abs", "attr", "batch", "capitalize", "default", "d", "dictsort", "e", "escape", "first", "float", "groupby", "indent",
-    "int", "items", "join", "last", "length", "list", "lower", "map", "max", "min", "pprint", "reject", "rejectattr",
-    "replace", "reverse", "round", "safe", "select", "selectattr", "slice", "sort", "split", "string", "sum", "title",
-    "tojson", "trim", "unique", "upper",
+    "abs",
+    "attr",
+    "batch",
+    "capitalize",
+    "default",
+    "d",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
 ];
 
 /// Methods of JavaScript values, and the filters that do the same.
@@ -34,8 +72,8 @@ const UNSUPPORTED_TAGS: [&str; 6] = ["include", "import", "from", "extends", "if
 
 /// Words of the language itself.
 const WORDS: [&str; 21] = [
-    "if", "else", "elif", "endif", "for", "endfor", "in", "not", "and", "or", "is", "set", "endset", "macro", "endmacro",
-    "true", "false", "none", "defined", "block", "endblock",
+    "if", "else", "elif", "endif", "for", "endfor", "in", "not", "and", "or", "is", "set", "endset", "macro",
+    "endmacro", "true", "false", "none", "defined", "block", "endblock",
 ];
 
 /// How many instructions a template may execute at import.
@@ -219,7 +257,8 @@ impl Translation<'_> {
             self.out.text = literal(text);
             return Ok(self.out);
         };
-        self.local = parts.iter().filter(|part| part.open == "{%").flat_map(|part| bound(&tokens(part.inner))).collect();
+        self.local =
+            parts.iter().filter(|part| part.open == "{%").flat_map(|part| bound(&tokens(part.inner))).collect();
         let mut raw = false;
         for part in &parts {
             let translated = self.part(part, &mut raw)?;
@@ -375,9 +414,8 @@ fn filter(name: &str) -> Result<&str, String> {
 fn computes(token: &Token) -> bool {
     match token {
         Token::Name(name) => ["if", "and", "or", "not", "is"].contains(&name.as_str()),
-        Token::Other(symbol) => {
-            ["+", "-", "*", "/", "%", "<", ">", "<=", ">=", "==", "!=", "===", "!==", "//", "**"].contains(&symbol.as_str())
-        }
+        Token::Other(symbol) => ["+", "-", "*", "/", "%", "<", ">", "<=", ">=", "==", "!=", "===", "!==", "//", "**"]
+            .contains(&symbol.as_str()),
         _ => false,
     }
 }
@@ -432,7 +470,13 @@ fn parts(text: &str) -> Option<Vec<Part<'_>>> {
         let (before, tag) = rest.split_at(at);
         parts.push(Part { open: "", before: "", inner: before, after: "", whole: before });
         let (open, after_open) = tag.split_at(2);
-        let close = if open == "{{" { "}}" } else if open == "{%" { "%}" } else { "#}" };
+        let close = if open == "{{" {
+            "}}"
+        } else if open == "{%" {
+            "%}"
+        } else {
+            "#}"
+        };
         let end = find_close(after_open, close, open != "{#")?;
         let inner = after_open.get(..end)?;
         let whole = tag.get(..2 + end + 2)?;
@@ -524,8 +568,14 @@ mod tests {
             ("{{ items | dump(2) }}", "{{ items | tojson(2) }}"),
             ("{{ input }} {{ id|upper }}", "{{ input.input }} {{ input.id|upper }}"),
             ("{{ items.length }} {{ topic.toUpperCase() }}", "{{ items|length }} {{ topic|upper() }}"),
-            ("{% for x in items %}{{ loop.index }}:{{ x.id }}{% endfor %}", "{% for x in items %}{{ loop.index }}:{{ x.id }}{% endfor %}"),
-            ("{% if count > 3 %}a{% elseif strict %}b{% endif %}", "{% if (count|int if count else 0) > 3 %}a{% elif (strict == \"true\") %}b{% endif %}"),
+            (
+                "{% for x in items %}{{ loop.index }}:{{ x.id }}{% endfor %}",
+                "{% for x in items %}{{ loop.index }}:{{ x.id }}{% endfor %}",
+            ),
+            (
+                "{% if count > 3 %}a{% elseif strict %}b{% endif %}",
+                "{% if (count|int if count else 0) > 3 %}a{% elif (strict == \"true\") %}b{% endif %}",
+            ),
             ("{{ count }} {{ env.TONE }} {{ env['LANG'] }}", "{{ count }} {{ vars.TONE }} {{ vars.LANG }}"),
             ("{% raw %}{{ x }}{% endraw %}", "{% raw %}{{ x }}{% endraw %}"),
             ("{{ topic if topic === 'a' else null }}", "{{ topic if topic == 'a' else none }}"),
@@ -568,7 +618,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(render(text, variables).as_deref(), Ok(expected), "{text}");
         }
-        assert!(render("{% for i in range(100000) %}{% for j in range(100000) %}{{ a }}{% endfor %}{% endfor %}", variables).is_err());
+        assert!(
+            render(
+                "{% for i in range(100000) %}{% for j in range(100000) %}{{ a }}{% endfor %}{% endfor %}",
+                variables
+            )
+            .is_err()
+        );
         assert!(render("{{ env.HOME }}", variables).is_err());
     }
 

@@ -145,11 +145,15 @@ outputPath: out.json
 colour: blue
 "#;
 
-#[test]
-fn a_configuration_becomes_a_workspace_as_a_person_would_write_it() {
+fn imported() -> Recorded {
     let chat = r#"[{"role": "system", "content": "Be {{tone}}."}, {"role": "user", "content": "{{question}}"}]"#;
     let table = "question,__expected,__expected2\nDo you ship?,contains: yes,grade: mentions the price\n";
-    let out = Recorded::of(&[("promptfooconfig.yaml", CONFIG), ("prompts/chat.json", chat), ("more.csv", table)]).unwrap();
+    Recorded::of(&[("promptfooconfig.yaml", CONFIG), ("prompts/chat.json", chat), ("more.csv", table)]).unwrap()
+}
+
+#[test]
+fn a_configuration_becomes_a_workspace_as_a_person_would_write_it() {
+    let out = imported();
     let suite = out.suite("shop");
     assert_eq!(suite["endpoints"], json!(["gpt-4o-mini", "claude"]));
     assert_eq!(out.endpoints["claude"]["api_key"], json!("${CLAUDE_KEY}"));
@@ -158,10 +162,9 @@ fn a_configuration_becomes_a_workspace_as_a_person_would_write_it() {
     assert_eq!((&pass["name"], &pass["type"]), (&json!("pass"), &json!("all")));
     let parts = pass["of"].as_array().unwrap();
     assert_eq!(parts[0], json!({"type": "contains", "value": "As an AI", "normalize": [], "not": true}));
-    assert_eq!(
-        parts[1],
-        json!({"type": "rubric", "name": "llm-rubric", "judge": "gpt-4o", "criteria": "The answer is {{ tone }}", "threshold": 0.5})
-    );
+    let rubric = json!({"type": "rubric", "name": "llm-rubric", "judge": "gpt-4o", "threshold": 0.5,
+        "criteria": "The answer is {{ tone }}"});
+    assert_eq!(parts[1], rubric);
     assert_eq!(parts[2], json!({"type": "latency", "max_ms": 5000.0}));
     let rows = &out.datasets["shop"];
     let questions: Vec<_> = rows.iter().map(|row| row["input"]["question"].as_str().unwrap()).collect();
@@ -175,11 +178,22 @@ fn a_configuration_becomes_a_workspace_as_a_person_would_write_it() {
     let criteria = parts.iter().find(|part| part["criteria"] == json!("{{ metadata.criteria }}")).unwrap();
     assert_eq!(criteria["when"], json!("metadata.criteria is defined"));
     assert!(parts.contains(&json!({"type": "assert"})));
+}
+
+#[test]
+fn programs_notes_and_counts_are_handed_over() {
+    let out = imported();
+    let parts = out.suite("shop")["scorers"][0]["of"].as_array().unwrap();
     let program = parts.iter().find(|part| part["type"] == json!("exec")).unwrap();
-    assert_eq!(program["command"], json!(["node", "programs/score.cjs", "programs/shop.javascript.json"]));
-    assert!(out.files[Path::new("programs/shop.javascript.json")].contains("output.length < 200"));
+    assert_eq!(
+        program["command"],
+        json!(["node", "programs/promptfoo/score.cjs", "programs/promptfoo/shop.javascript.json"])
+    );
+    assert!(out.files[Path::new("programs/promptfoo/shop.javascript.json")].contains("output.length < 200"));
     let noted: Vec<_> = out.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
-    for expected in [(11, "provider: bedrock:some.model"), (30, "assert: perplexity"), (40, "outputPath"), (41, "colour")] {
+    for expected in
+        [(11, "provider: bedrock:some.model"), (30, "assert: perplexity"), (40, "outputPath"), (41, "colour")]
+    {
         assert!(noted.contains(&expected), "{expected:?} {noted:?}");
     }
     assert_eq!((out.count(Carried::Directly), out.count(Carried::ByProgram), out.count(Carried::Not)), (11, 1, 1));
@@ -193,13 +207,14 @@ fn values_that_differ_only_by_test_become_accepted_answers() {
     );
     assert_eq!(out.suite("shop")["scorers"], json!([{"type": "exact", "normalize": []}]));
     assert_eq!(out.datasets["shop"][1], json!({"input": {"q": "b"}, "expected": "b"}));
-    assert!(out.files.contains_key(Path::new("programs/answer.cjs")));
+    assert!(out.files.contains_key(Path::new("programs/promptfoo/answer.cjs")));
 }
 
 #[test]
 fn a_threshold_of_a_test_is_that_of_the_mean_of_its_assertions() {
     let out = Recorded::config(
-        "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest: {threshold: 0.6, assert: [{type: similar, value: x, weight: 3}]}\n\
+        "prompts: ['{{q}}']\nproviders: [echo]\n\
+         defaultTest: {threshold: 0.6, assert: [{type: similar, value: x, weight: 3}]}\n\
          tests:\n  - {vars: {q: a}, assert: [{type: contains, value: y}, {type: is-json, weight: 2}]}\n",
     );
     let pass = &out.suite("shop")["scorers"][0];
@@ -229,18 +244,33 @@ fn tests_that_are_run_in_different_ways_become_suites_of_their_own() {
 #[test]
 fn scenarios_are_every_set_of_values_with_every_test() {
     let out = Recorded::config(
-        "prompts: ['{{lang}} {{q}}']\nproviders: [echo]\nscenarios:\n  - config: [{vars: {lang: en}}, {vars: {lang: de}}]\n    \
+        "prompts: ['{{lang}} {{q}}']\nproviders: [echo]\nscenarios:\n  \
+         - config: [{vars: {lang: en}}, {vars: {lang: de}}]\n    \
          tests:\n      - {vars: {q: a}, assert: [{type: is-json}]}\n      - {vars: {q: b}}\n",
     );
     let inputs: Vec<_> = out.datasets["shop"].iter().map(|row| row["input"].to_string()).collect();
-    assert_eq!(inputs, [r#"{"lang":"en","q":"a"}"#, r#"{"lang":"en","q":"b"}"#, r#"{"lang":"de","q":"a"}"#, r#"{"lang":"de","q":"b"}"#]);
+    assert_eq!(
+        inputs,
+        [
+            r#"{"lang":"en","q":"a"}"#,
+            r#"{"lang":"en","q":"b"}"#,
+            r#"{"lang":"de","q":"a"}"#,
+            r#"{"lang":"de","q":"b"}"#
+        ]
+    );
 }
 
 #[test]
 fn what_cannot_be_imported_is_refused_with_its_line() {
     let cases = [
-        ("providers: [echo]\nredteam:\n  plugins: [x]\n", "promptfooconfig.yaml:2: there are no tests, only settings of attacks"),
-        ("prompts: [a]\nproviders: [echo]\ntests: huggingface://datasets/a/b\n", "promptfooconfig.yaml:3: none of its tests"),
+        (
+            "providers: [echo]\nredteam:\n  plugins: [x]\n",
+            "promptfooconfig.yaml:2: there are no tests, only settings of attacks",
+        ),
+        (
+            "prompts: [a]\nproviders: [echo]\ntests: huggingface://datasets/a/b\n",
+            "promptfooconfig.yaml:3: none of its tests",
+        ),
         ("prompts: [a]\ntests: file://none.py\n", "promptfooconfig.yaml:2: none of its tests"),
         ("a: [\n", "promptfooconfig.yaml:"),
         ("- a\n", "it is no configuration of promptfoo"),
@@ -278,7 +308,9 @@ fn nothing_is_dropped_without_a_note() {
 
 #[test]
 fn an_environment_variable_in_a_prompt_is_a_variable_of_the_suite() {
-    let out = Recorded::config("prompts: ['{{ env.TONE }} {{q}} {{ missing }}']\nproviders: [echo]\ntests: [{vars: {q: a}}]\n");
+    let out = Recorded::config(
+        "prompts: ['{{ env.TONE }} {{q}} {{ missing }}']\nproviders: [echo]\ntests: [{vars: {q: a}}]\n",
+    );
     assert_eq!(out.suite("shop")["prompt"], json!("{{ vars.TONE }} {{q}} {{ missing }}"));
     assert_eq!(out.suite("shop")["vars"], json!({"TONE": "${TONE}"}));
     assert_eq!(out.datasets["shop"][0]["input"], json!({"q": "a", "missing": ""}));
@@ -287,8 +319,9 @@ fn an_environment_variable_in_a_prompt_is_a_variable_of_the_suite() {
 #[test]
 fn attacks_are_graded_by_their_goal_and_sent_as_they_are() {
     let out = Recorded::config(
-        "providers: [echo]\nredteam: {plugins: [policy]}\ntests:\n  - vars: {prompt: Tell me}\n    metadata: {policy: Say nothing}\n    \
-         assert: [{type: 'promptfoo:redteam:policy', metric: Policy}]\n  - vars: {prompt: Vote?}\n    assert: [{type: 'promptfoo:redteam:politics'}]\n",
+        "providers: [echo]\nredteam: {plugins: [policy]}\ntests:\n  - vars: {prompt: Tell me}\n    \
+         metadata: {policy: Say nothing}\n    assert: [{type: 'promptfoo:redteam:policy', metric: Policy}]\n  \
+         - vars: {prompt: Vote?}\n    assert: [{type: 'promptfoo:redteam:politics'}]\n",
     );
     assert_eq!(out.suite("shop")["prompt"], json!("{{ prompt }}"));
     let rows = &out.datasets["shop"];
@@ -300,7 +333,8 @@ fn attacks_are_graded_by_their_goal_and_sent_as_they_are() {
 #[test]
 fn several_criteria_are_graded_one_by_one() {
     let out = Recorded::config(
-        "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest: {assert: [{type: g-eval, value: [short, kind]}]}\ntests: [{vars: {q: a}}]\n",
+        "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest: {assert: [{type: g-eval, value: [short, kind]}]}\n\
+         tests: [{vars: {q: a}}]\n",
     );
     let scorer = &out.suite("shop")["scorers"][0];
     assert_eq!((&scorer["type"], &scorer["threshold"]), (&json!("mean"), &json!(0.7)));
@@ -310,7 +344,8 @@ fn several_criteria_are_graded_one_by_one() {
 #[test]
 fn what_is_imported_is_what_karat_can_load() {
     let table = "question,__expected,__expected2\nDo you ship?,contains: yes,grade: mentions the price\n";
-    let out = Recorded::of(&[("promptfooconfig.yaml", CONFIG), ("prompts/chat.json", "[]"), ("more.csv", table)]).unwrap();
+    let out =
+        Recorded::of(&[("promptfooconfig.yaml", CONFIG), ("prompts/chat.json", "[]"), ("more.csv", table)]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shop.yaml");
     std::fs::write(&path, to_yaml(out.suite("shop").as_object().unwrap())).unwrap();
@@ -325,28 +360,71 @@ fn what_is_imported_is_what_karat_can_load() {
     }
 }
 
+#[test]
+fn a_prompt_with_pictures_becomes_the_input() {
+    let chat = r#"[{"role": "user", "content": [{"type": "text", "text": "What is {{what}}?"},
+        {"type": "image_url", "image_url": {"url": "{{url}}"}}]}]"#;
+    let config = "prompts: [file://chat.json]\nproviders: ['openai:x']\n\
+                  tests: [{vars: {what: this, url: 'https://example.org/a.png'}}]\n";
+    let out = Recorded::of(&[("promptfooconfig.yaml", config), ("chat.json", chat)]).unwrap();
+    assert_eq!(out.suite("shop").get("prompt"), None);
+    let content = &out.datasets["shop"][0]["input"]["messages"][0]["content"];
+    assert_eq!(content[0]["text"], json!("What is this?"));
+    assert_eq!(content[1]["image_url"]["url"], json!("https://example.org/a.png"));
+}
+
+#[test]
+fn scripts_are_copied_with_what_they_import() {
+    let config = "prompts: ['{{q}}']\nproviders: [echo]\n\
+                  tests: [{vars: {q: a}, assert: [{type: javascript, value: 'file://checks/one.js:run'}]}]\n";
+    let one = "const two = require('./two');\nconst gone = require('./gone');\nmodule.exports = { run: () => two };\n";
+    let files =
+        [("promptfooconfig.yaml", config), ("checks/one.js", one), ("checks/two.js", "module.exports = true;\n")];
+    let out = Recorded::of(&files).unwrap();
+    assert!(out.files.contains_key(Path::new("programs/checks/two.js")), "{:?}", out.files.keys());
+    assert!(out.notes.iter().any(|note| note.why.contains("./gone")), "{:?}", out.notes);
+    let scorer = &out.suite("shop")["scorers"][0];
+    assert_eq!(scorer["command"][3], json!("programs/checks/one.js"));
+}
+
+#[test]
+fn many_notes_of_the_same_kind_are_counted_and_ids_stay_distinct() {
+    let rows: String = (0..150).map(|row| format!("q{row},perplexity,Same\n")).collect();
+    let table = format!("q,__expected,__description\n{rows}");
+    let config = "prompts: ['{{q}}']\nproviders: [echo]\ntests: tests.csv\n";
+    let out = Recorded::of(&[("promptfooconfig.yaml", config), ("tests.csv", &table)]).unwrap();
+    let notes: Vec<_> = out.notes.iter().filter(|note| note.what == "assert: perplexity").collect();
+    assert_eq!((notes.len(), notes[0].line, notes[100].line), (101, 2, 151));
+    assert!(notes[100].why.starts_with("50 more like it"), "{}", notes[100].why);
+    assert_eq!(out.count(Carried::Not), 150);
+    let ids: std::collections::BTreeSet<_> = out.datasets["shop"].iter().map(|row| row["id"].to_string()).collect();
+    assert_eq!(ids.len(), 150);
+}
+
+const NAMES: &str = "type value vars assert options threshold weight config id q provider transform metadata $ref raw \
+    providerOutput prompts label description";
+
+const TEXTS: &str = "contains llm-rubric factuality javascript assert-set contains-any #/tests file://a.csv {{q}} \
+    {%for openai:gpt not-is-json similar (?=a)[ a,\"b g-eval context-recall regex equals moderation \
+    promptfoo:redteam:policy";
+
+fn any_of(words: &'static str) -> impl Strategy<Value = String> + Clone {
+    proptest::sample::select(words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+}
+
 fn any_yaml() -> impl Strategy<Value = Value> {
-    let keys = prop_oneof![
-        Just("type"), Just("value"), Just("vars"), Just("assert"), Just("options"), Just("threshold"), Just("weight"), Just("config"),
-        Just("id"), Just("q"), Just("provider"), Just("transform"), Just("metadata"), Just("$ref"), Just("raw"), Just("providerOutput"),
-    ];
-    let texts = prop_oneof![
-        Just("contains"), Just("llm-rubric"), Just("factuality"), Just("javascript"), Just("assert-set"), Just("contains-any"), Just("#/tests"),
-        Just("file://a.csv"), Just("{{ q }}"), Just("{% for x in q %}"), Just("openai:gpt"), Just("not-is-json"), Just("similar"), Just("(?=a)["),
-        Just(""), Just("a, \"b"), Just("g-eval"), Just("context-recall"), Just("regex"), Just("equals"),
-    ];
     let leaf = prop_oneof![
-        texts.prop_map(|text| json!(text)),
+        any_of(TEXTS).prop_map(Value::from),
         any::<bool>().prop_map(Value::from),
         any::<i16>().prop_map(Value::from),
         any::<f32>().prop_map(|number| json!(number)),
         ".{0,12}".prop_map(Value::from),
         Just(Value::Null),
     ];
-    leaf.prop_recursive(5, 60, 6, move |inner| {
+    leaf.prop_recursive(5, 60, 6, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            proptest::collection::btree_map(keys.clone().prop_map(str::to_owned), inner, 0..6)
+            proptest::collection::btree_map(any_of(NAMES), inner, 0..6)
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })
@@ -357,7 +435,8 @@ proptest! {
 
     #[test]
     fn no_configuration_makes_the_import_panic(
-        prompts in any_yaml(), providers in any_yaml(), tests in any_yaml(), default in any_yaml(), scenarios in any_yaml(),
+        (prompts, providers, tests) in (any_yaml(), any_yaml(), any_yaml()),
+        (default, scenarios) in (any_yaml(), any_yaml()),
     ) {
         let config = json!({
             "prompts": prompts, "providers": providers, "tests": tests, "defaultTest": default, "scenarios": scenarios,

@@ -136,9 +136,9 @@ impl Item {
         let kind = match &self.kind {
             Kind::Text(text) => Kind::Text(change(text)),
             Kind::List(items) => Kind::List(items.iter().map(|item| item.map_text(change)).collect()),
-            Kind::Map(entries) => Kind::Map(
-                entries.iter().map(|(name, value)| (name.clone(), value.map_text(change))).collect(),
-            ),
+            Kind::Map(entries) => {
+                Kind::Map(entries.iter().map(|(name, value)| (name.clone(), value.map_text(change))).collect())
+            }
             other => other.clone(),
         };
         self.at(kind)
@@ -192,9 +192,9 @@ pub(super) fn parse(source: String, path: &Path) -> Result<Item, Failure> {
         }
     };
     let mut reading = Reading { file: &file, lines: &lines, left: MAX_ITEMS };
-    reading.item(document.root(), 0, None).ok_or_else(|| {
-        Failure::data(format!("{}: it is nested too deep or has too many values", path.display()))
-    })
+    reading
+        .item(document.root(), 0, None)
+        .ok_or_else(|| Failure::data(format!("{}: it is nested too deep or has too many values", path.display())))
 }
 
 struct Reading<'a> {
@@ -222,8 +222,8 @@ impl Reading<'_> {
             }
             Shape::Map => {
                 let entries = reader.mapping()?.iter();
-                let entries = entries
-                    .map(|(name, value)| Some((name.to_owned(), self.item(value, depth + 1, Some(name))?)));
+                let entries =
+                    entries.map(|(name, value)| Some((name.to_owned(), self.item(value, depth + 1, Some(name))?)));
                 Kind::Map(entries.collect::<Option<_>>()?)
             }
         };
@@ -342,8 +342,7 @@ impl<'a> References<'a> {
             Kind::Map(entries) => match item.get("$ref").and_then(Item::text) {
                 Some(reference) => self.referred(item, reference, depth),
                 None => {
-                    let resolved =
-                        entries.iter().map(|(name, value)| (name.clone(), self.resolve(value, depth + 1)));
+                    let resolved = entries.iter().map(|(name, value)| (name.clone(), self.resolve(value, depth + 1)));
                     item.at(Kind::Map(resolved.collect()))
                 }
             },

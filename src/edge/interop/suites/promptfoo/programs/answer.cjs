@@ -1,8 +1,11 @@
 // Answers as the custom providers of promptfoo do: one JSON line in, one JSON line out.
 //
-//   node answer.cjs echo                      the prompt itself
-//   node answer.cjs exec PROGRAM ARGUMENT…    what a program prints, which gets the prompt as its last argument but two
-//   node answer.cjs script FILE               what the provider that a script exports answers
+//   node programs/promptfoo/answer.cjs echo
+//     The prompt itself.
+//   node programs/promptfoo/answer.cjs exec PROGRAM ARGUMENT…
+//     What the program prints; it gets the prompt, the options and the context as its last arguments.
+//   node programs/promptfoo/answer.cjs script FILE
+//     What the provider that the script exports answers.
 'use strict';
 
 const { execFile } = require('node:child_process');

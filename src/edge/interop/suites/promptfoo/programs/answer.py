@@ -1,6 +1,6 @@
 """Answers as the Python providers of promptfoo do: one JSON line in, one JSON line out.
 
-    python3 answer.py FILE [FUNCTION]
+    python3 programs/promptfoo/answer.py FILE [FUNCTION]
 """
 
 import asyncio

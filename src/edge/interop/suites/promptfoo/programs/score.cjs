@@ -1,6 +1,6 @@
 // Scores answers as the JavaScript assertions of promptfoo do: one JSON line in, one JSON line out.
 //
-//   node score.cjs CHECKS.json
+//   node programs/promptfoo/score.cjs CHECKS.json
 //
 // CHECKS.json has the checks by name. Which one is evaluated says `params.check`, or the metadata of the example in the field
 // that `params.from` names. The score is 1 if the check passes, else 0; with `params.score`, it is the score of the check.
@@ -82,10 +82,11 @@ function graded(result, check) {
     const pass = check.threshold === undefined ? result > 0 : result >= check.threshold;
     return { pass, score: result, reason: `the check gives ${result}` };
   }
-  if (typeof result?.pass === 'boolean') {
-    return { pass: result.pass, score: result.score ?? Number(result.pass), reason: result.reason };
+  const { pass, score, reason } = result ?? {};
+  if (typeof pass === 'boolean' && typeof score === 'number' && typeof reason === 'string') {
+    return { pass, score, reason };
   }
-  return { pass: false, score: 0, reason: `the check gives ${typeof result}, not a boolean, a number or a result` };
+  return { pass: false, score: 0, reason: 'the check gives no boolean, number, or object with pass, score and reason' };
 }
 
 async function answer(task) {

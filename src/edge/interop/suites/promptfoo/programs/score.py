@@ -1,6 +1,6 @@
 """Scores answers as the Python assertions of promptfoo do: one JSON line in, one JSON line out.
 
-    python3 score.py CHECKS.json
+    python3 programs/promptfoo/score.py CHECKS.json
 
 CHECKS.json has the checks by name. Which one is evaluated says `params.check`, or the metadata of the example in the field that
 `params.from` names. The score is 1 if the check passes, else 0; with `params.score`, it is the score of the check.
@@ -102,13 +102,12 @@ def graded(result, check):
     if isinstance(result, bool):
         return result, float(result), f"the check gives {result}"
     if isinstance(result, dict):
-        passed = result.get("pass", result.get("pass_"))
-        score = float(result.get("score", bool(passed)))
-        if not isinstance(passed, bool):
-            raise ValueError("the result has no pass that is true or false")
+        passed, score, reason = result.get("pass", result.get("pass_")), result.get("score"), result.get("reason")
+        if not isinstance(passed, bool) or not isinstance(score, (int, float)) or not isinstance(reason, str):
+            raise ValueError("it gives no boolean, number, or object with pass, score and reason")
         if "threshold" in check and score < check["threshold"]:
             passed = False
-        return passed, score, str(result.get("reason", ""))
+        return passed, float(score), reason
     score = float(result)
     return score >= check["threshold"] if "threshold" in check else score > 0, score, f"the check gives {score}"
 
