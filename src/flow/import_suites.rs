@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{Event, Events};
 use crate::core::domain::{Card, Failure};
 use crate::core::privacy::redact::{RedactionCounts, RedactionKind, Redactor};
-use crate::edge::config::{CardFile, load_suite, load_workspace, read_yaml};
+use crate::edge::config::{CardFile, example_scorers, load_suite, load_workspace, read_yaml};
 use crate::edge::dataset::{examples_file, read_examples};
 use crate::edge::files::write_atomic;
 use crate::edge::interop::suites::{Carried, Note, Sink, SuiteFormat};
@@ -370,6 +370,10 @@ impl Sink for Draft {
             Err(error) => error.into_bytes(),
         };
         self.write_file(&path, &content);
+    }
+
+    fn check_scorer(&self, scorer: &Map<String, Value>) -> Result<(), String> {
+        example_scorers(&Value::Array(vec![Value::Object(scorer.clone())])).map(drop)
     }
 
     fn carried(&mut self, kind: &str, how: Carried) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::fault::Step;
 
 /// The schema of `T`, in which a single item is accepted in place of a list.
-pub(in crate::edge) fn schema_of<T: JsonSchema>() -> Schema {
+pub(crate) fn schema_of<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().with_transform(as_read);
     settings.into_generator().into_root_schema_for::<T>()
 }

@@ -9,14 +9,14 @@ const MAX_SHOWN: usize = 40;
 
 /// One step from the top of a file to a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::edge) enum Step {
+pub(crate) enum Step {
     Key(String),
     Index(usize),
 }
 
 /// An error in a YAML file, without the name of the file.
 #[derive(Debug)]
-pub(in crate::edge) struct Fault {
+pub(crate) struct Fault {
     what: What,
     /// Line and column, counted from 1.
     pub(super) place: Option<(u64, u64)>,
@@ -42,22 +42,22 @@ impl Fault {
     }
 
     /// A predicate of the value, such as "is 5, but must be text".
-    pub(in crate::edge) fn value(predicate: impl Into<String>) -> Self {
+    pub(crate) fn value(predicate: impl Into<String>) -> Self {
         Self::new(What::Value(predicate.into()))
     }
 
     /// A value that is not what was expected.
-    pub(in crate::edge) fn wrong(found: &str, expected: &str) -> Self {
+    pub(crate) fn wrong(found: &str, expected: &str) -> Self {
         Self::value(format!("is {found}, but must be {expected}"))
     }
 
     /// A required key that is missing.
-    pub(in crate::edge) fn missing(key: &str) -> Self {
+    pub(crate) fn missing(key: &str) -> Self {
         Self::new(What::MissingKey(key.to_owned()))
     }
 
     /// An unknown key, with the keys known at that place.
-    pub(in crate::edge) fn unknown_key(key: &str, known: &[&'static str]) -> Self {
+    pub(crate) fn unknown_key(key: &str, known: &[&'static str]) -> Self {
         Self::new(What::UnknownKey(key.to_owned(), known.into()))
     }
 
@@ -70,21 +70,21 @@ impl Fault {
 
     /// Sets the hint, unless there already is one.
     #[must_use]
-    pub(in crate::edge) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into().into());
         self
     }
 
     /// States that the value belongs to this key.
     #[must_use]
-    pub(in crate::edge) fn under(mut self, key: &str) -> Self {
+    pub(crate) fn under(mut self, key: &str) -> Self {
         self.steps.push(Step::Key(key.to_owned()));
         self
     }
 
     /// States that the value is this item of a list.
     #[must_use]
-    pub(in crate::edge) fn under_index(mut self, index: usize) -> Self {
+    pub(crate) fn under_index(mut self, index: usize) -> Self {
         self.steps.push(Step::Index(index));
         self
     }

@@ -85,7 +85,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
 /// expected, a number or `yes` is read as the text that was written; where a mapping or a list is expected, an empty
 /// value is read as an empty one.
 #[derive(Clone, Copy)]
-pub(in crate::edge) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     pub(super) node: &'a Spanned<Node>,
     pub(super) source: &'a str,
 }
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The line on which the value stands, counted from 1.
-    pub(in crate::edge) fn line(self) -> u64 {
+    pub(crate) fn line(self) -> u64 {
         self.place().0
     }
 
@@ -114,27 +114,27 @@ impl<'a> Reader<'a> {
     }
 
     /// A fault: the value is not what was expected.
-    pub(in crate::edge) fn wrong(self, expected: &str) -> Fault {
+    pub(crate) fn wrong(self, expected: &str) -> Fault {
         Fault::wrong(&shown(self.found()), expected).at(self.place())
     }
 
     /// A fault with a predicate of the value, such as "is 5, but must be less than 3".
-    pub(in crate::edge) fn fault(self, predicate: &str) -> Fault {
+    pub(crate) fn fault(self, predicate: &str) -> Fault {
         Fault::value(predicate).at(self.place())
     }
 
     /// A fault: the mapping lacks a required key.
-    pub(in crate::edge) fn missing(self, key: &str) -> Fault {
+    pub(crate) fn missing(self, key: &str) -> Fault {
         Fault::missing(key).at(self.place())
     }
 
     /// Reads the value as `T`.
-    pub(in crate::edge) fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
+    pub(crate) fn read<T: Deserialize<'a>>(self) -> Result<T, Fault> {
         T::deserialize(self).map_err(|fault| fault.at(self.place()))
     }
 
     /// The text, if the value is text.
-    pub(in crate::edge) fn text(self) -> Option<&'a str> {
+    pub(crate) fn text(self) -> Option<&'a str> {
         match &self.node.value {
             Node::Text(text) => Some(text),
             _ => None,
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries, if the value is a mapping or empty.
-    pub(in crate::edge) fn mapping(self) -> Option<Mapping<'a>> {
+    pub(crate) fn mapping(self) -> Option<Mapping<'a>> {
         let entries = match &self.node.value {
             Node::Null => &[],
             Node::Map(entries) => entries.as_slice(),
@@ -152,12 +152,12 @@ impl<'a> Reader<'a> {
     }
 
     /// An empty mapping, for a value that is only a name.
-    pub(in crate::edge) fn no_keys(self) -> Mapping<'a> {
+    pub(crate) fn no_keys(self) -> Mapping<'a> {
         Mapping { of: self, entries: &[] }
     }
 
     /// The items of a list, or the single item given in place of one.
-    pub(in crate::edge) fn items(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn items(self) -> impl Iterator<Item = Self> {
         let nodes = match &self.node.value {
             Node::Null => &[],
             Node::List(nodes) => nodes.as_slice(),
@@ -284,28 +284,24 @@ impl<'de, I: Iterator<Item = (usize, Reader<'de>)>> SeqAccess<'de> for Items<I> 
 
 /// A mapping whose entries can be read by several structs.
 #[derive(Clone, Copy)]
-pub(in crate::edge) struct Mapping<'a> {
+pub(crate) struct Mapping<'a> {
     of: Reader<'a>,
     entries: &'a [(Spanned<String>, Spanned<Node>)],
 }
 
 impl<'a> Mapping<'a> {
     /// Every key with its value.
-    pub(in crate::edge) fn iter(self) -> impl Iterator<Item = (&'a str, Reader<'a>)> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = (&'a str, Reader<'a>)> {
         self.entries.iter().map(move |(key, node)| (key.value.as_str(), Reader { node, ..self.of }))
     }
 
     /// The value of a key.
-    pub(in crate::edge) fn get(self, key: &str) -> Option<Reader<'a>> {
+    pub(crate) fn get(self, key: &str) -> Option<Reader<'a>> {
         self.iter().find(|(name, _)| *name == key).map(|(_, reader)| reader)
     }
 
     /// Fails on the first unknown key, with the fault that `fault` returns for its name.
-    pub(in crate::edge) fn check(
-        self,
-        known: impl Fn(&str) -> bool,
-        fault: impl Fn(&str) -> Fault,
-    ) -> Result<(), Fault> {
+    pub(crate) fn check(self, known: impl Fn(&str) -> bool, fault: impl Fn(&str) -> Fault) -> Result<(), Fault> {
         match self.entries.iter().find(|(key, _)| !known(&key.value)) {
             Some((key, _)) => Err(fault(&key.value).at(place(key.defined))),
             None => Ok(()),
@@ -313,7 +309,7 @@ impl<'a> Mapping<'a> {
     }
 
     /// Reads the keys of one struct and ignores all others.
-    pub(in crate::edge) fn part<T: Deserialize<'a>>(self) -> Result<T, Fault> {
+    pub(crate) fn part<T: Deserialize<'a>>(self) -> Result<T, Fault> {
         T::deserialize(Part(self)).map_err(|fault| fault.at(self.of.place()))
     }
 
@@ -376,7 +372,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 }
 
 /// The keys that a struct reads, as listed by its derived `Deserialize`.
-pub(in crate::edge) fn keys_of<T: Deserialize<'static>>() -> &'static [&'static str] {
+pub(crate) fn keys_of<T: Deserialize<'static>>() -> &'static [&'static str] {
     let mut keys: &'static [&'static str] = &[];
     // This always fails, but only after the type has passed its keys to the probe.
     let _ = T::deserialize(Probe(&mut keys));

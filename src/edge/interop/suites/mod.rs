@@ -80,6 +80,12 @@ pub trait Sink {
     /// Adds a file beside the suites: a prompt, a schema, a program. The path is relative to the workspace, without `..`.
     fn file(&mut self, path: PathBuf, content: Vec<u8>);
 
+    /// Checks that karat can read a scorer, as an example may list it under `assert`.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn check_scorer(&self, scorer: &Map<String, Value>) -> Result<(), String>;
+
     /// Counts something carried over by its name in the other tool, such as ("llm-rubric", Carried::Directly).
     fn carried(&mut self, kind: &str, how: Carried);
 

@@ -175,6 +175,10 @@ impl Sink for Recorded {
         panic!("{} is not expected", path.display());
     }
 
+    fn check_scorer(&self, scorer: &Map<String, Value>) -> Result<(), String> {
+        example_scorers(&Value::Array(vec![Value::Object(scorer.clone())])).map(drop)
+    }
+
     fn carried(&mut self, kind: &str, how: Carried) {
         self.carried.push((kind.to_owned(), how));
     }

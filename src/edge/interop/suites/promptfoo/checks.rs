@@ -11,7 +11,7 @@ use super::programs::{Pick, Programs};
 use super::providers;
 use super::templates::{Scope, literal, render, translate};
 use super::tree::Item;
-use crate::edge::config::example_scorers;
+use crate::edge::interop::suites::Sink;
 use crate::edge::interop::suites::draft::slug;
 
 /// Types of scorers whose score is a degree; in a mean it counts as it is, without their threshold.
@@ -156,6 +156,8 @@ pub(super) enum For<'t> {
 
 /// Makes scorers.
 pub(super) struct Maker<'m> {
+    /// Where everything goes, which knows the scorers of karat.
+    pub(super) out: &'m dyn Sink,
     /// The programs of the suite.
     pub(super) programs: &'m mut Programs,
     /// The endpoint that grades.
@@ -194,7 +196,7 @@ impl Maker<'_> {
         if graded {
             without_threshold(&mut scorer);
         }
-        checked(&scorer)?;
+        self.out.check_scorer(&scorer).map_err(|why| format!("karat cannot use it: {why}"))?;
         Ok(scorer)
     }
 
@@ -278,14 +280,6 @@ impl Maker<'_> {
             }
         }
     }
-}
-
-/// Checks that karat can read a scorer.
-///
-/// # Errors
-/// Why it cannot.
-fn checked(scorer: &Map<String, Value>) -> Result<(), String> {
-    example_scorers(&json!([scorer])).map(drop).map_err(|why| format!("karat cannot use it: {why}"))
 }
 
 fn without_threshold(scorer: &mut Map<String, Value>) {

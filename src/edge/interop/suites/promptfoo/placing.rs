@@ -131,7 +131,13 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
     }
 
     fn maker<'m>(&'m mut self, judge: &'m mut dyn FnMut() -> String) -> Maker<'m> {
-        Maker { programs: self.programs, judge, environment: &mut self.placed.environment, used: &mut self.placed.used }
+        Maker {
+            out: &*self.desk.out,
+            programs: self.programs,
+            judge,
+            environment: &mut self.placed.environment,
+            used: &mut self.placed.used,
+        }
     }
 
     /// The scorer of a check.

@@ -66,6 +66,10 @@ impl Sink for Recorded {
         self.files.insert(path, String::from_utf8(content).unwrap());
     }
 
+    fn check_scorer(&self, scorer: &Map<String, Value>) -> Result<(), String> {
+        example_scorers(&Value::Array(vec![Value::Object(scorer.clone())])).map(drop)
+    }
+
     fn carried(&mut self, kind: &str, how: Carried) {
         self.carried.entry(kind.to_owned()).or_default().push(how);
     }
