@@ -49,7 +49,7 @@ struct ImportArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Format of the files: see above. Default: recognized by their content.
+    /// Format of the files. Default: recognized by their content.
     #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(format_names()))]
     from: Option<String>,
 
