@@ -95,8 +95,8 @@ fn a_run_stops_at_its_time_limit_and_can_be_resumed() {
     assert!((2..30).contains(&answered), "{answered}");
     let view = folder.run(&["quiz", "--resume", "-j", "16"], 0);
     assert_eq!(view["runs"][0]["outcomes"]["scored"], 60);
-    // Two were in flight when it stopped; one more may have been sent while they were cancelled.
-    assert!(server.total() <= 64, "stored answers were requested again: {}", server.total());
+    // Two were in flight when it stopped; on a busy machine a few more may have been sent while they were cancelled.
+    assert!(server.total() <= 68, "stored answers were requested again: {}", server.total());
 }
 
 #[test]
