@@ -90,7 +90,8 @@ def write_promptfoo(folder, rows):
 def measure_traffic(karat, name, rows):
     with tempfile.TemporaryDirectory() as folder:
         write = [sys.executable, SAME_REQUESTS, folder, "--count", str(rows), "--rows", str(rows)]
-        subprocess.run([*write, "--formats", name.replace("-", "_")], check=True, stdout=subprocess.DEVNULL)
+        formats = ",".join(file.split(".")[1] for file in TRAFFIC[name])
+        subprocess.run([*write, "--formats", formats], check=True, stdout=subprocess.DEVNULL)
         Path(folder, "karat.yaml").write_text(WORKSPACE, encoding="utf-8")
         files = TRAFFIC[name]
         command = [karat, "traffic", "import", *files, "--format", "json"]
