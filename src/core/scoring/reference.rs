@@ -176,10 +176,9 @@ mod tests {
             (Value::Object(settings), free)
         };
         let plain = |names: &[&str], free| names.iter().map(|name| of(name, json!({}), free)).collect::<Vec<_>>();
-        let judge = |name, rest: Value, free| {
-            let mut settings = rest.as_object().cloned().unwrap_or_default();
-            settings.insert("judge".to_owned(), json!("grader"));
-            of(name, Value::Object(settings), free)
+        let judge = |name, mut rest: Value, free| {
+            rest["judge"] = json!("grader");
+            of(name, rest, free)
         };
         let mut table = plain(
             &[

@@ -334,7 +334,7 @@ impl Records<'_> {
             if staging.spans == Spans::Root && done == stored.trace {
                 parts.into_iter().for_each(|file| self.merge(file));
             } else if stored.record.input.is_some() {
-                // One of them stands for the record.
+                // One of them is counted as the record.
                 let first = parts.iter().position(|file| *file == stored.file).unwrap_or(0);
                 let others = parts.into_iter().enumerate().filter(|(part, _)| *part != first);
                 others.for_each(|(_, file)| self.merge(file));

@@ -397,7 +397,7 @@ fn of_trace_state(trace_state: &str) -> Option<f64> {
     get("th").and_then(threshold).or_else(of_exponent)
 }
 
-/// The probability that a threshold of 56 bits stands for, written without its last zeros.
+/// The probability for a threshold of 56 bits, written without its last zeros.
 fn threshold(digits: &str) -> Option<f64> {
     let is_valid = (1..=14).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     let threshold = u64::from_str_radix(&format!("{digits:0<14}"), 16).ok().filter(|_| is_valid)?;

@@ -270,7 +270,7 @@ fn label(line: u64, column: &str, value: Value, labels: &Labels, dataset: &mut D
             dataset.note_once(
                 line,
                 "label: -1",
-                "stands for a label that is not published; these rows have no accepted answer",
+                "means that the label is not published; these rows have no accepted answer",
             );
             None
         }

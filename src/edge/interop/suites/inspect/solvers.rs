@@ -18,7 +18,7 @@ const AGENT: &str = "karat sends one request per example; an agent with tools ru
 const UNKNOWN: &str = "is not carried over; its messages can be written into the suite's prompt, or it runs behind an \
                        exec endpoint";
 
-/// What stands for the input in a prompt.
+/// The placeholder for the input in a prompt.
 const INPUT: &str = "{{ input }}";
 
 /// Names of metadata, with how many of all examples have them.

@@ -141,7 +141,7 @@ fn load(
     Ok(())
 }
 
-/// The value of a setting. A mapping of choices stands for its values, whose order counts.
+/// The value of a setting. Of a mapping of choices, only the values count, in their order.
 fn value(key: &str, reader: Reader<'_>) -> Result<Value, Fault> {
     let choices = reader.mapping().filter(|choices| key == "doc_to_choice" && choices.iter().next().is_some());
     match choices {

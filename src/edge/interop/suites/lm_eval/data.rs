@@ -138,7 +138,7 @@ fn starts(config: &Config) -> Vec<PathBuf> {
     [own, PathBuf::new()].into_iter().chain(above).collect()
 }
 
-/// The files that a name or a pattern such as `part-*.jsonl` stands for.
+/// The files that a name or a pattern such as `part-*.jsonl` matches.
 fn matching(config: &Config, name: &str) -> Vec<PathBuf> {
     if !name.contains(['*', '?', '[']) {
         return starts(config)

@@ -138,7 +138,7 @@ impl<'d, 'a> Reading<'d, 'a> {
         }
     }
 
-    /// The tests that an item stands for: itself, or those in files.
+    /// The tests of an item: itself, or those in the files that it names.
     fn loaded(&mut self, item: &Item, depth: usize) -> Vec<Item> {
         if depth > 4 {
             return Vec::new();

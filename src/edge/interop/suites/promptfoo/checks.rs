@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
-use super::assertions::{Assertion, Check, Judge, Member, Reading, comma_separated};
+use super::assertions::{Assertion, Check, Judge, Member, Reading};
 use super::desk::Desk;
 use super::programs::{Pick, Programs};
 use super::providers;
 use super::templates::{Scope, literal, render, translate};
 use super::tree::Item;
+use super::values::comma_separated;
 use crate::edge::interop::suites::Sink;
 use crate::edge::interop::suites::draft::slug;
 

@@ -1,5 +1,6 @@
 //! Configurations of promptfoo.
 
+mod apis;
 mod assertions;
 mod cases;
 mod checks;
@@ -20,6 +21,7 @@ mod templates;
 mod tests;
 mod trajectory;
 mod tree;
+mod values;
 
 use std::path::{Path, PathBuf};
 

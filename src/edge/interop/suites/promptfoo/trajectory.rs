@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::assertions::{Reading, Refusal, names_of, why_not};
+use super::assertions::{Reading, Refusal, why_not};
 use super::templates::literal_value;
 use super::tree::{Item, object};
+use super::values::names_of;
 
 impl Reading<'_> {
     /// The scorer of an assertion on the path of an agent.
