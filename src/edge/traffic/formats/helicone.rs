@@ -154,7 +154,7 @@ fn object(value: Option<&Value>) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::super::super::Spans;
-    use super::super::tests::{fixture, imported, record, shop, shop_requests};
+    use super::super::tests::{fixture, imported, json_with, record, shop, shop_requests};
     use super::*;
     use crate::core::domain::TrafficRecord;
     use proptest::prelude::*;
@@ -327,30 +327,17 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            "[\\PC\"{\\[]{0,8}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(4, 24, 4, |inner| {
-            let keys = prop_oneof![
-                Just("body"),
-                Just("choices"),
-                Just("messages"),
-                Just("contents"),
-                Just("parts"),
-                Just("content"),
-                Just("candidates"),
-                Just("requestId"),
-                Just("request")
-            ];
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(keys.prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
+        json_with(&[
+            "body",
+            "choices",
+            "messages",
+            "contents",
+            "parts",
+            "content",
+            "candidates",
+            "requestId",
+            "request",
+        ])
     }
 
     proptest! {

@@ -231,7 +231,7 @@ fn normal_output(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::super::super::Spans;
-    use super::super::tests::{Imported, fixture, imported, record, shop, shop_requests};
+    use super::super::tests::{Imported, fixture, imported, json_with, record, shop, shop_requests};
     use super::*;
     use crate::core::domain::TrafficRecord;
     use proptest::prelude::*;
@@ -481,27 +481,7 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            "[\\PC\"{\\[]{0,8}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            let keys = prop_oneof![
-                Just("role"),
-                Just("content"),
-                Just("messages"),
-                Just("type"),
-                Just("attributes"),
-                Just("x")
-            ];
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(keys.prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
+        json_with(&["role", "content", "messages", "type", "attributes", "x"])
     }
 
     proptest! {

@@ -99,7 +99,7 @@ fn output(response: &Value, id: String) -> Result<Found, String> {
 mod tests {
     use super::super::super::Spans;
     use super::super::super::format::NO_REQUEST;
-    use super::super::tests::{fixture, imported, key, record, shop_requests};
+    use super::super::tests::{fixture, imported, json_with, key, record, shop_requests};
     use super::*;
     use crate::core::domain::TrafficRecord;
     use proptest::prelude::*;
@@ -257,28 +257,7 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            "[\\PC\"{\\[]{0,8}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(4, 24, 4, |inner| {
-            let keys = prop_oneof![
-                Just("body"),
-                Just("choices"),
-                Just("messages"),
-                Just("output"),
-                Just("message"),
-                Just("type"),
-                Just("created")
-            ];
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(keys.prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
+        json_with(&["body", "choices", "messages", "output", "message", "type", "created"])
     }
 
     proptest! {

@@ -228,7 +228,7 @@ fn user(row: &Map<String, Value>, request: &Map<String, Value>, response: &Map<S
 #[cfg(test)]
 mod tests {
     use super::super::super::Spans;
-    use super::super::tests::{fixture, imported, record, shop, shop_requests};
+    use super::super::tests::{fixture, imported, json_with, record, shop, shop_requests};
     use super::*;
     use crate::core::domain::TrafficRecord;
     use proptest::prelude::*;
@@ -444,31 +444,18 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            "[\\PC\"{\\[]{0,8}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(4, 24, 4, |inner| {
-            let keys = prop_oneof![
-                Just("data"),
-                Just("choices"),
-                Just("messages"),
-                Just("output"),
-                Just("role"),
-                Just("content"),
-                Just("metadata"),
-                Just("body"),
-                Just("content_parts"),
-                Just("instructions")
-            ];
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(keys.prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
+        json_with(&[
+            "data",
+            "choices",
+            "messages",
+            "output",
+            "role",
+            "content",
+            "metadata",
+            "body",
+            "content_parts",
+            "instructions",
+        ])
     }
 
     proptest! {

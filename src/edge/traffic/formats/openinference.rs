@@ -129,7 +129,7 @@ mod tests {
     use super::super::super::format::{OWN, Request};
     use super::super::spans::KIND;
     use super::super::spans::tests::{Chain, chains};
-    use super::super::tests::{fixture, imported};
+    use super::super::tests::{fixture, imported, json_with};
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
@@ -325,27 +325,7 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<i64>().prop_map(Value::from),
-            "[\\PC\"{\\[.]{0,8}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            let keys = prop_oneof![
-                Just("message.role"),
-                Just("message"),
-                Just("content"),
-                Just("0"),
-                Just("key"),
-                Just("value"),
-                Just("..")
-            ];
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(keys.prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
+        json_with(&["message.role", "message", "content", "0", "key", "value", ".."])
     }
 
     proptest! {

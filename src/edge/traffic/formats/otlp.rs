@@ -127,7 +127,7 @@ mod tests {
     use super::super::super::Spans;
     use super::super::super::format::{NO_REQUEST, OWN, Request, Span};
     use super::super::spans::tests::{model_of, requests};
-    use super::super::tests::{Imported, fixture, imported, record};
+    use super::super::tests::{Imported, fixture, imported, json_with, record};
     use super::*;
     use crate::core::domain::TrafficRecord;
     use proptest::prelude::*;
@@ -594,32 +594,19 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<i64>().prop_map(Value::from),
-            "[\\PC\"{\\[.]{0,8}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            let names = [
-                "role",
-                "content",
-                "parts",
-                "message",
-                "key",
-                "value",
-                "stringValue",
-                "arrayValue",
-                "kvlistValue",
-                "values",
-                "args",
-            ];
-            let keys = prop::sample::select(names.to_vec());
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(keys.prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
+        json_with(&[
+            "role",
+            "content",
+            "parts",
+            "message",
+            "key",
+            "value",
+            "stringValue",
+            "arrayValue",
+            "kvlistValue",
+            "values",
+            "args",
+        ])
     }
 
     proptest! {

@@ -59,7 +59,7 @@ mod tests {
     use super::super::super::format::{NO_REQUEST, OWN, Request, Span};
     use super::super::spans::EVALUATION;
     use super::super::spans::tests::{Chain, chains};
-    use super::super::tests::{fixture, imported};
+    use super::super::tests::{fixture, imported, json_with};
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
@@ -207,26 +207,7 @@ mod tests {
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<i64>().prop_map(Value::from),
-            "[\\PC\"{\\[.]{0,8}".prop_map(Value::from)
-        ];
-        leaf.prop_recursive(3, 24, 4, |inner| {
-            let keys = prop_oneof![
-                Just("message.role"),
-                Just("message"),
-                Just("trace_id"),
-                Just("0"),
-                Just("llm"),
-                Just("input_messages")
-            ];
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::hash_map(keys.prop_map(str::to_owned), inner, 0..4)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
+        json_with(&["message.role", "message", "trace_id", "0", "llm", "input_messages"])
     }
 
     proptest! {

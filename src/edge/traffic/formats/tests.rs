@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicU64;
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::super::format::TrafficFormat;
@@ -186,6 +187,23 @@ fn recognized_in(format: &dyn TrafficFormat, documents: &[Value]) -> (usize, usi
         json_rows(text.as_bytes(), format.lists(), each).unwrap();
     }
     (count, all)
+}
+
+/// Any JSON whose objects have some of these keys.
+pub(super) fn json_with(keys: &'static [&'static str]) -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[\\PC\"{\\[.]{0,8}".prop_map(Value::from)
+    ];
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map(prop::sample::select(keys).prop_map(str::to_owned), inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
 }
 
 #[test]
