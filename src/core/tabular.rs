@@ -1,7 +1,9 @@
 //! Reads rows of JSONL and CSV one at a time. A row that cannot be read yields an item with its line number and does
 //! not end the iteration.
 
+use std::cell::Cell;
 use std::io::{self, BufRead};
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -134,7 +136,9 @@ fn csv_rows<'a>(mut reader: impl BufRead + 'a) -> Box<dyn Iterator<Item = io::Re
         Ok(start) => uncounted_lines(start),
         Err(error) => return Box::new(std::iter::once(Err(error))),
     };
-    let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(reader);
+    let left = Rc::new(Cell::new(MAX_LINE));
+    let bounded = Bounded { reader, left: Rc::clone(&left) };
+    let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(bounded);
     let header = match csv.byte_headers() {
         Ok(header) => header.clone(),
         Err(error) => return Box::new(std::iter::once(Err(io_error(error)))),
@@ -148,11 +152,29 @@ fn csv_rows<'a>(mut reader: impl BufRead + 'a) -> Box<dyn Iterator<Item = io::Re
     }
     let rows = csv.into_byte_records().map(move |record| {
         let record = record.map_err(io_error)?;
+        left.set(MAX_LINE);
         let line = record.position().map_or(0, csv::Position::line) + uncounted;
         Ok(Row { line, fields: csv_fields(&names, &record) })
     });
     // A row of empty cells counts as a blank line.
     Box::new(rows.filter(|row| !matches!(row, Ok(Row { fields: Ok(fields), .. }) if fields.is_empty())))
+}
+
+/// A reader that fails if a row of CSV does not end: the rest of the file would be read into memory as one row.
+struct Bounded<R> {
+    reader: R,
+    /// Bytes that the row may still have.
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: BufRead> io::Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        let left = self.left.get().checked_sub(read as u64);
+        let left = left.ok_or_else(|| io::Error::other("a row is longer than 64 MiB; is a quotation mark missing?"))?;
+        self.left.set(left);
+        Ok(read)
+    }
 }
 
 fn io_error(error: csv::Error) -> io::Error {
@@ -194,6 +216,15 @@ mod tests {
 
     fn read(text: &[u8], format: Format) -> Vec<(u64, Result<Value, String>)> {
         rows(text, format).map(|row| row.unwrap()).map(|row| (row.line, row.fields.map(Value::Object))).collect()
+    }
+
+    #[test]
+    fn a_quotation_mark_that_is_missing_does_not_read_the_rest_of_the_file_into_one_row() {
+        let begun = io::Cursor::new(b"a,b\n1,2\n\"3,4\n".to_vec());
+        let endless = io::BufReader::new(io::Read::chain(begun, io::Read::take(io::repeat(b'x'), MAX_LINE * 4)));
+        let mut read = rows(endless, Format::Csv);
+        assert!(read.next().unwrap().unwrap().fields.is_ok());
+        assert!(read.next().unwrap().unwrap_err().to_string().contains("quotation mark"));
     }
 
     #[test]

@@ -11,9 +11,10 @@ use super::{Event, Events, Workspace};
 use crate::core::domain::{Failure, TrafficRecord};
 use crate::core::privacy::redact::{RedactionCounts, Redactor};
 use crate::edge::input::{Input, open};
-use crate::edge::store::Reject;
+use crate::edge::store::{Reject, Store};
 use crate::edge::traffic::{
-    Exclusion, FieldMap, FileCounts, ReadOptions, Rows, Spans, Staging, TrafficFormat, TrafficReader, named, recognized,
+    EXCLUDED, Exclusion, FieldMap, FileCounts, ROWS, ReadOptions, Rows, Spans, Staging, TrafficFormat, TrafficReader, named,
+    recognized,
 };
 
 /// Options for importing traffic.
@@ -90,11 +91,18 @@ pub fn import_traffic(
     options: &ImportOptions,
     events: Events<'_>,
 ) -> Result<Imported, Failure> {
+    if !options.map.is_empty() && options.from.as_deref().is_some_and(|from| from != ROWS) {
+        return Err(Failure::usage("--map is for plain rows, and --from names another format").hint("leave one of them out"));
+    }
     let mut import = Import::new(workspace, options, events)?;
     import.read(inputs)?;
     import.check(inputs)?;
     let first = import.store()?;
-    let files = (0..inputs.len()).map(|index| import.finished(index)).collect::<Result<_, _>>()?;
+    let files: Vec<ImportedFile> = (0..inputs.len()).map(|index| import.finished(index)).collect::<Result<_, _>>()?;
+    if !options.exclude.is_empty() && !files.iter().any(|file| file.other.contains_key(EXCLUDED)) {
+        let warning = "--exclude left out no row; --dry-run shows what is read, and the fields of a row are those of the file";
+        events(Event::Warning(warning.to_owned()));
+    }
     Ok(Imported { files, first })
 }
 
@@ -106,6 +114,7 @@ struct Import<'a> {
     /// Whether a field map is given, which says that the files contain plain rows.
     is_mapped: bool,
     read: ReadOptions,
+    redactor: Redactor,
     staging: Staging,
     files: Vec<ImportedFile>,
     counts: Vec<FileCounts>,
@@ -127,6 +136,8 @@ impl<'a> Import<'a> {
             is_mapped: !map.is_empty(),
             rows: Rows::new(map),
             read: ReadOptions { at: options.at, sample_rate, exclude: options.exclude.clone() },
+            redactor: Redactor::new()
+                .map_err(|error| Failure::other("cannot set up the redaction of personal data").caused_by(error))?,
             staging: Staging::new(options.spans, sample_rate.unwrap_or(1.0))?.with_time(options.at),
             files: Vec::new(),
             counts: Vec::new(),
@@ -136,8 +147,6 @@ impl<'a> Import<'a> {
 
     /// Reads and redacts all files.
     fn read(&mut self, inputs: &[Input]) -> Result<(), Failure> {
-        let redactor = Redactor::new()
-            .map_err(|error| Failure::other("cannot set up the redaction of personal data").caused_by(error))?;
         let given = self.options.from.as_deref().map(named).transpose()?;
         let total: u64 = inputs.iter().filter_map(Input::size).sum();
         let what = match inputs {
@@ -147,7 +156,7 @@ impl<'a> Import<'a> {
         (self.events)(Event::Began { what, total: total / 1000, done: 0 });
         let bytes = Arc::new(AtomicU64::new(0));
         for (index, input) in inputs.iter().enumerate() {
-            self.read_one(index, input, given, &redactor, &bytes)?;
+            self.read_one(index, input, given, &bytes)?;
         }
         (self.events)(Event::Ended);
         Ok(())
@@ -158,13 +167,12 @@ impl<'a> Import<'a> {
         index: usize,
         input: &Input,
         given: Option<Option<&'static dyn TrafficFormat>>,
-        redactor: &Redactor,
         bytes: &Arc<AtomicU64>,
     ) -> Result<(), Failure> {
         let opened = open(input, bytes)?;
         let format = given.unwrap_or_else(|| if self.is_mapped { None } else { recognized(&opened) });
         let key = self.workspace.store.user_key()?;
-        let reader = TrafficReader::new(format.unwrap_or(&self.rows), &self.read, redactor, key);
+        let reader = TrafficReader::new(format.unwrap_or(&self.rows), &self.read, &self.redactor, key);
         let (mut counts, mut redactions) = (FileCounts::default(), RedactionCounts::default());
         let mut reported = bytes.load(Ordering::Relaxed) / 1000;
         self.staging.begin_file()?;
@@ -178,13 +186,13 @@ impl<'a> Import<'a> {
             Ok(())
         })?;
         self.missing_time.push(format.map_or_else(|| self.rows.missing_time(), TrafficFormat::missing_time));
-        let format = format.map_or(crate::edge::traffic::ROWS, TrafficFormat::name);
+        let format = format.map_or(ROWS, TrafficFormat::name);
         self.files.push(ImportedFile { file: input.to_string(), format, redactions, ..ImportedFile::default() });
         self.counts.push(counts);
         Ok(())
     }
 
-    /// Fails if a file has no records, or too many bad rows.
+    /// Fails if there are no records, or a file has too many bad rows.
     fn check(&mut self, inputs: &[Input]) -> Result<(), Failure> {
         if self.staging.has_parts()? {
             let missing_time = |file: usize| self.missing_time.get(file).cloned().unwrap_or_default();
@@ -192,10 +200,13 @@ impl<'a> Import<'a> {
             self.staging.records(Some(&mut counts), &missing_time, &mut |_, _| Ok(()))?;
             self.counts = counts;
         }
+        if self.counts.iter().all(|counts| counts.rows == 0) {
+            return Err(Failure::data(match inputs {
+                [input] => format!("{input} contains no records"),
+                several => format!("none of the {} files contains records", several.len()),
+            }));
+        }
         for (index, (input, counts)) in inputs.iter().zip(&self.counts).enumerate() {
-            if counts.rows == 0 {
-                return Err(Failure::data(format!("{input} contains no records")));
-            }
             if counts.bad as f64 > self.options.max_bad * counts.rows as f64 {
                 return Err(self.too_many(index, input, counts)?);
             }
@@ -213,7 +224,7 @@ impl<'a> Import<'a> {
         }
         let format = self.files.get(index).map_or("", |file| file.format);
         let hint = match format {
-            crate::edge::traffic::ROWS => {
+            ROWS => {
                 "map the fields with --map input=…,ts=…, name the format with --from, fix the rows, or accept them with \
                  --max-bad 0.1"
                     .to_owned()
@@ -229,10 +240,10 @@ impl<'a> Import<'a> {
     fn store(&mut self) -> Result<Vec<TrafficRecord>, Failure> {
         let (source, events) = (self.options.source.clone(), self.events);
         let store = &self.workspace.store;
-        let dry = self.options.dry_run;
+        let (dry, staging) = (self.options.dry_run, &self.staging);
         let (mut batch, mut first): (Vec<(usize, TrafficRecord)>, Vec<TrafficRecord>) = (Vec::new(), Vec::new());
         let files = &mut self.files;
-        let total = self.counts.iter().map(|counts| counts.rows - counts.bad - counts.merged).sum::<u64>();
+        let total = self.counts.iter().map(|counts| counts.rows.saturating_sub(counts.bad + counts.merged)).sum::<u64>();
         events(Event::Began { what: format!("storing into {source}"), total, done: 0 });
         let mut save = |batch: &mut Vec<(usize, TrafficRecord)>| -> Result<(), Failure> {
             let (indexes, records): (Vec<usize>, Vec<TrafficRecord>) = std::mem::take(batch).into_iter().unzip();
@@ -240,8 +251,7 @@ impl<'a> Import<'a> {
                 first.extend(records.iter().take(SHOWN - first.len().min(SHOWN)).cloned());
             }
             let steps = records.len() as u64;
-            let new =
-                if dry { store.is_new_traffic(&source, records)? } else { store.save_traffic(&source, records)? };
+            let new = if dry { is_new(store, staging, &source, &records)? } else { store.save_traffic(&source, records)? };
             for (index, new) in indexes.into_iter().zip(new) {
                 if let Some(file) = files.get_mut(index) {
                     *(if new { &mut file.new } else { &mut file.known }) += 1;
@@ -250,7 +260,7 @@ impl<'a> Import<'a> {
             events(Event::Advanced { steps, errors: 0 });
             Ok(())
         };
-        self.staging.records(None, &|_| String::new(), &mut |index, record| {
+        staging.records(None, &|_| String::new(), &mut |index, record| {
             batch.push((index, record));
             if batch.len() >= BATCH { save(&mut batch) } else { Ok(()) }
         })?;
@@ -266,10 +276,22 @@ impl<'a> Import<'a> {
         file.rejects = rejects.into_iter().map(|(line, reason)| Reject { line, reason }).collect();
         (file.rows, file.merged, file.other) = (counts.rows, counts.merged, counts.other);
         if !self.options.dry_run {
-            let name = std::path::Path::new(&file.file).file_name();
-            let name = name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            // The path, since files in several folders may have the same name.
+            let name = self.redactor.redact(&file.file).text.into_owned();
             self.workspace.store.save_rejects(&self.options.source, &name, file.rejects.clone())?;
         }
         Ok(file)
     }
+}
+
+/// Whether each of these records would be new if it were stored.
+fn is_new(
+    store: &Store,
+    staging: &Staging,
+    source: &str,
+    records: &[TrafficRecord],
+) -> Result<Vec<bool>, Failure> {
+    let unknown = store.is_new_traffic(source, records)?;
+    let each = records.iter().zip(unknown);
+    each.map(|(record, unknown)| Ok(staging.is_first(&record.record_id)? && unknown)).collect()
 }

@@ -197,6 +197,45 @@ fn compressed_files_folders_patterns_and_standard_input_are_read_alike() {
 }
 
 #[test]
+fn bad_rows_on_one_line_empty_files_and_repeated_rows_do_not_stop_an_import() {
+    let folder = Folder::new();
+    folder.write("karat.yaml", &workspace(&nowhere(), ""));
+    std::fs::create_dir_all(folder.path("logs/1")).unwrap();
+    std::fs::create_dir_all(folder.path("logs/2")).unwrap();
+    let row = |n: usize| json!({"id": n.to_string(), "text": format!("text {n}"), "ts": "2026-09-01"});
+    let mut rows: Vec<Value> = (0..400).map(row).collect();
+    rows[7]["text"] = json!("");
+    rows[9]["ts"] = json!("soon");
+    folder.write("logs/1/part.json", &json!(rows).to_string());
+    rows[9]["id"] = json!("x");
+    folder.write("logs/2/part.json", &json!(rows).to_string());
+    folder.write("logs/0.jsonl", "");
+
+    let import = ["traffic", "import", "logs", "--format", "json"];
+    let counts = |view: &Value| -> Vec<Value> {
+        let files = view["files"].as_array().unwrap().iter();
+        files.map(|file| json!([file["rows"], file["new"], file["known"], file["rejected"].as_array().unwrap().len()])).collect()
+    };
+    let expected = [json!([0, 0, 0, 0]), json!([400, 398, 0, 2]), json!([400, 0, 398, 2])];
+    let dry = folder.karat(&[&import[..], &["--dry-run"]].concat()).expect(0).json();
+    assert_eq!(counts(&dry), expected, "as the import itself counts");
+    assert_eq!(counts(&folder.karat(&import).expect(0).json()), expected);
+    assert_eq!(folder.count("SELECT count(*) FROM traffic_rejects"), 4);
+    folder.karat(&import).expect(0);
+    assert_eq!(folder.count("SELECT count(*) FROM traffic_rejects"), 4, "importing again replaces them");
+}
+
+#[test]
+fn an_exclusion_that_matches_nothing_and_a_map_for_another_format_are_told() {
+    let (file, folder) = (fixture("traffic/langfuse-api-v1.json"), Folder::new());
+    folder.write("karat.yaml", &workspace(&nowhere(), ""));
+    let import = ["traffic", "import", &file];
+    folder.karat(&[&import[..], &["--exclude", "environment=stagin"]].concat()).expect(0).tells(&["left out no row"]);
+    let mapped = ["--from", "langfuse", "--map", "input=body"];
+    folder.karat(&[&import[..], &mapped].concat()).expect(2).tells(&["--map is for plain rows"]);
+}
+
+#[test]
 fn a_file_with_too_many_bad_rows_leaves_the_others_unstored_too() {
     let folder = Folder::new();
     folder.write("karat.yaml", &workspace(&nowhere(), ""));

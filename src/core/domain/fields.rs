@@ -9,7 +9,7 @@ pub const EXPECTED: &[&str] =
 
 /// The fields of a traffic record, each with the names under which it is found unless a field map specifies otherwise.
 pub const TRAFFIC: &[(&str, &[&str])] = &[
-    ("id", &["id", "record_id", "request_id", "trace_id"]),
+    ("id", &["id", "record_id", "request_id"]),
     ("input", &["input", "inputs", "question", "prompt", "query", "text", "message", "messages"]),
     ("output", &["output", "response", "completion", "answer"]),
     ("ts", &["ts", "timestamp", "time", "created_at", "at", "date"]),

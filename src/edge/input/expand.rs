@@ -1,12 +1,13 @@
 //! The files that arguments refer to.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::core::domain::Failure;
 
 /// Something to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Input {
     /// Standard input.
     Stdin,
@@ -48,7 +49,7 @@ const MAX_DEPTH: usize = 32;
 /// # Errors
 /// A usage failure for an argument to which no file belongs.
 pub fn expand(arguments: &[PathBuf]) -> Result<Vec<Input>, Failure> {
-    let mut inputs = Vec::new();
+    let (mut inputs, mut known) = (Vec::new(), HashSet::new());
     for argument in arguments {
         let found = inputs_of(argument)?;
         if found.is_empty() {
@@ -58,7 +59,7 @@ pub fn expand(arguments: &[PathBuf]) -> Result<Vec<Input>, Failure> {
             )));
         }
         for input in found {
-            if !inputs.contains(&input) {
+            if known.insert(input.clone()) {
                 inputs.push(input);
             }
         }

@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[(&str, Option<Code>)] = &[
     (include_str!("migrations/0011_validations.sql"), None),
     (include_str!("migrations/0012_traffic_scores.sql"), None),
     (include_str!("migrations/0013_traffic_models.sql"), None),
+    (include_str!("migrations/0014_reject_numbers.sql"), None),
 ];
 
 /// Identifies a file as a karat database (`PRAGMA application_id`): the bytes of "KARA".

@@ -479,7 +479,7 @@ async fn scores_of_traffic_are_found_by_what_they_were_made_with_also_in_an_upgr
     let connection = Connection::open(&path).unwrap();
     connection.execute_batch("DROP TABLE traffic_scores; ALTER TABLE traffic DROP COLUMN model").unwrap();
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    connection.pragma_update(None, "user_version", version - 2).unwrap();
+    connection.pragma_update(None, "user_version", version - 3).unwrap();
     drop(connection);
     let store = Store::open(&path).unwrap();
     let scores = vec![

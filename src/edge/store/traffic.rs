@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// A store failure.
-    pub fn is_new_traffic(&self, source: &str, records: Vec<TrafficRecord>) -> Result<Vec<bool>, Failure> {
+    pub fn is_new_traffic(&self, source: &str, records: &[TrafficRecord]) -> Result<Vec<bool>, Failure> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM traffic WHERE source = ?1 AND record_id = ?2)";
         records.iter().map(|record| self.one(sql, [source, &record.record_id], |row| row.get(0))).collect()
     }
@@ -124,9 +124,10 @@ impl Store {
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM traffic_rejects WHERE source = ?1 AND file = ?2", [&source, &file])?;
             let mut insert = connection
-                .prepare_cached("INSERT INTO traffic_rejects (source, file, line, reason) VALUES (?1, ?2, ?3, ?4)")?;
-            for reject in rejects {
-                insert.execute(params![source, file, i64::try_from(reject.line).unwrap_or(i64::MAX), reject.reason])?;
+                .prepare_cached("INSERT INTO traffic_rejects (source, file, n, line, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            for (n, reject) in (1_i64..).zip(rejects) {
+                let line = i64::try_from(reject.line).unwrap_or(i64::MAX);
+                insert.execute(params![source, file, n, line, reject.reason])?;
             }
             Ok(())
         })

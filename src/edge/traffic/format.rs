@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::core::domain::at_path;
+
 /// A format of traffic files. Reading of files, streaming, redaction, counting and grouping by trace are shared by all
 /// formats; a format only turns one row into a request.
 pub trait TrafficFormat: Sync {
@@ -29,6 +31,17 @@ pub trait TrafficFormat: Sync {
         None
     }
 
+    /// The place of a row in a trace, also if the row is no request: what is within a span that is left out is left out too.
+    fn place(&self, row: &Map<String, Value>) -> Option<Span> {
+        let _ = row;
+        None
+    }
+
+    /// The value of a field for `--exclude`, by its path: in the row, or in the objects around its list, innermost first.
+    fn field(&self, row: &Map<String, Value>, around: &[Map<String, Value>], path: &str) -> Option<Value> {
+        std::iter::once(row).chain(around.iter().rev()).find_map(|fields| at_path(fields, path)).cloned()
+    }
+
     /// What to say of a row without a time.
     fn missing_time(&self) -> String {
         "no time (--at sets one for all rows)".to_owned()
@@ -48,7 +61,8 @@ pub enum Found {
     Request(Box<Request>),
     /// A part of a request: a message that was recorded apart from its span.
     Part(Box<Part>),
-    /// Not a request, and why, such as "spans without a request". Neither bad nor imported, but counted.
+    /// Not a request, and why, such as "spans without a request". Neither bad nor imported, but counted. With a reason of
+    /// [`WITH_ALL_WITHIN`], nor is what is within the span.
     Other(&'static str),
 }
 
@@ -86,6 +100,8 @@ pub struct Span {
     pub parent: Option<String>,
     /// When it ended. Tells apart spans that started at the same time.
     pub end: Option<Timestamp>,
+    /// What tells apart the requests of a trace that contains several, such as the turns of a session; kept as a pseudonym.
+    pub turn: Option<String>,
 }
 
 /// A message of a request that was recorded apart from its span.
@@ -105,6 +121,15 @@ pub struct Part {
 
 /// Rows that karat's own runs caused, as the traces of a production system show them.
 pub const OWN: &str = "karat's own requests";
+
+/// Runs of evaluators and experiments.
+pub const EVALUATION: &str = "evaluation runs";
+
+/// Rows that are left out by a user's choice.
+pub const EXCLUDED: &str = "left out by --exclude";
+
+/// The reasons for which a span is left out with all spans within it.
+pub const WITH_ALL_WITHIN: [&str; 3] = [OWN, EVALUATION, EXCLUDED];
 
 /// Rows without a request to a model.
 pub const NO_REQUEST: &str = "spans without a request";

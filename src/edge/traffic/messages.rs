@@ -1,6 +1,8 @@
 //! Chat messages as APIs and tracing libraries write them, in one form, so that the same request reads the same from
 //! every format.
 
+use std::borrow::Cow;
+
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
@@ -24,8 +26,13 @@ pub fn messages(value: &Value) -> Option<Value> {
     (!found.is_empty()).then_some(Value::Array(found))
 }
 
-/// Adds an item of a list of messages. OpenAI's responses list tool calls apart from the message that makes them.
+/// Adds an item of a list of messages. OpenAI's responses list tool calls apart from the message that makes them, and
+/// Anthropic's API takes the results of tools within messages of the user.
 fn add(item: &Value, found: &mut Vec<Value>) {
+    if let Some(halves) = split_results(item) {
+        found.extend(halves.iter().filter_map(message));
+        return;
+    }
     let Some(message) = message(item) else { return };
     if is_item(item, &CALL_ITEMS)
         && let Some(Value::Object(last)) = found.last_mut()
@@ -41,12 +48,40 @@ fn add(item: &Value, found: &mut Vec<Value>) {
     found.push(message);
 }
 
+/// A message of the user that contains both results of tools and something else, as two messages.
+fn split_results(item: &Value) -> Option<[Value; 2]> {
+    let fields = item.as_object().filter(|fields| role(fields).as_deref() == Some("user"))?;
+    let name = ["parts", "contents", "content"].into_iter().find(|name| fields.get(*name).is_some_and(Value::is_array))?;
+    let (results, others): (Vec<Value>, Vec<Value>) = listed(fields.get(name)).cloned().partition(is_result);
+    let with = |parts: Vec<Value>| {
+        let mut half = fields.clone();
+        half.insert(name.to_owned(), Value::Array(parts));
+        Value::Object(half)
+    };
+    (!results.is_empty() && !others.is_empty()).then(|| [with(results), with(others)])
+}
+
+/// Whether a part of a message is the result of a tool.
+fn is_result(part: &Value) -> bool {
+    let part = part.get("message_content").unwrap_or(part);
+    is_item(part, &RESULT_PARTS) || RESULT_NAMES.iter().any(|name| part.get(*name).is_some())
+}
+
+/// Types of parts that are results of tools.
+const RESULT_PARTS: [&str; 4] = ["tool_call_response", "tool_result", "tool-result", "function_call_output"];
+
+/// Names under which Bedrock's and Gemini's APIs have the results of tools.
+const RESULT_NAMES: [&str; 3] = ["toolResult", "functionResponse", "function_response"];
+
 /// One chat message as `{role, content}`, with `tool_calls` if it has any.
 pub fn message(value: &Value) -> Option<Value> {
     let outer = value.as_object()?;
     // OpenInference and LangSmith wrap messages.
     let fields = outer.get("message").or_else(|| outer.get("kwargs")).and_then(Value::as_object).unwrap_or(outer);
     let Some(role) = role(fields).or_else(|| role(outer)) else { return item(value) };
+    let parts = || ["parts", "contents", "content"].into_iter().find_map(|name| fields.get(name)?.as_array());
+    let only_results = || parts().is_some_and(|parts| !parts.is_empty() && parts.iter().all(is_result));
+    let role = if role == "user" && only_results() { "tool".to_owned() } else { role };
     let (content, calls) = content(fields);
     let mut message = Map::new();
     message.insert("role".to_owned(), Value::String(role));
@@ -171,6 +206,22 @@ pub fn parsed(value: Value) -> Value {
             .filter(|inner: &Value| inner.is_object() || inner.is_array())
             .unwrap_or(value),
         _ => value,
+    }
+}
+
+/// The value, parsed if it is JSON in text.
+pub fn inner(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::String(_) => Cow::Owned(parsed(value.clone())),
+        other => Cow::Borrowed(other),
+    }
+}
+
+/// The fields of an object, also if it is JSON in text; none if it is something else.
+pub fn object(value: Option<&Value>) -> Map<String, Value> {
+    match value.map(|value| inner(value).into_owned()) {
+        Some(Value::Object(fields)) => fields,
+        _ => Map::new(),
     }
 }
 
@@ -330,19 +381,27 @@ fn piece(part: &Value) -> Piece {
     let kind = fields.get("type").and_then(Value::as_str).unwrap_or_else(|| {
         let named =
             ["functionCall", "function_call", "toolUse", "text"].into_iter().find(|name| fields.contains_key(*name));
-        named.unwrap_or("unknown")
+        named.unwrap_or(if is_result(part) { "tool_result" } else { "unknown" })
     });
     match kind {
         "text" | "input_text" | "output_text" => text(&["text", "content"]).map_or(Piece::Nothing, Piece::Text),
         "tool_call" | "tool-call" | "tool_use" | "toolUse" | "function_call" | "functionCall" => {
             call(part).map_or(Piece::Nothing, Piece::Call)
         }
-        "tool_call_response" | "tool_result" | "tool-result" | "function_call_output" => {
-            text(&["response", "result", "output", "content"]).map_or(Piece::Nothing, Piece::Text)
-        }
+        kind if RESULT_PARTS.contains(&kind) => result(fields).map_or(Piece::Nothing, Piece::Text),
         "refusal" => text(&["refusal"]).map_or(Piece::Nothing, Piece::Text),
         "reasoning" | "thinking" | "redacted_thinking" => Piece::Nothing,
         other => Piece::Other(other.to_owned()),
+    }
+}
+
+/// The text of the result of a tool.
+fn result(fields: &Map<String, Value>) -> Option<String> {
+    let fields = RESULT_NAMES.iter().find_map(|name| fields.get(*name)?.as_object()).unwrap_or(fields);
+    let value = field(fields, &["response", "result", "output", "content"])?;
+    match content(&Map::from_iter([("content".to_owned(), value.clone())])).0 {
+        Value::String(text) => Some(text),
+        _ => Some(canonical_json(value)),
     }
 }
 
@@ -393,6 +452,24 @@ mod tests {
         }
         assert_eq!(messages(&json!([{"no": "role"}, 5, null])), None);
         assert_eq!(messages(&json!("text")), None);
+    }
+
+    #[test]
+    fn results_of_tools_are_no_turns_of_the_user() {
+        let result = json!({"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "shipped"}]});
+        let tool = json!({"role": "tool", "content": "shipped"});
+        assert_eq!(messages(&json!([{"role": "user", "content": [result]}])), Some(json!([tool])));
+        let both = json!([{"role": "user", "content": [result, {"type": "text", "text": "and now?"}]}]);
+        assert_eq!(messages(&both), Some(json!([tool, {"role": "user", "content": "and now?"}])));
+        let others = [
+            json!({"role": "user", "content": [{"toolResult": {"toolUseId": "1", "content": [{"text": "shipped"}]}}]}),
+            json!({"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"result": "shipped"}}}]}),
+        ];
+        for other in others {
+            let read = messages(&json!([other])).unwrap();
+            assert_eq!(read[0]["role"], "tool", "{other}");
+            assert!(read[0]["content"].as_str().unwrap().contains("shipped"), "{other}");
+        }
     }
 
     #[test]

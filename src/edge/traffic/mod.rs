@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::core::domain::canonical_json;
 
-pub use format::TrafficFormat;
+pub use format::{EXCLUDED, TrafficFormat};
 pub use formats::{ALL as FORMATS, FieldMap, ROWS, Rows};
 pub use reader::{Exclusion, ReadOptions, TrafficReader};
 pub use sniff::{named, recognized};

@@ -6,10 +6,10 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 use serde_json::{Map, Value};
 
-use super::format::{Found, Part, Request, Span, TrafficFormat};
+use super::format::{EXCLUDED, Found, Part, Request, Span, TrafficFormat};
 use super::plain_text;
 use super::staging::StagedRecord;
-use crate::core::domain::{Failure, at_path, canonical_json, input_text};
+use crate::core::domain::{Failure, canonical_json, input_text, short};
 use crate::core::json_rows::{Stopped, json_rows, json_rows_of_line};
 use crate::core::privacy::UserKey;
 use crate::core::privacy::redact::{RedactionCounts, Redactor};
@@ -20,8 +20,11 @@ use crate::edge::parquet;
 /// Rows, or lines, that are processed together.
 const BATCH: usize = 512;
 
-/// Bytes of lines that are processed together.
+/// Bytes of rows that are processed together.
 const BATCH_BYTES: usize = 8 << 20;
+
+/// Digits of a pseudonym that tell the turns of a session apart.
+const TURN_DIGITS: usize = 12;
 
 /// Requests that are left out because of what a field of their row contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +82,13 @@ pub enum RowContent {
         /// Whether it is the answer.
         is_output: bool,
     },
-    /// Not a request, and why.
-    Other(&'static str),
+    /// Not a request.
+    Other {
+        /// Why.
+        reason: &'static str,
+        /// Where it is in a trace.
+        position: Option<Box<Position>>,
+    },
     /// The reason why it cannot be read, without its text.
     Bad(String),
 }
@@ -92,14 +100,11 @@ pub struct Position {
     pub trace: String,
     /// Id of the span.
     pub span: String,
-    /// Whether it is within another span.
-    pub is_child: bool,
+    /// Id of the span it is within.
+    pub parent: Option<String>,
     /// When it ended, in microseconds since 1970.
     pub end: Option<i64>,
 }
-
-/// Why rows are left out by a user's choice.
-const EXCLUDED: &str = "left out by --exclude";
 
 /// Reads files of one format.
 pub struct TrafficReader<'r> {
@@ -113,8 +118,18 @@ pub struct TrafficReader<'r> {
 enum Raw {
     /// A line with JSON that is not parsed yet.
     Line(u64, Result<Vec<u8>, String>),
-    /// A row that was read.
-    Read(u64, Option<String>, Result<Found, String>),
+    /// A row that was read, and its size in bytes.
+    Read(Box<RawRow>, usize),
+}
+
+/// A row that was read but not redacted yet.
+struct RawRow {
+    line: u64,
+    /// What identifies it if it has no id.
+    identity: Option<String>,
+    /// Where it is in a trace, if it is no request.
+    place: Option<Span>,
+    found: Result<Found, String>,
 }
 
 impl<'r> TrafficReader<'r> {
@@ -161,14 +176,16 @@ impl<'r> TrafficReader<'r> {
     ) -> Result<(), Failure> {
         for row in rows {
             let Row { line, fields } = row.map_err(&cannot_read)?;
-            batch.add(self.found(line, fields, &[]))?;
+            let size = fields.as_ref().map_or(0, size_of_fields);
+            batch.add(Raw::Read(Box::new(self.found(line, fields, &[])), size))?;
         }
         Ok(())
     }
 
     fn read_document(&self, input: &Input, reader: impl BufRead, batch: &mut Batch<'_, '_>) -> Result<(), Failure> {
         let each = &mut |line: u64, fields: Result<_, String>, around: &[Map<String, Value>]| {
-            batch.add(self.found(line, fields, around))
+            let size = fields.as_ref().map_or(0, size_of_fields);
+            batch.add(Raw::Read(Box::new(self.found(line, fields, around)), size))
         };
         json_rows(skip_mark(reader), self.format.lists(), each).map_err(|stopped| match stopped {
             Stopped::Failed(failure) => failure,
@@ -181,17 +198,21 @@ impl<'r> TrafficReader<'r> {
     }
 
     /// Reads a row in the format.
-    fn found(&self, line: u64, fields: Result<Map<String, Value>, String>, around: &[Map<String, Value>]) -> Raw {
-        match fields {
-            Err(reason) => Raw::Read(line, None, Err(reason)),
-            Ok(fields) if self.is_excluded(&fields) => Raw::Read(line, None, Ok(Found::Other(EXCLUDED))),
-            Ok(fields) => Raw::Read(line, self.format.identity(&fields), self.format.read(fields, around)),
-        }
+    fn found(&self, line: u64, fields: Result<Map<String, Value>, String>, around: &[Map<String, Value>]) -> RawRow {
+        let fields = match fields {
+            Ok(fields) => fields,
+            Err(reason) => return RawRow { line, identity: None, place: None, found: Err(reason) },
+        };
+        let (identity, place) = (self.format.identity(&fields), self.format.place(&fields));
+        let is_excluded = self.is_excluded(&fields, around);
+        let found = if is_excluded { Ok(Found::Other(EXCLUDED)) } else { self.format.read(fields, around) };
+        RawRow { line, identity, place, found }
     }
 
-    fn is_excluded(&self, fields: &Map<String, Value>) -> bool {
+    fn is_excluded(&self, fields: &Map<String, Value>, around: &[Map<String, Value>]) -> bool {
         let matches = |exclusion: &Exclusion| {
-            at_path(fields, &exclusion.path).is_some_and(|value| plain_text(value) == exclusion.value)
+            let value = self.format.field(fields, around, &exclusion.path);
+            value.is_some_and(|value| plain_text(&value) == exclusion.value)
         };
         self.options.exclude.iter().any(matches)
     }
@@ -199,36 +220,43 @@ impl<'r> TrafficReader<'r> {
     /// Parses and redacts a row; a line may contain several.
     fn finish(&self, raw: Raw) -> Vec<ReadRow> {
         match raw {
-            Raw::Read(line, identity, found) => vec![self.redacted(line, identity, found)],
-            Raw::Line(line, Err(reason)) => vec![bad(line, reason)],
+            Raw::Read(row, _) => vec![self.redacted(*row)],
+            Raw::Line(line, Err(reason)) => vec![self.bad(line, &reason)],
             Raw::Line(line, Ok(text)) => {
                 let mut rows = Vec::new();
                 let each = &mut |line: u64, fields: Result<_, String>, around: &[Map<String, Value>]| {
-                    if let Raw::Read(line, identity, found) = self.found(line, fields, around) {
-                        rows.push(self.redacted(line, identity, found));
-                    }
+                    rows.push(self.redacted(self.found(line, fields, around)));
                     Ok(())
                 };
                 let read = json_rows_of_line(&text, line, self.format.lists(), each);
                 if let Err(Stopped::Invalid { column, message, .. }) = read {
-                    rows.push(bad(line, format!("invalid JSON at column {column}: {message}")));
+                    rows.push(self.bad(line, &format!("invalid JSON at column {column}: {message}")));
                 }
                 rows
             }
         }
     }
 
-    fn redacted(&self, line: u64, identity: Option<String>, found: Result<Found, String>) -> ReadRow {
+    fn redacted(&self, row: RawRow) -> ReadRow {
+        let RawRow { line, identity, place, found } = row;
         let mut redactions = RedactionCounts::default();
         let content = match found {
-            Err(reason) => RowContent::Bad(reason),
-            Ok(Found::Other(reason)) => RowContent::Other(reason),
+            Err(reason) => return self.bad(line, &reason),
+            Ok(Found::Other(reason)) => {
+                RowContent::Other { reason, position: place.map(|place| Box::new(self.position(&place))) }
+            }
             Ok(Found::Part(part)) => self.part(*part, &mut redactions),
             Ok(Found::Request(request)) => {
                 self.record(*request, identity, &mut redactions).unwrap_or_else(RowContent::Bad)
             }
         };
         ReadRow { line, content, redactions }
+    }
+
+    /// A row that cannot be read. The reason may name a column, which is a cell of the first row if there is no header.
+    fn bad(&self, line: u64, reason: &str) -> ReadRow {
+        let reason = self.redactor.redact(reason).text.into_owned();
+        ReadRow { line, content: RowContent::Bad(reason), redactions: RedactionCounts::default() }
     }
 
     fn part(&self, part: Part, counts: &mut RedactionCounts) -> RowContent {
@@ -289,9 +317,12 @@ impl<'r> TrafficReader<'r> {
 
     fn position(&self, span: &Span) -> Position {
         Position {
-            trace: self.public_id(&span.trace),
+            trace: match &span.turn {
+                None => self.public_id(&span.trace),
+                Some(turn) => format!("{}/{}", self.public_id(&span.trace), short(&self.key.record(turn), TURN_DIGITS)),
+            },
             span: self.public_id(&span.id),
-            is_child: span.parent.is_some(),
+            parent: span.parent.as_deref().map(|parent| self.public_id(parent)),
             end: span.end.map(Timestamp::as_microsecond),
         }
     }
@@ -315,12 +346,23 @@ impl<'r> TrafficReader<'r> {
     }
 }
 
-fn bad(line: u64, reason: String) -> ReadRow {
-    ReadRow { line, content: RowContent::Bad(reason), redactions: RedactionCounts::default() }
+/// The size of a row in memory, roughly, in bytes.
+pub(super) fn size_of_fields(fields: &Map<String, Value>) -> usize {
+    fields.iter().map(|(name, value)| name.len() + size_of_value(value)).sum()
+}
+
+fn size_of_value(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(size_of_value).sum(),
+            Value::Object(fields) => size_of_fields(fields),
+            _ => 0,
+        }
 }
 
 /// Skips a byte order mark.
-fn skip_mark(mut reader: impl BufRead) -> impl BufRead {
+pub(super) fn skip_mark(mut reader: impl BufRead) -> impl BufRead {
     const MARK: &[u8] = b"\xef\xbb\xbf";
     if reader.fill_buf().is_ok_and(|start| start.starts_with(MARK)) {
         reader.consume(MARK.len());
@@ -338,9 +380,10 @@ struct Batch<'b, 'r> {
 
 impl Batch<'_, '_> {
     fn add(&mut self, raw: Raw) -> Result<(), Failure> {
-        if let Raw::Line(_, Ok(line)) = &raw {
-            self.bytes += line.len();
-        }
+        self.bytes += match &raw {
+            Raw::Line(_, line) => line.as_ref().map_or(0, Vec::len),
+            Raw::Read(_, size) => *size,
+        };
         self.raw.push(raw);
         if self.raw.len() >= BATCH || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
     }

@@ -1,17 +1,23 @@
 //! Finds out in which format a file is.
 
+use std::io;
+
 use serde_json::{Map, Value};
 
 use super::format::TrafficFormat;
 use super::formats::{ALL, ROWS};
+use super::reader::{size_of_fields, skip_mark};
 use crate::core::domain::{Failure, did_you_mean};
-use crate::core::json_rows::json_rows;
-use crate::core::tabular::{Format, rows};
+use crate::core::json_rows::{Stopped, json_rows, json_rows_of_line};
+use crate::core::tabular::{Format, Row, lines, rows};
 use crate::edge::input::{Content, Opened};
 use crate::edge::parquet;
 
 /// Rows that are looked at.
 const SAMPLE: usize = 200;
+
+/// Bytes of rows that are looked at.
+const SAMPLE_BYTES: usize = 8 << 20;
 
 /// The format with a name; `None` for rows with a field map.
 ///
@@ -31,37 +37,61 @@ pub fn named(name: &str) -> Result<Option<&'static dyn TrafficFormat>, Failure> 
 /// The format that recognizes most of the first rows; `None` if none does.
 pub fn recognized(opened: &Opened) -> Option<&'static dyn TrafficFormat> {
     let known = match &opened.content {
-        Content::Lines(_) | Content::Document(_) => None,
+        Content::Lines(_) | Content::Document(_) => {
+            let is_lines = matches!(opened.content, Content::Lines(_));
+            return best(|format| recognized_in(format, &opened.beginning, is_lines));
+        }
         Content::Csv(_) => {
-            let read = rows(opened.beginning.as_slice(), Format::Csv).map_while(Result::ok);
-            Some(read.filter_map(|row| row.fields.ok()).take(SAMPLE).collect::<Vec<_>>())
+            sample(rows(opened.beginning.as_slice(), Format::Csv))
         }
         Content::Parquet(file) => {
             let file = file.try_clone().ok()?;
-            let read = parquet::rows(file).ok()?.map_while(Result::ok);
-            Some(read.filter_map(|row| row.fields.ok()).take(SAMPLE).collect())
+            sample(parquet::rows(file).ok()?)
         }
     };
-    let score = |format: &&'static dyn TrafficFormat| match &known {
-        Some(rows) => most(rows.iter().filter(|row| format.recognizes(row, &[])).count(), rows.len()),
-        None => recognized_in(*format, &opened.beginning),
-    };
-    // The first one if several recognize the same number.
-    let best = ALL.iter().map(|format| (score(format), format)).rev().max_by_key(|(score, _)| *score)?;
+    best(|format| most(known.iter().filter(|row| format.recognizes(row, &[])).count(), known.len()))
+}
+
+/// The format with the highest score; the first one if several have the same.
+fn best(score: impl Fn(&'static dyn TrafficFormat) -> usize) -> Option<&'static dyn TrafficFormat> {
+    let best = ALL.iter().map(|format| (score(*format), format)).rev().max_by_key(|(score, _)| *score)?;
     (best.0 > 0).then_some(*best.1)
 }
 
-fn recognized_in(format: &dyn TrafficFormat, beginning: &[u8]) -> usize {
+/// The first rows that can be read.
+fn sample(rows: impl Iterator<Item = io::Result<Row>>) -> Vec<Map<String, Value>> {
+    let (mut sample, mut size) = (Vec::new(), 0);
+    for fields in rows.map_while(Result::ok).filter_map(|row| row.fields.ok()) {
+        size += size_of_fields(&fields);
+        sample.push(fields);
+        if sample.len() == SAMPLE || size > SAMPLE_BYTES {
+            break;
+        }
+    }
+    sample
+}
+
+fn recognized_in(format: &dyn TrafficFormat, beginning: &[u8], is_lines: bool) -> usize {
     let (mut count, mut seen, mut is_listed) = (0, 0, false);
     let mut each = |_: u64, row: Result<Map<String, Value>, String>, around: &[Map<String, Value>]| {
+        let Ok(row) = row else { return Ok(()) };
         seen += 1;
-        let is_known = row.is_ok_and(|row| format.recognizes(&row, around));
+        let is_known = format.recognizes(&row, around);
         count += usize::from(is_known);
         is_listed |= is_known && !around.is_empty();
         if seen < SAMPLE { Ok(()) } else { Err(Failure::other("enough")) }
     };
-    // The beginning may end within a row, or contain a broken line.
-    let _ = json_rows(beginning, format.lists(), &mut each);
+    // The beginning may end within a row, or contain broken lines.
+    if is_lines {
+        for (line, text) in lines(beginning).map_while(Result::ok) {
+            let read = text.map(|text| json_rows_of_line(&text, line, format.lists(), &mut each));
+            if matches!(read, Ok(Err(Stopped::Failed(_)))) {
+                break;
+            }
+        }
+    } else {
+        let _ = json_rows(skip_mark(beginning), format.lists(), &mut each);
+    }
     if is_listed { count } else { most(count, seen) }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::format::WITH_ALL_WITHIN;
 use super::messages::answer;
 use super::plain_text;
 use super::reader::{Position, ReadRow, RowContent};
@@ -80,10 +81,15 @@ pub struct Staging {
 
 const TABLES: &str = "
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32768; PRAGMA temp_store = FILE;
-CREATE TABLE requests (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, trace TEXT, span TEXT, child INTEGER, at INTEGER, end INTEGER, record TEXT);
+CREATE TABLE requests (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, trace TEXT, span TEXT, parent TEXT, child INTEGER, at INTEGER, end INTEGER, record TEXT);
+CREATE TABLE others (n INTEGER PRIMARY KEY, trace TEXT, span TEXT, parent TEXT, reason INTEGER);
+CREATE TABLE left_out (trace TEXT, span TEXT, reason INTEGER, PRIMARY KEY (trace, span)) WITHOUT ROWID;
+CREATE TABLE done (trace TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE seen (record TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE parts (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, trace TEXT, span TEXT, at INTEGER, is_output INTEGER, message TEXT);
 CREATE TABLE repeats (identity TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID;
 CREATE TABLE bad (n INTEGER PRIMARY KEY, file INTEGER, line INTEGER, reason TEXT);
+CREATE INDEX bad_by_file ON bad (file, line, n);
 BEGIN;";
 
 fn number(index: usize) -> i64 {
@@ -138,7 +144,10 @@ impl Staging {
         counts.rows += 1;
         let line = i64::try_from(row.line).unwrap_or(i64::MAX);
         match row.content {
-            RowContent::Other(reason) => *counts.other.entry(reason).or_default() += 1,
+            RowContent::Other { reason, position } => {
+                *counts.other.entry(reason).or_default() += 1;
+                position.map_or(Ok(()), |position| self.add_other(reason, &position))?;
+            }
             RowContent::Bad(reason) => {
                 counts.bad += 1;
                 self.add_bad(file, line, &reason)?;
@@ -158,6 +167,15 @@ impl Staging {
         Ok(())
     }
 
+    /// Adds a span that is no request, so that what is within it is known.
+    fn add_other(&self, reason: &'static str, position: &Position) -> rusqlite::Result<()> {
+        let sql = "INSERT INTO others (trace, span, parent, reason) VALUES (?1, ?2, ?3, ?4)";
+        let Position { trace, span, parent, .. } = position;
+        let reason = WITH_ALL_WITHIN.iter().position(|known| *known == reason).map(number);
+        let values = params![trace, span, parent.as_ref().unwrap_or(trace), reason];
+        self.connection.prepare_cached(sql)?.execute(values).map(drop)
+    }
+
     fn add_bad(&self, file: i64, line: i64, reason: &str) -> rusqlite::Result<()> {
         let sql = "INSERT INTO bad (file, line, reason) VALUES (?1, ?2, ?3)";
         self.connection.prepare_cached(sql)?.execute(params![file, line, reason]).map(drop)
@@ -170,15 +188,17 @@ impl Staging {
         record: &StagedRecord,
         position: Option<&Position>,
     ) -> rusqlite::Result<()> {
-        let sql = "INSERT INTO requests (file, line, trace, span, child, at, end, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        let sql = "INSERT INTO requests (file, line, trace, span, parent, child, at, end, record) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let json = serde_json::to_string(record).unwrap_or_default();
         let trace = position.map(|position| position.trace.as_str());
         let span = position.map(|position| position.span.as_str());
-        let child = position.is_some_and(|position| position.is_child);
+        let parent = position.and_then(|position| position.parent.as_deref());
+        let child = parent.is_some();
         let end = position.and_then(|position| position.end);
         self.connection
             .prepare_cached(sql)?
-            .execute(params![file, line, trace, span, child, record.at, end, json])
+            .execute(params![file, line, trace, span, parent.or(trace), child, record.at, end, json])
             .map(drop)
     }
 
@@ -194,8 +214,7 @@ impl Staging {
     /// # Errors
     /// A failure if temporary data cannot be read.
     pub fn has_parts(&self) -> Result<bool, Failure> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM requests WHERE trace IS NOT NULL OR at IS NULL) OR EXISTS (SELECT 1 FROM parts)";
-        self.connection.query_row(sql, [], |row| row.get(0)).map_err(failure)
+        self.exists("SELECT EXISTS (SELECT 1 FROM requests WHERE trace IS NOT NULL OR at IS NULL) OR EXISTS (SELECT 1 FROM parts)")
     }
 
     /// The rows of a file that cannot be read, at most `limit` of them: their lines and the reasons.
@@ -225,17 +244,55 @@ impl Staging {
         each: &mut dyn FnMut(usize, TrafficRecord) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let index = "CREATE INDEX IF NOT EXISTS by_trace ON requests (trace, child, at, end DESC, span) WHERE trace IS NOT NULL; \
-                     CREATE INDEX IF NOT EXISTS parts_by_span ON parts (trace, span, n);";
+                     CREATE INDEX IF NOT EXISTS parts_by_span ON parts (trace, span, n); \
+                     DELETE FROM done;";
         self.connection.execute_batch(index).map_err(failure)?;
-        let mut sink = Records { staging: self, counts, missing_time, each };
+        let has_left_out = self.leave_out()?;
+        let has_parts = self.exists("SELECT EXISTS (SELECT 1 FROM parts)")?;
+        let mut sink = Records { staging: self, has_left_out, has_parts, counts, missing_time, each };
         sink.outside_traces()?;
         sink.of_traces()?;
         sink.of_parts_alone()
+    }
+
+    fn exists(&self, sql: &str) -> Result<bool, Failure> {
+        self.connection.query_row(sql, [], |row| row.get(0)).map_err(failure)
+    }
+
+    /// Finds the spans that are left out, and all within them. Returns whether there are any. Spans without a parent are
+    /// within their trace, which is a row of its own in exports of Langfuse.
+    fn leave_out(&self) -> Result<bool, Failure> {
+        if !self.exists("SELECT EXISTS (SELECT 1 FROM others WHERE reason IS NOT NULL)")? {
+            return Ok(false);
+        }
+        let sql = "CREATE INDEX IF NOT EXISTS requests_by_parent ON requests (trace, parent); \
+                   CREATE INDEX IF NOT EXISTS others_by_parent ON others (trace, parent); \
+                   INSERT OR IGNORE INTO left_out \
+                   WITH RECURSIVE inner (trace, span, reason) AS ( \
+                     SELECT trace, span, reason FROM others WHERE reason IS NOT NULL \
+                     UNION SELECT r.trace, r.span, i.reason FROM inner i JOIN requests r ON r.trace = i.trace AND r.parent = i.span \
+                     UNION SELECT o.trace, o.span, i.reason FROM inner i JOIN others o ON o.trace = i.trace AND o.parent = i.span) \
+                   SELECT trace, span, min(reason) FROM inner GROUP BY trace, span;";
+        self.connection.execute_batch(sql).map_err(failure)?;
+        Ok(true)
+    }
+
+    /// Whether a record with this id is handed to this function for the first time.
+    ///
+    /// # Errors
+    /// A failure if temporary data cannot be written.
+    pub fn is_first(&self, record_id: &str) -> Result<bool, Failure> {
+        let insert = self.connection.prepare_cached("INSERT OR IGNORE INTO seen VALUES (?1)");
+        Ok(insert.and_then(|mut insert| insert.execute([record_id])).map_err(failure)? > 0)
     }
 }
 
 struct Records<'a> {
     staging: &'a Staging,
+    /// Whether spans are left out with all within them.
+    has_left_out: bool,
+    /// Whether messages were recorded apart from their spans.
+    has_parts: bool,
     counts: Option<&'a mut [FileCounts]>,
     missing_time: &'a dyn Fn(usize) -> String,
     each: &'a mut dyn FnMut(usize, TrafficRecord) -> Result<(), Failure>,
@@ -247,6 +304,8 @@ struct Trace {
     id: Option<String>,
     /// Spans that became records.
     done: BTreeSet<String>,
+    /// Spans whose parts were counted; a span may have been exported several times.
+    counted: BTreeSet<String>,
     /// Spans of which the content was recorded apart, if at all, and their files.
     without_input: BTreeMap<String, (usize, StagedRecord)>,
 }
@@ -293,9 +352,17 @@ impl Records<'_> {
             if trace.id != stored.trace {
                 trace = Trace { id: stored.trace.clone(), ..Trace::default() };
             }
-            let parts = self.complete(&mut stored)?;
-            parts.into_iter().for_each(|file| self.merge(file));
             let span = stored.span.clone().unwrap_or_default();
+            let mut parts = self.complete(&mut stored)?;
+            if !trace.counted.insert(span.clone()) {
+                parts.clear();
+            }
+            if let Some(reason) = self.left_out(&stored)? {
+                parts.push(stored.file);
+                parts.into_iter().for_each(|file| self.other(file, reason, 1));
+                continue;
+            }
+            parts.into_iter().for_each(|file| self.merge(file));
             let is_done = match staging.spans {
                 Spans::Root => !trace.done.is_empty(),
                 Spans::All => trace.done.contains(&span),
@@ -312,10 +379,37 @@ impl Records<'_> {
                     stored.record.supply(known);
                 }
                 trace.done.insert(span);
+                self.done(&stored)?;
                 self.hand_over(stored)?;
             }
         }
         Ok(())
+    }
+
+    /// Why a request is left out with the span that it is within, if it is.
+    fn left_out(&self, stored: &Stored) -> Result<Option<&'static str>, Failure> {
+        if !self.has_left_out {
+            return Ok(None);
+        }
+        let sql = "SELECT reason FROM left_out WHERE trace = ?1 AND span = ?2";
+        let mut statement = self.staging.connection.prepare_cached(sql).map_err(failure)?;
+        let reason = statement.query_row(params![stored.trace, stored.span], |row| count(row, 0)).optional();
+        Ok(reason.map_err(failure)?.and_then(|reason| WITH_ALL_WITHIN.get(reason)).copied())
+    }
+
+    /// Notes that a trace has its record, for the parts of its other spans.
+    fn done(&self, stored: &Stored) -> Result<(), Failure> {
+        if !self.has_parts {
+            return Ok(());
+        }
+        let insert = self.staging.connection.prepare_cached("INSERT OR IGNORE INTO done VALUES (?1)");
+        insert.and_then(|mut insert| insert.execute([&stored.trace])).map(drop).map_err(failure)
+    }
+
+    /// Whether a trace has its record.
+    fn is_done(&self, stored: &Stored) -> Result<bool, Failure> {
+        let find = self.staging.connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM done WHERE trace = ?1)");
+        find.and_then(|mut find| find.query_row([&stored.trace], |row| row.get(0))).map_err(failure)
     }
 
     /// Requests of which only parts were recorded.
@@ -323,22 +417,23 @@ impl Records<'_> {
         let staging = self.staging;
         // The parts of spans were taken when their spans were read.
         let sql = "SELECT DISTINCT p.file, min(p.line), p.trace, p.span, min(p.at) FROM parts p \
-                   WHERE NOT EXISTS (SELECT 1 FROM requests r WHERE r.trace = p.trace) \
+                   WHERE NOT EXISTS (SELECT 1 FROM requests r WHERE r.trace = p.trace AND r.span = p.span) \
                    GROUP BY p.trace, p.span ORDER BY p.trace, min(p.at), p.span";
         let mut statement = staging.connection.prepare(sql).map_err(failure)?;
         let mut rows = statement.query([]).map_err(failure)?;
-        let mut done: Option<String> = None;
         while let Some(row) = rows.next().map_err(failure)? {
             let mut stored = bare(row, staging.sample_rate).map_err(failure)?;
             let parts = self.complete(&mut stored)?;
-            if staging.spans == Spans::Root && done == stored.trace {
+            if let Some(reason) = self.left_out(&stored)? {
+                parts.into_iter().for_each(|file| self.other(file, reason, 1));
+            } else if staging.spans == Spans::Root && self.is_done(&stored)? {
                 parts.into_iter().for_each(|file| self.merge(file));
             } else if stored.record.input.is_some() {
                 // One of them is counted as the record.
                 let first = parts.iter().position(|file| *file == stored.file).unwrap_or(0);
                 let others = parts.into_iter().enumerate().filter(|(part, _)| *part != first);
                 others.for_each(|(_, file)| self.merge(file));
-                done = stored.trace.clone();
+                self.done(&stored)?;
                 self.hand_over(stored)?;
             } else {
                 parts.into_iter().for_each(|file| self.other(file, super::format::NO_REQUEST, 1));

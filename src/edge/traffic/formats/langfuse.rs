@@ -1,18 +1,14 @@
 //! Langfuse: observations and traces, as its API lists them and as its exports write them.
 
-use std::borrow::Cow;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::super::format::{Found, NO_REQUEST, OWN, Request, Span, TrafficFormat};
-use super::super::messages::{answer, asked, field, messages, parsed, shows_karat, text_field, time_field};
+use super::super::format::{EVALUATION, Found, NO_REQUEST, OWN, Request, Span, TrafficFormat};
+use super::super::messages::{answer, asked, field, inner, messages, parsed, shows_karat, text_field, time_field};
+use crate::core::domain::at_path;
 
 /// Observations and traces of Langfuse.
 pub struct Langfuse;
-
-/// Runs of evaluators and experiments.
-const EVALUATION: &str = "evaluation runs";
 
 /// The type of observations that are calls of a model.
 const GENERATION: &str = "GENERATION";
@@ -44,6 +40,25 @@ impl TrafficFormat for Langfuse {
 
     fn recognizes(&self, row: &Map<String, Value>, _: &[Map<String, Value>]) -> bool {
         kind(row).is_some()
+    }
+
+    fn place(&self, row: &Map<String, Value>) -> Option<Span> {
+        let row = unquoted(row.clone());
+        match kind(&row)? {
+            Kind::Observation => place(&row),
+            Kind::Trace => text_field(&row, &["id"]).map(|id| Span { trace: id.clone(), id, ..Span::default() }),
+            Kind::Score => None,
+        }
+    }
+
+    fn field(&self, row: &Map<String, Value>, _: &[Map<String, Value>], path: &str) -> Option<Value> {
+        let within = || {
+            let fields = metadata(row);
+            let path = path.strip_prefix("metadata.")?;
+            let found = [Some(&fields), fields.get("attributes"), fields.get("resourceAttributes")];
+            found.into_iter().flatten().filter_map(Value::as_object).find_map(|fields| at_path(fields, path)).cloned()
+        };
+        at_path(row, path).cloned().or_else(within)
     }
 
     fn read(&self, row: Map<String, Value>, _: &[Map<String, Value>]) -> Result<Found, String> {
@@ -106,18 +121,23 @@ fn observation(row: &Map<String, Value>) -> Result<Found, String> {
         return Ok(Found::Other(reason));
     }
     let kind = text_field(row, &["type"]).unwrap_or_default();
-    let parent = text_field(row, &["parentObservationId", "parent_observation_id"]).filter(|_| !is_marked_root(row));
-    if kind != GENERATION && (parent.is_some() || !ROOTS.contains(&kind.as_str())) {
+    let is_child = place(row).is_some_and(|span| span.parent.is_some());
+    if kind != GENERATION && (is_child || !ROOTS.contains(&kind.as_str())) {
         return Ok(Found::Other(NO_REQUEST));
     }
     if kind == GENERATION && !row.contains_key("input") {
         return Err("no `input`; export inputs and outputs too (fields=core,basic,io)".to_owned());
     }
-    let id = text_field(row, &["id"]);
     let end = time_field(row, &["endTime", "end_time"])?;
-    let span = id.clone().zip(text_field(row, &["traceId", "trace_id"]));
-    let span = span.map(|(id, trace)| Span { trace, id, parent, end });
-    request(row, id, time_field(row, &["startTime", "start_time"])?, span)
+    let span = place(row).map(|span| Span { end, ..span });
+    request(row, text_field(row, &["id"]), time_field(row, &["startTime", "start_time"])?, span)
+}
+
+/// Where an observation is in its trace.
+fn place(row: &Map<String, Value>) -> Option<Span> {
+    let parent = text_field(row, &["parentObservationId", "parent_observation_id"]).filter(|_| !is_marked_root(row));
+    let id = text_field(row, &["id"])?;
+    Some(Span { trace: text_field(row, &["traceId", "trace_id"])?, id, parent, ..Span::default() })
 }
 
 /// Whether an SDK marked an observation as the root of what its application did, although it has a parent elsewhere.
@@ -131,7 +151,7 @@ fn trace(row: &Map<String, Value>) -> Result<Found, String> {
         return Ok(Found::Other(reason));
     }
     let id = text_field(row, &["id"]);
-    let span = id.clone().map(|id| Span { trace: id.clone(), id, parent: None, end: None });
+    let span = id.clone().map(|id| Span { trace: id.clone(), id, ..Span::default() });
     request(row, id, time_field(row, &["timestamp"])?, span)
 }
 
@@ -183,14 +203,6 @@ fn metadata(row: &Map<String, Value>) -> Value {
         }
     }
     metadata
-}
-
-/// The value, parsed if it is JSON in text.
-fn inner(value: &Value) -> Cow<'_, Value> {
-    match value {
-        Value::String(_) => Cow::Owned(parsed(value.clone())),
-        other => Cow::Borrowed(other),
-    }
 }
 
 fn normal_input(value: &Value) -> Value {
@@ -276,6 +288,7 @@ mod tests {
                 id: "o1".to_owned(),
                 parent: Some("p1".to_owned()),
                 end: at("2026-02-03T10:00:02Z"),
+                turn: None,
             }),
         };
         let rows = [
@@ -306,7 +319,7 @@ mod tests {
         assert_eq!(request.input, json!({"question": "hi"}));
         assert_eq!(request.output, Some(json!({"answer": "hello"})));
         assert_eq!(request.user.as_deref(), Some("s"));
-        assert_eq!(request.span, Some(Span { trace: "t1".to_owned(), id: "t1".to_owned(), parent: None, end: None }));
+        assert_eq!(request.span, Some(Span { trace: "t1".to_owned(), id: "t1".to_owned(), ..Span::default() }));
     }
 
     #[test]

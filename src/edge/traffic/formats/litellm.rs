@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::super::format::{Found, OWN, Request, Span, TrafficFormat};
-use super::super::messages::{NOT_CHAT, answer, asked, asker, field, parsed, shows_karat, text_field, time_field};
+use super::super::messages::{
+    NOT_CHAT, answer, asked, asker, field, inner, object, parsed, shows_karat, text_field, time_field,
+};
 use crate::core::domain::input_text;
 
 /// Logs of LiteLLM.
@@ -234,23 +236,16 @@ impl<'r> Log<'r> {
         let Some((trace, id)) = trace.zip(text_field(self.row, &["id"])) else { return Ok(None) };
         // So that an attempt that succeeded comes first.
         let parent = has_failed.then(|| trace.clone());
-        let trace = format!("{trace}/{}", turn(input));
-        Ok(Some(Span { trace, id, parent, end: time_field(self.row, &["endTime"])? }))
+        Ok(Some(Span { trace, id, parent, end: time_field(self.row, &["endTime"])?, turn: Some(turn(input)) }))
     }
 }
 
-/// The user's last turn as the number of messages up to it and a few bits of a hash: enough to tell the turns of a
-/// conversation apart, but not to confirm a guess at their text. Addresses and long words, such as keys, have no part
-/// in it at all.
+/// The user's last turn: the number of messages up to it, and its text.
 fn turn(input: &Value) -> String {
     let items = input.as_array().map(Vec::as_slice).unwrap_or_default();
     let is_user = |item: &Value| item.get("role").and_then(Value::as_str) == Some("user");
     let count = items.iter().rposition(is_user).map_or(items.len(), |last| last + 1);
-    let text = input_text(input);
-    let is_secret = |word: &str| word.contains('@') || word.is_ascii() && word.len() > 20;
-    let words: Vec<&str> = text.split_whitespace().filter(|word| !is_secret(word)).collect();
-    let hash = blake3::hash(words.join(" ").as_bytes());
-    format!("{count}-{}", hash.to_hex().chars().take(4).collect::<String>())
+    format!("{count} {}", input_text(input))
 }
 
 /// The body of a call that was passed through, which LiteLLM logs as JSON in the text of a single message.
@@ -268,29 +263,15 @@ fn is_redacted(input: &Value) -> bool {
         || input.as_array().is_some_and(|items| !items.is_empty() && items.iter().all(is_mark))
 }
 
-/// The value, parsed if it is JSON in text.
-fn inner(value: &Value) -> Cow<'_, Value> {
-    match value {
-        Value::String(_) => Cow::Owned(parsed(value.clone())),
-        other => Cow::Borrowed(other),
-    }
-}
-
-fn object(value: Option<&Value>) -> Map<String, Value> {
-    match value.map(|value| inner(value).into_owned()) {
-        Some(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::Spans;
-    use super::super::tests::{Imported, fixture, imported, json_with, record, shop, shop_requests};
+    use super::super::tests::{Imported, fixture, imported, json_with, key, record, shop, shop_requests};
     use super::*;
     use crate::core::domain::TrafficRecord;
     use proptest::prelude::*;
     use serde_json::json;
+    use std::collections::BTreeSet;
 
     fn read(row: Value) -> Result<Found, String> {
         let Value::Object(row) = row else { panic!("not an object") };
@@ -339,10 +320,11 @@ mod tests {
             model: Some("m".to_owned()),
             sample_rate: None,
             span: Some(Span {
-                trace: format!("t1/{}", turn(&json!([{"role": "user", "content": "hi"}]))),
+                trace: "t1".to_owned(),
                 id: "c1".to_owned(),
                 parent: None,
                 end: at("2026-02-03T10:00:02Z"),
+                turn: Some("1 hi".to_owned()),
             }),
         };
         let passed = json!([{"role": "user", "content": "{\"model\": \"m\", \"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}"}]);
@@ -408,7 +390,7 @@ mod tests {
 
     #[test]
     fn the_turns_of_a_conversation_are_several_requests_and_the_steps_of_an_agent_one() {
-        let trace = |messages: Value| request_of(payload(json!({"messages": messages}))).span.unwrap().trace;
+        let trace = |messages: Value| request_of(payload(json!({"messages": messages}))).span.unwrap().turn;
         let turn = |texts: &[&str]| {
             let message =
                 |(index, text)| json!({"role": if index % 2 == 0 { "user" } else { "assistant" }, "content": text});
@@ -516,17 +498,16 @@ mod tests {
     fn the_payloads_of_the_sdk_are_the_requests_that_were_sent() {
         let found = read_file("litellm-payloads.jsonl");
         // Without correlation, LiteLLM logs the session as the trace.
-        let ids = [
-            "session-1/2-0764",
-            "session-1/4-8be3",
-            "session-2/2-c52e",
-            "session-2/2-bb14",
-            "session-3/2-e04f",
-            "session-4/2-9464",
-        ];
-        let mut expected = records(ids);
-        expected.sort_by(|a, b| a.record_id.cmp(&b.record_id));
-        assert_eq!(found.records, expected);
+        let sessions = ["session-1", "session-1", "session-2", "session-2", "session-3", "session-4"];
+        let mut read = found.records;
+        read.sort_by_key(|record| record.at);
+        let ids: Vec<&str> = read.iter().map(|record| record.record_id.as_str()).collect();
+        for (id, session) in ids.iter().zip(sessions) {
+            assert_eq!(id.split_once('/').map(|(session, turn)| (session, turn.len())), Some((session, 12)), "{id}");
+        }
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 6);
+        let expected = records(ids.clone().try_into().unwrap());
+        assert_eq!(read, expected);
         assert_eq!((found.counts[0].rows, found.counts[0].merged, found.bad.len()), (6, 0, 0));
         assert_eq!(read_file("litellm-object.json").records, expected[..1]);
     }
@@ -561,7 +542,7 @@ mod tests {
         let expected: Vec<TrafficRecord> = cases
             .into_iter()
             .map(|(trace, minute, messages, output, user, model)| {
-                let id = format!("{}/{}", uuid(trace), turn(messages));
+                let id = format!("{}/{}", uuid(trace), &key().record(&turn(messages))[..12]);
                 let mut record = record(&id, &at(minute), messages, Some(output), user.unwrap_or_default(), model);
                 record.group = record.group.filter(|_| user.is_some());
                 record
@@ -574,14 +555,15 @@ mod tests {
     }
 
     #[test]
-    fn a_turn_does_not_depend_on_keys_and_addresses() {
+    fn the_turns_of_a_trace_are_told_apart_by_pseudonyms_that_nobody_can_guess() {
         let ask = |text: &str| turn(&json!([{"role": "user", "content": text}]));
-        assert_eq!(
-            ask("My key is sk-canary0123456789abcdefghijklmnop, write to a@example.org"),
-            ask("My key is write to")
-        );
         assert_ne!(ask("Where is order 1001?"), ask("Where is order 1002?"));
         assert_ne!(turn(&json!("once")), turn(&json!("twice")));
+        let id = &read_file("litellm-payloads.jsonl").records[0].record_id;
+        let (_, hash) = id.split_once('/').unwrap();
+        for text in ["Can I return shoes?", "2 Can I return shoes?"] {
+            assert!(!blake3::hash(text.as_bytes()).to_hex().starts_with(hash));
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

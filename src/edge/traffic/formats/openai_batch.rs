@@ -66,7 +66,7 @@ fn input(row: &Map<String, Value>, body: &Map<String, Value>, id: String) -> Res
         input: asked(body).ok_or("no messages in `body`")?,
         user: asker(body),
         model: text_field(body, &["model"]),
-        span: Some(Span { trace: id.clone(), id: id.clone(), parent: None, end: None }),
+        span: Some(Span { trace: id.clone(), id: id.clone(), ..Span::default() }),
         id: Some(id),
         ..Request::default()
     })))
@@ -132,7 +132,7 @@ mod tests {
             input: json!([{"role": "user", "content": "hi"}]),
             user: Some("u".to_owned()),
             model: Some("m".to_owned()),
-            span: Some(Span { trace: "r1".to_owned(), id: "r1".to_owned(), parent: None, end: None }),
+            span: Some(Span { trace: "r1".to_owned(), id: "r1".to_owned(), ..Span::default() }),
             ..Request::default()
         };
         let rows = [

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::super::format::{Found, NO_REQUEST, TrafficFormat};
+use super::super::format::{EVALUATION, Found, NO_REQUEST, Span, TrafficFormat};
 use super::super::messages::{asked, messages, parsed, text_field};
 use super::spans::{
-    EVALUATION, LISTS, SpanRow, expanded, find, is_span, kind_of, normal_input, normal_output, read, spread, text,
+    LISTS, SpanRow, expanded, field_of, find, is_span, kind_of, normal_input, normal_output, place_of, read, spread, text,
 };
 
 /// Spans with the attributes of OpenInference.
@@ -29,6 +29,14 @@ impl TrafficFormat for OpenInference {
 
     fn recognizes(&self, row: &Map<String, Value>, _: &[Map<String, Value>]) -> bool {
         is_span(row) && kind_of(row).is_some()
+    }
+
+    fn place(&self, row: &Map<String, Value>) -> Option<Span> {
+        place_of(row)
+    }
+
+    fn field(&self, row: &Map<String, Value>, around: &[Map<String, Value>], path: &str) -> Option<Value> {
+        field_of(row, around, path)
     }
 
     fn read(&self, row: Map<String, Value>, around: &[Map<String, Value>]) -> Result<Found, String> {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::super::format::{Found, Part, TrafficFormat};
+use super::super::format::{EVALUATION, Found, Part, Span, TrafficFormat};
 use super::super::messages::{parsed, text_field};
 use super::gen_ai::{Message, event_message, is_content, message_role, model, recorded};
 use super::spans::{
-    EVALUATION, LISTS, Place, Sent, any_value, attributes, is_span, kind_of, left_out, read, sample_rate, text, time,
-    user,
+    LISTS, Place, Sent, any_value, attributes, field_of, is_span, kind_of, left_out, place_of, read, sample_rate, text,
+    time, user,
 };
 
 /// Traces and logs of OpenTelemetry.
@@ -37,6 +37,14 @@ impl TrafficFormat for Otlp {
 
     fn recognizes(&self, row: &Map<String, Value>, around: &[Map<String, Value>]) -> bool {
         (is_span(row) && kind_of(row).is_none()) || is_log(row, around)
+    }
+
+    fn place(&self, row: &Map<String, Value>) -> Option<Span> {
+        place_of(row).filter(|_| is_span(row))
+    }
+
+    fn field(&self, row: &Map<String, Value>, around: &[Map<String, Value>], path: &str) -> Option<Value> {
+        field_of(row, around, path)
     }
 
     fn read(&self, row: Map<String, Value>, around: &[Map<String, Value>]) -> Result<Found, String> {
@@ -268,6 +276,7 @@ mod tests {
                 id: SPANS[0].to_owned(),
                 parent: Some("eee19b7ec3c1b101".to_owned()),
                 end: at("2026-09-14T08:30:00.75Z"),
+                turn: None,
             }),
         }
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::super::format::{Found, TrafficFormat};
+use super::super::format::{Found, Span, TrafficFormat};
 use super::super::messages::{field, text_field};
-use super::spans::{is_span, read};
+use super::spans::{field_of, is_span, place_of, read};
 
 /// Spans that Phoenix exported.
 pub struct Phoenix;
@@ -24,6 +24,14 @@ impl TrafficFormat for Phoenix {
 
     fn recognizes(&self, row: &Map<String, Value>, _: &[Map<String, Value>]) -> bool {
         is_column_row(row) || is_of_api(row) || is_annotation(row)
+    }
+
+    fn place(&self, row: &Map<String, Value>) -> Option<Span> {
+        place_of(row)
+    }
+
+    fn field(&self, row: &Map<String, Value>, around: &[Map<String, Value>], path: &str) -> Option<Value> {
+        field_of(row, around, path)
     }
 
     fn read(&self, row: Map<String, Value>, around: &[Map<String, Value>]) -> Result<Found, String> {
@@ -56,8 +64,7 @@ fn is_annotation(row: &Map<String, Value>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::super::Spans;
-    use super::super::super::format::{NO_REQUEST, OWN, Request, Span};
-    use super::super::spans::EVALUATION;
+    use super::super::super::format::{EVALUATION, NO_REQUEST, OWN, Request, Span};
     use super::super::spans::tests::{Chain, chains};
     use super::super::tests::{fixture, imported, json_with};
     use super::*;
@@ -146,6 +153,7 @@ mod tests {
                 id: "eee19b7ec3c1b102".to_owned(),
                 parent: None,
                 end: at("2026-09-14T08:30:00.75Z"),
+                turn: None,
             }),
         };
         let rows = [

@@ -6,12 +6,10 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::super::format::{Found, NO_REQUEST, OWN, Request, Span, is_own};
+use super::super::format::{EVALUATION, Found, NO_REQUEST, OWN, Request, Span, is_own};
 use super::super::messages::{answer, asked, field, messages, parsed, shows_karat, text_field, time_field};
 use super::{gen_ai, openinference};
-
-/// Runs of evaluators and experiments.
-pub(super) const EVALUATION: &str = "evaluation runs";
+use crate::core::domain::at_path;
 
 /// The attribute with OpenInference's kind of a span.
 pub(super) const KIND: &str = "openinference.span.kind";
@@ -83,6 +81,28 @@ pub(super) fn kind_of(row: &Map<String, Value>) -> Option<&str> {
     value.as_str()
 }
 
+/// The place of a row that is a span.
+pub(super) fn place_of(row: &Map<String, Value>) -> Option<Span> {
+    let (trace, id, parent) = Place::ids(row);
+    Some(Span { trace: trace?, id: id?, parent, ..Span::default() })
+}
+
+/// An attribute of a span, or of the resource around it, or any other field.
+pub(super) fn field_of(row: &Map<String, Value>, around: &[Map<String, Value>], path: &str) -> Option<Value> {
+    let column = || row.get(&format!("attributes.{path}")).cloned();
+    let attribute = || find(&row.get("attributes").map(attributes)?, path).cloned();
+    let resource = || find(&resource(row, around), path).cloned();
+    column().or_else(attribute).or_else(resource).or_else(|| {
+        std::iter::once(row).chain(around.iter().rev()).find_map(|fields| at_path(fields, path)).cloned()
+    })
+}
+
+/// The attributes of the resource that a row comes from.
+fn resource(row: &Map<String, Value>, around: &[Map<String, Value>]) -> Map<String, Value> {
+    let found = around.iter().chain([row]).find_map(|fields| field(fields, &["resource"]));
+    found.and_then(|resource| resource.get("attributes")).map(attributes).unwrap_or_default()
+}
+
 /// Reads a row that is a span.
 ///
 /// # Errors
@@ -143,18 +163,29 @@ pub(super) struct Sent {
 impl Place {
     /// Reads the ids and times of a row.
     pub(super) fn new(row: &Map<String, Value>) -> Result<Self, String> {
+        let (trace, id, parent) = Self::ids(row);
+        Ok(Self {
+            trace,
+            id,
+            parent,
+            start: time(row, &["startTimeUnixNano", "start_time_unix_nano"], &["start_time"])?,
+            end: time(row, &["endTimeUnixNano", "end_time_unix_nano"], &["end_time"])?,
+        })
+    }
+
+    /// The ids of the trace, the span and its parent.
+    fn ids(row: &Map<String, Value>) -> (Option<String>, Option<String>, Option<String>) {
         let context = row.get("context").and_then(Value::as_object);
         let id = |names: &[&str], inner: &str| {
             let found = text_field(row, names).or_else(|| text_field(context?, &[inner]));
             found.and_then(|found| hex_id(&found))
         };
-        Ok(Self {
-            trace: id(&["traceId", "trace_id", "context.trace_id"], "trace_id"),
-            id: id(&["spanId", "span_id", "context.span_id"], "span_id"),
-            parent: text_field(row, &["parentSpanId", "parent_span_id", "parent_id"]).and_then(|found| hex_id(&found)),
-            start: time(row, &["startTimeUnixNano", "start_time_unix_nano"], &["start_time"])?,
-            end: time(row, &["endTimeUnixNano", "end_time_unix_nano"], &["end_time"])?,
-        })
+        let parent = text_field(row, &["parentSpanId", "parent_span_id", "parent_id"]);
+        (
+            id(&["traceId", "trace_id", "context.trace_id"], "trace_id"),
+            id(&["spanId", "span_id", "context.span_id"], "span_id"),
+            parent.and_then(|parent| hex_id(&parent)),
+        )
     }
 
     /// The request of which this is the place.
@@ -169,7 +200,7 @@ impl Place {
         if span.is_none() && input.is_none() {
             return Found::Other(NO_REQUEST);
         }
-        let span = span.map(|(trace, id)| Span { trace, id, parent: self.parent.clone(), end: self.end });
+        let span = span.map(|(trace, id)| Span { trace, id, parent: self.parent.clone(), end: self.end, turn: None });
         Found::Request(Box::new(Request {
             id: self.id.clone(),
             input: input.unwrap_or_default(),
@@ -355,10 +386,9 @@ pub(super) fn left_out(
     around: &[Map<String, Value>],
     all: &Map<String, Value>,
 ) -> Option<&'static str> {
-    let find_around = |names: &[&str]| around.iter().chain([row]).find_map(|fields| field(fields, names));
-    let resource = find_around(&["resource"]).and_then(|resource| resource.get("attributes")).map(attributes);
-    let resource = resource.unwrap_or_default();
-    let scope = find_around(&["scope", "instrumentationLibrary", "instrumentation_library"]);
+    let resource = resource(row, around);
+    let scopes = ["scope", "instrumentationLibrary", "instrumentation_library"];
+    let scope = around.iter().chain([row]).find_map(|fields| field(fields, &scopes));
     let scope = scope.and_then(|scope| scope.get("name")).and_then(Value::as_str);
     let agent = text(all, &["user_agent.original", "http.user_agent"]);
     let headers = find(all, "http.request.header.user-agent");

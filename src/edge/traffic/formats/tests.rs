@@ -298,7 +298,7 @@ fn kinds(rows: &[ReadRow]) -> BTreeMap<u64, Vec<u8>> {
         let kind = match &row.content {
             RowContent::Record { .. } => 0,
             RowContent::Part { .. } => 1,
-            RowContent::Other(_) => 2,
+            RowContent::Other { .. } => 2,
             RowContent::Bad(_) => 3,
         };
         kinds.entry(row.line).or_default().push(kind);
