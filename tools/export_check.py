@@ -19,6 +19,7 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,7 @@ RUN = ["run_id", "suite", "suite_version", "dataset", "dataset_version", "endpoi
 COLUMNS = RUN + [
     "example_id", "trial", "answered_at", "model", "input", "input_json", "expected", "output", "tool_calls",
     "finish_reason", "error_kind", "error_message", "attempts", "latency_ms", "ttft_ms", "prompt_tokens",
-    "completion_tokens", "cost", "cached", "tags", "metadata"]
+    "completion_tokens", "cost", "cached", "tags", "metadata", "turns"]
 KEYS = set(COLUMNS) - {"input_json", "error_kind", "error_message"} | {"input_text", "error", "scores"}
 STATES = {"scored", "skipped", "failed"}
 
@@ -54,6 +55,7 @@ def jsonl(path):
     for row in rows:
         assert set(row) == KEYS, set(row) ^ KEYS
         assert (row["output"] is None) == (row["error"] is not None), row["example_id"]
+        assert all(set(turn) == {"user", "expected", "output"} for turn in row["turns"] or []), row["turns"]
         for name, score in row["scores"].items():
             assert score["state"] in STATES and set(score) == {"state", "value", "reason"}, name
             assert score["value"] is None or (score["state"] == "scored" and 0 <= score["value"] <= 1), name
@@ -81,12 +83,15 @@ def check_csv(path, rows):
         for name, text in cell.items():
             assert not text.lstrip().startswith(("=", "+", "@")), f"{name} is a formula"
             assert not text.startswith("-") or float(text.rstrip("%")) <= 0, f"{name} is a formula"
-            assert all(c.isprintable() for c in text if c.isascii()), f"{name} has control characters"
+            # The cells that a program would see that separates them by semicolons or tabs.
+            assert not any(part.lstrip('"').startswith(("=", "@")) for part in re.split("[;\t\n]", text)), f"{name} has a formula"
+            assert all(c.isprintable() or c in "\n\t" for c in text if c.isascii()), f"{name} has control characters"
         for kind, names in [(float, ["latency_ms", "ttft_ms", "cost"]), (int, ["prompt_tokens", "completion_tokens", "trial"])]:
             for name in names:
                 assert (kind(cell[name]) if cell[name] else None) == row[name], name
         assert cell["cached"] == str(row["cached"]).lower()
         assert isinstance(json.loads(cell["tags"]), list) and isinstance(json.loads(cell["metadata"]), dict)
+        assert (json.loads(cell["turns"]) if cell["turns"] else None) == row["turns"]
         for scorer in scorers:
             value, state = cell[f"score.{scorer}"], cell[f"state.{scorer}"]
             assert (float(value) if value else None) == score(row, scorer)["value"], scorer
@@ -104,7 +109,7 @@ def check_parquet(path, rows, scorers):
         "trial": pa.int64(), "attempts": pa.int64(), "prompt_tokens": pa.int64(), "completion_tokens": pa.int64(),
         "started_at": pa.timestamp("ms", "UTC"), "answered_at": pa.timestamp("ms", "UTC"), "latency_ms": pa.float64(),
         "ttft_ms": pa.float64(), "cost": pa.float64(), "cached": pa.bool_(), **{f"score.{name}": pa.float64() for name in scorers},
-        **{name: pa.json_() for name in ["input_json", "tool_calls", "metadata"]}}
+        **{name: pa.json_() for name in ["input_json", "tool_calls", "metadata", "turns"]}}
     for field in file.schema_arrow:
         if field.name in ["expected", "tags"]:
             assert pa.types.is_list(field.type) and field.type.value_type == pa.string(), field
@@ -123,6 +128,7 @@ def check_parquet(path, rows, scorers):
             assert cells[name] == row[name] or (cells[name] is None and row[name] >= 2**63), name
         assert cells["input"] == row["input_text"]
         assert json.loads(cells["metadata"]) == row["metadata"]
+        assert (None if cells["turns"] is None else json.loads(cells["turns"])) == row["turns"]
         if cells["input_json"] is not None:
             assert json.loads(cells["input_json"]) == row["input"]
         assert cells["expected"] == [
@@ -139,11 +145,20 @@ def check_otlp(path, rows, scorers):
     from google.protobuf import json_format
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-    expected = {}
+    # An outcome without an answer has an event for every scorer of its suite, and for no other. Its own row does not list
+    # them, but those of answered outcomes do.
+    of_suite = {}
     for row in rows:
-        scores = row["scores"] or {name: None for name in scorers if row["error"]}
+        of_suite.setdefault(row["suite_version"], {}).update(dict.fromkeys(row["scores"]))
+    expected, unknown = {}, set()
+    for row in rows:
+        outcome = row["run_id"], row["example_id"], row["trial"]
+        names = of_suite[row["suite_version"]]
+        if row["error"] and not names:
+            unknown.add(outcome)
+        scores = dict.fromkeys(names) if row["error"] else row["scores"]
         for name, value in scores.items():
-            expected[row["run_id"], row["example_id"], row["trial"], name] = value and value["value"]
+            expected[*outcome, name] = value and value["value"]
     found, spans = {}, {}
     for line in path.read_text(encoding="utf-8").split("\n")[:-1]:
         request = strict(line)
@@ -169,6 +184,8 @@ def check_otlp(path, rows, scorers):
             assert label is None or label.string_value in ["pass", "fail", "skipped"]
             known = ("karat.", "gen_ai.evaluation.")
             assert all(name.startswith(known) or name in ["gen_ai.response.model", "error.type"] for name in names), names
+    for key in [key for key in found if key[:3] in unknown]:
+        assert key[3] in scorers and found.pop(key) is None, key
     assert found == expected, {key for key in found | expected if found.get(key) != expected.get(key)}
 
 
@@ -180,6 +197,7 @@ def check_promptfoo(path, rows):
     assert stats["successes"] + stats["failures"] + stats["errors"] == len(rows)
     ids = [result["id"] for result in results]
     assert len(set(ids)) == len(ids)
+    tests = {}
     for row, result in zip(rows, results):
         prompt = file["results"]["prompts"][result["promptIdx"]]
         assert prompt["id"] == result["promptId"] and prompt["provider"] == result["provider"]["id"] == row["endpoint"]
@@ -188,6 +206,12 @@ def check_promptfoo(path, rows):
         expected = {name: value["value"] for name, value in row["scores"].items() if value["value"] is not None}
         assert result["namedScores"] == expected
         assert result["response"].get("output") == row["output"]
+        primary = next(iter(row["scores"].values()), None)
+        if row["error"] is None and primary:
+            failure = 2 if primary["value"] is None else int(primary["value"] < 1)
+            assert result["failureReason"] == failure, (row["example_id"], result["failureReason"], failure)
+        test = row["dataset"], row["example_id"], row["trial"]
+        assert tests.setdefault(result["testIdx"], test) == test, test
     places = [(result["promptIdx"], result["testIdx"]) for result in results]
     assert len(set(places)) == len(places)
     program = os.environ.get("PROMPTFOO") or shutil.which("promptfoo")

@@ -65,7 +65,8 @@ pub(super) fn run(context: &mut Context, args: Args) -> Result<Exit, Failure> {
         None if context.workspace.is_some() => context.root()?,
         None => context.root().unwrap_or_else(|_| PathBuf::from(".")),
     };
-    let options = SuiteImportOptions { root, force: args.force, dry_run: args.dry_run, max_bad: args.max_bad };
+    let (force, dry_run, max_bad) = (args.force, args.dry_run, args.max_bad);
+    let options = SuiteImportOptions { root, force, dry_run, max_bad, has_flags: true };
     import(context, &args.from, &args.file, &options, args.format)
 }
 

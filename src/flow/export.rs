@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::compare::{Scope, find_run};
 use super::run::suite_of_run;
 use super::{Event, Events, Workspace};
-use crate::core::domain::{Example, Failure, NamedPrompt, Prompt, RecordedOutcome, Score, Suite};
+use crate::core::domain::{Example, Failure, NamedPrompt, Prompt, RecordedOutcome, Score, Suite, Turn};
 use crate::core::export::{
-    ExportFormat, ExportedOutcome, ExportedRun, ExportedScore, Exporter, Header, ScoreState, Summary, text_exporter,
+    ExportFormat, ExportedOutcome, ExportedRun, ExportedScore, ExportedTurn, Exporter, Header, ScoreState, Summary,
+    text_exporter,
 };
 use crate::edge::files::AtomicFile;
 use crate::edge::parquet::ParquetWriter;
@@ -81,18 +82,14 @@ fn exporter<'a>(format: ExportFormat, out: impl Write + Send + 'a) -> Result<Box
 }
 
 fn header(runs: &[(StoredRun, Suite)], now: Timestamp) -> Header {
+    let runs: Vec<ExportedRun> = runs.iter().map(|(run, suite)| exported_run(run, suite)).collect();
     let mut scorers: Vec<String> = Vec::new();
-    for scorer in runs.iter().flat_map(|(_, suite)| &suite.scorers) {
-        if !scorers.contains(&scorer.name) {
-            scorers.push(scorer.name.clone());
+    for scorer in runs.iter().flat_map(|run| &run.scorers) {
+        if !scorers.contains(scorer) {
+            scorers.push(scorer.clone());
         }
     }
-    Header {
-        karat_version: env!("CARGO_PKG_VERSION").to_owned(),
-        exported_at: now,
-        runs: runs.iter().map(|(run, suite)| exported_run(run, suite)).collect(),
-        scorers,
-    }
+    Header { karat_version: env!("CARGO_PKG_VERSION").to_owned(), exported_at: now, runs, scorers }
 }
 
 fn exported_run(StoredRun { header, finished_at, .. }: &StoredRun, suite: &Suite) -> ExportedRun {
@@ -107,6 +104,7 @@ fn exported_run(StoredRun { header, finished_at, .. }: &StoredRun, suite: &Suite
         prompt_text: suite.prompts.iter().find(|prompt| prompt.name == header.prompt).and_then(prompt_text),
         started_at: header.started_at,
         finished_at: *finished_at,
+        scorers: suite.scorers.iter().map(|scorer| scorer.name.clone()).collect(),
     }
 }
 
@@ -148,11 +146,33 @@ impl Export<'_> {
             for outcome in store.outcomes_of(&run.run_id, &example.id)? {
                 self.summary.outcomes += 1;
                 self.summary.errors += u64::from(outcome.error.is_some());
-                self.exporter.write(&exported(index, &example, outcome, suite)).map_err(unwritable)?;
+                let turns = self.turns(run, &example, outcome.trial)?;
+                let exported = ExportedOutcome { turns, ..exported(index, &example, outcome, suite) };
+                self.exporter.write(&exported).map_err(unwritable)?;
                 (self.events)(Event::Advanced { steps: 1, errors: 0 });
             }
         }
         Ok(())
+    }
+
+    /// The turns of a conversation with the answers that were given to them; `None` for a single request. One that broke
+    /// off has no answers from the failed turn on.
+    fn turns(&self, run: &RunHeader, example: &Example, trial: u32) -> Result<Option<Vec<ExportedTurn>>, Failure> {
+        if example.turns.is_empty() {
+            return Ok(None);
+        }
+        let answers = self.workspace.store.turn_answers(&run.run_id, &example.id, trial)?;
+        let turn = |(index, turn): (usize, &Turn)| {
+            // The accepted answers of the example are those of its last turn.
+            let of_example = index + 1 == example.turns.len() && turn.expected.is_empty();
+            let answer = answers.iter().find(|answer| answer.turn == index);
+            ExportedTurn {
+                user: turn.user.clone(),
+                expected: if of_example { example.expected.clone() } else { turn.expected.clone() },
+                output: answer.map(|answer| answer.response.output.clone()),
+            }
+        };
+        Ok(Some(example.turns.iter().enumerate().map(turn).collect()))
     }
 }
 
@@ -192,6 +212,7 @@ fn exported(run: usize, example: &Example, outcome: RecordedOutcome, suite: &Sui
         cached: outcome.cached,
         tags: example.tags.clone(),
         metadata: example.metadata.clone(),
+        turns: None,
     }
 }
 

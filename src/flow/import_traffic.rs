@@ -13,8 +13,8 @@ use crate::core::privacy::redact::{RedactionCounts, Redactor};
 use crate::edge::input::{Input, open};
 use crate::edge::store::{Reject, Store};
 use crate::edge::traffic::{
-    EXCLUDED, Exclusion, FieldMap, FileCounts, ROWS, ReadOptions, Rows, Spans, Staging, TrafficFormat, TrafficReader, named,
-    recognized,
+    EXCLUDED, Exclusion, FieldMap, FileCounts, ROWS, ReadOptions, Rows, Spans, Staging, TrafficFormat, TrafficReader,
+    named, recognized,
 };
 
 /// Options for importing traffic.
@@ -92,7 +92,9 @@ pub fn import_traffic(
     events: Events<'_>,
 ) -> Result<Imported, Failure> {
     if !options.map.is_empty() && options.from.as_deref().is_some_and(|from| from != ROWS) {
-        return Err(Failure::usage("--map is for plain rows, and --from names another format").hint("leave one of them out"));
+        return Err(
+            Failure::usage("--map is for plain rows, and --from names another format").hint("leave one of them out")
+        );
     }
     let mut import = Import::new(workspace, options, events)?;
     import.read(inputs)?;
@@ -100,7 +102,8 @@ pub fn import_traffic(
     let first = import.store()?;
     let files: Vec<ImportedFile> = (0..inputs.len()).map(|index| import.finished(index)).collect::<Result<_, _>>()?;
     if !options.exclude.is_empty() && !files.iter().any(|file| file.other.contains_key(EXCLUDED)) {
-        let warning = "--exclude left out no row; --dry-run shows what is read, and the fields of a row are those of the file";
+        let warning =
+            "--exclude left out no row; --dry-run shows what is read, and the fields of a row are those of the file";
         events(Event::Warning(warning.to_owned()));
     }
     Ok(Imported { files, first })
@@ -243,7 +246,8 @@ impl<'a> Import<'a> {
         let (dry, staging) = (self.options.dry_run, &self.staging);
         let (mut batch, mut first): (Vec<(usize, TrafficRecord)>, Vec<TrafficRecord>) = (Vec::new(), Vec::new());
         let files = &mut self.files;
-        let total = self.counts.iter().map(|counts| counts.rows.saturating_sub(counts.bad + counts.merged)).sum::<u64>();
+        let total =
+            self.counts.iter().map(|counts| counts.rows.saturating_sub(counts.bad + counts.merged)).sum::<u64>();
         events(Event::Began { what: format!("storing into {source}"), total, done: 0 });
         let mut save = |batch: &mut Vec<(usize, TrafficRecord)>| -> Result<(), Failure> {
             let (indexes, records): (Vec<usize>, Vec<TrafficRecord>) = std::mem::take(batch).into_iter().unzip();
@@ -251,7 +255,8 @@ impl<'a> Import<'a> {
                 first.extend(records.iter().take(SHOWN - first.len().min(SHOWN)).cloned());
             }
             let steps = records.len() as u64;
-            let new = if dry { is_new(store, staging, &source, &records)? } else { store.save_traffic(&source, records)? };
+            let new =
+                if dry { is_new(store, staging, &source, &records)? } else { store.save_traffic(&source, records)? };
             for (index, new) in indexes.into_iter().zip(new) {
                 if let Some(file) = files.get_mut(index) {
                     *(if new { &mut file.new } else { &mut file.known }) += 1;
@@ -285,12 +290,7 @@ impl<'a> Import<'a> {
 }
 
 /// Whether each of these records would be new if it were stored.
-fn is_new(
-    store: &Store,
-    staging: &Staging,
-    source: &str,
-    records: &[TrafficRecord],
-) -> Result<Vec<bool>, Failure> {
+fn is_new(store: &Store, staging: &Staging, source: &str, records: &[TrafficRecord]) -> Result<Vec<bool>, Failure> {
     let unknown = store.is_new_traffic(source, records)?;
     let each = records.iter().zip(unknown);
     each.map(|(record, unknown)| Ok(staging.is_first(&record.record_id)? && unknown)).collect()

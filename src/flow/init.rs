@@ -109,7 +109,10 @@ pub static TEMPLATES: &[Template] = &[
     },
 ];
 
-/// Lines for `.gitignore`.
+/// The file that lists what git leaves alone.
+pub(super) const GITIGNORE: &str = ".gitignore";
+
+/// Its lines for a workspace.
 const IGNORED: &[&str] = &["/.karat/", "/.env", "/reports/"];
 
 /// The template with a name.
@@ -143,6 +146,8 @@ pub fn require_none(root: &Path) -> Result<(), Failure> {
 /// A data failure if `root` is already a workspace; a failure if a file cannot be written.
 pub fn init(root: &Path, template: &Template) -> Result<Vec<PathBuf>, Failure> {
     require_none(root)?;
+    // Read first, so that nothing is written if it cannot be read.
+    let ignored = with_ignored(root)?;
     let mut written = Vec::new();
     for (name, content) in template.files {
         let path = root.join(name);
@@ -151,20 +156,29 @@ pub fn init(root: &Path, template: &Template) -> Result<Vec<PathBuf>, Failure> {
             written.push(path);
         }
     }
-    written.extend(ignore(root)?);
+    if let Some(text) = ignored {
+        let path = root.join(GITIGNORE);
+        write_atomic(&path, text.as_bytes())?;
+        written.push(path);
+    }
     Ok(written)
 }
 
-pub(super) fn ignore(root: &Path) -> Result<Option<PathBuf>, Failure> {
-    let path = root.join(".gitignore");
+/// The `.gitignore` of a folder with the lines that it lacks; `None` if it has them all.
+///
+/// # Errors
+/// A data failure if there is one that cannot be read, since it must not be overwritten.
+pub(super) fn with_ignored(root: &Path) -> Result<Option<String>, Failure> {
+    use std::io::ErrorKind;
+    let path = root.join(GITIGNORE);
     let before = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-        // A file that cannot be read must not be overwritten.
+        // If the folder is a file, writing into it fails with a message of its own.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => String::new(),
         Err(error) => {
             let lines = IGNORED.join(", ");
             return Err(Failure::data(format!("cannot read {}", path.display()))
-                .hint(format!("add these lines to it by hand: {lines}"))
+                .hint(format!("make it readable, as UTF-8; these lines are added to it: {lines}"))
                 .caused_by(error));
         }
     };
@@ -174,8 +188,7 @@ pub(super) fn ignore(root: &Path) -> Result<Option<PathBuf>, Failure> {
         return Ok(None);
     }
     let separator = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
-    write_atomic(&path, format!("{before}{separator}{}\n", missing.join("\n")).as_bytes())?;
-    Ok(Some(path))
+    Ok(Some(format!("{before}{separator}{}\n", missing.join("\n"))))
 }
 
 #[cfg(test)]
@@ -189,6 +202,7 @@ mod tests {
         std::fs::write(&path, b"caf\xe9\n").unwrap();
         assert!(init(folder.path(), &EXAMPLE).unwrap_err().hint.unwrap().contains("/.env"));
         assert_eq!(std::fs::read(&path).unwrap(), b"caf\xe9\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is written");
     }
 
     #[test]

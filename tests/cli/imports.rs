@@ -214,7 +214,9 @@ fn bad_rows_on_one_line_empty_files_and_repeated_rows_do_not_stop_an_import() {
     let import = ["traffic", "import", "logs", "--format", "json"];
     let counts = |view: &Value| -> Vec<Value> {
         let files = view["files"].as_array().unwrap().iter();
-        files.map(|file| json!([file["rows"], file["new"], file["known"], file["rejected"].as_array().unwrap().len()])).collect()
+        files
+            .map(|file| json!([file["rows"], file["new"], file["known"], file["rejected"].as_array().unwrap().len()]))
+            .collect()
     };
     let expected = [json!([0, 0, 0, 0]), json!([400, 398, 0, 2]), json!([400, 0, 398, 2])];
     let dry = folder.karat(&[&import[..], &["--dry-run"]].concat()).expect(0).json();

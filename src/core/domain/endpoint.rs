@@ -60,6 +60,8 @@ pub struct Request {
     pub trial: u32,
     /// The input of the example as text, for endpoints that need no prompt.
     pub input: String,
+    /// The fields of an input that is an object, for programs; empty for any other input.
+    pub fields: Map<String, Value>,
     /// The rendered prompt.
     pub messages: Vec<Message>,
     /// Fields of the input that belong to the request rather than to a message, in OpenAI's format: `tools`,
@@ -97,6 +99,15 @@ impl RequestKey {
     pub fn at(self, endpoint_fingerprint: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"karat-cache\0").update(&self.0).update(endpoint_fingerprint.as_bytes());
+        Self::from_hash(hasher.finalize())
+    }
+
+    /// The key of the same request to an endpoint that is also given the input itself, as text and as fields.
+    #[must_use]
+    pub fn with_input(self, input: &str, fields: &Map<String, Value>) -> Self {
+        let content = Value::Array(vec![Value::String(input.to_owned()), Value::Object(fields.clone())]);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"karat-input\0").update(&self.0).update(super::canonical_json(&content).as_bytes());
         Self::from_hash(hasher.finalize())
     }
 
@@ -256,6 +267,11 @@ pub trait Endpoint: Send + Sync {
     /// Whether its answers may be cached. False for endpoints whose calls are free.
     fn is_cacheable(&self) -> bool {
         true
+    }
+
+    /// The key under which its answer to a request is found again.
+    fn key(&self, request: &Request) -> RequestKey {
+        request.key.at(self.fingerprint())
     }
 
     /// Answers a request, retrying transient failures as configured.

@@ -2,12 +2,14 @@
 //!
 //! The columns are those of [`super::jsonl`], with these differences: `error` is `error_kind` and `error_message`;
 //! `input` is the text, and `input_json` the structure of an input that is not a text; `expected` is the accepted
-//! answer, or a JSON list of several or of answers that are not texts; `tool_calls`, `tags` and `metadata` are JSON.
-//! Each scorer has the columns `score.NAME` (empty without a value), `state.NAME` (`scored`, `skipped`, `failed`, empty
-//! without an answer) and `reason.NAME`.
+//! answer, or a JSON list of several or of answers that are not texts; `tool_calls`, `tags`, `metadata` and `turns` are
+//! JSON. Each scorer has the columns `score.NAME` (empty without a value), `state.NAME` (`scored`, `skipped`, `failed`,
+//! empty without an answer) and `reason.NAME`.
 //!
-//! As in reports, text that a spreadsheet program would interpret as a formula gets a leading apostrophe, and control
-//! characters are made visible, so the other formats are better for text that is processed further.
+//! Every text is in quotes, and one that a spreadsheet program would interpret as a formula gets an apostrophe before it,
+//! also where only a program that separates cells by semicolons or tabs would see a formula. Lines and tabs stay as they
+//! are, but other control and invisible characters are made visible. The other formats are better for text that is
+//! processed further.
 
 use std::io::{self, Write};
 
@@ -15,10 +17,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{ExportedOutcome, ExportedRun, Exporter, Header, Summary, one_line, run_of};
-use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
+use crate::core::privacy::sanitize::{FORMULA_SIGNS, for_spreadsheet, for_terminal, visible_lines};
 
 /// The columns before those of the scorers.
-const COLUMNS: [&str; 29] = [
+const COLUMNS: [&str; 30] = [
     "run_id",
     "suite",
     "suite_version",
@@ -48,11 +50,13 @@ const COLUMNS: [&str; 29] = [
     "cached",
     "tags",
     "metadata",
+    "turns",
 ];
 
-/// Writes CSV.
-pub struct Csv<W: Write> {
-    out: ::csv::Writer<W>,
+/// Writes CSV. The writer of the `csv` crate quotes either all cells or those that need it; here texts are in quotes, but
+/// numbers and empty cells are not, since databases take `""` in a column of numbers for a text.
+pub struct Csv<W> {
+    out: W,
     runs: Vec<ExportedRun>,
     scorers: Vec<String>,
 }
@@ -60,7 +64,7 @@ pub struct Csv<W: Write> {
 impl<W: Write> Csv<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out: ::csv::Writer::from_writer(out), runs: Vec::new(), scorers: Vec::new() }
+        Self { out, runs: Vec::new(), scorers: Vec::new() }
     }
 }
 
@@ -71,9 +75,9 @@ impl<W: Write> Exporter for Csv<W> {
         let of_scorers = header
             .scorers
             .iter()
-            .flat_map(|name| ["score", "state", "reason"].map(|what| text(&format!("{what}.{name}"))));
-        let columns = COLUMNS.iter().map(|name| (*name).to_owned()).chain(of_scorers);
-        self.out.write_record(columns.collect::<Vec<_>>()).map_err(io::Error::from)
+            .flat_map(|name| ["score", "state", "reason"].map(|what| column(&format!("{what}.{name}"))));
+        let columns: Vec<String> = COLUMNS.iter().map(|name| (*name).to_owned()).chain(of_scorers).collect();
+        writeln!(self.out, "{}", columns.join(","))
     }
 
     fn write(&mut self, outcome: &ExportedOutcome) -> io::Result<()> {
@@ -81,10 +85,10 @@ impl<W: Write> Exporter for Csv<W> {
         for name in &self.scorers {
             let score = outcome.score(name);
             row.push(number(score.and_then(super::ExportedScore::number)));
-            row.push(score.map(|score| score.state.name().to_owned()).unwrap_or_default());
+            row.push(optional(score.map(|score| score.state.name())));
             row.push(optional(score.and_then(|score| score.reason.as_deref())));
         }
-        self.out.write_record(&row).map_err(io::Error::from)
+        writeln!(self.out, "{}", row.join(","))
     }
 
     fn end(&mut self, _: &Summary) -> io::Result<()> {
@@ -102,10 +106,10 @@ fn cells(run: &ExportedRun, outcome: &ExportedOutcome) -> io::Result<Vec<String>
         text(&run.dataset_version),
         text(&run.endpoint),
         optional(run.prompt.as_deref()),
-        run.started_at.to_string(),
+        text(&run.started_at.to_string()),
         text(&outcome.example_id),
         outcome.trial.to_string(),
-        outcome.answered_at.map(|at| at.to_string()).unwrap_or_default(),
+        optional(outcome.answered_at.map(|at| at.to_string()).as_deref()),
         optional(outcome.model.as_deref()),
         text(&outcome.input_text),
         if outcome.input.is_string() { String::new() } else { json(&outcome.input)? },
@@ -124,6 +128,7 @@ fn cells(run: &ExportedRun, outcome: &ExportedOutcome) -> io::Result<Vec<String>
         outcome.cached.to_string(),
         json(&outcome.tags)?,
         json(&outcome.metadata)?,
+        outcome.turns.as_ref().map(json).transpose()?.unwrap_or_default(),
     ])
 }
 
@@ -136,13 +141,30 @@ fn expected(answers: &[Value]) -> io::Result<String> {
     }
 }
 
-fn text(text: &str) -> String {
-    for_spreadsheet(&for_terminal(text)).into_owned()
+/// The name of a column, in quotes only if it needs them, since it is a name for programs.
+fn column(name: &str) -> String {
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_'));
+    if is_plain { name.to_owned() } else { quoted(&for_spreadsheet(&for_terminal(name))) }
 }
 
-/// JSON in which escapes replace control characters, so that it is still JSON.
+fn text(text: &str) -> String {
+    quoted(&for_spreadsheet(&visible_lines(text)))
+}
+
+fn quoted(cell: &str) -> String {
+    format!("\"{}\"", cell.replace('"', "\"\""))
+}
+
+/// JSON in which escapes replace control characters, and semicolons after which a formula could start, so that it is still
+/// the same JSON; an apostrophe would change it.
 fn json(value: &impl Serialize) -> io::Result<String> {
-    Ok(text(&one_line(value)?))
+    let mut json = one_line(value)?;
+    if json.contains(';') {
+        for sign in FORMULA_SIGNS {
+            json = json.replace(&format!(";{sign}"), &format!("\\u003b{sign}"));
+        }
+    }
+    Ok(text(&json))
 }
 
 fn optional(value: Option<&str>) -> String {
@@ -178,6 +200,7 @@ mod tests {
         assert_eq!(cells("example_id"), ["a", "b", "c", "a"]);
         assert_eq!(cells("expected"), ["delivery", r#"["greeting",{"intent":"greeting"}]"#, "delivery", ""]);
         assert_eq!(cells("input_json"), ["", r#"[{"content":"Hello","role":"user"}]"#, "", ""]);
+        assert_eq!(cells("turns"), ["", r#"[{"user":"Hello","expected":["greeting"],"output":"complaint"}]"#, "", ""]);
         assert_eq!(cells("score.rouge"), ["0.75", "", "", ""]);
         assert_eq!(cells("tags"), [r#"["billing","de"]"#, "[]", r#"["billing","de"]"#, r#"["billing","de"]"#]);
     }
@@ -194,13 +217,16 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_starts_a_formula_or_contains_a_control_character() {
+    fn no_cell_starts_a_formula_for_any_separator_or_contains_a_control_character() {
         let mut header = rich_header();
         header.scorers.push("=1+1\n".to_owned());
         for row in rows(&header, &[hostile()]) {
             for (name, cell) in &row {
-                assert!(!cell.starts_with(['=', '+', '-', '@']), "{name}: {cell}");
-                assert!(!name.contains(char::is_control) && !cell.contains(char::is_control), "{name}: {cell:?}");
+                for part in cell.split([';', '\t', '\n']).map(|part| part.trim_start_matches('"')) {
+                    assert!(!part.starts_with(['=', '+', '-', '@']), "{name}: {cell}");
+                }
+                let is_bad = |c: char| c.is_control() && c != '\n';
+                assert!(!name.contains(char::is_control) && !cell.contains(is_bad), "{name}: {cell:?}");
             }
             assert_eq!((row["score.exact"].as_str(), row["score.rouge"].as_str(), row["cost"].as_str()), ("", "", ""));
             assert_eq!(row["state.rouge"], "failed");
@@ -208,14 +234,37 @@ mod tests {
             let read = |column: &str| serde_json::from_str::<Value>(&row[column]).unwrap();
             assert_eq!((read("input_json"), read("expected")), (outcome.input, Value::Array(outcome.expected)));
             assert_eq!((read("tags"), read("metadata")), (outcome.tags.into(), Value::Object(outcome.metadata)));
+            assert_eq!(read("turns"), serde_json::to_value(outcome.turns).unwrap());
         }
+    }
+
+    #[test]
+    fn lines_tabs_and_emoji_of_an_answer_are_unchanged() {
+        let text = "Steps:\n1. open; -b\n\t- \"save\", or not\n\n👩\u{200D}💻 ;-)\n";
+        let outcome = ExportedOutcome { output: Some(text.to_owned()), ..outcomes().remove(0) };
+        assert_eq!(rows(&rich_header(), &[outcome])[0]["output"], text);
+    }
+
+    #[test]
+    fn every_text_is_in_quotes_and_no_number_or_empty_cell_is() {
+        let cases = [
+            (text("ok;=cmd|'/c calc'!A1"), "\"ok;'=cmd|'/c calc'!A1\""),
+            (text("a \"b\""), "\"a \"\"b\"\"\""),
+            (text("1"), "\"1\""),
+            (text(""), "\"\""),
+            (optional(None), ""),
+            (number(Some(0.5)), "0.5"),
+            (column("score.exact"), "score.exact"),
+            (column("score.a,b"), "\"score.a,b\""),
+        ];
+        cases.into_iter().for_each(|(cell, expected)| assert_eq!(cell, expected));
     }
 
     #[test]
     fn an_answer_that_looks_like_json_is_written_as_a_list() {
         let cases = [("a", "a"), ("[1]", r#"["[1]"]"#), ("{}", r#"["{}"]"#), ("=1", "'=1")];
         for (answer, cell) in cases {
-            assert_eq!(expected(&[Value::String(answer.to_owned())]).unwrap(), cell);
+            assert_eq!(expected(&[Value::String(answer.to_owned())]).unwrap(), quoted(cell));
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ExportedOutcome, ExportedRun, ExportedScore, Header, ScoreState};
+use super::{ExportedOutcome, ExportedRun, ExportedScore, ExportedTurn, Header, ScoreState};
 
-/// A header with two runs and three scorers.
+/// A header with two runs of one suite, which has three scorers.
 pub fn rich_header() -> Header {
+    let scorers = || ["exact", "rouge", "judge"].map(str::to_owned).to_vec();
     let run = |id: &str, prompt: &str| ExportedRun {
         run_id: id.to_owned(),
         suite: "support".to_owned(),
@@ -17,12 +18,13 @@ pub fn rich_header() -> Header {
         prompt_text: Some(format!("{prompt}: {{{{ input }}}}")),
         started_at: "2026-09-14T08:30:00Z".parse().unwrap(),
         finished_at: Some("2026-09-14T08:31:00.5Z".parse().unwrap()),
+        scorers: scorers(),
     };
     Header {
         karat_version: "0.1.0".to_owned(),
         exported_at: "2026-09-15T00:00:00Z".parse().unwrap(),
         runs: vec![run("0199aaaa", "short"), run("0199bbbb", "long")],
-        scorers: vec!["exact".to_owned(), "rouge".to_owned(), "judge".to_owned()],
+        scorers: scorers(),
     }
 }
 
@@ -30,13 +32,37 @@ pub fn rich_header() -> Header {
 pub fn empty_header() -> Header {
     let mut header = rich_header();
     header.runs.truncate(1);
+    header.runs[0].scorers.clear();
     header.scorers.clear();
     header
+}
+
+/// A header with two runs of different suites, whose golden sets and scorers are different, too.
+pub fn two_suites() -> Header {
+    let mut header = rich_header();
+    let other = &mut header.runs[1];
+    (other.suite, other.dataset) = ("tone".to_owned(), "letters".to_owned());
+    other.scorers = vec!["polite".to_owned()];
+    header.scorers.push("polite".to_owned());
+    header
+}
+
+/// Outcomes of [`two_suites`]: in each run one with an answer and one without, of examples with the same ids.
+pub fn outcomes_of_two_suites() -> Vec<ExportedOutcome> {
+    let [right, _, failed, _]: [ExportedOutcome; 4] = outcomes().try_into().unwrap();
+    let polite = vec![score("polite", ScoreState::Scored, Some(1.0), None)];
+    let other = ExportedOutcome { run: 1, scores: polite, ..right.clone() };
+    let other_failed = ExportedOutcome { run: 1, ..failed.clone() };
+    vec![right, failed, other, other_failed]
 }
 
 /// A score.
 pub fn score(scorer: &str, state: ScoreState, value: Option<f64>, reason: Option<&str>) -> ExportedScore {
     ExportedScore { scorer: scorer.to_owned(), state, value, reason: reason.map(str::to_owned) }
+}
+
+fn turn(user: &str, expected: &[Value], output: &str) -> ExportedTurn {
+    ExportedTurn { user: user.to_owned(), expected: expected.to_vec(), output: Some(output.to_owned()) }
 }
 
 fn answered() -> ExportedOutcome {
@@ -67,11 +93,12 @@ fn answered() -> ExportedOutcome {
         cached: false,
         tags: vec!["billing".to_owned(), "de".to_owned()],
         metadata: Map::from_iter([("tier".to_owned(), json!({"level": 3}))]),
+        turns: None,
     }
 }
 
-/// An answer that is right, one that is wrong and that a scorer failed on, one without an answer, and one that the
-/// primary scorer skipped, in two runs.
+/// An answer that is right, one in a conversation that is wrong and that a scorer failed on, one without an answer, and
+/// one that the primary scorer skipped, in two runs.
 pub fn outcomes() -> Vec<ExportedOutcome> {
     let wrong = ExportedOutcome {
         example_id: "b".to_owned(),
@@ -87,6 +114,7 @@ pub fn outcomes() -> Vec<ExportedOutcome> {
         cached: true,
         tags: Vec::new(),
         metadata: Map::new(),
+        turns: Some(vec![turn("Hello", &[json!("greeting")], "complaint")]),
         ..answered()
     };
     let failed = ExportedOutcome {
@@ -117,7 +145,7 @@ pub fn outcomes() -> Vec<ExportedOutcome> {
 
 /// An outcome whose every text tries to do harm.
 pub fn hostile() -> ExportedOutcome {
-    let text = "=cmd|'/c calc'!A1\u{1b}[31m\u{202e}\"\r\n,\u{0}\u{e0041}{{x}}</script>";
+    let text = "=cmd|'/c calc'!A1;=1+1;\"@x\u{1b}[31m\u{202e}\"\r\n,\u{0}\u{e0041}{{x}}</script>";
     ExportedOutcome {
         example_id: text.to_owned(),
         model: Some(text.to_owned()),
@@ -137,6 +165,7 @@ pub fn hostile() -> ExportedOutcome {
         cost: Some(f64::NAN),
         tags: vec![text.to_owned()],
         metadata: Map::from_iter([(text.to_owned(), json!(text))]),
+        turns: Some(vec![turn(text, &[json!(text)], text)]),
         ..answered()
     }
 }

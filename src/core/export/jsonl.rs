@@ -1,6 +1,7 @@
 //! JSON Lines: one object per outcome.
 //!
-//! Every key is always present, and null means that something is not known. The keys, which are only ever added to:
+//! Every key is always present, and null means that something is not known. The keys, which are only ever added to, and
+//! which docs/json.md describes to users:
 //!
 //! - `run_id`, `suite`, `suite_version`, `dataset`, `dataset_version`, `endpoint`, `prompt` (text or null),
 //!   `started_at`: the run, and when it started
@@ -12,13 +13,17 @@
 //!   scored), `reason`
 //! - `attempts`, `latency_ms`, `ttft_ms`, `prompt_tokens`, `completion_tokens`, `cost`, `cached`
 //! - `tags` (list of text), `metadata` (object)
+//! - `turns`: null, or the turns of a conversation: `user`, `expected` (list), `output` (text, null without an answer)
 
 use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use super::{ExportedOutcome, ExportedRun, Exporter, Header, ScoreState, Summary, finite, one_line, ordered, run_of};
+use super::{
+    ExportedOutcome, ExportedRun, ExportedTurn, Exporter, Header, ScoreState, Summary, finite, one_line, ordered,
+    run_of,
+};
 
 /// Writes JSON Lines.
 pub struct Jsonl<W> {
@@ -81,6 +86,7 @@ struct Line<'a> {
     cached: bool,
     tags: &'a [String],
     metadata: &'a Map<String, Value>,
+    turns: Option<&'a [ExportedTurn]>,
 }
 
 #[derive(Serialize)]
@@ -140,6 +146,7 @@ impl<'a> Line<'a> {
             cached: outcome.cached,
             tags: &outcome.tags,
             metadata: &outcome.metadata,
+            turns: outcome.turns.as_deref(),
         }
     }
 }
@@ -169,6 +176,8 @@ mod tests {
         assert_eq!(lines[0]["prompt"], json!("short"));
         assert_eq!(lines[3]["prompt"], json!("long"));
         assert_eq!(lines[1]["expected"], json!(["greeting", {"intent": "greeting"}]));
+        let turn = json!({"user": "Hello", "expected": ["greeting"], "output": "complaint"});
+        assert_eq!((&lines[0]["turns"], &lines[1]["turns"]), (&Value::Null, &json!([turn])));
     }
 
     #[test]
@@ -186,6 +195,7 @@ mod tests {
         let (outcome, lines) = (hostile(), lines(&[hostile()]));
         assert_eq!(lines[0]["output"], json!(outcome.output));
         assert_eq!(lines[0]["input"], outcome.input);
+        assert_eq!(lines[0]["turns"][0]["output"], json!(outcome.output));
         assert_eq!(lines[0]["scores"]["exact"]["value"], Value::Null);
         assert_eq!(lines[0]["scores"]["rouge"]["value"], Value::Null);
         assert_eq!((&lines[0]["latency_ms"], &lines[0]["cost"]), (&Value::Null, &Value::Null));

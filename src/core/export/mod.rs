@@ -88,6 +88,8 @@ pub struct ExportedRun {
     pub started_at: Timestamp,
     /// When it ended; `None` while it is unfinished.
     pub finished_at: Option<Timestamp>,
+    /// The names of the scorers of its suite, the primary one first.
+    pub scorers: Vec<String>,
 }
 
 /// What is known before the first outcome.
@@ -99,7 +101,8 @@ pub struct Header {
     pub exported_at: Timestamp,
     /// The runs, in the order in which their outcomes follow.
     pub runs: Vec<ExportedRun>,
-    /// The names of all scorers of these runs without duplicates, the primary one first.
+    /// The names of all scorers of these runs without duplicates, in the order of the runs and of their suites. Only
+    /// [`ExportedRun::scorers`] says which of them a run has.
     pub scorers: Vec<String>,
 }
 
@@ -130,6 +133,17 @@ impl ExportedScore {
     pub fn number(&self) -> Option<f64> {
         self.value.filter(|value| self.state == ScoreState::Scored && value.is_finite())
     }
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExportedTurn {
+    /// What the user says, as in the golden set.
+    pub user: String,
+    /// The answers accepted in this turn.
+    pub expected: Vec<Value>,
+    /// The answer to it; `None` if there is none.
+    pub output: Option<String>,
 }
 
 /// Whether a scorer scored an answer.
@@ -202,6 +216,8 @@ pub struct ExportedOutcome {
     pub tags: Vec<String>,
     /// The additional fields of the example.
     pub metadata: Map<String, Value>,
+    /// The turns of a conversation; `None` for a single request.
+    pub turns: Option<Vec<ExportedTurn>>,
 }
 
 impl ExportedOutcome {

@@ -5,7 +5,8 @@
 //! Every event has `gen_ai.evaluation.name` (the scorer). Scored: `gen_ai.evaluation.score.value`, and the label `pass`
 //! for 1 and `fail` for 0. Skipped: the label `skipped`. Failed, or no answer: no value and no label, but `error.type`,
 //! which is `scorer_failed` or the kind of the error. The reason is `gen_ai.evaluation.explanation`. What belongs to
-//! karat alone is under `karat.`; neither inputs nor answers are part of an event.
+//! karat alone is under `karat.`. Inputs, accepted answers and answers have no attributes of their own, but the reason of
+//! a scorer may quote them, so an event must be treated as if they were in it.
 //!
 //! Trace and span ids follow from run, example and repeat, so the events of one outcome have the same span, and
 //! exporting a run twice gives the same ids.
@@ -77,7 +78,7 @@ impl<W: Write> Exporter for Otlp<W> {
         let run = run_of(&header.runs, outcome)?;
         let record = Record::of(run, outcome, header);
         let events: Vec<Value> = match &outcome.error {
-            Some((kind, message)) => header.scorers.iter().map(|scorer| record.error(scorer, kind, message)).collect(),
+            Some((kind, message)) => run.scorers.iter().map(|scorer| record.error(scorer, kind, message)).collect(),
             None => outcome.scores.iter().map(|score| record.score(score)).collect(),
         };
         events.iter().try_for_each(|event| self.push(event))
@@ -177,7 +178,7 @@ fn explanation(reason: &str) -> Value {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::fixture::{empty_header, hostile, outcomes, rich_header};
+    use super::super::fixture::{empty_header, hostile, outcomes, outcomes_of_two_suites, rich_header, two_suites};
     use super::*;
 
     fn requests(header: &Header, outcomes: &[ExportedOutcome]) -> Vec<Vec<Value>> {
@@ -228,6 +229,17 @@ mod tests {
             row("a", "exact", None, "skipped", ""),
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn an_outcome_without_an_answer_has_an_event_only_for_the_scorers_of_its_own_suite() {
+        let records = requests(&two_suites(), &outcomes_of_two_suites()).concat();
+        let text = |record: &Value, key: &str| attributes(record)[key]["stringValue"].as_str().unwrap().to_owned();
+        let failed = records.iter().filter(|record| attributes(record).contains_key("error.type"));
+        let names: Vec<_> =
+            failed.map(|record| (text(record, "karat.suite"), text(record, "gen_ai.evaluation.name"))).collect();
+        let expected = [("support", "exact"), ("support", "rouge"), ("support", "judge"), ("tone", "polite")];
+        assert_eq!(names, expected.map(|(suite, name)| (suite.to_owned(), name.to_owned())));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! (version 3 of `results`).
 //!
 //! A run is a prompt of promptfoo on a provider, and an example with its repeat is a test. An answer passes if the
-//! primary scorer gave it a score of 1. What promptfoo has no word for:
+//! primary scorer of its run's suite gave it a score of 1. What promptfoo has no word for:
 //!
 //! - An outcome without an answer, and an answer that the primary scorer skipped or failed on, is an *error*
 //!   (`failureReason` 2), which promptfoo counts neither as passed nor as failed. Its `score` is 0, as promptfoo itself
@@ -54,8 +54,8 @@ impl<W: Write> Exporter for Promptfoo<W> {
     fn write(&mut self, outcome: &ExportedOutcome) -> io::Result<()> {
         let Some(header) = &self.header else { return Err(io::Error::other("the export has not begun")) };
         let run = run_of(&header.runs, outcome)?;
-        let verdict = Verdict::of(outcome, header.scorers.first().map(String::as_str));
-        let result = result(run, outcome, &verdict, self.tests.index(outcome));
+        let verdict = Verdict::of(outcome, run.scorers.first().map(String::as_str));
+        let result = result(run, outcome, &verdict, self.tests.index(run, outcome));
         if let Some(totals) = self.totals.get_mut(outcome.run) {
             totals.add(outcome, &verdict);
         }
@@ -73,8 +73,9 @@ impl<W: Write> Exporter for Promptfoo<W> {
     }
 }
 
-/// The numbers of tests. The same example and repeat in several runs is the same test, so that promptfoo shows the runs
-/// side by side; only then is something remembered for every test, which is a hash and a number.
+/// The numbers of tests. The same example and repeat in several runs on one golden set is the same test, so that
+/// promptfoo shows the runs side by side; only with several runs is something remembered for every test, which is a hash
+/// and a number.
 #[derive(Default)]
 struct Tests {
     is_shared: bool,
@@ -83,10 +84,11 @@ struct Tests {
 }
 
 impl Tests {
-    fn index(&mut self, outcome: &ExportedOutcome) -> u64 {
+    fn index(&mut self, run: &ExportedRun, outcome: &ExportedOutcome) -> u64 {
         let new = self.next;
         let index = if self.is_shared {
-            let identity = json!([outcome.example_id, outcome.trial]).to_string();
+            // Two golden sets may use the same ids for different examples.
+            let identity = json!([run.dataset, outcome.example_id, outcome.trial]).to_string();
             let hash = content_hash_bytes("karat promptfoo test", identity.as_bytes());
             let key = hash.iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte));
             *self.known.entry(key).or_insert(new)
@@ -424,7 +426,7 @@ fn stats(header: &Header, totals: &[Totals]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{empty_header, hostile, outcomes, rich_header};
+    use super::super::fixture::{empty_header, hostile, outcomes, outcomes_of_two_suites, rich_header, two_suites};
     use super::*;
 
     fn export(header: &Header, outcomes: &[ExportedOutcome]) -> Value {
@@ -492,6 +494,17 @@ mod tests {
         single.runs.truncate(1);
         let file = export(&single, &outcomes()[..3]);
         assert_eq!(file["results"]["results"][2]["testIdx"], json!(2));
+    }
+
+    #[test]
+    fn runs_of_different_suites_have_their_own_primary_scorer_and_their_own_tests() {
+        let file = export(&two_suites(), &outcomes_of_two_suites());
+        let results = file["results"]["results"].as_array().unwrap();
+        let column = |key: &str| results.iter().map(|result| result[key].clone()).collect::<Vec<_>>();
+        assert_eq!(column("failureReason"), [json!(0), json!(2), json!(0), json!(2)], "{}", column("error")[2]);
+        assert_eq!(column("testIdx"), [json!(0), json!(1), json!(2), json!(3)]);
+        let passed = |run: usize| &file["results"]["prompts"][run]["metrics"]["testPassCount"];
+        assert_eq!((passed(0), passed(1)), (&json!(1), &json!(1)));
     }
 
     #[test]

@@ -27,8 +27,13 @@ const OF_ENDPOINTS: [&str; 6] =
 ///
 /// A stored record has a request and an answer, and a context if its request has a field of that name. It has no accepted
 /// answer, no metadata, and no figures about the answer. Settings that replace the accepted answer, such as `value`, make
-/// a scorer independent of it, unless they are templates that use it. A combined scorer needs what any of its parts needs.
+/// a scorer independent of it, unless they are templates that use it. A combined scorer needs what any of its parts needs,
+/// and every scorer what its condition (`when`) uses.
 pub fn not_for_traffic(scorer: &Scorer) -> Option<String> {
+    // A condition on what no record has would skip, or fail on, every one.
+    if let Some(uses) = scorer.when.as_deref().and_then(|when| uses_of_example(&of_expression(when))) {
+        return Some(format!("its condition (when) {uses}"));
+    }
     if let Some(reason) = of_kind(&scorer.kind) {
         return Some(reason.to_owned());
     }
@@ -39,13 +44,18 @@ pub fn not_for_traffic(scorer: &Scorer) -> Option<String> {
         ScorerKind::Expression(settings) => of_expression(&settings.expression),
         kind => serde_json::to_value(kind).map(|settings| of_templates(&settings)).unwrap_or_default(),
     };
-    let of_example = OF_EXAMPLES.iter().find(|(name, _)| used.contains(*name));
-    let of_example = of_example.map(|(name, what)| format!("it uses \"{name}\": {what}"));
-    of_example.or_else(|| {
+    let of_example = uses_of_example(&used);
+    of_example.map(|uses| format!("it {uses}")).or_else(|| {
         let is_expression = matches!(scorer.kind, ScorerKind::Expression(_));
         let unknown = OF_ENDPOINTS.iter().find(|name| is_expression && used.contains(**name))?;
         Some(format!("it uses \"{unknown}\", which traffic records do not have"))
     })
+}
+
+/// What of an example these variables use that no traffic record has.
+fn uses_of_example(used: &HashSet<String>) -> Option<String> {
+    let (name, what) = OF_EXAMPLES.iter().find(|(name, _)| used.contains(*name))?;
+    Some(format!("uses \"{name}\": {what}"))
 }
 
 /// The reason that follows from the kind and its settings alone.
@@ -151,6 +161,12 @@ mod tests {
     use crate::core::domain::scorer::combined::All;
     use crate::core::domain::scorer::with_every_scorer;
 
+    /// Kinds without settings that can score traffic, and that cannot.
+    const FREE: &str = "is_json is_xml is_yaml is_sql is_html valid_tool_calls citations refusal no_pii";
+    const BOUND: &str = "exact contains contains_all contains_any starts_with numeric levenshtein rouge_n rouge_l bleu gleu \
+                         chrf token_f1 cosine classification json_equal json_fields tool_calls tool_call_f1 \
+                         finish_reason assert";
+
     macro_rules! names {
         ($($how:ident $variant:ident $name:literal $settings:ty,)*) => { [$($name),*] };
     }
@@ -170,85 +186,39 @@ mod tests {
 
     /// Settings of every kind without anything that replaces an accepted answer, and whether it can score traffic.
     fn table() -> Vec<(Value, bool)> {
-        let of = |name: &str, rest: Value, free: bool| {
-            let mut settings = rest.as_object().cloned().unwrap_or_default();
-            settings.insert("type".to_owned(), json!(name));
-            (Value::Object(settings), free)
-        };
-        let plain = |names: &[&str], free| names.iter().map(|name| of(name, json!({}), free)).collect::<Vec<_>>();
-        let judge = |name, mut rest: Value, free| {
-            rest["judge"] = json!("grader");
-            of(name, rest, free)
-        };
-        let mut table = plain(
-            &[
-                "is_json",
-                "is_xml",
-                "is_yaml",
-                "is_sql",
-                "is_html",
-                "valid_tool_calls",
-                "citations",
-                "refusal",
-                "no_pii",
-            ],
-            true,
-        );
-        table.extend(plain(
-            &[
-                "exact",
-                "contains",
-                "contains_all",
-                "contains_any",
-                "starts_with",
-                "numeric",
-                "levenshtein",
-                "rouge_n",
-                "rouge_l",
-                "bleu",
-                "gleu",
-                "chrf",
-                "token_f1",
-                "cosine",
-                "classification",
-                "json_equal",
-                "json_fields",
-                "tool_calls",
-                "tool_call_f1",
-                "finish_reason",
-                "assert",
-            ],
-            false,
-        ));
-        table.extend([
-            of("one_of", json!({"values": ["a"]}), true),
-            of("regex", json!({"pattern": "^a"}), true),
-            of("word_count", json!({"max": 3}), true),
-            of("sentence_count", json!({"max": 3}), true),
-            of("length", json!({"max": 3}), true),
-            of("json_schema", json!({"schema": {}}), true),
-            of("json_path", json!({"path": "a"}), false),
-            of("retrieval", json!({"metric": "recall"}), false),
-            of("latency", json!({"max_ms": 10.0}), false),
-            of("cost", json!({"max": 1.0}), false),
-            of("tokens", json!({"max": 10}), false),
-            of("expression", json!({"expression": "output | length < 9"}), true),
-            of("exec", json!({"command": ["score"]}), true),
-            of("http", json!({"url": "http://localhost/score"}), true),
-            judge("rubric", json!({"criteria": "polite"}), true),
-            judge("closed_qa", json!({"criteria": "polite"}), true),
-            judge("g_eval", json!({"criteria": "polite"}), true),
-            judge("answer_relevance", json!({}), true),
-            judge("context_faithfulness", json!({}), true),
-            judge("factuality", json!({}), false),
-            judge("context_recall", json!({}), false),
-            judge("context_precision", json!({}), false),
-            judge("pairwise", json!({"criteria": "short"}), false),
-            of("all", json!({"of": []}), true),
-            of("any", json!({"of": []}), true),
-            of("mean", json!({"of": []}), true),
-        ]);
-        table
+        let plain = |names: &str| names.split_whitespace().map(|name| json!({"type": name})).collect::<Vec<_>>();
+        let free = [
+            json!({"type": "one_of", "values": ["a"]}),
+            json!({"type": "regex", "pattern": "^a"}),
+            json!({"type": "word_count", "max": 3}),
+            json!({"type": "sentence_count", "max": 3}),
+            json!({"type": "length", "max": 3}),
+            json!({"type": "json_schema", "schema": {}}),
+            json!({"type": "expression", "expression": "output | length < 9"}),
+            json!({"type": "exec", "command": ["score"]}),
+            json!({"type": "http", "url": "http://localhost/score"}),
+            json!({"type": "rubric", "judge": "g", "criteria": "polite"}),
+            json!({"type": "closed_qa", "judge": "g", "criteria": "polite"}),
+            json!({"type": "g_eval", "judge": "g", "criteria": "polite"}),
+            json!({"type": "answer_relevance", "judge": "g"}),
+            json!({"type": "context_faithfulness", "judge": "g"}),
+            json!({"type": "all", "of": []}),
+            json!({"type": "any", "of": []}),
+            json!({"type": "mean", "of": []}),
+        ];
+        let bound = [
+            json!({"type": "json_path", "path": "a"}),
+            json!({"type": "retrieval", "metric": "recall"}),
+            json!({"type": "latency", "max_ms": 10.0}),
+            json!({"type": "cost", "max": 1.0}),
+            json!({"type": "tokens", "max": 10}),
+            json!({"type": "factuality", "judge": "g"}),
+            json!({"type": "context_recall", "judge": "g"}),
+            json!({"type": "context_precision", "judge": "g"}),
+            json!({"type": "pairwise", "judge": "g", "criteria": "short"}),
+        ];
+        let free = plain(FREE).into_iter().chain(free).map(|settings| (settings, true));
+        free.chain(plain(BOUND).into_iter().chain(bound).map(|settings| (settings, false))).collect()
     }
 
     #[test]
@@ -308,6 +278,22 @@ mod tests {
         }
         assert_eq!(reason(json!({"type": "contains", "value": "{{ vars.shop }}"})), None);
         assert_eq!(reason(json!({"type": "expression", "expression": "'expected' not in output"})), None);
+    }
+
+    #[test]
+    fn a_condition_that_uses_the_accepted_answer_or_metadata_needs_a_golden_set() {
+        let with = |settings: Value, when: &str| Scorer { when: Some(when.to_owned()), ..scorer(settings) };
+        let short = || json!({"type": "length", "max": 3});
+        assert_eq!(not_for_traffic(&with(short(), "input is defined and vars.shop == 'metadata'")), None);
+        let found = not_for_traffic(&with(short(), "metadata.city is defined")).unwrap();
+        assert!(found.contains("(when) uses \"metadata\""), "{found}");
+        let found = not_for_traffic(&with(json!({"type": "is_json"}), "accepted | length > 1")).unwrap();
+        assert!(found.contains("\"accepted\": the accepted answers"), "{found}");
+        let part = with(short(), "metadata.city is defined");
+        let found = not_for_traffic(&Scorer::new("outer", ScorerKind::All(All { of: vec![part.clone()] }))).unwrap();
+        assert!(found.starts_with("length: its condition"), "{found}");
+        let outer = Scorer { kind: ScorerKind::All(All { of: vec![scorer(short())] }), ..part };
+        assert!(not_for_traffic(&outer).unwrap().starts_with("its condition"));
     }
 
     #[test]

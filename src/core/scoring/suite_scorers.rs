@@ -8,7 +8,7 @@ use minijinja::value::Serde;
 use serde_json::{Map, Value as Json};
 
 use super::compiled::{CompiledScorers, ScorerError};
-use super::condition::applies;
+use super::condition::{applies, check_condition};
 use super::expression::accepted_variables;
 use crate::core::domain::scorer::combined::{All, Any, Mean};
 use crate::core::domain::{Example, Scorer, ScorerKind};
@@ -37,9 +37,7 @@ impl SuiteScorers {
     /// The first scorer that cannot be used for any example.
     pub fn new(scorers: &[Scorer], vars: &Map<String, Json>, read: ReadScorers) -> Result<Self, ScorerError> {
         let varies = scorers.iter().any(|scorer| uses_assert(scorer) || varies(scorer));
-        // Scorers with templates are compiled as they are, too, since most mistakes are not in a template.
-        let fixed: Vec<Scorer> = scorers.iter().filter(|scorer| !has_template(scorer)).cloned().collect();
-        let compiled = CompiledScorers::compile(&fixed)?;
+        let compiled = compile_fixed(scorers)?;
         let fixed = (!varies).then(|| Arc::new(compiled));
         Ok(Self { scorers: scorers.to_vec(), fixed, vars: vars.clone(), read })
     }
@@ -81,8 +79,7 @@ impl SuiteScorers {
                 part.kind.name()
             ));
         }
-        let fixed: Vec<Scorer> = scorers.into_iter().filter(|scorer| !has_template(scorer)).collect();
-        CompiledScorers::compile(&fixed).map(drop).map_err(|error| error.to_string())
+        compile_fixed(&scorers).map(drop).map_err(|error| error.to_string())
     }
 
     /// Replaces `assert` by the example's own scorers, at any depth.
@@ -108,6 +105,21 @@ impl SuiteScorers {
         self.check(example)?;
         (self.read)(assert)?.iter().map(|scorer| fill(scorer, &variables)).collect()
     }
+}
+
+/// Compiles the scorers without templates. Those with one may only become valid once it is filled in, but their conditions
+/// are no templates, and would otherwise fail for every example after its answer was paid for.
+fn compile_fixed(scorers: &[Scorer]) -> Result<CompiledScorers, ScorerError> {
+    scorers.iter().try_for_each(check_conditions)?;
+    let fixed: Vec<Scorer> = scorers.iter().filter(|scorer| !has_template(scorer)).cloned().collect();
+    CompiledScorers::compile(&fixed)
+}
+
+fn check_conditions(scorer: &Scorer) -> Result<(), ScorerError> {
+    if let Some(when) = &scorer.when {
+        check_condition(when).map_err(|reason| ScorerError { scorer: scorer.name.clone(), reason })?;
+    }
+    scorer.parts().iter().try_for_each(check_conditions)
 }
 
 /// Whether a scorer evaluates the scorers of the example itself.
@@ -264,8 +276,21 @@ mod tests {
             example.metadata.insert("city".to_owned(), json!("Paris"));
             assert_eq!(score(&suite, "to Paris", &example).value(), Some(with));
         }
-        let broken = condition(json!({"type": "length", "max": 3}), "metadata.(");
-        assert!(SuiteScorers::new(&[broken], &Map::new(), read).unwrap_err().reason.contains("not a valid expression"));
+    }
+
+    #[test]
+    fn an_invalid_condition_is_found_before_anything_is_sent_even_beside_a_template() {
+        let broken = |kind: Json| {
+            let kind = serde_json::from_value(kind).unwrap();
+            Scorer { when: Some("metadata.(".to_owned()), ..Scorer::new("one", kind) }
+        };
+        let with_template = broken(json!({"type": "contains", "value": "{{ metadata.city }}"}));
+        let nested = Scorer::new("all", ScorerKind::All(All { of: vec![with_template.clone()] }));
+        for scorer in [broken(json!({"type": "length", "max": 3})), with_template, nested] {
+            let error = SuiteScorers::new(std::slice::from_ref(&scorer), &Map::new(), read).unwrap_err();
+            assert_eq!(error.scorer, "one", "{scorer:?}");
+            assert!(error.reason.contains("not a valid expression"), "{error}");
+        }
     }
 
     #[test]

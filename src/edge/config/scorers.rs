@@ -5,7 +5,7 @@ use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::forms::Apart;
 use super::typed::{Group, Kind, schema, typed};
@@ -14,7 +14,7 @@ use crate::core::domain::scorer::{
     usual_weight, with_every_scorer,
 };
 use crate::core::domain::{Reducer, Scorer, ScorerKind};
-use crate::core::scoring::CompiledScorers;
+use crate::core::scoring::SuiteScorers;
 use crate::edge::yaml::{Document, Fault, Mapping, Reader};
 
 /// How deep scorers may be nested.
@@ -219,11 +219,9 @@ fn scorer(reader: Reader<'_>, suite: Option<&Path>, depth: usize) -> Result<Scor
         when,
     };
     // A template may only become valid once it is filled in; whatever else is wrong is found here, with its place.
-    match CompiledScorers::compile(std::slice::from_ref(&scorer)) {
-        Err(error) if !crate::core::scoring::has_template(&scorer) => {
-            Err(reader.fault(&format!("cannot be used: {}", error.reason)))
-        }
-        _ => Ok(scorer),
+    match SuiteScorers::new(std::slice::from_ref(&scorer), &Map::new(), example_scorers) {
+        Err(error) => Err(reader.fault(&format!("cannot be used: {}", error.reason))),
+        Ok(_) => Ok(scorer),
     }
 }
 
@@ -349,6 +347,14 @@ mod tests {
             ("[{type: exact, threshold: 2}]", "threshold must be above 0 and at most 1"),
             ("[{type: word_count}]", "add min or max"),
             ("[{type: rubric, judge: j, criteria: 'file://none.txt'}]", "cannot be read"),
+            (
+                "[{type: contains, value: '{{ metadata.city }}', when: 'metadata.('}]",
+                "s.yaml:3:11: scorers[0] cannot be used: when is not a valid expression",
+            ),
+            (
+                "[{type: all, of: [{type: contains, value: '{{ metadata.city }}', when: 'metadata.('}]}]",
+                "scorers[0].of[0] cannot be used: when is not a valid expression",
+            ),
             ("[levenshtien]", "unknown value \"levenshtien\" of scorers[0]"),
         ];
         for (scorers, expected) in cases {

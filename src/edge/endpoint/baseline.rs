@@ -142,6 +142,7 @@ mod tests {
             example_id: id.into(),
             trial: 0,
             input: input.into(),
+            fields: serde_json::Map::new(),
             messages: vec![],
             options: serde_json::Map::new(),
             key: crate::core::domain::RequestKey([0; 16]),

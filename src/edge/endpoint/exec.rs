@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::core::domain::{
-    CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Message, Request, Response, Usage, canonical_json,
-    content_hash,
+    CallError, CallErrorKind, Endpoint, EndpointFuture, Failure, Message, Request, RequestKey, Response, Usage,
+    canonical_json, content_hash,
 };
 use crate::edge::net::{RetryPolicy, with_retry};
 use crate::edge::program::{self, Pool, PoolSettings, Reply};
@@ -35,7 +35,8 @@ pub struct ExecSettings {
 
 /// A program that answers requests, with one JSON line per request.
 ///
-/// It reads `{"id", "trial", "input", "messages", "options", "params"}` and writes `{"output"}`, with `model`,
+/// It reads `{"id", "trial", "input", "fields", "messages", "options", "params"}`, where `fields` is there only if the input
+/// of the example is an object, and writes `{"output"}`, with `model`,
 /// `usage` (`prompt_tokens`, `completion_tokens`), `finish_reason` and `tool_calls` if it knows them, or `{"error", "retry"}`. An output that is not text
 /// is converted to canonical JSON. An answer may repeat `id` and `trial`, which are then checked. The program runs in a
 /// separate process group and should exit when its stdin closes.
@@ -72,7 +73,7 @@ impl ExecEndpoint {
 
     fn request_line(&self, request: &Request) -> Vec<u8> {
         let messages: Vec<Value> = request.turns().iter().map(Message::to_json).collect();
-        let line = json!({
+        let mut line = json!({
             "id": request.example_id,
             "trial": request.trial,
             "input": request.input,
@@ -80,6 +81,9 @@ impl ExecEndpoint {
             "options": request.options,
             "params": self.params,
         });
+        if !request.fields.is_empty() {
+            line["fields"] = json!(request.fields);
+        }
         format!("{line}\n").into_bytes()
     }
 }
@@ -91,6 +95,11 @@ impl Endpoint for ExecEndpoint {
 
     fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    fn key(&self, request: &Request) -> RequestKey {
+        // The program also reads the input itself, which need not be part of the messages.
+        request.key.with_input(&request.input, &request.fields).at(&self.fingerprint)
     }
 
     fn call<'a>(&'a self, request: &'a Request) -> EndpointFuture<'a> {

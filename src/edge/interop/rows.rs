@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ReadLabel, TaskFiles, TaskSheet, required_task_id, text, time};
 use crate::core::domain::Failure;
-use crate::core::privacy::sanitize::{for_spreadsheet, for_terminal};
+use crate::core::privacy::sanitize::{for_spreadsheet, visible_lines};
 
 /// Tasks for a spreadsheet. Text that a spreadsheet would take for a formula is escaped.
 pub(super) fn csv(tasks: &[TaskSheet]) -> Result<TaskFiles, Failure> {
@@ -22,17 +22,12 @@ pub(super) fn csv(tasks: &[TaskSheet]) -> Result<TaskFiles, Failure> {
         let context = task.context.clone().unwrap_or_default();
         let cells = [task.task_id.clone(), task.text.clone(), context, asked.expected, asked.reasons];
         let shown = cells.iter().zip(columns).filter(|(_, (_, there))| *there);
-        let shown = shown.map(|(cell, _)| for_spreadsheet(&visible(cell)).into_owned());
+        let shown = shown.map(|(cell, _)| for_spreadsheet(&visible_lines(cell)).into_owned());
         writer.write_record(shown.chain(to_fill_in.map(|_| String::new()))).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.into_error().into()))?;
     let tasks = String::from_utf8(bytes).map_err(|error| Failure::other("cannot write CSV").caused_by(error))?;
     Ok(TaskFiles { tasks, settings: None })
-}
-
-/// The text with control characters made visible, except for line ends.
-fn visible(text: &str) -> String {
-    text.lines().map(for_terminal).collect::<Vec<_>>().join("\n")
 }
 
 /// Tasks for programs.

@@ -10,15 +10,19 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use serde_json::{Map, Value};
 
-use super::pages::{Held, LIST_ROWS, OWN, Pages, Taken};
+use super::pages::{Held, LIST_ROWS, Pages, Taken, damaged, limit};
 use super::schema::{Kind, Node, Shape};
-use super::value::{Raw, value};
+use super::value::{ENTRY, LIST, MAP, Raw, VALUE, size, value};
 
 /// Maximum number of rows of which the values are read together.
 const ROWS: usize = 256;
 
 /// The size of values to read together, in bytes, if they are as long as others of their column.
 const SIZE: u64 = 4 << 20;
+
+/// Maximum size of a row in memory, in bytes. A file can have a text once and refer to it from many values, each of
+/// which is a text of its own in a row.
+const MAX_ROW: u64 = 64 << 20;
 
 /// The day of 1970-01-01 in Julian days.
 const EPOCH: i64 = 2_440_588;
@@ -188,10 +192,6 @@ impl Column {
     }
 }
 
-fn damaged(what: &str) -> ParquetError {
-    ParquetError::General(format!("{OWN}the file is damaged: {what}"))
-}
-
 fn ends_early() -> ParquetError {
     damaged("a column has fewer rows than the others")
 }
@@ -201,14 +201,16 @@ pub(super) struct Assembly<'a> {
     columns: &'a mut [Column],
     /// The first value that is not what its kind says.
     bad: Option<String>,
+    /// What the rest of the row may take in memory.
+    left: u64,
 }
 
 /// The fields of the next row, or why it cannot be read though further ones can.
 ///
 /// # Errors
-/// If the file is damaged.
+/// If the file is damaged, or the row takes too much memory.
 pub(super) fn row(fields: &[Node], columns: &mut [Column]) -> Result<std::result::Result<Map<String, Value>, String>> {
-    let mut assembly = Assembly { columns, bad: None };
+    let mut assembly = Assembly { columns, bad: None, left: MAX_ROW };
     let row = assembly.group(fields)?;
     for column in assembly.columns.iter_mut().filter(|column| column.max_repeated > 0) {
         if column.level()?.is_some_and(|(_, repeated)| repeated > 0) {
@@ -220,7 +222,12 @@ pub(super) fn row(fields: &[Node], columns: &mut [Column]) -> Result<std::result
 
 impl Assembly<'_> {
     fn group(&mut self, fields: &[Node]) -> Result<Map<String, Value>> {
-        fields.iter().map(|field| Ok((field.name.clone(), self.node(field)?))).collect()
+        take(&mut self.left, MAP)?;
+        let fields = fields.iter().map(|field| {
+            take(&mut self.left, ENTRY + field.name.len() as u64)?;
+            Ok((field.name.clone(), self.node(field)?))
+        });
+        fields.collect()
     }
 
     fn column(&mut self, at: usize) -> Result<&mut Column> {
@@ -232,6 +239,7 @@ impl Assembly<'_> {
     }
 
     fn node(&mut self, node: &Node) -> Result<Value> {
+        take(&mut self.left, VALUE)?;
         if node.columns.is_empty() {
             return Ok(Value::Object(Map::new()));
         }
@@ -249,6 +257,7 @@ impl Assembly<'_> {
             }
             Shape::Repeated { level, element, value: None, .. } => {
                 let mut list = Vec::new();
+                take(&mut self.left, LIST)?;
                 self.each(element, *level, &mut |assembly| {
                     list.push(assembly.node(element)?);
                     Ok(())
@@ -257,9 +266,12 @@ impl Assembly<'_> {
             }
             Shape::Repeated { level, element, value: Some(value), .. } => {
                 let mut map = Map::new();
+                take(&mut self.left, MAP)?;
                 self.each(element, *level, &mut |assembly| {
                     let (key, value) = (assembly.node(element)?, assembly.node(value)?);
-                    map.insert(key.as_str().map_or_else(|| key.to_string(), str::to_owned), value);
+                    let key = key.as_str().map_or_else(|| key.to_string(), str::to_owned);
+                    take(&mut assembly.left, ENTRY + key.len() as u64)?;
+                    map.insert(key, value);
                     Ok(())
                 })?;
                 Ok(Value::Object(map))
@@ -280,8 +292,9 @@ impl Assembly<'_> {
     }
 
     fn value(&mut self, node: &Node) -> Result<Value> {
-        let column = self.column(node.columns.start)?;
+        let column = self.columns.get_mut(node.columns.start).ok_or_else(|| damaged("a column is missing"))?;
         let raw = column.values.raw(column.value_at).ok_or_else(|| damaged("a column has too few values"))?;
+        take(&mut self.left, size(column.kind, raw))?;
         let read = value(column.kind, raw);
         column.advance()?;
         Ok(read.unwrap_or_else(|reason| {
@@ -289,6 +302,13 @@ impl Assembly<'_> {
             Value::Null
         }))
     }
+}
+
+/// Takes bytes from what the rest of a row may take.
+fn take(left: &mut u64, bytes: u64) -> Result<()> {
+    let rest = left.checked_sub(bytes);
+    *left = rest.ok_or_else(|| limit(format!("a row takes more than {} MiB in memory", MAX_ROW >> 20)))?;
+    Ok(())
 }
 
 fn is_map(node: &Node) -> bool {

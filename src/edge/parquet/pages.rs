@@ -1,6 +1,8 @@
 //! The pages of a column, each checked before it is decoded: neither its sizes nor the counts in it make memory grow
-//! without a limit. Brotli is not read, since the `parquet` crate decompresses it to its end whatever a page says.
+//! without a limit. Brotli and the older form of LZ4 are not read, since the `parquet` crate decompresses them to their
+//! end whatever a page says.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
@@ -35,6 +37,8 @@ const VALUE: u64 = 40;
 
 /// Maximum size of the header of a page, in bytes.
 const MAX_HEADER: u64 = 16 << 20;
+
+const WAY_OUT: &str = "write the file with zstd, snappy, gzip or lz4";
 
 const HEADER: [u8; 8] =
     [kind::I32, kind::I32, kind::I32, kind::I32, kind::STRUCT, kind::STRUCT, kind::STRUCT, kind::STRUCT];
@@ -87,7 +91,7 @@ impl Drop for Taken {
 }
 
 /// The header of a page.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
     length: u64,
     kind: i64,
@@ -96,6 +100,8 @@ struct Header {
     values: u64,
     /// The size of levels that are not compressed with the values.
     levels: u64,
+    /// Whether the values are compressed, if those of its column are.
+    is_compressed: bool,
 }
 
 const DICTIONARY_PAGE: i64 = 2;
@@ -103,7 +109,8 @@ const DICTIONARY_PAGE: i64 = 2;
 impl Header {
     /// `None` if `bytes` do not begin with a whole header.
     fn parse(bytes: &[u8]) -> Option<Self> {
-        let (mut sizes, mut kind, mut values, mut levels) = ([None; 2], None, 0, 0);
+        let (mut sizes, mut kind, mut values) = ([None; 2], None, 0);
+        let (mut levels, mut is_compressed) = (0, true);
         let mut thrift = Compact::new(bytes);
         thrift.structure(&HEADER, &mut |thrift, number| {
             let fields: &[u8] = match number {
@@ -126,6 +133,7 @@ impl Header {
                 match number {
                     1 => values = u64::try_from(thrift.integer()?).ok()?.max(values),
                     5 | 6 if is_second => levels += u64::try_from(thrift.integer()?).ok()?.min(MAX_PAGE),
+                    7 if is_second => is_compressed = thrift.flag(),
                     _ => return Some(false),
                 }
                 Some(true)
@@ -133,8 +141,21 @@ impl Header {
             Some(true)
         })?;
         let [uncompressed, compressed] = sizes;
-        let length = thrift.at() as u64;
-        Some(Self { length, kind: kind?, uncompressed: uncompressed?, compressed: compressed?, values, levels })
+        Some(Self {
+            length: thrift.at() as u64,
+            kind: kind?,
+            uncompressed: uncompressed?,
+            compressed: compressed?,
+            values,
+            levels,
+            is_compressed,
+        })
+    }
+
+    /// The size of the page in memory. A page that is not compressed is as long as it is in the file, even if it says
+    /// that it is shorter.
+    fn held(&self) -> u64 {
+        self.uncompressed.max(self.compressed)
     }
 }
 
@@ -144,6 +165,8 @@ pub(super) struct Pages {
     file: Arc<File>,
     at: u64,
     left: u64,
+    /// The header of the page at `at`, if it is read and checked.
+    next: Option<Header>,
     codec: CompressionCodec,
     levels: [bool; 2],
     /// The size of a repetition level, in bits.
@@ -159,24 +182,32 @@ impl Pages {
     /// Opens a column.
     ///
     /// # Errors
-    /// If the column is not within the file.
+    /// If the column is not within the file, or is compressed in a way that is not read.
     pub(super) fn open(file: &Arc<File>, column: &ColumnChunkMetaData, taken: &Arc<Taken>) -> Result<Self> {
+        let mut column = Cow::Borrowed(column);
+        // Older writers say that the dictionary is at 0 if there is none; the `parquet` crate would read from there.
+        if column.dictionary_page_offset() == Some(0) {
+            column = Cow::Owned(column.into_owned().into_builder().set_dictionary_page_offset(None).build()?);
+        }
         let (at, left) = column.byte_range();
         let length = file.metadata()?.len();
         if at.checked_add(left).is_none_or(|end| end > length) {
             return Err(damaged("a column is not within the file"));
         }
         let codec = column.compression_codec();
-        if codec == CompressionCodec::BROTLI {
-            return Err(limit("Brotli is not read; write the file with zstd, snappy, gzip or lz4".to_owned()));
+        match codec {
+            CompressionCodec::BROTLI => return Err(limit(format!("Brotli is not read; {WAY_OUT}"))),
+            CompressionCodec::LZO => return Err(limit(format!("LZO is not read; {WAY_OUT}"))),
+            _ => {}
         }
-        // The old form of LZ4 would be decompressed without a limit.
+        // The older form of LZ4 would be decompressed without a limit.
         let properties = ReaderProperties::builder()
             .set_backward_compatible_lz4(false)
             .set_read_page_statistics(false)
             .set_read_bloom_filter(false)
             .build();
-        let inner = SerializedPageReader::new_with_properties(Arc::clone(file), column, 0, None, Arc::new(properties))?;
+        let inner =
+            SerializedPageReader::new_with_properties(Arc::clone(file), &column, 0, None, Arc::new(properties))?;
         let about = column.column_descr();
         let levels = [about.max_rep_level() > 0, about.max_def_level() > 0];
         let width = match about.physical_type() {
@@ -189,6 +220,7 @@ impl Pages {
             file: Arc::clone(file),
             at,
             left,
+            next: None,
             codec,
             levels,
             bits,
@@ -198,8 +230,11 @@ impl Pages {
         })
     }
 
-    /// Checks the header of the next page and moves behind the page.
-    fn next_header(&mut self) -> Result<Header> {
+    /// The header of the next page, checked. The page stays the next one.
+    fn header(&mut self) -> Result<Header> {
+        if let Some(header) = self.next {
+            return Ok(header);
+        }
         let mut size = 4096;
         let header = loop {
             let size_now = self.left.min(size);
@@ -210,6 +245,14 @@ impl Pages {
             }
         };
         self.check(&header)?;
+        self.next = Some(header);
+        Ok(header)
+    }
+
+    /// Checks the next page, as far as that is possible before it is read, and moves behind it.
+    fn next_header(&mut self) -> Result<Header> {
+        let header = self.header()?;
+        self.next = None;
         let end = header.length.saturating_add(header.compressed);
         self.left = self.left.checked_sub(end).ok_or_else(|| damaged("a page is longer than its column"))?;
         if self.codec == CompressionCodec::GZIP {
@@ -238,13 +281,16 @@ impl Pages {
 
     /// Gzip is decompressed to its end, whatever the header says, so this counts first.
     fn check_gzip(&self, header: &Header) -> Result<()> {
+        // What is not compressed is not decompressed, and neither are no values.
+        if !header.is_compressed || header.uncompressed == header.levels {
+            return Ok(());
+        }
         let Some(compressed) = header.compressed.checked_sub(header.levels) else {
             return Err(damaged("the levels of a page"));
         };
         let bytes = self.bytes(self.at + header.length + header.levels, compressed)?;
         let mut inflated = flate2::read::MultiGzDecoder::new(bytes.as_slice()).take(header.uncompressed + 1);
-        // What is no gzip is left to the decoder, which fails at the same byte.
-        let length = io::copy(&mut inflated, &mut io::sink()).unwrap_or(0);
+        let length = io::copy(&mut inflated, &mut io::sink()).map_err(|_| damaged("a page that is not gzip"))?;
         if length > header.uncompressed { Err(damaged("a page is larger than it says")) } else { Ok(()) }
     }
 
@@ -255,7 +301,7 @@ impl Pages {
         if length > MAX_LENGTH {
             return Err(limit(format!("a row has more than {MAX_LENGTH} values in its lists")));
         }
-        let size = header.uncompressed.saturating_add(more).saturating_add(length * LIST_ROWS as u64 * VALUE);
+        let size = header.held().saturating_add(more).saturating_add(length * LIST_ROWS as u64 * VALUE);
         if !self.taken.add(size, is_dictionary) {
             return Err(limit(format!("the pages of a few rows take more than {} MiB", MAX_HELD >> 20)));
         }
@@ -336,7 +382,7 @@ impl Pages {
 fn prefixes(bytes: &[u8], values: u64) -> Option<u64> {
     let mut prefixes = Deltas::start(bytes, values)?;
     let shared = prefixes.sum()?;
-    let suffixes = Deltas::start(bytes.get(prefixes.at..)?, values)?;
+    let suffixes = Deltas::start(bytes.get(prefixes.input.at()..)?, values)?;
     Some(shared.saturating_add(suffixes.count.saturating_mul(8)))
 }
 
@@ -388,8 +434,7 @@ fn longest(bytes: &[u8], width: usize, count: u64, mut length: u64) -> Option<(u
 
 /// Integers as differences, packed in bits.
 struct Deltas<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    input: Compact<'a>,
     per_block: usize,
     blocks: usize,
     count: u64,
@@ -399,33 +444,14 @@ struct Deltas<'a> {
 impl<'a> Deltas<'a> {
     /// Reads the header; `None` if it is damaged, or there are more than `max` integers.
     fn start(bytes: &'a [u8], max: u64) -> Option<Self> {
-        let mut deltas = Self { bytes, at: 0, per_block: 0, blocks: 0, count: 0, first: 0 };
-        let size = usize::try_from(deltas.unsigned()?).ok()?;
-        deltas.blocks = usize::try_from(deltas.unsigned()?).ok()?;
-        deltas.count = deltas.unsigned()?;
-        deltas.first = deltas.signed()?;
-        deltas.per_block = size.checked_div(deltas.blocks)?;
-        let is_usual = (1..=1 << 20).contains(&size) && deltas.per_block.is_multiple_of(32) && deltas.per_block > 0;
-        (is_usual && deltas.count <= max).then_some(deltas)
-    }
-
-    fn unsigned(&mut self) -> Option<u64> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = *self.bytes.get(self.at)?;
-            self.at += 1;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn signed(&mut self) -> Option<i32> {
-        let zigzag = self.unsigned()?;
-        let value = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
-        i32::try_from(value).ok()
+        let mut input = Compact::new(bytes);
+        let size = usize::try_from(input.unsigned()?).ok()?;
+        let blocks = usize::try_from(input.unsigned()?).ok()?;
+        let count = input.unsigned()?;
+        let first = i32::try_from(input.integer()?).ok()?;
+        let per_block = size.checked_div(blocks)?;
+        let is_usual = (1..=1 << 20).contains(&size) && per_block.is_multiple_of(32) && per_block > 0;
+        (is_usual && count <= max).then_some(Self { input, per_block, blocks, count, first })
     }
 
     /// The sum of the integers that are positive. Moves behind them.
@@ -434,15 +460,13 @@ impl<'a> Deltas<'a> {
         let mut value = self.first;
         let mut sum = u64::try_from(value).unwrap_or(0);
         while left > 0 {
-            let least = self.signed()?;
-            let widths = self.bytes.get(self.at..self.at.checked_add(self.blocks)?)?;
-            self.at += self.blocks;
+            let least = i32::try_from(self.input.integer()?).ok()?;
+            let widths = self.input.take(self.blocks as u64)?;
             for width in widths.iter().map(|width| usize::from(*width)) {
                 if left == 0 {
                     break;
                 }
-                let packed = self.bytes.get(self.at..self.at.checked_add(width * self.per_block / 8)?)?;
-                self.at += packed.len();
+                let packed = self.input.take((width * self.per_block / 8) as u64)?;
                 for index in 0..self.per_block.min(usize::try_from(left).unwrap_or(usize::MAX)) {
                     value = value.wrapping_add(least).wrapping_add(bits(packed, index * width, width)?);
                     sum = sum.saturating_add(u64::try_from(value).unwrap_or(0));
@@ -473,7 +497,9 @@ impl PageReader for Pages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         while self.left > 0 {
             let header = self.next_header()?;
-            let Some(page) = self.inner.get_next_page()? else { return Ok(None) };
+            let Some(page) = self.inner.get_next_page().map_err(|error| reason(self.codec, error))? else {
+                return Ok(None);
+            };
             let more = self.check_page(&page, &header)?;
             if more > MAX_PAGE {
                 return Err(limit("values of a page take too much memory".to_owned()));
@@ -489,6 +515,9 @@ impl PageReader for Pages {
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
+        if self.left > 0 {
+            self.header()?;
+        }
         self.inner.peek_next_page()
     }
 
@@ -508,12 +537,25 @@ impl Iterator for Pages {
 /// The start of messages that are shown; those of the `parquet` crate may quote the file.
 pub(super) const OWN: &str = "karat: ";
 
-fn damaged(what: &str) -> ParquetError {
+/// An error of a file that contradicts itself.
+pub(super) fn damaged(what: &str) -> ParquetError {
     ParquetError::General(format!("{OWN}the file is damaged: {what}"))
 }
 
-fn limit(what: String) -> ParquetError {
+/// An error of a file that is larger, or other, than what is read.
+pub(super) fn limit(what: String) -> ParquetError {
     ParquetError::General(format!("{OWN}{what}"))
+}
+
+/// Why a page cannot be decompressed.
+fn reason(codec: CompressionCodec, error: ParquetError) -> ParquetError {
+    match codec {
+        // Both forms of LZ4 have the same number.
+        CompressionCodec::LZ4 => {
+            limit(format!("a page is damaged, or in the older form of LZ4, which is not read; {WAY_OUT}"))
+        }
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -542,7 +584,7 @@ mod tests {
         // 7, then differences of 1 to 3 in two bits: 1 + 0, 1 + 1, 1 + 2.
         let packed = [&[0x80, 0x01, 4, 4, 14, 2, 2, 0, 0, 0][..], &[0b10_01_00, 0, 0, 0, 0, 0, 0, 0]].concat();
         let mut deltas = Deltas::start(&packed, 4).unwrap();
-        assert_eq!((deltas.sum(), deltas.at), (Some(7 + 8 + 10 + 13), packed.len()));
+        assert_eq!((deltas.sum(), deltas.input.at()), (Some(7 + 8 + 10 + 13), packed.len()));
     }
 
     #[test]
@@ -566,11 +608,36 @@ mod tests {
     fn the_counts_in_the_header_of_a_page_are_found() {
         // A dictionary page of 20 bytes, 10 compressed, with 3 values.
         let dictionary = [0x15, 4, 0x15, 40, 0x15, 20, 0x4c, 0x15, 6, 0x15, 0, 0, 0];
-        let header = Header { length: 13, kind: 2, uncompressed: 20, compressed: 10, values: 3, levels: 0 };
+        let header =
+            Header { length: 13, kind: 2, uncompressed: 20, compressed: 10, values: 3, levels: 0, is_compressed: true };
         assert_eq!(Header::parse(&dictionary), Some(header));
         (0..dictionary.len()).for_each(|end| assert_eq!(Header::parse(&dictionary[..end]), None));
         let negative = [0x15, 4, 0x15, 41, 0x15, 20, 0];
         assert_eq!(Header::parse(&negative), None);
+    }
+
+    /// A page of the second version of 30 bytes, 20 compressed, with these fields after the first four of its own.
+    fn second(fields: &[u8]) -> Vec<u8> {
+        let start = [0x15, 6, 0x15, 60, 0x15, 40, 0x5c, 0x15, 2, 0x15, 0, 0x15, 2, 0x15, 0];
+        [&start[..], fields, &[0, 0]].concat()
+    }
+
+    #[test]
+    fn the_levels_of_a_page_and_whether_it_is_compressed_are_found() {
+        let found = |fields: &[u8]| Header::parse(&second(fields)).map(|header| (header.levels, header.is_compressed));
+        assert_eq!(found(&[0x15, 8, 0x15, 4]), Some((6, true)));
+        assert_eq!(found(&[0x15, 8, 0x15, 4, 0x11]), Some((6, true)));
+        assert_eq!(found(&[0x15, 8, 0x15, 4, 0x12]), Some((6, false)));
+        // A length that is there twice would be added up here and replaced there.
+        assert_eq!(found(&[0x15, 8, 0x05, 10, 4, 0x15, 4]), None);
+        assert_eq!(found(&[0x15, 8, 0x15, 4, 0x12, 0x01, 14]), None);
+    }
+
+    #[test]
+    fn a_page_takes_the_larger_one_of_its_sizes() {
+        let header = Header::parse(&second(&[])).unwrap();
+        assert_eq!(header.held(), 30);
+        assert_eq!(Header { uncompressed: 1, ..header }.held(), 20);
     }
 
     #[test]

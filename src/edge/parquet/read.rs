@@ -35,9 +35,10 @@ pub struct Rows {
 /// Reads the rows of a file. The line of a row is its number, counted from 1.
 ///
 /// Groups and maps become objects, and lists become lists. Dates, times and timestamps become text, where timestamps
-/// are UTC in RFC 3339, also those without a time zone. Numbers that JSON does not have become null. A decimal number
-/// becomes text if it has too many digits for a JSON number. Bytes that are not text become Base64 up to 64 bytes, and
-/// null beyond.
+/// are UTC in RFC 3339, also those without a time zone. Numbers that JSON does not have become null, and so do dates and
+/// timestamps outside of the years from -9999 to 9999. A decimal number becomes text if it has too many digits for a JSON
+/// number. Bytes that are not text become Base64 up to 64 bytes, and null beyond. A row that takes more than 64 MiB in
+/// memory ends the rows with an error.
 ///
 /// # Errors
 /// The reason why the file cannot be read.

@@ -3,9 +3,10 @@ use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use parquet::basic::{Compression, GzipLevel};
-use parquet::data_type::Int64Type;
-use parquet::file::properties::WriterProperties;
+use parquet::basic::{Compression, Encoding, GzipLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::file::metadata::{ColumnChunkMetaDataBuilder, ParquetMetaDataWriter};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
@@ -231,24 +232,174 @@ fn a_schema_that_is_too_deep_or_promises_too_much_is_an_error() {
     }
 }
 
+/// A file with one column and no statistics, as the `parquet` crate writes it. The levels are those of definition and
+/// those of repetition.
+fn one_column<T: DataType>(
+    column: &str,
+    properties: WriterPropertiesBuilder,
+    values: &[T::T],
+    levels: Option<(&[i16], &[i16])>,
+) -> Vec<u8> {
+    let schema = Arc::new(parse_message_type(&format!("message m {{ {column} }}")).unwrap());
+    let properties = Arc::new(properties.set_statistics_enabled(EnabledStatistics::None).build());
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    let (defined, repeated) = levels.unzip();
+    column.typed::<T>().write_batch(values, defined, repeated).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    bytes
+}
+
+/// A file with one row, a list of equal values.
+fn one_list<T: DataType>(column: &str, value: T::T, count: usize) -> Vec<u8> {
+    let repeated: Vec<i16> = (0..count).map(|at| i16::from(at > 0)).collect();
+    let properties = WriterProperties::builder().set_dictionary_page_size_limit(64 << 20);
+    one_column::<T>(column, properties, &vec![value; count], Some((&vec![1; count], &repeated)))
+}
+
+/// The file with a change in what its row groups say about their columns.
+fn with_columns(bytes: &[u8], change: fn(ColumnChunkMetaDataBuilder) -> ColumnChunkMetaDataBuilder) -> Vec<u8> {
+    let metadata = footer::read(&file_of(bytes)).unwrap();
+    let groups = metadata.row_groups().iter().map(|group| {
+        let columns = group.columns().iter().map(|column| change(column.clone().into_builder()).build().unwrap());
+        group.clone().into_builder().set_column_metadata(columns.collect()).build().unwrap()
+    });
+    let groups = groups.collect();
+    let size = bytes.len() - 8;
+    let footer = u32::from_le_bytes(bytes[size..size + 4].try_into().unwrap()) as usize;
+    let mut changed = bytes[..size - footer].to_vec();
+    let metadata = metadata.into_builder().set_row_groups(groups).build();
+    ParquetMetaDataWriter::new(&mut changed, &metadata).finish().unwrap();
+    changed
+}
+
+#[test]
+fn a_row_that_refers_to_one_text_many_times_is_an_error() {
+    let text = || ByteArray::from(vec![b'x'; 1 << 20]);
+    let list = |count| one_list::<ByteArrayType>("repeated binary a (STRING);", text(), count);
+    let rows = good(&list(50));
+    assert_eq!(rows[0]["a"].as_array().unwrap().len(), 50);
+    assert!(list(100).len() < 2 << 20);
+    assert_eq!(fault(&list(100)), "row group 1: a row takes more than 64 MiB in memory");
+}
+
+#[test]
+fn a_row_that_repeats_a_long_name_is_an_error() {
+    let name = "x".repeat(1 << 20);
+    let list = |count| one_list::<Int32Type>(&format!("repeated group a {{ required int32 {name}; }}"), 7, count);
+    assert_eq!(good(&list(50))[0]["a"][49][&name], json!(7));
+    assert_eq!(fault(&list(100)), "row group 1: a row takes more than 64 MiB in memory");
+}
+
+#[test]
+fn a_json_that_takes_much_more_memory_than_its_text_is_an_error() {
+    let cell = |text: String| {
+        let value = ByteArray::from(text.into_bytes());
+        one_column::<ByteArrayType>("required binary a (JSON);", WriterProperties::builder(), &[value], None)
+    };
+    let list = |element: &str, count| cell(format!("[{}0]", format!("{element},").repeat(count)));
+    assert_eq!(good(&list("0", 1_000_000))[0]["a"].as_array().unwrap().len(), 1_000_001);
+    assert_eq!(good(&cell(json!("{".repeat(10 << 20)).to_string()))[0]["a"].as_str().unwrap().len(), 10 << 20);
+    for (element, count) in [("0", 2_000_000), ("[]", 1_000_000), ("{}", 200_000), ("{\"a\":0}", 200_000)] {
+        assert_eq!(fault(&list(element, count)), "row group 1: a row takes more than 64 MiB in memory", "{element}");
+    }
+}
+
+#[test]
+fn many_rows_together_may_be_larger_than_one() {
+    let values = vec![ByteArray::from(vec![b'x'; 1 << 20]); 100];
+    let bytes = one_column::<ByteArrayType>("required binary a (STRING);", WriterProperties::builder(), &values, None);
+    assert!(rows(file_of(&bytes)).unwrap().all(|row| row.unwrap().fields.is_ok()));
+    assert_eq!(rows(file_of(&bytes)).unwrap().count(), 100);
+}
+
+#[test]
+fn the_header_of_a_page_is_checked_before_the_page_before_it_is_read() {
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_data_page_row_count_limit(1)
+        .set_write_batch_size(1);
+    let mut bytes = one_column::<Int64Type>("repeated int64 a;", properties, &[7; 4], Some((&[1; 4], &[0, 1, 0, 1])));
+    assert_eq!(good(&bytes), [json!({"a": [7, 7]}), json!({"a": [7, 7]})]);
+    // The type, two sizes, and the header of a data page.
+    let is_start = |window: &[u8]| matches!(window, [0x15, 0, 0x15, _, 0x15, _, 0x2c]);
+    let starts: Vec<usize> = (0..bytes.len() - 7).filter(|at| is_start(&bytes[*at..at + 7])).collect();
+    assert_eq!((starts.len(), starts[0]), (2, 4));
+    // An index page, of which the decoder would skip the header and take the rest for a header.
+    bytes[starts[1] + 1] = 2;
+    assert_eq!(fault(&bytes), "row group 1: the file is damaged: a page of an unknown type");
+}
+
+#[test]
+fn a_page_in_a_column_of_gzip_is_gzip_unless_it_says_that_it_is_not_compressed() {
+    let column = |version, values: &[i64]| {
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::GZIP(GzipLevel::default()))
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::PLAIN)
+            .set_writer_version(version);
+        one_column::<Int64Type>("required int64 a;", properties, values, None)
+    };
+    let magic = |bytes: &[u8]| bytes.windows(3).position(|window| window == [0x1f, 0x8b, 8]);
+    // One value would only become longer.
+    let plain = column(WriterVersion::PARQUET_2_0, &[7]);
+    assert_eq!((magic(&plain), good(&plain)), (None, vec![json!({"a": 7})]));
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        let values: Vec<i64> = (0..1000).map(|number| number * number * number % 7919).collect();
+        let mut bytes = column(version, &values);
+        assert_eq!(good(&bytes).len(), 1000);
+        let at = magic(&bytes).unwrap();
+        bytes[at] = 0;
+        assert_eq!(fault(&bytes), "row group 1: the file is damaged: a page that is not gzip");
+    }
+}
+
+#[test]
+fn a_dictionary_at_the_start_of_the_file_is_none() {
+    let properties = WriterProperties::builder().set_dictionary_enabled(false);
+    let bytes = one_column::<Int64Type>("required int64 a;", properties, &[7, 8], None);
+    let changed = with_columns(&bytes, |column| column.set_dictionary_page_offset(Some(0)));
+    let metadata = footer::read(&file_of(&changed)).unwrap();
+    assert_eq!(metadata.row_group(0).column(0).dictionary_page_offset(), Some(0));
+    assert_eq!(good(&changed), [json!({"a": 7}), json!({"a": 8})]);
+}
+
+#[test]
+fn compressions_that_are_not_read_are_named() {
+    let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW);
+    let bytes = one_column::<Int64Type>("required int64 a;", properties, &[7; 100], None);
+    assert_eq!(good(&bytes).len(), 100);
+    let lzo = fault(&with_columns(&bytes, |column| column.set_compression(Compression::LZO)));
+    assert_eq!(lzo, "row group 1: LZO is not read; write the file with zstd, snappy, gzip or lz4");
+    let older = fault(&with_columns(&bytes, |column| column.set_compression(Compression::LZ4)));
+    assert!(older.contains("in the older form of LZ4, which is not read; write the file with zstd"), "{older}");
+}
+
+#[test]
+fn a_timestamp_beyond_the_last_one_is_null_and_its_row_is_kept() {
+    let values = [253_402_300_799_999, i64::MAX];
+    let bytes = one_column::<Int64Type>(
+        "required int64 a (TIMESTAMP(MILLIS,true));",
+        WriterProperties::builder(),
+        &values,
+        None,
+    );
+    assert_eq!(good(&bytes), [json!({"a": "9999-12-31T23:59:59.999Z"}), json!({"a": null})]);
+}
+
 #[test]
 fn a_page_that_inflates_beyond_its_size_is_an_error() {
-    let schema = Arc::new(parse_message_type("message m { required int64 a; }").unwrap());
     let properties = WriterProperties::builder()
         .set_compression(Compression::GZIP(GzipLevel::default()))
         .set_dictionary_enabled(false)
         .set_data_page_size_limit(64 << 20)
         .set_data_page_row_count_limit(1 << 30)
-        .set_write_batch_size(1 << 30)
-        .build();
-    let mut bytes = Vec::new();
-    let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(properties)).unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    let mut column = group.next_column().unwrap().unwrap();
-    column.typed::<Int64Type>().write_batch(&vec![7; 1_000_000], None, None).unwrap();
-    column.close().unwrap();
-    group.close().unwrap();
-    writer.close().unwrap();
+        .set_write_batch_size(1 << 30);
+    let mut bytes = one_column::<Int64Type>("required int64 a;", properties, &vec![7; 1_000_000], None);
     assert_eq!(read(&bytes).unwrap().len(), 1_000_000);
     // The size of 8,000,000 bytes, twice as the protocol has it.
     let size = [0x80, 0xc8, 0xd0, 0x07];

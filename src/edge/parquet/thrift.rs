@@ -1,6 +1,6 @@
-//! Thrift's compact protocol, as far as the counts in a Parquet file need it. Nothing is allocated, and a field that
-//! has another type than Parquet defines is an error, so that the `parquet` crate reads every structure the way it was
-//! checked.
+//! Thrift's compact protocol, as far as the counts in a Parquet file need it. Nothing is allocated. What two readers could
+//! understand in two ways is an error, so that the `parquet` crate reads every structure the way it was checked: a field
+//! of another type than Parquet defines, fields that are repeated or not in their order, and lists of flags.
 
 /// Maximum number of structures in a list.
 const MAX_STRUCTURES: u64 = 100_000;
@@ -14,12 +14,16 @@ pub(super) mod kind {
     pub const ANY: u8 = 0;
     /// A flag, whose value is its type: 1 or 2.
     pub const BOOL: u8 = 1;
+    /// An integer of 8 bits.
+    pub const BYTE: u8 = 3;
     /// An integer of 16 bits.
     pub const I16: u8 = 4;
     /// An integer of 32 bits.
     pub const I32: u8 = 5;
     /// An integer of 64 bits.
     pub const I64: u8 = 6;
+    /// A floating-point number of 64 bits.
+    pub const DOUBLE: u8 = 7;
     /// Bytes.
     pub const BINARY: u8 = 8;
     /// A list.
@@ -32,12 +36,14 @@ pub(super) mod kind {
 pub(super) struct Compact<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// The type of the last field of a structure that is read.
+    found: u8,
 }
 
 impl<'a> Compact<'a> {
     /// Reads from the start of `bytes`.
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, found: 0 }
     }
 
     /// Number of bytes read.
@@ -78,6 +84,11 @@ impl<'a> Compact<'a> {
         Some((zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed()))
     }
 
+    /// The flag that is the field just found.
+    pub(super) fn flag(&self) -> bool {
+        self.found == kind::BOOL
+    }
+
     /// Bytes with their length.
     pub(super) fn binary(&mut self) -> Option<&'a [u8]> {
         let length = self.unsigned()?;
@@ -102,8 +113,27 @@ impl<'a> Compact<'a> {
         (element == kind::STRUCT || length == 0).then_some(length)
     }
 
-    /// Reads a structure whose field `n` has the type `kinds[n - 1]`. `each` returns whether it has read the value of
-    /// the field with this number; otherwise it is skipped.
+    /// Skips a list of structures whose fields have these types.
+    pub(super) fn skip_structures(&mut self, kinds: &[u8]) -> Option<()> {
+        let length = self.structures()?;
+        (0..length).try_for_each(|_| self.skip_structure(kinds))
+    }
+
+    /// Skips a structure whose fields have these types.
+    pub(super) fn skip_structure(&mut self, kinds: &[u8]) -> Option<()> {
+        self.structure(kinds, &mut |_, _| Some(false))
+    }
+
+    /// Skips a list of integers and returns its length.
+    pub(super) fn skip_integers(&mut self) -> Option<u64> {
+        let (element, length) = self.list()?;
+        (element == kind::I32 || length == 0).then_some(())?;
+        (0..length).try_for_each(|_| self.unsigned().map(drop))?;
+        Some(length)
+    }
+
+    /// Reads a structure whose field `n` has the type `kinds[n - 1]`, with its fields in the order of their numbers.
+    /// `each` returns whether it has read the value of the field with this number; otherwise it is skipped.
     pub(super) fn structure(
         &mut self,
         kinds: &[u8],
@@ -112,7 +142,12 @@ impl<'a> Compact<'a> {
         let mut last = 0_i16;
         loop {
             let Some((number, found)) = self.field(last)? else { return Some(()) };
+            // Of a field that is there twice, one reader may take the first value and another one the last.
+            if number <= last {
+                return None;
+            }
             last = number;
+            self.found = found;
             let expected = usize::try_from(number).ok().and_then(|n| kinds.get(n.checked_sub(1)?).copied());
             let fits = match expected.unwrap_or(kind::ANY) {
                 kind::ANY => true,
@@ -177,10 +212,11 @@ impl<'a> Compact<'a> {
         })
     }
 
-    /// Elements of lists take at least one byte, flags too, so a length is bounded by the bytes that follow.
+    /// Elements take at least one byte, so a length is bounded by the bytes that follow. Flags are refused: each is a
+    /// byte, but the `parquet` crate skips them as if they had none, and neither a footer nor a page has a list of them.
     fn skip_element(&mut self, element: u8, depth: u8) -> Option<()> {
         match element {
-            1 | 2 => self.byte().map(drop),
+            1 | 2 => None,
             other => self.skip(other, depth),
         }
     }
@@ -221,6 +257,40 @@ mod tests {
         assert_eq!(read(&[0x15, 6, 0]), Some(vec![3]));
         assert_eq!(read(&[0x18, 1, b'x', 0]), None);
         assert_eq!(read(&[0x28, 1, b'x', 0]), Some(vec![]));
+    }
+
+    #[test]
+    fn fields_that_are_repeated_or_not_in_their_order_are_errors() {
+        let read = |bytes: &[u8]| Compact::new(bytes).skip_structure(&[kind::I32, kind::I32]);
+        assert_eq!(read(&[0x15, 6, 0x15, 8, 0]), Some(()));
+        // The number itself, twice as the protocol has it, instead of the distance to the last one.
+        assert_eq!(read(&[0x05, 2, 6, 0x05, 4, 8, 0]), Some(()));
+        assert_eq!(read(&[0x15, 6, 0x05, 2, 8, 0]), None);
+        assert_eq!(read(&[0x25, 6, 0x05, 2, 8, 0]), None);
+        assert_eq!(read(&[0x05, 0, 6, 0]), None);
+        assert_eq!(read(&[0x05, 1, 6, 0]), None);
+    }
+
+    #[test]
+    fn flags_are_read_as_fields_and_refused_as_elements() {
+        let read = |bytes: &[u8]| Compact::new(bytes).skip_structure(&[]);
+        assert_eq!(read(&[0x11, 0x12, 0]), Some(()));
+        // Two elements in a list, a set and a map.
+        for list in [0x19, 0x1a] {
+            assert_eq!(read(&[list, 0x23, 1, 2, 0]), Some(()));
+            assert_eq!(read(&[list, 0x21, 1, 2, 0]), None);
+            assert_eq!(read(&[list, 0x22, 1, 2, 0]), None);
+        }
+        assert_eq!(read(&[0x1b, 1, 0x33, 1, 2, 0]), Some(()));
+        assert_eq!(read(&[0x1b, 1, 0x13, 1, 2, 0]), None);
+        assert_eq!(read(&[0x1b, 1, 0x32, 1, 2, 0]), None);
+        let mut flags = Vec::new();
+        let mut each = |thrift: &mut Compact<'_>, _| {
+            flags.push(thrift.flag());
+            Some(true)
+        };
+        assert_eq!(Compact::new(&[0x11, 0x12, 0]).structure(&[kind::BOOL, kind::BOOL], &mut each), Some(()));
+        assert_eq!(flags, [true, false]);
     }
 
     proptest! {

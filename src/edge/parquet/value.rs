@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
-use jiff::civil::{Date, Time};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Number, Value};
 
 use super::schema::Kind;
@@ -17,6 +17,21 @@ const MAX_DECIMAL: usize = 64;
 
 /// Digits that a floating-point number represents in every case.
 const EXACT_DIGITS: usize = 15;
+
+/// The size of a value in memory without its text, in bytes, as an element of a list that has grown.
+pub(super) const VALUE: u64 = 48;
+
+/// The size of a list in memory without its elements, in bytes: it has room for some before they are there.
+pub(super) const LIST: u64 = 128;
+
+/// The size of a map in memory without its entries, in bytes: it has room for some before they are there.
+pub(super) const MAP: u64 = 640;
+
+/// The size of an entry of a map in memory without the text of its key and without its value, in bytes.
+pub(super) const ENTRY: u64 = 96;
+
+/// The size of a text that is not longer than that of a time, in bytes.
+const SHORT: u64 = 40;
 
 /// A value as it is stored.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +52,45 @@ pub(super) enum Raw<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The value as JSON.
+/// What the value takes in memory as JSON in addition to [`VALUE`], in bytes, found before it is made.
+pub(super) fn size(kind: Kind, raw: Raw<'_>) -> u64 {
+    match (kind, raw) {
+        (Kind::Json, Raw::Bytes(bytes)) => json_size(bytes),
+        (Kind::Decimal(places), Raw::Bytes(bytes)) => u64::from(places) + 3 * bytes.len().min(MAX_DECIMAL) as u64,
+        (Kind::Decimal(places), Raw::I32(_) | Raw::I64(_)) => u64::from(places) + SHORT,
+        (Kind::Date | Kind::Time(_) | Kind::Timestamp(_), Raw::I32(_) | Raw::I64(_)) | (_, Raw::Day(..)) => SHORT,
+        // It becomes null.
+        (_, Raw::Bytes(bytes)) if is_dropped(kind, bytes) => 0,
+        (_, Raw::Bytes(bytes)) => SHORT.max(bytes.len() as u64),
+        _ => 0,
+    }
+}
+
+/// What a JSON text takes at most when it is parsed: numbers and brackets take much more than in the text.
+fn json_size(text: &[u8]) -> u64 {
+    let (mut size, mut is_inside, mut is_escaped) = (text.len() as u64, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_inside,
+            b'"' => is_inside = !is_inside,
+            _ if is_inside => {}
+            b',' => size += VALUE,
+            b':' => size += ENTRY,
+            b'[' => size += LIST,
+            b'{' => size += MAP,
+            _ => {}
+        }
+    }
+    size
+}
+
+/// Whether bytes are neither text nor short.
+fn is_dropped(kind: Kind, bytes: &[u8]) -> bool {
+    kind != Kind::Text && bytes.len() > MAX_BINARY && std::str::from_utf8(bytes).is_err()
+}
+
+/// The value as JSON. Times and dates outside of the years that are known are null.
 ///
 /// # Errors
 /// If it is not what its kind says.
@@ -48,7 +101,7 @@ pub(super) fn value(kind: Kind, raw: Raw<'_>) -> Result<Value, &'static str> {
         Raw::I64(number) => integer(kind, number),
         Raw::Day(day, nanoseconds) => {
             let at = i128::from(day) * 86_400_000_000_000 + i128::from(nanoseconds);
-            timestamp(at)
+            Ok(timestamp(at))
         }
         Raw::F32(number) => Ok(short(number)),
         Raw::F64(number) => Ok(Number::from_f64(number).map_or(Value::Null, Value::Number)),
@@ -65,10 +118,10 @@ fn integer(kind: Kind, number: i64) -> Result<Value, &'static str> {
         Kind::Date => {
             let days = i32::try_from(number).ok().map(|days| jiff::Span::new().try_days(days));
             let date = days.and_then(Result::ok).and_then(|days| Date::new(1970, 1, 1).ok()?.checked_add(days).ok());
-            date.map(|date| Value::from(date.to_string())).ok_or("the date is out of range")
+            Ok(date.map_or(Value::Null, |date| Value::from(date.to_string())))
         }
         Kind::Time(unit) => time(i128::from(number) * i128::from(unit)),
-        Kind::Timestamp(unit) => timestamp(i128::from(number) * i128::from(unit)),
+        Kind::Timestamp(unit) => Ok(timestamp(i128::from(number) * i128::from(unit))),
         Kind::Decimal(places) => decimal(&number.to_be_bytes(), places),
         _ => Ok(Value::from(number)),
     }
@@ -81,9 +134,22 @@ fn time(nanoseconds: i128) -> Result<Value, &'static str> {
     time.map(|time| Value::from(time.to_string())).ok_or("the time is out of range")
 }
 
-fn timestamp(nanoseconds: i128) -> Result<Value, &'static str> {
-    let at = Timestamp::from_nanosecond(nanoseconds);
-    at.map(|at| Value::from(at.to_string())).map_err(|_| "the time is out of range")
+/// A timestamp; null if it is not in the years from -9999 to 9999.
+fn timestamp(nanoseconds: i128) -> Value {
+    if let Ok(at) = Timestamp::from_nanosecond(nanoseconds) {
+        return Value::from(at.to_string());
+    }
+    // `Timestamp` leaves out the last hours of the year 9999, which stand for "never" in many databases, so that it can
+    // be converted to every time zone.
+    civil(nanoseconds).map_or(Value::Null, |at| Value::from(format!("{at}Z")))
+}
+
+/// The date and time of a timestamp in UTC.
+fn civil(nanoseconds: i128) -> Option<DateTime> {
+    let seconds = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).ok()?;
+    let rest = i32::try_from(nanoseconds.rem_euclid(1_000_000_000)).ok()?;
+    let epoch = Date::new(1970, 1, 1).ok()?.to_datetime(Time::midnight());
+    epoch.checked_add(SignedDuration::new(seconds, rest)).ok()
 }
 
 /// The shortest number that is the same in 32 bits, so that 0.1 does not become 0.10000000149.
@@ -185,6 +251,17 @@ mod tests {
             (Kind::Time(1_000_000), Raw::I32(3_723_004), json!("01:02:03.004")),
             (Kind::Timestamp(1_000_000), Raw::I64(1_789_000_000_250), json!("2026-09-10T00:26:40.25Z")),
             (Kind::Timestamp(1), Raw::I64(-1), json!("1969-12-31T23:59:59.999999999Z")),
+            (Kind::Timestamp(1_000_000), Raw::I64(253_402_300_799_999), json!("9999-12-31T23:59:59.999Z")),
+            (Kind::Timestamp(1_000_000), Raw::I64(253_402_300_800_000), Value::Null),
+            (Kind::Timestamp(1_000_000), Raw::I64(-377_705_116_800_000), json!("-009999-01-01T00:00:00Z")),
+            (Kind::Timestamp(1_000_000), Raw::I64(-377_705_116_800_001), Value::Null),
+            (Kind::Timestamp(1_000_000), Raw::I64(i64::MAX), Value::Null),
+            (Kind::Timestamp(1_000_000), Raw::I64(i64::MIN), Value::Null),
+            (Kind::Date, Raw::I32(2_932_896), json!("9999-12-31")),
+            (Kind::Date, Raw::I32(2_932_897), Value::Null),
+            (Kind::Date, Raw::I32(i32::MIN), Value::Null),
+            (Kind::Plain, Raw::Day(2_932_896, 0), json!("9999-12-31T00:00:00Z")),
+            (Kind::Plain, Raw::Day(i64::from(i32::MAX), i64::MAX), Value::Null),
             (Kind::Plain, Raw::Day(1, 5_000_000_000), json!("1970-01-02T00:00:05Z")),
             (Kind::Plain, Raw::F32(0.1), json!(0.1)),
             (Kind::Plain, Raw::F32(f32::NAN), Value::Null),
@@ -208,14 +285,30 @@ mod tests {
         let cases = [
             (Kind::Text, Raw::Bytes(&[0xff])),
             (Kind::Uuid, Raw::Bytes(&[1])),
-            (Kind::Date, Raw::I32(i32::MAX)),
             (Kind::Time(1), Raw::I64(-1)),
-            (Kind::Timestamp(1_000_000), Raw::I64(i64::MAX)),
-            (Kind::Plain, Raw::Day(i64::from(i32::MAX), i64::MAX)),
             (Kind::Decimal(2), Raw::Bytes(&[1; 65])),
         ];
         for (kind, raw) in cases {
             assert!(value(kind, raw).is_err(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_size_of_a_value_is_that_of_what_it_becomes() {
+        let long = [b'x'; 1000];
+        let cases = [
+            (Kind::Plain, Raw::I64(7), 0),
+            (Kind::Timestamp(1), Raw::I64(7), SHORT),
+            (Kind::Text, Raw::Bytes(b"x"), SHORT),
+            (Kind::Text, Raw::Bytes(&long), 1000),
+            (Kind::Plain, Raw::Bytes(&long), 1000),
+            (Kind::Plain, Raw::Bytes(&[0xff; 1000]), 0),
+            (Kind::Decimal(2), Raw::Bytes(&long), 2 + 3 * 64),
+            (Kind::Json, Raw::Bytes(b"[1,2,{}]"), 8 + LIST + 2 * VALUE + MAP),
+            (Kind::Json, Raw::Bytes(br#"{"[,{\"":1}"#), 11 + MAP + ENTRY),
+        ];
+        for (kind, raw, expected) in cases {
+            assert_eq!(size(kind, raw), expected, "{kind:?} {raw:?}");
         }
     }
 

@@ -1,9 +1,10 @@
 //! Writes outcomes, one row each.
 //!
 //! The columns are those of [`crate::core::export::csv`], with types: times are timestamps in milliseconds UTC,
-//! `expected` and `tags` are lists of text, `input_json`, `tool_calls` and `metadata` are JSON, and everything that is
-//! not known is null. An accepted answer that is not a text is its JSON. Texts are unchanged, since no terminal and no
-//! spreadsheet program interprets them. The metadata of the file has the keys `karat.version` and `karat.exported_at`.
+//! `expected` and `tags` are lists of text, `input_json`, `tool_calls`, `metadata` and `turns` are JSON, and everything
+//! that is not known is null. An accepted answer that is not a text is its JSON. Texts are unchanged, since no terminal
+//! and no spreadsheet program interprets them. The metadata of the file has the keys `karat.version` and
+//! `karat.exported_at`.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -27,7 +28,7 @@ const MAX_ROWS: usize = 20_000;
 const FULL: usize = 64 << 20;
 
 /// The columns before those of the scorers.
-const COLUMNS: [(&str, Kind); 29] = [
+const COLUMNS: [(&str, Kind); 30] = [
     ("run_id", Kind::Text),
     ("suite", Kind::Text),
     ("suite_version", Kind::Text),
@@ -57,6 +58,7 @@ const COLUMNS: [(&str, Kind); 29] = [
     ("cached", Kind::Flag),
     ("tags", Kind::Texts),
     ("metadata", Kind::Json),
+    ("turns", Kind::Json),
 ];
 
 /// The type of a column.
@@ -330,6 +332,8 @@ fn cells(run: &ExportedRun, outcome: &ExportedOutcome) -> Vec<Cell> {
         Cell::Flag(outcome.cached),
         Cell::Texts(outcome.tags.clone()),
         Cell::Text(Some(Value::Object(outcome.metadata.clone()).to_string())),
+        // Texts and JSON always serialize.
+        Cell::Text(outcome.turns.as_ref().and_then(|turns| serde_json::to_string(turns).ok())),
     ]
 }
 

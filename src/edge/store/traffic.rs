@@ -123,8 +123,9 @@ impl Store {
         let (source, file) = (source.to_owned(), file.to_owned());
         self.writer().write(move |connection| {
             connection.execute("DELETE FROM traffic_rejects WHERE source = ?1 AND file = ?2", [&source, &file])?;
-            let mut insert = connection
-                .prepare_cached("INSERT INTO traffic_rejects (source, file, n, line, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+            let mut insert = connection.prepare_cached(
+                "INSERT INTO traffic_rejects (source, file, n, line, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
             for (n, reject) in (1_i64..).zip(rejects) {
                 let line = i64::try_from(reject.line).unwrap_or(i64::MAX);
                 insert.execute(params![source, file, n, line, reject.reason])?;

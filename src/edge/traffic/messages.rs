@@ -51,7 +51,8 @@ fn add(item: &Value, found: &mut Vec<Value>) {
 /// A message of the user that contains both results of tools and something else, as two messages.
 fn split_results(item: &Value) -> Option<[Value; 2]> {
     let fields = item.as_object().filter(|fields| role(fields).as_deref() == Some("user"))?;
-    let name = ["parts", "contents", "content"].into_iter().find(|name| fields.get(*name).is_some_and(Value::is_array))?;
+    let name =
+        ["parts", "contents", "content"].into_iter().find(|name| fields.get(*name).is_some_and(Value::is_array))?;
     let (results, others): (Vec<Value>, Vec<Value>) = listed(fields.get(name)).cloned().partition(is_result);
     let with = |parts: Vec<Value>| {
         let mut half = fields.clone();
@@ -456,7 +457,8 @@ mod tests {
 
     #[test]
     fn results_of_tools_are_no_turns_of_the_user() {
-        let result = json!({"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "shipped"}]});
+        let result =
+            json!({"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "shipped"}]});
         let tool = json!({"role": "tool", "content": "shipped"});
         assert_eq!(messages(&json!([{"role": "user", "content": [result]}])), Some(json!([tool])));
         let both = json!([{"role": "user", "content": [result, {"type": "text", "text": "and now?"}]}]);

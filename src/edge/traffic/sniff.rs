@@ -41,9 +41,7 @@ pub fn recognized(opened: &Opened) -> Option<&'static dyn TrafficFormat> {
             let is_lines = matches!(opened.content, Content::Lines(_));
             return best(|format| recognized_in(format, &opened.beginning, is_lines));
         }
-        Content::Csv(_) => {
-            sample(rows(opened.beginning.as_slice(), Format::Csv))
-        }
+        Content::Csv(_) => sample(rows(opened.beginning.as_slice(), Format::Csv)),
         Content::Parquet(file) => {
             let file = file.try_clone().ok()?;
             sample(parquet::rows(file).ok()?)

@@ -133,7 +133,8 @@ const CALL: &str = "eee19b7ec3c1b103";
 
 /// A trace of a server that calls a model within another span.
 fn served(root: Value, resource: &Value) -> String {
-    let chat = json!({"gen_ai.operation.name": "chat", "gen_ai.input.messages": r#"[{"role": "user", "content": "hi"}]"#});
+    let chat =
+        json!({"gen_ai.operation.name": "chat", "gen_ai.input.messages": r#"[{"role": "user", "content": "hi"}]"#});
     let spans = [
         span(CALL, Some(MIDDLE), &chat),
         span(MIDDLE, Some(ROOT), &json!({"http.request.method": "POST"})),
@@ -203,7 +204,8 @@ fn metadata_that_is_json_in_text_can_be_excluded() {
 
 #[test]
 fn spans_that_were_exported_twice_do_not_count_their_messages_twice() {
-    let line = |id: &str, body: Value| json!({"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": body});
+    let line =
+        |id: &str, body: Value| json!({"custom_id": id, "method": "POST", "url": "/v1/chat/completions", "body": body});
     let asked = line("a", json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]})).to_string();
     let answered = json!({"id": "r", "custom_id": "a", "response": {"status_code": 200, "body": {
         "object": "chat.completion", "created": 1_770_112_800, "model": "m",
@@ -217,7 +219,8 @@ fn spans_that_were_exported_twice_do_not_count_their_messages_twice() {
 
 #[test]
 fn a_mark_at_the_beginning_or_a_broken_first_line_does_not_hide_the_format() {
-    let row = json!({"id": "o", "traceId": "t", "type": "GENERATION", "startTime": "2026-02-03T10:00:00Z", "input": "hi"});
+    let row =
+        json!({"id": "o", "traceId": "t", "type": "GENERATION", "startTime": "2026-02-03T10:00:00Z", "input": "hi"});
     for text in [format!("\u{feff}{row}\n"), format!("\"cut\"}}\n{row}\n"), format!("\u{feff}[{row}]")] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jsonl");

@@ -8,7 +8,7 @@ use crate::core::decay::SliceScore;
 use crate::core::domain::{Dataset, Failure, RecordIdx, Scorer, TrafficRecord};
 use crate::core::golden::example_from_row;
 use crate::core::labelling::{Consensus, LabelTask, Subject, consensus};
-use crate::core::scoring::{Answer, CompiledScorers, has_template};
+use crate::core::scoring::{Answer, CompiledScorers, varies};
 use crate::flow::Workspace;
 use crate::flow::queue::answers_value;
 
@@ -26,7 +26,8 @@ pub(super) fn slice_scores<'a>(
         _ => None,
     };
     let drawn: HashMap<String, &LabelTask> = tasks.iter().filter_map(|task| Some((drawn(task)?, task))).collect();
-    let Some(scorer) = scorer.filter(|scorer| !drawn.is_empty() && !has_template(scorer)) else {
+    // The records have none of the fields that a template fills in, or by which a scorer applies to an example or not.
+    let Some(scorer) = scorer.filter(|scorer| !drawn.is_empty() && !varies(scorer)) else {
         return Ok(Vec::new());
     };
     let compiled = CompiledScorers::compile(std::slice::from_ref(scorer))

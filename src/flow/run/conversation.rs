@@ -54,7 +54,7 @@ impl TrialRunner {
             Ok(request) => request,
             Err(error) => return Ok(Err(NoAnswer::Failed(error))),
         };
-        let key = request.key.at(self.endpoint.endpoint.fingerprint());
+        let key = self.endpoint.endpoint.key(&request);
         let known = stored.iter().find(|answer| answer.turn == turn && answer.key == key);
         let answer = match known {
             Some(known) => known.clone(),

@@ -84,7 +84,7 @@ impl Count {
         };
         let scored = if renderer.turns == TurnScoring::Every { example.turns.len().max(1) } else { 1 };
         self.judge_calls += scored as u64 * judge_calls(renderer.scorers.of(example).external());
-        let key = request.key.at(endpoint.endpoint.fingerprint());
+        let key = endpoint.endpoint.key(&request);
         if since.map(|since| store.cached_answer(key, since, None)).transpose()?.flatten().is_some() {
             self.cached += 1;
             return Ok(());

@@ -103,7 +103,8 @@ impl Renderer {
         } else {
             RequestKey::new(&self.masked(&messages), &options, trial)
         };
-        Request { example_id: example.id.clone(), trial, input: example.text(), messages, options, key }
+        let fields = example.input.as_object().cloned().unwrap_or_default();
+        Request { example_id: example.id.clone(), trial, input: example.text(), fields, messages, options, key }
     }
 
     /// Returns the messages with secrets masked, so that they can be stored.

@@ -62,7 +62,7 @@ impl TrialRunner {
             Ok(request) => request,
             Err(error) => return self.fail(example, trial, error).await.map(Some),
         };
-        let key = request.key.at(self.endpoint.endpoint.fingerprint());
+        let key = self.endpoint.endpoint.key(&request);
         if let Some(since) = self.cache_since
             && let Some(response) = self.store.cached_answer(key, since, Some(&self.run.run_id))?
         {
@@ -213,7 +213,7 @@ pub(super) fn outcome_of(
             (cost, OutcomeResult::Answered { response, scores: None })
         }
     };
-    let key = Some(request.key.at(endpoint.endpoint.fingerprint()));
+    let key = Some(endpoint.endpoint.key(request));
     let key = key.filter(|_| endpoint.endpoint.is_cacheable());
     Outcome { example_id: example.id.clone(), trial: request.trial, key, cost, result }
 }

@@ -189,7 +189,7 @@ impl Asking<'_> {
         let key = RequestKey::new(&messages, &options, 0);
         let example_id = self.of.example.id.clone();
         let input = prompt.messages.last().map(|message| message.content.clone()).unwrap_or_default();
-        Request { example_id, trial: self.place.trial, input, messages, options, key }
+        Request { example_id, trial: self.place.trial, input, fields: Map::new(), messages, options, key }
     }
 
     fn judge_place(&self, call: usize) -> Option<JudgePlace> {
@@ -208,7 +208,7 @@ impl Asking<'_> {
     ) -> Result<Option<Result<Response, CallError>>, Failure> {
         let endpoint = &self.judge.endpoint;
         let (store, place) = (self.place.store, self.judge_place(call));
-        let key = request.key.at(endpoint.endpoint.fingerprint());
+        let key = endpoint.endpoint.key(request);
         if again == 0
             && let Some(place) = &place
             && let Some(stored) = store.judge_reply(place, key)?

@@ -17,7 +17,7 @@ use super::event::Stopped;
 use super::{Events, Workspace};
 use crate::core::domain::{Failure, Scorer, Suite, canonical_json, content_hash, did_you_mean};
 use crate::core::judge::JudgeTask;
-use crate::core::scoring::has_template;
+use crate::core::scoring::varies;
 use crate::core::view::{JudgeValidationView, LabelSample};
 use crate::edge::judge_labels::read_judge_labels;
 
@@ -96,13 +96,16 @@ fn chosen<'a>(suite: &'a Suite, name: Option<&str>) -> Result<&'a Scorer, Failur
 
 /// Hash of everything that may change the scores of a judge, from the hash of what evaluates it outside karat.
 fn judge_identity(suite: &Suite, scorer: &Scorer, evaluator: &str) -> String {
-    let vars = has_template(scorer).then_some(&suite.vars);
-    let of = json!({
+    let mut of = json!({
         "kind": scorer.kind,
         "not": scorer.not,
         "threshold": scorer.threshold,
-        "vars": vars,
+        "vars": varies(scorer).then_some(&suite.vars),
         "evaluator": evaluator,
     });
+    // Absent where there is none, so that validations from before there were conditions still count.
+    if let Some(when) = &scorer.when {
+        of["when"] = json!(when);
+    }
     content_hash("judge-identity", canonical_json(&of).as_bytes())
 }

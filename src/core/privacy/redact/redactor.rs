@@ -58,9 +58,15 @@ impl Redactor {
     /// Overlapping matches are replaced by one placeholder, of the kind that comes first in `RedactionKind`. The result
     /// is a fixed point: redacting it again changes nothing.
     pub fn redact<'a>(&self, text: &'a str) -> Redacted<'a> {
+        self.redact_only(text, |_, _| true)
+    }
+
+    /// Like [`Self::redact`], but replaces only the matches that are wanted, given the kind and the text of each. What is
+    /// not wanted remains, unless it overlaps a match that is replaced.
+    pub fn redact_only<'a>(&self, text: &'a str, wanted: impl Fn(RedactionKind, &str) -> bool) -> Redacted<'a> {
         let mut redacted = Redacted { text: Cow::Borrowed(text), counts: RedactionCounts::default() };
         for _ in 0..MAX_ROUNDS {
-            let Some(next) = self.round(&redacted.text, &mut redacted.counts) else {
+            let Some(next) = self.round(&redacted.text, &wanted, &mut redacted.counts) else {
                 break;
             };
             redacted.text = Cow::Owned(next);
@@ -79,10 +85,20 @@ impl Redactor {
         found.collect()
     }
 
-    /// Replaces the matches of one round; `None` if there are none.
-    fn round(&self, text: &str, counts: &mut RedactionCounts) -> Option<String> {
+    /// Replaces the wanted matches of one round; `None` if there are none.
+    fn round(
+        &self,
+        text: &str,
+        wanted: &impl Fn(RedactionKind, &str) -> bool,
+        counts: &mut RedactionCounts,
+    ) -> Option<String> {
         let folded = Folded::new(text);
-        let spans = merge(self.spans(folded.text()), folded.text());
+        let mut found = self.spans(folded.text());
+        found.retain(|span| {
+            let original = folded.original_range(span.range.clone()).and_then(|range| text.get(range));
+            original.is_none_or(|original| wanted(span.kind, original))
+        });
+        let spans = merge(found, folded.text());
         if spans.is_empty() {
             return None;
         }
@@ -209,6 +225,22 @@ mod tests {
         spans.reverse();
         assert_eq!(forwards, merged(&spans, ""));
         assert_eq!(forwards, [(0, 8, Password)]);
+    }
+
+    #[test]
+    fn only_wanted_matches_are_replaced_and_only_where_they_were_found() {
+        let passwords = |kind, found: &str| kind == Password && !found.contains("${");
+        let cases = [
+            ("{\"user\":\"u\",\"password\":\"p\"} pp", "{\"user\":\"u\",\"password\":\"[redacted:password]\"} pp"),
+            ("a@b.com: password=hunter2", "a@b.com: password=[redacted:password]"),
+            ("password=x${PASSWORD}", "password=x${PASSWORD}"),
+            ("a@b.com", "a@b.com"),
+        ];
+        for (text, expected) in cases {
+            let redacted = Redactor::shared().redact_only(text, passwords);
+            assert_eq!(redacted.text, expected, "{text}");
+            assert_eq!(redacted.counts.total(), u64::from(text != expected), "{text}");
+        }
     }
 
     #[test]

@@ -9,6 +9,6 @@ mod terminal;
 mod text;
 
 pub use markdown::for_markdown;
-pub use spreadsheet::for_spreadsheet;
-pub use terminal::for_terminal;
+pub use spreadsheet::{FORMULA_SIGNS, for_spreadsheet};
+pub use terminal::{for_terminal, visible_lines};
 pub use text::{truncate_chars, xml_safe};

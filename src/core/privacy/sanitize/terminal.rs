@@ -33,6 +33,31 @@ pub fn for_terminal(text: &str) -> Cow<'_, str> {
     Cow::Owned(result)
 }
 
+/// Makes a text of several lines safe to show, in a cell or on a page: as [`for_terminal`], but line breaks (`\r\n` as
+/// `\n`) and tabs are kept. So are the joiners between characters that are not ASCII, which emoji, Persian and the
+/// scripts of India are written with. The function is idempotent.
+#[must_use]
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    if !text.contains(|c| is_unsafe(c) && !matches!(c, '\n' | '\t')) {
+        return Cow::Borrowed(text);
+    }
+    let joins = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !is_unsafe(c));
+    let mut result = String::with_capacity(text.len() + 16);
+    let (mut before, mut chars) = (None, text.chars().peekable());
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        match c {
+            '\n' | '\t' => result.push(c),
+            '\r' if next == Some('\n') => {}
+            '\u{200C}' | '\u{200D}' if joins(before) && joins(next) => result.push(c),
+            c if is_unsafe(c) => push_escape(&mut result, c),
+            c => result.push(c),
+        }
+        before = Some(c);
+    }
+    Cow::Owned(result)
+}
+
 /// Appends the escape of a character: `\u{1b}`.
 pub(super) fn push_escape(text: &mut String, c: char) {
     // Writing to a string never fails.
@@ -84,6 +109,22 @@ mod tests {
         for text in ["", "plain", "ünïcödé 漢字 עברית العربية ✅ ❤\u{FE0F}", "\\u{1b}", "a ⏎ b"]
         {
             assert!(matches!(for_terminal(text), Cow::Borrowed(same) if same == text), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_tabs_and_joined_characters_stay_as_they_are() {
+        let cases = [
+            ("- a\n\t- b\n", "- a\n\t- b\n"),
+            ("a\r\nb\rc", "a\nb\\u{d}c"),
+            ("👩\u{200D}💻 می\u{200C}خواهم", "👩\u{200D}💻 می\u{200C}خواهم"),
+            ("pass\u{200D}word\u{200D}", "pass\\u{200d}word\\u{200d}"),
+            ("ü\u{200D}\u{200D}ü", "ü\\u{200d}\\u{200d}ü"),
+            ("\u{1b}[31m\0\u{202E}\u{200B}", "\\u{1b}[31m\\u{0}\\u{202e}\\u{200b}"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(visible_lines(text), shown, "{text:?}");
+            assert_eq!(visible_lines(shown), shown, "{text:?}");
         }
     }
 

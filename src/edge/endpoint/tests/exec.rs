@@ -97,7 +97,8 @@ fn saying(folder: &TempDir, answer: &str) -> ExecEndpoint {
 
 fn request(id: &str, input: &str) -> Request {
     let key = crate::core::domain::RequestKey::new(&[], &Map::new(), 2);
-    Request { example_id: id.into(), trial: 2, input: input.into(), messages: vec![], options: Map::new(), key }
+    let (fields, options) = (Map::new(), Map::new());
+    Request { example_id: id.into(), trial: 2, input: input.into(), fields, messages: vec![], options, key }
 }
 
 async fn ask(endpoint: &ExecEndpoint, id: &str, input: &str) -> Result<Response, CallError> {
@@ -146,6 +147,26 @@ async fn the_request_is_one_line_with_all_its_fields() {
          \"options\":{\"tools\":[]},\"params\":{\"temperature\":0},\"trial\":2}"
     );
     assert!(answer.latency > Duration::ZERO && !answer.cached);
+}
+
+#[tokio::test]
+async fn the_fields_of_an_input_that_is_an_object_are_sent_as_they_are() {
+    let Some(folder) = folder() else { return };
+    let mut asked = request("e", "echo");
+    asked.fields = json!({"q": "x", "strict": true}).as_object().unwrap().clone();
+    let answer = endpoint(script(&folder)).call(&asked).await.unwrap();
+    assert!(answer.output.contains("\"fields\":{\"q\":\"x\",\"strict\":true}"), "{}", answer.output);
+}
+
+#[test]
+fn answers_to_other_inputs_are_not_those_of_a_program_even_if_the_messages_are_equal() {
+    let Some(folder) = folder() else { return };
+    let endpoint = saying(&folder, "{}");
+    let mut fields = request("a", "hi");
+    fields.fields.insert("lang".into(), "de".into());
+    let keys = [endpoint.key(&request("a", "hi")), endpoint.key(&request("a", "ho")), endpoint.key(&fields)];
+    assert!(keys[0] != keys[1] && keys[0] != keys[2] && keys[1] != keys[2]);
+    assert_eq!(endpoint.key(&request("b", "hi")), keys[0], "whichever example it is for");
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ fn request() -> Request {
         example_id: "e".into(),
         trial: 0,
         input: "input".into(),
+        fields: Map::new(),
         messages,
         options: Map::new(),
         key: RequestKey([0; 16]),

@@ -23,7 +23,8 @@ fn header() -> CassetteHeader {
 fn request(id: &str, trial: u32, text: &str) -> Request {
     let messages = vec![Message::text("system", "Sei kurz."), Message::text("user", text)];
     let key = RequestKey::new(&messages, &Map::new(), trial);
-    Request { example_id: id.into(), trial, input: text.into(), messages, options: Map::new(), key }
+    let (fields, options) = (Map::new(), Map::new());
+    Request { example_id: id.into(), trial, input: text.into(), fields, messages, options, key }
 }
 
 fn response() -> Response {

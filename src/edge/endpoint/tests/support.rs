@@ -47,7 +47,8 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 pub(super) fn request(messages: &Value, options: Value) -> Request {
     let messages: Vec<Message> = serde_json::from_value(messages.clone()).unwrap();
     let key = crate::core::domain::RequestKey([0; 16]);
-    Request { example_id: "e".into(), trial: 0, input: "input".into(), messages, options: object(options), key }
+    let (fields, options) = (Map::new(), object(options));
+    Request { example_id: "e".into(), trial: 0, input: "input".into(), fields, messages, options, key }
 }
 
 pub(super) fn plain_request() -> Request {

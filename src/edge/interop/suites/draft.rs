@@ -14,6 +14,9 @@ const MAX_LABELS: usize = 60;
 /// The most choices of a question; each has a letter.
 pub(super) const MAX_CHOICES: usize = 26;
 
+/// What a prompt or criterion begins with that is the path of a file.
+const FILE: &str = "file://";
+
 /// The template of lettered choices, which are in the example's metadata.
 pub(super) const CHOICES: &str = "{% if metadata.choices is defined %}{% for choice in metadata.choices %}\
     {{ \"ABCDEFGHIJKLMNOPQRSTUVWXYZ\"[loop.index0:loop.index] }}) {{ choice }}\n{% endfor %}{% endif %}";
@@ -167,7 +170,7 @@ pub(super) struct Seen {
     pub(super) chats: u64,
     /// Examples with an object without messages.
     pub(super) objects: u64,
-    /// Examples with lettered choices.
+    /// Examples with a text, choices in their metadata, and letters of these as the accepted answer.
     pub(super) choices: u64,
     /// Examples with several right choices.
     pub(super) several: u64,
@@ -187,18 +190,18 @@ impl Seen {
         self.chats += u64::from(is_chat(input) || input.get("messages").is_some());
         self.objects += u64::from(input.is_object() && input.get("messages").is_none());
         self.contexts += u64::from(row.contains_key("context"));
-        let metadata = row.get("metadata");
-        let lettered = metadata.is_some_and(|fields| fields.get("choices").is_some_and(Value::is_array));
-        self.choices += u64::from(lettered);
-        let first = match row.get("expected") {
-            Some(Value::Array(answers)) => answers.first(),
-            other => other,
+        let answers = match row.get("expected") {
+            Some(Value::Array(answers)) => answers.as_slice(),
+            other => other.map(std::slice::from_ref).unwrap_or_default(),
         };
-        let Some(first) = first else { return };
+        let Some(first) = answers.first() else { return };
         self.answered += 1;
         self.structured += u64::from(first.is_object() || first.is_array());
         let text = text_of(first).unwrap_or_default();
-        self.several += u64::from(lettered && is_several(&text));
+        let choices = row.get("metadata").and_then(|fields| fields.get("choices")).and_then(Value::as_array);
+        let are_lettered = choices.is_some_and(|choices| answers.iter().all(|answer| are_letters(answer, choices)));
+        self.choices += u64::from(are_lettered && input.is_string());
+        self.several += u64::from(are_lettered && text.contains(','));
         self.numbers += u64::from(is_number(&text));
         self.words += u64::try_from(text.split_whitespace().count()).unwrap_or(0);
         if self.labels.len() < MAX_LABELS && text.len() < 200 {
@@ -219,13 +222,19 @@ impl Seen {
         if self.has_labels() { self.labels.iter().cloned().collect() } else { Vec::new() }
     }
 
+    /// Whether all accepted answers are letters of choices, which the prompt then has to list. Examples without an accepted
+    /// answer, which a hidden part of a test has, say nothing about it.
+    fn is_lettered(&self) -> bool {
+        self.choices > 0 && self.choices == self.answered
+    }
+
     /// Scorers that fit the accepted answers, the headline first.
     pub(super) fn scorers(&self) -> Vec<Value> {
         let mean_words = self.words / self.answered.max(1);
         match self.answered {
             0 => vec![json!({"name": "answered", "type": "length", "min": 1})],
             answered if self.structured == answered => vec![json!({"type": "json_equal"})],
-            answered if self.choices == self.rows && answered == self.rows => {
+            _ if self.is_lettered() => {
                 vec![Value::Object(if self.several > 0 { choices_scorer() } else { choice_scorer() })]
             }
             _ if self.has_labels() => vec![json!({"type": "exact"})],
@@ -239,7 +248,7 @@ impl Seen {
     pub(super) fn prompt(&self) -> Option<Value> {
         let texts_only = self.chats == 0 && self.objects == 0;
         match () {
-            () if texts_only && self.choices > 0 => {
+            () if texts_only && self.is_lettered() => {
                 Some(json!(lettered_prompt("{{ input }}", self.several > 0, false)))
             }
             () if texts_only && self.rows > 0 && self.contexts == self.rows => Some(json!(
@@ -250,9 +259,10 @@ impl Seen {
     }
 }
 
-/// Whether an answer is several letters, such as "A, C".
-fn is_several(text: &str) -> bool {
-    text.split(", ").count() > 1 && text.split(", ").all(|part| matches!(part.as_bytes(), [b'A'..=b'Z']))
+/// Whether an answer is the letter of a choice, or several such as "A, C".
+fn are_letters(answer: &Value, choices: &[Value]) -> bool {
+    let is_letter = |part: &str| matches!(part.as_bytes(), [c @ b'A'..=b'Z'] if usize::from(c - b'A') < choices.len());
+    answer.as_str().is_some_and(|text| text.split(", ").all(is_letter))
 }
 
 fn is_number(text: &str) -> bool {
@@ -366,9 +376,9 @@ impl<'a> Dataset<'a> {
             "description": suite.description,
             "dataset": self.name,
             "endpoints": suite.endpoints,
-            "scorers": unique(suite.scorers),
+            "scorers": unique(suite.scorers.into_iter().map(without_files).collect()),
         }));
-        content.extend(suite.prompt.map(|prompt| ("prompt".to_owned(), prompt)));
+        content.extend(suite.prompt.map(|prompt| ("prompt".to_owned(), inline(prompt))));
         if suite.repeat > 1 {
             content.insert("repeat".to_owned(), json!(suite.repeat.min(1000)));
         }
@@ -409,6 +419,31 @@ pub(super) struct Suite {
     pub(super) repeat: u64,
 }
 
+/// A prompt as its text, also where it looks like the path of a file: what another tool wrote must not make karat send
+/// files of this machine to a model.
+fn inline(prompt: Value) -> Value {
+    match prompt {
+        Value::String(text) if text.starts_with(FILE) => json!({"text": text}),
+        other => other,
+    }
+}
+
+/// A scorer whose criteria and prompt are their text in the same way. They are templates, in which a text can be written
+/// so that it does not begin like a path.
+fn without_files(mut scorer: Value) -> Value {
+    let Some(fields) = scorer.as_object_mut() else { return scorer };
+    for key in ["criteria", "prompt"] {
+        if let Some(rest) = fields.get(key).and_then(Value::as_str).and_then(|text| text.strip_prefix(FILE)) {
+            let text = format!("{{{{ '{FILE}' }}}}{rest}");
+            fields.insert(key.to_owned(), json!(text));
+        }
+    }
+    if let Some(Value::Array(parts)) = fields.get_mut("of") {
+        *parts = std::mem::take(parts).into_iter().map(without_files).collect();
+    }
+    scorer
+}
+
 /// Accepted answers without nulls; numbers and booleans are kept, since the dataset reads them as text.
 fn accepted(expected: Value) -> Value {
     match expected {
@@ -418,7 +453,7 @@ fn accepted(expected: Value) -> Value {
 }
 
 /// Gives scorers of the same name a number.
-fn unique(scorers: Vec<Value>) -> Vec<Value> {
+pub(super) fn unique(scorers: Vec<Value>) -> Vec<Value> {
     let mut names = BTreeSet::new();
     let named = |mut scorer: Value| {
         let text = |key: &str| scorer.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -442,76 +477,6 @@ fn unique(scorers: Vec<Value>) -> Vec<Value> {
 /// The nearest-neighbour endpoint, which needs no model.
 pub(super) fn baseline(out: &mut dyn Sink) -> String {
     out.endpoint("baseline", object(json!({"type": "baseline"})))
-}
-
-/// Providers whose models can be requested: their prefix, the type of endpoint, the base URL and the variable of the
-/// key.
-const PROVIDERS: [(&str, &str, &str, &str); 12] = [
-    ("openai", "openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    ("anthropic", "anthropic", "", "ANTHROPIC_API_KEY"),
-    ("google", "gemini", "", "GEMINI_API_KEY"),
-    ("gemini", "gemini", "", "GEMINI_API_KEY"),
-    ("mistral", "openai", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    ("groq", "openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    ("openrouter", "openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    ("deepseek", "openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    ("grok", "openai", "https://api.x.ai/v1", "XAI_API_KEY"),
-    ("xai", "openai", "https://api.x.ai/v1", "XAI_API_KEY"),
-    ("together", "openai", "https://api.together.xyz/v1", "TOGETHER_API_KEY"),
-    ("ollama", "openai", "http://localhost:11434/v1", ""),
-];
-
-/// Adds the endpoint of a model named `provider/model`, with params of its requests. `None` if the provider is unknown.
-pub(super) fn model_endpoint(out: &mut dyn Sink, model: &str, params: Map<String, Value>) -> Option<String> {
-    model_endpoint_at(out, model, None, params)
-}
-
-/// The same with a base URL of its own.
-pub(super) fn model_endpoint_at(
-    out: &mut dyn Sink,
-    model: &str,
-    url: Option<&str>,
-    mut params: Map<String, Value>,
-) -> Option<String> {
-    let (provider, name) = model.split_once('/')?;
-    let (_, kind, base_url, key) = PROVIDERS.iter().find(|known| known.0 == provider)?;
-    // Such as openai/azure/MODEL: another service behind the same prefix.
-    let nested = name.contains('/') && !["openrouter", "together", "groq", "ollama"].contains(&provider);
-    if name.is_empty() || name.contains("${") || nested {
-        return None;
-    }
-    let mut definition = object(json!({"type": kind, "model": name}));
-    let base_url = url.unwrap_or(base_url);
-    if !base_url.is_empty() {
-        definition.insert("base_url".to_owned(), json!(base_url));
-    }
-    if !key.is_empty() {
-        definition.insert("api_key".to_owned(), json!(format!("${{{key}}}")));
-    }
-    if *kind == "anthropic"
-        && let Some(stop) = params.remove("stop")
-    {
-        params.insert("stop_sequences".to_owned(), if stop.is_array() { stop } else { json!([stop]) });
-    }
-    if !params.is_empty() {
-        definition.insert("params".to_owned(), Value::Object(params));
-    }
-    Some(out.endpoint(&slug(name), definition))
-}
-
-/// The endpoint that grades: the model of the other tool if it is known, or else one to be filled in.
-pub(super) fn grader(out: &mut dyn Sink, model: Option<&str>) -> String {
-    if let Some(name) = model.and_then(|model| model_endpoint(out, model, Map::new())) {
-        return name;
-    }
-    let definition = json!({
-        "type": "openai",
-        "base_url": "https://api.openai.com/v1",
-        "model": "gpt-4o-mini",
-        "api_key": "${OPENAI_API_KEY}",
-        "params": {"temperature": 0},
-    });
-    out.endpoint("grader", object(definition))
 }
 
 #[cfg(test)]
@@ -540,27 +505,6 @@ mod tests {
     }
 
     #[test]
-    fn models_of_known_providers_become_endpoints() {
-        let mut out = Recorded::default();
-        let params = || object(json!({"stop": "END", "temperature": 0}));
-        assert_eq!(model_endpoint(&mut out, "anthropic/claude-x", params()).as_deref(), Some("claude-x"));
-        let expected = json!({"temperature": 0, "stop_sequences": ["END"]});
-        assert_eq!(out.endpoints["claude-x"]["params"], expected);
-        assert_eq!(model_endpoint(&mut out, "openrouter/vendor/m", params()).as_deref(), Some("vendor-m"));
-        assert_eq!(out.endpoints["vendor-m"]["params"], Value::Object(params()));
-        assert_eq!(
-            model_endpoint_at(&mut out, "openai/m", Some("http://127.0.0.1:1"), Map::new()).as_deref(),
-            Some("m")
-        );
-        assert_eq!(out.endpoints["m"]["base_url"], json!("http://127.0.0.1:1"));
-        for unknown in ["m", "openai/", "openai/azure/m", "nobody/m", "openai/${M}"] {
-            assert_eq!(model_endpoint(&mut out, unknown, Map::new()), None, "{unknown}");
-        }
-        assert_eq!(grader(&mut out, Some("nobody/m")), "grader");
-        out.assert_loads();
-    }
-
-    #[test]
     fn scorers_fit_the_answers() {
         let first = |rows: &[Value]| {
             let mut out = Recorded::default();
@@ -583,10 +527,67 @@ mod tests {
         assert_eq!(first(&[answer(json!("yes")), answer(json!("yes"))])["type"], json!("exact"));
         assert_eq!(first(&[answer(json!("Paris")), answer(json!("Rome"))])["type"], json!("contains"));
         assert_eq!(first(&[answer(json!("a b c d e f g"))])["type"], json!("token_f1"));
-        let choice = |letters: &str| json!({"expected": letters, "metadata": {"choices": ["x", "y"]}});
-        let (one, several) = (first(&[choice("A"), choice("B")]), first(&[choice("A"), choice("A, B")]));
-        assert_eq!(one["pattern"], choice_scorer()["pattern"]);
-        assert_eq!(several["pattern"], choices_scorer()["pattern"]);
+        let choice = |answer: Value| json!({"expected": answer, "metadata": {"choices": ["x", "y"]}});
+        let (one, several) = (choice(json!("A")), choice(json!("A, B")));
+        assert_eq!(first(&[one.clone(), choice(json!(["A", "B"]))])["pattern"], choice_scorer()["pattern"]);
+        assert_eq!(first(&[one.clone(), several])["pattern"], choices_scorer()["pattern"]);
+        let hidden = choice(Value::Null);
+        assert_eq!(first(&[one.clone(), hidden])["pattern"], choice_scorer()["pattern"], "one has no answer");
+        for other in ["x", "C", "A, C", "A or B"] {
+            assert_eq!(first(&[one.clone(), choice(json!(other))])["type"], json!("contains"), "{other} is no letter");
+        }
+    }
+
+    /// The suite of a dataset of these rows.
+    fn usual(rows: Vec<Draft>) -> Value {
+        let mut out = Recorded::default();
+        let mut dataset = Dataset::start(&mut out, "rows.jsonl".into(), "rows", json!({}));
+        rows.into_iter().for_each(|row| dataset.add(1, row).unwrap());
+        dataset.usual_suite("Rows.");
+        out.assert_loads();
+        out.suite("rows")
+    }
+
+    #[test]
+    fn the_prompt_asks_for_letters_only_if_the_answers_are_letters() {
+        let row = |input: Value, answer: Value| Draft {
+            input,
+            expected: Some(answer),
+            metadata: object(json!({"choices": ["x", "y"]})),
+            ..Draft::default()
+        };
+        let suite = usual(vec![row(json!("q"), json!("A")), row(json!("q"), Value::Null)]);
+        let prompt = suite["prompt"].as_str().unwrap();
+        assert!(prompt.contains("ANSWER: LETTER") && suite["scorers"][0]["name"] == "choice", "{suite}");
+        for rows in [
+            vec![row(json!("q"), json!("x"))],
+            vec![row(json!("q"), json!("A")), row(json!("q"), json!("x"))],
+            vec![row(json!({"question": "q"}), json!("A"))],
+        ] {
+            let suite = usual(rows);
+            assert!(suite.get("prompt").is_none() && suite["scorers"][0]["name"] != "choice", "{suite}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_another_tool_is_the_path_of_a_file() {
+        let mut out = Recorded::default();
+        let mut dataset = Dataset::start(&mut out, "rows.jsonl".into(), "rows", json!({}));
+        dataset.add(1, Draft { input: json!("x"), expected: Some(json!("y")), ..Draft::default() }).unwrap();
+        let text = "file:///none/credentials";
+        let judge = json!({"type": "closed_qa", "judge": "baseline", "criteria": text});
+        let endpoints = vec![baseline(dataset.out())];
+        dataset.suite(Suite {
+            description: text.to_owned(),
+            prompt: Some(json!(text)),
+            endpoints,
+            scorers: vec![json!({"type": "any", "of": [judge]})],
+            repeat: 1,
+        });
+        out.assert_loads();
+        assert_eq!(out.sent("rows", 0), [("user".to_owned(), text.to_owned())]);
+        let criteria = out.suite("rows")["scorers"][0]["of"][0]["criteria"].as_str().unwrap().to_owned();
+        assert_eq!(minijinja::Environment::new().render_str(&criteria, ()).unwrap(), text);
     }
 
     #[test]

@@ -2,10 +2,14 @@
 
 mod deepeval;
 mod draft;
+mod extraction;
+mod folders;
+mod format_strings;
 mod hugging_face;
 mod inspect;
 mod langfuse;
 mod lm_eval;
+mod models;
 mod openai_evals;
 mod promptfoo;
 #[cfg(test)]
@@ -13,10 +17,12 @@ mod recording;
 mod records;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
 use crate::core::domain::{Failure, did_you_mean};
+use crate::core::privacy::redact::Redactor;
 
 /// The formats, one file or folder each. To add one, write it and list it here.
 pub static FORMATS: &[&dyn SuiteFormat] = &[
@@ -77,6 +83,12 @@ pub trait Sink {
     /// Reports a row of a dataset that cannot be read.
     fn bad_row(&mut self, file: &Path, line: u64, reason: String);
 
+    /// Replaces secrets and personal data in a value from rows that becomes part of a suite or card, such as an example in a
+    /// prompt or the name of a label. Rows themselves are redacted where they are written.
+    fn redact(&mut self, value: Value) -> Value {
+        redacted(&value)
+    }
+
     /// Adds a file beside the suites: a prompt, a schema, a program. The path is relative to the workspace, without `..`.
     fn file(&mut self, path: PathBuf, content: Vec<u8>);
 
@@ -91,6 +103,13 @@ pub trait Sink {
 
     /// Reports something that is not carried over, or not exactly: `what` by its name in the other tool, and why.
     fn note(&mut self, note: Note);
+}
+
+/// A value with placeholders for secrets and personal data.
+fn redacted(value: &Value) -> Value {
+    static REDACTOR: LazyLock<Option<Redactor>> = LazyLock::new(|| Redactor::new().ok());
+    // Nothing passes without a redactor.
+    REDACTOR.as_ref().map_or(Value::Null, |redactor| redactor.redact_json(value).0)
 }
 
 /// How something of another tool was carried over.

@@ -22,7 +22,7 @@ const MAX_VALUE: usize = 64 << 20;
 ///
 /// # Errors
 /// A data failure if the file cannot be opened.
-pub(super) fn rows(path: &Path, lists: &'static [&'static str]) -> Result<Rows, Failure> {
+pub(super) fn rows(path: &Path, lists: &[&str]) -> Result<Rows, Failure> {
     match content(path)? {
         Content::Csv(reader) => Ok(tabular::rows(reader, Format::Csv)),
         Content::Parquet(file) => parquet(path, file),
@@ -76,7 +76,7 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> Failure {
     Failure::data(format!("cannot read {}", path.display())).caused_by(error)
 }
 
-fn json_rows(path: &Path, lists: &'static [&'static str]) -> Result<Rows, Failure> {
+fn json_rows(path: &Path, lists: &[&str]) -> Result<Rows, Failure> {
     // What kind of document it is shows only further on, so it may have to be read again from its beginning.
     let failed = |error: io::Error| unreadable(path, error);
     if let Some(elements) = Elements::find(text(path)?, lists, None).map_err(failed)? {
@@ -112,6 +112,29 @@ pub(super) fn header(reader: impl Read, wanted: &[&str]) -> io::Result<Map<Strin
         Some(b'{') => scanner.object(wanted)?.map_err(invalid),
         _ => Err(invalid("not a JSON object")),
     }
+}
+
+/// The values of `wanted` keys of an object, as far as the document goes: it may be cut off, and a value that is not
+/// whole is left out.
+///
+/// # Errors
+/// If it cannot be read or does not begin with an object.
+pub(super) fn beginning(reader: impl Read, wanted: &[&str]) -> io::Result<Map<String, Value>> {
+    let mut scanner = Scanner::new(reader);
+    if scanner.space()? != Some(b'{') {
+        return Err(invalid("not a JSON object"));
+    }
+    scanner.bump();
+    let mut fields = Map::new();
+    while let Ok(true) = scanner.has_entry() {
+        let Ok(key) = scanner.key() else { break };
+        let is_wanted = wanted.contains(&key.as_str());
+        let Ok(part) = scanner.value(is_wanted) else { break };
+        if let Some(value) = part.parse().ok().filter(|_| is_wanted) {
+            fields.insert(key, value);
+        }
+    }
+    Ok(fields)
 }
 
 fn invalid(message: impl Into<String>) -> io::Error {
@@ -468,6 +491,10 @@ mod tests {
         );
         assert!(header("[]".as_bytes(), &["keep"]).is_err());
         assert!(header("{\"keep\": [1}".as_bytes(), &["keep"]).is_err());
+        let cut = r#"{"keep": [1], "skip": {}, "more": 2, "last": [3, "#;
+        let begun = beginning(cut.as_bytes(), &["keep", "more", "last"]).unwrap();
+        assert_eq!(Value::Object(begun), json!({"keep": [1], "more": 2}));
+        assert!(beginning("[{".as_bytes(), &["keep"]).is_err());
         let elements = Elements::find("[{\"a\": 1, \"b\": 2}]".as_bytes(), &[], Some(&["b"])).unwrap().unwrap();
         let rows: Vec<_> = elements.map(|row| row.unwrap().fields).collect();
         assert_eq!(rows, [Ok(json!({"b": 2}).as_object().cloned().unwrap())]);

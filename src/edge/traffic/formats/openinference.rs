@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use super::super::format::{EVALUATION, Found, NO_REQUEST, Span, TrafficFormat};
 use super::super::messages::{asked, messages, parsed, text_field};
 use super::spans::{
-    LISTS, SpanRow, expanded, field_of, find, is_span, kind_of, normal_input, normal_output, place_of, read, spread, text,
+    LISTS, SpanRow, expanded, field_of, find, is_span, kind_of, normal_input, normal_output, place_of, read, spread,
+    text,
 };
 
 /// Spans with the attributes of OpenInference.

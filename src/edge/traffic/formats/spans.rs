@@ -92,9 +92,10 @@ pub(super) fn field_of(row: &Map<String, Value>, around: &[Map<String, Value>], 
     let column = || row.get(&format!("attributes.{path}")).cloned();
     let attribute = || find(&row.get("attributes").map(attributes)?, path).cloned();
     let resource = || find(&resource(row, around), path).cloned();
-    column().or_else(attribute).or_else(resource).or_else(|| {
-        std::iter::once(row).chain(around.iter().rev()).find_map(|fields| at_path(fields, path)).cloned()
-    })
+    column()
+        .or_else(attribute)
+        .or_else(resource)
+        .or_else(|| std::iter::once(row).chain(around.iter().rev()).find_map(|fields| at_path(fields, path)).cloned())
 }
 
 /// The attributes of the resource that a row comes from.

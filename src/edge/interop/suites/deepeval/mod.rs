@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::draft::{Dataset, Draft, Suite, baseline, grader, is_absent, literal, take, text_of};
+use super::draft::{Dataset, Draft, Suite, baseline, is_absent, literal, take, text_of};
+use super::models::grader;
 use super::records::{self, unreadable};
 use super::{Sink, SuiteFormat};
 use crate::core::domain::Failure;

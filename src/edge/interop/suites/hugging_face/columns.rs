@@ -61,7 +61,12 @@ const PAIRS: [(&str, &str); 6] = [
 ];
 const CHOICES: [&str; 3] = ["choices", "options", "endings"];
 const IDS: [&str; 4] = ["id", "_id", "qid", "question_id"];
-const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
+
+/// The fewest columns named by letters that are choices.
+const FEWEST_LETTERS: usize = 3;
+
+/// The most accepted answers of a row.
+const MAX_ANSWERS: usize = 1000;
 
 /// The kind of a row. `None` if no column is known as its input.
 pub(super) fn kind(fields: &Map<String, Value>) -> Option<Kind> {
@@ -71,7 +76,7 @@ pub(super) fn kind(fields: &Map<String, Value>) -> Option<Kind> {
     Some(match () {
         () if MESSAGES.iter().any(|name| fields.get(*name).is_some_and(Value::is_array)) => Kind::Messages,
         () if CHOICES.iter().any(|name| is_list(name)) && question(fields).is_some() => Kind::Choices,
-        () if LETTERS.iter().all(|name| has(name)) && question(fields).is_some() => Kind::Choices,
+        () if lettered(fields) > 0 && question(fields).is_some() => Kind::Choices,
         () if has("question") && has("context") && fields.contains_key("answers") => Kind::Passage,
         () if has("instruction") && any(&["output", "response", "completion", "answer"]) => Kind::Instruction,
         () if pair(fields).is_some() && any(&LABEL) => Kind::Labels,
@@ -79,6 +84,27 @@ pub(super) fn kind(fields: &Map<String, Value>) -> Option<Kind> {
         () if any(&QUESTION) => Kind::Question,
         () => return None,
     })
+}
+
+/// How many choices there are in columns named A, B, C and so on; 0 if they are no choices. Empty ones at the end do not
+/// count. An empty cell of a CSV file is no field, so one letter may be missing before the next.
+fn lettered(fields: &Map<String, Value>) -> usize {
+    let (mut count, mut filled, mut missing) = (0, 0, 0);
+    for (at, name) in (0..MAX_CHOICES).filter_map(|at| Some((at, letter(at)?))) {
+        match fields.get(&name) {
+            Some(value) => {
+                missing = 0;
+                if !is_absent(value) {
+                    (count, filled) = (at + 1, filled + 1);
+                }
+            }
+            None => missing += 1,
+        }
+        if missing > 1 {
+            break;
+        }
+    }
+    if count >= FEWEST_LETTERS && filled > 1 { count } else { 0 }
 }
 
 fn question(fields: &Map<String, Value>) -> Option<&'static str> {
@@ -137,7 +163,7 @@ pub(super) fn draft(
         Kind::Messages => messages(&mut fields)?,
         Kind::Choices => choices(&mut fields)?,
         Kind::Passage => passage(line, &mut fields, dataset),
-        Kind::Instruction => instruction(&mut fields),
+        Kind::Instruction => instruction(line, &mut fields, dataset),
         Kind::Labels => labelled(line, &mut fields, labels, dataset),
         Kind::Question => plain(line, &mut fields, labels, dataset),
     };
@@ -207,7 +233,8 @@ fn answer_of(message: Value) -> Value {
 }
 
 /// Answers as they are written: a text, a list, an object of lists as in SQuAD, or a value with aliases.
-fn answers(value: Value) -> Option<Value> {
+fn answers(line: u64, value: Value, dataset: &mut Dataset<'_>) -> Option<Value> {
+    let mut distinct = |items: Vec<Value>| distinct(line, items, dataset);
     match value {
         Value::Object(mut fields) => match fields.remove("text").or_else(|| fields.remove("aliases")) {
             Some(Value::Array(texts)) if !texts.is_empty() => Some(distinct(texts)),
@@ -224,9 +251,13 @@ fn answers(value: Value) -> Option<Value> {
     }
 }
 
-fn distinct(items: Vec<Value>) -> Value {
+fn distinct(line: u64, items: Vec<Value>, dataset: &mut Dataset<'_>) -> Value {
+    if items.len() > MAX_ANSWERS {
+        let why = format!("only the first {MAX_ANSWERS} accepted answers of a row are carried over");
+        dataset.note_once(line, "answers", &why);
+    }
     let mut kept: Vec<Value> = Vec::new();
-    for item in items.into_iter().take(1000) {
+    for item in items.into_iter().take(MAX_ANSWERS) {
         if !kept.contains(&item) {
             kept.push(item);
         }
@@ -235,7 +266,7 @@ fn distinct(items: Vec<Value>) -> Value {
 }
 
 fn passage(line: u64, fields: &mut Map<String, Value>, dataset: &mut Dataset<'_>) -> Draft {
-    let expected = fields.remove("answers").and_then(answers);
+    let expected = fields.remove("answers").and_then(|value| answers(line, value, dataset));
     if expected.as_ref().is_none_or(is_absent) {
         dataset.note_once(
             line,
@@ -251,14 +282,15 @@ fn passage(line: u64, fields: &mut Map<String, Value>, dataset: &mut Dataset<'_>
     }
 }
 
-fn instruction(fields: &mut Map<String, Value>) -> Draft {
+fn instruction(line: u64, fields: &mut Map<String, Value>, dataset: &mut Dataset<'_>) -> Draft {
     let instruction = take(fields, &["instruction"]).as_ref().and_then(text_of).unwrap_or_default();
     let input = match take(fields, &["input"]).as_ref().and_then(text_of) {
         Some(input) => format!("{instruction}\n\n{input}"),
         None => instruction,
     };
     let context = take(fields, &["context"]);
-    let expected = take(fields, &["output", "response", "completion", "answer"]).and_then(answers);
+    let expected = take(fields, &["output", "response", "completion", "answer"]);
+    let expected = expected.and_then(|value| answers(line, value, dataset));
     Draft { input: json!(input), expected, context, ..Draft::default() }
 }
 
@@ -317,8 +349,10 @@ fn labelled(line: u64, fields: &mut Map<String, Value>, labels: &Labels, dataset
 
 fn plain(line: u64, fields: &mut Map<String, Value>, labels: &Labels, dataset: &mut Dataset<'_>) -> Draft {
     let mut draft = Draft { input: take(fields, &QUESTION).unwrap_or_default(), ..Draft::default() };
-    let column = ANSWER.iter().find(|name| fields.get(**name).is_some_and(|value| !is_absent(value)));
-    let answer = column.and_then(|column| fields.remove(*column));
+    let column = ANSWER.into_iter().find(|name| fields.get(*name).is_some_and(|value| !is_absent(value)));
+    let answer = column.and_then(|column| fields.remove(column));
+    // Elsewhere a number is an answer, and -3 is no label that is not published.
+    let label_column = column.filter(|column| LABEL.contains(column) || labels.has(column));
     draft.context = take(fields, &["context", "contexts", "passage", "documents"]);
     draft.expected = match answer {
         // As in GSM8K, whose answers end with the result behind four hashes.
@@ -327,8 +361,11 @@ fn plain(line: u64, fields: &mut Map<String, Value>, labels: &Labels, dataset: &
             draft.metadata.insert("solution".to_owned(), json!(text));
             Some(json!(result))
         }
-        Some(number @ Value::Number(_)) => label(line, column.copied().unwrap_or_default(), number, labels, dataset),
-        other => other.and_then(answers),
+        Some(value) => match (label_column, &value) {
+            (Some(column), Value::Number(_)) => label(line, column, value, labels, dataset),
+            _ => answers(line, value, dataset),
+        },
+        None => None,
     };
     draft
 }
@@ -347,14 +384,20 @@ fn choices(fields: &mut Map<String, Value>) -> Result<Draft, String> {
             }
         },
         Some(list) => (list, None),
-        None => (LETTERS.iter().map(|letter| fields.remove(*letter).unwrap_or_default()).collect(), None),
+        None => {
+            let letters = (0..lettered(fields)).filter_map(letter);
+            (letters.map(|letter| fields.remove(&letter).unwrap_or_default()).collect(), None)
+        }
     };
-    let texts: Vec<String> = texts.as_array().into_iter().flatten().filter_map(text_of).collect();
+    // An empty choice stays, or those behind it would have other letters than their answers.
+    let all = |list: &Value| -> Vec<String> {
+        list.as_array().into_iter().flatten().map(|item| text_of(item).unwrap_or_default()).collect()
+    };
+    let texts = all(&texts);
     if texts.is_empty() || texts.len() > MAX_CHOICES {
         return Err(format!("choices must be 1 to {MAX_CHOICES} texts"));
     }
-    let names: Vec<String> =
-        names.as_ref().and_then(Value::as_array).into_iter().flatten().filter_map(text_of).collect();
+    let names = names.as_ref().map(all).unwrap_or_default();
     let answer = take(fields, &["answerKey", "answer", "label", "target", "gold", "answer_index", "correct"]);
     let expected = match answer {
         None => None,

@@ -3,7 +3,7 @@
 mod columns;
 mod features;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use self::columns::{Kind, Layout};
 use self::features::Labels;
-use super::draft::{Dataset, Suite, baseline};
+use super::draft::{Dataset, Suite, baseline, text_of};
+use super::folders::{self, Limits};
 use super::records::{self, extension, unreadable};
 use super::{Note, Sink, SuiteFormat};
 use crate::core::domain::Failure;
@@ -22,11 +23,8 @@ pub struct HuggingFace;
 /// Splits, the one to take first.
 const SPLITS: [&[&str]; 3] = [&["test"], &["validation", "valid", "val", "dev"], &["train"]];
 
-/// The most entries of a folder that are looked at.
-const MAX_ENTRIES: usize = 10_000;
-
-/// How deep folders are searched.
-const MAX_DEPTH: usize = 4;
+/// How far a folder is searched.
+const LIMITS: Limits = Limits { depth: 4, most: 10_000 };
 
 /// Extensions of files of rows.
 const EXTENSIONS: [&str; 5] = ["jsonl", "ndjson", "json", "csv", "parquet"];
@@ -55,6 +53,7 @@ impl SuiteFormat for HuggingFace {
         let name = name(path);
         let layout = layout(&files)?;
         let known = layout.label.and_then(|column| labels.of(column)).cloned().unwrap_or_default();
+        let known = shown(known, out);
         let mut card = json!({
             "description": format!("Rows of {name}."),
             "source": "a data set in the style of Hugging Face",
@@ -76,6 +75,16 @@ impl SuiteFormat for HuggingFace {
         finish(kind, layout, known, &mut dataset, &name);
         Ok(())
     }
+}
+
+/// Labels as they may stand in a card and in a prompt: redacted like the answers in the rows, which are the same texts.
+fn shown(labels: Vec<String>, out: &mut dyn Sink) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let labels = match out.redact(json!(labels)) {
+        Value::Array(labels) => labels,
+        _ => Vec::new(),
+    };
+    labels.iter().filter_map(text_of).filter(|label| seen.insert(label.clone())).collect()
 }
 
 /// The layout of the first row that can be read.
@@ -113,15 +122,18 @@ fn name(path: &Path) -> String {
 /// The files of the split to take from a folder: test, or else validation, or else train.
 fn split(folder: &Path, out: &mut dyn Sink) -> Result<Vec<PathBuf>, Failure> {
     let fail = |message: &str| Failure::data(format!("{}: {message}", folder.display()));
-    let mut all = Vec::new();
-    data_files(folder, 0, &mut all)?;
-    all.sort();
+    let found = folders::files(folder, LIMITS, &is_rows)?;
+    if let Some(full) = &found.full {
+        let message = format!("{} has more than {} entries", full.display(), LIMITS.most);
+        return Err(Failure::data(message).hint("name one of the files"));
+    }
+    let all = found.noted(out);
     for names in SPLITS {
-        let found: Vec<&PathBuf> = all.iter().filter(|file| is_of_split(file, names)).collect();
+        let found: Vec<&PathBuf> = all.iter().filter(|file| is_of_split(folder, file, names)).collect();
         let Some(first) = found.first() else { continue };
         let alike = |file: &PathBuf| file.parent() == first.parent() && extension(file) == extension(first);
         let taken: Vec<PathBuf> = found.into_iter().filter(|file| alike(file)).cloned().collect();
-        for (what, why) in left_over(&all, &taken, names) {
+        for (what, why) in left_over(folder, &all, &taken, names) {
             out.note(Note { file: folder.to_owned(), line: 0, what: what.to_owned(), why });
         }
         return Ok(taken);
@@ -136,11 +148,12 @@ fn split(folder: &Path, out: &mut dyn Sink) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// What to say about the files that are not taken.
-fn left_over(all: &[PathBuf], taken: &[PathBuf], names: &[&str]) -> Vec<(&'static str, String)> {
+fn left_over(folder: &Path, all: &[PathBuf], taken: &[PathBuf], names: &[&str]) -> Vec<(&'static str, String)> {
+    let taken: BTreeSet<&PathBuf> = taken.iter().collect();
     let rest: Vec<&PathBuf> = all.iter().filter(|file| !taken.contains(file)).collect();
     let count = |of: &dyn Fn(&Path) -> bool| rest.iter().filter(|file| of(file)).count();
-    let is_same = |file: &Path| is_of_split(file, names);
-    let is_other = |file: &Path| !is_same(file) && SPLITS.iter().any(|names| is_of_split(file, names));
+    let is_same = |file: &Path| is_of_split(folder, file, names);
+    let is_other = |file: &Path| !is_same(file) && SPLITS.iter().any(|names| is_of_split(folder, file, names));
     let split = names.first().copied().unwrap_or_default();
     let wanted = "import them one by one if they are wanted";
     [
@@ -154,36 +167,18 @@ fn left_over(all: &[PathBuf], taken: &[PathBuf], names: &[&str]) -> Vec<(&'stati
     .collect()
 }
 
-/// Whether a word in the name of a file, or its folder, is the name of a split.
-fn is_of_split(file: &Path, names: &[&str]) -> bool {
+/// Whether a word in the name of a file is the name of a split, or the folder that it is in, unless that is the imported
+/// folder: a data set may be named "test".
+fn is_of_split(root: &Path, file: &Path, names: &[&str]) -> bool {
     let name =
         |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    let folder = file.parent().map(name).unwrap_or_default();
+    let folder = file.strip_prefix(root).ok().and_then(Path::parent).map(name).unwrap_or_default();
     name(file).split(['-', '_', '.', ' ']).any(|word| names.contains(&word)) || names.contains(&folder.as_str())
 }
 
-/// Files of rows in a folder and in the folders within it.
-fn data_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
-    for (count, path) in entries.filter_map(Result::ok).map(|entry| entry.path()).enumerate() {
-        if count == MAX_ENTRIES {
-            return Err(Failure::data(format!("{} has more than {MAX_ENTRIES} entries", folder.display()))
-                .hint("name one of the files"));
-        }
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.starts_with('.') || INFO.contains(&name.as_str()) {
-            continue;
-        }
-        if path.is_dir() {
-            // A link to a folder above would never end.
-            if depth < MAX_DEPTH && !path.is_symlink() {
-                data_files(&path, depth + 1, files)?;
-            }
-        } else if EXTENSIONS.contains(&extension(&path).as_str()) {
-            files.push(path);
-        }
-    }
-    Ok(())
+fn is_rows(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    EXTENSIONS.contains(&extension(path).as_str()) && !INFO.contains(&name.as_str())
 }
 
 fn rows(
@@ -224,7 +219,7 @@ fn finish(kind: Option<Kind>, layout: Layout, known: Vec<String>, dataset: &mut 
     let description = format!("The data set {name}, with a prompt and scorers that fit its columns.");
     let (prompt, scorers) = match kind {
         Some(Kind::Labels) if dataset.seen.answered > 0 => {
-            let known = if known.is_empty() { dataset.seen.labels() } else { known };
+            let known = if known.is_empty() { shown(dataset.seen.labels(), dataset.out()) } else { known };
             let names = match known.is_empty() {
                 true => String::new(),
                 false => format!(": {}", super::draft::literal(&known.join(", "))),

@@ -78,6 +78,8 @@ fn the_right_choice_is_a_letter_however_choices_are_named() {
         (json!({"question": "q", "choices": ["x", "y"], "answer": 1}), json!("B")),
         (json!({"question": "q", "options": {"A": "x", "B": "y"}, "answer": "y"}), json!("B")),
         (json!({"question": "q", "A": "w", "B": "x", "C": "y", "D": "z", "answer": "c"}), json!("C")),
+        (json!({"question": "q", "A": "w", "B": "x", "C": "y", "D": "z", "E": "v", "answer": "v"}), json!("E")),
+        (json!({"question": "q", "A": "w", "B": "x", "C": "y", "answer": "y"}), json!("C")),
         (json!({"ctx": "q", "endings": ["x", "y"], "label": "0"}), json!("A")),
         (json!({"question": "q", "choices": ["x", "y"], "answer": -1}), Value::Null),
     ];
@@ -85,6 +87,73 @@ fn the_right_choice_is_a_letter_however_choices_are_named() {
         let recorded = read("rows.jsonl", &row.to_string()).unwrap();
         assert_eq!(recorded.examples[0].2.get("expected").cloned().unwrap_or_default(), expected, "{row}");
     }
+}
+
+#[test]
+fn an_empty_choice_does_not_shift_the_letters_of_the_others() {
+    let cases = [
+        (json!({"question": "q", "choices": ["x", "", null, "y"], "answer": 3}), json!("D"), json!(["x", "", "", "y"])),
+        (
+            json!({"question": "q", "choices": {"label": ["1", "2", "3"], "text": ["x", null, "y"]}, "answerKey": "3"}),
+            json!("C"),
+            json!(["x", "", "y"]),
+        ),
+        (
+            json!({"question": "q", "A": "w", "B": "", "C": "y", "D": "z", "E": null, "answer": "D"}),
+            json!("D"),
+            json!(["w", "", "y", "z"]),
+        ),
+    ];
+    for (row, expected, choices) in cases {
+        let recorded = read("rows.jsonl", &row.to_string()).unwrap();
+        let found = Value::Object(recorded.examples[0].2.clone());
+        assert_eq!((&found["expected"], &found["metadata"]["choices"]), (&expected, &choices), "{row}");
+    }
+    let recorded = read("rows.csv", "question,A,B,C,D,answer\nq,w,,y,z,D\n").unwrap();
+    let found = Value::Object(recorded.examples[0].2.clone());
+    assert_eq!((&found["expected"], &found["metadata"]["choices"]), (&json!("D"), &json!(["w", "", "y", "z"])));
+    let open = json!({"question": "q", "A": null, "B": null, "C": null, "D": null, "answer": "free text"});
+    assert_eq!(read("rows.jsonl", &open.to_string()).unwrap().examples[0].2["expected"], "free text");
+}
+
+#[test]
+fn a_negative_number_is_an_answer_unless_the_column_has_labels() {
+    let recorded = read("rows.jsonl", "{\"question\": \"2-5?\", \"answer\": -3}").unwrap();
+    assert_eq!(recorded.examples[0].2["expected"], -3);
+    assert_eq!(recorded.noted(), [(0, "scorer")]);
+    let recorded = read("rows.jsonl", "{\"question\": \"q\", \"label\": -1}").unwrap();
+    assert_eq!(recorded.examples[0].2.get("expected"), None);
+}
+
+#[test]
+fn labels_are_redacted_like_the_answers_of_the_rows() {
+    let row = |label: &str| format!("{{\"text\": \"t\", \"label\": \"{label}\"}}\n");
+    let rows = [row("jane.roe@example.org"), row("other")].concat().repeat(2);
+    let recorded = read("rows.jsonl", &rows).unwrap();
+    let suite = recorded.suite("rows");
+    assert_eq!(suite["scorers"][0]["labels"], json!(["[redacted:email]", "other"]));
+    assert!(!suite.to_string().contains("jane.roe"), "{suite}");
+}
+
+#[test]
+fn more_accepted_answers_than_are_kept_are_noted() {
+    let answers: Vec<String> = (0..1001).map(|number| format!("answer {number}")).collect();
+    let recorded = read("rows.jsonl", &json!({"question": "q", "answers": answers}).to_string()).unwrap();
+    assert_eq!(recorded.examples[0].2["expected"].as_array().unwrap().len(), 1000);
+    assert_eq!(recorded.noted()[0], (1, "answers"));
+}
+
+#[test]
+fn a_folder_that_is_named_like_a_split_makes_none_of_its_files_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("test");
+    std::fs::create_dir(&root).unwrap();
+    for name in ["train.jsonl", "validation.jsonl"] {
+        std::fs::write(root.join(name), format!("{{\"text\": \"{name}\", \"label\": \"a\"}}\n")).unwrap();
+    }
+    let recorded = Recorded::read(&HuggingFace, &root).unwrap();
+    assert_eq!(recorded.examples.len(), 1);
+    assert_eq!(recorded.examples[0].2["input"], "validation.jsonl");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::super::draft::{Dataset, Suite, baseline, model_endpoint_at, object, remembered, slug};
+use super::super::draft::{Dataset, Suite, baseline, object, remembered, slug};
+use super::super::models::{has_reference, key_variable, model_endpoint_at, own_key, reference};
 use super::super::{Carried, Sink};
 use super::scorers::{self, Graders, reducer};
 use super::solvers::{Built, Names};
@@ -192,12 +193,27 @@ impl Log {
             );
         }
         let url = self.text("model_base_url").filter(|url| url.starts_with("http"));
+        if has_reference(model) || url.is_some_and(has_reference) {
+            const WHY: &str = "its name or address has a reference such as ${NAME}, which karat would fill in from your \
+                               environment and send there; the suite runs the nearest-neighbour baseline until you add \
+                               an endpoint";
+            dataset.note(0, "model", WHY);
+            return baseline(dataset.out());
+        }
         if let Some(name) = model_endpoint_at(dataset.out(), model, url, params.clone()) {
+            if let Some(key) = url.and_then(|url| own_key(model, url)) {
+                let key = reference(&key);
+                let why = format!(
+                    "the model ran at an address that is not its provider's: check it in karat.yaml. Its key is {key}, \
+                     so that the provider's is not sent there"
+                );
+                dataset.note(0, "model_base_url", why);
+            }
             return name;
         }
         let provider = model.split('/').next().unwrap_or_default();
         if let (Some(url), Some((_, name))) = (url, model.split_once('/')) {
-            return compatible(provider, name, url, params, dataset);
+            return compatible(model, name, url, params, dataset);
         }
         let why = format!(
             "the provider {provider} is not known here; the suite runs the nearest-neighbour baseline until you add an \
@@ -264,10 +280,11 @@ impl Log {
 }
 
 /// The endpoint of a model at an address of its own, which is taken to speak OpenAI's API.
-fn compatible(provider: &str, name: &str, url: &str, params: Map<String, Value>, dataset: &mut Dataset<'_>) -> String {
+fn compatible(model: &str, name: &str, url: &str, params: Map<String, Value>, dataset: &mut Dataset<'_>) -> String {
+    let provider = model.split('/').next().unwrap_or_default();
     // Such as openai-api/SERVICE/MODEL.
     let name = name.split_once('/').filter(|_| provider == "openai-api").map_or(name, |(_, name)| name);
-    let key = "${MODEL_API_KEY}";
+    let key = reference(&key_variable(url));
     let mut definition = object(json!({"type": "openai", "base_url": url, "model": name, "api_key": key}));
     if !params.is_empty() {
         definition.insert("params".to_owned(), Value::Object(params));

@@ -15,7 +15,7 @@ use self::archive::Archive;
 use self::log::Log;
 use self::messages::{chat, resolved};
 use super::draft::{Dataset, Draft, MAX_CHOICES, Seen, is_absent, is_chat, letter, take, text_of};
-use super::records::{self, Elements, header, open, text, unreadable};
+use super::records::{self, Elements, beginning, header, open, text, unreadable};
 use super::{Sink, SuiteFormat};
 use crate::core::domain::Failure;
 use crate::core::tabular::Row;
@@ -64,16 +64,45 @@ impl SuiteFormat for Inspect {
         if read == 2 && start == *b"PK" {
             return archive(path, out);
         }
-        let header = text(path).ok().and_then(|reader| header(reader, &HEADER).ok());
-        match header.filter(|header| header.get("eval").is_some_and(Value::is_object)) {
-            Some(header) => document(path, Log::new(path, header), out),
+        match start_of_log(path)? {
+            Some(Start { header, is_whole }) => document(path, Log::new(path, header), is_whole, out),
             None => dataset(path, out),
         }
     }
 }
 
+/// What a log says beside its samples.
+struct Start {
+    header: Map<String, Value>,
+    /// Whether the document has its end.
+    is_whole: bool,
+}
+
+/// Reads what a log says beside its samples; `None` if the file is no log.
+fn start_of_log(path: &Path) -> Result<Option<Start>, Failure> {
+    let is_log = |header: &Map<String, Value>| header.get("eval").is_some_and(Value::is_object);
+    // Parquet is no text, and no log.
+    let Ok(reader) = text(path) else { return Ok(None) };
+    if let Ok(header) = header(reader, &HEADER) {
+        return Ok(is_log(&header).then_some(Start { header, is_whole: true }));
+    }
+    let Ok(header) = beginning(text(path)?, &HEADER) else { return Ok(None) };
+    if is_log(&header) {
+        return Ok(Some(Start { header, is_whole: false }));
+    }
+    match header.contains_key("version") && header.contains_key("status") {
+        true => Err(cut_off(path)),
+        false => Ok(None),
+    }
+}
+
+fn cut_off(path: &Path) -> Failure {
+    Failure::data(format!("{}: the log is cut off before its first sample", path.display()))
+        .hint("copy it again, or import the dataset of the task")
+}
+
 /// Reads a log that is one JSON document.
-fn document(path: &Path, mut log: Log, out: &mut dyn Sink) -> Result<(), Failure> {
+fn document(path: &Path, mut log: Log, is_whole: bool, out: &mut dyn Sink) -> Result<(), Failure> {
     let mut dataset = log.start(out);
     let found = Elements::find(text(path)?, &["samples"], Some(&SAMPLE));
     for row in found.map_err(|error| unreadable(path, error))?.into_iter().flatten() {
@@ -84,6 +113,9 @@ fn document(path: &Path, mut log: Log, out: &mut dyn Sink) -> Result<(), Failure
                 break;
             }
         }
+    }
+    if !is_whole && dataset.seen.rows == 0 {
+        return Err(cut_off(path));
     }
     log.finish(&mut dataset)
 }
@@ -186,16 +218,17 @@ fn draft(line: u64, fields: &mut Map<String, Value>, dataset: &mut Dataset<'_>) 
     Ok(Draft { id: take(fields, &["id"]), input, expected, metadata, ..Draft::default() })
 }
 
-/// Choices as a list, or separated by commas or white space.
+/// Choices as a list, or separated by commas or white space. An empty one stays, or those behind it would have other
+/// letters than the target names.
 fn choices(value: Option<Value>) -> Result<Vec<String>, String> {
     let choices: Vec<String> = match value {
-        Some(Value::Array(items)) => items.iter().filter_map(text_of).collect(),
+        Some(Value::Array(items)) => items.iter().map(|item| text_of(item).unwrap_or_default()).collect(),
         Some(Value::String(text)) => {
             let parts: Vec<&str> = match text.contains(',') {
                 true => text.split(',').collect(),
                 false => text.split_whitespace().collect(),
             };
-            parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+            parts.into_iter().map(|part| part.trim().to_owned()).collect()
         }
         Some(Value::Null) | None => Vec::new(),
         Some(_) => return Err("choices is not a list".to_owned()),

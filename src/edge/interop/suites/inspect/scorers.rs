@@ -1,9 +1,10 @@
 //! The scorers of inspect_ai, and how they are carried over.
 
-use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::super::draft::{Dataset, choice_scorer, choices_scorer, grader, literal, model_endpoint, scorer};
+use super::super::draft::{Dataset, choice_scorer, choices_scorer, scorer};
+use super::super::extraction::{Case, looked_for};
+use super::super::models::{grader, model_endpoint};
 use super::is_set;
 
 /// How patterns differ from a search for the last match.
@@ -162,50 +163,14 @@ fn answer(options: &Map<String, Value>) -> Converted {
 
 /// A pattern with the accepted answer in place of its only group.
 fn pattern(options: &Map<String, Value>) -> Converted {
-    const WHY: &str = "has no group, several groups, or syntax that karat lacks (look-around, back references); write \
-                       a pattern with {expected} in place of the answer";
+    const WHY: &str = "has no group that each match contains, several groups, or syntax that karat lacks (look-around, \
+                       back references); write a pattern with {expected} in place of the answer";
+    const DIFFERS: &str = "the accepted answer is looked for in place of the group; nothing is extracted and compared";
     let text = options.get("pattern").and_then(Value::as_str).unwrap_or_default();
-    let Some((before, after)) = around_group(text) else { return (Err(WHY), None) };
-    let flag = if ignores_case(options) { "(?i)" } else { "" };
-    // Without anything around it, the answer must not be a part of a longer word.
-    let start = if before.is_empty() { r"(?:^|\W)" } else { before };
-    let end = if after.is_empty() { r"(?:\W|$)" } else { after };
-    if Regex::new(&format!("{flag}{start}x{end}")).is_err() {
-        return (Err(WHY), None);
-    }
-    let differs = "the accepted answer is looked for in place of the group; nothing is extracted and compared";
-    let pattern = format!("{flag}{}{{expected}}{}", literal(start), literal(end));
-    (Ok(json!({"type": "regex", "pattern": pattern})), Some(differs))
-}
-
-/// What stands before and behind the only group of a pattern.
-fn around_group(pattern: &str) -> Option<(&str, &str)> {
-    let (mut groups, mut depth, mut class, mut escaped) = (Vec::new(), Vec::new(), false, false);
-    for (at, c) in pattern.char_indices() {
-        let opens_group = || {
-            let rest = pattern.get(at + 1..).unwrap_or_default();
-            !rest.starts_with('?')
-                || rest.starts_with("?P<")
-                || (rest.starts_with("?<") && !rest.starts_with("?<=") && !rest.starts_with("?<!"))
-        };
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '[' if !class => class = true,
-            ']' if class => class = false,
-            '(' if !class => depth.push((at, opens_group())),
-            ')' if !class => {
-                let (start, counts) = depth.pop()?;
-                if counts {
-                    groups.push((start, at + 1));
-                }
-            }
-            _ => {}
-        }
-    }
-    match groups.as_slice() {
-        [(start, end)] => Some((pattern.get(..*start)?, pattern.get(*end..)?)),
-        _ => None,
+    let case = if ignores_case(options) { Case::Ignored } else { Case::Kept };
+    match looked_for(text, case) {
+        Some(pattern) => (Ok(json!({"type": "regex", "pattern": pattern})), Some(DIFFERS)),
+        None => (Err(WHY), None),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::draft::{CHOICES, lettered_prompt, literal, text_of};
+use super::super::format_strings::{filled, is_name};
 use super::is_set;
 
 /// The letters of the choices, such as "A,B,C".
@@ -100,30 +101,7 @@ impl<'a> Built<'a> {
             let param = || params.get(name).filter(|_| name != "template").and_then(text_of).map(|text| literal(&text));
             given.or_else(param).or_else(|| self.variable(name))
         };
-        let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), template);
-        while let Some(at) = rest.find(['{', '}']) {
-            let (before, brace) = rest.split_at(at);
-            plain.push_str(before);
-            let name = brace.strip_prefix('{').and_then(|inner| inner.split_once('}')).map(|(name, _)| name);
-            let width = match name.and_then(|name| Some((name, value(name)?))) {
-                _ if brace.starts_with("{{") || brace.starts_with("}}") => {
-                    plain.push_str(brace.get(..1).unwrap_or_default());
-                    2
-                }
-                Some((name, value)) => {
-                    parts.extend([literal(&std::mem::take(&mut plain)), value]);
-                    name.len() + 2
-                }
-                None => {
-                    plain.push_str(brace.get(..1).unwrap_or_default());
-                    1
-                }
-            };
-            rest = brace.get(width..).unwrap_or_default();
-        }
-        plain.push_str(rest);
-        parts.push(literal(&plain));
-        parts.concat()
+        filled(template, &value).text
     }
 
     /// The variable of a name of metadata; where an example lacks it, the name in braces stays, as in inspect_ai.
@@ -155,13 +133,11 @@ fn generate(params: &Map<String, Value>) -> Result<(), String> {
     }
 }
 
-/// Whether a template is rather the path of one.
+/// Whether a template is rather the path of one, or its address such as `file:///prompt`.
 fn is_path(template: &str) -> bool {
     let ends = [".txt", ".md", ".jinja", ".j2", ".prompt"].iter().any(|end| template.ends_with(end));
-    ends && !template.contains(char::is_whitespace)
-}
-
-fn is_name(name: &str) -> bool {
-    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    let is_address = template
+        .split_once("://")
+        .is_some_and(|(scheme, _)| !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric()));
+    (ends || is_address) && !template.contains(char::is_whitespace)
 }

@@ -76,7 +76,7 @@ fn the_scorers_solvers_and_model_of_a_task_are_a_suite() {
         {"name": "match", "type": "regex", "pattern": r"(?i){expected}\W*$"},
         {"name": "match-2", "type": "numeric"},
         {"name": "includes", "type": "contains", "normalize": []},
-        {"name": "pattern", "type": "regex", "pattern": r"(?i)ANSWER: {expected}(?:\W|$)"},
+        {"name": "pattern", "type": "regex", "pattern": r"(?i)ANSWER: {expected}\b{end-half}"},
         {"name": "answer", "type": "regex", "pattern": r"(?i)ANSWER\s*:\s*{expected}\s*$"},
         {"type": "exact"},
         {"name": "f1", "type": "token_f1"},
@@ -324,7 +324,7 @@ fn options_of_scorers_are_carried_over_or_noted() {
         ),
         (
             json!({"name": "pattern", "options": {"pattern": r"(\d+)"}}),
-            json!({"type": "regex", "pattern": r"(?i)(?:^|\W){expected}(?:\W|$)"}),
+            json!({"type": "regex", "pattern": r"(?i)\b{start-half}{expected}\b{end-half}"}),
         ),
         (
             json!({"name": "pattern", "options": {"pattern": r"(?:a|b)[(]=(.*);", "ignore_case": false}}),
@@ -346,6 +346,9 @@ fn options_of_scorers_are_carried_over_or_noted() {
         json!({"name": "pattern", "options": {"pattern": "(?=a)(b)"}}),
         json!({"name": "pattern", "options": {"pattern": "a{{(b)"}}),
         json!({"name": "pattern", "options": {"pattern": "a"}}),
+        json!({"name": "pattern", "options": {"pattern": r"ANSWER: (\w+)|UNKNOWN"}}),
+        json!({"name": "pattern", "options": {"pattern": r"answer:?\s*([A-D])?"}}),
+        json!({"name": "pattern", "options": {"pattern": r"(?:answer is ([A-D])|none)"}}),
         json!({"name": "perplexity", "options": null}),
         json!({"name": "mine/own"}),
     ];
@@ -374,7 +377,7 @@ fn solvers_that_karat_has_no_counterpart_for_are_noted() {
     let recorded = log(eval, steps, sample);
     assert_eq!(recorded.suite("t")["prompt"], json!("{{ input }} in verse {{ '{%' }}, {a.b}, }"));
     let expected = json!({
-        "type": "openai", "base_url": "http://127.0.0.1:8000/v1", "model": "llama", "api_key": "${MODEL_API_KEY}",
+        "type": "openai", "base_url": "http://127.0.0.1:8000/v1", "model": "llama", "api_key": "${MODEL_API_KEY_127_0_0_1_X3A_8000}",
     });
     assert_eq!(Value::Object(recorded.endpoints["llama"].clone()), expected);
     let noted: Vec<&str> = recorded.noted().into_iter().map(|(_, what)| what).collect();
@@ -389,6 +392,52 @@ fn solvers_that_karat_has_no_counterpart_for_are_noted() {
         "solver: own",
     ];
     assert_eq!(noted, expected);
+}
+
+#[test]
+fn a_model_at_a_foreign_address_gets_neither_keys_nor_variables() {
+    let sample = json!([{"id": 1, "epoch": 1, "input": "x", "target": "y"}]);
+    let endpoint = |model: &str, url: &str| {
+        let eval = json!({"task": "t", "model": model, "model_base_url": url, "scorers": [{"name": "includes"}]});
+        let recorded = log(eval, json!([]), sample.clone());
+        let noted = recorded.noted().into_iter().map(|(_, what)| what.to_owned()).collect::<Vec<_>>();
+        let name = recorded.suite("t")["endpoints"][0].as_str().unwrap().to_owned();
+        (Value::Object(recorded.endpoints[&name].clone())["api_key"].clone(), noted)
+    };
+    let own = endpoint("openai/m", "https://api.openai.com/v1");
+    assert_eq!(own, (json!("${OPENAI_API_KEY}"), vec![]));
+    let foreign = endpoint("openai/m", "https://llm.example.org/v1");
+    assert_eq!(foreign, (json!("${MODEL_API_KEY_LLM_EXAMPLE_ORG}"), vec!["model_base_url".to_owned()]));
+    for (model, url) in [
+        ("openai/m", "https://example.org/${HOME}"),
+        ("own/m", "https://${HOME}.example.org/v1"),
+        ("own/${HOME}", "https://example.org/v1"),
+    ] {
+        assert_eq!(endpoint(model, url), (Value::Null, vec!["model".to_owned()]), "{model} {url}");
+    }
+}
+
+#[test]
+fn a_template_that_is_an_address_is_no_prompt() {
+    let sample = json!([{"id": 1, "epoch": 1, "input": "x", "target": "y"}]);
+    let steps = json!([
+        {"solver": "prompt_template", "params": {"template": "file:///none/.aws/credentials"}},
+        {"solver": "prompt_template", "params": {"template": "file://{prompt} as text"}},
+    ]);
+    let recorded = log(json!({"task": "t", "model": "openai/m", "scorers": [{"name": "includes"}]}), steps, sample);
+    assert_eq!(recorded.suite("t")["prompt"], json!({"text": "file://{{ input }} as text"}));
+    assert_eq!(recorded.sent("t", 0), [("user".to_owned(), "file://x as text".to_owned())]);
+    assert_eq!(recorded.noted(), [(0, "solver: prompt_template")]);
+}
+
+#[test]
+fn empty_choices_keep_their_letters() {
+    let samples = "[{\"input\": \"x\", \"target\": \"D\", \"choices\": [\"a\", \"\", null, \"d\"]}]";
+    let recorded = Recorded::of_text(&Inspect, "a.json", samples).unwrap();
+    assert_eq!(recorded.rows("a")[0]["metadata"]["choices"], json!(["a", "", "", "d"]));
+    assert_eq!(recorded.rows("a")[0]["expected"], "D");
+    let recorded = Recorded::of_text(&Inspect, "a.csv", "input,target,choices\nx,C,\"a,,c\"\n").unwrap();
+    assert_eq!(recorded.rows("a")[0]["metadata"]["choices"], json!(["a", "", "c"]));
 }
 
 #[test]
@@ -414,12 +463,17 @@ fn files_that_are_no_log_say_why() {
     assert!(Recorded::read(&Inspect, Path::new("tests/fixtures")).unwrap_err().message.contains("is a folder"));
 
     let cut = r#"{"eval": {"task": "t"}, "samples": [{"id": 1, "input": "x", "target": "y"}, {"id": 2, "inp"#;
-    let recorded = Recorded::of_text(&Inspect, "a.json", cut);
-    assert_eq!(
-        recorded.map(|recorded| recorded.examples.len()).ok(),
-        None,
-        "a log that is cut off has no whole header"
-    );
+    let recorded = Recorded::of_text(&Inspect, "a.json", cut).unwrap();
+    assert_eq!((recorded.examples.len(), recorded.suites.len()), (1, 1), "a log that is cut off is read so far");
+    assert!(recorded.bad[0].1.starts_with("the log ends early"), "{:?}", recorded.bad);
+    for cut in [
+        r#"{"version": 2, "status": "success", "eval": {"task": "t"#,
+        r#"{"version": 2, "status": "success", "eval": {"task": "t"}, "plan": {"steps": ["#,
+        r#"{"version": 2, "status": "success", "eval": {"task": "t"}, "samples": [{"id": 1, "inp"#,
+    ] {
+        let failure = Recorded::of_text(&Inspect, "a.json", cut).unwrap_err();
+        assert!(failure.message.ends_with("the log is cut off before its first sample"), "{cut}: {failure:?}");
+    }
     let rows = "[{\"input\": \"x\", \"target\": \"y\"}, 7, {\"input\": \"z\", \"choices\": 3}]";
     let recorded = Recorded::of_text(&Inspect, "a.json", rows).unwrap();
     assert_eq!(

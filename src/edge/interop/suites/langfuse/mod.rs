@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::draft::{Dataset, Draft, is_absent, take, text_of};
+use super::folders::{self, Limits};
 use super::records::{self, extension, header, open, unreadable};
 use super::{Note, Sink, SuiteFormat};
 use crate::core::domain::{Failure, parse_timestamp};
@@ -24,8 +25,8 @@ const OF_LANGFUSE: [&str; 7] =
 /// The most datasets in one export.
 const MAX_DATASETS: usize = 100;
 
-/// The most pages in a folder.
-const MAX_PAGES: usize = 10_000;
+/// How many pages a folder may have.
+const PAGES: Limits = Limits { depth: 0, most: 10_000 };
 
 /// How a reference to a picture or sound begins.
 const MEDIA: &str = "@@@langfuseMedia:";
@@ -41,7 +42,7 @@ impl SuiteFormat for Langfuse {
     }
 
     fn read(&self, path: &Path, out: &mut dyn Sink) -> Result<(), Failure> {
-        let files = files(path)?;
+        let files = files(path, out)?;
         let names = names(&files)?;
         if let [file] = files.as_slice() {
             note_pages(file, out);
@@ -49,13 +50,14 @@ impl SuiteFormat for Langfuse {
         let stem = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let stem = stem.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let first = files.first().cloned().unwrap_or_else(|| path.to_owned());
-        for name in names {
-            let shown = name.clone().unwrap_or_else(|| stem.clone());
+        for (pass, name) in names.into_iter().enumerate() {
+            let shown =
+                name.as_ref().and_then(|name| text_of(&out.redact(json!(name)))).unwrap_or_else(|| stem.clone());
             let card = json!({"description": format!("Items of the Langfuse dataset {shown}."), "source": "Langfuse"});
             let mut dataset = Dataset::start(out, first.clone(), &shown, card);
             for file in &files {
                 dataset.enter(file.clone());
-                items(file, name.as_deref(), &mut dataset)?;
+                items(file, name.as_deref(), pass == 0, &mut dataset)?;
             }
             dataset.enter(first.clone());
             if dataset.seen.rows > 0 {
@@ -72,16 +74,13 @@ impl SuiteFormat for Langfuse {
 }
 
 /// The file, or the files of a folder, sorted by name.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn files(path: &Path, out: &mut dyn Sink) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let entries = fs::read_dir(path).map_err(|error| unreadable(path, error))?;
     let is_page =
-        |path: &PathBuf| path.is_file() && ["json", "jsonl", "ndjson", "csv"].contains(&extension(path).as_str());
-    let mut files: Vec<PathBuf> =
-        entries.take(MAX_PAGES).filter_map(Result::ok).map(|entry| entry.path()).filter(is_page).collect();
-    files.sort();
+        |path: &Path| path.is_file() && ["json", "jsonl", "ndjson", "csv"].contains(&extension(path).as_str());
+    let files = folders::files(path, PAGES, &is_page)?.noted(out);
     match files.is_empty() {
         true => Err(Failure::data(format!("{} contains no items as JSON, JSON Lines or CSV", path.display()))),
         false => Ok(files),
@@ -138,14 +137,17 @@ fn note_pages(file: &Path, out: &mut dyn Sink) {
     }
 }
 
-/// Adds the items of a file that belong to a dataset.
-fn items(file: &Path, name: Option<&str>, dataset: &mut Dataset<'_>) -> Result<(), Failure> {
+/// Adds the items of a file that belong to a dataset. Rows that cannot be read belong to none, and are reported in the
+/// first pass over the file only.
+fn items(file: &Path, name: Option<&str>, is_first: bool, dataset: &mut Dataset<'_>) -> Result<(), Failure> {
     for row in records::rows(file, LISTS)? {
         let row = row.map_err(|error| unreadable(file, error))?;
         let mut fields = match row.fields {
             Ok(fields) => fields,
             Err(reason) => {
-                dataset.bad(row.line, reason);
+                if is_first {
+                    dataset.bad(row.line, reason);
+                }
                 continue;
             }
         };

@@ -112,6 +112,22 @@ fn edge_cases_of_items() {
 }
 
 #[test]
+fn a_row_that_cannot_be_read_is_reported_once_for_all_datasets() {
+    let items = "{\"input\": \"q\", \"datasetName\": \"a\"}\nbroken\n{\"input\": \"q\", \"datasetName\": \"b\"}\n";
+    let recorded = Recorded::of_text(&Langfuse, "items.jsonl", items).unwrap();
+    assert_eq!(recorded.examples.len(), 2);
+    assert_eq!(recorded.bad.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn choices_of_an_item_s_own_are_not_lettered() {
+    let item = r#"{"input": "Capital?", "expectedOutput": "Paris", "metadata": {"choices": ["Paris", "Rome"]}}"#;
+    let recorded = Recorded::of_text(&Langfuse, "a.jsonl", item).unwrap();
+    let suite = recorded.suite("a");
+    assert_eq!((suite.get("prompt"), &suite["scorers"][0]["type"]), (None, &json!("contains")));
+}
+
+#[test]
 fn a_folder_without_items_and_too_many_datasets_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("notes.txt"), "x").unwrap();

@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::super::records::extension;
+use super::super::folders::{self, Limits};
+use super::super::records::{self, extension};
 use super::super::{Note, Sink};
 use super::config::Config;
 use crate::core::domain::Failure;
 
 /// Keys of JSON documents that contain rows.
-pub(super) const LISTS: &[&str] = &["data", "rows", "examples", "questions", "items", "instances"];
+const LISTS: &[&str] = &["data", "rows", "examples", "questions", "items", "instances"];
 
 /// Loaders of local files.
 const LOADERS: [&str; 3] = ["json", "csv", "parquet"];
 
-/// The most files of a split or folder.
-const MAX_FILES: usize = 10_000;
+/// How many files a folder or a split may have.
+const FILES: Limits = Limits { depth: 0, most: 10_000 };
 
 /// How many folders above a task's file paths may start from.
 const MAX_ABOVE: usize = 6;
@@ -49,23 +50,32 @@ pub(super) fn split(config: &Config, out: &mut dyn Sink) -> Result<String, Failu
     Ok(name.to_owned())
 }
 
+/// The rows of a file of the task. `dataset_kwargs.field` names the key of a JSON document that contains them.
+///
+/// # Errors
+/// A data failure if the file cannot be opened.
+pub(super) fn rows(config: &Config, file: &Path) -> Result<records::Rows, Failure> {
+    match kwarg(config, "field").and_then(Value::as_str) {
+        Some(field) => records::rows(file, &[field]),
+        None => records::rows(file, LISTS),
+    }
+}
+
+fn kwarg<'a>(config: &'a Config, key: &str) -> Option<&'a Value> {
+    config.get("dataset_kwargs").and_then(|setting| setting.value.get(key)).filter(|value| !value.is_null())
+}
+
 /// The files of a split.
 ///
 /// # Errors
 /// A data failure if the data are elsewhere, or are not found.
-pub(super) fn files(config: &Config, split: &str) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files(config: &Config, split: &str, out: &mut dyn Sink) -> Result<Vec<PathBuf>, Failure> {
     let path = config
         .text("dataset_path")
         .ok_or_else(|| config.fail("dataset_path", "is missing, so there are no rows to read"))?;
-    let kwargs = config.get("dataset_kwargs").map(|setting| &setting.value);
-    let kwarg = |key: &str| kwargs.and_then(|kwargs| kwargs.get(key)).filter(|value| !value.is_null());
-    if let Some(field) = kwarg("field").and_then(Value::as_str).filter(|field| !LISTS.contains(field)) {
-        let why = format!("has rows under the key {field}; write them as JSON Lines");
-        return Err(config.fail("dataset_kwargs", &why));
-    }
-    let folder = kwarg("data_dir").and_then(Value::as_str);
-    if let Some(files) = kwarg("data_files") {
-        return listed(config, files, folder, split);
+    let folder = kwarg(config, "data_dir").and_then(Value::as_str);
+    if let Some(files) = kwarg(config, "data_files") {
+        return listed(config, files, folder, split, out);
     }
     let is_loader = LOADERS.contains(&path);
     let (start, inner) = match folder {
@@ -75,10 +85,21 @@ pub(super) fn files(config: &Config, split: &str) -> Result<Vec<PathBuf>, Failur
         }
         other => (path, other.unwrap_or_default()),
     };
-    match starts(config).into_iter().take(2).map(|folder| folder.join(start)).find(|path| path.exists()) {
-        Some(folder) if folder.is_dir() => in_folder(config, &folder.join(inner), split),
-        Some(file) => Ok(vec![file]),
+    let mut places = starts(config).into_iter().take(2).map(|folder| folder.join(start)).enumerate();
+    match places.find(|(_, path)| path.exists()) {
+        Some((at, found)) => {
+            note_place(config, "dataset_path", start, at, &found, out);
+            if found.is_dir() { in_folder(config, &found.join(inner), split, out) } else { Ok(vec![found]) }
+        }
         None => Err(remote(config, start)),
+    }
+}
+
+/// Says what a relative path was taken for, unless it is in the task's own folder, which is the first place.
+fn note_place(config: &Config, key: &str, name: &str, at: usize, found: &Path, out: &mut dyn Sink) {
+    if let Some(setting) = config.get(key).filter(|_| at > 0) {
+        let why = format!("is taken to be {}, since the task's own folder does not contain it", found.display());
+        out.note(Note { file: setting.file.clone(), line: setting.line, what: format!("{key}: {name}"), why });
     }
 }
 
@@ -93,7 +114,13 @@ fn remote(config: &Config, path: &str) -> Failure {
 }
 
 /// The files that `data_files` lists for a split: one mapping for all splits, or files of the only split.
-fn listed(config: &Config, files: &Value, folder: Option<&str>, split: &str) -> Result<Vec<PathBuf>, Failure> {
+fn listed(
+    config: &Config,
+    files: &Value,
+    folder: Option<&str>,
+    split: &str,
+    out: &mut dyn Sink,
+) -> Result<Vec<PathBuf>, Failure> {
     let of_split = match files {
         Value::Object(splits) => splits.get(split).ok_or_else(|| {
             let known: Vec<&str> = splits.keys().map(String::as_str).collect();
@@ -118,7 +145,7 @@ fn listed(config: &Config, files: &Value, folder: Option<&str>, split: &str) -> 
         }
         let name = folder.map_or_else(|| PathBuf::from(name), |folder| Path::new(folder).join(name));
         let name = name.to_string_lossy();
-        let matched = matching(config, &name);
+        let matched = matching(config, &name, out);
         if matched.is_empty() {
             return Err(config.fail("dataset_kwargs", &format!("names the file {name}, which is not found")));
         }
@@ -128,8 +155,7 @@ fn listed(config: &Config, files: &Value, folder: Option<&str>, split: &str) -> 
 }
 
 /// Folders from which relative paths may start: that of the task, the present one, and those above the task, since
-/// lm-eval
-/// takes them from where it is started.
+/// lm-eval takes them from where it is started.
 fn starts(config: &Config) -> Vec<PathBuf> {
     let file = config.get("dataset_path").map_or(&config.file, |setting| &setting.file);
     let own = file.parent().unwrap_or(Path::new("")).to_owned();
@@ -139,37 +165,44 @@ fn starts(config: &Config) -> Vec<PathBuf> {
 }
 
 /// The files that a name or a pattern such as `part-*.jsonl` matches.
-fn matching(config: &Config, name: &str) -> Vec<PathBuf> {
-    if !name.contains(['*', '?', '[']) {
-        return starts(config)
-            .into_iter()
-            .map(|start| start.join(name))
-            .find(|path| path.is_file())
-            .into_iter()
-            .collect();
-    }
-    let of = |start: PathBuf| {
+fn matching(config: &Config, name: &str, out: &mut dyn Sink) -> Vec<PathBuf> {
+    let is_pattern = name.contains(['*', '?', '[']);
+    let of = |start: &Path| {
+        let path = start.join(name);
+        if !is_pattern {
+            return if path.is_file() { vec![path] } else { Vec::new() };
+        }
         let escaped = glob::Pattern::escape(&start.to_string_lossy());
         let pattern = if escaped.is_empty() { name.to_owned() } else { format!("{escaped}/{name}") };
         let paths = glob::glob(&pattern).ok().into_iter().flatten().flatten();
-        paths.filter(|path| path.is_file()).take(MAX_FILES).collect::<Vec<_>>()
+        paths.filter(|path| path.is_file()).take(FILES.most + 1).collect::<Vec<_>>()
     };
-    starts(config).into_iter().map(of).find(|files| !files.is_empty()).unwrap_or_default()
+    let mut places = starts(config).into_iter().map(|start| of(&start)).enumerate();
+    let Some((at, mut files)) = places.find(|(_, files)| !files.is_empty()) else { return Vec::new() };
+    if let Some(first) = files.first() {
+        note_place(config, "dataset_kwargs", name, at, first, out);
+    }
+    if files.len() > FILES.most
+        && let Some(setting) = config.get("dataset_kwargs")
+    {
+        files.truncate(FILES.most);
+        let why = format!("matches more than {} files, and only the first ones are read", FILES.most);
+        out.note(Note { file: setting.file.clone(), line: setting.line, what: format!("data_files: {name}"), why });
+    }
+    files
 }
 
 /// The files of a split in a folder: those whose names begin with it.
-fn in_folder(config: &Config, folder: &Path, split: &str) -> Result<Vec<PathBuf>, Failure> {
-    let is_of_split = |path: &PathBuf| {
+fn in_folder(config: &Config, folder: &Path, split: &str, out: &mut dyn Sink) -> Result<Vec<PathBuf>, Failure> {
+    let is_of_split = |path: &Path| {
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let is_rows = ["jsonl", "ndjson", "json", "csv", "parquet"].contains(&extension(path).as_str());
         is_rows && path.is_file() && stem.split(['-', '_', '.']).next() == Some(split)
     };
     for folder in [folder.to_owned(), folder.join("data")] {
-        let entries = fs::read_dir(&folder).into_iter().flatten().take(MAX_FILES).filter_map(Result::ok);
-        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_of_split).collect();
-        files.sort();
-        if !files.is_empty() {
-            return Ok(files);
+        let Ok(found) = folders::files(&folder, FILES, &is_of_split) else { continue };
+        if !found.files.is_empty() {
+            return Ok(found.noted(out));
         }
     }
     Err(config.fail("dataset_path", &format!("is a folder without a file whose name begins with \"{split}\"")))

@@ -3,16 +3,14 @@
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
-use super::super::draft::{Dataset, choice_scorer, scorer};
+use super::super::draft::{Dataset, choice_scorer, literal, scorer};
+use super::super::extraction::{Case, EXPECTED, looked_for};
 use super::super::{Carried, Note};
 use super::Output;
 use super::config::{Config, Setting, function_name};
 
 /// The pattern of a filter that names none.
 const USUAL_PATTERN: &str = r"#### (\-?[0-9\.\,]+)";
-
-/// What may follow the accepted answer that is looked for.
-const END: &str = r"(?:[.,]?\s|[.,]?$|[^\w.,])";
 
 /// A metric as written.
 struct Metric<'a> {
@@ -41,8 +39,7 @@ struct Filter {
     trims: bool,
     lowers: bool,
     majority: bool,
-    /// A pattern, and which of its matches counts.
-    pattern: Option<(String, i64)>,
+    pattern: Option<String>,
 }
 
 /// Carries over the metrics of a task.
@@ -92,6 +89,7 @@ impl<'a> Metrics<'a> {
                 "computes the metrics by Python code; the suite has scorers that fit the answers",
             );
             self.listed().iter().for_each(|metric| dataset.out().carried(shown(metric.name), Carried::Not));
+            self.note_filters("has no effect on the scorers that fit the answers", dataset);
             return Vec::new();
         }
         let filters = self.filters(dataset);
@@ -202,9 +200,9 @@ impl<'a> Metrics<'a> {
             let why = "one of regexes_to_ignore has syntax that karat lacks, such as look-around, and is not applied";
             self.note(metric, why, dataset);
         }
-        let lower = metric.is_set("ignore_case") || filter.lowers;
         let keys = match &filter.pattern {
-            Some(pattern) => self.extracted(pattern, lower, numbers, filter, dataset),
+            Some(pattern) if numbers => self.number(metric, filter, pattern, dataset),
+            Some(pattern) => self.extracted(metric, filter, pattern, dataset),
             None => self.whole(metric, filter, numbers, dataset),
         };
         let mut scorer = scorer(&filter.named(metric.name), keys);
@@ -218,9 +216,7 @@ impl<'a> Metrics<'a> {
     fn whole(&self, metric: &Metric<'_>, filter: &Filter, numbers: bool, dataset: &mut Dataset<'_>) -> Value {
         let ignores = metric.ignored().next().is_some();
         if ignores && numbers {
-            let why = "the answers are numbers, so the last number of an answer is compared, whatever \
-                       regexes_to_ignore removes";
-            self.note(metric, why, dataset);
+            self.note_numbers(metric, dataset);
             return json!({"type": "numeric"});
         }
         if ignores {
@@ -237,48 +233,106 @@ impl<'a> Metrics<'a> {
         json!({"type": "exact", "normalize": steps})
     }
 
-    /// The scorer for what a pattern extracts.
-    fn extracted(
-        &self,
-        (pattern, select): &(String, i64),
-        lower: bool,
-        numbers: bool,
-        filter: &Filter,
-        dataset: &mut Dataset<'_>,
-    ) -> Value {
-        let flag = if lower { "(?i)" } else { "" };
-        let looked_for = around_group(pattern)
-            .map(|(before, after)| format!("{flag}{before}{{expected}}{}", if after.is_empty() { END } else { after }));
-        let is_template = |pattern: &str| pattern.contains("{{") || pattern.contains("{%");
-        let looked_for = looked_for
-            .filter(|pattern| !is_template(pattern) && Regex::new(&pattern.replace("{expected}", "x")).is_ok());
-        let (keys, why) = match looked_for {
-            _ if numbers && *select == -1 => {
-                (json!({"type": "numeric"}), "the last number of the answer is compared, in place of the last match")
+    /// Says that numbers are compared in place of texts.
+    fn note_numbers(&self, metric: &Metric<'_>, dataset: &mut Dataset<'_>) {
+        let removes = [("regexes_to_ignore", metric.ignored().next().is_some())];
+        let removes = removes.into_iter().chain([("ignore_punctuation", metric.is_set("ignore_punctuation"))]);
+        let names: Vec<&str> = removes.filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect();
+        if !names.is_empty() {
+            let names = names.join(" and ");
+            let why = format!(
+                "the answers are numbers, so the last number of an answer is compared, whatever {names} removes"
+            );
+            self.note(metric, &why, dataset);
+        }
+    }
+
+    /// The scorer for a number that a pattern extracts. A number may be written in several ways, such as 1,234, so it is
+    /// not looked for as a text: the pattern has to match, and the last number counts.
+    fn number(&self, metric: &Metric<'_>, filter: &Filter, pattern: &str, dataset: &mut Dataset<'_>) -> Value {
+        self.note_numbers(metric, dataset);
+        let flag = if filter.lowers { "(?i)" } else { "" };
+        let regex = Regex::new(&format!("{flag}{pattern}")).ok().filter(|_| !pattern.contains(EXPECTED));
+        let (keys, why) = match regex {
+            // A pattern that finds any number asks for nothing more.
+            Some(regex) if regex.is_match("7") => (
+                json!({"type": "numeric"}),
+                "the last number of the answer is compared, in place of what the pattern extracts",
+            ),
+            Some(_) => {
+                let pattern = format!("{flag}{}", literal(pattern));
+                let of = json!([{"type": "regex", "pattern": pattern}, {"type": "numeric"}]);
+                let why = "the pattern has to match, and the last number of the answer is compared, in place of what the \
+                           pattern extracts";
+                (json!({"type": "all", "of": of}), why)
             }
+            None => (
+                json!({"type": "numeric"}),
+                "the pattern has syntax that karat lacks, so the last number of the answer is compared, whatever stands \
+                 around it",
+            ),
+        };
+        self.note_filter(filter, why, dataset);
+        keys
+    }
+
+    /// The scorer for a text that a pattern extracts.
+    fn extracted(&self, metric: &Metric<'_>, filter: &Filter, pattern: &str, dataset: &mut Dataset<'_>) -> Value {
+        if metric.ignored().next().is_some() {
+            let why =
+                "regexes_to_ignore was applied to the accepted answers; it is not applied to what a filter extracts";
+            self.note(metric, why, dataset);
+        }
+        if metric.is_set("ignore_punctuation") {
+            self.note(metric, "ignore_punctuation is not applied to what a filter extracts", dataset);
+        }
+        let ignores_case = metric.is_set("ignore_case");
+        let case = match (filter.lowers, ignores_case) {
+            (true, _) => Case::Ignored,
+            (false, true) => Case::IgnoredInAnswer,
+            (false, false) => Case::Kept,
+        };
+        let (keys, why) = match looked_for(pattern, case) {
             Some(pattern) => (
                 json!({"type": "regex", "pattern": pattern}),
                 "the accepted answer is looked for in place of the group; nothing is extracted and compared",
             ),
-            None if numbers => (
-                json!({"type": "numeric"}),
-                "the last number of the answer is compared, in place of what the pattern extracts",
-            ),
             None => {
-                let steps: &[&str] = if lower { &["lowercase"] } else { &[] };
-                let why = "the pattern has no group, several groups, or syntax that karat lacks, so the accepted \
-                           answer may be anywhere in the answer; a pattern with {expected} in place of the group is \
-                           stricter (type: regex)";
+                let steps: &[&str] = if filter.lowers || ignores_case { &["lowercase"] } else { &[] };
+                let why = "the pattern has no group that each match contains, several groups, or syntax that karat \
+                           lacks, so the accepted answer may be anywhere in the answer; a pattern with {expected} in \
+                           place of the group is stricter (type: regex)";
                 (json!({"type": "contains", "normalize": steps}), why)
             }
         };
-        if let Some(setting) = self.config.get("filter_list") {
-            note(dataset, setting, filter.line, &format!("filter: {}", filter.name), why);
-        }
+        self.note_filter(filter, why, dataset);
         keys
     }
 
+    fn note_filter(&self, filter: &Filter, why: &str, dataset: &mut Dataset<'_>) {
+        if let Some(setting) = self.config.get("filter_list") {
+            note(dataset, setting, filter.line, &format!("filter: {}", filter.name), why);
+        }
+    }
+
+    /// Says why no filter is carried over, if there are any.
+    fn note_filters(&self, why: &str, dataset: &mut Dataset<'_>) {
+        if let Some(setting) = self.config.get("filter_list") {
+            note(dataset, setting, setting.line, "filter_list", why);
+        }
+    }
+
     fn filters(&self, dataset: &mut Dataset<'_>) -> Vec<Filter> {
+        match self.output {
+            Output::Generated => {}
+            Output::Choices => {
+                self.note_filters(
+                    "has no effect: the answer is the letter of a choice, which nothing changes",
+                    dataset,
+                );
+            }
+            Output::Continued => self.note_filters("has no effect: the answer has to begin with the target", dataset),
+        }
         let Some(setting) = self.config.get("filter_list").filter(|_| self.output == Output::Generated) else {
             return vec![Filter { name: "none".to_owned(), ..Filter::default() }];
         };
@@ -324,16 +378,18 @@ impl Filter {
                 self.majority = true;
                 Err("the majority of the scores counts, and not that of the answers")
             }
-            "regex" => {
+            function @ ("regex" | "multi_choice_regex") => {
                 let pattern = step.get("regex_pattern").and_then(Value::as_str).unwrap_or(USUAL_PATTERN);
-                let select = step.get("group_select").and_then(Value::as_i64).unwrap_or(0);
-                self.pattern = Some((pattern.to_owned(), select));
-                Ok(())
-            }
-            "multi_choice_regex" => {
-                let pattern = step.get("regex_pattern").and_then(Value::as_str).unwrap_or(USUAL_PATTERN);
-                self.pattern = Some((pattern.to_owned(), 0));
-                Err("the texts of choices are not looked for where the pattern finds nothing")
+                match (self.pattern.replace(pattern.to_owned()), function) {
+                    (Some(_), _) => {
+                        Err("alone is carried over, for the whole answer; the pattern before it is not, of \
+                                         whose result lm-eval extracts this one")
+                    }
+                    (None, "multi_choice_regex") => {
+                        Err("the texts of choices are not looked for where the pattern finds nothing")
+                    }
+                    (None, _) => Ok(()),
+                }
             }
             "take_first_k" => Err("all repeats of an example are scored, and not only the first ones"),
             "map" => Err("answers are not mapped to other words before they are compared"),
@@ -392,57 +448,4 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
 /// Reports something at a line of the file in which a setting is.
 pub(super) fn note(dataset: &mut Dataset<'_>, setting: &Setting, line: u64, what: &str, why: &str) {
     dataset.out().note(Note { file: setting.file.clone(), line, what: what.to_owned(), why: why.to_owned() });
-}
-
-/// What stands before and behind the only group of a pattern.
-fn around_group(pattern: &str) -> Option<(&str, &str)> {
-    let (mut groups, mut open, mut class, mut escaped) = (Vec::new(), Vec::new(), false, false);
-    for (at, c) in pattern.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '|' if !class && open.is_empty() => return None,
-            '[' if !class => class = true,
-            ']' if class => class = false,
-            '(' if !class => {
-                let rest = pattern.get(at + 1..)?;
-                let is_named = rest.starts_with("?P<")
-                    || (rest.starts_with("?<") && !rest.starts_with("?<=") && !rest.starts_with("?<!"));
-                open.push((at, !rest.starts_with('?') || is_named));
-            }
-            ')' if !class => {
-                let (start, captures) = open.pop()?;
-                groups.extend(captures.then_some((start, at + 1)));
-            }
-            _ => {}
-        }
-    }
-    match groups.as_slice() {
-        [(start, end)] => Some((pattern.get(..*start)?, pattern.get(*end..)?)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_only_group_of_a_pattern_is_found() {
-        let cases = [
-            (r"#### (\-?[0-9\.\,]+)", Some(("#### ", ""))),
-            (r"answer is \(?([A-D])\)?\.", Some((r"answer is \(?", r"\)?\."))),
-            (r"(?i)the (?:final )?answer: (?P<a>\w+)$", Some((r"(?i)the (?:final )?answer: ", "$"))),
-            (r"[(](x)", Some(("[(]", ""))),
-            (r"(?<=a)(b)", Some(("(?<=a)", ""))),
-            (r"(-?[$0-9.,]{2,})|(-?[0-9]+)", None),
-            ("[A-D]", None),
-            ("(a(b))", None),
-            ("(a)|b", None),
-            ("a)", None),
-        ];
-        for (pattern, expected) in cases {
-            assert_eq!(around_group(pattern), expected, "{pattern}");
-        }
-    }
 }

@@ -7,8 +7,7 @@ mod rows;
 mod shots;
 mod templates;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -16,21 +15,18 @@ use self::config::{Config, function};
 use self::metrics::Metrics;
 use self::rows::Rows;
 use super::draft::{Dataset, Suite, baseline, choice_prompt, literal};
-use super::records::{extension, unreadable};
+use super::folders::{self, Limits, is_yaml};
 use super::{Note, Sink, SuiteFormat};
 use crate::core::domain::Failure;
 
 /// Tasks of lm-evaluation-harness.
 pub struct LmEval;
 
-/// The most files of a folder that are looked at.
-const MAX_FILES: usize = 100_000;
+/// How far a folder of tasks is searched.
+const LIMITS: Limits = Limits { depth: 8, most: 100_000 };
 
 /// The most reasons that are listed if no task can be read.
 const LISTED: usize = 20;
-
-/// How deep folders are searched.
-const MAX_DEPTH: usize = 8;
 
 /// How the model is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +53,7 @@ impl SuiteFormat for LmEval {
         if !path.is_dir() {
             return task(&Config::open(path)?, out);
         }
-        let mut files = Vec::new();
-        yaml_files(path, 0, &mut files)?;
-        files.sort();
+        let files = folders::files(path, LIMITS, &is_yaml)?.noted(out);
         let (mut read, mut failures) = (0_u64, Vec::new());
         for file in files {
             let config = Config::open(&file);
@@ -87,18 +81,6 @@ impl SuiteFormat for LmEval {
     }
 }
 
-fn yaml_files(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
-    for path in entries.take(MAX_FILES).filter_map(Result::ok).map(|entry| entry.path()) {
-        if path.is_dir() && !path.is_symlink() && depth < MAX_DEPTH {
-            yaml_files(&path, depth + 1, files)?;
-        } else if ["yaml", "yml"].contains(&extension(&path).as_str()) && files.len() < MAX_FILES {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
 /// Carries over a task.
 fn task(config: &Config, out: &mut dyn Sink) -> Result<(), Failure> {
     check(config)?;
@@ -106,7 +88,7 @@ fn task(config: &Config, out: &mut dyn Sink) -> Result<(), Failure> {
     let stem = config.file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = config.text("task").unwrap_or(&stem).to_owned();
     let split = data::split(config, out)?;
-    let files = data::files(config, &split)?;
+    let files = data::files(config, &split, out)?;
     note_settings(config, output, out);
     let metrics = Metrics::new(config, output);
     let rows = Rows::new(config, output, &files, metrics.ignored())?;

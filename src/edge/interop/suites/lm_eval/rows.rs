@@ -8,11 +8,10 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::super::draft::{Dataset, Draft, MAX_CHOICES, is_absent, letter, literal};
-use super::super::records::{self, unreadable};
-use super::Output;
+use super::super::records::unreadable;
 use super::config::Config;
-use super::data::LISTS;
 use super::templates::{Renderer, Template, printed, python_list};
+use super::{Output, data};
 use crate::core::domain::Failure;
 use crate::core::tabular::Row;
 
@@ -59,7 +58,7 @@ impl<'a> Rows<'a> {
     ) -> Result<Self, Failure> {
         let (mut names, mut rows) = (BTreeSet::new(), 0_u64);
         for file in files {
-            for row in records::rows(file, LISTS)?.take(LOOKED_AT) {
+            for row in data::rows(config, file)?.take(LOOKED_AT) {
                 rows += 1;
                 let fields = row.map_err(|error| unreadable(file, error))?.fields;
                 names.extend(fields.into_iter().flatten().map(|(name, _)| name));
@@ -74,7 +73,7 @@ impl<'a> Rows<'a> {
         let text = template("doc_to_text").unwrap_or_else(absent);
         let mut kept = kept(config.text("doc_to_text").unwrap_or_default(), &is_field);
         if let Some(fields) = kept.as_ref().map(|kept| kept.fields.clone())
-            && !all_plain(files, &fields)?
+            && !all_plain(config, files, &fields)?
         {
             kept = None;
         }
@@ -104,7 +103,7 @@ impl<'a> Rows<'a> {
         let mut numbers = true;
         for file in files {
             dataset.enter(file.clone());
-            for row in records::rows(file, LISTS)? {
+            for row in data::rows(self.config, file)? {
                 let Row { line, fields } = row.map_err(|error| unreadable(file, error))?;
                 match fields.and_then(|fields| self.draft(fields)) {
                     Ok(draft) => {
@@ -137,11 +136,7 @@ impl<'a> Rows<'a> {
                 return Err("doc_to_choice is missing, and the task is of the type multiple_choice".to_owned());
             }
             (Output::Choices, Some(choices)) => self.letters(&fields, choices)?,
-            (_, Some(choices)) => {
-                let at = self.indices(&fields, choices)?;
-                at.into_iter().filter_map(|at| choices.get(at)).map(|choice| json!(choice)).collect()
-            }
-            (_, None) => self.answers(&fields)?.into_iter().map(Value::String).collect(),
+            (_, choices) => self.texts(&fields, choices.as_deref())?.into_iter().map(Value::String).collect(),
         };
         let expected: Vec<Value> = expected.into_iter().map(|answer| self.without_ignored(answer)).collect();
         let id = fields.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
@@ -198,11 +193,19 @@ impl<'a> Rows<'a> {
         Ok(printed(&value))
     }
 
-    /// The accepted answers of a row.
+    /// The accepted answers of a row as texts; of a row with choices, the right ones.
     ///
     /// # Errors
     /// Says why they cannot be rendered.
     pub(super) fn answers(&self, fields: &Map<String, Value>) -> Result<Vec<String>, String> {
+        self.texts(fields, self.choices(fields)?.as_deref())
+    }
+
+    fn texts(&self, fields: &Map<String, Value>, choices: Option<&[String]>) -> Result<Vec<String>, String> {
+        if let Some(choices) = choices {
+            let at = self.indices(fields, choices)?;
+            return Ok(at.into_iter().filter_map(|at| choices.get(at)).cloned().collect());
+        }
         let value = self.of("doc_to_target", self.renderer.value(&self.target, fields))?;
         Ok(match value {
             Value::Array(items) => items.iter().map(printed).collect(),
@@ -334,10 +337,10 @@ fn kept(text: &str, is_field: &dyn Fn(&str) -> bool) -> Option<Kept> {
 }
 
 /// Whether these fields are texts or whole numbers in all rows that can be read.
-fn all_plain(files: &[PathBuf], names: &[String]) -> Result<bool, Failure> {
+fn all_plain(config: &Config, files: &[PathBuf], names: &[String]) -> Result<bool, Failure> {
     let is_plain = |value: &Value| value.is_i64() || value.as_str().is_some_and(|text| !text.trim().is_empty());
     let in_file = |file: &Path| -> Result<bool, Failure> {
-        for row in records::rows(file, LISTS)? {
+        for row in data::rows(config, file)? {
             let Ok(fields) = row.map_err(|error| unreadable(file, error))?.fields else { continue };
             if !names.iter().all(|name| fields.get(name).is_some_and(is_plain)) {
                 return Ok(false);

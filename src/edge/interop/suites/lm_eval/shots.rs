@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::super::Sink;
 use super::super::draft::Dataset;
-use super::super::records::{self, unreadable};
+use super::super::records::unreadable;
 use super::config::{Config, Setting, function};
 use super::rows::Rows;
 use super::{Output, data, metrics};
@@ -25,17 +26,23 @@ pub(super) fn shown(
     dataset: &mut Dataset<'_>,
 ) -> Result<Option<String>, Failure> {
     let Some(setting) = config.get("num_fewshot") else { return Ok(None) };
-    let count = setting.value.as_u64().unwrap_or(0).min(MAX_SHOTS);
-    if count == 0 {
+    let wanted = setting.value.as_u64().unwrap_or(0);
+    if wanted == 0 {
         return Ok(None);
     }
     let found = if output == Output::Choices {
         Err("examples before the question are left out, since their answers are no letters".to_owned())
     } else {
-        examples(config, count).and_then(|examples| text(config, &examples, rows))
+        shots(config, wanted.min(MAX_SHOTS), rows, dataset.out())
     };
     match found {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => {
+            if wanted > MAX_SHOTS {
+                let why = format!("only the first {MAX_SHOTS} examples are shown before each question");
+                metrics::note(dataset, setting, setting.line, "num_fewshot", &why);
+            }
+            Ok(Some(text))
+        }
         Err(why) => {
             metrics::note(dataset, setting, setting.line, "num_fewshot", &why);
             Ok(None)
@@ -43,8 +50,34 @@ pub(super) fn shown(
     }
 }
 
+/// The text of the first examples. The error says why there is none.
+fn shots(config: &Config, count: u64, rows: &Rows<'_>, out: &mut dyn Sink) -> Result<String, String> {
+    match examples(config, count, out)? {
+        Examples::Written(examples) => text(config, &examples, rows),
+        // Rows are not written to be in a suite: what they contain is redacted as in the dataset, field by field and, since
+        // a template may put the parts of an address together, as a whole.
+        Examples::OfSplit(examples) => {
+            let redacted = |example: Map<String, Value>| match out.redact(Value::Object(example)) {
+                Value::Object(example) => example,
+                _ => Map::new(),
+            };
+            let examples: Vec<_> = examples.into_iter().map(redacted).collect();
+            let text = text(config, &examples, rows)?;
+            Ok(out.redact(json!(text)).as_str().unwrap_or_default().to_owned())
+        }
+    }
+}
+
+/// The rows that are shown.
+enum Examples {
+    /// From the task itself.
+    Written(Vec<Map<String, Value>>),
+    /// From a file of rows.
+    OfSplit(Vec<Map<String, Value>>),
+}
+
 /// The rows that are shown. The error says why there are none.
-fn examples(config: &Config, count: u64) -> Result<Vec<Map<String, Value>>, String> {
+fn examples(config: &Config, count: u64, out: &mut dyn Sink) -> Result<Examples, String> {
     const RANDOM: &str = "lm-eval chooses the examples before each question at random, and the suite shows none; \
                           write some into its prompt";
     let own = config.get("fewshot_config").map(|Setting { value, .. }| value);
@@ -61,7 +94,7 @@ fn examples(config: &Config, count: u64) -> Result<Vec<Map<String, Value>>, Stri
     }
     match own("samples") {
         Some(Value::Array(samples)) => {
-            return Ok(samples.iter().filter_map(Value::as_object).take(count).cloned().collect());
+            return Ok(Examples::Written(samples.iter().filter_map(Value::as_object).take(count).cloned().collect()));
         }
         Some(other) if function(other).is_some() => {
             return Err("the examples before each question come from Python code; write them into the suite's prompt"
@@ -72,18 +105,24 @@ fn examples(config: &Config, count: u64) -> Result<Vec<Map<String, Value>>, Stri
     let splits = [own("split").and_then(Value::as_str), config.text("fewshot_split"), config.text("training_split")];
     let split = splits.into_iter().flatten().next().ok_or("there is no split of which examples can be shown")?;
     let mut examples = Vec::new();
-    for file in data::files(config, split).map_err(|failure| failure.message)? {
-        let rows = first(&file, count - examples.len().min(count)).map_err(|failure| failure.message)?;
+    for file in data::files(config, split, out).map_err(|failure| failure.message)? {
+        let rows = first(config, &file, count - examples.len().min(count)).map_err(|failure| failure.message)?;
         examples.extend(rows);
     }
-    Ok(examples)
+    Ok(Examples::OfSplit(examples))
 }
 
-fn first(file: &Path, count: usize) -> Result<Vec<Map<String, Value>>, Failure> {
-    let rows = records::rows(file, data::LISTS)?.take(count);
-    let rows: Result<Vec<_>, _> =
-        rows.map(|row| row.map(|row| row.fields).map_err(|error| unreadable(file, error))).collect();
-    Ok(rows?.into_iter().flatten().collect())
+fn first(config: &Config, file: &Path, count: usize) -> Result<Vec<Map<String, Value>>, Failure> {
+    let mut rows = Vec::new();
+    for row in data::rows(config, file)?.take(count) {
+        let row = row.map_err(|error| unreadable(file, error))?;
+        let fields = row.fields.map_err(|reason| {
+            let place = format!("{}:{}", file.display(), row.line);
+            Failure::data(format!("the examples before each question cannot be read: {place}: {reason}"))
+        });
+        rows.push(fields?);
+    }
+    Ok(rows)
 }
 
 /// The examples as lm-eval writes them: question, answer, and what stands between.

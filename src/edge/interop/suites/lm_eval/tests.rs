@@ -1,3 +1,5 @@
+use std::fs;
+
 use proptest::prelude::*;
 use serde_json::Map;
 
@@ -18,9 +20,9 @@ fn generated_answers_are_compared_as_filters_and_metrics_say() {
     let suite = recorded.suite("sums");
     let prompt = "Question: What is 1 + 1?\nAnswer: One and one.\n#### 2\n\nQuestion: {{ input }}\nAnswer:";
     assert_eq!(suite["prompt"], prompt, "the first example of the training split is shown");
-    let end = r"(?:[.,]?\s|[.,]?$|[^\w.,])";
+    let strict = json!([{"type": "regex", "pattern": r"#### (\-?[0-9\.\,]+)"}, {"type": "numeric"}]);
     let scorers = json!([
-        {"name": "exact_match-strict-match", "type": "regex", "pattern": format!("(?i)#### {{expected}}{end}")},
+        {"name": "exact_match-strict-match", "type": "all", "of": strict},
         {"name": "exact_match-flexible-extract", "type": "numeric"},
     ]);
     assert_eq!(suite["scorers"], scorers);
@@ -93,13 +95,14 @@ fn several_answers_similarities_and_continuations() {
 #[test]
 fn answers_are_scored_as_by_lm_eval() {
     let recorded = tasks();
-    let cases: [(&str, usize, &str, &[f64]); 22] = [
+    let cases: [(&str, usize, &str, &[f64]); 23] = [
         ("sums", 0, "3 + 4 = 7\n#### 7", &[1.0, 1.0]),
         ("sums", 0, "#### 7.", &[1.0, 1.0]),
         ("sums", 0, "#### 7.5", &[0.0, 0.0]),
         ("sums", 0, "#### 71", &[0.0, 0.0]),
         ("sums", 0, "The answer is 7", &[0.0, 1.0]),
         ("sums", 1, "#### 1234", &[1.0, 1.0]),
+        ("sums", 1, "#### 1,234", &[1.0, 1.0]),
         ("sums", 1, "so it is $1,234", &[0.0, 1.0]),
         ("plants", 0, "ANSWER: A", &[1.0]),
         ("plants", 0, "Light. ANSWER: (A).", &[1.0]),
@@ -151,7 +154,12 @@ fn what_is_not_carried_over_is_noted_with_its_line() {
     };
     assert_eq!(
         noted("sums.yaml"),
-        [(18, "generation_kwargs"), (30, "filter: strict-match"), (35, "filter: flexible-extract")]
+        [
+            (18, "generation_kwargs"),
+            (21, "metric: exact_match"),
+            (30, "filter: strict-match"),
+            (35, "filter: flexible-extract")
+        ]
     );
     assert_eq!(noted("plants.yaml"), [(5, "output_type"), (14, "metric: acc_norm"), (17, "metric: brier_score")]);
     assert_eq!(noted("_facts_template"), [(3, "output_type"), (8, "num_fewshot")]);
@@ -316,7 +324,7 @@ fn metrics_and_filters_have_their_scorers_or_a_note() {
         (
             filter("{function: regex, regex_pattern: \"({{x}})\"}"),
             "t",
-            json!([{"name": "exact_match-f", "type": "regex", "pattern": "{expected}(?:[.,]?\\s|[.,]?$|[^\\w.,])"}]),
+            json!([{"name": "exact_match-f", "type": "regex", "pattern": "\\b{start-half}{expected}\\b{end-half}"}]),
         ),
         (
             filter("{function: regex, regex_pattern: \"{{x}}(y)\"}"),
@@ -408,6 +416,8 @@ fn data_are_found_where_the_task_says() {
     for name in ["rows/part-1.jsonl", "rows/part-2.jsonl", "rows/data/test-00000-of-00001.jsonl"] {
         fs::write(folder.path().join(name), "{\"q\": \"x\", \"a\": \"y\"}\n").unwrap();
     }
+    let keyed = json!({"data": [], "mine": [{"q": "x", "a": "y"}, {"q": "z", "a": "y"}]}).to_string();
+    fs::write(folder.path().join("rows/keyed.json"), keyed).unwrap();
     let path = folder.path().join("tasks/deep/t.yaml");
     let read = |settings: &str| {
         fs::write(&path, format!("task: t\ndoc_to_text: q\ndoc_to_target: a\n{settings}")).unwrap();
@@ -432,10 +442,7 @@ fn data_are_found_where_the_task_says() {
             "dataset_path: json\ndataset_kwargs: {data_files: \"https://example.org/a.json\"}\ntest_split: test\n",
             Err("karat downloads no data sets"),
         ),
-        (
-            "dataset_path: json\ndataset_kwargs: {data_files: {test: a}, field: x}\ntest_split: test\n",
-            Err("has rows under the key x"),
-        ),
+        ("dataset_path: json\ndataset_kwargs: {data_files: rows/keyed.json, field: mine}\ntest_split: train\n", Ok(2)),
         (
             "dataset_path: json\ndataset_kwargs: {data_files: {test: 7}}\ntest_split: test\n",
             Err("data_files that are no file names"),
@@ -450,6 +457,91 @@ fn data_are_found_where_the_task_says() {
             (found, expected) => panic!("{settings}: {found:?} instead of {expected:?}"),
         }
     }
+}
+
+#[test]
+fn a_file_that_is_not_in_the_task_s_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("tasks")).unwrap();
+    fs::write(folder.path().join("rows.jsonl"), "{\"q\": \"x\", \"a\": \"y\"}\n").unwrap();
+    let path = folder.path().join("tasks/t.yaml");
+    let settings = "task: t\ndoc_to_text: q\ndoc_to_target: a\ndataset_path: json\n\
+                    dataset_kwargs: {data_files: rows.jsonl}\ntest_split: train\n";
+    fs::write(&path, settings).unwrap();
+    let recorded = Recorded::read(&LmEval, &path).unwrap();
+    let note = &recorded.notes[0];
+    assert_eq!((note.line, note.what.as_str()), (5, "dataset_kwargs: rows.jsonl"));
+    let found = fs::canonicalize(folder.path().join("rows.jsonl")).unwrap();
+    assert!(note.why.contains(&found.display().to_string()), "{note:?}");
+}
+
+#[test]
+fn numbers_that_a_pattern_extracts_are_compared_as_numbers() {
+    let gsm8k = r"#### (\-?[0-9\.\,]+)";
+    let cot = r"The answer is (\-?[0-9\.\,]+).";
+    let cases = [
+        (gsm8k, "1234", "#### 1,234", 1.0),
+        (gsm8k, "1,234", "#### 1234.", 1.0),
+        (gsm8k, "1234", "It is 1,234.", 0.0),
+        (cot, "5", "The answer is 5.", 1.0),
+        (cot, "5", "The answer is 50.", 0.0),
+        (cot, "5", "It is 5.", 0.0),
+        ("([-0-9]+)", "5", "It is 5.", 1.0),
+        ("([-0-9]+)", "5", "25", 0.0),
+        (r"boxed\{([0-9]+)\}", "5", r"\boxed{5}", 1.0),
+        (r"boxed\{([0-9]+)\}", "5", r"\boxed{15}", 0.0),
+    ];
+    for (pattern, answer, output, expected) in cases {
+        let settings = format!(
+            "doc_to_text: q\ndoc_to_target: a\nmetric_list: [{{metric: exact_match, regexes_to_ignore: [',']}}]\n\
+             filter_list:\n  - name: f\n    filter: [{{function: regex, regex_pattern: '{pattern}'}}]\n"
+        );
+        let recorded = one(&settings, &json!({"q": "x", "a": answer}).to_string()).unwrap();
+        assert_eq!(recorded.scores("t", 0, output), [Some(expected)], "{pattern} {answer} {output}");
+    }
+}
+
+#[test]
+fn what_filters_and_options_lose_is_noted() {
+    let noted = |settings: &str| {
+        let recorded = one(&format!("doc_to_text: q\n{settings}"), "{\"q\": \"x\", \"a\": \"y\"}").unwrap();
+        let notes = recorded.notes.iter().map(|note| format!("{} {}: {}", note.line, note.what, note.why));
+        (notes.collect::<Vec<_>>().join("\n"), recorded.suite("t")["scorers"][0].clone())
+    };
+    let filter = "filter_list: [{name: f, filter: [{function: lowercase}]}]\n";
+    let (notes, _) =
+        noted(&format!("output_type: multiple_choice\ndoc_to_target: 0\ndoc_to_choice: [\"x\", \"y\"]\n{filter}"));
+    assert!(notes.contains("9 filter_list: has no effect: the answer is the letter"), "{notes}");
+    let (notes, _) = noted(&format!("doc_to_target: a\noutput_type: loglikelihood\n{filter}"));
+    assert!(notes.contains("8 filter_list: has no effect: the answer has to begin"), "{notes}");
+    let (notes, _) = noted(&format!("doc_to_target: a\nprocess_results: !function utils.f\n{filter}"));
+    assert!(notes.contains("8 filter_list: has no effect on the scorers"), "{notes}");
+    let (notes, scorer) = noted(
+        "doc_to_target: a\nfilter_list: [{name: f, filter: [{function: regex, regex_pattern: is (.*)}, \
+         {function: regex, regex_pattern: \"b([a-z])\"}]}]\n",
+    );
+    assert!(notes.contains("7 filter: f: regex: alone is carried over"), "{notes}");
+    assert_eq!(scorer["pattern"], r"b{expected}\b{end-half}");
+    let (notes, scorer) = noted(
+        "doc_to_target: a\nmetric_list: [{metric: exact_match, ignore_case: true, ignore_punctuation: true, \
+         regexes_to_ignore: [\"!\"]}]\nfilter_list: [{name: f, filter: [{function: regex, regex_pattern: is (y) now}]}]\n",
+    );
+    assert!(notes.contains("7 metric: exact_match: regexes_to_ignore was applied to the accepted answers"), "{notes}");
+    assert!(notes.contains("7 metric: exact_match: ignore_punctuation is not applied"), "{notes}");
+    assert_eq!(scorer["pattern"], "is (?i:{expected}) now");
+}
+
+#[test]
+fn examples_to_show_have_the_texts_of_their_choices_and_no_personal_data() {
+    let settings = "doc_to_text: q\ndoc_to_target: a\nnum_fewshot: 101\n";
+    let samples = "doc_to_choice: [\"no\", \"yes\"]\nfewshot_config: {sampler: first_n, samples: [{q: one, a: 1}]}\n";
+    let recorded = one(&format!("{settings}{samples}"), "{\"q\": \"x\", \"a\": 0}").unwrap();
+    assert_eq!(recorded.suite("t")["prompt"], "one yes\n\n{{ input }}");
+    let note = recorded.notes.iter().find(|note| note.what == "num_fewshot").unwrap();
+    assert!(note.line == 7 && note.why.starts_with("only the first 100 examples"), "{note:?}");
+    let rows = "{\"q\": \"Write to jane.roe@example.org\", \"a\": \"y\"}";
+    let shown = one(&format!("{settings}fewshot_config: {{sampler: first_n, split: test}}\n"), rows).unwrap();
+    assert_eq!(shown.suite("t")["prompt"], "Write to [redacted:email] y\n\n{{ input }}");
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::super::draft::{Dataset, grader, literal, slug, text_of};
+use super::super::Sink;
+use super::super::draft::{Dataset, literal, slug, text_of};
+use super::super::format_strings::{Filled, filled, is_name};
+use super::super::models::grader;
 use super::registry::Eval;
 use super::{Problem, Scored};
 
@@ -37,7 +40,7 @@ impl ModelGraded {
 }
 
 /// The judge of an eval.
-pub(super) fn model_graded(eval: &Eval) -> Result<Scored, Problem> {
+pub(super) fn model_graded(eval: &Eval, out: &mut dyn Sink) -> Result<Scored, Problem> {
     let Some((line, name)) = eval.text("modelgraded_spec") else {
         return Err(Problem::new(
             eval.class_line,
@@ -60,7 +63,7 @@ pub(super) fn model_graded(eval: &Eval) -> Result<Scored, Problem> {
         }
         _ => {
             let (_, spec) = eval
-                .model_graded_spec(name)
+                .model_graded_spec(name, out)
                 .ok_or_else(|| fail(line, "is not in the folder modelgraded of the registry"))?;
             rubric(name, &spec, &given).map_err(|why| fail(line, why))?
         }
@@ -100,8 +103,9 @@ fn rubric(name: &str, spec: &Value, given: &Map<String, Value>) -> Result<Value,
             None => is_name(other).then(|| format!("{{{{ metadata.{other} }}}}")),
         },
     };
-    let prompt = filled(&prompt, &variable)
-        .ok_or("has a prompt that uses Python's format strings in a way that karat cannot convert")?;
+    let Filled { text: prompt, complete: true } = filled(&prompt, &variable) else {
+        return Err("has a prompt that uses Python's format strings in a way that karat cannot convert");
+    };
     if !prompt.contains("{{ output }}") {
         return Err("continues the conversation and asks about the last answer, without naming it in the prompt");
     }
@@ -122,11 +126,6 @@ fn prompt_text(prompt: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !name.is_empty() && name.chars().all(is_word) && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// The scores of the choices, from 0 to 1 as the lowest and the highest.
@@ -157,24 +156,4 @@ fn scores(spec: &Value) -> Result<BTreeMap<String, f64>, &'static str> {
     }
     let range = (high - low).max(f64::MIN_POSITIVE);
     Ok(scores.into_iter().map(|(choice, score)| (choice, (score - low) / range)).collect())
-}
-
-/// A template of Python's `str.format` as one of karat. `None` if a field has no counterpart, as `{0}` or `{x:>3}`.
-fn filled(template: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), template);
-    while let Some(at) = rest.find(['{', '}']) {
-        let (before, brace) = rest.split_at(at);
-        plain.push_str(before);
-        if brace.starts_with("{{") || brace.starts_with("}}") {
-            plain.push_str(brace.get(..1)?);
-            rest = brace.get(2..)?;
-            continue;
-        }
-        let (name, after) = brace.strip_prefix('{')?.split_once('}')?;
-        parts.extend([literal(&std::mem::take(&mut plain)), variable(name)?]);
-        rest = after;
-    }
-    plain.push_str(rest);
-    parts.push(literal(&plain));
-    Some(parts.concat())
 }

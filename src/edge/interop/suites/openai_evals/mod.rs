@@ -114,7 +114,7 @@ fn carry(eval: &Eval, out: &mut dyn Sink) -> Result<(Shape, Scored), Problem> {
             Scored::by(vec![json!({"name": "json-match", "type": "json_equal", "absolute": 0, "relative": 0})])
         }
         "JsonValidator" => Scored::by(vec![json!({"type": "is_json"})]),
-        "ModelBasedClassify" => model_graded(eval)?,
+        "ModelBasedClassify" => model_graded(eval, out)?,
         other => return Err(Problem::new(eval.class_line, format!("class: {other}"), without_counterpart(other))),
     };
     let Some((line, named)) = eval.text("samples_jsonl") else {
@@ -122,7 +122,11 @@ fn carry(eval: &Eval, out: &mut dyn Sink) -> Result<(Shape, Scored), Problem> {
     };
     let samples = data_file(eval, line, named)?;
     let shots = match (eval.number("num_few_shot"), eval.text("few_shot_jsonl")) {
-        (Some((_, count)), Some((line, file))) if count > 0 => {
+        (Some((at, count)), Some((line, file))) if count > 0 => {
+            if count > MAX_SHOTS {
+                let why = format!("only the first {MAX_SHOTS} examples are shown before each question");
+                out.note(Note { file: eval.file.clone(), line: at, what: "args: num_few_shot".to_owned(), why });
+            }
             Some((data_file(eval, line, file)?, count.min(MAX_SHOTS)))
         }
         _ => None,
@@ -133,7 +137,6 @@ fn carry(eval: &Eval, out: &mut dyn Sink) -> Result<(Shape, Scored), Problem> {
 
 /// Either text within the other, after normalisation; and SQuAD's F1 of words.
 fn fuzzy(eval: &Eval, out: &mut dyn Sink) -> Scored {
-    const WITHIN: &str = "(output | trim) != '' and (output | trim | lower) in (accepted | join('\\n') | lower)";
     let why = "articles are not removed, and punctuation only at both ends, before one text is looked for in the other";
     out.note(Note {
         file: eval.file.clone(),
@@ -142,9 +145,15 @@ fn fuzzy(eval: &Eval, out: &mut dyn Sink) -> Scored {
         why: why.to_owned(),
     });
     Scored::by(vec![
-        json!({"name": "fuzzy-match", "type": "any", "of": ["contains", {"type": "expression", "expression": WITHIN}]}),
+        json!({"name": "fuzzy-match", "type": "any", "of": ["contains", {"type": "expression", "expression": within()}]}),
         json!({"name": "f1_score", "type": "token_f1"}),
     ])
+}
+
+/// Whether an accepted answer contains the model's, which has punctuation around it more often than not.
+fn within() -> String {
+    let answer = r#"output | trim(' \t\r\n.,;:!?"\'()[]*_`')"#;
+    format!("({answer}) != '' and ({answer} | lower) in (accepted | join('\\n') | lower)")
 }
 
 fn without_counterpart(class: &str) -> &'static str {

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::super::records::{extension, open, unreadable};
+use super::super::folders::{self, Limits, is_yaml};
+use super::super::records::{open, unreadable};
 use super::super::{Note, Sink};
 use crate::core::domain::Failure;
 use crate::edge::yaml::{Document, Mapping};
 
-/// The most files of a folder that are looked at.
-const MAX_FILES: usize = 10_000;
+/// How many files a folder of a registry may have.
+const FILES: Limits = Limits { depth: 0, most: 10_000 };
 
 /// How many folders above a file may be the registry.
 const MAX_ABOVE: usize = 4;
@@ -49,21 +50,24 @@ impl Eval {
         self.args.get(key).and_then(|(line, value)| Some((*line, value.as_u64()?)))
     }
 
-    /// The folders in which the registry may be.
-    fn registries(&self) -> impl Iterator<Item = &Path> {
-        self.file.ancestors().skip(1).take(MAX_ABOVE)
+    /// The folders in which the registry may be. A relative path such as `spam.yaml` does not name them all.
+    fn registries(&self) -> Vec<PathBuf> {
+        let above = |file: &Path| file.ancestors().skip(1).take(MAX_ABOVE).map(Path::to_owned).collect::<Vec<_>>();
+        let absolute = fs::canonicalize(&self.file).map(|file| above(&file)).unwrap_or_default();
+        [above(&self.file), absolute].concat()
     }
 
     /// A file that an argument names.
     pub(super) fn data_file(&self, named: &str) -> Option<PathBuf> {
-        let of = |folder: &Path| [folder.join("data").join(named), folder.join(named)];
-        self.registries().flat_map(of).find(|path| path.is_file())
+        let of = |folder: PathBuf| [folder.join("data").join(named), folder.join(named)];
+        self.registries().into_iter().flat_map(of).find(|path| path.is_file())
     }
 
     /// The file and the content of a specification of the registry's folder `modelgraded`.
-    pub(super) fn model_graded_spec(&self, name: &str) -> Option<(PathBuf, Value)> {
-        let folder = self.registries().map(|folder| folder.join("modelgraded")).find(|folder| folder.is_dir())?;
-        yaml_files(&folder).ok()?.into_iter().find_map(|file| {
+    pub(super) fn model_graded_spec(&self, name: &str, out: &mut dyn Sink) -> Option<(PathBuf, Value)> {
+        let mut places = self.registries().into_iter().map(|folder| folder.join("modelgraded"));
+        let folder = places.find(|folder| folder.is_dir())?;
+        folders::files(&folder, FILES, &is_yaml).ok()?.noted(out).into_iter().find_map(|file| {
             let document = document(&file).ok()?;
             let spec = document.root().mapping()?.get(name)?.read::<Value>().ok()?;
             Some((file, spec))
@@ -87,15 +91,6 @@ fn document(file: &Path) -> Result<Document, Failure> {
     Document::open(file)
 }
 
-fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
-    let is_yaml = |path: &PathBuf| path.is_file() && ["yaml", "yml"].contains(&extension(path).as_str());
-    let paths = entries.take(MAX_FILES).filter_map(Result::ok).map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = paths.filter(is_yaml).collect();
-    files.sort();
-    Ok(files)
-}
-
 /// The evals of a file, of a folder of files, or of a registry.
 pub(super) fn evals(path: &Path, out: &mut dyn Sink) -> Result<Vec<Eval>, Failure> {
     if !path.is_dir() {
@@ -106,7 +101,7 @@ pub(super) fn evals(path: &Path, out: &mut dyn Sink) -> Result<Vec<Eval>, Failur
         .into_iter()
         .find(|folder| folder.is_dir());
     let folder = inner.unwrap_or_else(|| path.to_owned());
-    let files = yaml_files(&folder)?;
+    let files = folders::files(&folder, FILES, &is_yaml)?.noted(out);
     if files.is_empty() {
         let failure = Failure::data(format!("{} contains no YAML files", folder.display()));
         return Err(

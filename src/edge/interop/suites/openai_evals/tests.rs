@@ -14,7 +14,7 @@ fn registry() -> Recorded {
 #[test]
 fn evals_that_compare_texts_have_the_scorers_of_their_classes() {
     let recorded = registry();
-    let within = "(output | trim) != '' and (output | trim | lower) in (accepted | join('\\n') | lower)";
+    let within = within();
     let cases = [
         ("capitals-test-v1", json!([{"name": "match", "type": "starts_with", "normalize": []}])),
         ("capitals-shown-test-v1", json!([{"name": "match", "type": "starts_with", "normalize": []}])),
@@ -39,7 +39,7 @@ fn evals_that_compare_texts_have_the_scorers_of_their_classes() {
 #[test]
 fn answers_are_scored_as_by_the_classes() {
     let recorded = registry();
-    let cases: [(&str, usize, &str, &[f64]); 15] = [
+    let cases: [(&str, usize, &str, &[f64]); 17] = [
         ("capitals-test-v1", 0, "Paris, of course", &[1.0]),
         ("capitals-test-v1", 0, "It is Paris", &[0.0]),
         ("capitals-test-v1", 0, "paris", &[0.0]),
@@ -49,6 +49,8 @@ fn answers_are_scored_as_by_the_classes() {
         ("capitals-fuzzy-test-v1", 0, "It is Paris.", &[1.0, 0.5]),
         ("capitals-fuzzy-test-v1", 1, "paz", &[1.0, 2.0 / 3.0]),
         ("capitals-fuzzy-test-v1", 1, "La", &[1.0, 2.0 / 3.0]),
+        ("capitals-fuzzy-test-v1", 1, "\"Paz.\"\n", &[1.0, 2.0 / 3.0]),
+        ("capitals-fuzzy-test-v1", 1, "?!", &[0.0, 0.0]),
         ("capitals-fuzzy-test-v1", 0, "Rome", &[0.0, 0.0]),
         ("capitals-fuzzy-test-v1", 0, "", &[0.0, 0.0]),
         ("orders-dev-v0", 0, "{\"count\": 2.0, \"fruit\": \"pear\"}", &[1.0]),
@@ -158,6 +160,33 @@ fn a_file_of_the_registry_finds_its_samples() {
     let recorded = Recorded::read(&OpenAiEvals, &path).unwrap();
     recorded.assert_loads();
     assert_eq!(recorded.suites.len(), 5);
+}
+
+#[test]
+fn the_registry_is_found_above_a_path_that_does_not_name_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("evals/x/y")).unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/s.jsonl"), "{\"input\": \"q\", \"ideal\": \"a\"}\n").unwrap();
+    let text = "e.v0:\n  class: a.b:Match\n  args: {samples_jsonl: s.jsonl}\n";
+    fs::write(folder.path().join("evals/e.yaml"), text).unwrap();
+    // As with the name of a file in the present folder, the folders of this path are not those above the file.
+    let recorded = Recorded::read(&OpenAiEvals, &folder.path().join("evals/x/y/../../e.yaml")).unwrap();
+    assert_eq!(recorded.suites.keys().collect::<Vec<_>>(), ["e-v0"]);
+}
+
+#[test]
+fn more_examples_than_are_shown_are_noted() {
+    let args = "    num_few_shot: 101\n    few_shot_jsonl: shots.jsonl\n";
+    assert_eq!(one("Match", args, "").0.noted(), [(6, "args: num_few_shot")]);
+}
+
+#[test]
+fn criteria_are_no_path_of_a_file() {
+    let args = "    modelgraded_spec: closedqa\n    modelgraded_spec_args: {criteria: \"file:///none/credentials\"}\n";
+    let (recorded, _) = one("ModelBasedClassify", args, "x: 1\n");
+    let criteria = recorded.suite("e-v0")["scorers"][0]["criteria"].clone();
+    assert_eq!(criteria, "{{ 'file://' }}/none/credentials");
 }
 
 #[test]

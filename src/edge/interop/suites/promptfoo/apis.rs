@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::desk::Desk;
-use super::providers::{Spec, api_key, headers, params, reference};
+use super::providers::Spec;
+use super::settings::{api_key, headers, params, reference};
 use super::tree::{Item, object};
 
 /// Fields of Gemini's requests.
@@ -40,7 +41,7 @@ const OTHER_KINDS: [&str; 12] = [
 const MAX_TOKENS: u64 = 1024;
 
 fn api(kind: &str, model: &str, params: Map<String, Value>) -> Map<String, Value> {
-    let mut definition = object([("type", json!(kind)), ("model", json!(model))]);
+    let mut definition = object([("type", json!(kind)), ("model", json!(reference(model)))]);
     if !params.is_empty() {
         definition.insert("params".to_owned(), Value::Object(params));
     }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::programs::{Language, Script, Snippet, Transform};
 use super::templates::{is_template, literal_value};
 use super::tree::{Item, Kind, object};
-use super::values::{comma_separated, names_of, schema, word_count};
-use super::{judges, patterns};
+use super::values::{comma_separated, names_of, word_count};
+use super::{formats, javascript, judges, patterns};
 
 /// Keys of an assertion.
 const KEYS: [&str; 11] = [
@@ -53,6 +53,8 @@ pub(super) struct Assertion {
     pub(super) transforms: Vec<Item>,
     /// The members of a set.
     pub(super) members: Vec<Rc<Assertion>>,
+    /// What is among them without a type.
+    pub(super) untyped: Vec<Item>,
     /// Equal for equal assertions.
     pub(super) key: String,
 }
@@ -66,12 +68,17 @@ impl Assertion {
         let (not, base) = kind.strip_prefix("not-").map_or((false, kind), |base| (true, base));
         let option = |name: &str| options.and_then(|options| options.get(name)).cloned();
         let own = |name: &str| item.get(name).cloned().or_else(|| option(name));
-        let members = match base == "assert-set" && depth < MAX_SETS {
+        let listed = match base == "assert-set" && depth < MAX_SETS {
             true => item.get("assert").map(Item::items).unwrap_or_default(),
             false => &[],
         };
-        let members: Vec<_> =
-            members.iter().filter_map(|member| Self::read(member, options, before, depth + 1)).map(Rc::new).collect();
+        let (mut members, mut untyped) = (Vec::new(), Vec::new());
+        for member in listed {
+            match Self::read(member, options, before, depth + 1) {
+                Some(read) => members.push(Rc::new(read)),
+                None => untyped.push(member.at(Kind::Null)),
+            }
+        }
         let of_test = option("transform").or_else(|| option("postprocess"));
         let transforms = [before.cloned(), of_test, item.get("transform").cloned()];
         let mut read = Self {
@@ -83,6 +90,7 @@ impl Assertion {
             factuality: option("factuality"),
             transforms: transforms.into_iter().flatten().collect(),
             members,
+            untyped,
             key: String::new(),
         };
         let grading = [&read.grader, &read.rubric_prompt, &read.factuality];
@@ -113,6 +121,11 @@ impl Assertion {
         self.item.get("threshold").and_then(Item::number)
     }
 
+    /// Whether it is a set that accepts every answer, so that its score is only collected.
+    pub(super) fn collects(&self) -> bool {
+        self.base == "assert-set" && self.threshold().is_some_and(|threshold| threshold <= 0.0)
+    }
+
     /// Keys that no assertion has.
     pub(super) fn unknown_keys(&self) -> impl Iterator<Item = &(String, Item)> {
         self.item.entries().iter().filter(|(name, _)| !KEYS.contains(&name.as_str()))
@@ -132,7 +145,7 @@ pub(super) enum Check {
     Program(Language, Snippet),
     /// A server.
     Server(Map<String, Value>),
-    /// Several of them: all, or the mean with a threshold.
+    /// Several of them: all, or the mean with a threshold. One of 0 accepts every answer.
     Set(Vec<Member>, Option<f64>),
 }
 
@@ -220,7 +233,7 @@ impl<'a> Reading<'a> {
         }
         match base {
             "webhook" => return self.webhook(assertion),
-            "moderation" => return moderation(assertion),
+            "moderation" => return self.moderation(assertion),
             _ => {}
         }
         if !assertion.transforms.is_empty() && !UNCHANGED.contains(&base) {
@@ -269,11 +282,11 @@ impl<'a> Reading<'a> {
         let text = || value.scalar().filter(|text| !text.is_empty()).ok_or("it has no value");
         Ok(Some(match base {
             "equals" => match &value.kind {
-                Kind::List(_) | Kind::Map(_) => object([
+                Kind::List(_) | Kind::Map(_) => formats::unfenced(object([
                     ("type", json!("json_equal")),
                     ("value", literal_value(&value.value())),
                     ("relative", json!(0)),
-                ]),
+                ])),
                 _ => object([
                     ("type", json!("exact")),
                     ("value", json!(value.scalar().ok_or("it has no value")?)),
@@ -403,76 +416,6 @@ impl<'a> Reading<'a> {
         Ok(Some(Check::Scorer(scorer)))
     }
 
-    /// Scorers of JSON, XML, SQL and HTML.
-    fn format_scorer(&mut self, base: &str, value: &Item) -> Result<Option<Map<String, Value>>, Refusal> {
-        let anywhere = base.starts_with("contains-");
-        let kind = match base {
-            "is-json" | "contains-json" => match schema(value)? {
-                Some(schema) => {
-                    let mut scorer = object([("type", json!("json_schema")), ("schema", schema)]);
-                    set_anywhere(&mut scorer, anywhere);
-                    return Ok(Some(scorer));
-                }
-                None => "is_json",
-            },
-            "is-xml" | "contains-xml" => "is_xml",
-            "is-sql" | "contains-sql" => "is_sql",
-            "is-html" | "contains-html" => "is_html",
-            _ => return Ok(None),
-        };
-        let mut scorer = object([("type", json!(kind))]);
-        set_anywhere(&mut scorer, anywhere);
-        match kind {
-            "is_xml" => self.elements(value, &mut scorer),
-            "is_sql" => self.dialect(value, &mut scorer),
-            "is_html" => self.remark("what counts as HTML is decided by karat's rules, which want matching tags"),
-            _ => {}
-        }
-        Ok(Some(scorer))
-    }
-
-    fn elements(&mut self, value: &Item, scorer: &mut Map<String, Value>) {
-        let listed = value.get("requiredElements").unwrap_or(value);
-        let listed: Vec<String> = match &listed.kind {
-            Kind::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
-            Kind::List(items) => items.iter().filter_map(Item::scalar).collect(),
-            _ => Vec::new(),
-        };
-        if listed.iter().any(|name| name.contains('.')) {
-            self.remark("elements are looked for by name anywhere, not at their paths");
-        }
-        let mut elements: Vec<String> =
-            listed.iter().flat_map(|path| path.split('.')).filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        elements.dedup();
-        if !elements.is_empty() {
-            scorer.insert("elements".to_owned(), json!(elements));
-        }
-    }
-
-    fn dialect(&mut self, value: &Item, scorer: &mut Map<String, Value>) {
-        let dialect = value.get("databaseType").and_then(Item::scalar).unwrap_or_default().to_ascii_lowercase();
-        let known = match dialect.as_str() {
-            "" | "mysql" | "mariadb" => Some("mysql"),
-            "postgresql" | "postgres" => Some("postgres"),
-            "transactsql" => Some("mssql"),
-            "sqlite" => Some("sqlite"),
-            "bigquery" => Some("bigquery"),
-            "hive" => Some("hive"),
-            "snowflake" => Some("snowflake"),
-            "redshift" => Some("redshift"),
-            _ => None,
-        };
-        match known {
-            Some(known) => {
-                scorer.insert("dialect".to_owned(), json!(known));
-            }
-            None => self.remark("this dialect of SQL is not known; the syntax that most share is checked"),
-        }
-        if value.get("allowedTables").is_some() || value.get("allowedColumns").is_some() {
-            self.remark("allowed tables and columns are not checked; only the syntax is");
-        }
-    }
-
     fn other_scorer(&mut self, base: &str, assertion: &Assertion, value: &Item) -> Result<Map<String, Value>, Refusal> {
         let limit = || assertion.threshold().or_else(|| value.number()).ok_or("it has no threshold");
         Ok(match base {
@@ -520,6 +463,9 @@ impl<'a> Reading<'a> {
         if is_template(&url) {
             return Err("its URL is a template, but a server must be the same for every example".to_owned());
         }
+        if !assertion.transforms.is_empty() {
+            return Err("its transform is not carried over; let the server change the answer".to_owned());
+        }
         self.remark(
             "the server gets karat's JSON, with output, input and metadata, and its reply may have pass or score",
         );
@@ -556,7 +502,7 @@ impl<'a> Reading<'a> {
         for item in &assertion.transforms {
             let text = item.text().ok_or_else(refuse)?;
             transforms.push(match text.starts_with("file://") {
-                false => Transform::Code(text.trim_end().to_owned()),
+                false => Transform::Code(javascript::body(text.trim_end())?),
                 true => match (self.script)(item, text)? {
                     (Language::JavaScript, file, function) => Transform::File(file, function),
                     _ => return Err(refuse()),
@@ -564,6 +510,22 @@ impl<'a> Reading<'a> {
             });
         }
         Ok(transforms)
+    }
+
+    /// OpenAI's moderation, asked by a program.
+    fn moderation(&mut self, assertion: &Assertion) -> Result<Check, Refusal> {
+        let grader = assertion.grader.as_ref().and_then(|item| item.get("id").unwrap_or(item).text());
+        let model = match grader.unwrap_or("openai:moderation").strip_prefix("openai:moderation") {
+            Some(rest) => Some(rest.trim_start_matches(':')).filter(|model| !model.is_empty()),
+            None => return Err(why_not(&assertion.base)),
+        };
+        let names = assertion.item.get("value").map(names_of).unwrap_or_default();
+        let code = include_str!("programs/moderation.js")
+            .replace("MODEL", &json!(model.unwrap_or("omni-moderation-latest")).to_string())
+            .replace("NAMES", &json!(names).to_string());
+        let transforms = self.transforms(assertion, Language::JavaScript)?;
+        let snippet = Snippet { code, plain: true, not: assertion.not, transforms, ..Snippet::default() };
+        Ok(Check::Program(Language::JavaScript, snippet))
     }
 
     /// A simple assertion on a transformed answer, as JavaScript.
@@ -586,21 +548,6 @@ impl<'a> Reading<'a> {
         };
         Ok(Check::Program(Language::JavaScript, snippet))
     }
-}
-
-/// OpenAI's moderation, asked by a program.
-fn moderation(assertion: &Assertion) -> Result<Check, Refusal> {
-    let grader = assertion.grader.as_ref().and_then(|item| item.get("id").unwrap_or(item).text());
-    let model = match grader.unwrap_or("openai:moderation").strip_prefix("openai:moderation") {
-        Some(rest) => Some(rest.trim_start_matches(':')).filter(|model| !model.is_empty()),
-        None => return Err(why_not(&assertion.base)),
-    };
-    let names = assertion.item.get("value").map(names_of).unwrap_or_default();
-    let code = include_str!("programs/moderation.js")
-        .replace("MODEL", &json!(model.unwrap_or("omni-moderation-latest")).to_string())
-        .replace("NAMES", &json!(names).to_string());
-    let snippet = Snippet { code, plain: true, not: assertion.not, ..Snippet::default() };
-    Ok(Check::Program(Language::JavaScript, snippet))
 }
 
 /// A condition on `text` and `parsed` in JavaScript that is what an assertion checks; `None` if there is none.
@@ -652,12 +599,6 @@ pub(super) fn invert(scorer: &mut Map<String, Value>, not: bool) {
                 scorer.insert("not".to_owned(), json!(true));
             }
         }
-    }
-}
-
-fn set_anywhere(scorer: &mut Map<String, Value>, anywhere: bool) {
-    if anywhere {
-        scorer.insert("anywhere".to_owned(), json!(true));
     }
 }
 

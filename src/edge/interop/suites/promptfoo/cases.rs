@@ -15,7 +15,7 @@ use super::templates::{is_template, render};
 use super::tree::{Item, Kind, References};
 
 /// Keys of a test.
-const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 13] = [
     "description",
     "vars",
     "provider",
@@ -36,7 +36,7 @@ const OF_TEST: [&str; 8] =
     ["vars", "assert", "options", "metadata", "provider", "providerOutput", "threshold", "description"];
 
 /// Options of a test.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 12] = [
     "prefix",
     "suffix",
     "provider",
@@ -47,7 +47,6 @@ const OPTIONS: [&str; 13] = [
     "disableVarExpansion",
     "disableConversationVar",
     "runSerially",
-    "repeat",
     "disableDefaultAsserts",
     "prompt",
 ];
@@ -64,7 +63,7 @@ const PROGRAM: &str = "a program makes these tests; let it write a CSV, JSON or 
 /// A test, merged with the defaults and with one value for each variable.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
-    /// Its place.
+    /// Its place, without what is there.
     pub(super) at: Item,
     /// What it is called.
     pub(super) description: Option<String>,
@@ -74,7 +73,7 @@ pub(super) struct Case {
     pub(super) common: Vec<Rc<Assertion>>,
     /// Its own assertions.
     pub(super) own: Vec<Rc<Assertion>>,
-    /// From which mean score on it passes.
+    /// From which mean score on it passes. With one of 0, every answer passes.
     pub(super) threshold: Option<f64>,
     /// Its metadata.
     pub(super) metadata: Map<String, Value>,
@@ -95,7 +94,7 @@ pub(super) struct Reading<'d, 'a> {
     /// Files and notes.
     pub(super) desk: &'d mut Desk<'a>,
     /// The defaults.
-    pub(super) default: Option<Item>,
+    pub(super) default: Option<Rc<Item>>,
     /// How the providers change answers, if all do the same.
     pub(super) before: Option<Item>,
     /// The tests.
@@ -106,7 +105,7 @@ pub(super) struct Reading<'d, 'a> {
 impl<'d, 'a> Reading<'d, 'a> {
     /// A reader of tests with these defaults.
     pub(super) fn new(desk: &'d mut Desk<'a>, default: Option<Item>, before: Option<Item>) -> Self {
-        Self { desk, default, before, cases: Vec::new(), common: BTreeMap::new() }
+        Self { desk, default: default.map(Rc::new), before, cases: Vec::new(), common: BTreeMap::new() }
     }
 
     /// Reads tests.
@@ -131,6 +130,7 @@ impl<'d, 'a> Reading<'d, 'a> {
             let empty = || vec![scenario.at(Kind::Map(Vec::new()))];
             let configs = scenario.get("config").map_or_else(empty, |config| self.loaded(config, 0));
             for config in &configs {
+                self.desk.unknown(config, &KEYS, "the config of a scenario");
                 for test in &tests {
                     self.test(test, Some(config));
                 }
@@ -237,13 +237,14 @@ impl<'d, 'a> Reading<'d, 'a> {
             return self.desk.note(test, "tests", "it is no test; remove it");
         }
         self.desk.unknown(test, &KEYS, "a test");
+        self.check_columns(test);
         let default = self.default.clone();
-        let layers: Vec<&Item> = [default.as_ref(), scenario, Some(test)].into_iter().flatten().collect();
+        let layers: Vec<&Item> = [default.as_deref(), scenario, Some(test)].into_iter().flatten().collect();
         let options = merged(test, &layers, "options");
         self.check_options(&options);
-        let vars = self.vars(test, &layers);
-        let case = self.case(test, scenario, &layers, &options);
         let expand = !options.get("disableVarExpansion").is_some_and(Item::is_true);
+        let vars = self.vars(test, &layers, expand);
+        let case = self.case(test, scenario, &layers, &options);
         let combinations = combinations(&vars, expand);
         if combinations.len() >= MAX_COMBINATIONS {
             self.desk.note(test, "vars", "its variables have more than 10,000 combinations; the rest is left out");
@@ -272,12 +273,12 @@ impl<'d, 'a> Reading<'d, 'a> {
         let defaults = !options.get("disableDefaultAsserts").is_some_and(Item::is_true);
         let output = last("providerOutput");
         Case {
-            at: test.clone(),
+            at: test.at(Kind::Null),
             description: test.get("description").or_else(|| scenario?.get("description")).and_then(Item::scalar),
             vars: Map::new(),
             common: if defaults { self.common(options) } else { Vec::new() },
             own,
-            threshold: last("threshold").and_then(|threshold| threshold.number()).filter(|threshold| *threshold > 0.0),
+            threshold: last("threshold").and_then(|threshold| threshold.number()).map(|threshold| threshold.max(0.0)),
             metadata: merged(test, layers, "metadata").value().as_object().cloned().unwrap_or_default(),
             around: (text("prefix"), text("suffix")),
             provider: last("provider"),
@@ -323,11 +324,23 @@ impl<'d, 'a> Reading<'d, 'a> {
         read
     }
 
+    /// Reports columns of tables that set something of assertions other than their threshold.
+    fn check_columns(&mut self, test: &Item) {
+        let columns = test.get("config").map(Item::entries).unwrap_or_default();
+        for (column, cell) in columns.iter().filter(|(column, _)| column.starts_with(rows::CONFIG)) {
+            let why = "of such columns, only those of thresholds are read, and only numbers in them; write this into the \
+                       assertion";
+            self.desk.note_once(cell, column, why);
+        }
+    }
+
     fn check_options(&mut self, options: &Item) {
         for (name, value) in options.entries() {
             let why = match name.as_str() {
                 "transformVars" => "variables are not changed before they are used; write the changed values",
                 "storeOutputAs" => "answers to earlier tests are not available; write a conversation with turns",
+                "repeat" if value.number() == Some(1.0) => continue,
+                "repeat" => "one test is not repeated by itself; write repeat into the suite, for all tests of it",
                 name if OPTIONS.contains(&name) => continue,
                 _ => {
                     "this option has no counterpart; if it is a setting of the model, write it under params of the \
@@ -339,7 +352,7 @@ impl<'d, 'a> Reading<'d, 'a> {
     }
 
     /// The variables of all layers, with the values that are in files.
-    fn vars(&mut self, test: &Item, layers: &[&Item]) -> Vec<(String, Item)> {
+    fn vars(&mut self, test: &Item, layers: &[&Item], expand: bool) -> Vec<(String, Item)> {
         let mut vars: Vec<(String, Item)> = Vec::new();
         for layer in layers {
             let Some(own) = layer.get("vars") else { continue };
@@ -357,11 +370,25 @@ impl<'d, 'a> Reading<'d, 'a> {
             }
         }
         for (name, value) in &mut vars {
-            if value.text().is_some_and(|text| text.starts_with("file://")) {
+            if refers_to_file(value) {
                 *value = self.var_file(test, name, value);
+            } else if expands(value, expand) && value.items().iter().any(refers_to_file) {
+                *value = self.var_list(test, name, value);
             }
         }
         vars
+    }
+
+    /// A list of values, of which some are in files.
+    fn var_list(&mut self, test: &Item, name: &str, list: &Item) -> Item {
+        let mut values = Vec::new();
+        for value in list.items() {
+            match refers_to_file(value) {
+                true => values.extend(self.var_file(test, name, value).items().iter().cloned()),
+                false => values.push(value.clone()),
+            }
+        }
+        list.at(Kind::List(values))
     }
 
     fn var_files(&mut self, at: &Item, reference: &str) -> Vec<Item> {
@@ -485,15 +512,23 @@ fn merged(at: &Item, layers: &[&Item], key: &str) -> Item {
     at.at(Kind::Map(entries.into_iter().collect()))
 }
 
+fn refers_to_file(value: &Item) -> bool {
+    value.text().is_some_and(|text| text.starts_with("file://"))
+}
+
+/// Whether each item of a value is a value of its own, for a test of its own.
+fn expands(value: &Item, expand: bool) -> bool {
+    let first = matches!(value.kind, Kind::List(_)).then(|| value.items().first()).flatten();
+    expand && first.is_some_and(|first| first.text().is_some())
+}
+
 /// Every combination of the values of variables that are lists of texts.
 fn combinations(vars: &[(String, Item)], expand: bool) -> Vec<Map<String, Value>> {
     let mut all = vec![Map::new()];
     for (name, value) in vars {
-        let values: Vec<Value> = match &value.kind {
-            Kind::List(items) if expand && items.first().is_some_and(|first| first.text().is_some()) => {
-                items.iter().map(Item::value).collect()
-            }
-            _ => vec![value.value()],
+        let values: Vec<Value> = match expands(value, expand) {
+            true => value.items().iter().map(Item::value).collect(),
+            false => vec![value.value()],
         };
         let with = |done: &Map<String, Value>, value: &Value| {
             let mut next = done.clone();
@@ -504,4 +539,23 @@ fn combinations(vars: &[(String, Item)], expand: bool) -> Vec<Map<String, Value>
         all = next.take(MAX_COMBINATIONS).collect();
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Recorded;
+    use super::super::tree;
+    use super::*;
+
+    #[test]
+    fn the_tests_that_one_becomes_do_not_copy_what_it_says() {
+        let mut out = Recorded::default();
+        let config = Path::new("promptfooconfig.yaml");
+        let mut desk = Desk::new(&mut out, config);
+        let tests = "- vars: {q: [a, b]}\n  assert: [{type: is-json}]\n";
+        let mut reading = Reading::new(&mut desk, None, None);
+        reading.tests(&tree::parse(tests.to_owned(), config).unwrap());
+        let places: Vec<_> = reading.cases.iter().map(|case| (case.at.line, case.at.is_null())).collect();
+        assert_eq!(places, [(1, true), (1, true)]);
+    }
 }

@@ -9,11 +9,11 @@ use super::assertions::{Assertion, Check, Judge, Member, Reading};
 use super::desk::Desk;
 use super::programs::{Pick, Programs};
 use super::providers;
-use super::templates::{Scope, literal, render, translate};
+use super::templates::{Scope, render, translate};
 use super::tree::Item;
 use super::values::comma_separated;
 use crate::edge::interop::suites::Sink;
-use crate::edge::interop::suites::draft::slug;
+use crate::edge::interop::suites::draft::{literal, slug};
 
 /// Types of scorers whose score is a degree; in a mean it counts as it is, without their threshold.
 const GRADED: [&str; 12] = [
@@ -128,6 +128,11 @@ pub(super) fn is_listed(check: &Check) -> bool {
     }
 }
 
+/// Whether it is a set that accepts every answer.
+fn collects(check: &Check) -> bool {
+    matches!(check, Check::Set(_, Some(threshold)) if *threshold <= 0.0)
+}
+
 /// Whether it begins with a judge that reads the accepted answer.
 pub(super) fn expects(check: &Check) -> Option<&Judge> {
     match check {
@@ -163,8 +168,6 @@ pub(super) struct Maker<'m> {
     pub(super) programs: &'m mut Programs,
     /// The endpoint that grades.
     pub(super) judge: &'m mut dyn FnMut() -> String,
-    /// Variables of the environment that templates use.
-    pub(super) environment: &'m mut BTreeSet<String>,
     /// Variables of the tests that templates use.
     pub(super) used: &'m mut BTreeSet<String>,
 }
@@ -192,7 +195,7 @@ impl Maker<'_> {
                 return Ok(scorer);
             }
             Check::Server(scorer) => scorer.clone(),
-            Check::Set(members, threshold) => return self.set(members, *threshold, of),
+            Check::Set(members, threshold) => return self.set(members, *threshold, of, graded),
         };
         if graded {
             without_threshold(&mut scorer);
@@ -201,23 +204,33 @@ impl Maker<'_> {
         Ok(scorer)
     }
 
-    fn set(&mut self, members: &[Member], threshold: Option<f64>, of: For<'_>) -> Result<Map<String, Value>, String> {
-        let threshold = threshold.filter(|threshold| *threshold > 0.0);
+    /// The scorer of a set: all of its members, or with a threshold their mean. In a mean, a set counts by its own mean,
+    /// whatever its threshold.
+    fn set(
+        &mut self,
+        members: &[Member],
+        threshold: Option<f64>,
+        of: For<'_>,
+        graded: bool,
+    ) -> Result<Map<String, Value>, String> {
+        let mean = graded || threshold.is_some();
         let mut parts = Vec::new();
-        for member in members.iter().filter(|member| member.weight > 0.0) {
-            let mut part = self.scorer(&member.check, of, threshold.is_some())?;
+        // A set that accepts every answer decides nothing.
+        let counts = |member: &&Member| member.weight > 0.0 && (mean || !collects(&member.check));
+        for member in members.iter().filter(counts) {
+            let mut part = self.scorer(&member.check, of, mean)?;
             named(&mut part, member.metric.as_deref());
-            if threshold.is_some() {
+            if mean {
                 weighted(&mut part, member.weight);
             }
             parts.push(Value::Object(part));
         }
         if parts.is_empty() {
-            return Err("its assertions have no weight".to_owned());
+            return Err("none of its assertions has a weight".to_owned());
         }
         let mut scorer = Map::new();
-        scorer.insert("type".to_owned(), json!(if threshold.is_some() { "mean" } else { "all" }));
-        if let Some(threshold) = threshold {
+        scorer.insert("type".to_owned(), json!(if mean { "mean" } else { "all" }));
+        if let Some(threshold) = threshold.filter(|threshold| *threshold > 0.0 && !graded) {
             scorer.insert("threshold".to_owned(), json!(threshold.min(1.0)));
         }
         scorer.insert("of".to_owned(), Value::Array(parts));
@@ -271,12 +284,14 @@ impl Maker<'_> {
             For::One(vars) => render(text, vars).map(|text| literal(&text)),
             For::All(scope) => {
                 let template = translate(text, scope)?;
+                if !template.environment.is_empty() {
+                    return Err("it uses variables of the environment, which only prompts have".to_owned());
+                }
                 let known = |name: &String| scope.fields.contains(name);
                 if let Some(name) = template.used.iter().find(|name| !known(name)) {
                     return Err(format!("it uses {name}, which is no variable of the tests"));
                 }
                 self.used.extend(template.used);
-                self.environment.extend(template.environment);
                 Ok(template.text)
             }
         }

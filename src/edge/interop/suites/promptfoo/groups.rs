@@ -14,7 +14,7 @@ use super::providers::{self, Provider};
 use super::templates::{Scope, VarType};
 use super::tree::{Item, object};
 use crate::core::domain::Failure;
-use crate::edge::interop::suites::draft::slug;
+use crate::edge::interop::suites::draft::{slug, unique};
 
 /// How many suites a configuration may become.
 const MAX_GROUPS: usize = 50;
@@ -114,6 +114,7 @@ impl<'w, 'a> Writer<'w, 'a> {
         if let (Some(item), Some([])) = (&first.provider, own.as_deref()) {
             self.desk.note_once(item, "provider", "the providers of the suite answer in place of the test's own");
         }
+        self.report(first, own.as_deref());
         let plans = self.plans(first, own.as_deref());
         let mut scope = scope(&group.cases);
         self.messages = messages(&plans);
@@ -139,10 +140,42 @@ impl<'w, 'a> Writer<'w, 'a> {
         let scorers = self.scorers(&dataset, group, &placed, &programs);
         let has_prompts = group.cases.iter().all(|case| case.vars.contains_key("prompt"));
         for (plan, translated) in plans.iter().zip(translated) {
-            self.suite(&dataset, plan, translated, &placed, scorers.clone(), has_prompts);
+            self.suite(&dataset, plan, translated, scorers.clone(), has_prompts);
         }
         self.written += 1;
         Ok(())
+    }
+
+    /// Reports what of tests does not reach their suite.
+    fn report(&mut self, case: &Case, own: Option<&[Provider]>) {
+        let parts: &Parts = self.parts;
+        let value = |provider: &Provider| provider.transform.as_ref().map(Item::value);
+        for provider in own.unwrap_or_default() {
+            let Some(transform) = &provider.transform else { continue };
+            // What all providers of the configuration do is done to these answers, too.
+            let is_usual =
+                !parts.providers.is_empty() && parts.providers.iter().all(|usual| value(usual) == value(provider));
+            if !is_usual {
+                let why = "the transform of a test's own provider is left out; write it under options of the test";
+                self.desk.note_once(transform, "transform", why);
+            }
+        }
+        let around = !(case.around.0.is_empty() && case.around.1.is_empty());
+        if around && parts.prompts.iter().any(|prompt| matches!(prompt.content, Content::Parts(_))) {
+            let why =
+                "prefix and suffix are not added to prompts with parts that are no text; write them into the prompt";
+            self.desk.note_once(&case.at, "options: prefix", why);
+        }
+        let [only, _] = &case.only;
+        let found = parts.providers.iter().any(|provider| chosen(&provider.names, only));
+        if !only.is_empty() && !found && own.is_none_or(<[Provider]>::is_empty) && case.output.is_none() {
+            let why = format!(
+                "none of the providers that are carried over is called {}, so the nearest-neighbour baseline answers; \
+                 correct the name",
+                only.join(" or ")
+            );
+            self.desk.note_once(&case.at, "providers", why);
+        }
     }
 
     fn description(&self) -> String {
@@ -326,18 +359,29 @@ impl<'w, 'a> Writer<'w, 'a> {
             (_, 0) => None,
             (None, 1) => parts.pop(),
             (None, _) => Some(object([("name", json!("pass")), ("type", json!("all")), ("of", json!(parts))])),
-            (Some(threshold), _) => Some(object([
-                ("name", json!("pass")),
-                ("type", json!("mean")),
-                ("threshold", json!(threshold.min(1.0))),
-                ("of", json!(parts)),
-            ])),
+            (Some(threshold), _) => Some(self.mean(group, threshold, &parts)),
         };
         let mut scorers: Vec<Value> =
             pass.into_iter().chain(placed.measured.iter().cloned()).map(Value::Object).collect();
         scorers.iter_mut().for_each(|scorer| with_scripts(scorer, programs));
-        distinct(&mut scorers);
-        scorers
+        unique(scorers)
+    }
+
+    /// The mean of scorers, from a threshold on.
+    fn mean(&mut self, group: &Group<'_>, threshold: f64, parts: &[Map<String, Value>]) -> Map<String, Value> {
+        let mut scorer = object([("type", json!("mean")), ("of", json!(parts))]);
+        if threshold > 0.0 {
+            scorer.insert("name".to_owned(), json!("pass"));
+            scorer.insert("threshold".to_owned(), json!(threshold.min(1.0)));
+            return scorer;
+        }
+        scorer.insert("name".to_owned(), json!("score"));
+        if let Some(case) = group.cases.first() {
+            let why = "a threshold of 0 accepts every answer, so the mean of the scores is only measured; set a gate if it \
+                       matters";
+            self.desk.note_once(&case.at, "threshold", why);
+        }
+        scorer
     }
 
     /// The weight of the assertions that the rows have themselves; it is the same for all tests of a group.
@@ -353,7 +397,6 @@ impl<'w, 'a> Writer<'w, 'a> {
         dataset: &str,
         plan: &Plan<'_>,
         translated: Vec<(String, Translated)>,
-        placed: &Placed,
         scorers: Vec<Value>,
         has_prompts: bool,
     ) {
@@ -372,7 +415,7 @@ impl<'w, 'a> Writer<'w, 'a> {
             ("endpoints", endpoints),
             ("scorers", Value::Array(scorers)),
         ]);
-        let environment = translated.iter().flat_map(|(_, one)| one.used.environment.iter()).chain(&placed.environment);
+        let environment = translated.iter().flat_map(|(_, one)| one.used.environment.iter());
         let vars: Map<String, Value> = environment.map(|name| (name.clone(), json!(format!("${{{name}}}")))).collect();
         if !vars.is_empty() {
             suite.insert("vars".to_owned(), Value::Object(vars));
@@ -444,21 +487,6 @@ fn with_scripts(scorer: &mut Value, programs: &Programs) {
         let language =
             if is_python { super::programs::Language::Python } else { super::programs::Language::JavaScript };
         command.extend(programs.scripts(language).into_iter().map(Value::String));
-    }
-}
-
-/// Gives scorers of the same name a number.
-fn distinct(scorers: &mut [Value]) {
-    let mut names = BTreeSet::new();
-    for scorer in scorers {
-        let text = |key: &str| scorer.get(key).and_then(Value::as_str).map(str::to_owned);
-        let name = text("name").or_else(|| text("type")).unwrap_or_default();
-        let candidates = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name}-{number}")));
-        let free = candidates.into_iter().find(|name| !names.contains(name)).unwrap_or_default();
-        if let Some(fields) = scorer.as_object_mut().filter(|_| free != name) {
-            fields.insert("name".to_owned(), json!(free));
-        }
-        names.insert(free);
     }
 }
 

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::desk::Desk;
-use super::providers::{headers, reference, referring};
+use super::settings::{headers, left_out, query, reference, referring, refers};
 use super::tree::{Item, Kind, object};
 
 /// Variables that bodies of karat have, too.
@@ -94,7 +94,7 @@ fn written(desk: &mut Desk<'_>, at: &Item, id: &str, config: &Item) -> Sent {
     let mut url = reference(&url);
     for (name, value) in config.get("queryParams").map(Item::entries).unwrap_or_default() {
         let sign = if url.contains('?') { '&' } else { '?' };
-        match value.scalar().map(|text| reference(&text)).filter(|text| !text.contains("{{")) {
+        match query(desk, name, value) {
             Some(text) => url.push_str(&format!("{sign}{name}={text}")),
             None => {
                 desk.note(value, name, "a part of the URL must be the same for every request, so this one is left out")
@@ -149,17 +149,25 @@ fn body_value(desk: &mut Desk<'_>, body: &Item) -> Result<Value, String> {
         Kind::Text(text) => {
             // A placeholder outside of quotes is a value of its own.
             let text = placeholders(&reference(text), true, &mut other);
-            serde_json::from_str(&text)
-                .map_err(|_| "its body is not JSON; write a program (type exec) that answers".to_owned())?
+            let value = serde_json::from_str(&text)
+                .map_err(|_| "its body is not JSON; write a program (type exec) that answers".to_owned())?;
+            Item::from_value(&body.file, body.line, &value, 0)
         }
-        _ => referring(body).map_text(&mut |text| placeholders(text, false, &mut other)).value(),
+        _ => referring(body).map_text(&mut |text| placeholders(text, false, &mut other)),
     };
     if let Some(name) = other.first() {
         let why =
             format!("bodies have no variable {name}; {{{{ input }}}}, the text of the input, is sent in its place");
         desk.note(body, "body", why);
     }
-    Ok(mapped)
+    if refers(body) {
+        let why = "bodies cannot refer to the environment, so the name of the variable is sent; write its value, or send \
+                   it in a header";
+        desk.note(body, "body", why);
+    }
+    let why = "a secret must not be in a file, and bodies cannot refer to the environment, so it is left out; send it in a \
+               header";
+    Ok(left_out(desk, &mapped, why).value())
 }
 
 fn placeholders(text: &str, quote: bool, other: &mut Vec<String>) -> String {

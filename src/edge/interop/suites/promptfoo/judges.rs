@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::assertions::{ATTACK, Assertion, Check, Judge, Member, Reading, Refusal, invert};
-use super::templates::literal;
 use super::tree::{Item, Kind};
+use crate::edge::interop::suites::draft::literal;
 
 /// The grade from which on an answer passes.
 const PASSING: f64 = 0.5;

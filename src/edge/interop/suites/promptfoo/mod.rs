@@ -6,9 +6,11 @@ mod cases;
 mod checks;
 mod desk;
 mod files;
+mod formats;
 mod groups;
 mod http;
 mod imports;
+mod javascript;
 mod judges;
 mod patterns;
 mod placing;
@@ -16,6 +18,7 @@ mod programs;
 mod prompts;
 mod providers;
 mod rows;
+mod settings;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -185,7 +188,16 @@ impl Import<'_> {
             },
             None => default.clone(),
         };
-        loaded.is_map().then_some(loaded)
+        if !loaded.is_map() {
+            self.desk.note(
+                default,
+                "defaultTest",
+                "it is no mapping, so it is left out; write one, such as {assert: […]}",
+            );
+            return None;
+        }
+        self.desk.unknown(&loaded, &cases::KEYS, "defaultTest");
+        Some(loaded)
     }
 
     fn providers(&mut self, root: &Item) -> Vec<Provider> {

@@ -5,17 +5,25 @@ use serde_json::{Map, Value, json};
 use super::templates::is_template;
 use super::tree::object;
 
+/// What may follow the conditions at the beginning of a pattern without adding one: it matches at the beginning of any
+/// text.
+const ANYTHING: [&str; 4] = ["", ".*", "[\\s\\S]*", "[\\s\\S]*$"];
+
 /// The scorer that matches what a pattern of JavaScript matches. Templates in it are left as they are.
 ///
 /// # Errors
 /// What the pattern uses that Rust's do not have.
 pub(super) fn scorer(pattern: &str) -> Result<Map<String, Value>, String> {
     if let Some((looks, rest)) = leading_looks(pattern) {
+        // An alternative has none of the conditions, and a quantifier makes the last one optional.
+        if has_alternatives(rest) || begins_with_quantifier(rest) {
+            return Err("look-around".to_owned());
+        }
         let mut of = Vec::new();
         for (positive, inner) in looks {
-            of.push((positive, translate(&format!("^{inner}"))?));
+            of.push((positive, translate(&format!("^(?:{inner})"))?));
         }
-        if !["", ".*", ".*$", "[\\s\\S]*", "[\\s\\S]*$", ".+", ".+$", "[\\s\\S]+", "[\\s\\S]+$"].contains(&rest) {
+        if !ANYTHING.contains(&rest) {
             of.push((true, translate(&format!("^{rest}"))?));
         }
         return Ok(all(of));
@@ -59,20 +67,40 @@ fn leading_looks(pattern: &str) -> Option<(Vec<(bool, &str)>, &str)> {
 
 /// Where the group ends that the text is within.
 fn closing(text: &str) -> Option<usize> {
+    outermost(text).find(|&(_, c)| c == ')').map(|(at, _)| at)
+}
+
+/// Whether a pattern begins with what repeats the part before it.
+fn begins_with_quantifier(pattern: &str) -> bool {
+    let counted = pattern.strip_prefix('{').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    counted || pattern.starts_with(['*', '+', '?'])
+}
+
+/// Whether a pattern is several, separated by `|`.
+fn has_alternatives(text: &str) -> bool {
+    outermost(text).any(|(_, c)| c == '|')
+}
+
+/// The characters of a pattern with a meaning that are in neither a group nor a class, among them the `)` of a group that
+/// the text is within.
+fn outermost(text: &str) -> impl Iterator<Item = (usize, char)> {
     let (mut depth, mut escaped, mut class) = (0_usize, false, false);
-    for (at, c) in text.char_indices() {
+    text.char_indices().filter(move |&(_, c)| {
         match c {
-            _ if escaped => escaped = false,
+            _ if escaped => {
+                escaped = false;
+                return false;
+            }
             '\\' => escaped = true,
             '[' => class = true,
             ']' => class = false,
             '(' if !class => depth += 1,
-            ')' if !class && depth == 0 => return Some(at),
+            ')' if !class && depth == 0 => return true,
             ')' if !class => depth -= 1,
-            _ => {}
+            _ => return !class && depth == 0,
         }
-    }
-    None
+        false
+    })
 }
 
 /// Translates a pattern.
@@ -266,15 +294,45 @@ mod tests {
 
     #[test]
     fn leading_conditions_become_scorers_of_their_own_and_others_are_refused() {
-        let not = scorer("^(?!.*sorry).*$").unwrap();
-        assert_eq!((&not["pattern"], &not["not"]), (&json!("^.*sorry"), &json!(true)));
+        let not = scorer("^(?!.*sorry)").unwrap();
+        assert_eq!((&not["pattern"], &not["not"]), (&json!("^(?:.*sorry)"), &json!(true)));
         let both = scorer("^(?=.*a)(?=.*b).+$").unwrap();
-        assert_eq!(both["of"].as_array().unwrap().len(), 2);
+        assert_eq!(both["of"].as_array().unwrap().len(), 3);
         for (pattern, expected) in
             [("a(?=b)", "look-around"), (r"(a)\1", "a back reference"), ("(", "not valid"), (r"\", "backslash")]
         {
             assert!(scorer(pattern).unwrap_err().contains(expected), "{pattern}");
         }
         assert_eq!(scorer("^{{ name }}\\d").unwrap()["pattern"], json!("^{{ name }}[0-9]"));
+    }
+
+    /// Whether an answer passes a scorer of patterns.
+    fn passes(scorer: &Value, answer: &str) -> bool {
+        let passed = match scorer["of"].as_array() {
+            Some(parts) => parts.iter().all(|part| passes(part, answer)),
+            None => regex::Regex::new(scorer["pattern"].as_str().unwrap()).unwrap().is_match(answer),
+        };
+        passed != (scorer.get("not") == Some(&json!(true)))
+    }
+
+    #[test]
+    fn leading_conditions_hold_at_the_beginning_only() {
+        for (pattern, answer, expected) in [
+            ("^(?!Sorry|I cannot)", "Well, I cannot", true),
+            ("^(?!Sorry|I cannot)", "I cannot", false),
+            ("^(?=yes|no)", "maybe no", false),
+            ("^(?=yes|no)", "no", true),
+            ("^(?!.*sorry).*$", "Hello\nWorld", false),
+            ("^(?!.*sorry).*$", "Hello", true),
+            ("^(?!.*sorry).*", "Hello\nWorld", true),
+            ("^(?!.*sorry)[\\s\\S]*$", "Hello\nWorld", true),
+            ("^(?!.*sorry)[\\s\\S]+", "", false),
+            ("^(?=.*[|)])(a|b)[|]$", "a|", true),
+        ] {
+            assert_eq!(passes(&Value::Object(scorer(pattern).unwrap()), answer), expected, "{pattern} {answer:?}");
+        }
+        for pattern in ["^(?=.*a)x|c", "^(?=.*a)?x", "^(?!a)*"] {
+            assert_eq!(scorer(pattern).unwrap_err(), "look-around", "{pattern}");
+        }
     }
 }

@@ -11,9 +11,9 @@ use super::cases::Case;
 use super::checks::{Checks, For, Known, Maker, expects, is_listed, is_pure, named, reads_context, weighted};
 use super::desk::Desk;
 use super::programs::{Pick, Programs};
-use super::templates::{Scope, literal, render};
+use super::templates::{Scope, render};
 use super::tree::object;
-use crate::edge::interop::suites::draft::slug;
+use crate::edge::interop::suites::draft::{literal, slug};
 
 /// How many scorers a suite may get for single tests.
 const MAX_SLOTS: usize = 100;
@@ -43,8 +43,6 @@ pub(super) struct Placed {
     pub(super) measured: Vec<Map<String, Value>>,
     /// What each row gets, in the order of the tests.
     pub(super) extras: Vec<Extra>,
-    /// Variables of the environment that scorers use.
-    pub(super) environment: BTreeSet<String>,
     /// Variables of the tests that scorers use.
     pub(super) used: BTreeSet<String>,
     /// Whether a row has scorers of its own.
@@ -131,13 +129,7 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
     }
 
     fn maker<'m>(&'m mut self, judge: &'m mut dyn FnMut() -> String) -> Maker<'m> {
-        Maker {
-            out: &*self.desk.out,
-            programs: self.programs,
-            judge,
-            environment: &mut self.placed.environment,
-            used: &mut self.placed.used,
-        }
+        Maker { out: &*self.desk.out, programs: self.programs, judge, used: &mut self.placed.used }
     }
 
     /// The scorer of a check.
@@ -178,8 +170,13 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
                 self.count(case, &assertion, &known, Ok(carried));
             }
         }
-        let to = if assertion.weight() == 0.0 { &mut self.placed.measured } else { &mut self.placed.parts };
+        let to = if self.is_measured(&assertion) { &mut self.placed.measured } else { &mut self.placed.parts };
         to.push(scorer);
+    }
+
+    /// Whether the score of an assertion is kept, and decides nothing.
+    fn is_measured(&self, assertion: &Assertion) -> bool {
+        assertion.weight() == 0.0 || (self.threshold.is_none() && assertion.collects())
     }
 
     /// Gives every row the accepted answer that a judge reads; false if a row has another one already.
@@ -241,7 +238,7 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
             extra.context |= reads_context(check);
         }
         match check {
-            check if is_pure(check) && assertion.weight() != 0.0 => {
+            check if is_pure(check) && !self.is_measured(assertion) => {
                 let scorer = self.scorer(assertion, check, For::One(&case.vars))?;
                 let Some(extra) = self.placed.extras.get_mut(at) else { return Ok(carried) };
                 let to = if self.threshold.is_some() { &mut extra.members } else { &mut extra.assert };
@@ -256,7 +253,7 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
                 self.slot(at, assertion, scorer, language.name(), json!(name))?;
             }
             // A set without a threshold is nothing but its members.
-            Check::Set(_, None) if self.threshold.is_none() => {
+            Check::Set(_, None) if self.threshold.is_none() && !self.is_measured(assertion) => {
                 for (member, known) in &known.members {
                     if known.check.is_ok() {
                         self.own(at, case, member, known)?;
@@ -340,7 +337,7 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
         if self.threshold.is_some() {
             weighted(&mut scorer, assertion.weight());
         }
-        let measured = assertion.weight() == 0.0;
+        let measured = self.is_measured(assertion);
         let shape = json!([scorer, measured]).to_string();
         let extra = self.placed.extras.get(at);
         let is_used = |index: &usize| extra.is_some_and(|extra| extra.slots.contains(index));
@@ -444,6 +441,16 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
         for (name, value) in assertion.unknown_keys() {
             let why = "this key of an assertion is not known, so it is left out; check its spelling";
             self.desk.note(value, &format!("{what}: {name}"), why);
+        }
+        if self.threshold.is_none() && assertion.collects() {
+            let why = "a set with a threshold of 0 accepts every answer, so it decides nothing: its score is measured beside \
+                       the others, unless it is part of a set";
+            self.desk.note_once(at, "threshold", why);
+        }
+        for member in &assertion.untyped {
+            let why = "a member of the set has no type, or is written as text, so it is left out; write it as a mapping with \
+                       a type, such as contains";
+            self.desk.note(member, what, why);
         }
         if at.get("metric").is_some() && assertion.metric().is_none() {
             self.desk.note_once(at, "metric", "a metric that is a template names no scorer; write its name");

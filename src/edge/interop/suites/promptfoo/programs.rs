@@ -8,6 +8,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::super::Sink;
+use super::javascript;
 use super::tree::object;
 
 /// The folder of programs in a workspace.
@@ -61,10 +62,11 @@ impl Language {
         }
     }
 
-    /// Code as the program runs it: it may be filled in with variables, but not with anything else.
+    /// Code as the program runs it: it may be filled in with variables, also of the environment, but not with anything
+    /// else.
     ///
     /// # Errors
-    /// A sentence if it is a template of more than variables.
+    /// A sentence if it is a template of more than variables, or gives no value.
     pub(super) fn code(self, written: &str) -> Result<String, String> {
         let rest = PLACEHOLDER.as_ref().map_or_else(|| written.into(), |known| known.replace_all(written, ""));
         if rest.contains("{%") || (rest.contains("{{") && rest.contains("}}")) {
@@ -72,7 +74,10 @@ impl Language {
                 "its code is a template of more than variables; write an exec scorer that reads the input".to_owned()
             );
         }
-        Ok(written.trim_end().to_owned())
+        match self {
+            Self::JavaScript => javascript::body(written.trim_end()),
+            Self::Python => Ok(written.trim_end().to_owned()),
+        }
     }
 }
 
@@ -292,6 +297,7 @@ mod tests {
         }
         let mut process = Command::new(program);
         process.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        process.env("KARAT_LIMIT", "5").env_remove("KARAT_UNSET");
         let mut child = process.spawn().unwrap();
         let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
         child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
@@ -312,6 +318,14 @@ mod tests {
 
     fn of(code: &str) -> Snippet {
         Snippet { code: code.to_owned(), ..Snippet::default() }
+    }
+
+    fn not(code: &str) -> Snippet {
+        Snippet { not: true, ..of(code) }
+    }
+
+    fn in_file(file: &str, function: Option<&str>) -> Snippet {
+        Snippet { file: Some(file.to_owned()), function: function.map(str::to_owned), ..Snippet::default() }
     }
 
     /// The scores that a language's program gives to the answer "hi there".
@@ -337,7 +351,7 @@ mod tests {
         let snippets = vec![
             Snippet { threshold: Some(0.9), ..of("0.7") },
             of("output.includes('{{ q }}') && context.vars.n + 1 === 4"),
-            Snippet { not: true, ..of("output.length > 2") },
+            not("output.length > 2"),
             of("const words = output.split(' ');\nreturn { pass: words.length === 2, score: 1, reason: 'two' };"),
             of("const words = output.split(' ');\nreturn { pass: true };"),
             of("nothing.here"),
@@ -345,15 +359,49 @@ mod tests {
                 transforms: vec![Transform::Code("output.toUpperCase()".to_owned())],
                 ..of("output === 'HI THERE'")
             },
-            Snippet {
-                file: Some("programs/own.cjs".to_owned()),
-                function: Some("check".to_owned()),
-                ..Snippet::default()
-            },
+            in_file("programs/own.cjs", Some("check")),
+            of(&Language::JavaScript.code("const n = output.length; n > {{ env.KARAT_LIMIT }};").unwrap()),
         ];
         let own = ("programs/own.cjs", "exports.check = async (output, { vars }) => output.startsWith(vars.q);\n");
         let Some(scores) = scores(Language::JavaScript, snippets, own) else { return };
-        assert_eq!(json!(scores), json!([0.7, 1, 0, 1, 0, 0, 1, 1]));
+        assert_eq!(json!(scores), json!([0.7, 1, 0, 1, 0, 0, 1, 1, 1]));
+    }
+
+    #[test]
+    fn a_negated_check_is_turned_round_whatever_it_gives_unless_it_fails() {
+        let javascript = ["true", "0.7", "0", "({ pass: false, score: 0.2, reason: 'no' })", "nothing.here", "NaN"];
+        let snippets =
+            javascript.map(not).into_iter().chain([Snippet { threshold: Some(0.9), ..not("0.7") }]).collect();
+        if let Some(scores) = scores(Language::JavaScript, snippets, ("none", "")) {
+            assert_eq!(json!(scores), json!([0, 0, 1, 1, 0, 0, 1]));
+        }
+        let python = ["True", "0.7", "0", "{'pass': False, 'score': 0.2, 'reason': 'no'}", "nothing.here", "None"];
+        let snippets = python.map(not).into_iter().chain([Snippet { threshold: Some(0.9), ..not("0.7") }]).collect();
+        if let Some(scores) = scores(Language::Python, snippets, ("none", "")) {
+            assert_eq!(json!(scores), json!([0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0]));
+        }
+    }
+
+    #[test]
+    fn what_the_machine_lacks_is_an_error_and_no_score() {
+        let snippets = vec![
+            of("output === '{{ env.KARAT_UNSET }}'"),
+            in_file("programs/own.cjs", None),
+            in_file("programs/gone.cjs", None),
+        ];
+        let own = ("programs/own.cjs", "module.exports = () => require('not-an-installed-module');\n");
+        if let Some(scores) = scores(Language::JavaScript, snippets, own) {
+            assert_eq!(scores, [Value::Null, Value::Null, Value::Null]);
+        }
+        let snippets = vec![
+            of("output == '{{ env.KARAT_UNSET }}'"),
+            in_file("programs/own.py", None),
+            in_file("programs/gone.py", None),
+        ];
+        let own = ("programs/own.py", "import not_an_installed_module\n");
+        if let Some(scores) = scores(Language::Python, snippets, own) {
+            assert_eq!(scores, [Value::Null, Value::Null, Value::Null]);
+        }
     }
 
     #[test]
@@ -364,25 +412,31 @@ mod tests {
             of("if 'x' in output:\n  return False\nreturn {'pass_': True, 'score': 1, 'reason': 'no x'}"),
             of("{'pass': True}"),
             of("nothing.here"),
-            Snippet { file: Some("programs/own.py".to_owned()), ..Snippet::default() },
+            in_file("programs/own.py", None),
+            of("len(output) > {{ env.KARAT_LIMIT }}"),
         ];
         let own = ("programs/own.py", "def get_assert(output, context):\n    print('noise')\n    return 'true'\n");
         let Some(scores) = scores(Language::Python, snippets, own) else { return };
-        assert_eq!(json!(scores), json!([0.7, 1.0, 1.0, 0.0, 0.0, 1.0]));
+        assert_eq!(json!(scores), json!([0.7, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0]));
     }
 
     #[test]
     fn providers_answer_through_programs() {
-        let request =
-            json!({"id": "a", "input": {"q": "x"}, "messages": [{"role": "user", "content": "hey"}], "params": {}});
-        let python = "def call_api(prompt, options, context):\n    return {'output': prompt + context['vars']['q']}\n";
-        let javascript = "module.exports = class { async callApi(prompt) { return { output: { said: prompt } }; } };\n";
-        let own = [("programs/p.py", python), ("programs/p.cjs", javascript)];
+        // The input is always text; its fields are beside it.
+        let request = json!({"id": "a", "input": "{\"q\":\"x\"}", "fields": {"q": "x"}, "messages": [{"role": "user",
+            "content": "hey"}], "params": {"tone": ["{{ env.KARAT_LIMIT }}"]}});
+        let python = "def call_api(prompt, options, context):\n    \
+                      return {'output': prompt + context['vars']['q'] + options['config']['tone'][0]}\n";
+        let javascript = "module.exports = class {\n  constructor({ config }) { this.tone = config.tone[0]; }\n  \
+                          async callApi(prompt, { vars }) { return { output: { said: prompt + vars.q + this.tone } }; }\n};\n";
+        let shell = "#!/bin/sh\necho \"$2 $1\"\n";
+        let own = [("programs/p.py", python), ("programs/p.cjs", javascript), ("programs/p.sh", shell)];
         let script = |language, file: &str| Answering::Script(language, file.to_owned(), None);
         for (answering, expected) in [
             (Answering::Echo, "hey"),
-            (script(Language::Python, "programs/p.py"), "heyx"),
-            (script(Language::JavaScript, "programs/p.cjs"), "{\"said\":\"hey\"}"),
+            (Answering::Printing(vec!["programs/p.sh".to_owned(), "--fast".to_owned()]), "hey --fast"),
+            (script(Language::Python, "programs/p.py"), "heyx5"),
+            (script(Language::JavaScript, "programs/p.cjs"), "{\"said\":\"heyx5\"}"),
         ] {
             let mut out = Recorded::default();
             let endpoint = answering.endpoint(Map::new(), &mut out);

@@ -1,5 +1,6 @@
 //! Prompts: texts, chats, files, and patterns of files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -142,14 +143,20 @@ pub(super) fn read(desk: &mut Desk<'_>, prompts: &Item) -> Vec<Prompt> {
 
 /// Gives every prompt a name of its own.
 fn name(prompts: &mut [Prompt]) {
-    let mut taken = Vec::new();
+    let mut taken = BTreeSet::new();
+    // The number after the last one of each base.
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
     for (number, prompt) in (1_usize..).zip(prompts.iter_mut()) {
         let label = prompt.label.as_ref().filter(|label| !label.contains(['{', '\n'])).map(|label| slug(label));
         let stem = prompt.file.as_ref().and_then(|file| file.file_stem()).map(|stem| slug(&stem.to_string_lossy()));
         let base = label.or(stem).unwrap_or_else(|| format!("prompt-{number}"));
-        let candidates = std::iter::once(base.clone()).chain((2..).map(|next| format!("{base}-{next}")));
-        prompt.name = candidates.into_iter().find(|name| !taken.contains(name)).unwrap_or(base);
-        taken.push(prompt.name.clone());
+        let next = numbers.entry(base.clone()).or_insert(2);
+        let mut name = base.clone();
+        while !taken.insert(name.clone()) {
+            name = format!("{base}-{next}");
+            *next += 1;
+        }
+        prompt.name = name;
     }
 }
 
@@ -488,5 +495,16 @@ mod tests {
         let notes: Vec<_> = out.notes.iter().map(|note| note.why.as_str()).collect();
         assert_eq!(notes.len(), 2, "{notes:?}");
         assert!(notes[0].contains("b.py makes this prompt") && notes[1].contains("does not exist"), "{notes:?}");
+    }
+
+    #[test]
+    fn thousands_of_prompts_of_a_file_are_named_at_once() {
+        let started = std::time::Instant::now();
+        let config = "[file://many.txt, {raw: 'last {{q}}', label: many-2}]";
+        let (many, _) = prompts(config, &[("many.txt", &"x\n---\n".repeat(5_000))]);
+        let names: BTreeSet<_> = many.iter().map(|prompt| prompt.name.as_str()).collect();
+        assert_eq!((names.len(), many[1].name.as_str(), many[5_000].name.as_str()), (5_001, "many-2", "many-2-2"));
+        // A search through all names for each candidate would take minutes.
+        assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
     }
 }

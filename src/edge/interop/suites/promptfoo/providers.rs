@@ -1,8 +1,5 @@
 //! Providers as endpoints.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::apis::{anthropic, azure, compatible, gemini};
@@ -10,8 +7,8 @@ use super::desk::Desk;
 use super::files::{extension, is_script, path_and_function};
 use super::http;
 use super::programs::{Answering, Language};
+use super::settings::answering_params;
 use super::tree::{Item, Kind};
-use crate::core::privacy::names_a_secret;
 use crate::edge::interop::suites::draft::slug;
 
 /// How deep files of providers may refer to others.
@@ -56,76 +53,8 @@ const COMPATIBLE: [(&str, &str, &str); 28] = [
     ("vllm", "http://localhost:8000/v1", ""),
 ];
 
-/// Fields of requests that are sent as they are.
-const PARAMS: [&str; 32] = [
-    "temperature",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "repetition_penalty",
-    "seed",
-    "stop",
-    "response_format",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning",
-    "reasoning_effort",
-    "verbosity",
-    "logit_bias",
-    "user",
-    "service_tier",
-    "store",
-    "metadata",
-    "instructions",
-    "thinking",
-    "text",
-    "include",
-    "truncation",
-    "modalities",
-    "logprobs",
-    "n",
-];
-
-/// Options of Ollama that have another name in OpenAI's API.
-const OLLAMA: [(&str, &str); 2] = [("num_predict", "max_tokens"), ("repeat_penalty", "repetition_penalty")];
-
-/// Keys of a configuration that are read elsewhere or have no effect on requests.
-const READ: [&str; 21] = [
-    "apiKey",
-    "apiKeyEnvar",
-    "apiBaseUrl",
-    "apiHost",
-    "organization",
-    "headers",
-    "passthrough",
-    "cost",
-    "functions",
-    "function_call",
-    "apiVersion",
-    "deployment_id",
-    "deploymentName",
-    "showThinking",
-    "omitDefaults",
-    "basePath",
-    "inputCost",
-    "outputCost",
-    "extra_body",
-    "workspaceUrl",
-    "accountId",
-];
-
 /// Keys of a provider.
 const KEYS: [&str; 9] = ["id", "label", "config", "prompts", "transform", "delay", "env", "inputs", "description"];
-
-/// References to the environment.
-static ENVIRONMENT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"\{\{-?\s*env(?:\.(\w+)|\[\s*["'](\w+)["']\s*\])(?:\s*\|[^}]*)?\s*-?\}\}"#).ok());
 
 /// A provider.
 #[derive(Debug, Clone)]
@@ -371,133 +300,6 @@ fn words(command: &str) -> Vec<String> {
         words.push(word);
     }
     words
-}
-
-fn answering_params(desk: &mut Desk<'_>, spec: &Spec) -> Map<String, Value> {
-    let mut params = Map::new();
-    for (name, value) in spec.config.entries() {
-        if names_a_secret(name) && value.text().is_some_and(|text| !reference(text).contains("${")) {
-            desk.note(value, name, "a secret must not be in a file; let the program read it from the environment");
-        } else {
-            params.insert(name.clone(), referring(value).value());
-        }
-    }
-    params
-}
-
-/// A value with references to the environment as karat writes them.
-pub(super) fn referring(item: &Item) -> Item {
-    item.map_text(&mut |text| reference(text))
-}
-
-/// A text with references to the environment as karat writes them.
-pub(super) fn reference(text: &str) -> String {
-    let Some(pattern) = ENVIRONMENT.as_ref() else { return text.to_owned() };
-    let name = |found: &regex::Captures<'_>| {
-        let name = found.get(1).or_else(|| found.get(2)).map_or("", |name| name.as_str());
-        format!("${{{name}}}")
-    };
-    pattern.replace_all(text, name).into_owned()
-}
-
-/// The reference to the key: as configured, if that is a reference, else the usual variable.
-pub(super) fn api_key(desk: &mut Desk<'_>, spec: &Spec, usual: &str) -> Option<String> {
-    let variable = spec.config.get("apiKeyEnvar").and_then(Item::scalar).unwrap_or_else(|| usual.to_owned());
-    let usual = (!variable.is_empty()).then(|| format!("${{{variable}}}"));
-    let Some(key) = spec.config.get("apiKey") else { return usual };
-    let written = key.scalar().map(|text| reference(&text)).unwrap_or_default();
-    match written.starts_with("${") && written.ends_with('}') {
-        true => Some(written),
-        false => {
-            desk.note(key, "apiKey", "a key must not be in a file; set it in the environment or in .env");
-            usual
-        }
-    }
-}
-
-/// Headers, without secrets that are written out.
-pub(super) fn headers(desk: &mut Desk<'_>, headers: Option<&Item>) -> Map<String, Value> {
-    let mut sent = Map::new();
-    for (name, value) in headers.map(Item::entries).unwrap_or_default() {
-        let Some(text) = value.scalar() else { continue };
-        let mut text = reference(&text);
-        if names_a_secret(name) && !text.contains("${") {
-            desk.note(value, name, "a secret must not be in a file; set it in the environment or in .env");
-            text = format!("${{{}}}", slug(name).replace('-', "_").to_uppercase());
-        }
-        if text.contains("{{") {
-            desk.note(value, name, "headers are the same for every request, so this one is left out; write its value");
-            continue;
-        }
-        sent.insert(name.clone(), json!(text));
-    }
-    sent
-}
-
-/// The parameters of requests.
-pub(super) fn params(desk: &mut Desk<'_>, spec: &Spec, further: &[&str]) -> Map<String, Value> {
-    let mut params = Map::new();
-    for (name, value) in spec.config.entries() {
-        let renamed = OLLAMA.iter().find(|(theirs, _)| theirs == name).map(|(_, ours)| *ours);
-        match name.as_str() {
-            _ if value.is_null() => {}
-            "passthrough" | "extra_body" => params.extend(loaded(desk, value).as_object().cloned().unwrap_or_default()),
-            "functions" => {
-                let functions = loaded(desk, value);
-                let tools = functions.as_array().into_iter().flatten();
-                let tools: Vec<Value> =
-                    tools.map(|function| json!({"type": "function", "function": function})).collect();
-                params.insert("tools".to_owned(), Value::Array(tools));
-            }
-            "function_call" => {
-                let choice = loaded(desk, value);
-                let choice = if choice.is_object() { json!({"type": "function", "function": choice}) } else { choice };
-                params.insert("tool_choice".to_owned(), choice);
-            }
-            name if READ.contains(&name) => {}
-            name if PARAMS.contains(&name) || further.contains(&name) || renamed.is_some() => {
-                let value = match loaded(desk, value) {
-                    Value::String(text) => {
-                        text.parse::<f64>().ok().filter(|n| n.is_finite()).map_or(json!(text), |n| json!(n))
-                    }
-                    other => other,
-                };
-                params.insert(renamed.unwrap_or(name).to_owned(), value);
-            }
-            name => {
-                let why = "this setting is not sent; if the API has it, write it under params of the endpoint";
-                desk.note(value, &format!("config: {name}"), why);
-            }
-        }
-    }
-    for reserved in ["model", "messages", "stream", "input", "system", "contents", "systemInstruction"] {
-        params.remove(reserved);
-    }
-    params
-}
-
-/// A value with the files in it loaded.
-pub(super) fn loaded(desk: &mut Desk<'_>, item: &Item) -> Value {
-    let item = match &item.kind {
-        Kind::Text(text) if text.starts_with("file://") => match desk.load(item, text) {
-            Ok(loaded) => loaded,
-            Err(why) => {
-                desk.note(item, "config", why);
-                item.at(Kind::Null)
-            }
-        },
-        Kind::List(items) if items.iter().any(|one| one.text().is_some_and(|text| text.starts_with("file://"))) => {
-            return items
-                .iter()
-                .flat_map(|one| match loaded(desk, one) {
-                    Value::Array(inner) => inner,
-                    other => vec![other],
-                })
-                .collect();
-        }
-        _ => item.clone(),
-    };
-    referring(&item).value()
 }
 
 #[cfg(test)]

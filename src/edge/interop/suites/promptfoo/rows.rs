@@ -78,7 +78,7 @@ const TYPES: [&str; 60] = [
 ];
 
 /// Types whose threshold in a cell is 0.75 unless it says otherwise.
-const WITH_THRESHOLD: [&str; 12] = [
+const WITH_THRESHOLD: [&str; 11] = [
     "answer-relevance",
     "classifier",
     "context-faithfulness",
@@ -90,8 +90,10 @@ const WITH_THRESHOLD: [&str; 12] = [
     "perplexity-score",
     "perplexity",
     "rouge-n",
-    "starts-with",
 ];
+
+/// How the names of columns with settings of assertions begin.
+pub(super) const CONFIG: &str = "__config:";
 
 /// The type, the threshold and the value of an assertion in a cell.
 static CELL: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -159,17 +161,24 @@ pub(super) fn test_of_row(at: &Item, row: &[(String, Item)]) -> Item {
             _ if name.starts_with("__expected") => asserts.extend(filled.then(|| assertion(at, text.trim()))),
             "__prefix" | "__suffix" => options.push((bare(name), cell.clone())),
             "__description" | "__providerOutput" if filled => test.push((bare(name), cell.clone())),
-            "__threshold" => test.extend(number(at, &text).map(|number| ("threshold".to_owned(), number))),
+            // A threshold of 0 in a table is none.
+            "__threshold" => {
+                let number = number(at, &text).filter(|number| number.number() != Some(0.0));
+                test.extend(number.map(|number| ("threshold".to_owned(), number)));
+            }
             "__metric" => metric = Some(cell.clone()).filter(|_| filled),
             "__description" | "__providerOutput" => {}
             _ if name.starts_with("__metadata:") => {
                 metadata.extend(filled.then(|| metadatum(name.trim_start_matches("__metadata:"), cell, &text)));
             }
-            _ if name.starts_with("__config:") => {}
+            _ if name.starts_with(CONFIG) => {}
             _ => vars.push((name.to_owned(), cell.clone())),
         }
     }
-    configure(at, row, &mut asserts);
+    let left = configure(at, row, &mut asserts);
+    if !left.is_empty() {
+        test.push(("config".to_owned(), at.at(Kind::Map(left))));
+    }
     if let Some(metric) = metric {
         asserts.iter_mut().for_each(|entries| entries.push(("metric".to_owned(), metric.clone())));
     }
@@ -197,24 +206,36 @@ fn metadatum(name: &str, cell: &Item, text: &str) -> (String, Item) {
     }
 }
 
-/// Sets the thresholds of columns such as `__config:__expected2:threshold`.
-fn configure(at: &Item, row: &[(String, Item)], asserts: &mut [Vec<(String, Item)>]) {
+/// Sets the thresholds of columns such as `__config:__expected2:threshold`, and returns the cells of columns that set
+/// anything else.
+fn configure(at: &Item, row: &[(String, Item)], asserts: &mut [Vec<(String, Item)>]) -> Vec<(String, Item)> {
+    let mut left = Vec::new();
     for (name, cell) in row {
-        let Some((expected, key)) = name.trim().strip_prefix("__config:").and_then(|rest| rest.split_once(':')) else {
+        let Some(rest) = name.trim().strip_prefix(CONFIG) else { continue };
+        let text = cell.scalar().unwrap_or_default();
+        if text.trim().is_empty() {
             continue;
-        };
-        let number_of = expected.strip_prefix("__expected").unwrap_or_default();
-        let index = if number_of.is_empty() {
-            Some(0)
-        } else {
-            number_of.parse::<usize>().ok().and_then(|one| one.checked_sub(1))
-        };
-        let entries = index.and_then(|index| asserts.get_mut(index));
-        let value = cell.scalar().and_then(|text| number(at, &text));
-        if let (Some(entries), Some(value), "threshold") = (entries, value, key) {
-            entries.retain(|(name, _)| name != key);
-            entries.push((key.to_owned(), value));
         }
+        let target = rest.strip_prefix("__expected").and_then(|rest| rest.strip_suffix(":threshold")).and_then(index);
+        match (target, number(at, &text)) {
+            (Some(index), Some(threshold)) => {
+                // A row may have fewer assertions than the table has columns for them.
+                if let Some(entries) = asserts.get_mut(index) {
+                    entries.retain(|(name, _)| name != "threshold");
+                    entries.push(("threshold".to_owned(), threshold));
+                }
+            }
+            _ => left.push((name.clone(), cell.clone())),
+        }
+    }
+    left
+}
+
+/// The index of an assertion by what follows `__expected` in the name of its column.
+fn index(number: &str) -> Option<usize> {
+    match number {
+        "" => Some(0),
+        number => number.parse::<usize>().ok()?.checked_sub(1),
     }
 }
 
@@ -273,7 +294,7 @@ fn typed(at: &Item, cell: &str) -> Option<Vec<(String, Item)>> {
         base if WITH_THRESHOLD.contains(&base) => Some("0.75"),
         _ => None,
     };
-    let threshold = Some(part(3)).filter(|text| !text.is_empty()).or(usual.filter(|_| base != "starts-with"));
+    let threshold = Some(part(3)).filter(|text| !text.is_empty()).or(usual);
     entries.extend(threshold.and_then(|text| number(at, text)).map(|number| ("threshold".to_owned(), number)));
     Some(entries)
 }
@@ -330,6 +351,10 @@ mod tests {
             })
         );
         assert_eq!((first.line, rows[1].as_ref().unwrap_err().0), (2, 4));
+        let other = csv("q,__expected,__config:__expected:weight,__threshold\na,b,2,0\n", Path::new("t.csv"), b',');
+        let other = other[0].as_ref().unwrap();
+        assert_eq!(other.get("config").map(Item::value), Some(json!({"__config:__expected:weight": "2"})));
+        assert!(other.get("threshold").is_none(), "promptfoo takes 0 for no threshold");
         let lines = json_lines("{\"vars\": {\"q\": 1}}\n\nnot json\n", Path::new("t.jsonl"));
         assert!(lines[0].is_ok() && lines[1].as_ref().unwrap_err().0 == 3);
     }

@@ -7,6 +7,8 @@ use minijinja::value::{Serde, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value, escape_formatter};
 use serde_json::{Map, Value as Json};
 
+use crate::edge::interop::suites::draft::literal;
+
 /// Names that templates of karat give a meaning of their own; a variable of that name is a field of the input.
 pub(super) const OWN_NAMES: [&str; 8] = ["input", "id", "tags", "metadata", "labels", "vars", "expected", "accepted"];
 
@@ -98,7 +100,7 @@ pub(super) enum VarType {
 pub(super) struct Scope {
     /// The variables that are fields of the inputs.
     pub(super) fields: BTreeSet<String>,
-    /// Variables that are no text in any test, with their type; karat reads them as text.
+    /// Variables that are no text in any test, with their type. Rows without one of them have an empty text in its place.
     pub(super) types: BTreeMap<String, VarType>,
     /// Whether the input is the text of the only variable, `input`.
     pub(super) plain_input: bool,
@@ -118,23 +120,6 @@ pub(super) struct Template {
 /// Whether a text has anything that a template fills in.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
-}
-
-/// A text as a template that gives this text.
-pub(super) fn literal(text: &str) -> String {
-    if !is_template(text) && !text.contains("{#") {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = ["{{", "{%", "{#"].iter().filter_map(|open| rest.find(open)).min() {
-        let (before, after) = rest.split_at(at);
-        let (open, after) = after.split_at(2);
-        out.push_str(before);
-        out.push_str(&format!("{{{{ '{open}' }}}}"));
-        rest = after;
-    }
-    out + rest
 }
 
 /// Every text in a value as a template that gives this text.
@@ -167,7 +152,7 @@ pub(super) fn render(text: &str, variables: &Map<String, Json>) -> Result<String
     }
     let template = Translation::default().run(text)?;
     if !template.environment.is_empty() {
-        return Err("it uses variables of the environment".to_owned());
+        return Err("it uses variables of the environment, which only prompts have".to_owned());
     }
     let environment = environment();
     let mut out = Bounded(Vec::new());
@@ -319,7 +304,7 @@ impl Translation<'_> {
         })
     }
 
-    /// Translates an expression; in a statement, or with operators, numbers and flags are read as what they are.
+    /// Translates an expression; in a statement, or with operators, numbers are read as what they are.
     fn expression(&mut self, tokens: &[Token], in_statement: bool) -> Result<String, String> {
         let typed = in_statement || tokens.iter().any(computes);
         let mut out = String::new();
@@ -395,8 +380,8 @@ impl Translation<'_> {
         Ok(match scope.types.get(name).filter(|_| typed) {
             Some(VarType::Whole) => format!("({place}|int if {place} else 0)"),
             Some(VarType::Number) => format!("({place}|float if {place} else 0)"),
-            Some(VarType::Flag) => format!("({place} == \"true\")"),
-            None => place,
+            // Inputs keep true and false, and an empty text counts as false.
+            Some(VarType::Flag) | None => place,
         })
     }
 }
@@ -574,7 +559,7 @@ mod tests {
             ),
             (
                 "{% if count > 3 %}a{% elseif strict %}b{% endif %}",
-                "{% if (count|int if count else 0) > 3 %}a{% elif (strict == \"true\") %}b{% endif %}",
+                "{% if (count|int if count else 0) > 3 %}a{% elif strict %}b{% endif %}",
             ),
             ("{{ count }} {{ env.TONE }} {{ env['LANG'] }}", "{{ count }} {{ vars.TONE }} {{ vars.LANG }}"),
             ("{% raw %}{{ x }}{% endraw %}", "{% raw %}{{ x }}{% endraw %}"),
@@ -626,13 +611,5 @@ mod tests {
             .is_err()
         );
         assert!(render("{{ env.HOME }}", variables).is_err());
-    }
-
-    #[test]
-    fn a_literal_text_stays_as_it_is() {
-        for text in ["plain {#", "{{ x }} {% y %} {# z #}", "a {{"] {
-            let environment = environment();
-            assert_eq!(environment.render_str(&literal(text), ()).unwrap(), text);
-        }
     }
 }

@@ -93,11 +93,11 @@ impl Recorded {
         Ok(out)
     }
 
-    fn config(text: &str) -> Self {
+    pub(super) fn config(text: &str) -> Self {
         Self::of(&[("promptfooconfig.yaml", text)]).unwrap()
     }
 
-    fn suite(&self, name: &str) -> &Value {
+    pub(super) fn suite(&self, name: &str) -> &Value {
         self.suites.get(name).unwrap_or_else(|| panic!("{:?}", self.suites.keys()))
     }
 
@@ -302,6 +302,38 @@ fn nothing_is_dropped_without_a_note() {
         ("tests: [{vars: {q: a}}]\nextensions: ['file://a.js:f']", "extensions", "hooks"),
         ("tests: [{vars: {q: a}}]\nevaluateOptions: {maxConcurrency: 2}", "evaluateOptions: maxConcurrency", "-j"),
         ("tests: [{vars: {q: a}}, {$ref: '#/none'}]", "$ref", "refers to nothing"),
+        ("tests: [{vars: {q: a}, options: {repeat: 3}}]", "options: repeat", "repeat into the suite"),
+        ("tests: [{vars: {q: a}}]\ndefaultTest: {colour: x}", "colour", "of defaultTest"),
+        ("tests: [{vars: {q: a}}]\ndefaultTest: 5", "defaultTest", "no mapping"),
+        ("scenarios: [{config: [{vars: {q: a}, colour: x}], tests: [{}]}]", "colour", "the config of a scenario"),
+        (
+            "tests: [{vars: {q: a}, assert: [{type: assert-set, assert: [{type: is-json}, 'contains: x']}]}]",
+            "assert: assert-set",
+            "written as text",
+        ),
+        (
+            "tests: [{vars: {q: a}, assert: [{type: assert-set, assert: [{value: x}]}]}]",
+            "assert: assert-set",
+            "no type",
+        ),
+        ("tests: [{vars: {q: a}, providers: [none]}]", "providers", "baseline"),
+        ("tests: [{vars: {q: a}, provider: {id: echo, transform: output}}]", "transform", "own provider"),
+        (
+            "tests: [{vars: {q: a}, assert: [{type: webhook, value: 'https://example.org', transform: output}]}]",
+            "assert: webhook",
+            "its transform",
+        ),
+        ("tests: [{vars: {q: a}, threshold: 0, assert: [{type: is-json}]}]", "threshold", "accepts every answer"),
+        (
+            "tests: [{vars: {q: a}, assert: [{type: javascript, value: 'const a = output'}]}]",
+            "assert: javascript",
+            "several lines",
+        ),
+        (
+            "tests: [{vars: {q: a}, assert: [{type: equals, value: '{{ env.A }}'}]}]",
+            "assert: equals",
+            "the environment",
+        ),
     ];
     for (text, what, why) in cases {
         let out = Recorded::config(&format!("prompts: ['{{{{q}}}}']\nproviders: [echo]\n{text}\n"));
@@ -318,6 +350,62 @@ fn an_environment_variable_in_a_prompt_is_a_variable_of_the_suite() {
     assert_eq!(out.suite("shop")["prompt"], json!("{{ vars.TONE }} {{q}} {{ missing }}"));
     assert_eq!(out.suite("shop")["vars"], json!({"TONE": "${TONE}"}));
     assert_eq!(out.datasets["shop"][0]["input"], json!({"q": "a", "missing": ""}));
+}
+
+#[test]
+fn an_environment_variable_in_an_assertion_of_all_tests_is_reported() {
+    let out = Recorded::config(
+        "prompts: ['{{q}}']\nproviders: [echo]\n\
+         defaultTest: {assert: [{type: contains, value: '{{ env.WORD }}'}, {type: llm-rubric, value: '{{ env.WORD }}'}]}\n\
+         tests: [{vars: {q: a}}, {vars: {q: b}}]\n",
+    );
+    assert!(!format!("{:?}", out.suites).contains("WORD"), "{:?}", out.suites);
+    let noted: Vec<_> = out.notes.iter().filter(|note| note.why.contains("variables of the environment")).collect();
+    assert_eq!((noted.len(), out.count(Carried::Not)), (2, 2), "{:?}", out.notes);
+}
+
+#[test]
+fn values_in_files_are_read_in_lists_too() {
+    let config =
+        "prompts: ['{{doc}}']\nproviders: [echo]\ntests: [{vars: {doc: [file://a.txt, plain, file://b.txt]}}]\n";
+    let out = Recorded::of(&[("promptfooconfig.yaml", config), ("a.txt", "one\n"), ("b.txt", "two\n")]).unwrap();
+    let docs: Vec<_> = out.datasets["shop"].iter().map(|row| row["input"]["doc"].as_str().unwrap()).collect();
+    assert_eq!(docs, ["one", "plain", "two"]);
+}
+
+#[test]
+fn a_set_in_a_test_with_a_threshold_counts_by_its_mean() {
+    let out = Recorded::config(
+        "prompts: ['{{q}}']\nproviders: [echo]\n\
+         defaultTest: {threshold: 0.5, assert: [{type: g-eval, value: [short, kind]}]}\n\
+         tests:\n  - vars: {q: a}\n    assert:\n      - {type: contains, value: y}\n      \
+         - {type: assert-set, threshold: 0.9, weight: 2, assert: [{type: similar, value: x}, {type: contains, value: z}]}\n",
+    );
+    let graded = &out.suite("shop")["scorers"][0]["of"][0];
+    assert_eq!((&graded["type"], graded.get("threshold")), (&json!("mean"), None));
+    let set = json!({"type": "mean", "weight": 2.0, "of": [
+        {"type": "cosine", "value": "x"}, {"type": "contains", "value": "z", "normalize": []}]});
+    assert_eq!(out.datasets["shop"][0]["assert"][0]["of"][1], set);
+}
+
+#[test]
+fn what_has_a_threshold_of_0_is_measured_only() {
+    let config = |tests: &str| Recorded::config(&format!("prompts: ['{{{{q}}}}']\nproviders: [echo]\n{tests}\n"));
+    let out = config("tests: [{vars: {q: a}, threshold: 0, assert: [{type: contains, value: y}, {type: is-json}]}]");
+    let score = &out.suite("shop")["scorers"][0];
+    assert_eq!((&score["name"], &score["type"], score.get("threshold")), (&json!("score"), &json!("mean"), None));
+    let set = "{type: assert-set, threshold: 0, assert: [{type: contains, value: y}, {type: is-json}]}";
+    let out =
+        config(&format!("defaultTest: {{assert: [{{type: contains, value: x}}, {set}]}}\ntests: [{{vars: {{q: a}}}}]"));
+    let scorers = out.suite("shop")["scorers"].as_array().unwrap();
+    assert_eq!(scorers[0], json!({"type": "contains", "value": "x", "normalize": []}));
+    assert_eq!((&scorers[1]["type"], scorers[1].get("threshold")), (&json!("mean"), None));
+    let out = config(&format!(
+        "tests: [{{vars: {{q: a}}, assert: [{{type: contains, value: x}}, {set}]}}, {{vars: {{q: b}}}}]"
+    ));
+    assert_eq!(out.datasets["shop"][0]["assert"].as_array().unwrap().len(), 1);
+    assert_eq!(out.suite("shop")["scorers"][1]["when"], json!("metadata.assert_set is defined"));
+    assert!(out.notes.iter().any(|note| note.what == "threshold" && note.line > 0), "{:?}", out.notes);
 }
 
 #[test]
@@ -375,6 +463,16 @@ fn a_prompt_with_pictures_becomes_the_input() {
     let content = &out.datasets["shop"][0]["input"]["messages"][0]["content"];
     assert_eq!(content[0]["text"], json!("What is this?"));
     assert_eq!(content[1]["image_url"]["url"], json!("https://example.org/a.png"));
+}
+
+#[test]
+fn what_is_to_stand_around_a_prompt_with_pictures_is_reported_and_so_are_settings_in_columns() {
+    let chat = r#"[{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "{{url}}"}}]}]"#;
+    let config = "prompts: [file://chat.json]\nproviders: ['openai:x']\ntests: t.csv\n";
+    let table = "url,__prefix,__expected,__config:__expected:weight\nhttps://example.org/a.png,Look: ,contains: x,2\n";
+    let out = Recorded::of(&[("promptfooconfig.yaml", config), ("chat.json", chat), ("t.csv", table)]).unwrap();
+    let noted: Vec<_> = out.notes.iter().map(|note| (note.line, note.what.as_str())).collect();
+    assert_eq!(noted, [(2, "__config:__expected:weight"), (2, "options: prefix")]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 """Answers as the Python providers of promptfoo do: one JSON line in, one JSON line out.
 
     python3 programs/promptfoo/answer.py FILE [FUNCTION]
+
+Settings may refer to the environment, as in promptfoo: {{ env.NAME }}.
 """
 
 import asyncio
@@ -8,10 +10,13 @@ import importlib.util
 import inspect
 import json
 import os
+import re
 import sys
 
 # Providers may print; the answers of this program must stay apart.
 ANSWERS, sys.stdout = sys.stdout, sys.stderr
+
+REFERENCE = re.compile(r"""\{\{-?\s*env(?:\.(\w+)|\[\s*["'](\w+)["']\s*\])(?:\s*\|[^}]*)?\s*-?\}\}""")
 
 
 def function():
@@ -43,11 +48,29 @@ def reply(answer):
     return out
 
 
+def environment(match):
+    name = match.group(1) or match.group(2)
+    if name not in os.environ:
+        raise LookupError(f"the variable {name} is not set in the environment")
+    return os.environ[name]
+
+
+def resolved(value):
+    """Settings with the variables of the environment in place of the references to them."""
+    if isinstance(value, dict):
+        return {name: resolved(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [resolved(inner) for inner in value]
+    return REFERENCE.sub(environment, value) if isinstance(value, str) else value
+
+
 def answer(call, task):
-    names = task["input"] if isinstance(task["input"], dict) else {"input": task["input"]}
+    # The variables of a test are the fields of the input, unless it is the text of the only one.
+    names = task.get("fields") or {"input": task["input"]}
     prompt = prompt_of(task["messages"])
     try:
-        given = call(prompt, {"config": task.get("params") or {}}, {"vars": names, "prompt": {"raw": prompt}})
+        options = {"config": resolved(task.get("params") or {})}
+        given = call(prompt, options, {"vars": names, "prompt": {"raw": prompt}})
         return reply(asyncio.run(given) if inspect.iscoroutine(given) else given)
     except Exception as error:
         return {"error": str(error)[:500]}

@@ -4,6 +4,7 @@
 //
 // CHECKS.json has the checks by name. Which one is evaluated says `params.check`, or the metadata of the example in the field
 // that `params.from` names. The score is 1 if the check passes, else 0; with `params.score`, it is the score of the check.
+// A check that fails scores 0, as in promptfoo. What this machine lacks, such as a module, is an error and no score.
 'use strict';
 
 const fs = require('node:fs');
@@ -17,6 +18,13 @@ console.info = console.error;
 globalThis.isDeepStrictEqual = require('node:util').isDeepStrictEqual;
 
 const { types = {}, json = false, checks } = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
+
+// What a check needs and this machine does not have.
+class Missing extends Error {}
+
+function isMissing(error) {
+  return error instanceof Missing || ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'].includes(error?.code);
+}
 
 function varsOf(task) {
   const vars = typeof task.input === 'string' ? { input: task.input } : { ...task.input };
@@ -38,16 +46,25 @@ function outputOf(task) {
   }
 }
 
+function environment(name) {
+  const value = process.env[name];
+  if (value === undefined) throw new Missing(`the variable ${name} is not set in the environment`);
+  return value;
+}
+
 // The placeholders of variables that promptfoo fills in.
 function filled(code, vars) {
   return code.replace(/\{\{-?\s*([\w.]+)\s*-?\}\}/g, (whole, name) => {
+    if (name.startsWith('env.') && !('env' in vars)) return environment(name.slice('env.'.length));
     const value = name.split('.').reduce((at, key) => at?.[key], vars);
     return value === undefined || value === null ? '' : String(value);
   });
 }
 
+// One line is an expression; in one that begins with a declaration, the import has put `return` before the last statement.
 function compiled(code) {
-  return new Function('output', 'context', code.includes('\n') ? code : `return ${code}`);
+  const whole = code.includes('\n') || /^\s*(const|let|var)\s/.test(code);
+  return new Function('output', 'context', whole ? code : `return ${code}`);
 }
 
 async function loaded({ file, function: name }) {
@@ -73,18 +90,20 @@ async function evaluated(check, task) {
   return run(output, context);
 }
 
+// Whether the check passes, and its score. `not` turns only the former round, as in promptfoo.
 function graded(result, check) {
+  const turned = (pass) => pass !== Boolean(check.not);
   if (typeof result === 'boolean') {
-    const pass = result !== Boolean(check.not);
+    const pass = turned(result);
     return { pass, score: Number(pass), reason: `the check gives ${result}` };
   }
-  if (typeof result === 'number') {
-    const pass = check.threshold === undefined ? result > 0 : result >= check.threshold;
-    return { pass, score: result, reason: `the check gives ${result}` };
+  if (Number.isFinite(result)) {
+    const reached = check.threshold === undefined ? result > 0 : result >= check.threshold;
+    return { pass: turned(reached), score: result, reason: `the check gives ${result}` };
   }
   const { pass, score, reason } = result ?? {};
   if (typeof pass === 'boolean' && typeof score === 'number' && typeof reason === 'string') {
-    return { pass, score, reason };
+    return { pass: turned(pass), score, reason };
   }
   return { pass: false, score: 0, reason: 'the check gives no boolean, number, or object with pass, score and reason' };
 }
@@ -97,6 +116,7 @@ async function answer(task) {
   try {
     grade = graded(await evaluated(check, task), check);
   } catch (error) {
+    if (isMissing(error)) return { error: `the check cannot run: ${String(error.message).split('\n')[0]}` };
     grade = { pass: false, score: 0, reason: `the check failed: ${error?.message ?? error}` };
   }
   const score = task.params.score ? Math.min(1, Math.max(0, Number(grade.score) || 0)) : Number(grade.pass);

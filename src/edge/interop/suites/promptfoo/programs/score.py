@@ -4,6 +4,7 @@
 
 CHECKS.json has the checks by name. Which one is evaluated says `params.check`, or the metadata of the example in the field that
 `params.from` names. The score is 1 if the check passes, else 0; with `params.score`, it is the score of the check.
+A check that fails scores 0, as in promptfoo. What this machine lacks, such as a module, is an error and no score.
 """
 
 import asyncio
@@ -20,6 +21,10 @@ with open(sys.argv[1], encoding="utf-8") as file:
 TYPES = SETTINGS.get("types", {})
 # Checks may print; the answers of this program must stay apart.
 ANSWERS, sys.stdout = sys.stdout, sys.stderr
+
+
+class Missing(Exception):
+    """What a check needs and this machine does not have."""
 
 
 def vars_of(task):
@@ -44,10 +49,18 @@ def output_of(task):
         return task["output"]
 
 
+def environment(name):
+    if name not in os.environ:
+        raise Missing(f"the variable {name} is not set in the environment")
+    return os.environ[name]
+
+
 def filled(code, names):
     """Fills in the placeholders of variables, as promptfoo does."""
 
     def value(match):
+        if match.group(1).startswith("env.") and "env" not in names:
+            return environment(match.group(1)[len("env.") :])
         at = names
         for key in match.group(1).split("."):
             at = at.get(key) if isinstance(at, dict) else None
@@ -58,6 +71,8 @@ def filled(code, names):
 
 def loaded(path, name):
     path = os.path.abspath(path)
+    if not os.path.exists(path):
+        raise Missing(f"{path} does not exist")
     sys.path.insert(0, os.path.dirname(path))
     spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
     module = importlib.util.module_from_spec(spec)
@@ -93,6 +108,8 @@ def evaluated(check, task):
 
 
 def graded(result, check):
+    """Whether the check passes, its score, and a reason. `not` turns only the first one round, as in promptfoo."""
+    turned = bool(check.get("not"))
     if dataclasses.is_dataclass(result):
         result = dataclasses.asdict(result)
     if isinstance(result, str) and result.startswith("{"):
@@ -100,16 +117,18 @@ def graded(result, check):
     if isinstance(result, str) and result.lower() in ("true", "false"):
         result = result.lower() == "true"
     if isinstance(result, bool):
-        return result, float(result), f"the check gives {result}"
+        passed = result != turned
+        return passed, float(passed), f"the check gives {result}"
     if isinstance(result, dict):
         passed, score, reason = result.get("pass", result.get("pass_")), result.get("score"), result.get("reason")
         if not isinstance(passed, bool) or not isinstance(score, (int, float)) or not isinstance(reason, str):
             raise ValueError("it gives no boolean, number, or object with pass, score and reason")
         if "threshold" in check and score < check["threshold"]:
             passed = False
-        return passed, float(score), reason
+        return passed != turned, float(score), reason
     score = float(result)
-    return score >= check["threshold"] if "threshold" in check else score > 0, score, f"the check gives {score}"
+    passed = score >= check["threshold"] if "threshold" in check else score > 0
+    return passed != turned, score, f"the check gives {score}"
 
 
 def answer(task):
@@ -120,6 +139,8 @@ def answer(task):
         return {"error": f"there is no check {name}"}
     try:
         passed, score, reason = graded(evaluated(check, task), check)
+    except (ImportError, Missing) as error:
+        return {"error": f"the check cannot run: {error}"}
     except Exception as error:
         passed, score, reason = False, 0.0, f"the check failed: {error}"
     score = min(1.0, max(0.0, score)) if params.get("score") else float(passed)
