@@ -6,14 +6,16 @@
 
 use std::fs;
 use std::io::Write;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestCaseError, TestRunner};
-use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::import_suites::{SuiteImportOptions, import_suites};
@@ -326,29 +328,43 @@ fn no_reader_panics_hangs_or_fills_the_memory_on_broken_files() {
     let seed: u64 = variable("KARAT_FUZZ_SEED").map_or(1, |text| text.parse().unwrap());
     let traffic = TRAFFIC.iter().copied().chain([rows]).map(Reader::Traffic);
     let readers: Vec<Reader> = traffic.chain(SUITES.iter().copied().map(Reader::Suites)).collect();
-    readers.par_iter().filter(|reader| only.as_ref().is_none_or(|only| *only == reader.name())).for_each(|reader| {
-        let seeds = seeds(&reader.name());
-        assert!(!seeds.is_empty(), "{} has no fixtures", reader.name());
-        let change = (any::<u8>(), any::<u32>(), 0..600_u16, any::<u32>());
-        let cases = (0..seeds.len(), any::<u8>(), prop::collection::vec(change, 1..8));
-        let (started, mut total, mut round) = (Instant::now(), 0, 0);
-        loop {
-            let config = Config {
-                cases: CASES,
-                failure_persistence: None,
-                rng_algorithm: RngAlgorithm::ChaCha,
-                rng_seed: RngSeed::Fixed(seed.wrapping_add(round)),
-                ..Config::default()
-            };
-            let result = TestRunner::new(config).run(&cases, |case| check(reader, &seeds, &case));
-            assert!(result.is_ok(), "{}: {}", reader.name(), result.unwrap_err());
-            (total, round) = (total + CASES, round + 1);
-            if seconds.is_none_or(|seconds| started.elapsed() >= Duration::from_secs(seconds)) {
-                break;
-            }
+    let chosen = |reader: &&Reader| only.as_ref().is_none_or(|only| *only == reader.name());
+    let readers: Vec<&Reader> = readers.iter().filter(chosen).collect();
+    assert!(!readers.is_empty(), "there is no such reader");
+    // Threads of their own: one of rayon that waits for rows would take another reader's files meanwhile, and seem to hang.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(reader) = readers.get(next.fetch_add(1, Ordering::Relaxed)) {
+            fuzz(reader, seed, seconds);
         }
-        if seconds.is_some() {
-            println!("{}: {total} files in {:?}, peak {} MB", reader.name(), started.elapsed(), memory() / 1000);
+    };
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+}
+
+/// Gives a reader broken files for this many seconds, or else some.
+fn fuzz(reader: &Reader, seed: u64, seconds: Option<u64>) {
+    let seeds = seeds(&reader.name());
+    assert!(!seeds.is_empty(), "{} has no fixtures", reader.name());
+    let change = (any::<u8>(), any::<u32>(), 0..600_u16, any::<u32>());
+    let cases = (0..seeds.len(), any::<u8>(), prop::collection::vec(change, 1..8));
+    let (started, mut total, mut round) = (Instant::now(), 0, 0);
+    loop {
+        let config = Config {
+            cases: CASES,
+            failure_persistence: None,
+            rng_algorithm: RngAlgorithm::ChaCha,
+            rng_seed: RngSeed::Fixed(seed.wrapping_add(round)),
+            ..Config::default()
+        };
+        let result = TestRunner::new(config).run(&cases, |case| check(reader, &seeds, &case));
+        assert!(result.is_ok(), "{}: {}", reader.name(), result.unwrap_err());
+        (total, round) = (total + CASES, round + 1);
+        if seconds.is_none_or(|seconds| started.elapsed() >= Duration::from_secs(seconds)) {
+            break;
         }
-    });
+    }
+    if seconds.is_some() {
+        println!("{}: {total} files in {:?}, peak {} MB", reader.name(), started.elapsed(), memory() / 1000);
+    }
 }
