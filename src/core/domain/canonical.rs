@@ -87,6 +87,13 @@ impl ContentHasher {
     }
 }
 
+/// A hash of an id in 16 bytes, to remember which ids there were.
+pub fn fingerprint(id: &str) -> u128 {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&blake3::hash(id.as_bytes()).as_bytes()[..16]);
+    u128::from_le_bytes(bytes)
+}
+
 /// The first `digits` characters of a hash, for people to read.
 pub fn short(hash: &str, digits: usize) -> &str {
     hash.get(..digits).unwrap_or(hash)

@@ -20,7 +20,7 @@ mod text_rule;
 mod time;
 mod traffic;
 
-pub use canonical::{ContentHasher, canonical_json, content_hash, content_hash_bytes, short};
+pub use canonical::{ContentHasher, canonical_json, content_hash, content_hash_bytes, fingerprint, short};
 pub use embedder::Embedder;
 pub use embedding_space::EmbeddingSpace;
 pub use endpoint::{CallError, CallErrorKind, Endpoint, EndpointFuture, Message, Request, RequestKey, Response, Usage};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::sorted_hash::SortedHash;
 use super::{cannot_read, format_of};
-use crate::core::domain::{Example, Failure};
+use crate::core::domain::{Example, Failure, fingerprint};
 use crate::core::golden::{VERSION_LABEL, canonical_example, example_from_row, input_id};
 use crate::core::tabular::rows;
 
@@ -113,13 +113,6 @@ fn each_example(
         count += 1;
     }
     Ok(Some(count))
-}
-
-fn fingerprint(id: &str) -> u128 {
-    let hash = blake3::hash(id.as_bytes());
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash.as_bytes()[..16]);
-    u128::from_le_bytes(bytes)
 }
 
 /// Sorts the list and returns the fingerprints that occur more than once.

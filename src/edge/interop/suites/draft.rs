@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::{Note, Sink};
-use crate::core::domain::{Failure, content_hash};
+use crate::core::domain::{Failure, fingerprint};
 
 /// The most different answers that are remembered to tell labels from open answers.
 const MAX_LABELS: usize = 60;
@@ -275,7 +275,8 @@ pub(super) struct Dataset<'a> {
     out: &'a mut dyn Sink,
     file: PathBuf,
     name: String,
-    ids: HashSet<String>,
+    /// Fingerprints of the ids so far.
+    ids: HashSet<u128>,
     noted: BTreeSet<String>,
     bad: u64,
     /// What its examples have in common so far.
@@ -358,7 +359,7 @@ impl<'a> Dataset<'a> {
     }
 
     fn is_new(&mut self, id: &str) -> bool {
-        self.ids.insert(remembered(id))
+        self.ids.insert(fingerprint(id))
     }
 
     /// Adds the suite of this dataset.
@@ -397,11 +398,6 @@ impl<'a> Dataset<'a> {
         };
         self.suite(suite);
     }
-}
-
-/// What to remember of an id: a long one by its hash, so that ids do not fill the memory.
-pub(super) fn remembered(id: &str) -> String {
-    if id.len() <= 64 { id.to_owned() } else { content_hash("id", id.as_bytes()) }
 }
 
 /// The parts of a suite.

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::super::draft::{Dataset, Suite, baseline, object, remembered, slug};
+use super::super::draft::{Dataset, Suite, baseline, object, slug};
 use super::super::models::{has_reference, key_variable, model_endpoint_at, own_key, reference};
 use super::super::{Carried, Sink};
 use super::scorers::{self, Graders, reducer};
 use super::solvers::{Built, Names};
 use super::{draft, only_texts};
-use crate::core::domain::Failure;
+use crate::core::domain::{Failure, fingerprint};
 use crate::core::tabular::Row;
 
 /// The most names of metadata that are remembered for templates.
@@ -31,8 +31,8 @@ pub(super) struct Log {
     /// Scorers of a log from before they were among the settings.
     scores: Vec<Value>,
     status: String,
-    /// Samples so far, without their epochs.
-    ids: HashSet<String>,
+    /// Fingerprints of the samples so far, without their epochs.
+    ids: HashSet<u128>,
     /// How many examples so far have metadata of a name.
     names: BTreeMap<String, u64>,
 }
@@ -98,7 +98,7 @@ impl Log {
             }
         };
         let id = fields.get("id").filter(|id| !id.is_null()).map(ToString::to_string);
-        if id.is_some_and(|id| !self.ids.insert(remembered(&id))) {
+        if id.is_some_and(|id| !self.ids.insert(fingerprint(&id))) {
             return Ok(());
         }
         match draft(row.line, &mut fields, dataset) {
