@@ -19,7 +19,7 @@ use crate::flow::export::{Target, export};
 /// without an answer, and scores that could not be given, are marked as such and are never zeros.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  karat export last -o outcomes.parquet\n  karat export 0199a2 nightly -o outcomes.csv\n  karat export last -o results.promptfoo.json\n  karat export last --format otlp | while IFS= read -r line; do\n    printf %s \"$line\" | curl --data-binary @- -H 'Content-Type: application/json' \"$COLLECTOR/v1/logs\"\n  done"
+    after_help = "Examples:\n  karat export last -o outcomes.parquet\n  karat export 0199a2 nightly -o outcomes.csv\n  karat export last -o results.promptfoo.json\n  karat export last --format otlp | while IFS= read -r line; do\n    printf %s \"$line\" | curl -H 'Content-Type: application/json' \\\n      --data-binary @- \"$COLLECTOR/v1/logs\"\n  done"
 )]
 pub(super) struct Args {
     /// The beginning of a run id, a tag, an endpoint, a prompt, a suite, or last; the latest run is meant among several.
