@@ -139,7 +139,7 @@ impl Privacy {
         }
     }
 
-    /// What is said up to an answer of the assistant is an example, whoever wrote the prompt; what the system says is not.
+    /// Redacts few-shot messages: every message up to the last one from the assistant, except system messages.
     fn messages(&self, messages: &mut [Value], of_rows: bool, counts: &mut RedactionCounts) {
         let shown = messages.iter().rposition(|message| is_by(message, "assistant")).map_or(0, |last| last + 1);
         for (at, message) in messages.iter_mut().enumerate() {
@@ -199,7 +199,7 @@ pub(super) fn first_change(before: &str, after: &str) -> u64 {
 pub(super) struct ChangedScorer {
     /// Its name, or else its type.
     pub(super) name: String,
-    /// Whether its score is turned round.
+    /// Whether its score is inverted.
     pub(super) not: bool,
 }
 

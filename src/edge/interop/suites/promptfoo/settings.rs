@@ -23,19 +23,8 @@ const WITHIN: [&str; 3] = ["value", "pass", "pwd"];
 /// Names of secrets that may be numbers.
 const NUMERIC: [&str; 3] = ["password", "secret", "credential"];
 
-/// Fields of requests that are sent as they are.
-const PARAMS: [&str; 32] = [
-    "temperature",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "repetition_penalty",
-    "seed",
+/// Fields of requests that are sent as they are, other than numbers.
+const PARAMS: [&str; 20] = [
     "stop",
     "response_format",
     "tools",
@@ -56,8 +45,26 @@ const PARAMS: [&str; 32] = [
     "truncation",
     "modalities",
     "logprobs",
+];
+
+/// Numbers among the fields of requests; a configuration may have them as text.
+const NUMBERS: [&str; 12] = [
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "max_output_tokens",
+    "top_p",
+    "top_k",
+    "min_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "seed",
     "n",
 ];
+
+/// Numbers that are sent under another name.
+const RENAMED_NUMBERS: [&str; 5] = ["num_predict", "repeat_penalty", "maxOutputTokens", "topP", "topK"];
 
 /// Options of Ollama that have another name in OpenAI's API.
 const OLLAMA: [(&str, &str); 2] = [("num_predict", "max_tokens"), ("repeat_penalty", "repetition_penalty")];
@@ -85,27 +92,6 @@ const READ: [&str; 21] = [
     "extra_body",
     "workspaceUrl",
     "accountId",
-];
-
-/// Fields of requests that are numbers; a configuration may have them as text.
-const NUMBERS: [&str; 17] = [
-    "temperature",
-    "max_tokens",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "repetition_penalty",
-    "seed",
-    "n",
-    "num_predict",
-    "repeat_penalty",
-    "maxOutputTokens",
-    "topP",
-    "topK",
 ];
 
 /// References to the environment.
@@ -268,9 +254,12 @@ pub(super) fn params(desk: &mut Desk<'_>, spec: &Spec, further: &[&str]) -> Map<
                 params.insert("tool_choice".to_owned(), choice);
             }
             name if READ.contains(&name) => {}
-            name if PARAMS.contains(&name) || further.contains(&name) || renamed.is_some() => {
-                let value =
-                    param(desk, name, value).map(|value| if NUMBERS.contains(&name) { number(value) } else { value });
+            name if PARAMS.contains(&name)
+                || NUMBERS.contains(&name)
+                || further.contains(&name)
+                || renamed.is_some() =>
+            {
+                let value = param(desk, name, value).map(|value| if is_number(name) { number(value) } else { value });
                 params.extend(value.map(|value| (renamed.unwrap_or(name).to_owned(), value)));
             }
             name => {
@@ -283,6 +272,10 @@ pub(super) fn params(desk: &mut Desk<'_>, spec: &Spec, further: &[&str]) -> Map<
         params.remove(reserved);
     }
     params
+}
+
+fn is_number(name: &str) -> bool {
+    NUMBERS.contains(&name) || RENAMED_NUMBERS.contains(&name)
 }
 
 /// A number that is written as text, as a number.

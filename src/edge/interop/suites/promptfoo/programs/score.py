@@ -108,7 +108,7 @@ def evaluated(check, task):
 
 
 def graded(result, check):
-    """Whether the check passes, its score, and a reason. `not` turns only the first one round, as in promptfoo."""
+    """Whether the check passes, its score, and a reason. `not` inverts only whether it passes, as in promptfoo."""
     turned = bool(check.get("not"))
     if dataclasses.is_dataclass(result):
         result = dataclasses.asdict(result)
