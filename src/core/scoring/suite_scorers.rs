@@ -232,6 +232,16 @@ mod tests {
     }
 
     #[test]
+    fn templates_and_conditions_make_a_scorer_vary_between_examples() {
+        let of = |value: Json| read(&json!([value])).unwrap().remove(0);
+        let plain = of(json!({"type": "contains", "value": "Paris"}));
+        let template = of(json!({"type": "contains", "value": "{{ metadata.city }}"}));
+        let condition = Scorer { when: Some("metadata.city is defined".to_owned()), ..plain.clone() };
+        let nested = Scorer::new("all", ScorerKind::All(All { of: vec![plain.clone(), condition.clone()] }));
+        assert_eq!([plain, template, condition, nested].map(|scorer| varies(&scorer)), [false, true, true, true]);
+    }
+
+    #[test]
     fn an_example_s_own_scorers_all_have_to_pass() {
         let suite = scorers(json!([{"type": "assert"}]));
         let mut example = example(vec![json!("a")]);

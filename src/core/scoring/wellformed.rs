@@ -2,7 +2,8 @@
 
 use super::Answer;
 use super::formats::{
-    SqlDialect, find_html, find_json, find_sql, find_xml, find_yaml, is_html, is_json, is_sql, is_xml, is_yaml,
+    SqlDialect, find_html, find_json, find_sql, find_xml, find_yaml, is_html, is_html_with_text, is_json, is_sql,
+    is_xml, is_yaml,
 };
 use super::reason::{listed, short};
 use super::rule::{Compile, Rule};
@@ -56,7 +57,13 @@ fn rule(
 
 impl Compile for IsJson {
     fn compile(&self) -> Result<Box<dyn Rule>, String> {
-        rule("JSON", self.anywhere.then_some(find_json as Find), is_json)
+        match self.anywhere {
+            true => rule("JSON", Some(find_json), |text| match find_json(text) {
+                Some(_) => is_json(text),
+                None => Err("there is no object or array".to_owned()),
+            }),
+            false => rule("JSON", None, is_json),
+        }
     }
 }
 
@@ -96,7 +103,10 @@ impl Compile for IsSql {
 
 impl Compile for IsHtml {
     fn compile(&self) -> Result<Box<dyn Rule>, String> {
-        rule("HTML", self.anywhere.then_some(find_html as Find), is_html)
+        match self.anywhere {
+            true => rule("HTML", Some(find_html), is_html_with_text),
+            false => rule("HTML", None, is_html),
+        }
     }
 }
 
@@ -116,10 +126,14 @@ mod tests {
         assert_eq!(value(&whole, r#"Sure: {"a": 1}"#), Some(0.0));
         assert_eq!(value(&anywhere, r#"Sure: {"a": 1}."#), Some(1.0));
         assert_eq!(value(&anywhere, "none"), Some(0.0));
+        assert_eq!((value(&whole, "42"), value(&anywhere, "42")), (Some(1.0), Some(0.0)));
         assert_eq!(value(&IsYaml::default(), "a: 1\nb: [2]"), Some(1.0));
         assert_eq!(value(&IsSql::default(), "SELECT a FROM b WHERE c = 1"), Some(1.0));
         assert_eq!(value(&IsSql::default(), "SELEKT a FROM b"), Some(0.0));
         assert_eq!(value(&IsHtml::default(), "<p>Hello <b>there</b></p>"), Some(1.0));
+        let (whole, anywhere) = (IsHtml::default(), IsHtml { anywhere: true });
+        assert_eq!(value(&whole, "A <b>parcel</b><br>on <i>Monday</i>."), Some(0.0));
+        assert_eq!(value(&anywhere, "A <b>parcel</b><br>on <i>Monday</i>."), Some(1.0));
         assert!(IsSql { dialect: Some("klingon".into()), anywhere: false }.compile().is_err());
     }
 

@@ -32,7 +32,7 @@ struct ScorerKeys {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     reduce: Reducer,
-    /// Whether the score is turned round, so that what the scorer accepts is wrong. Default: false.
+    /// Whether the score is inverted, so that what the scorer accepts is wrong. Default: false.
     #[serde(default)]
     not: bool,
     /// The value from which on the score is 1, and below which it is 0, such as 0.8. Default: the value is the score.

@@ -2,15 +2,16 @@
 //! transformer (`tools/space/`), combined with hashed n-grams, which cover words that are not in the table.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use rayon::prelude::*;
 
+use super::packed::unpacked;
 use super::words::{WordPieces, Worker};
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
 /// The table; `tools/space/fit.py` writes it and documents its format.
-static TABLE: &[u8] = include_bytes!("../../../assets/space.bin");
+static TABLE: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/space.bin"))));
 
 /// The first bytes of the file.
 const MAGIC: &[u8; 8] = b"karatsp1";
@@ -47,10 +48,10 @@ impl Builtin {
     /// A failure if the table in this binary is damaged.
     pub fn new() -> Result<Self, Failure> {
         static OPENED: OnceLock<Result<Table, String>> = OnceLock::new();
-        let table = OPENED.get_or_init(|| Table::read(TABLE).map_err(|failure| failure.message));
+        let table = OPENED.get_or_init(|| Table::read(&TABLE).map_err(|failure| failure.message));
         let table = table.as_ref().map_err(|message| Failure::other(message.clone()))?;
         let parts = [
-            ("table", blake3::hash(TABLE).to_hex()[..16].to_owned()),
+            ("table", blake3::hash(&TABLE).to_hex()[..16].to_owned()),
             ("tokenizer", "bert-uncased word pieces".to_owned()),
             ("pooling", "sum of pieces and pairs".to_owned()),
             ("ngrams", format!("{} × {}", table.ngram_dim, table.ngram_weight)),

@@ -7,6 +7,7 @@ mod files;
 mod minilm;
 mod model2vec;
 mod ngrams;
+mod packed;
 mod remote;
 mod words;
 

@@ -63,7 +63,9 @@ impl Document {
     }
 
     pub(super) fn parse(source: String, path: &Path) -> Result<Self, Failure> {
-        match serde_saphyr::from_str(&source) {
+        // One anchor may have many aliases, such as the context of all tests; how much they expand to is limited anyway.
+        let options = serde_saphyr::options! { budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false } };
+        match serde_saphyr::from_str_with_options(&source, options) {
             Ok(root) => Ok(Self { path: path.to_owned(), root, source }),
             Err(error) => Err(no_yaml(error.without_snippet(), &source, path)),
         }

@@ -109,3 +109,25 @@ fn judge_identity(suite: &Suite, scorer: &Scorer, evaluator: &str) -> String {
     }
     content_hash("judge-identity", canonical_json(&of).as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::config::load_suite;
+
+    #[test]
+    fn a_judge_with_another_condition_is_another_judge() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("support.yaml");
+        let identity = |when: &str| {
+            let scorer = format!("{{type: rubric, judge: a-model, criteria: It is polite.{when}}}");
+            std::fs::write(&path, format!("dataset: desk\nendpoints: [a-model]\nscorers: [{scorer}]\n")).unwrap();
+            let suite = load_suite(&path).unwrap();
+            judge_identity(&suite, &suite.scorers[0], "the same")
+        };
+        let (always, sometimes) = (identity(""), identity(", when: metadata.kind == 'mail'"));
+        assert_eq!(always, identity(""));
+        assert_ne!(always, sometimes);
+        assert_ne!(sometimes, identity(", when: metadata.kind == 'chat'"));
+    }
+}

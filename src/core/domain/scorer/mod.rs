@@ -126,7 +126,7 @@ pub struct Scorer {
     /// How the scores of repeats are combined.
     #[serde(default, skip_serializing_if = "Reducer::is_mean")]
     pub reduce: Reducer,
-    /// Whether the score is turned round: 1 becomes 0.
+    /// Whether the score is inverted: 1 becomes 0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub not: bool,
     /// The value from which on the score is 1, and below which it is 0; `None` to leave it as it is.

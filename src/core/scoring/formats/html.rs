@@ -130,7 +130,15 @@ const OTHER: [&str; 95] = [
 /// # Errors
 /// Returns the place and what is wrong there.
 pub fn is_html(answer: &str) -> Result<(), String> {
-    check(answer, document)
+    check(answer, |text| document(text, false))
+}
+
+/// The same of HTML that was found within a text: between the elements there may be text.
+///
+/// # Errors
+/// Returns the place and what is wrong there.
+pub fn is_html_with_text(part: &str) -> Result<(), String> {
+    check(part, |text| document(text, true))
 }
 
 /// The content of the first code block labelled `html`, or else the part of the text from the first tag of an element
@@ -146,8 +154,8 @@ pub fn find_html(text: &str) -> Option<&str> {
     })
 }
 
-fn document(text: &str) -> Result<(), Fault> {
-    let mut page = Page { text, open: Vec::new(), foreign: 0, has_element: false, has_body: false };
+fn document(text: &str, allows_text: bool) -> Result<(), Fault> {
+    let mut page = Page { text, open: Vec::new(), foreign: 0, has_element: false, allows_text };
     let mut at = 0;
     while at < text.len() {
         at = page.read(at)?;
@@ -166,7 +174,8 @@ struct Page<'a> {
     /// How many of them are `svg` or `math`, in which other rules apply.
     foreign: usize,
     has_element: bool,
-    has_body: bool,
+    /// Whether there may be text outside of the elements, as after `<body>`.
+    allows_text: bool,
 }
 
 impl<'a> Page<'a> {
@@ -209,7 +218,7 @@ impl<'a> Page<'a> {
         let first = self.rest(at).chars().next().map_or(0, char::len_utf8);
         let end = at + first + self.rest(at + first).find('<').unwrap_or(self.rest(at + first).len());
         let text = self.text.get(at..end).unwrap_or_default();
-        if self.has_body || !self.open.is_empty() || text.trim().is_empty() {
+        if self.allows_text || !self.open.is_empty() || text.trim().is_empty() {
             Ok(end)
         } else {
             Err(Fault::new(at, "there is text outside of the elements"))
@@ -221,7 +230,7 @@ impl<'a> Page<'a> {
         let end = self.tag_end(at, at + 1 + name.len())?;
         let closes_itself = self.text.get(..end).is_some_and(|tag| tag.ends_with("/>"));
         self.has_element |= is_known(&name);
-        self.has_body |= name == "body";
+        self.allows_text |= name == "body";
         if VOID.contains(&name.as_str()) || (closes_itself && (self.foreign > 0 || is_foreign(&name))) {
             return Ok(end);
         }
@@ -367,6 +376,20 @@ mod tests {
         ];
         for (answer, error) in cases {
             assert_eq!(is_html(answer), Err(error.to_owned()), "{answer}");
+        }
+    }
+
+    #[test]
+    fn text_between_the_elements_is_allowed_in_what_was_found() {
+        for (part, wrong) in [
+            ("<b>x</b> and <i>y</i>", None),
+            ("<b>x</b><br>on <i>y</i>", None),
+            ("<b>x</b> and <i>y</b>", Some("</b> does not match <i>")),
+            ("<foo>x</foo> and", Some("there is no HTML element")),
+        ] {
+            let found = is_html_with_text(part).err();
+            assert_eq!(found.is_some(), wrong.is_some(), "{part}: {found:?}");
+            assert!(found.unwrap_or_default().ends_with(wrong.unwrap_or_default()), "{part}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::core::domain::unfenced;
 
 use super::reason::short;
 
-pub use self::html::{find_html, is_html};
+pub use self::html::{find_html, is_html, is_html_with_text};
 pub use self::json::{find_json, is_json};
 pub use self::sql::{SqlDialect, find_sql, is_sql};
 pub use self::xml::{find_xml, is_xml};

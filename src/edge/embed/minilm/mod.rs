@@ -7,7 +7,7 @@ mod weights;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use rayon::prelude::*;
 
@@ -16,10 +16,11 @@ use self::encoder::{Scratch, encode};
 use self::kernel::Avx512;
 use self::kernel::Portable;
 use self::weights::{Asset, Model};
+use super::packed::unpacked;
 use crate::core::domain::{Embedder, EmbeddingSpace, Failure};
 
 /// The model; `tools/space/minilm.py` writes it and documents its format.
-static MODEL: &[u8] = include_bytes!("../../../../assets/minilm.bin");
+static MODEL: LazyLock<Vec<u8>> = LazyLock::new(|| unpacked(include_bytes!(concat!(env!("OUT_DIR"), "/minilm.bin"))));
 
 /// The number of bytes of a text that are used; of a longer one, they contain more tokens than are used, unless its
 /// words are extremely long.
@@ -44,9 +45,9 @@ impl Minilm {
     /// # Errors
     /// A failure if the model in this binary is damaged.
     pub fn new() -> Result<Self, Failure> {
-        let sizes = Asset::read(MODEL)?.sizes;
+        let sizes = Asset::read(&MODEL)?.sizes;
         let parts = [
-            ("model", blake3::hash(MODEL).to_hex()[..16].to_owned()),
+            ("model", blake3::hash(&MODEL).to_hex()[..16].to_owned()),
             ("tokenizer", "bert-uncased word pieces".to_owned()),
             ("arithmetic", "int8 weights, 16-bit activations".to_owned()),
             ("pooling", "mean".to_owned()),
@@ -60,7 +61,7 @@ impl Minilm {
 
     fn model() -> Result<&'static Model, Failure> {
         static OPENED: OnceLock<Result<Model, String>> = OnceLock::new();
-        let open = || Asset::read(MODEL)?.prepare();
+        let open = || Asset::read(&MODEL)?.prepare();
         let model = OPENED.get_or_init(|| open().map_err(|failure: Failure| failure.message));
         model.as_ref().map_err(|message| Failure::other(message.clone()))
     }

@@ -52,12 +52,12 @@ fn texts_without_a_known_piece_get_zeros_and_all_others_unit_vectors() {
 
 #[test]
 fn a_damaged_model_is_refused_with_what_to_do() {
-    let longer: &'static [u8] = Box::leak([MODEL, &[0]].concat().into_boxed_slice());
+    let longer: &'static [u8] = Box::leak([MODEL.as_slice(), &[0]].concat().into_boxed_slice());
     for damaged in [&MODEL[..0], &MODEL[..30], &MODEL[1..], &MODEL[..MODEL.len() - 1], longer] {
         let failure = Asset::read(damaged).err().unwrap();
         assert!(failure.message.contains("minilm") && failure.message.contains("reinstall karat"), "{failure}");
     }
-    assert!(Asset::read(MODEL).is_ok());
+    assert!(Asset::read(&MODEL).is_ok());
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn process(answer: &Response, id: &str) -> u32 {
     words[0].parse().unwrap()
 }
 
-async fn answers_anew(endpoint: &ExecEndpoint) {
+async fn answers_again(endpoint: &ExecEndpoint) {
     process(&ask(endpoint, "after", "plain").await.unwrap(), "after");
 }
 
@@ -223,10 +223,10 @@ async fn a_crash_is_reported_with_the_exit_status_and_the_last_line_of_stderr() 
     let expected = "the program \"python3 answer.py\" ended (exit status: 3) without answering; its stderr ends with: \
                     [31mValueError: boom [0m";
     assert_eq!(error.message, expected);
-    answers_anew(&endpoint).await;
+    answers_again(&endpoint).await;
     let error = ask(&endpoint, "e", "half").await.unwrap_err();
     assert!(error.message.contains("ended (exit status: 0) in the middle of an answer"), "{}", error.message);
-    answers_anew(&endpoint).await;
+    answers_again(&endpoint).await;
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn a_program_that_closes_its_stdout_fails_quickly() {
     assert_eq!(error.kind, Connect);
     assert!(error.message.contains("closed its stdout without answering"), "{}", error.message);
     assert!(begun.elapsed() < Duration::from_secs(15));
-    answers_anew(&endpoint).await;
+    answers_again(&endpoint).await;
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn a_second_line_is_never_the_answer_to_the_next_request() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     assert_eq!(ask(&endpoint, "a", "twice").await.unwrap().output, "first");
-    answers_anew(&endpoint).await;
+    answers_again(&endpoint).await;
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn an_endless_answer_is_cut_off() {
         let error = ask(&endpoint, "a", input).await.unwrap_err();
         assert_eq!(error.kind, BadAnswer);
         assert!(error.message.ends_with("is longer than 4 MiB"), "{}", error.message);
-        answers_anew(&endpoint).await;
+        answers_again(&endpoint).await;
     }
 }
 
@@ -294,7 +294,7 @@ async fn a_megabyte_on_stderr_blocks_nothing() {
     let Some(folder) = folder() else { return };
     let endpoint = endpoint(script(&folder));
     process(&ask(&endpoint, "a", "chatty").await.unwrap(), "a");
-    answers_anew(&endpoint).await;
+    answers_again(&endpoint).await;
 }
 
 #[tokio::test]

@@ -476,6 +476,23 @@ fn a_file_that_is_not_in_the_task_s_folder_is_named() {
 }
 
 #[test]
+fn a_pattern_of_too_many_files_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..=10_000 {
+        fs::write(folder.path().join(format!("{number}.jsonl")), "{\"q\": \"x\", \"a\": \"y\"}\n").unwrap();
+    }
+    let path = folder.path().join("t.yaml");
+    let settings = "task: t\ndoc_to_text: q\ndoc_to_target: a\ndataset_path: json\n\
+                    dataset_kwargs: {data_files: \"*.jsonl\"}\ntest_split: train\n";
+    fs::write(&path, settings).unwrap();
+    let recorded = Recorded::read(&LmEval, &path).unwrap();
+    assert_eq!(recorded.examples.len(), 10_000);
+    let note = &recorded.notes[0];
+    assert_eq!((note.line, note.what.as_str()), (5, "data_files: *.jsonl"));
+    assert!(note.why.contains("more than 10000 files"), "{note:?}");
+}
+
+#[test]
 fn numbers_that_a_pattern_extracts_are_compared_as_numbers() {
     let gsm8k = r"#### (\-?[0-9\.\,]+)";
     let cot = r"The answer is (\-?[0-9\.\,]+).";

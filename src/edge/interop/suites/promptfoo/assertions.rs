@@ -335,7 +335,10 @@ impl<'a> Reading<'a> {
             "similar" | "similar:cosine" | "similar:dot" | "similar:euclidean" => {
                 self.cosine(base, assertion, value)?
             }
-            "word-count" => word_count(value)?,
+            "word-count" => {
+                self.remark("punctuation alone is no word, and each Chinese or Japanese character is one");
+                word_count(value)?
+            }
             _ => return Ok(None),
         }))
     }
@@ -514,15 +517,19 @@ impl<'a> Reading<'a> {
 
     /// OpenAI's moderation, asked by a program.
     fn moderation(&mut self, assertion: &Assertion) -> Result<Check, Refusal> {
-        let grader = assertion.grader.as_ref().and_then(|item| item.get("id").unwrap_or(item).text());
-        let model = match grader.unwrap_or("openai:moderation").strip_prefix("openai:moderation") {
+        let grader = assertion.grader.as_ref().map(|item| item.get("moderation").unwrap_or(item));
+        let name = grader.and_then(|item| item.get("id").unwrap_or(item).text());
+        let setting = |name: &str| grader?.get("config")?.get(name)?.scalar();
+        let base = setting("apiBaseUrl").or_else(|| setting("apiHost").map(|host| format!("https://{host}/v1")));
+        let model = match name.unwrap_or("openai:moderation").strip_prefix("openai:moderation") {
             Some(rest) => Some(rest.trim_start_matches(':')).filter(|model| !model.is_empty()),
             None => return Err(why_not(&assertion.base)),
         };
         let names = assertion.item.get("value").map(names_of).unwrap_or_default();
         let code = include_str!("programs/moderation.js")
             .replace("MODEL", &json!(model.unwrap_or("omni-moderation-latest")).to_string())
-            .replace("NAMES", &json!(names).to_string());
+            .replace("NAMES", &json!(names).to_string())
+            .replace("BASE", &json!(base).to_string());
         let transforms = self.transforms(assertion, Language::JavaScript)?;
         let snippet = Snippet { code, plain: true, not: assertion.not, transforms, ..Snippet::default() };
         Ok(Check::Program(Language::JavaScript, snippet))

@@ -39,6 +39,7 @@ impl Reading<'_> {
         match kind {
             "is_xml" => self.elements(value, &mut scorer),
             "is_sql" => self.dialect(value, &mut scorer),
+            "is_json" if anywhere => self.remark("a list counts as JSON, too; promptfoo looks for objects"),
             "is_html" => self.remark("what counts as HTML is decided by karat's rules, which want matching tags"),
             _ => {}
         }

@@ -98,6 +98,7 @@ impl Reading<'_> {
         self.remark("graded as a whole, not as a share of sentences");
         let mut settings = Map::new();
         settings.insert("prompt".to_owned(), json!(CONTEXT_PROMPT));
+        settings.insert("when".to_owned(), json!("context"));
         let criteria = "The context is relevant to the question, and little of it is not.".to_owned();
         Judge { kind: "rubric", settings, criteria: Some(criteria), expected: None, reads_context: true }
     }

@@ -394,7 +394,9 @@ impl<'p, 'd, 'a> Placing<'p, 'd, 'a> {
             }
             let all = self.placed.extras.iter().all(|extra| extra.metadata.contains_key(&slot.field));
             if !all {
-                scorer.insert("when".to_owned(), json!(format!("metadata.{} is defined", slot.field)));
+                let own =
+                    scorer.get("when").and_then(Value::as_str).map_or_else(String::new, |own| format!(" and {own}"));
+                scorer.insert("when".to_owned(), json!(format!("metadata.{} is defined{own}", slot.field)));
             }
             let to = if slot.measured { &mut self.placed.measured } else { &mut self.placed.parts };
             to.push(scorer);

@@ -181,6 +181,12 @@ fn provider(desk: &mut Desk<'_>, spec: &Spec) -> Result<Provider, String> {
             "variables are not carried over, since they may be secret; set them in the environment or in .env",
         );
     }
+    let unsorted = spec.config.get("response_format").and_then(unsorted_properties);
+    if let Some(at) = unsorted.filter(|_| definition.contains_key("params")) {
+        let why = "the fields of this schema are sent in alphabetical order, in which models then write them; name them so \
+                   that a field that should be written first comes first";
+        desk.note_once(at, "response_format", why);
+    }
     let params = definition.get("params");
     let tools = params.and_then(|params| params.get("tools")).and_then(Value::as_array).cloned().unwrap_or_default();
     let format = params.and_then(|params| params.pointer("/response_format/type")).and_then(Value::as_str);
@@ -196,6 +202,16 @@ fn provider(desk: &mut Desk<'_>, spec: &Spec) -> Result<Provider, String> {
         transform: spec.keys.get("transform").or_else(|| spec.config.get("transform")).cloned(),
         json,
         tools,
+    })
+}
+
+/// The first properties of a schema whose names are not in alphabetical order.
+fn unsorted_properties(schema: &Item) -> Option<&Item> {
+    let own = schema.get("properties").filter(|properties| !properties.entries().is_sorted_by_key(|(name, _)| name));
+    own.or_else(|| match &schema.kind {
+        Kind::Map(entries) => entries.iter().find_map(|(_, value)| unsorted_properties(value)),
+        Kind::List(items) => items.iter().find_map(unsorted_properties),
+        _ => None,
     })
 }
 
@@ -326,6 +342,19 @@ mod tests {
     config: {max_tokens: 5}
 - file://more.yaml
 "#;
+
+    #[test]
+    fn a_schema_whose_fields_are_not_in_alphabetical_order_is_noted() {
+        let provider = |schema: &str| {
+            let format = format!("{{type: json_schema, json_schema: {{name: x, schema: {schema}}}}}");
+            let (_, out) = read_all(&format!("- {{id: 'openai:gpt-x', config: {{response_format: {format}}}}}\n"));
+            out.notes.iter().filter(|note| note.what == "response_format").count()
+        };
+        let inner = "{type: array, items: {type: object, properties: {reason: {}, grade: {}}}}";
+        assert_eq!(provider("{type: object, properties: {answer: {}, reason: {}}}"), 0);
+        assert_eq!(provider("{type: object, properties: {reason: {}, answer: {}}}"), 1);
+        assert_eq!(provider(&format!("{{type: object, properties: {{a: {inner}}}}}")), 1);
+    }
 
     fn read_all(providers: &str) -> (Vec<Provider>, Recorded) {
         let folder = tempfile::tempdir().unwrap();

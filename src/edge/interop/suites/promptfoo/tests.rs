@@ -423,6 +423,20 @@ fn attacks_are_graded_by_their_goal_and_sent_as_they_are() {
 }
 
 #[test]
+fn judges_of_the_context_skip_tests_without_one() {
+    let out = Recorded::config(
+        "prompts: ['{{query}}']\nproviders: [echo]\ntests:\n  \
+         - {vars: {query: a}, assert: [{type: context-relevance, threshold: 0.1}]}\n  \
+         - {vars: {query: b, context: The sky is blue.}, assert: [{type: context-relevance, threshold: 0.1}]}\n  \
+         - {vars: {query: c, context: Grass is green.}, assert: [{type: contains, value: c}]}\n",
+    );
+    let whens = |part: &Value| part["when"].as_str().map(str::to_owned);
+    let parts = out.suite("shop")["scorers"][0]["of"].as_array().unwrap();
+    let whens: Vec<String> = parts.iter().filter_map(whens).collect();
+    assert_eq!(whens, ["metadata.criteria is defined and context"]);
+}
+
+#[test]
 fn several_criteria_are_graded_one_by_one() {
     let out = Recorded::config(
         "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest: {assert: [{type: g-eval, value: [short, kind]}]}\n\

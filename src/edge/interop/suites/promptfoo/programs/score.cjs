@@ -4,7 +4,8 @@
 //
 // CHECKS.json has the checks by name. Which one is evaluated says `params.check`, or the metadata of the example in the field
 // that `params.from` names. The score is 1 if the check passes, else 0; with `params.score`, it is the score of the check.
-// A check that fails scores 0, as in promptfoo. What this machine lacks, such as a module, is an error and no score.
+// A check that fails scores 0, as in promptfoo. What this machine lacks, such as a module or the network, is an error and no
+// score.
 'use strict';
 
 const fs = require('node:fs');
@@ -23,7 +24,9 @@ const { types = {}, json = false, checks } = JSON.parse(fs.readFileSync(process.
 class Missing extends Error {}
 
 function isMissing(error) {
-  return error instanceof Missing || ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'].includes(error?.code);
+  const hasNoNetwork = error instanceof TypeError && error.message === 'fetch failed';
+  const hasNoModule = ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'].includes(error?.code);
+  return error instanceof Missing || error?.isMissing === true || hasNoNetwork || hasNoModule;
 }
 
 function varsOf(task) {
