@@ -16,7 +16,7 @@ use std::{fs, io, iter};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use self::privacy::{ChangedScorer, Privacy, advice, changed_scorers, first_change};
+use self::privacy::{ChangedScorer, Privacy, advice, answer_changed, changed_scorers, first_change};
 use self::rows::{Rows, examples_path};
 use self::settings::{Present, SETTINGS};
 use super::init::GITIGNORE;
@@ -221,7 +221,7 @@ impl<'a> Draft<'a> {
         }
         if self.changed > REPORTED {
             let why = format!(
-                "{} more checks of rows are redacted and no longer test what they did",
+                "{} more checks or accepted answers of rows are redacted and no longer test what they did",
                 self.changed - REPORTED
             );
             self.note_in(self.path, 0, "assert", why);
@@ -320,21 +320,24 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Reports checks of a row that redaction changed. `line` is that of the row where it comes from.
-    fn report_changed(&mut self, dataset: &str, line: u64, scorers: Vec<ChangedScorer>) {
+    /// Reports checks and accepted answers of a row that redaction changed. `line` is that of the row where it comes from.
+    fn report_changed(&mut self, dataset: &str, line: u64, scorers: Vec<ChangedScorer>, answer: bool) {
         let row = self.result.datasets.get(dataset).copied().unwrap_or(0);
-        for ChangedScorer { name, not } in scorers {
+        let answer = answer.then(|| ("expected".to_owned(), ""));
+        let scorers = scorers.into_iter().map(|ChangedScorer { name, not }| {
+            (format!("assert: {name}"), if not { ", so that any answer passes it" } else { "" })
+        });
+        for (what, effect) in scorers.chain(answer) {
             self.changed += 1;
             if self.changed > REPORTED {
                 continue;
             }
-            let effect = if not { ", so that any answer passes it" } else { "" };
             let origin = if line > 0 { format!(" (from line {line} of the import)") } else { String::new() };
             let why = format!(
                 "personal data or secrets in it are redacted, so it no longer tests what it did{effect}{origin}; write a \
                  text that may be stored in their place"
             );
-            self.note_in(examples_path(dataset), row, format!("assert: {name}"), why);
+            self.note_in(examples_path(dataset), row, what, why);
         }
     }
 }
@@ -408,7 +411,7 @@ impl Sink for Draft<'_> {
         let mut redacted = self.privacy.row(&row, &mut counts);
         if !counts.is_empty() {
             self.result.redactions.merge(&counts);
-            self.report_changed(dataset, line, changed_scorers(&row, &redacted));
+            self.report_changed(dataset, line, changed_scorers(&row, &redacted), answer_changed(&row, &redacted));
             // All redacted ids would be the same; without one, the row gets an id of its own.
             if redacted.get("id") != row.get("id") {
                 redacted.remove("id");

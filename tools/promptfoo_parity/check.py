@@ -20,8 +20,10 @@ import argparse
 import collections
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -70,11 +72,12 @@ def one_by_one(tests, shared):
             apart.append(test)
             continue
         test = {key: value for key, value in test.items() if key not in ("provider", "providerOutput")}
+        test["metadata"] = {key: value for key, value in (test.get("metadata") or {}).items() if key != "tracingEnabled"}
         if isinstance(test.get("options"), dict):
             test["options"] = {key: value for key, value in test["options"].items() if key != "provider"}
         for number, assertion in enumerate([*shared, *(test.get("assert") or [])]):
             name = f"t{at:03}a{number:02}"
-            metadata = {**(test.get("metadata") or {}), "parity": name}
+            metadata = {**test["metadata"], "parity": name}
             apart.append({**test, "metadata": metadata, "assert": [without_graders(assertion)]})
             types[name] = assertion.get("type", "$ref") if isinstance(assertion, dict) else "?"
     return apart, types
@@ -180,6 +183,7 @@ def comparable(output):
     for call in output if isinstance(output, list) else []:
         if isinstance(call, dict) and "function" in call:
             call.pop("id", None)
+            call["function"]["arguments"] = comparable(call["function"].get("arguments"))
     return json.dumps(output, sort_keys=True, ensure_ascii=False)
 
 
@@ -229,8 +233,29 @@ def verdict(row):
     return "pass" if scores[0]["value"] == 1 else "fail"
 
 
-def compare(theirs, ours, types):
-    """Counts of outcomes per type: the same, different, and those that are not compared, with the reason."""
+def member(node, name):
+    return next((value for key, value in node.value if key.value == name), None)
+
+
+def noted(report, config, types):
+    """The tests whose assertions have a note of the import: notes on a type are given once, those on redacted rows by line."""
+    tests = member(yaml.compose(config.read_text(), Loader=yaml.SafeLoader), "tests")
+    lines = {}
+    for node in tests.value if isinstance(tests, yaml.SequenceNode) else []:
+        metadata = member(node, "metadata") if isinstance(node, yaml.MappingNode) else None
+        if metadata:
+            lines[member(metadata, "parity").value] = range(node.start_mark.line + 1, node.end_mark.line + 1)
+    found = set()
+    for note in report["notes"]:
+        of_row = re.search(r"from line (\d+) of the import", note["why"])
+        line = int(of_row[1]) if of_row else None
+        same = [name for name in lines if note["what"] in (f"assert: {types.get(name)}", "expected")]
+        found.update(name for name in same if line is None or line in lines[name])
+    return found
+
+
+def compare(theirs, ours, types, explained):
+    """Counts of outcomes: the same, different, and those that are not compared, with the reason."""
     counts, differences = collections.Counter(), []
     for key, rows in sorted(theirs.items()):
         kind = types.get(key, "of a file")
@@ -249,6 +274,8 @@ def compare(theirs, ours, types):
                 unmatched.append(row)
         for row in unmatched:
             what, other = reason(row, list(left.elements()))
+            if what == "differs" and key in explained:
+                what = "differs, as a note of the import says"
             if other:
                 left[other] -= 1
             counts[what] += 1
@@ -267,7 +294,7 @@ def reason(row, spare):
     if "error" in (row[1], other[1]):
         return "an error in promptfoo" if row[1] == "error" else "an error in karat", other
     if row[1] == other[1]:
-        return "same, of an answer that is transformed", other
+        return "same, of another answer", other
     return "differs", other
 
 
@@ -287,7 +314,7 @@ def main():
             loopback.start(found, contexts)
             theirs = by_promptfoo(config, base, env)
             report, ours = by_karat(arguments.karat.resolve(), config, base, env)
-            counts, differences = compare(theirs, ours, types)
+            counts, differences = compare(theirs, ours, types, noted(report, config, types))
         except (RuntimeError, yaml.YAMLError, AttributeError) as error:
             print(f"{path}: {error}")
             continue
@@ -299,6 +326,7 @@ def main():
         for kind, key, what, row, spare in differences:
             print(f"    {what}: {kind} {key}\n      promptfoo: {row}\n      karat:     {spare}")
     print(dict(total))
+    sys.exit(1 if total["differs"] else 0)
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ class Loopback:
             return "As told.\n" + ("Y" if good else "N")
         if "'verdict' key should STRICTLY be either 'yes' or 'no'" in text:
             return json.dumps({"verdict": "yes" if good else "no", "reason": "as told"})
-        if "Compare the factual content" in text or '"category"' in text:
+        if "analyze the factual content" in text:
             return json.dumps({"category": "C" if good else "D", "reason": "as told"})
         return json.dumps({"reason": "as told", "score": 1 if good else 0, "pass": good})
 

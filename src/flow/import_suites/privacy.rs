@@ -219,6 +219,16 @@ pub(super) fn changed_scorers(before: &Map<String, Value>, after: &Map<String, V
     changed
 }
 
+/// Whether redaction changed an accepted answer of a row, or of its turns.
+pub(super) fn answer_changed(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
+    let turns = |row: &Map<String, Value>| row.get("turns").map(listed).unwrap_or_default().to_vec();
+    let of_turns = || {
+        let pairs = turns(before).into_iter().zip(turns(after));
+        pairs.into_iter().any(|(before, after)| before.get("expected") != after.get("expected"))
+    };
+    before.get("expected") != after.get("expected") || of_turns()
+}
+
 fn compare(before: &Value, after: &Value, changed: &mut Vec<ChangedScorer>) {
     if before == after {
         return;
@@ -296,13 +306,16 @@ mod tests {
                 {"type": "contains", "value": "jane@x.org", "not": true},
                 {"type": "mean", "of": [{"type": "regex", "pattern": "a"}, {"type": "exact", "value": "joe@x.org"}]},
             ],
-            "turns": [{"user": "I am jane@x.org", "assert": {"name": "mail", "type": "contains", "value": "jane@x.org"}}],
+            "expected": "yes",
+            "turns": [{"user": "I am jane@x.org", "expected": "jane@x.org", "assert": {"name": "mail", "type": "contains", "value": "jane@x.org"}}],
         }));
         let redacted = privacy.row(&row, &mut RedactionCounts::default());
         let changed = |name: &str, not| ChangedScorer { name: name.to_owned(), not };
         let expected = [changed("contains", true), changed("exact", false), changed("mail", false)];
         assert_eq!(changed_scorers(&row, &redacted), expected);
         assert_eq!(changed_scorers(&redacted, &redacted), []);
+        assert!(answer_changed(&row, &redacted) && !answer_changed(&redacted, &redacted));
+        assert!(!answer_changed(&map(json!({"input": "jane@x.org"})), &map(json!({"input": ""}))));
     }
 
     #[test]

@@ -520,7 +520,7 @@ impl<'a> Reading<'a> {
         let grader = assertion.grader.as_ref().map(|item| item.get("moderation").unwrap_or(item));
         let name = grader.and_then(|item| item.get("id").unwrap_or(item).text());
         let setting = |name: &str| grader?.get("config")?.get(name)?.scalar();
-        let base = setting("apiBaseUrl").or_else(|| setting("apiHost").map(|host| format!("https://{host}/v1")));
+        let address = setting("apiBaseUrl").or_else(|| setting("apiHost").map(|host| format!("https://{host}/v1")));
         let model = match name.unwrap_or("openai:moderation").strip_prefix("openai:moderation") {
             Some(rest) => Some(rest.trim_start_matches(':')).filter(|model| !model.is_empty()),
             None => return Err(why_not(&assertion.base)),
@@ -529,7 +529,7 @@ impl<'a> Reading<'a> {
         let code = include_str!("programs/moderation.js")
             .replace("MODEL", &json!(model.unwrap_or("omni-moderation-latest")).to_string())
             .replace("NAMES", &json!(names).to_string())
-            .replace("BASE", &json!(base).to_string());
+            .replace("ADDRESS", &json!(address).to_string());
         let transforms = self.transforms(assertion, Language::JavaScript)?;
         let snippet = Snippet { code, plain: true, not: assertion.not, transforms, ..Snippet::default() };
         Ok(Check::Program(Language::JavaScript, snippet))

@@ -388,10 +388,12 @@ mod tests {
             of("output === '{{ env.KARAT_UNSET }}'"),
             in_file("programs/own.cjs", None),
             in_file("programs/gone.cjs", None),
+            of("fetch('http://127.0.0.1:1/').then(() => true)"),
+            of("fetch('data:,x').then(() => { throw Object.assign(new Error('401'), { isMissing: true }); })"),
         ];
         let own = ("programs/own.cjs", "module.exports = () => require('not-an-installed-module');\n");
         if let Some(scores) = scores(Language::JavaScript, snippets, own) {
-            assert_eq!(scores, [Value::Null, Value::Null, Value::Null]);
+            assert_eq!(scores, vec![Value::Null; 5]);
         }
         let snippets = vec![
             of("output == '{{ env.KARAT_UNSET }}'"),

@@ -490,6 +490,22 @@ fn what_is_to_stand_around_a_prompt_with_pictures_is_reported_and_so_are_setting
 }
 
 #[test]
+fn moderation_is_asked_at_the_address_of_its_provider() {
+    let out = Recorded::config(
+        "prompts: ['{{q}}']\nproviders: [echo]\ndefaultTest:\n  options:\n    provider:\n      moderation:\n        \
+         id: openai:moderation:m\n        config: {apiBaseUrl: 'http://127.0.0.1:9/v1'}\n\
+         tests:\n  - {vars: {q: a}, assert: [{type: moderation, value: [hate]}]}\n",
+    );
+    let checks: Value = serde_json::from_str(&out.files[Path::new("programs/promptfoo/shop.javascript.json")]).unwrap();
+    let code = checks["checks"]["check-1"]["code"].to_string();
+    for part in
+        [r#"model = \"m\""#, r#"names = [\"hate\"]"#, r#"address = \"http://127.0.0.1:9/v1\""#, "OPENAI_API_BASE_URL"]
+    {
+        assert!(code.contains(part), "{part} {code}");
+    }
+}
+
+#[test]
 fn scripts_are_copied_with_what_they_import() {
     let config = "prompts: ['{{q}}']\nproviders: [echo]\n\
                   tests: [{vars: {q: a}, assert: [{type: javascript, value: 'file://checks/one.js:run'}]}]\n";

@@ -1,6 +1,8 @@
 const model = MODEL;
 const names = NAMES;
-const base = BASE ?? process.env.OPENAI_API_BASE_URL ?? process.env.OPENAI_BASE_URL ?? 'https://api.openai.com/v1';
+const address = ADDRESS;
+const ofEnvironment = process.env.OPENAI_API_BASE_URL ?? process.env.OPENAI_BASE_URL;
+const base = (address && context.fill(address)) ?? ofEnvironment ?? 'https://api.openai.com/v1';
 const request = {
   method: 'POST',
   headers: { 'content-type': 'application/json', authorization: 'Bearer ' + context.fill('{{ env.OPENAI_API_KEY }}') },
