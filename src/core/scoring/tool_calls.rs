@@ -75,9 +75,7 @@ impl Compile for ToolCalls {
         let mode = match (self.none, self.order, self.extra_calls) {
             (true, CallOrder::Any, false) if self.calls.is_none() => CallMode::NoCalls,
             (true, ..) => return Err("none cannot be combined with calls, order or extra_calls".to_owned()),
-            (false, CallOrder::Strict, true) => {
-                return Err("order: strict cannot be combined with extra_calls".to_owned());
-            }
+            (false, CallOrder::Strict, true) => CallMode::OrderedSubset,
             (false, CallOrder::Strict, false) => CallMode::ExactOrder,
             (false, CallOrder::Any, true) => CallMode::Subset,
             (false, CallOrder::Any, false) => CallMode::AnyOrder,
@@ -202,9 +200,10 @@ mod tests {
         let none = tool_calls(json!({"none": true}));
         assert_eq!(score(&none, "It is sunny.", vec![]).value(), Some(1.0));
         assert_eq!(score(&none, WEATHER, vec![]).value(), Some(0.0));
-        for refused in [json!({"none": true, "calls": []}), json!({"order": "strict", "extra_calls": true})] {
-            assert!(tool_calls(refused).compile().is_err());
-        }
+        assert!(tool_calls(json!({"none": true, "calls": []})).compile().is_err());
+        let sequence = tool_calls(json!({"calls": [{"name": "get_weather"}], "order": "strict", "extra_calls": true}));
+        let others = WEATHER.replace('[', r#"[{"function":{"arguments":"{}","name":"get_time"}},"#);
+        assert_eq!(score(&sequence, &others, vec![]).value(), Some(1.0));
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct ToolCalls {
     /// Whether no tool must be called. Default: false.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub none: bool,
-    /// any or strict. Default: any.
+    /// any or strict; with extra_calls, strict allows others between them. Default: any.
     #[serde(default, skip_serializing_if = "CallOrder::is_any")]
     pub order: CallOrder,
     /// Whether other calls are allowed, too. Default: false.

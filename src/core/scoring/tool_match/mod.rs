@@ -40,14 +40,23 @@ pub enum CallMode {
     AnyOrder,
     /// The expected ones, in any order, and possibly others.
     Subset,
+    /// The expected ones, in their order, and possibly others before, between and after them.
+    OrderedSubset,
     /// None at all; the expected ones are ignored.
     NoCalls,
+}
+
+impl CallMode {
+    fn allows_others(self) -> bool {
+        matches!(self, Self::Subset | Self::OrderedSubset)
+    }
 }
 
 /// How calls compare with the expected ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallScore {
-    /// Share of the calls that are correct, in [0, 1]. With [`CallMode::Subset`], others are not counted.
+    /// Share of the calls that are correct, in [0, 1]. With [`CallMode::Subset`] and [`CallMode::OrderedSubset`],
+    /// others are not counted.
     pub precision: f64,
     /// Share of the expected calls that occur, in [0, 1].
     pub recall: f64,
@@ -70,11 +79,11 @@ pub fn match_calls(expected: &[ExpectedCall], actual: &[ToolCall], mode: CallMod
         .map(|expected| actual.iter().map(|call| argument_problems(expected, call, options, 1).is_empty()).collect())
         .collect();
     let pairs = match mode {
-        CallMode::ExactOrder => longest_common_subsequence(&fits, actual.len()),
+        CallMode::ExactOrder | CallMode::OrderedSubset => longest_common_subsequence(&fits, actual.len()),
         _ => maximum_matching(&fits, actual.len()),
     };
     let correct = pairs.iter().flatten().count();
-    let given = if mode == CallMode::Subset { correct } else { actual.len() };
+    let given = if mode.allows_others() { correct } else { actual.len() };
     let (precision, recall, f1) = rates(correct, given, expected.len());
     CallScore { precision, recall, f1, problems: limited(problems(expected, actual, &pairs, mode, options)) }
 }
@@ -172,7 +181,7 @@ fn problems(
             problems.push(nearest_problem(place, wanted, actual, &mut free, options));
         }
     }
-    if mode != CallMode::Subset {
+    if !mode.allows_others() {
         let others = free.iter().filter_map(|index| actual.get(*index));
         problems.extend(others.map(|call| unexpected(&call.name)));
     }

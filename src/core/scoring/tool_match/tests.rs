@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::json_compare::Tolerance;
-use super::CallMode::{AnyOrder, ExactOrder, NoCalls, Subset};
+use super::CallMode::{AnyOrder, ExactOrder, NoCalls, OrderedSubset, Subset};
 use super::*;
 
 fn wanted(name: &str, arguments: Value) -> ExpectedCall {
@@ -30,11 +30,13 @@ fn modes_say_which_calls_have_to_occur() {
     let (f, g, h) = (call("f", json!({"a": 1.0})), call("g", json!({"b": 2})), call("h", json!({})));
     let swapped = [g.clone(), f.clone()];
     type Case<'a> = (&'a [ToolCall], CallMode, f64, f64, &'a [&'a str]);
-    let cases: [Case; 13] = [
+    let cases: [Case; 15] = [
         (&[f.clone(), g.clone()], ExactOrder, 1.0, 1.0, &[]),
         (&swapped, ExactOrder, 0.5, 0.5, &["the call to \"g\" is number 1, expected as number 2"]),
         (&swapped, AnyOrder, 1.0, 1.0, &[]),
         (&swapped, Subset, 1.0, 1.0, &[]),
+        (&swapped, OrderedSubset, 1.0, 0.5, &["the call to \"g\" is number 1, expected as number 2"]),
+        (&[h.clone(), f.clone(), h.clone(), g.clone()], OrderedSubset, 1.0, 1.0, &[]),
         (&[h.clone(), g.clone(), f.clone()], Subset, 1.0, 1.0, &[]),
         (&[h.clone(), g.clone(), f.clone()], AnyOrder, 2.0 / 3.0, 1.0, &["the call to \"h\" is not expected"]),
         (&[f.clone(), h.clone(), g.clone()], ExactOrder, 2.0 / 3.0, 1.0, &["the call to \"h\" is not expected"]),
@@ -144,7 +146,7 @@ proptest! {
             .collect();
         let calls: Vec<ToolCall> = actual.iter().map(|(name, n)| call(name, json!({"n": n}))).collect();
         let mut scores = Vec::new();
-        for mode in [ExactOrder, AnyOrder, Subset, NoCalls] {
+        for mode in [ExactOrder, AnyOrder, Subset, OrderedSubset, NoCalls] {
             let score = match_calls(&wanted, &calls, mode, &JsonOptions::default());
             for rate in [score.precision, score.recall, score.f1] {
                 prop_assert!((0.0..=1.0).contains(&rate));

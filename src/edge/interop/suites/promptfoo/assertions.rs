@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::programs::{Language, Script, Snippet, Transform};
 use super::templates::{is_template, literal_value};
+use super::trajectory::in_openai_form;
 use super::tree::{Item, Kind, object};
 use super::values::{comma_separated, names_of, word_count};
 use super::{formats, javascript, judges, patterns};
@@ -27,6 +28,9 @@ const KEYS: [&str; 11] = [
 
 /// Types that do not read the answer, so that it does not matter how it is changed before.
 const UNCHANGED: [&str; 4] = ["latency", "cost", "finish-reason", "guardrails"];
+
+/// A transform that reads the answer as JSON.
+const PARSED: &str = "JSON.parse(output)";
 
 /// How the types of assertions on attacks begin.
 pub(super) const ATTACK: &str = "promptfoo:redteam:";
@@ -236,7 +240,9 @@ impl<'a> Reading<'a> {
             "moderation" => return self.moderation(assertion),
             _ => {}
         }
-        if !assertion.transforms.is_empty() && !UNCHANGED.contains(&base) {
+        // JSON that is read before is the same as JSON.
+        let is_changed = assertion.transforms.iter().any(|item| base != "is-json" || item.text() != Some(PARSED));
+        if is_changed && !UNCHANGED.contains(&base) {
             return self.transformed(assertion);
         }
         let value = self.value(assertion)?;
@@ -445,7 +451,7 @@ impl<'a> Reading<'a> {
                 self.set_threshold(&mut scorer, assertion.threshold().unwrap_or(1.0));
                 scorer
             }
-            other if other.starts_with("trajectory:") => self.trajectory(other, value)?,
+            other if other.starts_with("trajectory:") => self.trajectory(other, value, assertion.not)?,
             other => return Err(why_not(other)),
         })
     }
@@ -455,7 +461,7 @@ impl<'a> Reading<'a> {
         match self.tools {
             [] => self.remark("no tools are defined beside the provider; add them under tools"),
             tools => {
-                scorer.insert("tools".to_owned(), literal_value(&Value::Array(tools.to_vec())));
+                scorer.insert("tools".to_owned(), literal_value(&Value::Array(in_openai_form(tools))));
             }
         }
         scorer

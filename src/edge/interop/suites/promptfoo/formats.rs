@@ -127,6 +127,7 @@ mod tests {
         for (assertion, answer) in [
             ("{type: is-json}", "{\"a\": 1}"),
             ("{type: is-json, value: {type: object}}", "{\"a\": 1}"),
+            ("{type: is-json, transform: JSON.parse(output), value: {type: object}}", "{\"a\": 1}"),
             ("{type: equals, value: {a: 1}}", "{\"a\": 1}"),
             ("{type: is-xml, metric: form}", "<a>1</a>"),
             ("{type: is-sql}", "SELECT a FROM b"),
