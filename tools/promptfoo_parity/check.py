@@ -290,7 +290,7 @@ def reason(row, spare):
     if other is None:
         return "absent in karat", None
     if other[1] == "none":
-        return "not carried over", other
+        return "not carried over, or skipped", other
     if "error" in (row[1], other[1]):
         return "an error in promptfoo" if row[1] == "error" else "an error in karat", other
     if row[1] == other[1]:

@@ -40,7 +40,7 @@ pub struct Minilm {
 }
 
 impl Minilm {
-    /// Creates the embedder. The model is unpacked when the first text is embedded, once per process.
+    /// Creates the embedder. Its weights are unpacked when the first text is embedded, once per process.
     ///
     /// # Errors
     /// A failure if the model in this binary is damaged.
