@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::assertions::{Reading, Refusal, why_not};
-use super::templates::literal_value;
+use super::templates::{is_template, literal_value};
 use super::tree::{Item, Kind, object};
 
 impl Reading<'_> {
@@ -102,6 +102,9 @@ fn step_count(value: &Item) -> Result<Map<String, Value>, Refusal> {
 
 /// An expression for the number of tool calls, or of those of a name, which may begin or end with `*`.
 fn number_of_calls(name: Option<&str>) -> Result<String, Refusal> {
+    if name.is_some_and(is_template) {
+        return Err("the name of the tool is a template; write an expression over tool_calls".to_owned());
+    }
     let quoted = |text: &str| json!(text).to_string();
     let filter = |test: &str, text: &str| format!(" | selectattr('function.name', '{test}', {})", quoted(text));
     let filters = match name.map(|name| (name, name.split_once('*'))) {
@@ -216,6 +219,7 @@ mod tests {
             "{type: 'trajectory:step-count', value: {type: reasoning, min: 1}}",
             "{type: 'trajectory:step-count', value: {type: [tool, command], min: 1}}",
             "{type: 'trajectory:tool-used', value: {pattern: '*a*'}}",
+            "{type: 'trajectory:tool-used', value: {name: '{{q}}', max: 2}}",
             "{type: 'trajectory:tool-sequence', value: ['a*', b]}",
         ] {
             let config = format!(
