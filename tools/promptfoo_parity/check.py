@@ -41,7 +41,7 @@ class Plain(yaml.SafeDumper):
         return True
 
 
-def loopback_provider(provider, url, folder, number):
+def loopback_provider(provider, url, number):
     """The provider, answered by the server: with its label, prompts and transform, and settings that are OpenAI's."""
     if isinstance(provider, dict) and "id" not in provider and len(provider) == 1:
         name, settings = next(iter(provider.items()))
@@ -119,7 +119,7 @@ def prepare(path, url, folder):
     providers = providers if isinstance(providers, list) else [providers]
     made = []
     for number, provider in enumerate(providers or ["openai:gpt"]):
-        one = loopback_provider(provider, url, copy, number)
+        one = loopback_provider(provider, url, number)
         same = {key: value for key, value in one.items() if key != "label"}
         if all(same != {key: value for key, value in other.items() if key != "label"} for other in made):
             made.append(one)
