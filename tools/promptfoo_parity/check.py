@@ -11,9 +11,10 @@ copied with its folder. Its providers become a server on the loopback address (l
 assertion becomes a test of its own. promptfoo runs that; karat imports and runs it. Then every pass and fail is compared.
 Nothing but loopback is contacted.
 
-Not compared are assertions that karat did not carry over, tests whose answers differ because their inputs were redacted, and
-those that either tool could not score; all are counted. Ends with status 1 if an assertion that the import carried over without
-a note passes in one tool and fails in the other.
+Not compared are assertions that karat did not carry over or skips, those that promptfoo could not score, and tests whose answers
+differ because rows were redacted; all are counted. A difference is explained if the import has a note on it and the type is one
+of those that may differ. Ends with status 1 if another one is found, if karat has an error or no outcome where promptfoo has
+one, or if karat cannot run what it imported.
 """
 
 import argparse
@@ -31,7 +32,19 @@ import yaml
 from loopback import JUDGE, Loopback
 
 LEFT_OUT = ["redteam", "tracing", "extensions", "outputPath", "sharing", "env", "commandLineOptions", "evaluateOptions"]
+# Types whose notes say that they may pass in one tool and fail in the other, whatever grades; attacks are the others.
+MAY_DIFFER = {"similar", "bleu", "gleu", "rouge-n", "word-count", "contains-json", "is-html", "contains-html"}
+ATTACK = "promptfoo:redteam:"
+WRONG = ["differs", "another answer", "an error in karat", "absent in karat"]
 KEPT_SETTINGS = ["tools", "tool_choice", "functions", "response_format", "temperature", "max_tokens"]
+
+
+# What `karat run` ends with after a run: passed, with errors, failed, or undecided.
+RAN = (0, 4, 100, 103)
+
+
+class Unusable(Exception):
+    """What karat does not import, or cannot run."""
 
 
 class Plain(yaml.SafeDumper):
@@ -105,34 +118,39 @@ def phrases(tests, templates):
     return sorted({*found, *(text for text in texts(templates) if len(text) < 200)})
 
 
+def loopback_providers(config, url):
+    """The providers of a configuration, answered by the server; those that then are the same once."""
+    providers = config.pop("targets", None) or config.get("providers") or []
+    providers = providers if isinstance(providers, list) else [providers]
+    made = {}
+    for number, provider in enumerate(providers or ["openai:gpt"]):
+        one = loopback_provider(provider, url, number)
+        made.setdefault(json.dumps({**one, "label": ""}, sort_keys=True), one)
+    return list(made.values())
+
+
+def loopback_graders(url):
+    grader = {"config": {"apiBaseUrl": url}}
+    return {"text": {"id": f"openai:chat:{JUDGE}", **grader},
+            "embedding": {"id": "openai:embedding:text-embedding-3-small", **grader},
+            "moderation": {"id": "openai:moderation:omni-moderation-latest", **grader}}
+
+
 def prepare(path, url, folder):
     """Writes the configuration for the loopback server; returns its path, the types of its tests, phrases and contexts."""
-    source = path.resolve().parent
     copy = folder / "config"
-    shutil.copytree(source, copy)
+    shutil.copytree(path.resolve().parent, copy)
     config = yaml.safe_load(path.read_text())
     if not isinstance(config, dict):
         raise RuntimeError("it is no configuration")
     for key in LEFT_OUT:
         config.pop(key, None)
-    providers = config.pop("targets", None) or config.get("providers") or []
-    providers = providers if isinstance(providers, list) else [providers]
-    made = []
-    for number, provider in enumerate(providers or ["openai:gpt"]):
-        one = loopback_provider(provider, url, number)
-        same = {key: value for key, value in one.items() if key != "label"}
-        if all(same != {key: value for key, value in other.items() if key != "label"} for other in made):
-            made.append(one)
-    config["providers"] = made
+    config["providers"] = loopback_providers(config, url)
     defaults = config.get("defaultTest") or {}
     defaults = defaults if isinstance(defaults, dict) else {}
     shared = defaults.pop("assert", None) or []
-    grader = {"config": {"apiBaseUrl": url}}
     defaults.pop("provider", None)
-    defaults["options"] = {**(defaults.get("options") or {}), "provider": {
-        "text": {"id": f"openai:chat:{JUDGE}", **grader},
-        "embedding": {"id": "openai:embedding:text-embedding-3-small", **grader},
-        "moderation": {"id": "openai:moderation:omni-moderation-latest", **grader}}}
+    defaults["options"] = {**(defaults.get("options") or {}), "provider": loopback_graders(url)}
     config["defaultTest"] = defaults
     tests = config.get("tests") or ([{"vars": {}}] if shared else [])
     types = {}
@@ -210,10 +228,12 @@ def by_karat(karat, config, folder, env):
     workspace = folder / "workspace"
     done = call([karat, "import", "promptfoo", config, "--into", workspace, "--format", "json"], config.parent, env)
     if done.returncode != 0:
-        raise RuntimeError("karat import: " + done.stderr.strip()[-400:])
+        raise Unusable("karat import: " + done.stderr.strip()[-400:])
     report = json.loads(done.stdout)
     suites = sorted(path.stem for path in (workspace / "suites").glob("*.yaml"))
-    call([karat, "-C", workspace, "run", *suites, "-q", "--no-cache"], config.parent, env)
+    done = call([karat, "-C", workspace, "run", *suites, "-q", "--no-cache"], config.parent, env)
+    if done.returncode not in RAN:
+        raise Unusable("karat run: " + done.stderr.strip()[-400:])
     runs = call([karat, "-C", workspace, "list", "--format", "json"], config.parent, env)
     found = collections.defaultdict(list)
     for run in json.loads(runs.stdout)["runs"]:
@@ -238,7 +258,7 @@ def member(node, name):
 
 
 def noted(report, config, types):
-    """The tests whose assertions have a note of the import: notes on a type are given once, those on redacted rows by line."""
+    """The tests that may differ, since a note of the import says so: one on a type is given once, one on redaction by line."""
     tests = member(yaml.compose(config.read_text(), Loader=yaml.SafeLoader), "tests")
     lines = {}
     for node in tests.value if isinstance(tests, yaml.SequenceNode) else []:
@@ -248,13 +268,16 @@ def noted(report, config, types):
     found = set()
     for note in report["notes"]:
         of_row = re.search(r"from line (\d+) of the import", note["why"])
-        line = int(of_row[1]) if of_row else None
-        same = [name for name in lines if note["what"] in (f"assert: {types.get(name)}", "expected")]
-        found.update(name for name in same if line is None or line in lines[name])
+        if of_row:
+            found.update(name for name in lines if int(of_row[1]) in lines[name])
+        elif note["what"].startswith("assert: "):
+            kind = note["what"].removeprefix("assert: ")
+            if kind.removeprefix("not-") in MAY_DIFFER or kind.startswith(ATTACK):
+                found.update(name for name in lines if types.get(name) == kind)
     return found
 
 
-def compare(theirs, ours, types, explained):
+def compare(theirs, ours, types, explained, is_redacted):
     """Counts of outcomes: the same, different, and those that are not compared, with the reason."""
     counts, differences = collections.Counter(), []
     for key, rows in sorted(theirs.items()):
@@ -276,6 +299,8 @@ def compare(theirs, ours, types, explained):
             what, other = reason(row, list(left.elements()))
             if what == "differs" and key in explained:
                 what = "differs, as a note of the import says"
+            if what == "another answer" and is_redacted:
+                what = "another answer, since rows are redacted"
             if other:
                 left[other] -= 1
             counts[what] += 1
@@ -293,9 +318,7 @@ def reason(row, spare):
         return "not carried over, or skipped", other
     if "error" in (row[1], other[1]):
         return "an error in promptfoo" if row[1] == "error" else "an error in karat", other
-    if row[1] == other[1]:
-        return "same, of another answer", other
-    return "differs", other
+    return "differs" if row[0] == other[0] else "another answer", other
 
 
 def main():
@@ -306,7 +329,7 @@ def main():
     arguments = parser.parse_args()
     loopback = Loopback()
     total = collections.Counter()
-    for number, path in enumerate(arguments.config):
+    for path in arguments.config:
         base = Path(tempfile.mkdtemp(prefix="parity-", dir=arguments.keep))
         env = environment(base)
         try:
@@ -314,9 +337,15 @@ def main():
             loopback.start(found, contexts)
             theirs = by_promptfoo(config, base, env)
             report, ours = by_karat(arguments.karat.resolve(), config, base, env)
-            counts, differences = compare(theirs, ours, types, noted(report, config, types))
-        except (RuntimeError, yaml.YAMLError, AttributeError) as error:
+            explained = noted(report, config, types)
+            counts, differences = compare(theirs, ours, types, explained, bool(report["redacted"]))
+        except Unusable as error:
             print(f"{path}: {error}")
+            total["not run by karat" if theirs else "configurations that are not compared"] += 1
+            continue
+        except (RuntimeError, yaml.YAMLError) as error:
+            print(f"{path}: {error}")
+            total["configurations that are not compared"] += 1
             continue
         finally:
             if not arguments.keep:
@@ -326,7 +355,7 @@ def main():
         for kind, key, what, row, spare in differences:
             print(f"    {what}: {kind} {key}\n      promptfoo: {row}\n      karat:     {spare}")
     print(dict(total))
-    sys.exit(1 if total["differs"] else 0)
+    sys.exit(1 if any(total[what] for what in [*WRONG, "not run by karat"]) else 0)
 
 
 if __name__ == "__main__":

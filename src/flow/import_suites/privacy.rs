@@ -221,12 +221,10 @@ pub(super) fn changed_scorers(before: &Map<String, Value>, after: &Map<String, V
 
 /// Whether redaction changed an accepted answer of a row, or of its turns.
 pub(super) fn answer_changed(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
-    let turns = |row: &Map<String, Value>| row.get("turns").map(listed).unwrap_or_default().to_vec();
-    let of_turns = || {
-        let pairs = turns(before).into_iter().zip(turns(after));
-        pairs.into_iter().any(|(before, after)| before.get("expected") != after.get("expected"))
-    };
-    before.get("expected") != after.get("expected") || of_turns()
+    let turns = [before, after].map(|row| row.get("turns").map(listed).unwrap_or_default());
+    let mut of_turns = turns[0].iter().zip(turns[1]);
+    before.get("expected") != after.get("expected")
+        || of_turns.any(|(before, after)| before.get("expected") != after.get("expected"))
 }
 
 fn compare(before: &Value, after: &Value, changed: &mut Vec<ChangedScorer>) {

@@ -158,11 +158,15 @@ mod tests {
     use crate::core::scoring::{Answer, CompiledScorers};
     use crate::edge::config::example_scorers;
 
+    fn imported(assertion: &str) -> Recorded {
+        Recorded::config(&format!(
+            "prompts: ['{{{{q}}}}']\nproviders: [echo]\ntests: [{{vars: {{q: a}}, assert: [{assertion}]}}]\n"
+        ))
+    }
+
     /// Whether answers with these calls pass an assertion, as imported.
     fn passes(assertion: &str, answers: &[&[&str]]) -> Vec<bool> {
-        let config =
-            format!("prompts: ['{{{{q}}}}']\nproviders: [echo]\ntests: [{{vars: {{q: a}}, assert: [{assertion}]}}]\n");
-        let out = Recorded::config(&config);
+        let out = imported(assertion);
         let scorers = &out.suite("shop")["scorers"];
         let own = &out.datasets["shop"][0]["assert"];
         let scorers = if own.is_null() { scorers } else { own };
@@ -222,10 +226,7 @@ mod tests {
             "{type: 'trajectory:tool-used', value: {name: '{{q}}', max: 2}}",
             "{type: 'trajectory:tool-sequence', value: ['a*', b]}",
         ] {
-            let config = format!(
-                "prompts: ['{{{{q}}}}']\nproviders: [echo]\ntests: [{{vars: {{q: a}}, assert: [{assertion}]}}]\n"
-            );
-            let out = Recorded::config(&config);
+            let out = imported(assertion);
             let notes = out.notes.iter().filter(|note| note.what.starts_with("assert: trajectory"));
             let whys: Vec<&str> = notes.map(|note| note.why.as_str()).collect();
             assert!(matches!(whys[..], [why] if why.starts_with("not carried over")), "{assertion} {whys:?}");
